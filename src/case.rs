@@ -1,0 +1,177 @@
+//! Fourth floor: one variant in one scenario with so many clients, whatever its world and its
+//! processes are made of. Imports [`check`](crate::check), [`replay`](crate::replay), [`fs`](crate::fs).
+
+use crate::check::{
+    AnyLimits, Checker, GraphOptions, Local, LoomOptions, PlayError, PropertyKind, Report, Schedule,
+    ShuttleMode, System, Trace, Value,
+};
+use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree};
+use crate::replay::{Furnished, ReplayError, Replayed, Threads, replay, stress};
+use crate::Process;
+
+/// An engine, and how it is to go about it.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// The state graph.
+    Graph(GraphOptions),
+    /// Any number of clients.
+    Any(AnyLimits),
+    /// loom.
+    Loom(LoomOptions),
+    /// shuttle.
+    Shuttle(ShuttleMode),
+}
+
+/// A schedule on the kernel beside what the simulation said of it.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The schedule, run on to the end of every actor that can get there.
+    pub schedule: Schedule,
+    /// How it went in the simulation, and what was there at the end.
+    pub simulated: Replayed,
+    /// How it went on the kernel.
+    pub real: Replayed,
+}
+
+impl Comparison {
+    /// Whether every answer and everything left is the same.
+    pub fn agrees(&self) -> bool {
+        self.simulated == self.real
+    }
+}
+
+/// How often a property broke by chance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stress {
+    /// How many times the actors were let loose.
+    pub rounds: usize,
+    /// For each property, in how many of these rounds it was violated.
+    pub violations: Vec<(String, usize)>,
+}
+
+/// A system that can be checked, told and replayed.
+pub trait Case: Send + Sync {
+    /// The actors' names, in the order in which schedules count them.
+    fn actors(&self) -> Vec<String>;
+
+    /// The properties claimed.
+    fn properties(&self) -> Vec<(String, PropertyKind)>;
+
+    /// Puts it before an engine. Reports of one case can be [audited](crate::check::audit).
+    fn check(&self, method: &Method) -> Report;
+
+    /// Tells a schedule step by step.
+    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError>;
+
+    /// Every interleaving, shortest prefix first; `visit` says whether to go on.
+    fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool);
+
+    /// Makes a schedule happen on the kernel and in the simulation.
+    fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError>;
+
+    /// Lets the actors loose on the kernel, so many times.
+    fn stress(&self, rounds: usize) -> Result<Stress, CaseError>;
+}
+
+/// Why a schedule could not be told or replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum CaseError {
+    /// It is none of this system's.
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    /// The real world would not have it.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+}
+
+/// A case whose world is a file system: `P` are its processes in the simulation, `Q` the same ones
+/// on the kernel.
+pub struct FsCase<P: Process<SimFs>, Q> {
+    checker: Checker<SimFs, P>,
+    kernel: Furnished<Q>,
+}
+
+impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
+    /// A simulated system and the same one on the kernel.
+    pub fn new(system: System<SimFs, P>, kernel: Furnished<Q>) -> Self {
+        FsCase { checker: Checker::new(system), kernel }
+    }
+}
+
+impl<P, Q, T> Case for FsCase<P, Q>
+where
+    P: Process<SimFs, Output = T> + Value,
+    Q: for<'a> Process<&'a OsFs, Output = T> + for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: Value,
+{
+    fn actors(&self) -> Vec<String> {
+        self.checker.system().actors().iter().map(|actor| actor.name.clone()).collect()
+    }
+
+    fn properties(&self) -> Vec<(String, PropertyKind)> {
+        let properties = self.checker.system().properties().iter();
+        properties.map(|property| (property.name().to_owned(), property.kind())).collect()
+    }
+
+    fn check(&self, method: &Method) -> Report {
+        match method {
+            Method::Graph(options) => self.checker.graph(options),
+            Method::Any(limits) => self.checker.any(limits),
+            Method::Loom(options) => self.checker.loom(options),
+            Method::Shuttle(mode) => self.checker.shuttle(*mode),
+        }
+    }
+
+    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
+        Ok(self.checker.system().play(schedule)?.trace)
+    }
+
+    fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
+        self.checker.system().interleavings(visit);
+    }
+
+    fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError> {
+        let system = self.checker.system();
+        let schedule = system.completed(schedule)?;
+        let played = system.play(&schedule)?;
+        let simulated = Replayed { trace: played.trace, tree: played.world.tree() };
+        let real = replay(&simulated.trace.actors, &self.kernel, &schedule, threads)?;
+        Ok(Comparison { schedule, simulated, real })
+    }
+
+    fn stress(&self, rounds: usize) -> Result<Stress, CaseError> {
+        let system = self.checker.system();
+        let judged = system.properties().iter();
+        let judged = judged.filter(|property| property.kind() != PropertyKind::Reachable);
+        let mut violations: Vec<_> =
+            judged.map(|property| (property.name().to_owned(), 0)).collect();
+        stress(&self.kernel, rounds, |ended, tree| {
+            let locals: Vec<_> = ended.into_iter().map(Local::Done).collect();
+            // A tree that the simulation cannot hold would be a wonder; then nothing is judged.
+            let Ok(world) = simulated(tree) else { return };
+            for (name, count) in &mut violations {
+                if system.is_true_in(name, &world, &locals) == Some(false) {
+                    *count += 1;
+                }
+            }
+        })?;
+        Ok(Stress { rounds, violations })
+    }
+}
+
+/// A simulated file system that holds what was found on disk.
+fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
+    let mut world = SimFs::new();
+    for (path, node) in tree.iter() {
+        match node {
+            Node::Directory { .. } if path.as_os_str() == "." => {}
+            Node::Directory { mode } => world.mkdir(path, *mode)?,
+            Node::File { mode, bytes, .. } => {
+                let mut file = world.open(path, OFlags::CREATE | OFlags::WRONLY, *mode)?;
+                world.write(&mut file, bytes)?;
+            }
+            Node::Other => {}
+        }
+    }
+    Ok(world)
+}

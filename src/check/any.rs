@@ -1,0 +1,185 @@
+//! Second floor, `check`: any number of clients. Imports [`process`](crate::process) and its
+//! neighbours in `check`.
+//!
+//! A configuration says which world it is and how many actors are in each local state, where a
+//! count may be ω: arbitrarily many. Steps are looked up in the table the [graph](super::graph)
+//! uses too. Where a configuration repeats an earlier one on its path with more of something, the
+//! steps between can be repeated, so that count becomes ω (Karp and Miller, *Parallel program
+//! schemata*, 1969). Every reachable state is covered by some configuration found, and everything
+//! a configuration says can be reached with enough clients. That decides properties that more
+//! clients can only break (`at_most`) or only help (`reaches`), and no others.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use rustc_hash::FxHashMap;
+
+use super::property::{Count, PropertyKind};
+use super::steps::{Steps, Successor};
+use super::verdict::{Bound, Engine, Report, Verdict};
+use super::{Checker, Value};
+use crate::Process;
+
+/// When [`Checker::any`] gives up.
+#[derive(Clone, Debug)]
+pub struct AnyLimits {
+    /// The most configurations to look at. A protocol under which the world grows with each client
+    /// (a file of its own for each, say) has no end of them.
+    pub max_configurations: usize,
+}
+
+impl Default for AnyLimits {
+    fn default() -> Self {
+        AnyLimits { max_configurations: 20_000 }
+    }
+}
+
+/// A world and how many actors are in each local state; states with none are left out.
+#[derive(Clone, PartialEq, Eq)]
+struct Configuration {
+    world: u32,
+    counts: BTreeMap<u32, Count>,
+}
+
+impl Configuration {
+    fn count(&self, local: u32) -> Count {
+        self.counts.get(&local).copied().unwrap_or(Count::Exactly(0))
+    }
+
+    /// Whether this has at least as many of everything, in the same world.
+    fn covers(&self, other: &Configuration) -> bool {
+        self.world == other.world
+            && other.counts.iter().all(|(local, count)| self.count(*local) >= *count)
+    }
+
+    /// After one actor has gone from `from` to `to` and made the world `world`.
+    fn after(&self, world: u32, from: u32, to: u32) -> Configuration {
+        let mut counts = self.counts.clone();
+        if let Some(Count::Exactly(number)) = counts.get_mut(&from) {
+            *number -= 1;
+            if *number == 0 {
+                counts.remove(&from);
+            }
+        }
+        match counts.entry(to).or_insert(Count::Exactly(0)) {
+            Count::Exactly(number) => *number += 1,
+            Count::Unbounded => {}
+        }
+        Configuration { world, counts }
+    }
+
+    /// What there is more of here than in `before`, there can be arbitrarily many of.
+    fn accelerate(&mut self, before: &Configuration) {
+        for (local, count) in &mut self.counts {
+            if *count > before.count(*local) {
+                *count = Count::Unbounded;
+            }
+        }
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// Decides the properties over counts for arbitrarily many clients: as many as you like of
+    /// every process declared with [`System::clients`](super::System::clients), beside the other
+    /// actors as they are.
+    pub fn any(&self, limits: &AnyLimits) -> Report {
+        let started = Instant::now();
+        if !self.system.groups.iter().any(|group| group.scalable && !group.members.is_empty()) {
+            return self.not_started(Engine::Any, MODE, Bound::NoClients);
+        }
+        let (configurations, decided, bound) = self.cover(limits);
+        // Whatever is not decided below (freedom from deadlock, which more clients may bring or
+        // take away, among it) is not over counts.
+        let mut report = self.not_started(Engine::Any, MODE, Bound::NotOverCounts);
+        for (finding, decided) in report.findings[1..].iter_mut().zip(decided) {
+            finding.verdict = match (decided, finding.kind, &bound) {
+                (Decided::NotOverCounts, ..) => continue,
+                (Decided::Met, PropertyKind::Reachable, _) => Verdict::Holds(None),
+                (Decided::Met, ..) => Verdict::Violated(None),
+                (Decided::NotMet, _, Some(bound)) => Verdict::Unfinished(bound.clone()),
+                (Decided::NotMet, PropertyKind::Reachable, None) => Verdict::Violated(None),
+                (Decided::NotMet, _, None) => Verdict::Holds(None),
+            };
+        }
+        report.states = Some(configurations as u64);
+        report.bound = bound;
+        report.elapsed = started.elapsed();
+        report
+    }
+
+    /// Builds the coverability tree; returns its size and what it says of each property.
+    fn cover(&self, limits: &AnyLimits) -> (usize, Vec<Decided>, Option<Bound>) {
+        let (steps, world, locals) = Steps::of(&self.system);
+        let mut worker = steps.worker();
+        let mut root = Configuration { world, counts: BTreeMap::new() };
+        for group in &self.system.groups {
+            for member in group.members.clone() {
+                let count = root.counts.entry(locals[member]).or_insert(Count::Exactly(0));
+                *count = match *count {
+                    Count::Exactly(number) if !group.scalable => Count::Exactly(number + 1),
+                    _ => Count::Unbounded,
+                };
+            }
+        }
+        let mut decided = vec![Decided::NotMet; self.system.properties.len()];
+        // Nodes of the tree, each with its parent; a node's path is its chain of parents.
+        let mut in_world: FxHashMap<u32, Vec<usize>> = FxHashMap::from_iter([(world, vec![0])]);
+        let mut nodes: Vec<(Configuration, usize)> = vec![(root, 0)];
+        let mut next = 0;
+        while next < nodes.len() {
+            if nodes.len() > limits.max_configurations {
+                return (nodes.len(), decided, Some(Bound::Configurations(nodes.len() as u64)));
+            }
+            let here = nodes[next].0.clone();
+            for (property, decided) in self.system.properties.iter().zip(&mut decided) {
+                let sought = property.kind() == PropertyKind::Reachable;
+                let mut counts = here
+                    .counts
+                    .iter()
+                    .map(|(local, count)| (&*worker.locals()[*local as usize], *count));
+                match property.is_true_of_counts(&mut counts) {
+                    None => *decided = Decided::NotOverCounts,
+                    Some(truth) if truth == sought => *decided = Decided::Met,
+                    Some(_) => {}
+                }
+            }
+            for local in here.counts.keys() {
+                let Successor::To { world, local: to } = worker.successor(here.world, *local)
+                else {
+                    continue;
+                };
+                let mut after = here.after(world, *local, to);
+                let mut ancestor = next;
+                loop {
+                    let before = &nodes[ancestor].0;
+                    if after.covers(before) {
+                        after.accelerate(before);
+                    }
+                    if ancestor == 0 {
+                        break;
+                    }
+                    ancestor = nodes[ancestor].1;
+                }
+                // What a node covers, its own successors cover: nothing new lies behind it.
+                let peers = in_world.entry(after.world).or_default();
+                if !peers.iter().any(|peer| nodes[*peer].0.covers(&after)) {
+                    peers.push(nodes.len());
+                    nodes.push((after, next));
+                }
+            }
+            next += 1;
+        }
+        (nodes.len(), decided, None)
+    }
+}
+
+const MODE: &str = "any number";
+
+/// What the tree says of a property's condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decided {
+    /// A configuration was found that violates an `always`, or witnesses a `reachable`.
+    Met,
+    NotMet,
+    NotOverCounts,
+}

@@ -1,0 +1,297 @@
+//! Second floor, `check`: one execution as it runs, whoever schedules it, and what is noted of
+//! many. Imports [`process`](crate::process) and its neighbours in `check`.
+//!
+//! loom's and shuttle's harnesses are thin round these two, and so is any harness of a user's own:
+//! they decide who steps, an [`Execution`] steps, a [`Recorder`] remembers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use num_bigint::BigUint;
+use rustc_hash::FxHashSet;
+
+use super::graph::DEADLOCK_FREE;
+use super::intern::{LocalOf, sort_groups};
+use super::property::PropertyKind;
+use super::system::{Local, Locals, State, System};
+use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, Verdict};
+use super::{Checker, Value};
+use crate::{Process, Step};
+
+/// What a step of an actor came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It took a step and has more to take.
+    Stepped,
+    /// It waits for another actor; nothing was changed.
+    Blocked,
+    /// It took its last step (or had taken it before).
+    Ended,
+}
+
+/// Remembers, over many executions of one system, what they came to.
+pub struct Recorder<W, P: Process<W>> {
+    checker: Checker<W, P>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    executions: u64,
+    /// For each property, and freedom from deadlock last: the shortest schedule that decides it.
+    decided: Vec<Option<Schedule>>,
+    outcomes: Outcomes,
+    interleavings: FxHashSet<Box<[u8]>>,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// A second handle on the same system and the same codes of outcomes.
+    pub(super) fn share(&self) -> Self {
+        Checker { system: self.system.clone(), codes: self.codes.clone() }
+    }
+
+    /// An end state as an outcome: in shared codes, identical actors in a fixed order.
+    pub(super) fn outcome(&self, world: &W, locals: &[LocalOf<W, P>]) -> Box<[u32]> {
+        let mut state = self.codes.state(world, locals);
+        sort_groups(&self.system.groups, &mut state[1..]);
+        state.into()
+    }
+
+    /// The report of an engine that cannot run this system.
+    pub(super) fn not_started(&self, engine: Engine, mode: &'static str, bound: Bound) -> Report {
+        let properties = self.system.properties.iter();
+        let properties = properties.map(|property| (property.name().to_owned(), property.kind()));
+        let deadlock = (DEADLOCK_FREE.to_owned(), PropertyKind::Always);
+        Report::not_started(engine, mode, std::iter::once(deadlock).chain(properties), bound)
+    }
+
+    /// A recorder for a harness of your own. What it reports can be [audited](super::audit)
+    /// together with this checker's reports.
+    pub fn recorder(&self) -> Arc<Recorder<W, P>> {
+        let decided = vec![None; self.system.properties.len() + 1];
+        Arc::new(Recorder {
+            checker: self.share(),
+            seen: Mutex::new(Seen { decided, ..Seen::default() }),
+        })
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
+    /// Starts an execution from the initial state.
+    pub fn execution(self: &Arc<Self>) -> Execution<W, P> {
+        let system = &self.checker.system;
+        self.seen().executions += 1;
+        let execution = Execution {
+            recorder: self.clone(),
+            world: system.world.clone(),
+            locals: system.initial_locals(),
+            unfinished: system.actors.len(),
+            schedule: Vec::new(),
+            waiting: Vec::new(),
+            deadlocked: false,
+        };
+        execution.judge();
+        if execution.ended() {
+            execution.end();
+        }
+        execution
+    }
+
+    pub(super) fn system(&self) -> &System<W, P> {
+        &self.checker.system
+    }
+
+    /// How many executions were started.
+    pub fn executions(&self) -> u64 {
+        self.seen().executions
+    }
+
+    /// What the executions so far come to. `bound` says what kept them from being all there are;
+    /// `distinct_counted` whether every one was run to its end, so that the distinct interleavings
+    /// seen are a number worth comparing.
+    pub fn report(
+        &self,
+        engine: Engine,
+        mode: &'static str,
+        bound: Option<Bound>,
+        distinct_counted: bool,
+        elapsed: Duration,
+    ) -> Report {
+        let seen = self.seen();
+        let system = self.system();
+        let finding = |property: &str, kind: PropertyKind, decided: &Option<Schedule>| Finding {
+            property: property.to_owned(),
+            kind,
+            verdict: match (kind, decided, &bound) {
+                (PropertyKind::Reachable, Some(_), _) => Verdict::Holds(decided.clone()),
+                (_, Some(_), _) => Verdict::Violated(decided.clone()),
+                (_, None, Some(bound)) => Verdict::Unfinished(bound.clone()),
+                (PropertyKind::Reachable, None, None) => Verdict::Violated(None),
+                (_, None, None) => Verdict::Holds(None),
+            },
+            violating: None,
+        };
+        let deadlock = &seen.decided[system.properties.len()];
+        let mut findings = vec![finding(DEADLOCK_FREE, PropertyKind::Always, deadlock)];
+        findings.extend(
+            system
+                .properties
+                .iter()
+                .zip(&seen.decided)
+                .map(|(property, decided)| finding(property.name(), property.kind(), decided)),
+        );
+        Report {
+            engine,
+            mode,
+            findings,
+            executions: Some(seen.executions),
+            states: None,
+            transitions: None,
+            interleavings: if distinct_counted {
+                Interleavings::Exactly(BigUint::from(seen.interleavings.len()))
+            } else {
+                Interleavings::NotCounted
+            },
+            outcomes: Some(seen.outcomes.clone()),
+            bound,
+            elapsed,
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One execution of a system, stepped by whoever holds it.
+///
+/// Steps are really taken here, on a real value of the world: nothing is looked up in the tables of
+/// the graph engine, which is what makes agreement between the engines worth something.
+pub struct Execution<W, P: Process<W>> {
+    recorder: Arc<Recorder<W, P>>,
+    world: W,
+    locals: Vec<LocalOf<W, P>>,
+    /// How many actors have not ended.
+    unfinished: usize,
+    schedule: Vec<u8>,
+    /// The actors found blocked since the last step.
+    waiting: Vec<usize>,
+    deadlocked: bool,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
+    /// Lets `actor` (an index into the system's actors) take a step.
+    pub fn step(&mut self, actor: usize) -> Progress {
+        let Local::Running(process) = &self.locals[actor] else { return Progress::Ended };
+        let (local, progress) = match process.clone().step(&mut self.world) {
+            Step::Blocked(_) => {
+                if !self.waiting.contains(&actor) {
+                    self.waiting.push(actor);
+                }
+                if self.waiting.len() == self.unfinished {
+                    self.deadlocked = true;
+                    self.end();
+                }
+                return Progress::Blocked;
+            }
+            Step::Next(next) => (Local::Running(next), Progress::Stepped),
+            Step::Done(output) => {
+                self.unfinished -= 1;
+                (Local::Done(output), Progress::Ended)
+            }
+        };
+        self.locals[actor] = local;
+        self.waiting.clear();
+        self.schedule.push(actor as u8);
+        self.judge();
+        if self.unfinished == 0 {
+            self.end();
+        }
+        progress
+    }
+
+    /// Whether every actor has ended.
+    pub fn ended(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// Whether all actors that have not ended wait for one another.
+    pub fn deadlocked(&self) -> bool {
+        self.deadlocked
+    }
+
+    /// The actors that were found blocked since the last step.
+    pub fn waiting(&self) -> &[usize] {
+        &self.waiting
+    }
+
+    /// The schedule so far.
+    pub fn schedule(&self) -> Schedule {
+        Schedule(self.schedule.iter().map(|actor| usize::from(*actor)).collect())
+    }
+
+    /// The schedule so far, one byte an actor.
+    pub(super) fn prefix(&self) -> &[u8] {
+        &self.schedule
+    }
+
+    /// The actors that have not ended.
+    pub(super) fn running(&self) -> impl Iterator<Item = usize> {
+        let running = |(actor, local)| matches!(local, &Local::Running(_)).then_some(actor);
+        self.locals.iter().enumerate().filter_map(running)
+    }
+
+    /// Those of them that could step now, without waiting. (A world is a value: one can try.)
+    pub(super) fn enabled(&self) -> impl Iterator<Item = usize> {
+        self.locals.iter().enumerate().filter_map(|(actor, local)| {
+            let Local::Running(process) = local else { return None };
+            let step = process.clone().step(&mut self.world.clone());
+            (!matches!(step, Step::Blocked(_))).then_some(actor)
+        })
+    }
+
+    /// The current state as codes; actors as they are named, none exchanged for another.
+    pub(super) fn state(&self) -> Box<[u32]> {
+        self.recorder.checker.codes.state(&self.world, &self.locals).into()
+    }
+
+    /// Notes what the state just reached decides.
+    fn judge(&self) {
+        let state = State { world: &self.world, locals: Locals::Plain(&self.locals) };
+        let mut seen = self.recorder.seen();
+        let properties = &self.recorder.system().properties;
+        for (property, decided) in properties.iter().zip(&mut seen.decided) {
+            // Only a shorter schedule than the one known is worth a test.
+            if decided.as_ref().is_some_and(|known| known.0.len() <= self.schedule.len()) {
+                continue;
+            }
+            let decides = match property.kind() {
+                PropertyKind::Always => !property.is_true_in(&state),
+                PropertyKind::Finally => self.unfinished == 0 && !property.is_true_in(&state),
+                PropertyKind::Reachable => property.is_true_in(&state),
+            };
+            if decides {
+                *decided = Some(self.schedule());
+            }
+        }
+    }
+
+    /// Notes a maximal execution.
+    fn end(&self) {
+        let outcome = (self.unfinished == 0)
+            .then(|| self.recorder.checker.outcome(&self.world, &self.locals));
+        let mut seen = self.recorder.seen();
+        seen.interleavings.insert(self.schedule.as_slice().into());
+        match outcome {
+            Some(outcome) => {
+                seen.outcomes.insert(outcome);
+            }
+            None => {
+                let deadlock = seen.decided.last_mut().expect("one more than properties");
+                if deadlock.as_ref().is_none_or(|known| known.0.len() > self.schedule.len()) {
+                    *deadlock = Some(self.schedule());
+                }
+            }
+        }
+    }
+}

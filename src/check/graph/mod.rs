@@ -1,0 +1,262 @@
+//! Second floor, `check`: the state graph, breadth first over exact states.
+//! Imports [`process`](crate::process) and its neighbours in `check`.
+//!
+//! A state is a tuple of codes; a step is looked up, not evaluated ([`Steps`]). Level by level, so
+//! the first violation met is a shortest one. Large graphs are cut into shards by hash: on each
+//! level every core expands a part of the frontier, then takes in what fell into its shards.
+
+mod paths;
+mod search;
+mod tuple;
+
+use std::time::Instant;
+
+use num_bigint::BigUint;
+
+use super::property::PropertyKind;
+use super::steps::Steps;
+use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Verdict};
+use super::{Checker, Schedule, Value};
+use crate::Process;
+use search::{Search, Stop};
+use tuple::Tuple;
+
+/// The name of the property that every system has.
+pub(super) const DEADLOCK_FREE: &str = "deadlock-free";
+
+/// A graph that outgrows this many states is started anew on all cores; below, threads cost more
+/// than they bring.
+const STATES_WORTH_THREADS: usize = 50_000;
+
+/// Into how many parts a large graph is cut: the same on every machine, so that of several shortest
+/// counterexamples every machine finds the same one.
+const SHARDS: usize = 32;
+
+/// How [`Checker::graph`] goes about it.
+#[derive(Clone, Debug)]
+pub struct GraphOptions {
+    /// Treat states that differ only in which of several identical actors is where as one.
+    pub symmetry: bool,
+    /// Count interleavings, where there are no more states than this. Takes about as long again
+    /// as finding the states, and 8 bytes a transition.
+    pub count_interleavings_up_to: usize,
+    /// Give up, unfinished, beyond this many states.
+    pub max_states: usize,
+    /// Threads to use on large graphs; one for each core if `None`.
+    pub threads: Option<usize>,
+}
+
+impl Default for GraphOptions {
+    fn default() -> Self {
+        GraphOptions {
+            symmetry: true,
+            count_interleavings_up_to: 4_000_000,
+            max_states: 100_000_000,
+            threads: None,
+        }
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// Searches the state graph breadth first: shortest counterexamples, exact counts.
+    pub fn graph(&self, options: &GraphOptions) -> Report {
+        let started = Instant::now();
+        let threads = options
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get()))
+            .unwrap_or(1)
+            .max(1);
+        let mut report = self
+            .graph_of::<u128>(options, threads)
+            .or_else(|| self.graph_of::<Box<[u32]>>(options, threads))
+            .expect("a boxed slice holds codes of any size");
+        report.elapsed = started.elapsed();
+        report
+    }
+
+    /// `None` if a state does not fit a `K`.
+    fn graph_of<K: Tuple>(&self, options: &GraphOptions, threads: usize) -> Option<Report> {
+        let (steps, world, locals) = Steps::of(&self.system);
+        let mut search = Search::<W, P, K>::new(&self.system, &steps, options.symmetry, 1, 1);
+        let mut stop = search.run(world, &locals, STATES_WORTH_THREADS.min(options.max_states));
+        if stop == Stop::Full && STATES_WORTH_THREADS < options.max_states {
+            search = Search::new(&self.system, &steps, options.symmetry, threads, SHARDS);
+            stop = search.run(world, &locals, options.max_states);
+        }
+        match stop {
+            Stop::TooNarrow => None,
+            Stop::Full => {
+                let states = search.states() as u64;
+                Some(self.report_graph(&mut search, options, Some(states)))
+            }
+            Stop::Complete => Some(self.report_graph(&mut search, options, None)),
+        }
+    }
+
+    fn report_graph<K: Tuple>(
+        &self,
+        search: &mut Search<'_, W, P, K>,
+        options: &GraphOptions,
+        stopped_at: Option<u64>,
+    ) -> Report {
+        let bound = stopped_at.map(Bound::States);
+        let countable = bound.is_none() && search.states() <= options.count_interleavings_up_to;
+        let paths = countable.then(|| search.paths());
+        let mut findings =
+            vec![self.finding(search, None, DEADLOCK_FREE, PropertyKind::Always, &bound)];
+        for (index, property) in self.system.properties.iter().enumerate() {
+            findings.push(self.finding(
+                search,
+                Some(index),
+                property.name(),
+                property.kind(),
+                &bound,
+            ));
+        }
+        let mut interleavings = Interleavings::NotCounted;
+        if let Some(paths) = paths {
+            interleavings = match paths.total() {
+                Some(total) => Interleavings::Exactly(total),
+                None => Interleavings::Infinite,
+            };
+            if let Interleavings::Exactly(total) = &interleavings {
+                for (index, finding) in findings.iter_mut().enumerate() {
+                    if matches!(finding.verdict, Verdict::Violated(Some(_))) {
+                        let sound: BigUint = search.sound_paths(&paths, index.checked_sub(1));
+                        finding.violating = Some(total - sound);
+                    }
+                }
+            }
+        }
+        Report {
+            engine: Engine::Graph,
+            mode: if options.symmetry { "symmetry" } else { "every state" },
+            findings,
+            executions: None,
+            states: Some(search.states() as u64),
+            transitions: Some(search.transitions()),
+            interleavings,
+            outcomes: Some(self.outcomes(search)),
+            bound,
+            elapsed: Default::default(),
+        }
+    }
+
+    /// The answer for the property at `index`, or for freedom from deadlock if there is none.
+    fn finding<K: Tuple>(
+        &self,
+        search: &mut Search<'_, W, P, K>,
+        index: Option<usize>,
+        name: &str,
+        kind: PropertyKind,
+        bound: &Option<Bound>,
+    ) -> Finding {
+        let decided: Option<Schedule> = search.decided_at(index).map(|at| search.schedule_to(at));
+        let verdict = match (kind, decided, bound) {
+            (PropertyKind::Reachable, Some(witness), _) => Verdict::Holds(Some(witness)),
+            (_, Some(counterexample), _) => Verdict::Violated(Some(counterexample)),
+            (_, None, Some(bound)) => Verdict::Unfinished(bound.clone()),
+            (PropertyKind::Reachable, None, None) => Verdict::Violated(None),
+            (_, None, None) => Verdict::Holds(None),
+        };
+        Finding { property: name.to_owned(), kind, verdict, violating: None }
+    }
+
+    /// The search's outcomes in the codes that this checker's engines share.
+    fn outcomes<K: Tuple>(&self, search: &Search<'_, W, P, K>) -> Outcomes {
+        search
+            .outcomes()
+            .map(|(world, locals)| {
+                let locals: Vec<_> = locals.into_iter().cloned().collect();
+                self.outcome(world, &locals)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Step;
+    use crate::check::System;
+
+    /// Counts to `goal` on its own, then adds one to the world.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Counting {
+        at: u32,
+        goal: u32,
+    }
+
+    impl Process<u32> for Counting {
+        type Output = ();
+
+        fn step(self, world: &mut u32) -> Step<Self, ()> {
+            if self.at < self.goal {
+                return Step::Next(Counting { at: self.at + 1, ..self });
+            }
+            *world += 1;
+            Step::Done(())
+        }
+    }
+
+    fn counting(actors: usize, goal: u32) -> System<u32, Counting> {
+        System::new(0).clients(actors, Counting { at: 0, goal })
+    }
+
+    #[test]
+    fn the_number_of_interleavings_is_the_multinomial_coefficient() {
+        // Three processes of 4 steps: 12! / (4!)^3.
+        let report = Checker::new(counting(3, 3)).graph(&GraphOptions::default());
+        assert_eq!(report.interleavings.to_string(), "34650");
+        let plain = GraphOptions { symmetry: false, ..GraphOptions::default() };
+        let every_state = Checker::new(counting(3, 3)).graph(&plain);
+        assert_eq!(every_state.interleavings.to_string(), "34650");
+        assert_eq!(every_state.states, Some(5 * 5 * 5));
+        assert_eq!(report.states, Some(35), "multisets of 3 out of 5");
+    }
+
+    #[test]
+    fn wide_states_are_counted_like_narrow_ones() {
+        // 14 actors do not fit a u128, 300 local states do not fit its 8 bits.
+        let report = Checker::new(counting(14, 1)).graph(&GraphOptions::default());
+        assert_eq!(report.states, Some(120), "multisets of 14 out of 3");
+        let report = Checker::new(counting(2, 300)).graph(&GraphOptions::default());
+        assert_eq!(report.states, Some(302 * 303 / 2));
+        assert!(report.exhaustive());
+    }
+
+    #[test]
+    fn every_number_of_threads_finds_the_same_graph() {
+        let one = |threads| {
+            let options =
+                GraphOptions { symmetry: false, threads: Some(threads), ..Default::default() };
+            let report = Checker::new(counting(4, 17)).graph(&options);
+            (report.states, report.transitions, report.interleavings.to_string())
+        };
+        assert_eq!(one(1), one(2));
+        assert_eq!(one(1), one(5));
+        assert_eq!(one(1).0, Some(19u64.pow(4)));
+    }
+
+    #[test]
+    fn a_bound_is_reported_and_never_taken_for_a_proof() {
+        let options = GraphOptions { max_states: 20, ..GraphOptions::default() };
+        let system = counting(3, 3).always("small", |state| *state.world() <= 3);
+        let report = Checker::new(system).graph(&options);
+        assert!(!report.exhaustive());
+        assert!(!report.holds());
+        let small = report.finding("small").unwrap();
+        assert!(matches!(small.verdict, Verdict::Unfinished(Bound::States(_))));
+    }
+
+    #[test]
+    fn each_pair_of_world_and_process_is_stepped_once() {
+        let (steps, world, locals) = Steps::of(&counting(9, 1));
+        let system = counting(9, 1);
+        let mut search = Search::<_, _, u128>::new(&system, &steps, false, 1, 1);
+        assert_eq!(search.run(world, &locals, usize::MAX), Stop::Complete);
+        assert_eq!(search.states(), 3usize.pow(9));
+        // Worlds 0 to 8 with a process that has not ended: at 0, or at 1.
+        assert_eq!(steps.evaluations(), 18);
+    }
+}

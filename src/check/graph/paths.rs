@@ -1,0 +1,118 @@
+//! Second floor, `check::graph`: interleavings are the paths of the state graph from its root to
+//! its ends, and can be counted without walking them. Imports nothing.
+
+use num_bigint::BigUint;
+
+/// The state graph as weighted edges. With symmetry an edge stands for as many steps as there are
+/// identical processes that could take it, which is its weight.
+pub(super) struct Edges {
+    /// `targets[offsets[s]..offsets[s + 1]]` leave state `s`.
+    pub(super) offsets: Vec<usize>,
+    pub(super) targets: Vec<(u32, u32)>,
+}
+
+impl Edges {
+    fn from(&self, state: u32) -> &[(u32, u32)] {
+        let state = state as usize;
+        &self.targets[self.offsets[state]..self.offsets[state + 1]]
+    }
+
+    /// The states reachable from `root`, each after all that follow it; `None` if there is a cycle.
+    pub(super) fn ends_first(&self, root: u32) -> Option<Vec<u32>> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            OnPath,
+            Finished,
+        }
+        let mut marks = vec![Mark::New; self.offsets.len() - 1];
+        let mut order = Vec::with_capacity(marks.len());
+        let mut path = vec![(root, 0)];
+        marks[root as usize] = Mark::OnPath;
+        while let Some((state, position)) = path.last_mut() {
+            match self.from(*state).get(*position) {
+                Some((target, _)) => {
+                    *position += 1;
+                    match marks[*target as usize] {
+                        Mark::New => {
+                            marks[*target as usize] = Mark::OnPath;
+                            path.push((*target, 0));
+                        }
+                        Mark::OnPath => return None,
+                        Mark::Finished => {}
+                    }
+                }
+                None => {
+                    marks[*state as usize] = Mark::Finished;
+                    order.push(*state);
+                    path.pop();
+                }
+            }
+        }
+        Some(order)
+    }
+
+    /// How many maximal paths lead from `root` through states that all are `allowed`.
+    pub(super) fn count(&self, order: &[u32], root: u32, allowed: impl Fn(u32) -> bool) -> BigUint {
+        match self.count_with(order, root, &allowed, 1u128, |sum, paths, weight| {
+            sum.checked_add(paths.checked_mul(u128::from(weight))?)
+        }) {
+            Some(small) => small.into(),
+            None => self
+                .count_with(order, root, &allowed, BigUint::from(1u32), |sum, paths, weight| {
+                    Some(sum + paths * weight)
+                })
+                .unwrap_or_default(),
+        }
+    }
+
+    fn count_with<N: Clone + Default>(
+        &self,
+        order: &[u32],
+        root: u32,
+        allowed: &impl Fn(u32) -> bool,
+        one: N,
+        add: impl Fn(N, &N, u32) -> Option<N>,
+    ) -> Option<N> {
+        let mut paths = vec![N::default(); self.offsets.len() - 1];
+        for state in order.iter().copied().filter(|state| allowed(*state)) {
+            let next = self.from(state);
+            paths[state as usize] = if next.is_empty() {
+                one.clone()
+            } else {
+                next.iter().try_fold(N::default(), |sum, (target, weight)| {
+                    add(sum, &paths[*target as usize], *weight)
+                })?
+            };
+        }
+        Some(std::mem::take(&mut paths[root as usize]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chain of `length` states, each with one edge of weight `weight` to the next.
+    fn chain(length: usize, weight: u32) -> Edges {
+        Edges {
+            offsets: (0..=length).map(|state| state.min(length - 1)).collect(),
+            targets: (1..length as u32).map(|target| (target, weight)).collect(),
+        }
+    }
+
+    #[test]
+    fn weights_multiply_along_a_path_beyond_any_fixed_width() {
+        let edges = chain(101, 1000);
+        let order = edges.ends_first(0).unwrap();
+        let thousand_to_the_hundredth = BigUint::from(10u32).pow(300);
+        assert_eq!(edges.count(&order, 0, |_| true), thousand_to_the_hundredth);
+        assert_eq!(edges.count(&order, 0, |state| state != 50), BigUint::default());
+    }
+
+    #[test]
+    fn a_cycle_has_no_count() {
+        let edges = Edges { offsets: vec![0, 1, 2], targets: vec![(1, 1), (0, 1)] };
+        assert_eq!(edges.ends_first(0), None);
+    }
+}

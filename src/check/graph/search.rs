@@ -1,0 +1,533 @@
+//! Second floor, `check::graph`: the breadth-first search itself, on one core or several.
+//! Imports [`process`](crate::process) and its neighbours in `check`.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use num_bigint::BigUint;
+use rustc_hash::FxBuildHasher;
+
+use super::paths::Edges;
+use super::tuple::Tuple;
+use crate::Process;
+use crate::check::intern::{LocalOf, sort_groups};
+use crate::check::property::PropertyKind;
+use crate::check::steps::{Steps, Successor, Worker};
+use crate::check::system::{Group, Locals, State, System};
+use crate::check::{Schedule, Value};
+
+/// States expanded in one go, so that what is found waits in bounded memory to be taken in.
+const ROUND: usize = 1 << 16;
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Every reachable state was expanded.
+    Complete,
+    /// As many states as were allowed.
+    Full,
+    /// A code does not fit the tuple.
+    TooNarrow,
+}
+
+/// The states whose hash falls here, in the order they were found.
+struct Shard<K> {
+    index: HashTable<u32>,
+    keys: Vec<K>,
+    /// The id of the state from which each was first reached; the root's own for the root.
+    parents: Vec<u32>,
+}
+
+impl<K: Tuple> Shard<K> {
+    fn new() -> Self {
+        Shard { index: HashTable::new(), keys: Vec::new(), parents: Vec::new() }
+    }
+
+    fn find(&self, hash: u64, key: &K) -> Option<u32> {
+        self.index.find(hash, |at| self.keys[*at as usize] == *key).copied()
+    }
+
+    /// Takes in a state, unless it is known. The answer is its position if it is new.
+    fn insert(&mut self, hash: u64, key: K, parent: u32) -> Option<u32> {
+        if self.find(hash, &key).is_some() {
+            return None;
+        }
+        let at = self.keys.len() as u32;
+        self.keys.push(key);
+        self.parents.push(parent);
+        let keys = &self.keys;
+        self.index.insert_unique(hash, at, |at| FxBuildHasher.hash_one(&keys[*at as usize]));
+        Some(at)
+    }
+}
+
+/// What expanding a part of the frontier brought.
+struct Batch<K> {
+    /// For each shard, the states found and whence.
+    found: Vec<Vec<(K, u32)>>,
+    /// For each property, and for freedom from deadlock last, the first state that decides it.
+    decided: Vec<Option<u32>>,
+    ends: Vec<u32>,
+    transitions: u64,
+    too_narrow: bool,
+}
+
+pub(super) struct Search<'a, W, P: Process<W>, K> {
+    system: &'a System<W, P>,
+    groups: &'a [Group],
+    workers: Vec<Worker<'a, W, P>>,
+    shards: Vec<Shard<K>>,
+    root: u32,
+    decided: Vec<Option<u32>>,
+    ends: Vec<u32>,
+    transitions: u64,
+}
+
+/// The graph's edges, with the states in an order that puts ends first.
+pub(super) struct Paths {
+    edges: Edges,
+    root: u32,
+    order: Option<Vec<u32>>,
+}
+
+impl Paths {
+    /// The number of maximal paths; `None` if some path never ends.
+    pub(super) fn total(&self) -> Option<BigUint> {
+        let order = self.order.as_ref()?;
+        Some(self.edges.count(order, self.root, |_| true))
+    }
+}
+
+impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W, P, K> {
+    pub(super) fn new(
+        system: &'a System<W, P>,
+        steps: &'a Steps<W, P>,
+        symmetry: bool,
+        threads: usize,
+        shards: usize,
+    ) -> Self {
+        assert!(shards.is_power_of_two(), "the shard of a state is some bits of its hash");
+        Search {
+            system,
+            groups: if symmetry { &system.groups } else { &[] },
+            workers: (0..threads).map(|_| steps.worker()).collect(),
+            shards: (0..shards).map(|_| Shard::new()).collect(),
+            root: 0,
+            decided: vec![None; system.properties.len() + 1],
+            ends: Vec::new(),
+            transitions: 0,
+        }
+    }
+
+    /// Explores from this initial state until done, or until there are `max_states`.
+    pub(super) fn run(&mut self, world: u32, locals: &[u32], max_states: usize) -> Stop {
+        let mut initial = locals.to_vec();
+        sort_groups(self.groups, &mut initial);
+        let Some(root) = K::pack(world, &initial) else { return Stop::TooNarrow };
+        let hash = FxBuildHasher.hash_one(&root);
+        let shard = shard_of(hash, self.shards.len());
+        self.root = shard as u32;
+        let mut found: Vec<_> = self.shards.iter().map(|_| Vec::new()).collect();
+        found[shard].push((root, self.root));
+        let mut frontier = self.take_in(vec![found]);
+        while !frontier.is_empty() {
+            let mut next = Vec::new();
+            for round in frontier.chunks(ROUND) {
+                let batches = self.expand(round);
+                if batches.iter().any(|batch| batch.too_narrow) {
+                    return Stop::TooNarrow;
+                }
+                let mut found = Vec::with_capacity(batches.len());
+                for batch in batches {
+                    self.transitions += batch.transitions;
+                    self.ends.extend(batch.ends);
+                    for (decided, new) in self.decided.iter_mut().zip(batch.decided) {
+                        *decided = decided.or(new);
+                    }
+                    found.push(batch.found);
+                }
+                next.extend(self.take_in(found));
+                if self.states() > max_states {
+                    return Stop::Full;
+                }
+            }
+            frontier = next;
+        }
+        Stop::Complete
+    }
+
+    /// Finds what follows these states, on every core if there are enough of them.
+    fn expand(&mut self, round: &[u32]) -> Vec<Batch<K>> {
+        let (system, groups, shards) = (self.system, self.groups, &self.shards);
+        let part = round.len().div_ceil(self.workers.len()).max(256);
+        let mut parts: Vec<_> = round.chunks(part).zip(&mut self.workers).collect();
+        if let [(states, worker)] = &mut parts[..] {
+            return vec![expand_part(system, groups, shards, worker, states)];
+        }
+        std::thread::scope(|scope| {
+            let running: Vec<_> = parts
+                .into_iter()
+                .map(|(states, worker)| {
+                    scope.spawn(move || expand_part(system, groups, shards, worker, states))
+                })
+                .collect();
+            running.into_iter().map(join).collect()
+        })
+    }
+
+    /// Takes in what was found, shard by shard, and returns the states that are new.
+    fn take_in(&mut self, mut found: Vec<Vec<Vec<(K, u32)>>>) -> Vec<u32> {
+        let count = self.shards.len();
+        // For each shard the batches that fell into it, in the order of the frontier.
+        let mut incoming: Vec<Vec<Vec<(K, u32)>>> = (0..count)
+            .map(|shard| found.iter_mut().map(|batch| std::mem::take(&mut batch[shard])).collect())
+            .collect();
+        let system = self.system;
+        let pending: usize = incoming.iter().flatten().map(Vec::len).sum();
+        let alone = pending < 4096 || self.workers.len() == 1;
+        let each = count.div_ceil(self.workers.len());
+        let work = self.shards.chunks_mut(each).zip(incoming.chunks_mut(each));
+        let work = work.zip(&mut self.workers).enumerate();
+        let taken: Vec<Taken> = if alone {
+            work.map(|(part, ((shards, incoming), worker))| {
+                take_in_part(system, worker, shards, incoming, part * each, count)
+            })
+            .collect()
+        } else {
+            std::thread::scope(|scope| {
+                let running: Vec<_> = work
+                    .map(|(part, ((shards, incoming), worker))| {
+                        scope.spawn(move || {
+                            take_in_part(system, worker, shards, incoming, part * each, count)
+                        })
+                    })
+                    .collect();
+                running.into_iter().map(join).collect()
+            })
+        };
+        let mut new = Vec::new();
+        for part in taken {
+            for (decided, found) in self.decided.iter_mut().zip(part.decided) {
+                *decided = decided.or(found);
+            }
+            new.extend(part.new);
+        }
+        new
+    }
+
+    /// How many states were found.
+    pub(super) fn states(&self) -> usize {
+        self.shards.iter().map(|shard| shard.keys.len()).sum()
+    }
+
+    /// How many transitions lead from them; with symmetry, transitions between classes of states.
+    pub(super) fn transitions(&self) -> u64 {
+        self.transitions
+    }
+
+    /// A nearest state that violates the property at `index` (for `reachable`: that witnesses it);
+    /// a nearest deadlock if `index` is none.
+    pub(super) fn decided_at(&self, index: Option<usize>) -> Option<u32> {
+        self.decided[index.unwrap_or(self.system.properties.len())]
+    }
+
+    /// The end states: the world, and where each actor stands.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (&W, Vec<&LocalOf<W, P>>)> {
+        let worker = &self.workers[0];
+        let mut locals = vec![0; self.system.actors.len()];
+        self.ends.iter().map(move |end| {
+            let world = self.key(*end).unpack(&mut locals);
+            let locals = locals.iter().map(|local| &*worker.locals()[*local as usize]).collect();
+            (worker.world(world), locals)
+        })
+    }
+
+    /// A shortest schedule to the state `id`, of the actors as they are named, not as sorted.
+    pub(super) fn schedule_to(&mut self, id: u32) -> Schedule {
+        let mut chain = vec![id];
+        let mut at = id;
+        while at != self.root {
+            at = self.shards[shard_of_id(at, self.shards.len())].parents
+                [at as usize / self.shards.len()];
+            chain.push(at);
+        }
+        let chain: Vec<K> = chain.into_iter().rev().map(|id| self.key(id).clone()).collect();
+        let worker = &mut self.workers[0];
+        // Sorting the initial state has changed nothing: identical actors start out identical.
+        let mut locals = vec![0; self.system.actors.len()];
+        let mut world = chain[0].unpack(&mut locals);
+        let mut schedule = Vec::with_capacity(chain.len() - 1);
+        for target in &chain[1..] {
+            let step = (0..locals.len()).find_map(|actor| {
+                let Successor::To { world, local } = worker.successor(world, locals[actor]) else {
+                    return None;
+                };
+                let mut next = locals.clone();
+                next[actor] = local;
+                let mut sorted = next.clone();
+                sort_groups(self.groups, &mut sorted);
+                (K::pack(world, &sorted).as_ref() == Some(target)).then_some((actor, world, next))
+            });
+            let (actor, next_world, next) = step.expect("a state follows from its parent");
+            schedule.push(actor);
+            (world, locals) = (next_world, next);
+        }
+        Schedule(schedule)
+    }
+
+    /// The edges of the whole graph, for counting.
+    pub(super) fn paths(&mut self) -> Paths {
+        // States are numbered densely here: shard by shard.
+        let mut base = Vec::with_capacity(self.shards.len());
+        let mut total = 0;
+        for shard in &self.shards {
+            base.push(total);
+            total += shard.keys.len() as u32;
+        }
+        let worker = &mut self.workers[0];
+        let mut edges = Edges { offsets: vec![0], targets: Vec::new() };
+        let mut scratch = Scratch::new(self.system.actors.len());
+        for shard in &self.shards {
+            for key in &shard.keys {
+                successors(worker, self.groups, key, &mut scratch, |next, weight| {
+                    // Every successor was packed and taken in by the search.
+                    if let Some(key) = next {
+                        let hash = FxBuildHasher.hash_one(&key);
+                        let shard = shard_of(hash, self.shards.len());
+                        if let Some(at) = self.shards[shard].find(hash, &key) {
+                            edges.targets.push((base[shard] + at, weight));
+                        }
+                    }
+                });
+                edges.offsets.push(edges.targets.len());
+            }
+        }
+        // The root is the first state of its shard.
+        let root = base[self.root as usize];
+        let order = edges.ends_first(root);
+        Paths { edges, root, order }
+    }
+
+    /// How many interleavings do *not* violate the property at `index` (none: do not deadlock).
+    pub(super) fn sound_paths(&mut self, paths: &Paths, index: Option<usize>) -> BigUint {
+        let Some(order) = &paths.order else { return BigUint::default() };
+        let mut locals = vec![0; self.system.actors.len()];
+        let worker = &mut self.workers[0];
+        let mut allowed =
+            Vec::with_capacity(self.shards.iter().map(|shard| shard.keys.len()).sum());
+        for key in self.shards.iter().flat_map(|shard| &shard.keys) {
+            let world = key.unpack(&mut locals);
+            let state = state(worker, world, &locals);
+            let ended = state.locals().all(|local| local.output().is_some());
+            let stuck = !ended
+                && !locals
+                    .iter()
+                    .any(|local| matches!(worker.successor(world, *local), Successor::To { .. }));
+            let state = self::state(worker, world, &locals);
+            allowed.push(match index.map(|index| &self.system.properties[index]) {
+                None => !stuck,
+                Some(property) => match property.kind() {
+                    PropertyKind::Always => property.is_true_in(&state),
+                    PropertyKind::Finally => !ended || property.is_true_in(&state),
+                    PropertyKind::Reachable => true,
+                },
+            });
+        }
+        paths.edges.count(order, paths.root, |id| allowed[id as usize])
+    }
+
+    fn key(&self, id: u32) -> &K {
+        let count = self.shards.len();
+        &self.shards[shard_of_id(id, count)].keys[id as usize / count]
+    }
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    // A property or a step that panics does so here as it would on one core.
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The shard of a state, by bits of its hash that the table inside a shard does not begin with.
+fn shard_of(hash: u64, shards: usize) -> usize {
+    (hash >> 40) as usize & (shards - 1)
+}
+
+/// A state's id is its position in its shard, times the number of shards, plus the shard.
+fn shard_of_id(id: u32, shards: usize) -> usize {
+    id as usize & (shards - 1)
+}
+
+fn state<'s, W: Value, P: Process<W, Output: Value> + Value>(
+    worker: &'s Worker<'_, W, P>,
+    world: u32,
+    locals: &'s [u32],
+) -> State<'s, W, P> {
+    State { world: worker.world(world), locals: Locals::Coded(locals, worker.locals()) }
+}
+
+/// Room for one state, reused.
+struct Scratch {
+    locals: Vec<u32>,
+    next: Vec<u32>,
+}
+
+impl Scratch {
+    fn new(actors: usize) -> Self {
+        Scratch { locals: vec![0; actors], next: vec![0; actors] }
+    }
+}
+
+/// What leads on from a state.
+enum Leads {
+    On,
+    /// Every actor has ended.
+    Ended,
+    /// Some actor waits, and none can step.
+    Stuck,
+}
+
+/// Calls `found` with each state that follows `key` and the number of identical actors whose step
+/// leads there; `None` is a state that does not fit `K`.
+fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
+    worker: &mut Worker<'_, W, P>,
+    groups: &[Group],
+    key: &K,
+    scratch: &mut Scratch,
+    mut found: impl FnMut(Option<K>, u32),
+) -> Leads {
+    let world = key.unpack(&mut scratch.locals);
+    let locals = &scratch.locals;
+    let (mut any_step, mut any_blocked) = (false, false);
+    let mut step = |actor: usize, weight: u32, group: Option<&Group>| match worker
+        .successor(world, locals[actor])
+    {
+        Successor::Ended => {}
+        Successor::Blocked => any_blocked = true,
+        Successor::To { world, local } => {
+            any_step = true;
+            let next = match group {
+                None => key.with(world, actor, local),
+                Some(group) => {
+                    scratch.next.copy_from_slice(locals);
+                    scratch.next[actor] = local;
+                    scratch.next[group.members.clone()].sort_unstable();
+                    K::pack(world, &scratch.next)
+                }
+            };
+            found(next, weight);
+        }
+    };
+    if groups.is_empty() {
+        for actor in 0..locals.len() {
+            step(actor, 1, None);
+        }
+    }
+    for group in groups {
+        let mut actor = group.members.start;
+        while actor < group.members.end {
+            // Members are sorted, so those that stand at the same place are neighbours.
+            let same = locals[actor..group.members.end]
+                .iter()
+                .take_while(|local| **local == locals[actor])
+                .count();
+            step(actor, same as u32, (group.members.len() > 1).then_some(group));
+            actor += same;
+        }
+    }
+    match (any_step, any_blocked) {
+        (true, _) => Leads::On,
+        (false, false) => Leads::Ended,
+        (false, true) => Leads::Stuck,
+    }
+}
+
+fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
+    system: &System<W, P>,
+    groups: &[Group],
+    shards: &[Shard<K>],
+    worker: &mut Worker<'_, W, P>,
+    states: &[u32],
+) -> Batch<K> {
+    let deadlock = system.properties.len();
+    let mut batch = Batch {
+        found: shards.iter().map(|_| Vec::new()).collect(),
+        decided: vec![None; deadlock + 1],
+        ends: Vec::new(),
+        transitions: 0,
+        too_narrow: false,
+    };
+    let mut scratch = Scratch::new(system.actors.len());
+    for &id in states {
+        let key = &shards[shard_of_id(id, shards.len())].keys[id as usize / shards.len()];
+        let Batch { found, transitions, too_narrow, .. } = &mut batch;
+        let leads = successors(worker, groups, key, &mut scratch, |next, _| {
+            *transitions += 1;
+            match next {
+                Some(next) => {
+                    let shard = shard_of(FxBuildHasher.hash_one(&next), shards.len());
+                    found[shard].push((next, id));
+                }
+                None => *too_narrow = true,
+            }
+        });
+        match leads {
+            Leads::On => {}
+            Leads::Stuck => batch.decided[deadlock] = batch.decided[deadlock].or(Some(id)),
+            Leads::Ended => {
+                batch.ends.push(id);
+                let world = key.unpack(&mut scratch.locals);
+                let state = state(worker, world, &scratch.locals);
+                for (decided, property) in batch.decided.iter_mut().zip(&system.properties) {
+                    if decided.is_none()
+                        && property.kind() == PropertyKind::Finally
+                        && !property.is_true_in(&state)
+                    {
+                        *decided = Some(id);
+                    }
+                }
+            }
+        }
+    }
+    batch
+}
+
+/// What taking in brought: new states, and the properties they decide.
+struct Taken {
+    new: Vec<u32>,
+    decided: Vec<Option<u32>>,
+}
+
+fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
+    system: &System<W, P>,
+    worker: &mut Worker<'_, W, P>,
+    shards: &mut [Shard<K>],
+    incoming: &mut [Vec<Vec<(K, u32)>>],
+    first_shard: usize,
+    shard_count: usize,
+) -> Taken {
+    // Others may have met worlds and local states that this worker has not.
+    worker.catch_up();
+    let mut taken = Taken { new: Vec::new(), decided: vec![None; system.properties.len()] };
+    let mut locals = vec![0; system.actors.len()];
+    for (offset, (shard, incoming)) in shards.iter_mut().zip(incoming).enumerate() {
+        for (key, parent) in incoming.drain(..).flatten() {
+            let hash = FxBuildHasher.hash_one(&key);
+            let Some(at) = shard.insert(hash, key, parent) else { continue };
+            let id = at * shard_count as u32 + (first_shard + offset) as u32;
+            taken.new.push(id);
+            let world = shard.keys[at as usize].unpack(&mut locals);
+            let state = state(worker, world, &locals);
+            for (decided, property) in taken.decided.iter_mut().zip(&system.properties) {
+                let decides = match property.kind() {
+                    PropertyKind::Always => false,
+                    PropertyKind::Reachable => true,
+                    PropertyKind::Finally => continue,
+                };
+                if decided.is_none() && property.is_true_in(&state) == decides {
+                    *decided = Some(id);
+                }
+            }
+        }
+    }
+    taken
+}

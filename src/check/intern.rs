@@ -1,0 +1,96 @@
+//! Second floor, `check`: values as small integers. A world or a local state that occurs in a
+//! million states is kept once, and a state becomes a short tuple of codes.
+//! Imports [`process`](crate::process) and its neighbours in `check`.
+
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+use super::Value;
+use super::system::{Group, Local};
+use crate::Process;
+
+/// Where an actor of a `System<W, P>` stands.
+pub(super) type LocalOf<W, P> = Local<P, <P as Process<W>>::Output>;
+
+/// Gives equal values equal codes: 0, 1, 2 … in the order of first sight.
+pub(super) struct Interner<T> {
+    codes: HashTable<u32>,
+    values: Vec<Arc<T>>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Interner { codes: HashTable::new(), values: Vec::new() }
+    }
+}
+
+impl<T: Eq + Hash> Interner<T> {
+    pub(super) fn code(&mut self, value: T) -> u32 {
+        let hash = FxBuildHasher.hash_one(&value);
+        let values = &self.values;
+        if let Some(code) = self.codes.find(hash, |code| *values[*code as usize] == value) {
+            return *code;
+        }
+        let code = u32::try_from(self.values.len()).expect("fewer than 2^32 distinct values");
+        self.values.push(Arc::new(value));
+        let values = &self.values;
+        self.codes
+            .insert_unique(hash, code, |code| FxBuildHasher.hash_one(&*values[*code as usize]));
+        code
+    }
+
+    pub(super) fn values(&self) -> &[Arc<T>] {
+        &self.values
+    }
+}
+
+/// The codes of one system's worlds and local states.
+pub(super) struct Codes<W, P: Process<W>> {
+    pub(super) worlds: Interner<W>,
+    pub(super) locals: Interner<LocalOf<W, P>>,
+}
+
+impl<W, P: Process<W>> Default for Codes<W, P> {
+    fn default() -> Self {
+        Codes { worlds: Interner::default(), locals: Interner::default() }
+    }
+}
+
+/// [`Codes`] that all engines of one checker share, so that their outcomes can be compared.
+pub(super) struct SharedCodes<W, P: Process<W>>(Mutex<Codes<W, P>>);
+
+impl<W, P: Process<W>> Default for SharedCodes<W, P> {
+    fn default() -> Self {
+        SharedCodes(Mutex::default())
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> SharedCodes<W, P> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Codes<W, P>> {
+        // A property that panics poisons the lock; the codes in it are whole all the same.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state as codes: the world's, then each actor's.
+    pub(super) fn state(&self, world: &W, locals: &[LocalOf<W, P>]) -> Vec<u32> {
+        let mut codes = self.lock();
+        let mut state = Vec::with_capacity(1 + locals.len());
+        state.push(codes.worlds.code(world.clone()));
+        for local in locals {
+            state.push(codes.locals.code(local.clone()));
+        }
+        state
+    }
+}
+
+/// Puts interchangeable actors in order, so that states equal but for their names become equal.
+pub(super) fn sort_groups(groups: &[Group], locals: &mut [u32]) {
+    for group in groups {
+        if group.members.len() > 1 {
+            locals[group.members.clone()].sort_unstable();
+        }
+    }
+}

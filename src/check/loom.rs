@@ -1,0 +1,159 @@
+//! Second floor, `check`: loom as an engine. Imports [`process`](crate::process), its neighbours in
+//! `check`, and loom.
+//!
+//! Real loom threads, one an actor, the main one actor 0. All that loom sees of a step is one
+//! read-modify-write of one atomic before it: the single point at which it may switch. The state
+//! itself is behind an ordinary mutex that loom knows nothing of, there are no joins (whoever ends
+//! last notes the outcome) and nothing is in a loom `Arc`: each of these would be explored as well.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ::loom::sync::atomic::{AtomicUsize, Ordering};
+use ::loom::thread::{self, Thread};
+use rustc_hash::FxHashMap;
+
+use super::execution::{Execution, Progress, Recorder};
+use super::quiet::on_a_quiet_thread;
+use super::verdict::{Bound, Engine, Report};
+use super::{Checker, Value};
+use crate::Process;
+
+/// How [`Checker::loom`] goes about it.
+#[derive(Clone, Debug)]
+pub struct LoomOptions {
+    /// Explore no further from a state that was reached before by another schedule
+    /// (`loom::skip_branch`). Sound here because every step conflicts with every other: they all
+    /// touch the one atomic. Outcomes stay complete, but interleavings are no longer counted.
+    pub skip_known_states: bool,
+    /// Give up, unfinished, after about this many executions.
+    pub max_executions: u64,
+}
+
+impl Default for LoomOptions {
+    fn default() -> Self {
+        LoomOptions { skip_known_states: false, max_executions: 1_000_000 }
+    }
+}
+
+/// loom looks at its bounds once in so many executions.
+const BOUNDS_EVERY: usize = 64;
+
+/// Scheduling points in one execution; loom sets aside room for them all beforehand.
+const MAX_BRANCHES: usize = 4_000;
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// Explores every interleaving on loom's threads. loom takes 5 actors at most.
+    pub fn loom(&self, options: &LoomOptions) -> Report {
+        let mode =
+            if options.skip_known_states { "skip known states" } else { "every interleaving" };
+        let actors = self.system.actors.len();
+        if actors > ::loom::MAX_THREADS {
+            let bound = Bound::Actors { actors, limit: ::loom::MAX_THREADS, engine: Engine::Loom };
+            return self.not_started(Engine::Loom, mode, bound);
+        }
+        let started = Instant::now();
+        let recorder = self.recorder();
+        let max = (options.max_executions as usize).div_ceil(BOUNDS_EVERY).max(1) * BOUNDS_EVERY;
+        let mut builder = ::loom::model::Builder::new();
+        // Each set here, so that no environment variable can quietly make a proof partial.
+        builder.max_branches = MAX_BRANCHES;
+        builder.max_permutations = Some(max);
+        builder.max_duration = None;
+        builder.preemption_bound = None;
+        builder.checkpoint_file = None;
+        builder.checkpoint_interval = BOUNDS_EVERY;
+        builder.location = false;
+        builder.log = false;
+        let known = options.skip_known_states.then(|| Arc::new(Mutex::default()));
+        let noted = recorder.clone();
+        on_a_quiet_thread(|| builder.check(move || execute(&noted, known.clone())));
+        let bound =
+            Some(recorder.executions()).filter(|executions| *executions as usize + 1 >= max);
+        recorder.report(
+            Engine::Loom,
+            mode,
+            bound.map(Bound::Executions),
+            !options.skip_known_states,
+            started.elapsed(),
+        )
+    }
+}
+
+/// States reached, each with the schedule that first reached it.
+type Known = Arc<Mutex<FxHashMap<Box<[u32]>, Box<[u8]>>>>;
+
+struct Shared<W, P: Process<W>> {
+    execution: Mutex<Execution<W, P>>,
+    /// The one object that loom sees every step touch.
+    turn: AtomicUsize,
+    parked: Mutex<Vec<Thread>>,
+    known: Option<Known>,
+}
+
+fn execute<W: Value, P: Process<W, Output: Value> + Value>(
+    recorder: &Arc<Recorder<W, P>>,
+    known: Option<Known>,
+) {
+    let shared = Arc::new(Shared {
+        execution: Mutex::new(recorder.execution()),
+        turn: AtomicUsize::new(0),
+        parked: Mutex::default(),
+        known,
+    });
+    let actors = recorder.system().actors.len();
+    for actor in 1..actors {
+        let shared = shared.clone();
+        thread::spawn(move || act(&shared, actor));
+    }
+    if actors > 0 {
+        act(&shared, 0);
+    }
+}
+
+fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, actor: usize) {
+    loop {
+        shared.turn.fetch_add(1, Ordering::Relaxed);
+        // No guard of these mutexes lives across a point where loom may switch.
+        let (progress, deadlocked) = {
+            let mut execution = lock(&shared.execution);
+            if execution.deadlocked() {
+                return;
+            }
+            (execution.step(actor), execution.deadlocked())
+        };
+        if progress == Progress::Blocked && !deadlocked {
+            lock(&shared.parked).push(thread::current());
+            thread::park();
+            continue;
+        }
+        let parked = std::mem::take(&mut *lock(&shared.parked));
+        for waiting in parked {
+            waiting.unpark();
+        }
+        if progress == Progress::Ended || deadlocked {
+            return;
+        }
+        if shared.known.as_ref().is_some_and(|known| was_known(known, &lock(&shared.execution))) {
+            ::loom::skip_branch();
+        }
+    }
+}
+
+/// Whether another schedule reached this state before; notes it if none did.
+fn was_known<W: Value, P: Process<W, Output: Value> + Value>(
+    known: &Known,
+    execution: &Execution<W, P>,
+) -> bool {
+    match lock(known).entry(execution.state()) {
+        std::collections::hash_map::Entry::Vacant(new) => {
+            new.insert(execution.prefix().into());
+            false
+        }
+        std::collections::hash_map::Entry::Occupied(first) => **first.get() != *execution.prefix(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,80 @@
+//! Second floor: systems, properties, verdicts and the engines that decide them. Imports
+//! [`process`](crate::process) only; knows no file system, no database, no network.
+//!
+//! A [`System`] is a world, the actors in it, and what is claimed of them. A [`Checker`] puts one
+//! system before several engines, each of which explores every interleaving in its own way:
+//!
+//! | engine | walks | good for |
+//! | --- | --- | --- |
+//! | [`graph`](Checker::graph) | states, breadth first | shortest counterexample, exact counts, many clients |
+//! | [`any`](Checker::any) | configurations with counts up to ω | *any* number of clients |
+//! | [`loom`](Checker::loom) | executions, on loom's threads | an independent second opinion |
+//! | [`shuttle`](Checker::shuttle) | executions, on shuttle's threads | a third, and random testing of the very large |
+//!
+//! Nothing is believed because one engine says so: [`audit`] compares what they found.
+
+mod any;
+mod audit;
+mod execution;
+mod graph;
+mod intern;
+#[cfg(feature = "loom")]
+mod loom;
+mod property;
+#[cfg(feature = "loom")]
+mod quiet;
+#[cfg(feature = "shuttle")]
+mod shuttle;
+mod steps;
+mod system;
+mod trace;
+mod verdict;
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+pub use any::AnyLimits;
+pub use audit::{Disagreement, audit};
+pub use execution::{Execution, Progress, Recorder};
+pub use graph::GraphOptions;
+use intern::SharedCodes;
+#[cfg(feature = "loom")]
+pub use loom::LoomOptions;
+pub use property::{Property, PropertyKind};
+#[cfg(feature = "shuttle")]
+pub use shuttle::ShuttleMode;
+pub use system::{Actor, Local, State, System};
+pub use trace::{PlayError, Played, Trace, TraceStep};
+pub use verdict::{
+    Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, ScheduleError, Verdict,
+};
+
+use crate::Process;
+
+/// What a simulated world, a process in it and its output have to be: pure values, so that a state
+/// can be kept, compared and sent to another core.
+pub trait Value: Clone + Eq + Hash + Debug + Send + Sync + 'static {}
+
+impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Value for T {}
+
+/// One system, ready to be put before the engines.
+///
+/// The outcomes of its [`Report`]s are comparable with one another ([`audit`]), not with those of
+/// another checker.
+pub struct Checker<W, P: Process<W>> {
+    system: Arc<System<W, P>>,
+    codes: Arc<SharedCodes<W, P>>,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// Takes a system to check.
+    pub fn new(system: System<W, P>) -> Self {
+        Checker { system: Arc::new(system), codes: Arc::default() }
+    }
+
+    /// The system under check.
+    pub fn system(&self) -> &System<W, P> {
+        &self.system
+    }
+}

@@ -1,0 +1,282 @@
+//! Second floor, `check`: shuttle as an engine. Imports [`process`](crate::process), its neighbours
+//! in `check`, and shuttle.
+//!
+//! Real shuttle threads, one an actor, and a scheduler: our own, which knows which states were
+//! expanded and ends an execution that comes to one; or one of shuttle's, to audit ours (depth
+//! first) or to sample what is too large to exhaust (random, PCT). A thread takes one step each time
+//! it is scheduled. The main thread only starts the others: in shuttle `spawn` is no scheduling
+//! point, so a main thread that is an actor itself steps before the others can, and the schedules
+//! in which they come first are never seen, silently.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ::shuttle::scheduler::{
+    DfsScheduler, PctScheduler, RandomScheduler, Schedule as TaskSchedule, Scheduler, Task, TaskId,
+};
+use ::shuttle::sync::atomic::{AtomicUsize, Ordering};
+use ::shuttle::thread::{self, Thread};
+use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+use rustc_hash::FxHashMap;
+
+use super::execution::{Execution, Progress, Recorder};
+use super::verdict::{Bound, Engine, Report};
+use super::{Checker, Value};
+use crate::Process;
+
+/// Which scheduler [`Checker::shuttle`] runs under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShuttleMode {
+    /// Ours: every transition of the state graph once, each execution ending at a known state.
+    KnownStates,
+    /// shuttle's own depth-first search: every interleaving, up to this many executions.
+    DepthFirst {
+        /// Give up, unfinished, after this many executions.
+        max_executions: usize,
+    },
+    /// Uniformly random choices: proves nothing, finds much.
+    Random {
+        /// How many executions.
+        executions: usize,
+        /// Seeds the choices.
+        seed: u64,
+    },
+    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010): random priorities,
+    /// changed at a few random points; finds a bug of that depth with known probability.
+    Pct {
+        /// How many executions.
+        executions: usize,
+        /// The depth: how many ordering constraints the bug needs.
+        depth: usize,
+        /// Seeds the choices.
+        seed: u64,
+    },
+}
+
+/// Our scheduler keeps the actors tried in a state as bits.
+const MAX_ACTORS: usize = 64;
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// Explores on shuttle's threads, under the scheduler that `mode` names.
+    pub fn shuttle(&self, mode: ShuttleMode) -> Report {
+        let name = match mode {
+            ShuttleMode::KnownStates => "known states",
+            ShuttleMode::DepthFirst { .. } => "depth first",
+            ShuttleMode::Random { .. } => "random",
+            ShuttleMode::Pct { .. } => "PCT",
+        };
+        let actors = self.system.actors.len();
+        if actors > MAX_ACTORS {
+            let bound = Bound::Actors { actors, limit: MAX_ACTORS, engine: Engine::Shuttle };
+            return self.not_started(Engine::Shuttle, name, bound);
+        }
+        let started = Instant::now();
+        let recorder = self.recorder();
+        let now = Arc::new(Mutex::new(None));
+        let waits = if mode == ShuttleMode::KnownStates { Waits::Retry } else { Waits::Park };
+        let scheduler: Box<dyn Scheduler + Send> = match mode {
+            ShuttleMode::KnownStates => Box::new(KnownStates::new(now.clone())),
+            ShuttleMode::DepthFirst { max_executions } => {
+                Box::new(DfsScheduler::new(Some(max_executions), false))
+            }
+            ShuttleMode::Random { executions, seed } => {
+                Box::new(RandomScheduler::new_from_seed(seed, executions))
+            }
+            ShuttleMode::Pct { executions, depth, seed } => {
+                Box::new(PctScheduler::new_from_seed(seed, depth, executions))
+            }
+        };
+        let mut config = Config::new();
+        config.failure_persistence = FailurePersistence::None;
+        config.max_steps = MaxSteps::None;
+        config.silence_warnings = true;
+        let noted = recorder.clone();
+        let executions =
+            Runner::new(scheduler, config).run(move || execute(&noted, &now, waits)) as u64;
+        let bound = match mode {
+            ShuttleMode::KnownStates => None,
+            ShuttleMode::DepthFirst { max_executions } => {
+                (executions >= max_executions as u64).then_some(Bound::Executions(executions))
+            }
+            ShuttleMode::Random { .. } | ShuttleMode::Pct { .. } => {
+                Some(Bound::Sampled(executions))
+            }
+        };
+        let distinct_counted = mode != ShuttleMode::KnownStates;
+        recorder.report(Engine::Shuttle, name, bound, distinct_counted, started.elapsed())
+    }
+}
+
+/// The execution now running, for its threads and for our scheduler to look at.
+type Now<W, P> = Arc<Mutex<Option<Execution<W, P>>>>;
+
+/// What a thread does whose actor is blocked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// Tries again when scheduled; our scheduler schedules none that would block.
+    Retry,
+    /// Sleeps until another has stepped; a scheduler that knows nothing of states would try it
+    /// again for ever.
+    Park,
+}
+
+struct Shared<W, P: Process<W>> {
+    now: Now<W, P>,
+    point: AtomicUsize,
+    parked: Mutex<Vec<Thread>>,
+    waits: Waits,
+}
+
+fn execute<W: Value, P: Process<W, Output: Value> + Value>(
+    recorder: &Arc<Recorder<W, P>>,
+    now: &Now<W, P>,
+    waits: Waits,
+) {
+    *lock(now) = Some(recorder.execution());
+    let shared = Arc::new(Shared {
+        now: now.clone(),
+        point: AtomicUsize::new(0),
+        parked: Mutex::default(),
+        waits,
+    });
+    for actor in 0..recorder.system().actors.len() {
+        let shared = shared.clone();
+        thread::spawn(move || act(&shared, actor));
+    }
+}
+
+fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, actor: usize) {
+    loop {
+        // No guard of these mutexes lives across a point where shuttle may switch.
+        let (progress, deadlocked) = match &mut *lock(&shared.now) {
+            Some(execution) if !execution.deadlocked() => {
+                (execution.step(actor), execution.deadlocked())
+            }
+            _ => return,
+        };
+        if progress == Progress::Blocked && !deadlocked && shared.waits == Waits::Park {
+            lock(&shared.parked).push(thread::current());
+            thread::park();
+            continue;
+        }
+        let parked = std::mem::take(&mut *lock(&shared.parked));
+        for waiting in parked {
+            waiting.unpark();
+        }
+        if progress == Progress::Ended || deadlocked {
+            return;
+        }
+        // An access of shuttle's is a scheduling point, and unlike a yield it tells the scheduler
+        // nothing (PCT would take a yield for a wish to come last).
+        shared.point.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A scheduler that walks every transition of the state graph once.
+///
+/// An execution replays a schedule to a state that has untried actors, lets one of them step, and
+/// goes on from state to new state. Where it comes to a known state it is over. So there are never
+/// more executions than transitions, and each step that an execution takes beyond its replay is
+/// one that no other has taken.
+struct KnownStates<W, P: Process<W>> {
+    now: Now<W, P>,
+    /// For each state met, the actors that could step from it and have not yet, as bits.
+    untried: FxHashMap<Box<[u32]>, u64>,
+    /// States that may have untried actors, each with the schedule that leads there.
+    open: Vec<(Box<[u32]>, Box<[u8]>)>,
+    replay: Box<[u8]>,
+    started: bool,
+    deadlocked: bool,
+    /// Whether the execution is at the state its replay leads to, or on new ground behind it.
+    arrived: bool,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> KnownStates<W, P> {
+    fn new(now: Now<W, P>) -> Self {
+        KnownStates {
+            now,
+            untried: FxHashMap::default(),
+            open: Vec::new(),
+            replay: Box::default(),
+            started: false,
+            deadlocked: false,
+            arrived: false,
+        }
+    }
+
+    /// Which actor steps next; none if the execution has come to known ground.
+    fn choose(&mut self) -> Option<usize> {
+        let now = self.now.clone();
+        let now = lock(&now);
+        let execution = now.as_ref()?;
+        let taken = execution.prefix().len();
+        if let Some(actor) = self.replay.get(taken) {
+            return Some(usize::from(*actor));
+        }
+        let state = execution.state();
+        let is_new = !self.untried.contains_key(&state);
+        if is_new {
+            let enabled = execution.enabled().fold(0, |actors, actor| actors | 1 << actor);
+            self.untried.insert(state.clone(), enabled);
+            self.open.push((state.clone(), execution.prefix().into()));
+            if enabled == 0 {
+                self.deadlocked = true;
+            }
+        }
+        if self.deadlocked {
+            // Let those who wait find out, so that it is noted.
+            return execution.running().find(|actor| !execution.waiting().contains(actor));
+        }
+        let arrived = std::mem::replace(&mut self.arrived, true);
+        if arrived && !is_new {
+            return None;
+        }
+        let untried = self.untried.get_mut(&state)?;
+        let actor = untried.trailing_zeros();
+        *untried &= !(1 << actor);
+        Some(actor as usize)
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Scheduler for KnownStates<W, P> {
+    fn new_execution(&mut self) -> Option<TaskSchedule> {
+        if self.started {
+            // The last state met was tried last: depth first keeps the replays short to find.
+            loop {
+                let (state, schedule) = self.open.last()?;
+                if self.untried.get(state).is_some_and(|actors| *actors != 0) {
+                    self.replay = schedule.clone();
+                    break;
+                }
+                self.open.pop();
+            }
+        }
+        self.started = true;
+        self.arrived = false;
+        self.deadlocked = false;
+        *lock(&self.now) = None;
+        Some(TaskSchedule::new(0))
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        _current: Option<TaskId>,
+        _is_yielding: bool,
+    ) -> Option<TaskId> {
+        // The main thread is task 0 and has nothing to do but start the others.
+        let main = TaskId::from(0);
+        if runnable.iter().any(|task| task.id() == main) {
+            return Some(main);
+        }
+        self.choose().map(|actor| TaskId::from(actor + 1))
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        unreachable!("processes make no random choice")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

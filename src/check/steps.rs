@@ -1,0 +1,128 @@
+//! Second floor, `check`: the step table. A step depends on the world and on that one process
+//! alone, so each (world, local state) pair is stepped once, however many states it occurs in.
+//! Imports [`process`](crate::process) and its neighbours in `check`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use super::Value;
+use super::intern::{Codes, LocalOf};
+use super::system::{Local, System};
+use crate::{Process, Step};
+
+/// What a step of one actor leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Successor {
+    /// The actor has ended.
+    Ended,
+    /// It waits.
+    Blocked,
+    /// The world and the local state that follow.
+    To { world: u32, local: u32 },
+}
+
+/// The table all workers share.
+pub(super) struct Steps<W, P: Process<W>>(Mutex<Table<W, P>>);
+
+struct Table<W, P: Process<W>> {
+    codes: Codes<W, P>,
+    successors: FxHashMap<(u32, u32), Successor>,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
+    /// An empty table, and the initial state's codes: the world's and each local state's.
+    pub(super) fn of(system: &System<W, P>) -> (Self, u32, Vec<u32>) {
+        let mut codes = Codes::default();
+        let world = codes.worlds.code(system.world.clone());
+        let locals =
+            system.initial_locals().into_iter().map(|local| codes.locals.code(local)).collect();
+        let table = Table { codes, successors: FxHashMap::default() };
+        (Steps(Mutex::new(table)), world, locals)
+    }
+
+    /// A worker's own view of the table.
+    pub(super) fn worker(&self) -> Worker<'_, W, P> {
+        let mut worker = Worker {
+            steps: self,
+            known: FxHashMap::default(),
+            worlds: Vec::new(),
+            locals: Vec::new(),
+        };
+        worker.catch_up();
+        worker
+    }
+
+    /// How many times a `step` was evaluated.
+    #[cfg(test)]
+    pub(super) fn evaluations(&self) -> usize {
+        self.lock().successors.values().filter(|next| **next != Successor::Ended).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table<W, P>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Table<W, P> {
+    fn successor(&mut self, world: u32, local: u32) -> Successor {
+        if let Some(known) = self.successors.get(&(world, local)) {
+            return *known;
+        }
+        let successor = match &*self.codes.locals.values()[local as usize] {
+            Local::Done(_) => Successor::Ended,
+            Local::Running(process) => {
+                let mut after = W::clone(&self.codes.worlds.values()[world as usize]);
+                match process.clone().step(&mut after) {
+                    Step::Blocked(_) => Successor::Blocked,
+                    Step::Next(next) => self.follow(after, Local::Running(next)),
+                    Step::Done(output) => self.follow(after, Local::Done(output)),
+                }
+            }
+        };
+        self.successors.insert((world, local), successor);
+        successor
+    }
+
+    fn follow(&mut self, world: W, local: LocalOf<W, P>) -> Successor {
+        Successor::To { world: self.codes.worlds.code(world), local: self.codes.locals.code(local) }
+    }
+}
+
+/// A copy of the part of the table that one worker has met, read without a lock.
+pub(super) struct Worker<'a, W, P: Process<W>> {
+    steps: &'a Steps<W, P>,
+    known: FxHashMap<u64, Successor>,
+    worlds: Vec<Arc<W>>,
+    locals: Vec<Arc<LocalOf<W, P>>>,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Worker<'_, W, P> {
+    /// Where a step from `world` and `local` leads.
+    pub(super) fn successor(&mut self, world: u32, local: u32) -> Successor {
+        let pair = u64::from(world) << 32 | u64::from(local);
+        if let Some(known) = self.known.get(&pair) {
+            return *known;
+        }
+        let successor = self.steps.lock().successor(world, local);
+        self.known.insert(pair, successor);
+        self.catch_up();
+        successor
+    }
+
+    /// Learns the values of codes given since.
+    pub(super) fn catch_up(&mut self) {
+        let table = self.steps.lock();
+        let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
+        self.worlds.extend_from_slice(&worlds[self.worlds.len()..]);
+        self.locals.extend_from_slice(&locals[self.locals.len()..]);
+    }
+
+    pub(super) fn world(&self, code: u32) -> &W {
+        &self.worlds[code as usize]
+    }
+
+    pub(super) fn locals(&self) -> &[Arc<LocalOf<W, P>>] {
+        &self.locals
+    }
+}

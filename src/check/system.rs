@@ -1,0 +1,259 @@
+//! Second floor, `check`: a system is a world, named actors, and what is claimed of them.
+//! Imports [`process`](crate::process) and its neighbours in `check`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::intern::LocalOf;
+use super::property::Property;
+use super::trace::Describe;
+use super::{PropertyKind, Value};
+use crate::Process;
+
+/// Where one actor stands: somewhere in its program, or past its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Local<P, T> {
+    /// It still has steps to take.
+    Running(P),
+    /// It has ended with this output.
+    Done(T),
+}
+
+impl<P, T> Local<P, T> {
+    /// The output, if the actor has ended.
+    pub fn output(&self) -> Option<&T> {
+        match self {
+            Local::Running(_) => None,
+            Local::Done(output) => Some(output),
+        }
+    }
+}
+
+/// A named process in a system.
+#[derive(Clone, Debug)]
+pub struct Actor<P> {
+    /// How pictures and messages call it: `client 1`, `janitor`.
+    pub name: String,
+    /// Its program, before its first step.
+    pub process: P,
+}
+
+/// A world, its actors, and the properties claimed of every execution.
+///
+/// Freedom from deadlock is always among the properties.
+///
+/// ```
+/// use toctou::check::{Checker, GraphOptions, System};
+/// use toctou::{Process, Step};
+///
+/// /// Takes the one ticket there is, without looking twice.
+/// #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// struct Take;
+///
+/// impl Process<u8> for Take {
+///     type Output = bool;
+///     fn step(self, tickets: &mut u8) -> Step<Self, bool> {
+///         let got = *tickets > 0;
+///         *tickets = tickets.saturating_sub(1);
+///         Step::Done(got)
+///     }
+/// }
+///
+/// let system = System::new(1)
+///     .clients(3, Take)
+///     .at_most(1, "one-winner", |client| client.output().filter(|got| **got).map(|_| ()))
+///     .reachable("somebody-wins", |state| state.outputs().any(|got| *got));
+/// let report = Checker::new(system).graph(&GraphOptions::default());
+/// assert!(report.holds());
+/// assert_eq!(report.interleavings.to_string(), "6");
+/// ```
+pub struct System<W, P: Process<W>> {
+    pub(super) world: W,
+    pub(super) actors: Vec<Actor<P>>,
+    /// Maximal ranges of interchangeable actors; they partition `actors`.
+    pub(super) groups: Vec<Group>,
+    pub(super) properties: Vec<Property<W, P>>,
+    pub(super) describe: Option<Describe<W, P>>,
+}
+
+/// Actors that start out the same, so that which of them does what is no difference.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) members: Range<usize>,
+    /// Declared with [`System::clients`]: there could as well be any number of them.
+    pub(super) scalable: bool,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
+    /// A system of this world, with no actors yet.
+    pub fn new(world: W) -> Self {
+        System {
+            world,
+            actors: Vec::new(),
+            groups: Vec::new(),
+            properties: Vec::new(),
+            describe: None,
+        }
+    }
+
+    /// Adds one actor.
+    pub fn actor(mut self, name: impl Into<String>, process: P) -> Self {
+        self.actors.push(Actor { name: name.into(), process });
+        let last = self.actors.len();
+        self.groups.push(Group { members: last - 1..last, scalable: false });
+        self
+    }
+
+    /// Adds `count` identical actors, `client 1` and so on.
+    ///
+    /// Identical actors are interchangeable: states that differ only in which of them is where are
+    /// one state to [`graph`](super::Checker::graph), and [`any`](super::Checker::any) lets there be
+    /// arbitrarily many. Properties must therefore not tell them apart.
+    pub fn clients(mut self, count: usize, process: P) -> Self {
+        let first = self.actors.len();
+        self.actors.extend(
+            (1..=count)
+                .map(|number| Actor { name: format!("client {number}"), process: process.clone() }),
+        );
+        self.groups.push(Group { members: first..first + count, scalable: true });
+        self
+    }
+
+    /// Claims that no execution ever reaches a state in which `holds` is false.
+    pub fn always(
+        self,
+        name: &str,
+        holds: impl Fn(&State<'_, W, P>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.property(Property::on_states(name, PropertyKind::Always, holds))
+    }
+
+    /// Claims that at no time more than `max` actors are counted under one key: `key` says under
+    /// which key an actor is counted where it stands, if under any.
+    ///
+    /// An [`always`](System::always) over counts. Only this form can be decided for any number of
+    /// clients, so prefer it where it fits.
+    pub fn at_most<K: Eq + std::hash::Hash>(
+        self,
+        max: usize,
+        name: &str,
+        key: impl Fn(&Local<P, P::Output>) -> Option<K> + Send + Sync + 'static,
+    ) -> Self {
+        self.property(Property::at_most(max, name, key))
+    }
+
+    /// Claims that `holds` is true whenever every actor has ended.
+    pub fn finally(
+        self,
+        name: &str,
+        holds: impl Fn(&State<'_, W, P>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.property(Property::on_states(name, PropertyKind::Finally, holds))
+    }
+
+    /// Claims that some execution reaches a state in which `holds` is true: the companion that
+    /// shows a proof not to be vacuous.
+    pub fn reachable(
+        self,
+        name: &str,
+        holds: impl Fn(&State<'_, W, P>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.property(Property::on_states(name, PropertyKind::Reachable, holds))
+    }
+
+    /// Claims that some execution brings some one actor to where `there` is true. A
+    /// [`reachable`](System::reachable) that can also be decided for any number of clients.
+    pub fn reaches(
+        self,
+        name: &str,
+        there: impl Fn(&Local<P, P::Output>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.property(Property::reaches(name, there))
+    }
+
+    /// Adds a property made elsewhere.
+    pub fn property(mut self, property: Property<W, P>) -> Self {
+        self.properties.push(property);
+        self
+    }
+
+    /// Says how a step is told in a [`Trace`](super::Trace): performs it and returns what to call
+    /// it. Without, a step is told by the `Debug` forms of the process before and after.
+    pub fn described_by(
+        mut self,
+        describe: impl Fn(&mut W, P) -> (crate::Step<P, P::Output>, String) + Send + Sync + 'static,
+    ) -> Self {
+        self.describe = Some(Arc::new(describe));
+        self
+    }
+
+    /// The world before the first step.
+    pub fn world(&self) -> &W {
+        &self.world
+    }
+
+    /// The actors; a [`Schedule`](super::Schedule) names them by their index here.
+    pub fn actors(&self) -> &[Actor<P>] {
+        &self.actors
+    }
+
+    /// The properties claimed, freedom from deadlock not listed.
+    pub fn properties(&self) -> &[Property<W, P>] {
+        &self.properties
+    }
+
+    /// Where every actor stands before the first step.
+    pub(super) fn initial_locals(&self) -> Vec<LocalOf<W, P>> {
+        self.actors.iter().map(|actor| Local::Running(actor.process.clone())).collect()
+    }
+}
+
+/// A state of a system, as properties see it.
+pub struct State<'a, W, P: Process<W>> {
+    pub(super) world: &'a W,
+    pub(super) locals: Locals<'a, LocalOf<W, P>>,
+}
+
+/// Where the actors stand, however the engine at hand keeps it.
+pub(super) enum Locals<'a, L> {
+    Plain(&'a [L]),
+    /// Codes into a table.
+    Coded(&'a [u32], &'a [Arc<L>]),
+}
+
+// By hand, because a derive would ask it of `L`.
+impl<L> Clone for Locals<'_, L> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<L> Copy for Locals<'_, L> {}
+
+impl<'a, W, P: Process<W>> State<'a, W, P> {
+    /// The world.
+    pub fn world(&self) -> &'a W {
+        self.world
+    }
+
+    /// Where each actor stands. Identical actors come in no particular order.
+    pub fn locals(&self) -> impl Iterator<Item = &'a LocalOf<W, P>> + use<'a, W, P> {
+        let locals = self.locals;
+        let count = match locals {
+            Locals::Plain(plain) => plain.len(),
+            Locals::Coded(codes, _) => codes.len(),
+        };
+        (0..count).map(move |actor| match locals {
+            Locals::Plain(plain) => &plain[actor],
+            Locals::Coded(codes, table) => &*table[codes[actor] as usize],
+        })
+    }
+
+    /// What the actors that have ended ended with.
+    pub fn outputs(&self) -> impl Iterator<Item = &'a P::Output> + use<'a, W, P>
+    where
+        P: 'a,
+    {
+        self.locals().filter_map(Local::output)
+    }
+}

@@ -1,0 +1,203 @@
+//! Second floor, `check`: a schedule played through, step by step, with what each actor saw.
+//! Imports [`process`](crate::process) and its neighbours in `check`.
+
+use std::sync::Arc;
+
+use super::intern::LocalOf;
+use super::system::{Local, Locals, State, System};
+use super::{Schedule, Value};
+use crate::{Process, Step};
+
+/// Performs a step and says what to call it.
+pub(super) type Describe<W, P> =
+    Arc<dyn Fn(&mut W, P) -> (Step<P, <P as Process<W>>::Output>, String) + Send + Sync>;
+
+/// One step of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceStep {
+    /// Which actor stepped, by index.
+    pub actor: usize,
+    /// What it did and saw: `rename(content → content.1) = ok`.
+    pub label: String,
+    /// What it ended with, if this was its last step.
+    pub output: Option<String>,
+    /// The step had to wait and changed nothing.
+    pub blocked: bool,
+}
+
+/// An execution told step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The actors' names, by index.
+    pub actors: Vec<String>,
+    /// What happened, in order.
+    pub steps: Vec<TraceStep>,
+    /// The actors that had not ended when the schedule did, and whether each then had to wait.
+    pub unfinished: Vec<(usize, bool)>,
+}
+
+/// The end of a played schedule.
+pub struct Played<W, P: Process<W>> {
+    /// How it went.
+    pub trace: Trace,
+    /// The world at the end.
+    pub world: W,
+    /// Where each actor stands at the end.
+    pub locals: Vec<LocalOf<W, P>>,
+}
+
+/// A schedule names an actor that is not there, or that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlayError {
+    /// No actor has this index.
+    #[error("step {position} names actor {actor}, and there are only {actors} (0 to {})", actors - 1)]
+    NoSuchActor {
+        /// Which step of the schedule, from 1.
+        position: usize,
+        /// The index it names.
+        actor: usize,
+        /// How many actors there are.
+        actors: usize,
+    },
+    /// The actor has ended.
+    #[error("step {position} names {actor}, which ended before")]
+    Ended {
+        /// Which step of the schedule, from 1.
+        position: usize,
+        /// The actor's name.
+        actor: String,
+    },
+}
+
+/// A process that never ends is left where it is after so many steps.
+const MAX_COMPLETED: usize = 10_000;
+
+impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
+    /// Plays a schedule from the initial state and tells each step.
+    pub fn play(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
+        let mut world = self.world.clone();
+        let mut locals = self.initial_locals();
+        let mut steps = Vec::with_capacity(schedule.0.len());
+        for (position, &actor) in schedule.0.iter().enumerate() {
+            let position = position + 1;
+            let Some(local) = locals.get(actor) else {
+                let actors = self.actors.len();
+                return Err(PlayError::NoSuchActor { position, actor, actors });
+            };
+            let Local::Running(process) = local.clone() else {
+                return Err(PlayError::Ended { position, actor: self.actors[actor].name.clone() });
+            };
+            let (step, label) = self.describe(&mut world, process);
+            let (local, output, blocked) = match step {
+                Step::Next(next) => (Local::Running(next), None, false),
+                Step::Blocked(same) => (Local::Running(same), None, true),
+                Step::Done(output) => {
+                    let told = format!("{output:?}");
+                    (Local::Done(output), Some(told), false)
+                }
+            };
+            locals[actor] = local;
+            steps.push(TraceStep { actor, label, output, blocked });
+        }
+        let mut unfinished = Vec::new();
+        for (actor, local) in locals.iter().enumerate() {
+            if let Local::Running(process) = local {
+                let step = process.clone().step(&mut world.clone());
+                unfinished.push((actor, matches!(step, Step::Blocked(_))));
+            }
+        }
+        let actors = self.actors.iter().map(|actor| actor.name.clone()).collect();
+        Ok(Played { trace: Trace { actors, steps, unfinished }, world, locals })
+    }
+
+    /// A shortest continuation of `schedule` that takes every actor to its end where that is
+    /// possible by letting them run one after the other; for replaying a counterexample that stops
+    /// at the violation. Empty-handed (the schedule as it is) where some actor waits for ever.
+    pub fn completed(&self, schedule: &Schedule) -> Result<Schedule, PlayError> {
+        let Played { mut world, mut locals, .. } = self.play(schedule)?;
+        let mut complete = schedule.clone();
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for (actor, local) in locals.iter_mut().enumerate() {
+                while let Local::Running(process) = local.clone() {
+                    if complete.0.len() >= MAX_COMPLETED {
+                        return Ok(complete);
+                    }
+                    *local = match process.step(&mut world) {
+                        Step::Next(next) => Local::Running(next),
+                        Step::Done(output) => Local::Done(output),
+                        Step::Blocked(_) => break,
+                    };
+                    complete.0.push(actor);
+                    progress = true;
+                }
+            }
+        }
+        Ok(complete)
+    }
+
+    /// Calls `visit` with every interleaving, until it answers `false`. They are walked one by one,
+    /// so this is for systems that have few: [`Checker::graph`](super::Checker::graph) counts them
+    /// without. A schedule ends where no actor can step, all having ended or not. Never ends where
+    /// some execution does not.
+    pub fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
+        let mut schedule = Schedule::default();
+        self.walk(&self.world, &self.initial_locals(), &mut schedule, visit);
+    }
+
+    fn walk(
+        &self,
+        world: &W,
+        locals: &[LocalOf<W, P>],
+        schedule: &mut Schedule,
+        visit: &mut dyn FnMut(&Schedule) -> bool,
+    ) -> bool {
+        let mut stepped = false;
+        for (actor, local) in locals.iter().enumerate() {
+            let Local::Running(process) = local else { continue };
+            let mut world = world.clone();
+            let next = match process.clone().step(&mut world) {
+                Step::Next(next) => Local::Running(next),
+                Step::Done(output) => Local::Done(output),
+                Step::Blocked(_) => continue,
+            };
+            stepped = true;
+            let mut locals = locals.to_vec();
+            locals[actor] = next;
+            schedule.0.push(actor);
+            let go_on = self.walk(&world, &locals, schedule, visit);
+            schedule.0.pop();
+            if !go_on {
+                return false;
+            }
+        }
+        stepped || visit(schedule)
+    }
+
+    /// Whether the named property's condition is true in this state.
+    pub fn is_true_in(
+        &self,
+        property: &str,
+        world: &W,
+        locals: &[LocalOf<W, P>],
+    ) -> Option<bool> {
+        let state = State { world, locals: Locals::Plain(locals) };
+        let property = self.properties.iter().find(|known| known.name() == property)?;
+        Some(property.is_true_in(&state))
+    }
+
+    fn describe(&self, world: &mut W, process: P) -> (Step<P, P::Output>, String) {
+        if let Some(describe) = &self.describe {
+            return describe(world, process);
+        }
+        let before = format!("{process:?}");
+        let step = process.step(world);
+        let label = match &step {
+            Step::Next(next) => format!("{before} → {next:?}"),
+            Step::Blocked(_) => format!("{before} waits"),
+            Step::Done(_) => before,
+        };
+        (step, label)
+    }
+}

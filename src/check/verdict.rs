@@ -1,0 +1,257 @@
+//! Second floor, `check`: what an engine answers. Imports nothing but its neighbours in `check`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use num_bigint::BigUint;
+use rustc_hash::FxHashSet;
+
+use super::PropertyKind;
+
+/// Which actor steps, in order, by index. Processes are deterministic, so this *is* an execution,
+/// in every engine and in the real world. Written `[0, 1, 1, 0]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Schedule(pub Vec<usize>);
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (position, actor) in self.0.iter().enumerate() {
+            if position > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{actor}")?;
+        }
+        f.write_str("]")
+    }
+}
+
+/// Why a text is no [`Schedule`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0]")]
+pub struct ScheduleError(String);
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    /// Reads `[0, 1, 1, 0]`; brackets and spaces may be left out.
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        let inner = text.trim();
+        let inner = inner.strip_prefix('[').unwrap_or(inner);
+        let inner = inner.strip_suffix(']').unwrap_or(inner);
+        inner
+            .split([',', ' '])
+            .filter(|part| !part.is_empty())
+            .map(|part| part.parse().map_err(|_| ScheduleError(part.to_owned())))
+            .collect::<Result<_, _>>()
+            .map(Schedule)
+    }
+}
+
+/// Who explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Engine {
+    /// The state graph.
+    Graph,
+    /// The step table with counts up to ω.
+    Any,
+    /// loom.
+    Loom,
+    /// shuttle.
+    Shuttle,
+}
+
+impl Engine {
+    /// All of them, in the order results are told.
+    pub const ALL: [Engine; 4] = [Engine::Graph, Engine::Any, Engine::Loom, Engine::Shuttle];
+
+    /// Its name on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Graph => "graph",
+            Engine::Any => "any",
+            Engine::Loom => "loom",
+            Engine::Shuttle => "shuttle",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What stopped an engine before the end. A verdict that met one is [`Verdict::Unfinished`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Bound {
+    /// As many states as were allowed.
+    #[error("stopped after {0} states")]
+    States(u64),
+    /// As many executions as were allowed.
+    #[error("stopped after {0} executions")]
+    Executions(u64),
+    /// More actors than the engine can run.
+    #[error("{actors} actors, and {engine} takes {limit} at most")]
+    Actors {
+        /// How many there are.
+        actors: usize,
+        /// How many there may be.
+        limit: usize,
+        /// Whose limit it is.
+        engine: Engine,
+    },
+    /// `any` needs identical actors to let there be any number of.
+    #[error("no identical clients, so no `any number` of them")]
+    NoClients,
+    /// `any` met more configurations than were allowed.
+    #[error("stopped after {0} configurations: the worlds keep growing")]
+    Configurations(u64),
+    /// `any` decides properties over counts only.
+    #[error("not a property over counts")]
+    NotOverCounts,
+    /// A sampling engine looked at random executions and proves nothing.
+    #[error("sampled {0} random executions, which proves nothing")]
+    Sampled(u64),
+}
+
+/// The answer to one property.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// True of every execution. For `reachable`: with the schedule that gets there.
+    Holds(Option<Schedule>),
+    /// Not true; with an execution that shows it, where there is one to show (`reachable` fails by
+    /// the absence of any).
+    Violated(Option<Schedule>),
+    /// Not known: a bound was hit before an answer was found. Never to be read as "holds".
+    Unfinished(Bound),
+}
+
+impl Verdict {
+    /// `holds`, `violated` or `unfinished`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Holds(_) => "holds",
+            Verdict::Violated(_) => "violated",
+            Verdict::Unfinished(_) => "unfinished",
+        }
+    }
+
+    /// The counterexample, or the witness of a `reachable`.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match self {
+            Verdict::Holds(schedule) | Verdict::Violated(schedule) => schedule.as_ref(),
+            Verdict::Unfinished(_) => None,
+        }
+    }
+}
+
+/// One property and the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The property's name; `deadlock-free` for the built-in one.
+    pub property: String,
+    /// Over which states it speaks.
+    pub kind: PropertyKind,
+    /// The answer.
+    pub verdict: Verdict,
+    /// How many interleavings violate it, where that was counted.
+    pub violating: Option<BigUint>,
+}
+
+/// How many interleavings there are, or were seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interleavings {
+    /// Exactly so many.
+    Exactly(BigUint),
+    /// Some execution can go on for ever.
+    Infinite,
+    /// Not counted.
+    NotCounted,
+}
+
+impl fmt::Display for Interleavings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Interleavings::Exactly(number) => f.pad(&number.to_string()),
+            Interleavings::Infinite => f.pad("infinite"),
+            Interleavings::NotCounted => f.pad("–"),
+        }
+    }
+}
+
+/// The set of outcomes an engine reached: for each end state, the world and the actors' outputs,
+/// as codes of the [`Checker`](super::Checker) they come from, identical actors in a fixed order.
+pub type Outcomes = FxHashSet<Box<[u32]>>;
+
+/// What one engine found of one system.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Which engine.
+    pub engine: Engine,
+    /// Its way of working, where it has several: `every interleaving`, `skip known states`, …
+    pub mode: &'static str,
+    /// One answer a property, `deadlock-free` first.
+    pub findings: Vec<Finding>,
+    /// Executions run from the start, for engines that run any.
+    pub executions: Option<u64>,
+    /// Distinct states (for `any`: configurations) reached.
+    pub states: Option<u64>,
+    /// Transitions between them.
+    pub transitions: Option<u64>,
+    /// Maximal interleavings: counted in the graph, or distinct ones seen by executing.
+    pub interleavings: Interleavings,
+    /// The outcomes reached, unless the engine does not know end states (`any`).
+    pub outcomes: Option<Outcomes>,
+    /// What stopped it, if it was not exhaustive.
+    pub bound: Option<Bound>,
+    /// Time taken.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// Whether every execution was accounted for.
+    pub fn exhaustive(&self) -> bool {
+        self.bound.is_none()
+    }
+
+    /// Whether every property was shown to hold.
+    pub fn holds(&self) -> bool {
+        self.findings.iter().all(|finding| matches!(finding.verdict, Verdict::Holds(_)))
+    }
+
+    /// The answer to the property of this name.
+    pub fn finding(&self, property: &str) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.property == property)
+    }
+
+    /// The report of an engine that could not start, because of `bound`.
+    pub(super) fn not_started(
+        engine: Engine,
+        mode: &'static str,
+        properties: impl Iterator<Item = (String, PropertyKind)>,
+        bound: Bound,
+    ) -> Report {
+        let findings = properties
+            .map(|(property, kind)| Finding {
+                property,
+                kind,
+                verdict: Verdict::Unfinished(bound.clone()),
+                violating: None,
+            })
+            .collect();
+        Report {
+            engine,
+            mode,
+            findings,
+            executions: None,
+            states: None,
+            transitions: None,
+            interleavings: Interleavings::NotCounted,
+            outcomes: None,
+            bound: Some(bound),
+            elapsed: Duration::ZERO,
+        }
+    }
+}

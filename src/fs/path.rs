@@ -1,0 +1,78 @@
+//! First floor: what may be a path here, for every world alike. Imports rustix only.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+/// The flags of `open` that every world understands; with any other it answers `EINVAL`, so that
+/// no protocol is proved with a flag the simulation would have to ignore.
+const UNDERSTOOD: OFlags = OFlags::RWMODE
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::TRUNC)
+    .union(OFlags::APPEND)
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::DSYNC)
+    .union(OFlags::SYNC);
+
+/// Refuses (`EINVAL`) flags of `open` that some world does not understand.
+#[inline]
+pub(super) fn understood(flags: OFlags) -> Result<(), Errno> {
+    if flags.difference(UNDERSTOOD).is_empty() {
+        Ok(())
+    } else {
+        Err(Errno::INVAL)
+    }
+}
+
+/// Refuses (`EXDEV`, as `openat2` does with `RESOLVE_BENEATH`) a path that leaves the directory the
+/// world is anchored at: an absolute one, or one with more `..` than names before it.
+///
+/// It looks at the text alone. Where symbolic links are, they still lead out.
+#[inline]
+pub(super) fn confined(path: &Path) -> Result<(), Errno> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.first() == Some(&b'/') {
+        return Err(Errno::XDEV);
+    }
+    let mut depth = 0_usize;
+    for component in bytes.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => depth = depth.checked_sub(1).ok_or(Errno::XDEV)?,
+            _ => depth += 1,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_confined_while_it_has_no_more_dots_than_names() {
+        for inside in [
+            "",
+            ".",
+            "a",
+            "a/",
+            "a/..",
+            "./a/../b",
+            "a/b/../../c",
+            "..a",
+            "a..",
+        ] {
+            assert_eq!(confined(Path::new(inside)), Ok(()), "{inside}");
+        }
+        for outside in ["/", "/a", "..", "../a", "a/../..", "a/../../a", "./.."] {
+            assert_eq!(confined(Path::new(outside)), Err(Errno::XDEV), "{outside}");
+        }
+    }
+}

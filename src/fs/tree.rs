@@ -1,0 +1,152 @@
+//! First floor: what a world holds, as a value that can be compared between worlds and read by a
+//! person. Imports rustix only.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+
+/// Everything that has a name in a world, by path; the directory the world is anchored at is `.`.
+///
+/// Displayed one line an entry: `content 0600 "s3cret"`, directories as `./ 0700`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tree(BTreeMap<PathBuf, Node>);
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// A directory. Its link count is left out: file systems disagree about it.
+    Directory {
+        /// Permission bits.
+        mode: Mode,
+    },
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: Mode,
+        /// How many names it has.
+        links: u64,
+        /// Its whole content.
+        bytes: Vec<u8>,
+    },
+    /// Anything else: a symbolic link, a pipe, a device.
+    Other,
+}
+
+impl Tree {
+    /// What `path` names, spelled as the tree spells it: `sub/content`, without `.` or a slash more.
+    pub fn get(&self, path: impl AsRef<Path>) -> Option<&Node> {
+        self.0.get(path.as_ref())
+    }
+
+    /// The content of the regular file `path`, or `None` if it names none.
+    pub fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
+        match self.get(path)? {
+            Node::File { bytes, .. } => Some(bytes),
+            Node::Directory { .. } | Node::Other => None,
+        }
+    }
+
+    /// Every entry, sorted by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Node)> {
+        self.0.iter().map(|(path, node)| (path.as_path(), node))
+    }
+
+    /// Adds an entry. `path` is empty for the anchor itself.
+    pub(super) fn insert(&mut self, path: &Path, node: Node) {
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        self.0.insert(path.to_path_buf(), node);
+    }
+}
+
+impl FromIterator<(PathBuf, Node)> for Tree {
+    fn from_iter<I: IntoIterator<Item = (PathBuf, Node)>>(entries: I) -> Self {
+        Tree(entries.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (path, node) in &self.0 {
+            writeln!(f, "{}{node}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// What follows the path in a line of [`Tree`].
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Node::Directory { mode } => write!(f, "/ {:04o}", mode.as_raw_mode()),
+            Node::File { mode, links, bytes } => {
+                write!(f, " {:04o} ", mode.as_raw_mode())?;
+                if *links != 1 {
+                    write!(f, "{links} links ")?;
+                }
+                write!(f, "{}", Quoted(bytes))
+            }
+            Node::Other => f.write_str(" (neither file nor directory)"),
+        }
+    }
+}
+
+/// Bytes as a person reads them: quoted, escaped, and cut where they are many.
+pub(super) struct Quoted<'b>(pub(super) &'b [u8]);
+
+impl Quoted<'_> {
+    /// How many bytes are shown at most.
+    const SHOWN: usize = 64;
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..Self::SHOWN) {
+            Some(head) if head.len() < self.0.len() => {
+                write!(f, "\"{}…\" ({} bytes)", head.escape_ascii(), self.0.len())
+            }
+            _ => write!(f, "\"{}\"", self.0.escape_ascii()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_told_one_line_an_entry() {
+        let file = |links, bytes: &[u8]| Node::File {
+            mode: Mode::from_raw_mode(0o600),
+            links,
+            bytes: bytes.to_vec(),
+        };
+        let tree: Tree = [
+            (
+                "sub".into(),
+                Node::Directory {
+                    mode: Mode::from_raw_mode(0o755),
+                },
+            ),
+            ("sub/b".into(), file(2, b"\n")),
+            ("a".into(), file(1, b"s3cret")),
+            ("long".into(), file(1, &[b'x'; 65])),
+        ]
+        .into_iter()
+        .collect();
+        let xs = "x".repeat(64);
+        assert_eq!(
+            tree.to_string(),
+            format!(
+                "a 0600 \"s3cret\"\nlong 0600 \"{xs}…\" (65 bytes)\nsub/ 0755\nsub/b 0600 2 links \"\\n\"\n"
+            )
+        );
+        assert_eq!(tree.bytes("a"), Some(&b"s3cret"[..]));
+        assert_eq!(tree.bytes("sub"), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! Fourth floor: schedules in the real world. Imports [`fs`](crate::fs) and the schedules and traces
+//! of [`check`](crate::check).
+//!
+//! A counterexample found in a simulated world is made to happen: one real thread an actor, each
+//! taking its next system call when the schedule says so and no earlier. And, to show what a test
+//! that fires requests and hopes is up against, the same actors let loose.
+
+mod stress;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::check::{Schedule, Trace, TraceStep};
+use crate::fs::{Errno, OsFs, Recorded, Tree, errno_name};
+use crate::{Process, Step};
+
+pub use stress::stress;
+
+/// A system on the kernel's file system, as it is before the first step.
+pub struct Furnished<Q> {
+    furnish: Box<dyn Fn(&OsFs) -> Result<(), Errno> + Send + Sync>,
+    actors: Box<dyn Fn() -> Vec<Q> + Send + Sync>,
+}
+
+impl<Q> Furnished<Q> {
+    /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the
+    /// order of the simulated system's.
+    pub fn new(
+        furnish: impl Fn(&OsFs) -> Result<(), Errno> + Send + Sync + 'static,
+        actors: impl Fn() -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
+        Furnished { furnish: Box::new(furnish), actors: Box::new(actors) }
+    }
+
+    /// A fresh temporary directory, furnished.
+    fn world(&self) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
+        let directory = tempfile::Builder::new()
+            .prefix("toctou-")
+            .tempdir()
+            .map_err(|error| ReplayError::Directory(std::env::temp_dir().into(), error))?;
+        let fs = self.furnished(directory.path())?;
+        Ok((directory, fs))
+    }
+
+    fn furnished(&self, directory: &Path) -> Result<OsFs, ReplayError> {
+        let fs = OsFs::open(directory).map_err(ReplayError::furnish)?;
+        (self.furnish)(&fs).map_err(ReplayError::furnish)?;
+        Ok(fs)
+    }
+}
+
+/// Why a schedule could not be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// There is no temporary directory to do it in.
+    #[error("cannot make a temporary directory in {}: {}; set TMPDIR to one that is writable", .0.display(), .1)]
+    Directory(Box<Path>, #[source] std::io::Error),
+    /// The initial world could not be made there.
+    #[error("cannot set the scene: {}", errno_name(*.0))]
+    Furnish(Errno),
+    /// The schedule names an actor that is not there, or that had ended already.
+    #[error("step {position} of the schedule names actor {actor}, which is not there or has ended")]
+    Actor {
+        /// Which step, from 1.
+        position: usize,
+        /// The index it names.
+        actor: usize,
+    },
+    /// A process panicked.
+    #[error("actor {0} panicked")]
+    Panicked(usize),
+    /// What is there afterwards could not be read.
+    #[error("cannot read what the replay left: {}", errno_name(*.0))]
+    Tree(Errno),
+}
+
+impl ReplayError {
+    fn furnish(errno: Errno) -> Self {
+        ReplayError::Furnish(errno)
+    }
+}
+
+/// A schedule as it went on the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// What each thread did and really got.
+    pub trace: Trace,
+    /// What was on disk at the end.
+    pub tree: Tree,
+}
+
+/// Whose threads the actors step on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// One real thread an actor, each waiting for its turn.
+    OneEach,
+    /// All on the calling thread: the same system calls in the same order, many times faster. For
+    /// replaying every interleaving there is.
+    One,
+}
+
+/// Replays `schedule` in a fresh temporary directory, step by step. `names` are the actors'.
+pub fn replay<Q, T>(
+    names: &[String],
+    furnished: &Furnished<Q>,
+    schedule: &Schedule,
+    threads: Threads,
+) -> Result<Replayed, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: std::fmt::Debug + Send,
+{
+    let (directory, fs) = furnished.world()?;
+    let actors = (furnished.actors)();
+    let steps = match threads {
+        Threads::OneEach => on_threads(&fs, actors, schedule)?,
+        Threads::One => on_one_thread(&fs, actors, schedule)?,
+    };
+    let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
+    let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
+        let last = steps.iter().rev().find(|step| step.actor == actor);
+        (actor, last.is_some_and(|step| step.blocked))
+    });
+    let trace = Trace {
+        actors: names.to_vec(),
+        unfinished: unfinished.collect(),
+        steps: steps.clone(),
+    };
+    let tree = fs.tree().map_err(ReplayError::Tree)?;
+    drop(directory);
+    Ok(Replayed { trace, tree })
+}
+
+fn on_one_thread<Q, T>(
+    fs: &OsFs,
+    actors: Vec<Q>,
+    schedule: &Schedule,
+) -> Result<Vec<TraceStep>, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T>,
+    T: std::fmt::Debug,
+{
+    let mut actors: Vec<Option<Q>> = actors.into_iter().map(Some).collect();
+    let turns = schedule.0.iter().enumerate();
+    turns
+        .map(|(position, &actor)| {
+            let process = actors.get_mut(actor).and_then(Option::take);
+            let gone = ReplayError::Actor { position: position + 1, actor };
+            let (step, left) = take_step(fs, actor, process.ok_or(gone)?);
+            actors[actor] = left;
+            Ok(step)
+        })
+        .collect()
+}
+
+fn on_threads<Q, T>(
+    fs: &OsFs,
+    actors: Vec<Q>,
+    schedule: &Schedule,
+) -> Result<Vec<TraceStep>, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: std::fmt::Debug + Send,
+{
+    std::thread::scope(|scope| {
+        let turns: Vec<(Sender<()>, Receiver<Option<TraceStep>>)> = actors
+            .into_iter()
+            .enumerate()
+            .map(|(actor, process)| {
+                let (go, turn) = channel();
+                let (tell, told) = channel();
+                scope.spawn(move || {
+                    let mut process = Some(process);
+                    for () in turn {
+                        let step = process.take().map(|now| take_step(fs, actor, now));
+                        let step = step.map(|(step, left)| {
+                            process = left;
+                            step
+                        });
+                        if tell.send(step).is_err() {
+                            return;
+                        }
+                    }
+                });
+                (go, told)
+            })
+            .collect();
+        let mut steps = Vec::with_capacity(schedule.0.len());
+        for (position, &actor) in schedule.0.iter().enumerate() {
+            let gone = || ReplayError::Actor { position: position + 1, actor };
+            let (go, told) = turns.get(actor).ok_or_else(gone)?;
+            // A thread that is gone has panicked: it waits for its turn until there are no more.
+            go.send(()).map_err(|_| ReplayError::Panicked(actor))?;
+            let step = told.recv().map_err(|_| ReplayError::Panicked(actor))?;
+            steps.push(step.ok_or_else(gone)?);
+        }
+        Ok(steps)
+    })
+}
+
+/// One step on the kernel, told; and the process, if it goes on.
+fn take_step<'a, Q, T>(fs: &'a OsFs, actor: usize, process: Q) -> (TraceStep, Option<Q>)
+where
+    Q: Process<Recorded<&'a OsFs>, Output = T>,
+    T: std::fmt::Debug,
+{
+    let mut world = Recorded::new(fs);
+    let (left, output, blocked) = match process.step(&mut world) {
+        Step::Next(next) => (Some(next), None, false),
+        Step::Blocked(same) => (Some(same), None, true),
+        Step::Done(output) => (None, Some(format!("{output:?}")), false),
+    };
+    let label = world.take().join("; ");
+    (TraceStep { actor, label, output, blocked }, left)
+}

@@ -1,0 +1,300 @@
+//! Third floor, `store`: taking a download, as a state machine. Imports
+//! [`process`](crate::process) and [`fs`](crate::fs).
+//!
+//! [`models::download`](crate::models::download) proves this machine, [`OneTimeStore`] runs it.
+//!
+//! [`OneTimeStore`]: super::OneTimeStore
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
+use crate::{Process, Step};
+
+/// What makes one of several concurrent claims the winner.
+///
+/// With any of them, however many claims of one put there are, one wins. They differ in what else
+/// may happen meanwhile; the verdict table of [`models::download`](crate::models::download) has
+/// the details and the schedules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    /// Rename `content` to a name of this claim's own; the rename decides. Stays exactly-once when
+    /// new content is put under the same key meanwhile. The default.
+    #[default]
+    RenameUnique,
+    /// Rename `content` to `content.download`; the rename decides. Not when the key is put anew
+    /// meanwhile: a second claim's rename lands on the first one's claimed file.
+    RenameFixed,
+    /// Open `content`, then unlink it; the unlink decides. One system call fewer. Not when the key
+    /// is put anew meanwhile: the unlink may remove other content than was opened.
+    UnlinkDecides,
+    /// Create `claim` exclusively; the creation decides. The file stays, so a key can be used once.
+    ClaimFile,
+    /// Hold an advisory lock on the download's directory from looking to unlinking. Not when the
+    /// key is put anew meanwhile: a put takes no lock.
+    AdvisoryLock,
+}
+
+impl Mechanism {
+    /// All of them.
+    pub const ALL: [Mechanism; 5] = [
+        Mechanism::RenameUnique,
+        Mechanism::RenameFixed,
+        Mechanism::UnlinkDecides,
+        Mechanism::ClaimFile,
+        Mechanism::AdvisoryLock,
+    ];
+}
+
+/// The names of one download's files, as one claim of it sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Names {
+    /// The download's directory.
+    pub directory: PathBuf,
+    /// What is to be handed out once.
+    pub content: PathBuf,
+    /// The name that this claim takes the content by.
+    pub claim: PathBuf,
+    /// There from the first delivery on; its modification time says when that was.
+    pub meta: PathBuf,
+}
+
+impl Names {
+    /// The names in `directory` that a claim by `mechanism` uses. `token` is this claim's own, and
+    /// part of a name only where the mechanism needs one.
+    pub fn new(directory: &Path, mechanism: Mechanism, token: &str) -> Self {
+        let claim = match mechanism {
+            Mechanism::RenameUnique => directory.join(format!("content.{token}")),
+            Mechanism::RenameFixed => directory.join("content.download"),
+            Mechanism::ClaimFile => directory.join("claim"),
+            Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => PathBuf::new(),
+        };
+        Names {
+            content: directory.join("content"),
+            meta: directory.join("meta"),
+            claim,
+            directory: directory.to_owned(),
+        }
+    }
+}
+
+/// How a claim ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ClaimEnd<File> {
+    /// It won. The content can be read from `file`, and from nowhere else any more.
+    Claimed {
+        /// The content, open for reading, at its start.
+        file: File,
+        /// Whether the delivery could be recorded in `meta`. The content had been taken by then,
+        /// so a failure here (a full disk, say) does not take it back.
+        recorded: Result<(), Errno>,
+    },
+    /// There is nothing to claim: claimed before, expired, or never put.
+    Gone,
+    /// A system call failed.
+    Failed(ClaimFailure),
+}
+
+/// A system call that failed, and where that leaves the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClaimFailure {
+    /// The call: `rename`, `open`, `unlink`, `flock`.
+    pub call: &'static str,
+    /// Its error.
+    pub errno: Errno,
+    /// What is on disk now.
+    pub left: Left,
+}
+
+/// Where a failed claim leaves the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Left {
+    /// Where it was: it can be claimed again.
+    Content,
+    /// Under this claim's name: nobody else can claim it, and it is not lost.
+    ClaimName,
+    /// This claim has nothing, and left nothing: somebody else has the content.
+    Nothing,
+    /// The content is where it was, but the claim's marker is there too: no claim can succeed until
+    /// the marker is removed.
+    ContentAndMarker,
+}
+
+/// One claim. Each step is one system call.
+///
+/// ```text
+/// rename-unique, rename-fixed   rename content → claim; open claim; unlink claim; mark meta
+/// unlink-decides                open content; unlink content; mark meta
+/// claim-file                    create claim; open content; unlink content; mark meta
+/// advisory-lock                 open directory; flock; open content; unlink content; mark meta; unlock
+/// ```
+///
+/// The call that decides answers `ENOENT` (or `EEXIST`, for the marker) to everyone but the winner,
+/// who is told `Gone`. Once renamed, content that cannot be opened (`EMFILE`, say) is renamed back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Claim<File> {
+    names: Arc<Names>,
+    mechanism: Mechanism,
+    at: At<File>,
+}
+
+/// The step to take next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum At<File> {
+    Rename,
+    CreateMarker,
+    OpenDirectory,
+    Lock(File),
+    Open { lock: Option<File> },
+    Unlink { content: File, lock: Option<File> },
+    Mark { content: File, lock: Option<File> },
+    Unlock { lock: File, end: ClaimEnd<File> },
+    RenameBack { errno: Errno },
+    RemoveMarker { errno: Errno },
+}
+
+impl<File> Claim<File> {
+    /// A claim by `mechanism` of the download that goes by these names.
+    pub fn new(mechanism: Mechanism, names: impl Into<Arc<Names>>) -> Self {
+        let at = match mechanism {
+            Mechanism::RenameUnique | Mechanism::RenameFixed => At::Rename,
+            Mechanism::UnlinkDecides => At::Open { lock: None },
+            Mechanism::ClaimFile => At::CreateMarker,
+            Mechanism::AdvisoryLock => At::OpenDirectory,
+        };
+        Claim { names: names.into(), mechanism, at }
+    }
+
+    /// The name that holds the content when it is opened and unlinked.
+    fn held(&self) -> &Path {
+        match self.mechanism {
+            Mechanism::RenameUnique | Mechanism::RenameFixed => &self.names.claim,
+            Mechanism::UnlinkDecides | Mechanism::ClaimFile | Mechanism::AdvisoryLock => {
+                &self.names.content
+            }
+        }
+    }
+
+    fn goes_on(self, at: At<File>) -> Step<Self, ClaimEnd<File>> {
+        Step::Next(Claim { at, ..self })
+    }
+
+    /// Ends, giving back the lock first where there is one.
+    fn ends(self, lock: Option<File>, end: ClaimEnd<File>) -> Step<Self, ClaimEnd<File>> {
+        match lock {
+            None => Step::Done(end),
+            Some(lock) => self.goes_on(At::Unlock { lock, end }),
+        }
+    }
+}
+
+fn failed<File>(call: &'static str, errno: Errno, left: Left) -> ClaimEnd<File> {
+    ClaimEnd::Failed(ClaimFailure { call, errno, left })
+}
+
+impl<F: FileSystem> Process<F> for Claim<F::File> {
+    type Output = ClaimEnd<F::File>;
+
+    fn step(self, fs: &mut F) -> Step<Self, Self::Output> {
+        let Claim { names, mechanism, at } = self;
+        // What goes on from here, with the step to take next still to be said.
+        let rest = Claim { names, mechanism, at: At::Rename };
+        match at {
+            At::Rename => match fs.rename(&rest.names.content, &rest.names.claim) {
+                Ok(()) => rest.goes_on(At::Open { lock: None }),
+                Err(Errno::NOENT) => Step::Done(ClaimEnd::Gone),
+                Err(errno) => Step::Done(failed("rename", errno, Left::Content)),
+            },
+            At::CreateMarker => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                match fs.open(&rest.names.claim, flags, PRIVATE_FILE) {
+                    Ok(_marker) => rest.goes_on(At::Open { lock: None }),
+                    Err(Errno::EXIST | Errno::NOENT) => Step::Done(ClaimEnd::Gone),
+                    Err(errno) => Step::Done(failed("open", errno, Left::Content)),
+                }
+            }
+            At::OpenDirectory => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                match fs.open(&rest.names.directory, flags, Mode::empty()) {
+                    Ok(directory) => rest.goes_on(At::Lock(directory)),
+                    Err(Errno::NOENT) => Step::Done(ClaimEnd::Gone),
+                    Err(errno) => Step::Done(failed("open", errno, Left::Content)),
+                }
+            }
+            At::Lock(mut lock) => match fs.flock(&mut lock, FlockOperation::LockExclusive) {
+                Ok(()) => rest.goes_on(At::Open { lock: Some(lock) }),
+                Err(Errno::WOULDBLOCK) => Step::Blocked(Claim { at: At::Lock(lock), ..rest }),
+                Err(errno) => Step::Done(failed("flock", errno, Left::Content)),
+            },
+            At::Open { lock } => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                match (fs.open(rest.held(), flags, Mode::empty()), mechanism) {
+                    (Ok(content), _) => rest.goes_on(At::Unlink { content, lock }),
+                    (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
+                        rest.ends(lock, ClaimEnd::Gone)
+                    }
+                    (Err(errno @ Errno::NOENT), _) => {
+                        Step::Done(failed("open", errno, Left::Nothing))
+                    }
+                    (Err(errno), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
+                        rest.goes_on(At::RenameBack { errno })
+                    }
+                    (Err(errno), Mechanism::ClaimFile) => rest.goes_on(At::RemoveMarker { errno }),
+                    (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
+                        rest.ends(lock, failed("open", errno, Left::Content))
+                    }
+                }
+            }
+            At::Unlink { content, lock } => match (fs.unlink(rest.held()), mechanism) {
+                (Ok(()), _) => rest.goes_on(At::Mark { content, lock }),
+                (Err(Errno::NOENT), Mechanism::UnlinkDecides) => Step::Done(ClaimEnd::Gone),
+                // The others were decided before: whoever else removed the name took nothing away.
+                (Err(Errno::NOENT), _) => rest.goes_on(At::Mark { content, lock }),
+                (Err(errno), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
+                    Step::Done(failed("unlink", errno, Left::ClaimName))
+                }
+                (Err(errno), Mechanism::ClaimFile) => {
+                    Step::Done(failed("unlink", errno, Left::ContentAndMarker))
+                }
+                (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
+                    rest.ends(lock, failed("unlink", errno, Left::Content))
+                }
+            },
+            At::Mark { content, lock } => {
+                let recorded = mark(fs, &rest.names.meta);
+                rest.ends(lock, ClaimEnd::Claimed { file: content, recorded })
+            }
+            At::Unlock { mut lock, end } => {
+                // Should this fail, closing the lock's file right after releases it just as well.
+                let _ = fs.flock(&mut lock, FlockOperation::Unlock);
+                Step::Done(end)
+            }
+            At::RenameBack { errno } => {
+                let back = fs.rename_with(
+                    &rest.names.claim,
+                    &rest.names.content,
+                    RenameFlags::NOREPLACE,
+                );
+                let left = if back.is_ok() { Left::Content } else { Left::ClaimName };
+                Step::Done(failed("open", errno, left))
+            }
+            At::RemoveMarker { errno } => {
+                let removed = fs.unlink(&rest.names.claim);
+                let left = if removed.is_ok() { Left::Content } else { Left::ContentAndMarker };
+                Step::Done(failed("open", errno, left))
+            }
+        }
+    }
+}
+
+/// A file for its owner alone.
+pub(crate) const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Records a delivery: one call, because being there is all that `meta` says. A download that
+/// expired meanwhile, directory and all, has nothing to be recorded in.
+pub(crate) fn mark<F: FileSystem>(fs: &mut F, meta: &Path) -> Result<(), Errno> {
+    match fs.open(meta, OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, PRIVATE_FILE) {
+        Ok(_) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}

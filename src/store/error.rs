@@ -1,0 +1,180 @@
+//! Third floor, `store`: what can go wrong, and what is on disk then. Imports [`fs`](crate::fs).
+
+use std::path::PathBuf;
+
+use super::claim::Left;
+use crate::fs::{Errno, errno_name};
+
+/// Why a text is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It is empty.
+    #[error("a key must not be empty")]
+    Empty,
+    /// It is longer than a file name can be.
+    #[error("a key is a file name, so at most 255 bytes; this one has {0}")]
+    TooLong(usize),
+    /// It would name something outside the store, or the store itself.
+    #[error("`{0}` is no key: it would not name an entry of the store's own directory")]
+    NotAName(String),
+    /// It has a character that no plain file name has.
+    #[error("`{key}` is no key: {character:?} is not allowed in one")]
+    Character {
+        /// The key.
+        key: String,
+        /// The first such character.
+        character: char,
+    },
+}
+
+/// Why a store cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is nothing at this path.
+    #[error("no directory {path}: create it first, for its owner only (mkdir -m 700)")]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Not a directory.
+    #[error("{path} is not a directory")]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Others may write there, so they could put their own directory in a download's place.
+    #[error("others than its owner may write to {path} (mode {mode:o}): chmod 700 it first")]
+    NotPrivate {
+        /// The path.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Any other error of the system.
+    #[error("cannot open the store {path}: {}", told(*errno))]
+    Failed {
+        /// The path.
+        path: PathBuf,
+        /// The error.
+        errno: Errno,
+    },
+}
+
+/// Why nothing was put.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// The key is none.
+    #[error(transparent)]
+    BadKey(#[from] KeyError),
+    /// Unclaimed content is there; it was left as it is.
+    #[error("`{key}` holds content that nobody has claimed; it was left as it is")]
+    Occupied {
+        /// The key.
+        key: String,
+    },
+    /// A system call failed. Nothing of the new content is visible under the key, and content that
+    /// was there before still is.
+    #[error("cannot put `{key}`: {call} failed: {}{}", told(*errno), temporary(left))]
+    Failed {
+        /// The key.
+        key: String,
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+        /// A temporary file that could not be removed either, relative to the store.
+        left: Option<PathBuf>,
+    },
+    /// The content is there and can be claimed, but it could not be made sure that it would
+    /// survive a power failure.
+    #[error("`{key}` is there, but perhaps not after a power failure: {call} failed: {}", told(*errno))]
+    NotDurable {
+        /// The key.
+        key: String,
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+    },
+}
+
+/// Why a claim got nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimError {
+    /// The key is none.
+    #[error(transparent)]
+    BadKey(#[from] KeyError),
+    /// Somebody else has it, it expired, or there never was any: a claim cannot tell.
+    #[error("`{key}` is gone")]
+    Gone {
+        /// The key.
+        key: String,
+    },
+    /// A system call failed.
+    #[error("cannot claim `{key}`: {call} failed: {}; {}", told(*errno), whereabouts(*left, claim_name))]
+    Failed {
+        /// The key.
+        key: String,
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+        /// Where the content is now.
+        left: Left,
+        /// The name this claim took, relative to the store; of interest where `left` says so.
+        claim_name: PathBuf,
+    },
+}
+
+/// Why a download was not expired.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpireError {
+    /// The key is none.
+    #[error(transparent)]
+    BadKey(#[from] KeyError),
+    /// The content could not be removed and can still be claimed.
+    #[error("cannot expire `{key}`, it can still be claimed: unlink failed: {}", told(*errno))]
+    Failed {
+        /// The key.
+        key: String,
+        /// The error.
+        errno: Errno,
+    },
+}
+
+/// `ENOSPC, no space left on device`.
+fn told(errno: Errno) -> String {
+    let name = errno_name(errno);
+    let text = std::io::Error::from(errno).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    match errno {
+        Errno::ROFS => format!("{name}, {text} (mount it writable)"),
+        Errno::NOSPC | Errno::DQUOT => format!("{name}, {text} (free some space and try again)"),
+        Errno::MFILE | Errno::NFILE => {
+            format!("{name}, {text} (close some, or raise the limit, and try again)")
+        }
+        Errno::ACCESS | Errno::PERM => format!("{name}, {text} (the store must be the user's own)"),
+        _ => format!("{name}, {text}"),
+    }
+}
+
+fn temporary(left: &Option<PathBuf>) -> String {
+    match left {
+        None => String::new(),
+        Some(path) => format!("; {} could not be removed: remove it by hand", path.display()),
+    }
+}
+
+fn whereabouts(left: Left, claim_name: &std::path::Path) -> String {
+    match left {
+        Left::Content => "the content is untouched and can be claimed again".to_owned(),
+        Left::ClaimName => {
+            format!("the content is safe in {}: rename it to content", claim_name.display())
+        }
+        Left::Nothing => "somebody else took the content".to_owned(),
+        Left::ContentAndMarker => format!(
+            "the content is untouched; remove {} to let it be claimed again",
+            claim_name.display()
+        ),
+    }
+}

@@ -1,0 +1,283 @@
+//! Third floor: the one-time store, first of the shipping primitives. Imports
+//! [`process`](crate::process) and [`fs`](crate::fs).
+//!
+//! [`OneTimeStore`] hands each secret out exactly once. What runs here is what was proved: its
+//! operations are the state machines [`Put`], [`Claim`] and [`Expire`], driven to their end on the
+//! kernel, and the very same machines are explored in
+//! [`models::download`](crate::models::download).
+
+mod claim;
+mod error;
+mod put;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+pub(crate) use claim::mark;
+pub use claim::{Claim, ClaimEnd, ClaimFailure, Left, Mechanism, Names};
+pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
+pub use put::{Expire, ExpireEnd, Put, PutEnd, PutFailure, PutRequest};
+
+use crate::fs::{Errno, OsFile, OsFs};
+use crate::run;
+
+/// Keeps secrets in a directory and hands each out exactly once, to however many threads,
+/// processes and hosts that share the directory.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::io::Read;
+/// use toctou::store::{ClaimError, OneTimeStore};
+///
+/// let directory = tempfile::tempdir()?;
+/// let store = OneTimeStore::open(directory.path())?;
+/// store.put("k7Qp", b"the launch code")?;
+///
+/// let mut secret = String::new();
+/// store.claim("k7Qp")?.read_to_string(&mut secret)?;
+/// assert_eq!(secret, "the launch code");
+/// assert!(matches!(store.claim("k7Qp"), Err(ClaimError::Gone { .. })));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Promised
+///
+/// Of any number of concurrent claims of one put, exactly one gets the content; everyone else is
+/// told [`ClaimError::Gone`]. Content is readable by its owner only (a 0600 file in a 0700
+/// directory) and appears whole or not at all. Any other failure keeps the content, or says
+/// precisely what is left and where.
+///
+/// # Not promised
+///
+/// - That the winner makes good use of it. A process that dies between winning and delivering has
+///   taken the content with it, or left it under its claim's name: see
+///   [`leftovers`](OneTimeStore::leftovers).
+/// - Anything across a power failure right after a claim: the file system may not have made the
+///   claim durable yet, and the content would be back.
+/// - A file system on which rename or unlink is not atomic (some network file systems).
+#[derive(Debug)]
+pub struct OneTimeStore {
+    fs: OsFs,
+    path: PathBuf,
+    mechanism: Mechanism,
+    durable: bool,
+    /// Makes this store's names its own, among all stores open anywhere on this directory.
+    nonce: u64,
+    next: AtomicU64,
+}
+
+/// A download's state, as far as it can be told without taking it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// There is content to claim (or was, a moment ago).
+    Available,
+    /// It was delivered, at this time; for a key that was put again, the first time.
+    Delivered(SystemTime),
+    /// Neither: never put, expired, or just being claimed.
+    Absent,
+}
+
+/// The content of a download, won by this claim. Reading it reads the secret.
+#[derive(Debug)]
+pub struct Claimed {
+    file: File,
+    recorded: Result<(), Errno>,
+}
+
+impl Claimed {
+    /// The file, open for reading; it has no name any more.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
+    /// Whether the delivery could be recorded for [`status`](OneTimeStore::status). If not (a full
+    /// disk, say), the content is delivered all the same.
+    pub fn recorded(&self) -> Result<(), Errno> {
+        self.recorded
+    }
+}
+
+impl Read for Claimed {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl OneTimeStore {
+    /// Opens the store in an existing directory, which must be its owner's alone to write.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref().to_owned();
+        let fs = match OsFs::open(&path) {
+            Ok(fs) => fs.waiting(),
+            Err(Errno::NOENT) => return Err(OpenError::Missing { path }),
+            Err(Errno::NOTDIR) => return Err(OpenError::NotADirectory { path }),
+            Err(errno) => return Err(OpenError::Failed { path, errno }),
+        };
+        let mode = match rustix::fs::fstat(&fs) {
+            Ok(stat) => stat.st_mode & 0o7777,
+            Err(errno) => return Err(OpenError::Failed { path, errno }),
+        };
+        if mode & 0o022 != 0 {
+            return Err(OpenError::NotPrivate { path, mode });
+        }
+        let nonce = match getrandom::u64() {
+            Ok(nonce) => nonce,
+            Err(_) => return Err(OpenError::Failed { path, errno: Errno::IO }),
+        };
+        Ok(OneTimeStore {
+            fs,
+            path,
+            mechanism: Mechanism::default(),
+            durable: true,
+            nonce,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// Lets claims be decided by another [`Mechanism`]. All stores on one directory must agree.
+    pub fn mechanism(self, mechanism: Mechanism) -> Self {
+        OneTimeStore { mechanism, ..self }
+    }
+
+    /// Whether a put waits until its content would survive a power failure (it does unless told
+    /// otherwise).
+    pub fn durable(self, durable: bool) -> Self {
+        OneTimeStore { durable, ..self }
+    }
+
+    /// Puts content under a key that holds none.
+    pub fn put(&self, key: &str, content: &[u8]) -> Result<(), PutError> {
+        self.put_request(key, content, false)
+    }
+
+    /// Puts content under a key, in the place of what may be there unclaimed.
+    pub fn replace(&self, key: &str, content: &[u8]) -> Result<(), PutError> {
+        self.put_request(key, content, true)
+    }
+
+    /// Claims the content of a key. Of any number of claims of one put, one succeeds.
+    pub fn claim(&self, key: &str) -> Result<Claimed, ClaimError> {
+        let directory = directory(key)?;
+        let token = match self.mechanism {
+            Mechanism::RenameUnique => self.token(),
+            _ => String::new(),
+        };
+        let names = Names::new(directory, self.mechanism, &token);
+        match run(Claim::<OsFile>::new(self.mechanism, names), &mut &self.fs) {
+            ClaimEnd::Claimed { file, recorded } => Ok(Claimed { file: file.into(), recorded }),
+            ClaimEnd::Gone => Err(ClaimError::Gone { key: key.to_owned() }),
+            ClaimEnd::Failed(ClaimFailure { call, errno, left }) => Err(ClaimError::Failed {
+                key: key.to_owned(),
+                call,
+                errno,
+                left,
+                claim_name: Names::new(directory, self.mechanism, &token).claim,
+            }),
+        }
+    }
+
+    /// Removes a download, claimed or not. Answers whether there was content to remove.
+    pub fn expire(&self, key: &str) -> Result<bool, ExpireError> {
+        match run(Expire::new(directory(key)?), &mut &self.fs) {
+            ExpireEnd::Expired => Ok(true),
+            ExpireEnd::Gone => Ok(false),
+            ExpireEnd::Failed(errno) => Err(ExpireError::Failed { key: key.to_owned(), errno }),
+        }
+    }
+
+    /// What can be told of a download without taking it. It may be another by the time it is read:
+    /// for showing, not for deciding.
+    pub fn status(&self, key: &str) -> Result<Status, KeyError> {
+        let directory = self.path.join(directory(key)?);
+        if directory.join("content").symlink_metadata().is_ok() {
+            return Ok(Status::Available);
+        }
+        let meta = directory.join("meta").symlink_metadata();
+        Ok(match meta.and_then(|meta| meta.modified()) {
+            Ok(delivered) => Status::Delivered(delivered),
+            Err(_) => Status::Absent,
+        })
+    }
+
+    /// Files of claims and puts that have not ended: at work, or dead. One that is old belongs to a
+    /// process that died; a claim's file then holds a secret that was taken and perhaps never
+    /// delivered. Whether to hand it out again (rename it to `content`) or not, only you can know.
+    pub fn leftovers(&self) -> std::io::Result<Vec<Leftover>> {
+        let mut leftovers = Vec::new();
+        for download in std::fs::read_dir(&self.path)? {
+            let download = download?;
+            if !download.file_type()?.is_dir() {
+                continue;
+            }
+            for entry in std::fs::read_dir(download.path())? {
+                let entry = entry?;
+                let name = entry.file_name();
+                let Some(name) = name.to_str() else { continue };
+                if name.starts_with(".put.") || name.starts_with("content.") {
+                    leftovers.push(Leftover {
+                        path: entry.path(),
+                        modified: entry.metadata()?.modified()?,
+                    });
+                }
+            }
+        }
+        Ok(leftovers)
+    }
+
+    fn put_request(&self, key: &str, content: &[u8], replace: bool) -> Result<(), PutError> {
+        let request = PutRequest {
+            replace,
+            durable: self.durable,
+            ..PutRequest::new(directory(key)?, &self.token(), content.to_owned())
+        };
+        let temporary = request.temporary.clone();
+        let key = key.to_owned();
+        match run(Put::<OsFile>::new(request), &mut &self.fs) {
+            PutEnd::Stored => Ok(()),
+            PutEnd::Occupied => Err(PutError::Occupied { key }),
+            PutEnd::NotDurable { call, errno } => Err(PutError::NotDurable { key, call, errno }),
+            PutEnd::Failed(PutFailure { call, errno, temporary_left }) => {
+                let left = temporary_left.then_some(temporary);
+                Err(PutError::Failed { key, call, errno, left })
+            }
+        }
+    }
+
+    /// A name part that no other claim or put has: not in this process, nor in one forked from it,
+    /// nor in any other that has this directory open.
+    fn token(&self) -> String {
+        let process = std::process::id();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{process:x}-{number:x}", self.nonce)
+    }
+}
+
+/// A file that a claim or a put has left, or is at work on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// Where it is.
+    pub path: PathBuf,
+    /// When its content was last written.
+    pub modified: SystemTime,
+}
+
+/// The directory of a download: its key, if that is a plain file name.
+fn directory(key: &str) -> Result<&Path, KeyError> {
+    if key.is_empty() {
+        return Err(KeyError::Empty);
+    }
+    if key.len() > 255 {
+        return Err(KeyError::TooLong(key.len()));
+    }
+    if key == "." || key == ".." {
+        return Err(KeyError::NotAName(key.to_owned()));
+    }
+    if let Some(character) = key.chars().find(|c| matches!(c, '/' | '\\') || c.is_control()) {
+        return Err(KeyError::Character { key: key.to_owned(), character });
+    }
+    Ok(Path::new(key))
+}
