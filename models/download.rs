@@ -32,8 +32,8 @@ use std::path::Path;
 use super::{Breaks, Model, Scenario, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::{Local, State, System};
-use crate::replay::Furnished;
 use crate::fs::{Errno, FileSystem, Mode, Node, OFlags, SimFs, errno_name, recorded_step};
+use crate::replay::Furnished;
 use crate::store::{
     Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Mechanism, Names, Put, PutEnd, PutFailure,
     PutRequest, mark,
@@ -58,6 +58,21 @@ enum Protocol {
     MetaCheckFirst,
     /// One of the shipping ones.
     Claim(Mechanism),
+    ControlForgetsMeta,
+    ControlMarksFirst,
+}
+
+impl Protocol {
+    /// How the claim is decided, where it is decided at all.
+    fn mechanism(self) -> Option<Mechanism> {
+        match self {
+            Protocol::OpenThenRemove | Protocol::MetaCheckFirst => None,
+            Protocol::Claim(mechanism) => Some(mechanism),
+            Protocol::ControlForgetsMeta | Protocol::ControlMarksFirst => {
+                Some(Mechanism::RenameUnique)
+            }
+        }
+    }
 }
 
 impl Model for Download {
@@ -80,10 +95,8 @@ impl Model for Download {
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let (protocol, others) = (protocol(variant)?, others(scenario)?);
         let system = system(protocol, others, clients);
-        let kernel = Furnished::new(
-            |mut fs| furnish(&mut fs),
-            move || actors(protocol, others, clients),
-        );
+        let kernel =
+            Furnished::new(|mut fs| furnish(&mut fs), move || actors(protocol, others, clients));
         Some(Box::new(FsCase::new(system, kernel)))
     }
 }
@@ -97,19 +110,44 @@ static VARIANTS: &[Variant] = &[
         name: "open-then-remove",
         origin: "the vulnerable original",
         about: "open content; unlink it, whatever that answers",
-        breaks: &[],
+        breaks: &[
+            breaks("clients", "at-most-once", 2),
+            breaks("clients", "exactly-once", 2),
+            breaks("janitor", "at-most-once", 2),
+            breaks("janitor", "exactly-once", 2),
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 1),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+        ],
     },
     Variant {
         name: "meta-check-first",
         origin: "looks at meta first",
         about: "meta is there: gone; then as the original",
-        breaks: &[],
+        breaks: &[
+            breaks("clients", "at-most-once", 2),
+            breaks("clients", "exactly-once", 2),
+            breaks("janitor", "at-most-once", 2),
+            breaks("janitor", "exactly-once", 2),
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 1),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 1),
+        ],
     },
     Variant {
         name: "rename-fixed-name",
         origin: "the landed fix",
         about: "rename content to content.download decides",
-        breaks: &[],
+        breaks: &[
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 2),
+            breaks("reupload", "gone-not-error", 2),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+            breaks("put-again", "gone-not-error", 2),
+        ],
     },
     Variant {
         name: "rename-unique-name",
@@ -121,19 +159,49 @@ static VARIANTS: &[Variant] = &[
         name: "unlink-decides",
         origin: "ours: one call fewer",
         about: "open content; unlink it, and only who removes it has it",
-        breaks: &[],
+        breaks: &[
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 1),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+        ],
     },
     Variant {
         name: "claim-file",
         origin: "an exclusive marker",
         about: "creating claim exclusively decides; it stays",
-        breaks: &[],
+        breaks: &[
+            breaks("clients", "nothing-left", 1),
+            breaks("janitor", "gone-not-error", 1),
+            breaks("janitor", "nothing-left", 1),
+            breaks("reupload", "exactly-once", 1),
+            breaks("reupload", "nothing-left", 1),
+            breaks("put-again", "exactly-once", 1),
+            breaks("put-again", "nothing-left", 1),
+            breaks("put-again", "second-is-delivered", 2),
+        ],
     },
     Variant {
         name: "advisory-lock",
         origin: "a lock round the original",
         about: "flock the directory; open and unlink content under the lock",
-        breaks: &[],
+        breaks: &[breaks("reupload", "exactly-once", 1)],
+    },
+    Variant {
+        name: "control-forgets-meta",
+        origin: "negative control",
+        about: "rename-unique-name without recording the delivery in meta",
+        breaks: &[
+            breaks("clients", "meta-agrees", 1),
+            breaks("reupload", "meta-agrees", 1),
+            breaks("put-again", "meta-agrees", 1),
+        ],
+    },
+    Variant {
+        name: "control-marks-first",
+        origin: "negative control",
+        about: "records the delivery in meta, then claims as rename-unique-name",
+        breaks: &[breaks("janitor", "meta-agrees", 1)],
     },
 ];
 
@@ -159,6 +227,8 @@ fn protocol(variant: &str) -> Option<Protocol> {
         "unlink-decides" => Protocol::Claim(Mechanism::UnlinkDecides),
         "claim-file" => Protocol::Claim(Mechanism::ClaimFile),
         "advisory-lock" => Protocol::Claim(Mechanism::AdvisoryLock),
+        "control-forgets-meta" => Protocol::ControlForgetsMeta,
+        "control-marks-first" => Protocol::ControlMarksFirst,
         _ => return None,
     })
 }
@@ -203,7 +273,9 @@ pub enum Told {
 impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Told::Delivered(secret) => write!(f, "Delivered({:?})", String::from_utf8_lossy(secret)),
+            Told::Delivered(secret) => {
+                write!(f, "Delivered({:?})", String::from_utf8_lossy(secret))
+            }
             Told::Gone => f.write_str("Gone"),
             Told::Expired => f.write_str("Expired"),
             Told::NothingToExpire => f.write_str("NothingToExpire"),
@@ -236,6 +308,8 @@ pub enum Client<File> {
     Remove(File),
     /// Records the download.
     Mark(File),
+    /// A negative control: records the download before there is one.
+    MarkFirst(Claim<File>),
     /// Takes it the shipping way.
     Claiming(Claim<File>),
     /// Reads what it has.
@@ -267,6 +341,10 @@ impl<F: FileSystem> Process<F> for Client<F::File> {
             }
             Client::Mark(file) => match mark(fs, &directory.join("meta")) {
                 Ok(()) => Step::Next(Client::Read(file)),
+                Err(errno) => Step::Done(Told::Failed("open", errno)),
+            },
+            Client::MarkFirst(claim) => match mark(fs, &directory.join("meta")) {
+                Ok(()) => Step::Next(Client::Claiming(claim)),
                 Err(errno) => Step::Done(Told::Failed("open", errno)),
             },
             Client::Claiming(claim) => claim.step(fs).map(Client::Claiming).and_then(claimed),
@@ -327,12 +405,19 @@ fn furnish<F: FileSystem>(fs: &mut F) -> Result<(), Errno> {
 
 /// A client before its first step; `number` names its claim where claims have names of their own.
 fn client<File>(protocol: Protocol, number: usize) -> Actor<File> {
+    let claim = |mechanism| {
+        let names = Names::new(Path::new(KEY), mechanism, &number.to_string());
+        Claim::new(mechanism, names)
+    };
     Actor::Client(match protocol {
         Protocol::OpenThenRemove => Client::Open,
         Protocol::MetaCheckFirst => Client::CheckMeta,
-        Protocol::Claim(mechanism) => {
-            let names = Names::new(Path::new(KEY), mechanism, &number.to_string());
-            Client::Claiming(Claim::new(mechanism, names))
+        Protocol::Claim(mechanism) => Client::Claiming(claim(mechanism)),
+        Protocol::ControlForgetsMeta => {
+            Client::Claiming(claim(Mechanism::RenameUnique).without_meta())
+        }
+        Protocol::ControlMarksFirst => {
+            Client::MarkFirst(claim(Mechanism::RenameUnique).without_meta())
         }
     })
 }
@@ -364,9 +449,9 @@ fn system(protocol: Protocol, others: Others, clients: usize) -> DownloadSystem 
     let mut world = SimFs::new();
     furnish(&mut world).expect("an empty simulated file system takes one file");
     let mut system = System::new(world).described_by(recorded_step);
-    system = match protocol {
+    system = match protocol.mechanism() {
         // Each has a claim name of its own, so they are not identical.
-        Protocol::Claim(Mechanism::RenameUnique) => (1..=clients).fold(system, |system, number| {
+        Some(Mechanism::RenameUnique) => (1..=clients).fold(system, |system, number| {
             system.actor(format!("client {number}"), client(protocol, number))
         }),
         _ => system.clients(clients, client(protocol, 0)),
@@ -426,17 +511,20 @@ fn with_properties(
                 !(is_claim && deliveries_of_any(state) > 0) && !was_delivered
             })
         })
-        .reaches("somebody-gets-it", |local| {
-            matches!(local, Local::Done(Told::Delivered(secret)) if secret == FIRST)
-        });
+        .reaches(
+            "somebody-gets-it",
+            |local| matches!(local, Local::Done(Told::Delivered(secret)) if secret == FIRST),
+        );
     let system = match others {
-        Others::Janitor => system.reaches("expired-unclaimed", |local| {
-            matches!(local, Local::Done(Told::Expired))
-        }),
-        Others::Uploader { .. } => system.reaches("second-is-delivered", |local| {
-            matches!(local, Local::Done(Told::Delivered(secret)) if secret == SECOND)
-        }),
-        Others::Nobody => system,
+        Others::Janitor => {
+            system.reaches("expired-unclaimed", |local| matches!(local, Local::Done(Told::Expired)))
+        }
+        // Where the first is not replaced, it takes one client to make room for the second.
+        Others::Uploader { replaces } if replaces || clients > 1 => system.reaches(
+            "second-is-delivered",
+            |local| matches!(local, Local::Done(Told::Delivered(secret)) if secret == SECOND),
+        ),
+        Others::Uploader { .. } | Others::Nobody => system,
     };
     if clients > 1 || others == Others::Janitor {
         system.reaches("somebody-is-late", |local| matches!(local, Local::Done(Told::Gone)))

@@ -1,13 +1,13 @@
 //! Fourth floor: one variant in one scenario with so many clients, whatever its world and its
 //! processes are made of. Imports [`check`](crate::check), [`replay`](crate::replay), [`fs`](crate::fs).
 
+use crate::Process;
 use crate::check::{
-    AnyLimits, Checker, GraphOptions, Local, LoomOptions, PlayError, PropertyKind, Report, Schedule,
-    ShuttleMode, System, Trace, Value,
+    AnyLimits, Checker, GraphOptions, Local, LoomOptions, PlayError, PropertyKind, Report,
+    Schedule, ShuttleMode, System, Trace, Value,
 };
 use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree};
 use crate::replay::{Furnished, ReplayError, Replayed, Threads, replay, stress};
-use crate::Process;
 
 /// An engine, and how it is to go about it.
 #[derive(Clone, Debug)]
@@ -101,7 +101,9 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
 impl<P, Q, T> Case for FsCase<P, Q>
 where
     P: Process<SimFs, Output = T> + Value,
-    Q: for<'a> Process<&'a OsFs, Output = T> + for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    Q: for<'a> Process<&'a OsFs, Output = T>
+        + for<'a> Process<Recorded<&'a OsFs>, Output = T>
+        + Send,
     T: Value,
 {
     fn actors(&self) -> Vec<String> {

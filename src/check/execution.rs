@@ -174,7 +174,7 @@ pub struct Execution<W, P: Process<W>> {
     /// How many actors have not ended.
     unfinished: usize,
     schedule: Vec<u8>,
-    /// The actors found blocked since the last step.
+    /// The actors that were found blocked and still are.
     waiting: Vec<usize>,
     deadlocked: bool,
 }
@@ -201,10 +201,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
             }
         };
         self.locals[actor] = local;
-        self.waiting.clear();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|waiting| !self.could_step(*waiting));
+        self.waiting = waiting;
         self.schedule.push(actor as u8);
         self.judge();
-        if self.unfinished == 0 {
+        self.deadlocked = self.unfinished > 0 && self.waiting.len() == self.unfinished;
+        if self.unfinished == 0 || self.deadlocked {
             self.end();
         }
         progress
@@ -220,7 +223,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         self.deadlocked
     }
 
-    /// The actors that were found blocked since the last step.
+    /// The actors that were found blocked and still are.
     pub fn waiting(&self) -> &[usize] {
         &self.waiting
     }
@@ -241,13 +244,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         self.locals.iter().enumerate().filter_map(running)
     }
 
-    /// Those of them that could step now, without waiting. (A world is a value: one can try.)
+    /// Those of them that could step now, without waiting.
     pub(super) fn enabled(&self) -> impl Iterator<Item = usize> {
-        self.locals.iter().enumerate().filter_map(|(actor, local)| {
-            let Local::Running(process) = local else { return None };
-            let step = process.clone().step(&mut self.world.clone());
-            (!matches!(step, Step::Blocked(_))).then_some(actor)
-        })
+        (0..self.locals.len()).filter(|actor| self.could_step(*actor))
+    }
+
+    /// Whether an actor could step now, without waiting. (A world is a value: one can try.)
+    fn could_step(&self, actor: usize) -> bool {
+        let Local::Running(process) = &self.locals[actor] else { return false };
+        !matches!(process.clone().step(&mut self.world.clone()), Step::Blocked(_))
     }
 
     /// The current state as codes; actors as they are named, none exchanged for another.

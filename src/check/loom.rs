@@ -1,15 +1,19 @@
 //! Second floor, `check`: loom as an engine. Imports [`process`](crate::process), its neighbours in
 //! `check`, and loom.
 //!
-//! Real loom threads, one an actor, the main one actor 0. All that loom sees of a step is one
-//! read-modify-write of one atomic before it: the single point at which it may switch. The state
-//! itself is behind an ordinary mutex that loom knows nothing of, there are no joins (whoever ends
-//! last notes the outcome) and nothing is in a loom `Arc`: each of these would be explored as well.
+//! Real loom threads, one an actor, the main one actor 0. All that loom sees of a step is that it
+//! holds one loom mutex: the single point at which loom may switch. The state itself is behind an
+//! ordinary mutex that loom knows nothing of, there are no joins (whoever ends last notes the
+//! outcome) and nothing is in a loom `Arc`: each of these would be explored as well.
+//!
+//! Exploring begins only once every thread stands waiting for that mutex, which the main thread
+//! holds till then. Otherwise loom explores when each thread gets to its first step, too: 5 times
+//! as many executions for 3 clients of `open-then-remove`, 200 times for 4.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use ::loom::sync::atomic::{AtomicUsize, Ordering};
+use ::loom::sync::Mutex as LoomMutex;
 use ::loom::thread::{self, Thread};
 use rustc_hash::FxHashMap;
 
@@ -24,7 +28,7 @@ use crate::Process;
 pub struct LoomOptions {
     /// Explore no further from a state that was reached before by another schedule
     /// (`loom::skip_branch`). Sound here because every step conflicts with every other: they all
-    /// touch the one atomic. Outcomes stay complete, but interleavings are no longer counted.
+    /// hold the one mutex. Outcomes stay complete, but interleavings are no longer counted.
     pub skip_known_states: bool,
     /// Give up, unfinished, after about this many executions.
     pub max_executions: u64,
@@ -65,6 +69,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         builder.checkpoint_interval = BOUNDS_EVERY;
         builder.location = false;
         builder.log = false;
+        builder.expect_explicit_explore = true;
         let known = options.skip_known_states.then(|| Arc::new(Mutex::default()));
         let noted = recorder.clone();
         on_a_quiet_thread(|| builder.check(move || execute(&noted, known.clone())));
@@ -86,8 +91,8 @@ type Known = Arc<Mutex<FxHashMap<Box<[u32]>, Box<[u8]>>>>;
 struct Shared<W, P: Process<W>> {
     execution: Mutex<Execution<W, P>>,
     /// The one object that loom sees every step touch.
-    turn: AtomicUsize,
-    parked: Mutex<Vec<Thread>>,
+    turn: LoomMutex<()>,
+    parked: Mutex<Vec<(usize, Thread)>>,
     known: Option<Known>,
 }
 
@@ -97,15 +102,20 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
 ) {
     let shared = Arc::new(Shared {
         execution: Mutex::new(recorder.execution()),
-        turn: AtomicUsize::new(0),
+        turn: LoomMutex::new(()),
         parked: Mutex::default(),
         known,
     });
     let actors = recorder.system().actors.len();
+    let held = shared.turn.lock();
     for actor in 1..actors {
         let shared = shared.clone();
         thread::spawn(move || act(&shared, actor));
     }
+    // They run until they wait for the mutex.
+    thread::yield_now();
+    ::loom::explore();
+    drop(held);
     if actors > 0 {
         act(&shared, 0);
     }
@@ -113,29 +123,50 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
 
 fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, actor: usize) {
     loop {
-        shared.turn.fetch_add(1, Ordering::Relaxed);
-        // No guard of these mutexes lives across a point where loom may switch.
-        let (progress, deadlocked) = {
+        let turn = shared.turn.lock();
+        // No guard of the other mutexes lives across a point where loom may switch.
+        let (progress, over, awake) = {
             let mut execution = lock(&shared.execution);
             if execution.deadlocked() {
                 return;
             }
-            (execution.step(actor), execution.deadlocked())
+            let progress = execution.step(actor);
+            let mut parked = lock(&shared.parked);
+            let over = execution.deadlocked();
+            let (asleep, awake): (Vec<_>, Vec<_>) = std::mem::take(&mut *parked)
+                .into_iter()
+                .partition(|(actor, _)| !over && execution.waiting().contains(actor));
+            *parked = asleep;
+            (progress, over, awake)
         };
-        if progress == Progress::Blocked && !deadlocked {
-            lock(&shared.parked).push(thread::current());
-            thread::park();
-            continue;
+        if !awake.is_empty() {
+            // As at the start: they run until they wait for the mutex, and nobody explores that.
+            ::loom::stop_exploring();
+            for (_, thread) in awake {
+                thread.unpark();
+            }
+            thread::yield_now();
+            ::loom::explore();
         }
-        let parked = std::mem::take(&mut *lock(&shared.parked));
-        for waiting in parked {
-            waiting.unpark();
-        }
-        if progress == Progress::Ended || deadlocked {
+        if over {
             return;
         }
-        if shared.known.as_ref().is_some_and(|known| was_known(known, &lock(&shared.execution))) {
-            ::loom::skip_branch();
+        match progress {
+            Progress::Ended => return,
+            Progress::Blocked => {
+                // Nothing was changed, so what can follow, follows from the choice of another actor
+                // at this very point too, and is explored there.
+                ::loom::skip_branch();
+                lock(&shared.parked).push((actor, thread::current()));
+                drop(turn);
+                thread::park();
+            }
+            Progress::Stepped => {
+                let known = shared.known.as_ref();
+                if known.is_some_and(|known| was_known(known, &lock(&shared.execution))) {
+                    ::loom::skip_branch();
+                }
+            }
         }
     }
 }

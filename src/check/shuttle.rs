@@ -123,7 +123,7 @@ enum Waits {
 struct Shared<W, P: Process<W>> {
     now: Now<W, P>,
     point: AtomicUsize,
-    parked: Mutex<Vec<Thread>>,
+    parked: Mutex<Vec<(usize, Thread)>>,
     waits: Waits,
 }
 
@@ -148,23 +148,28 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
 fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, actor: usize) {
     loop {
         // No guard of these mutexes lives across a point where shuttle may switch.
-        let (progress, deadlocked) = match &mut *lock(&shared.now) {
-            Some(execution) if !execution.deadlocked() => {
-                (execution.step(actor), execution.deadlocked())
-            }
-            _ => return,
+        let (progress, over, awake) = {
+            let mut now = lock(&shared.now);
+            let Some(execution) = now.as_mut().filter(|now| !now.deadlocked()) else { return };
+            let progress = execution.step(actor);
+            let mut parked = lock(&shared.parked);
+            let over = execution.deadlocked();
+            let (asleep, awake): (Vec<_>, Vec<_>) = std::mem::take(&mut *parked)
+                .into_iter()
+                .partition(|(actor, _)| !over && execution.waiting().contains(actor));
+            *parked = asleep;
+            (progress, over, awake)
         };
-        if progress == Progress::Blocked && !deadlocked && shared.waits == Waits::Park {
-            lock(&shared.parked).push(thread::current());
+        for (_, thread) in awake {
+            thread.unpark();
+        }
+        if progress == Progress::Ended || over {
+            return;
+        }
+        if progress == Progress::Blocked && shared.waits == Waits::Park {
+            lock(&shared.parked).push((actor, thread::current()));
             thread::park();
             continue;
-        }
-        let parked = std::mem::take(&mut *lock(&shared.parked));
-        for waiting in parked {
-            waiting.unpark();
-        }
-        if progress == Progress::Ended || deadlocked {
-            return;
         }
         // An access of shuttle's is a scheduling point, and unlike a yield it tells the scheduler
         // nothing (PCT would take a yield for a wish to come last).

@@ -176,12 +176,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     }
 
     /// Whether the named property's condition is true in this state.
-    pub fn is_true_in(
-        &self,
-        property: &str,
-        world: &W,
-        locals: &[LocalOf<W, P>],
-    ) -> Option<bool> {
+    pub fn is_true_in(&self, property: &str, world: &W, locals: &[LocalOf<W, P>]) -> Option<bool> {
         let state = State { world, locals: Locals::Plain(locals) };
         let property = self.properties.iter().find(|known| known.name() == property)?;
         Some(property.is_true_in(&state))

@@ -56,19 +56,13 @@ impl OsFs {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let anchor = retry_on_intr(|| fs::open(path.as_ref(), flags, Mode::empty()))?;
-        Ok(OsFs {
-            anchor,
-            waiting: false,
-        })
+        Ok(OsFs { anchor, waiting: false })
     }
 
     /// The same world, in which [`flock`](FileSystem::flock) waits in the kernel where another open
     /// file holds the lock, unless its operation is one of the non-blocking.
     pub fn waiting(self) -> Self {
-        OsFs {
-            waiting: true,
-            ..self
-        }
+        OsFs { waiting: true, ..self }
     }
 
     /// Everything below the anchor.
@@ -167,12 +161,7 @@ impl FileSystem for &OsFs {
     #[inline]
     fn access(&mut self, path: &Path) -> Result<(), Errno> {
         confined(path)?;
-        fs::accessat(
-            &self.anchor,
-            path,
-            Access::EXISTS,
-            AtFlags::SYMLINK_NOFOLLOW,
-        )
+        fs::accessat(&self.anchor, path, Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     #[inline]
@@ -189,12 +178,7 @@ impl FileSystem for &OsFs {
 
 /// Adds `directory`, whose path below the anchor is `path`, and all below it to `tree`.
 fn collect(directory: BorrowedFd<'_>, path: &Path, tree: &mut Tree) -> Result<(), Errno> {
-    tree.insert(
-        path,
-        Node::Directory {
-            mode: mode_of(&fs::fstat(directory)?),
-        },
-    );
+    tree.insert(path, Node::Directory { mode: mode_of(&fs::fstat(directory)?) });
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -223,11 +207,7 @@ fn file_node(file: OwnedFd) -> Result<Node, Errno> {
     File::from(file)
         .read_to_end(&mut bytes)
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    Ok(Node::File {
-        mode: mode_of(&stat),
-        links: stat.st_nlink as u64,
-        bytes,
-    })
+    Ok(Node::File { mode: mode_of(&stat), links: stat.st_nlink as u64, bytes })
 }
 
 fn mode_of(stat: &Stat) -> Mode {

@@ -36,10 +36,7 @@ pub fn recorded_step<F: Clone, P: Process<Recorded<F>>>(
 impl<F> Recorded<F> {
     /// Records what happens to `world` from here on.
     pub fn new(world: F) -> Self {
-        Recorded {
-            world,
-            labels: Vec::new(),
-        }
+        Recorded { world, labels: Vec::new() }
     }
 
     /// The world as it is now.
@@ -80,10 +77,7 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
 
     fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<F::File, Errno> {
         let result = self.world.open(path, flags, mode);
-        self.tell(
-            format_args!("open({}{})", path.display(), Flags(flags)),
-            result,
-        )
+        self.tell(format_args!("open({}{})", path.display(), Flags(flags)), result)
     }
 
     fn read(&mut self, file: &mut F::File, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -117,10 +111,7 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
 
     fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
         let result = self.world.rename(from, to);
-        self.tell(
-            format_args!("rename({} → {})", from.display(), to.display()),
-            result,
-        )
+        self.tell(format_args!("rename({} → {})", from.display(), to.display()), result)
     }
 
     fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
@@ -130,18 +121,12 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
             none if none.is_empty() => "",
             _ => ", other flags",
         };
-        self.tell(
-            format_args!("rename({} → {}{how})", from.display(), to.display()),
-            result,
-        )
+        self.tell(format_args!("rename({} → {}{how})", from.display(), to.display()), result)
     }
 
     fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
         let result = self.world.link(from, to);
-        self.tell(
-            format_args!("link({} → {})", from.display(), to.display()),
-            result,
-        )
+        self.tell(format_args!("link({} → {})", from.display(), to.display()), result)
     }
 
     fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
@@ -221,11 +206,7 @@ mod tests {
         let mut second = world.open(path("content"), OFlags::RDONLY, mode)?;
         world.read(&mut first, &mut [0; 16])?;
         world.flock(&mut first, FlockOperation::LockShared)?;
-        assert!(
-            world
-                .flock(&mut second, FlockOperation::LockExclusive)
-                .is_err()
-        );
+        assert!(world.flock(&mut second, FlockOperation::LockExclusive).is_err());
         world.rename(path("content"), path("content.download"))?;
         assert!(world.access(path("meta")).is_err());
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;

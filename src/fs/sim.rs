@@ -68,10 +68,7 @@ impl SimFs {
     /// An empty directory of mode 0700, with umask 022.
     pub fn new() -> Self {
         let root = Inode::directory(Mode::RWXU);
-        SimFs {
-            inodes: vec![Arc::new(root)],
-            umask: Mode::from_bits_retain(0o022),
-        }
+        SimFs { inodes: vec![Arc::new(root)], umask: Mode::from_bits_retain(0o022) }
     }
 
     /// The same world with another umask.
@@ -81,10 +78,7 @@ impl SimFs {
 
     /// An inode to change, apart from the worlds that share it.
     fn inode_mut(&mut self, inode: Ino) -> Result<&mut Inode, Errno> {
-        self.inodes
-            .get_mut(inode as usize)
-            .map(Arc::make_mut)
-            .ok_or(Errno::BADF)
+        self.inodes.get_mut(inode as usize).map(Arc::make_mut).ok_or(Errno::BADF)
     }
 
     /// Adds an inode and enters it as `name` in `directory`.
@@ -200,12 +194,7 @@ impl FileSystem for SimFs {
             Err(_) => return Err(Errno::NOENT),
         };
         let flags = flags & (OFlags::RWMODE | OFlags::APPEND);
-        Ok(SimFile {
-            inode,
-            flags,
-            offset: 0,
-            lock: Held::None,
-        })
+        Ok(SimFile { inode, flags, offset: 0, lock: Held::None })
     }
 
     fn read(&mut self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -215,9 +204,7 @@ impl FileSystem for SimFs {
         let Body::File { bytes, .. } = &self.inode(file.inode)?.body else {
             return Err(Errno::ISDIR);
         };
-        let start = usize::try_from(file.offset)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
+        let start = usize::try_from(file.offset).unwrap_or(usize::MAX).min(bytes.len());
         let count = buffer.len().min(bytes.len() - start);
         buffer[..count].copy_from_slice(&bytes[start..start + count]);
         file.offset += count as u64;
@@ -290,9 +277,7 @@ impl FileSystem for SimFs {
         let Last::Name(new_name) = new.last else {
             return Err(if replace { Errno::BUSY } else { Errno::EXIST });
         };
-        let source = self
-            .lookup(old.directory(), old_name)?
-            .ok_or(Errno::NOENT)?;
+        let source = self.lookup(old.directory(), old_name)?.ok_or(Errno::NOENT)?;
         let target = self.lookup(new.directory(), new_name)?;
         if target.is_some() && !replace {
             return Err(Errno::EXIST);
@@ -349,8 +334,7 @@ impl FileSystem for SimFs {
             return Err(Errno::EXIST);
         }
         let mode = (mode & DIRECTORY_BITS).difference(self.umask);
-        self.create(place.directory(), name, Inode::directory(mode))
-            .map(drop)
+        self.create(place.directory(), name, Inode::directory(mode)).map(drop)
     }
 
     /// `do_rmdir`.

@@ -55,11 +55,7 @@ impl Tree {
 
     /// Adds an entry. `path` is empty for the anchor itself.
     pub(super) fn insert(&mut self, path: &Path, node: Node) {
-        let path = if path.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            path
-        };
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         self.0.insert(path.to_path_buf(), node);
     }
 }
@@ -127,12 +123,7 @@ mod tests {
             bytes: bytes.to_vec(),
         };
         let tree: Tree = [
-            (
-                "sub".into(),
-                Node::Directory {
-                    mode: Mode::from_raw_mode(0o755),
-                },
-            ),
+            ("sub".into(), Node::Directory { mode: Mode::from_raw_mode(0o755) }),
             ("sub/b".into(), file(2, b"\n")),
             ("a".into(), file(1, b"s3cret")),
             ("long".into(), file(1, &[b'x'; 65])),

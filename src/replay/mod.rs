@@ -121,11 +121,8 @@ where
         let last = steps.iter().rev().find(|step| step.actor == actor);
         (actor, last.is_some_and(|step| step.blocked))
     });
-    let trace = Trace {
-        actors: names.to_vec(),
-        unfinished: unfinished.collect(),
-        steps: steps.clone(),
-    };
+    let trace =
+        Trace { actors: names.to_vec(), unfinished: unfinished.collect(), steps: steps.clone() };
     let tree = fs.tree().map_err(ReplayError::Tree)?;
     drop(directory);
     Ok(Replayed { trace, tree })

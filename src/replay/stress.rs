@@ -56,7 +56,8 @@ where
             let worlds: Vec<OsFs> =
                 (0..count).map(|_| waiting(&directory)).collect::<Result<_, _>>()?;
             let actors = (furnished.actors)().into_iter();
-            for (actor, ((process, fs), (give, _))) in actors.zip(worlds).zip(&threads).enumerate() {
+            for (actor, ((process, fs), (give, _))) in actors.zip(worlds).zip(&threads).enumerate()
+            {
                 give.send((process, fs)).map_err(|_| ReplayError::Panicked(actor))?;
             }
             let mut ended = Vec::with_capacity(count);

@@ -135,6 +135,8 @@ pub enum Left {
 pub struct Claim<File> {
     names: Arc<Names>,
     mechanism: Mechanism,
+    /// Always, but in a negative control of the model.
+    marks: bool,
     at: At<File>,
 }
 
@@ -162,7 +164,13 @@ impl<File> Claim<File> {
             Mechanism::ClaimFile => At::CreateMarker,
             Mechanism::AdvisoryLock => At::OpenDirectory,
         };
-        Claim { names: names.into(), mechanism, at }
+        Claim { names: names.into(), mechanism, marks: true, at }
+    }
+
+    /// A claim that does not record its delivery: a negative control for the model.
+    #[cfg(feature = "command")]
+    pub(crate) fn without_meta(self) -> Self {
+        Claim { marks: false, ..self }
     }
 
     /// The name that holds the content when it is opened and unlinked.
@@ -196,9 +204,9 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
     type Output = ClaimEnd<F::File>;
 
     fn step(self, fs: &mut F) -> Step<Self, Self::Output> {
-        let Claim { names, mechanism, at } = self;
+        let Claim { names, mechanism, marks, at } = self;
         // What goes on from here, with the step to take next still to be said.
-        let rest = Claim { names, mechanism, at: At::Rename };
+        let rest = Claim { names, mechanism, marks, at: At::Rename };
         match at {
             At::Rename => match fs.rename(&rest.names.content, &rest.names.claim) {
                 Ok(()) => rest.goes_on(At::Open { lock: None }),
@@ -246,6 +254,9 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 }
             }
             At::Unlink { content, lock } => match (fs.unlink(rest.held()), mechanism) {
+                (Ok(()), _) if !marks => {
+                    rest.ends(lock, ClaimEnd::Claimed { file: content, recorded: Ok(()) })
+                }
                 (Ok(()), _) => rest.goes_on(At::Mark { content, lock }),
                 (Err(Errno::NOENT), Mechanism::UnlinkDecides) => Step::Done(ClaimEnd::Gone),
                 // The others were decided before: whoever else removed the name took nothing away.
@@ -270,11 +281,8 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 Step::Done(end)
             }
             At::RenameBack { errno } => {
-                let back = fs.rename_with(
-                    &rest.names.claim,
-                    &rest.names.content,
-                    RenameFlags::NOREPLACE,
-                );
+                let back =
+                    fs.rename_with(&rest.names.claim, &rest.names.content, RenameFlags::NOREPLACE);
                 let left = if back.is_ok() { Left::Content } else { Left::ClaimName };
                 Step::Done(failed("open", errno, left))
             }

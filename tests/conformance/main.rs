@@ -38,15 +38,9 @@ impl Tally {
         for (kind, counts) in KINDS.iter().zip(&self.0) {
             let [succeeded, failed] = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
             println!("{kind:12} {succeeded:8} ok {failed:8} failed");
-            assert!(
-                succeeded * 40 >= cases,
-                "{kind} succeeded only {succeeded} times"
-            );
+            assert!(succeeded * 40 >= cases, "{kind} succeeded only {succeeded} times");
             let never_fails = matches!(*kind, "fsync" | "close");
-            assert!(
-                never_fails || failed * 40 >= cases,
-                "{kind} failed only {failed} times"
-            );
+            assert!(never_fails || failed * 40 >= cases, "{kind} failed only {failed} times");
         }
     }
 }
@@ -93,13 +87,8 @@ impl Arena {
         UMASK.call_once(|| {
             rustix::process::umask(Mode::from_raw_mode(0o022));
         });
-        let folder = tempfile::Builder::new()
-            .prefix("toctou-conformance-")
-            .tempdir_in(parent)?;
-        Ok(Arena {
-            folder,
-            used: AtomicUsize::new(0),
-        })
+        let folder = tempfile::Builder::new().prefix("toctou-conformance-").tempdir_in(parent)?;
+        Ok(Arena { folder, used: AtomicUsize::new(0) })
     }
 
     /// Runs `body` in a world that is empty, and cleans up.

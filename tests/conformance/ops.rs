@@ -108,10 +108,7 @@ pub struct Run<W: World> {
 
 impl<W: World> Run<W> {
     pub fn new(world: W) -> Self {
-        Run {
-            world,
-            slots: std::array::from_fn(|_| None),
-        }
+        Run { world, slots: std::array::from_fn(|_| None) }
     }
 
     /// Performs `op`; `None` if it needs an open file and its slot is empty.
@@ -119,13 +116,13 @@ impl<W: World> Run<W> {
         let Run { world, slots } = self;
         let path = Path::new;
         let answer = match *op {
-            Op::Open(slot, name, flags, mode) => world
-                .open(path(name), flags, Mode::from_raw_mode(mode))
-                .map(|file| {
+            Op::Open(slot, name, flags, mode) => {
+                world.open(path(name), flags, Mode::from_raw_mode(mode)).map(|file| {
                     if let Some(previous) = slots[slot].replace(file) {
                         world.close(previous);
                     }
-                }),
+                })
+            }
             Op::Read(slot, length) => {
                 let mut buffer = vec![0; length];
                 let count = world.read(slots[slot].as_mut()?, &mut buffer);
@@ -157,63 +154,18 @@ impl<W: World> Run<W> {
 static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let mut paths = Vec::new();
     let mut add = |times: usize, names: &[&'static str]| {
-        paths.extend(
-            names
-                .iter()
-                .flat_map(|name| std::iter::repeat_n(*name, times)),
-        );
+        paths.extend(names.iter().flat_map(|name| std::iter::repeat_n(*name, times)));
     };
     add(60, &["a", "b", "d"]);
     add(25, &["e", "d/a", "d/b", "d/e", "e/a"]);
     add(8, &["d/e/a", "e/d", "a/b"]);
-    add(
-        4,
-        &[
-            ".", "d/.", "d/..", "d/../a", "./a", "a/", "b/", "d/", "e/", "d/e/", "d//a",
-        ],
-    );
-    add(
-        1,
-        &[
-            "", "/", "/a", "..", "../a", "d/../..", "a/.", "a/..", "b/../d", "./", "././",
-        ],
-    );
-    add(
-        1,
-        &[
-            "d/./a",
-            "d/e/../..",
-            "d/e/../a",
-            "no/a",
-            "no/..",
-            "d/../",
-            "a\0",
-            "../a\0",
-        ],
-    );
+    add(4, &[".", "d/.", "d/..", "d/../a", "./a", "a/", "b/", "d/", "e/", "d/e/", "d//a"]);
+    add(1, &["", "/", "/a", "..", "../a", "d/../..", "a/.", "a/..", "b/../d", "./", "././"]);
+    add(1, &["d/./a", "d/e/../..", "d/e/../a", "no/a", "no/..", "d/../", "a\0", "../a\0"]);
     let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-    add(
-        1,
-        &[
-            leak("x".repeat(255)),
-            leak("x".repeat(256)),
-            leak(format!("d/{}", "x".repeat(256))),
-        ],
-    );
-    add(
-        1,
-        &[
-            leak(format!("{}/a", "x".repeat(256))),
-            leak(format!("{}/", "x".repeat(256))),
-        ],
-    );
-    add(
-        1,
-        &[
-            leak(format!("{}a", "./".repeat(2047))),
-            leak("./".repeat(2048)),
-        ],
-    );
+    add(1, &[leak("x".repeat(255)), leak("x".repeat(256)), leak(format!("d/{}", "x".repeat(256)))]);
+    add(1, &[leak(format!("{}/a", "x".repeat(256))), leak(format!("{}/", "x".repeat(256)))]);
+    add(1, &[leak(format!("{}a", "./".repeat(2047))), leak("./".repeat(2048))]);
     paths
 });
 

@@ -31,10 +31,7 @@ struct Wrong {
 
 impl Wrong {
     fn links(&self, path: &Path) -> bool {
-        matches!(
-            self.world.tree().get(path),
-            Some(toctou::fs::Node::File { links: 2.., .. })
-        )
+        matches!(self.world.tree().get(path), Some(toctou::fs::Node::File { links: 2.., .. }))
     }
 }
 
@@ -119,10 +116,7 @@ impl FileSystem for Wrong {
 
 /// Asserts that the search finds the mistake, and shrinks what it found to `calls` calls at most.
 fn assert_found(mistake: Mistake, calls: usize) {
-    let wrong = || Wrong {
-        world: SimFs::new(),
-        mistake,
-    };
+    let wrong = || Wrong { world: SimFs::new(), mistake };
     let result = search(20_000, &memory(), &Tally::default(), wrong);
     match result.expect("a directory to try it in") {
         Err(TestError::Fail(difference, ops)) => {

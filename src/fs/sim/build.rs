@@ -40,10 +40,7 @@ impl SimFs {
         let file = self.open(path.as_ref(), flags, mode)?;
         let inode = self.inode_mut(file.inode)?;
         inode.mode = mode & FILE_BITS;
-        inode.body = Body::File {
-            bytes: content.into(),
-            links: 1,
-        };
+        inode.body = Body::File { bytes: content.into(), links: 1 };
         Ok(self)
     }
 
@@ -66,14 +63,7 @@ impl SimFs {
             }
             Body::File { bytes, links } => {
                 let links = u64::from(*links);
-                tree.insert(
-                    path,
-                    Node::File {
-                        mode,
-                        links,
-                        bytes: bytes.to_vec(),
-                    },
-                );
+                tree.insert(path, Node::File { mode, links, bytes: bytes.to_vec() });
             }
         }
     }

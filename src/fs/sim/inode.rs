@@ -45,24 +45,13 @@ pub(super) enum Held {
 
 impl Inode {
     pub(super) fn directory(mode: Mode) -> Self {
-        Inode {
-            mode,
-            lock: Lock::Free,
-            body: Body::Directory(BTreeMap::new()),
-        }
+        Inode { mode, lock: Lock::Free, body: Body::Directory(BTreeMap::new()) }
     }
 
     /// An empty regular file with one name.
     pub(super) fn file(mode: Mode) -> Self {
-        let body = Body::File {
-            bytes: Arc::default(),
-            links: 1,
-        };
-        Inode {
-            mode,
-            lock: Lock::Free,
-            body,
-        }
+        let body = Body::File { bytes: Arc::default(), links: 1 };
+        Inode { mode, lock: Lock::Free, body }
     }
 
     pub(super) fn is_directory(&self) -> bool {

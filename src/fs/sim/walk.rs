@@ -78,9 +78,7 @@ impl SimFs {
         if bytes.len() >= PATH_MAX {
             return Err(Errno::NAMETOOLONG);
         }
-        let mut components = bytes
-            .split(|&byte| byte == b'/')
-            .filter(|name| !name.is_empty());
+        let mut components = bytes.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
         let last = match components.next_back() {
             None | Some(b".") => Last::Dot,
             Some(b"..") => Last::DotDot,
@@ -90,11 +88,7 @@ impl SimFs {
         for name in components {
             self.descend(&mut chain, name)?;
         }
-        Ok(Place {
-            chain,
-            last,
-            slash: bytes.ends_with(b"/"),
-        })
+        Ok(Place { chain, last, slash: bytes.ends_with(b"/") })
     }
 
     fn descend(&self, chain: &mut Vec<Ino>, name: &[u8]) -> Result<(), Errno> {
@@ -147,9 +141,6 @@ impl SimFs {
 
     /// An inode by its number; `EBADF` for a number of another world.
     pub(super) fn inode(&self, inode: Ino) -> Result<&Inode, Errno> {
-        self.inodes
-            .get(inode as usize)
-            .map(|inode| &**inode)
-            .ok_or(Errno::BADF)
+        self.inodes.get(inode as usize).map(|inode| &**inode).ok_or(Errno::BADF)
     }
 }
