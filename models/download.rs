@@ -508,7 +508,7 @@ fn with_properties(
                     Node::File { bytes, .. } if name == "content" => deliveries(state, bytes) > 0,
                     _ => false,
                 };
-                !(is_claim && deliveries_of_any(state) > 0) && !was_delivered
+                !(was_delivered || is_claim && deliveries_of_any(state) > 0)
             })
         })
         .reaches(

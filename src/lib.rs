@@ -1,4 +1,78 @@
 //! Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
+//!
+//! Code that looks first and acts then can be overtaken between the two (a *TOCTOU* race: time of
+//! check to time of use). A protocol is written here as a state machine whose every step is one
+//! atomic operation on a world. Engines explore every interleaving of several such machines in a
+//! simulated world; the same machine then runs in the real one.
+//!
+//! # Checking code of your own
+//!
+//! A process, a world, a property, a test of one line:
+//!
+//! ```
+//! use toctou::check::System;
+//! use toctou::{Process, Step};
+//!
+//! /// Redeems a coupon, the way it is usually written first.
+//! #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+//! enum Redeem { Look, Mark }
+//!
+//! impl Process<bool> for Redeem {
+//!     type Output = &'static str;
+//!
+//!     fn step(self, used: &mut bool) -> Step<Self, &'static str> {
+//!         match self {
+//!             Redeem::Look if *used => Step::Done("refused"),
+//!             Redeem::Look => Step::Next(Redeem::Mark),
+//!             Redeem::Mark => {
+//!                 *used = true;
+//!                 Step::Done("granted")
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! fn shop() -> System<bool, Redeem> {
+//!     System::new(false)
+//!         .clients(2, Redeem::Look)
+//!         .at_most(1, "one-grant", |local| local.output().filter(|told| **told == "granted").copied())
+//!         .reaches("a-grant", |local| local.output() == Some(&"granted"))
+//! }
+//!
+//! # let panic = std::panic::catch_unwind(|| {
+//! // In a #[test]:
+//! shop().assert_holds();
+//! # }).unwrap_err();
+//! # let told = panic.downcast_ref::<String>().unwrap();
+//! # assert!(told.contains("always `one-grant` is violated (4 of 6 interleavings)"), "{told}");
+//! # assert!(told.contains("[0, 1, 0, 1]"), "{told}");
+//! ```
+//!
+//! which fails, and says why:
+//!
+//! ```text
+//! always `one-grant` is violated (4 of 6 interleavings), soonest by [0, 1, 0, 1]:
+//!
+//!      client 1     client 2
+//!   1  Look → Mark
+//!   2               Look → Mark
+//!   3  Mark
+//!      → "granted"
+//!   4               Mark
+//!                   → "granted"
+//! ```
+//!
+//! # The house, floor by floor
+//!
+//! Upper floors import lower ones, never the other way.
+//!
+//! | floor | modules |
+//! | --- | --- |
+//! | ground | [`Process`], [`Step`], [`run`] |
+//! | first: worlds | [`fs`] |
+//! | second: engines, neutral as to worlds | [`check`] |
+//! | third: what ships | [`store`] |
+//! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
 
 #[cfg(feature = "command")]
 pub mod case;

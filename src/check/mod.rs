@@ -15,11 +15,13 @@
 
 mod any;
 mod audit;
+mod columns;
 mod execution;
 mod graph;
 mod intern;
 #[cfg(feature = "loom")]
 mod loom;
+mod proof;
 mod property;
 #[cfg(feature = "loom")]
 mod quiet;

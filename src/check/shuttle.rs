@@ -177,6 +177,11 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
     }
 }
 
+/// A state as codes.
+type Codes = Box<[u32]>;
+/// The actors that have stepped so far.
+type Prefix = Box<[u8]>;
+
 /// A scheduler that walks every transition of the state graph once.
 ///
 /// An execution replays a schedule to a state that has untried actors, lets one of them step, and
@@ -186,10 +191,10 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
 struct KnownStates<W, P: Process<W>> {
     now: Now<W, P>,
     /// For each state met, the actors that could step from it and have not yet, as bits.
-    untried: FxHashMap<Box<[u32]>, u64>,
+    untried: FxHashMap<Codes, u64>,
     /// States that may have untried actors, each with the schedule that leads there.
-    open: Vec<(Box<[u32]>, Box<[u8]>)>,
-    replay: Box<[u8]>,
+    open: Vec<(Codes, Prefix)>,
+    replay: Prefix,
     started: bool,
     deadlocked: bool,
     /// Whether the execution is at the state its replay leads to, or on new ground behind it.

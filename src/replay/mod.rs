@@ -18,9 +18,11 @@ pub use stress::stress;
 
 /// A system on the kernel's file system, as it is before the first step.
 pub struct Furnished<Q> {
-    furnish: Box<dyn Fn(&OsFs) -> Result<(), Errno> + Send + Sync>,
+    furnish: Box<Furnish>,
     actors: Box<dyn Fn() -> Vec<Q> + Send + Sync>,
 }
+
+type Furnish = dyn Fn(&OsFs) -> Result<(), Errno> + Send + Sync;
 
 impl<Q> Furnished<Q> {
     /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the

@@ -1,0 +1,89 @@
+//! Second floor, `check`: the one-line proof for a `#[test]`.
+//! Imports its neighbours in `check`.
+
+use std::fmt::Write as _;
+
+use super::{Checker, GraphOptions, Report, System, Value, Verdict, audit};
+use crate::Process;
+
+/// Graphs with more transitions than this are not put before the slower engines as well.
+const WORTH_A_SECOND_OPINION: u64 = 1_000;
+
+impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
+    /// Proves every property, or panics with the shortest interleaving that breaks one, drawn as
+    /// columns.
+    ///
+    /// The state graph decides. Where it is small, loom and shuttle explore the system too, and
+    /// all have to agree.
+    #[track_caller]
+    pub fn assert_holds(self) {
+        let checker = Checker::new(self);
+        let reports = checker.opinions();
+        let mut complaint = String::new();
+        for disagreement in audit(&reports) {
+            let _ = writeln!(complaint, "the engines disagree: {disagreement}");
+        }
+        for finding in &reports[0].findings {
+            let told = match &finding.verdict {
+                Verdict::Holds(_) => continue,
+                Verdict::Unfinished(bound) => format!("is not decided: {bound}"),
+                Verdict::Violated(None) => "is not reached by any interleaving".to_owned(),
+                Verdict::Violated(Some(schedule)) => {
+                    let often = match &finding.violating {
+                        Some(violating) => {
+                            format!(" ({violating} of {} interleavings)", reports[0].interleavings)
+                        }
+                        None => String::new(),
+                    };
+                    let trace = match checker.system().play(schedule) {
+                        Ok(played) => played.trace.to_string(),
+                        Err(error) => error.to_string(),
+                    };
+                    format!("is violated{often}, soonest by {schedule}:\n\n{trace}")
+                }
+            };
+            let kind = finding.kind.word();
+            let _ = writeln!(complaint, "{kind} `{}` {told}", finding.property);
+        }
+        assert!(complaint.is_empty(), "\n{complaint}");
+    }
+
+    /// Panics unless some interleaving breaks the property, and returns the report: the negative
+    /// control that belongs beside every proof.
+    #[track_caller]
+    pub fn assert_breaks(self, property: &str) -> Report {
+        let report = Checker::new(self).graph(&GraphOptions::default());
+        let Some(finding) = report.finding(property) else {
+            panic!("no property `{property}` is claimed of this system");
+        };
+        let broken = matches!(finding.verdict, Verdict::Violated(_));
+        let kind = finding.kind;
+        assert!(broken, "{} `{property}` {}", kind.word(), finding.verdict.word());
+        report
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// What the graph says, and where it is small what the others say.
+    fn opinions(&self) -> Vec<Report> {
+        let graph = self.graph(&GraphOptions::default());
+        let mut reports = vec![graph];
+        let plain = GraphOptions { symmetry: false, max_states: 100_000, ..Default::default() };
+        let every_state = self.graph(&plain);
+        let small = every_state.transitions.is_some_and(|count| count <= WORTH_A_SECOND_OPINION);
+        let small = small && every_state.exhaustive();
+        if every_state.exhaustive() {
+            reports.push(every_state);
+        }
+        if small {
+            #[cfg(feature = "loom")]
+            if self.system().actors().len() <= ::loom::MAX_THREADS {
+                let skip = super::LoomOptions { skip_known_states: true, ..Default::default() };
+                reports.push(self.loom(&skip));
+            }
+            #[cfg(feature = "shuttle")]
+            reports.push(self.shuttle(super::ShuttleMode::KnownStates));
+        }
+        reports
+    }
+}
