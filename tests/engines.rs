@@ -1,0 +1,432 @@
+//! The engines against one another: on systems made to be hard (deadlocks, waits, loops), on random
+//! ones, and on a harness that misses schedules and must be found out.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use toctou::check::{
+    AnyLimits, Bound, Checker, Disagreement, Engine, GraphOptions, Interleavings, LoomOptions,
+    Progress, Recorder, Report, ShuttleMode, System, Verdict, audit,
+};
+use toctou::{Process, Step};
+
+const EVERY_STATE: GraphOptions = GraphOptions {
+    symmetry: false,
+    count_interleavings_up_to: 1_000_000,
+    max_states: 1_000_000,
+    threads: None,
+};
+
+/// What every engine says that runs a system of certain size to the end.
+fn opinions<W, P>(checker: &Checker<W, P>) -> Vec<Report>
+where
+    W: toctou::check::Value,
+    P: Process<W, Output: toctou::check::Value> + toctou::check::Value,
+{
+    vec![
+        checker.graph(&GraphOptions::default()),
+        checker.graph(&EVERY_STATE),
+        checker.loom(&LoomOptions::default()),
+        checker.loom(&LoomOptions { skip_known_states: true, ..LoomOptions::default() }),
+        checker.shuttle(ShuttleMode::KnownStates),
+    ]
+}
+
+fn assert_agreement(reports: &[Report]) {
+    let disagreements = audit(reports);
+    let told: Vec<_> = disagreements.iter().map(Disagreement::to_string).collect();
+    assert!(disagreements.is_empty(), "{told:#?}");
+}
+
+fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
+    &report.finding(property).expect("a property of the system").verdict
+}
+
+/// Takes two locks one after the other, then gives both back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct TakesBoth {
+    order: [usize; 2],
+    held: usize,
+}
+
+impl Process<[bool; 2]> for TakesBoth {
+    type Output = ();
+
+    fn step(self, locked: &mut [bool; 2]) -> Step<Self, ()> {
+        match self.order.get(self.held) {
+            Some(lock) if locked[*lock] => Step::Blocked(self),
+            Some(lock) => {
+                locked[*lock] = true;
+                Step::Next(TakesBoth { held: self.held + 1, ..self })
+            }
+            None => {
+                *locked = [false; 2];
+                Step::Done(())
+            }
+        }
+    }
+}
+
+fn philosophers(orders: [[usize; 2]; 3]) -> System<[bool; 2], TakesBoth> {
+    orders.into_iter().enumerate().fold(System::new([false; 2]), |system, (number, order)| {
+        system.actor(format!("taker {number}"), TakesBoth { order, held: 0 })
+    })
+}
+
+#[test]
+fn every_engine_finds_the_deadlock_of_locks_taken_in_opposite_orders() {
+    let checker = Checker::new(philosophers([[0, 1], [1, 0], [0, 1]]));
+    let reports = opinions(&checker);
+    assert_agreement(&reports);
+    for report in &reports {
+        let Verdict::Violated(Some(schedule)) = verdict(report, "deadlock-free") else {
+            panic!("{}: {:?}", report.engine, report.findings);
+        };
+        let played = checker.system().play(schedule).expect("a schedule of this system");
+        assert!(played.trace.unfinished.len() >= 2, "{}", report.engine);
+        assert!(played.trace.unfinished.iter().all(|(_, waits)| *waits), "{}", report.engine);
+    }
+    assert_eq!(verdict(&reports[0], "deadlock-free").schedule().map(|s| s.0.len()), Some(2));
+}
+
+#[test]
+fn locks_taken_in_one_order_never_deadlock() {
+    let reports = opinions(&Checker::new(philosophers([[0, 1], [0, 1], [0, 1]])));
+    assert_agreement(&reports);
+    for report in &reports {
+        assert_eq!(*verdict(report, "deadlock-free"), Verdict::Holds(None), "{}", report.engine);
+    }
+}
+
+/// Goes round until the world says stop; who has gone round once may say so.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Spins {
+    Looks,
+    Stops,
+}
+
+impl Process<bool> for Spins {
+    type Output = ();
+
+    fn step(self, stop: &mut bool) -> Step<Self, ()> {
+        match self {
+            Spins::Looks if *stop => Step::Done(()),
+            Spins::Looks => Step::Next(Spins::Looks),
+            Spins::Stops => {
+                *stop = true;
+                Step::Done(())
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loop_has_finitely_many_states_and_infinitely_many_interleavings() {
+    let system = System::new(false).actor("spins", Spins::Looks).actor("stops", Spins::Stops);
+    let report = Checker::new(system).graph(&GraphOptions::default());
+    assert_eq!(report.interleavings, Interleavings::Infinite);
+    assert_eq!(report.states, Some(3));
+    assert!(report.exhaustive());
+}
+
+/// Looks, then acts: the smallest race there is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum LooksThenTakes {
+    Looks,
+    Takes,
+}
+
+impl Process<u8> for LooksThenTakes {
+    type Output = bool;
+
+    fn step(self, taken: &mut u8) -> Step<Self, bool> {
+        match self {
+            LooksThenTakes::Looks if *taken > 0 => Step::Done(false),
+            LooksThenTakes::Looks => Step::Next(LooksThenTakes::Takes),
+            LooksThenTakes::Takes => {
+                *taken += 1;
+                Step::Done(true)
+            }
+        }
+    }
+}
+
+fn race(clients: usize) -> System<u8, LooksThenTakes> {
+    System::new(0)
+        .clients(clients, LooksThenTakes::Looks)
+        .at_most(1, "one-taker", |local| local.output().filter(|took| **took).map(|_| ()))
+        .reachable("a-taker", |state| *state.world() > 0)
+}
+
+#[test]
+fn shuttles_own_depth_first_search_walks_every_interleaving_there_is() {
+    for clients in [1, 2, 3] {
+        let checker = Checker::new(race(clients));
+        let depth_first = ShuttleMode::DepthFirst { max_executions: 50_000 };
+        let reports = [checker.graph(&EVERY_STATE), checker.shuttle(depth_first)];
+        assert_agreement(&reports);
+        assert!(reports[1].exhaustive());
+        assert_eq!(reports[0].interleavings, reports[1].interleavings);
+    }
+}
+
+/// A harness on shuttle as one writes it at first: the main thread is actor 0, starts the others
+/// and steps. `spawn` is no scheduling point there, so nobody ever steps before it.
+fn leaky_harness(checker: &Checker<u8, LooksThenTakes>) -> Report {
+    type Shared = Arc<Mutex<toctou::check::Execution<u8, LooksThenTakes>>>;
+    fn act(execution: &Shared, actor: usize) {
+        loop {
+            let progress = execution.lock().expect("no property panics").step(actor);
+            if progress != Progress::Stepped {
+                return;
+            }
+            shuttle::thread::yield_now();
+        }
+    }
+    let recorder: Arc<Recorder<_, _>> = checker.recorder();
+    let noted = recorder.clone();
+    shuttle::check_dfs(
+        move || {
+            let execution: Shared = Arc::new(Mutex::new(noted.execution()));
+            let others: Vec<_> = (1..3)
+                .map(|actor| {
+                    let execution = execution.clone();
+                    shuttle::thread::spawn(move || act(&execution, actor))
+                })
+                .collect();
+            act(&execution, 0);
+            for other in others {
+                other.join().expect("no property panics");
+            }
+        },
+        None,
+    );
+    recorder.report(Engine::Shuttle, "leaky", None, true, Duration::ZERO)
+}
+
+#[test]
+fn the_audit_finds_out_a_harness_that_misses_schedules() {
+    // Told apart, so that it shows who came first.
+    let system = (0..3).fold(System::new(0), |system, number| {
+        system.actor(format!("client {number}"), LooksThenTakes::Looks)
+    });
+    let checker = Checker::new(system);
+    let graph = checker.graph(&GraphOptions::default());
+    let leaky = leaky_harness(&checker);
+    assert!(leaky.exhaustive(), "it believes to have seen all there is");
+    let disagreements = audit(&[graph.clone(), leaky]);
+    let counts = disagreements.iter().find_map(|found| match found {
+        Disagreement::Interleavings { left_count, right_count, .. } => {
+            Some((left_count.clone(), right_count.clone()))
+        }
+        _ => None,
+    });
+    let counts = counts.expect("fewer interleavings than there are");
+    assert_eq!(graph.interleavings, Interleavings::Exactly(counts.0.clone()));
+    assert!(counts.1 < counts.0, "{counts:?}");
+    let outcomes = disagreements.iter().any(|d| matches!(d, Disagreement::Outcomes { .. }));
+    assert!(outcomes, "the outcomes in which another comes first are missing: {disagreements:?}");
+    // The control of the control: our own harness on the same system passes.
+    assert_agreement(&opinions(&checker));
+}
+
+#[test]
+fn sampling_finds_the_race_among_many_and_never_claims_a_proof() {
+    let checker = Checker::new(race(12));
+    for mode in [
+        ShuttleMode::Random { executions: 50, seed: 1 },
+        ShuttleMode::Pct { executions: 200, depth: 3, seed: 1 },
+    ] {
+        let report = checker.shuttle(mode);
+        let Verdict::Violated(Some(schedule)) = verdict(&report, "one-taker") else {
+            panic!("{mode:?} found nothing: {report:?}");
+        };
+        assert!(checker.system().play(schedule).is_ok(), "in our notation");
+        assert!(!report.exhaustive());
+    }
+    // One client alone does nothing wrong, and random executions do not prove it.
+    let alone = Checker::new(race(1)).shuttle(ShuttleMode::Random { executions: 50, seed: 1 });
+    let unfinished = Verdict::Unfinished(Bound::Sampled(50));
+    assert_eq!(*verdict(&alone, "one-taker"), unfinished);
+}
+
+#[test]
+fn bounds_are_told_by_every_engine_and_prove_nothing() {
+    let checker = Checker::new(race(4));
+    let report = checker.loom(&LoomOptions { max_executions: 1, ..LoomOptions::default() });
+    assert!(matches!(report.bound, Some(Bound::Executions(_))), "{:?}", report.bound);
+    assert_eq!(report.finding("deadlock-free").map(|f| f.verdict.word()), Some("unfinished"));
+    let report = checker.shuttle(ShuttleMode::DepthFirst { max_executions: 3 });
+    assert_eq!(report.finding("deadlock-free").map(|f| f.verdict.word()), Some("unfinished"));
+    let report = Checker::new(race(6)).loom(&LoomOptions::default());
+    let too_many = Bound::Actors { actors: 6, limit: 5, engine: Engine::Loom };
+    assert_eq!(report.bound, Some(too_many));
+    assert!(report.findings.iter().all(|f| f.verdict.word() == "unfinished"));
+}
+
+#[test]
+fn any_number_needs_interchangeable_clients_and_a_world_that_does_not_grow_with_them() {
+    let named = System::new(0u8).actor("only", LooksThenTakes::Looks);
+    let report = Checker::new(named).any(&AnyLimits::default());
+    assert_eq!(report.bound, Some(Bound::NoClients));
+
+    /// Adds one and is done.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Adds;
+    impl Process<u64> for Adds {
+        type Output = u64;
+        fn step(self, sum: &mut u64) -> Step<Self, u64> {
+            *sum += 1;
+            Step::Done(*sum)
+        }
+    }
+    let growing = System::new(0)
+        .clients(2, Adds)
+        .at_most(1, "numbers-differ", |local| local.output().copied())
+        .at_most(0, "nobody-is-third", |local| local.output().filter(|n| **n == 3).copied());
+    let report = Checker::new(growing).any(&AnyLimits { max_configurations: 500 });
+    assert!(matches!(report.bound, Some(Bound::Configurations(_))));
+    assert_eq!(verdict(&report, "numbers-differ").word(), "unfinished");
+    assert_eq!(verdict(&report, "nobody-is-third").word(), "violated", "found before the bound");
+}
+
+#[test]
+fn a_system_without_actors_has_one_interleaving_and_one_outcome() {
+    let reports = opinions(&Checker::new(System::<u8, LooksThenTakes>::new(7)));
+    assert_agreement(&reports);
+    for report in reports {
+        assert_eq!(report.outcomes.map(|outcomes| outcomes.len()), Some(1), "{}", report.engine);
+    }
+}
+
+/// A process given by a table: for each world and place, what a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Tabled {
+    table: Arc<Vec<Entry>>,
+    place: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Entry {
+    Blocked,
+    Goes { world: usize, ahead: usize },
+}
+
+const WORLDS: usize = 3;
+const PLACES: usize = 3;
+
+impl Process<usize> for Tabled {
+    type Output = usize;
+
+    fn step(self, world: &mut usize) -> Step<Self, usize> {
+        match self.table[*world * PLACES + self.place] {
+            Entry::Blocked => Step::Blocked(self),
+            // Always ahead, so that every execution ends.
+            Entry::Goes { world: next, ahead } => {
+                let came_from = std::mem::replace(world, next);
+                match self.place + ahead {
+                    place if place < PLACES => Step::Next(Tabled { place, ..self }),
+                    _ => Step::Done(came_from),
+                }
+            }
+        }
+    }
+}
+
+fn count(of: &Cell<u32>, such: bool) {
+    of.set(of.get() + u32::from(such));
+}
+
+fn tables() -> impl Strategy<Value = Arc<Vec<Entry>>> {
+    let entry = prop_oneof![
+        1 => Just(Entry::Blocked),
+        5 => (0..WORLDS, 1..3usize).prop_map(|(world, ahead)| Entry::Goes { world, ahead }),
+    ];
+    prop::collection::vec(entry, WORLDS * PLACES).prop_map(Arc::new)
+}
+
+fn tabled(
+    clients: usize,
+    table: &Arc<Vec<Entry>>,
+    other: &Arc<Vec<Entry>>,
+) -> System<usize, Tabled> {
+    System::new(0)
+        .clients(clients, Tabled { table: table.clone(), place: 0 })
+        .actor("other", Tabled { table: other.clone(), place: 0 })
+        .at_most(1, "one-from-each-world", |local| local.output().copied())
+        .always("not-all-in-the-middle", |state| {
+            !state.locals().all(|local| local.output().is_none() && *state.world() == 2)
+        })
+        .finally("ends-elsewhere", |state| *state.world() != 1)
+        .reachable("comes-to-world-2", |state| *state.world() == 2)
+        .reaches("ends-from-world-0", |local| local.output() == Some(&0))
+}
+
+#[test]
+fn all_engines_agree_on_random_systems() {
+    let mut runner =
+        TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let (deadlocks, violations, proofs) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    runner
+        .run(&(tables(), tables()), |(table, other)| {
+            let reports = opinions(&Checker::new(tabled(2, &table, &other)));
+            assert_agreement(&reports);
+            count(&deadlocks, verdict(&reports[0], "deadlock-free").word() == "violated");
+            count(&violations, verdict(&reports[0], "one-from-each-world").word() == "violated");
+            count(&proofs, verdict(&reports[0], "one-from-each-world").word() == "holds");
+            Ok(())
+        })
+        .unwrap();
+    assert!(deadlocks.get() > 10 && violations.get() > 10 && proofs.get() > 10);
+}
+
+#[test]
+fn any_number_of_clients_covers_every_number_of_them() {
+    let mut runner =
+        TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let (proofs, refutations) = (Cell::new(0), Cell::new(0));
+    runner
+        .run(&(tables(), tables()), |(table, other)| {
+            let any = Checker::new(tabled(1, &table, &other)).any(&AnyLimits::default());
+            prop_assert!(any.exhaustive());
+            for property in ["one-from-each-world", "ends-from-world-0"] {
+                let with = |clients| {
+                    let checker = Checker::new(tabled(clients, &table, &other));
+                    let report = checker.graph(&GraphOptions::default());
+                    verdict(&report, property).word()
+                };
+                let few: Vec<_> = (0..=6).map(with).collect();
+                let for_any = verdict(&any, property).word();
+                if property == "one-from-each-world" {
+                    // Violated for any number exactly if for some number, and six are enough for
+                    // tables as small as these.
+                    prop_assert_eq!(for_any == "violated", few.contains(&"violated"), "{:?}", few);
+                    count(&proofs, for_any == "holds");
+                    count(&refutations, for_any == "violated");
+                } else {
+                    prop_assert_eq!(for_any == "holds", few.contains(&"holds"), "{:?}", few);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(proofs.get() > 20 && refutations.get() > 20);
+}
+
+#[test]
+#[should_panic(
+    expected = "always `one-taker` is violated (4 of 6 interleavings), soonest by [0, 1, 0, 1]"
+)]
+fn a_proof_that_fails_shows_the_shortest_interleaving() {
+    race(2).assert_holds();
+}
+
+#[test]
+fn a_negative_control_passes_only_where_the_property_breaks() {
+    let report = race(2).assert_breaks("one-taker");
+    assert_eq!(report.finding("one-taker").and_then(|f| f.violating.clone()), Some(4u32.into()));
+    assert!(std::panic::catch_unwind(|| race(1).assert_breaks("one-taker")).is_err());
+}
