@@ -234,17 +234,20 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     }
 
     /// The schedule so far, one byte an actor.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn prefix(&self) -> &[u8] {
         &self.schedule
     }
 
     /// The actors that have not ended.
+    #[cfg(feature = "shuttle")]
     pub(super) fn running(&self) -> impl Iterator<Item = usize> {
         let running = |(actor, local)| matches!(local, &Local::Running(_)).then_some(actor);
         self.locals.iter().enumerate().filter_map(running)
     }
 
     /// Those of them that could step now, without waiting.
+    #[cfg(feature = "shuttle")]
     pub(super) fn enabled(&self) -> impl Iterator<Item = usize> {
         (0..self.locals.len()).filter(|actor| self.could_step(*actor))
     }
@@ -256,6 +259,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     }
 
     /// The current state as codes; actors as they are named, none exchanged for another.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn state(&self) -> Box<[u32]> {
         self.recorder.checker.codes.state(&self.world, &self.locals).into()
     }

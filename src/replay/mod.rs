@@ -7,6 +7,8 @@
 
 mod stress;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -36,10 +38,7 @@ impl<Q> Furnished<Q> {
 
     /// A fresh temporary directory, furnished.
     fn world(&self) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
-        let directory = tempfile::Builder::new()
-            .prefix("toctou-")
-            .tempdir()
-            .map_err(|error| ReplayError::Directory(std::env::temp_dir().into(), error))?;
+        let directory = temporary_directory()?;
         let fs = self.furnished(directory.path())?;
         Ok((directory, fs))
     }
@@ -49,6 +48,15 @@ impl<Q> Furnished<Q> {
         (self.furnish)(&fs).map_err(ReplayError::furnish)?;
         Ok(fs)
     }
+}
+
+/// A fresh temporary directory, its owner's alone.
+fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
+    tempfile::Builder::new()
+        .prefix("toctou-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .map_err(|error| ReplayError::Directory(std::env::temp_dir().into(), error))
 }
 
 /// Why a schedule could not be replayed.

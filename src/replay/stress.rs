@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
 
-use super::{Furnished, ReplayError};
+use super::{Furnished, ReplayError, temporary_directory};
 use crate::fs::{OsFs, Tree};
 use crate::{Process, run};
 
@@ -23,10 +23,7 @@ where
     Q: for<'a> Process<&'a OsFs, Output = T> + Send,
     T: Send,
 {
-    let parent = tempfile::Builder::new()
-        .prefix("toctou-stress-")
-        .tempdir()
-        .map_err(|error| ReplayError::Directory(std::env::temp_dir().into(), error))?;
+    let parent = temporary_directory()?;
     let count = (furnished.actors)().len();
     let start = Barrier::new(count);
     std::thread::scope(|scope| {

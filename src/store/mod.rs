@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+#[cfg(feature = "command")]
 pub(crate) use claim::mark;
 pub use claim::{Claim, ClaimEnd, ClaimFailure, Left, Mechanism, Names};
 pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
