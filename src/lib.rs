@@ -87,3 +87,8 @@ pub mod replay;
 pub mod store;
 
 pub use process::{Process, Step, run};
+
+/// The README's examples are compiled and run with the documentation's.
+#[cfg(all(doctest, feature = "command"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
