@@ -179,7 +179,38 @@ pub struct Execution<W, P: Process<W>> {
     deadlocked: bool,
 }
 
+/// What came of an actor's turn on threads that sleep while their actor is blocked.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub(super) struct Turn<T> {
+    pub(super) progress: Progress,
+    /// Nobody can ever step again.
+    pub(super) deadlocked: bool,
+    /// The threads to wake: their actors can step again, or are to find that all is over.
+    pub(super) awake: Vec<T>,
+}
+
 impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
+    /// Lets `actor` take a step, and takes from `parked` the threads (each with its actor) that need
+    /// not sleep any longer. `None` if all was over before.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(super) fn turn<T>(
+        &mut self,
+        actor: usize,
+        parked: &mut Vec<(usize, T)>,
+    ) -> Option<Turn<T>> {
+        if self.deadlocked {
+            return None;
+        }
+        let progress = self.step(actor);
+        let (asleep, awake) = std::mem::take(parked)
+            .into_iter()
+            .partition(|(actor, _)| !self.deadlocked && self.waiting.contains(actor));
+        *parked = asleep;
+        let awake: Vec<(usize, T)> = awake;
+        let awake = awake.into_iter().map(|(_, thread)| thread).collect();
+        Some(Turn { progress, deadlocked: self.deadlocked, awake })
+    }
+
     /// Lets `actor` (an index into the system's actors) take a step.
     pub fn step(&mut self, actor: usize) -> Progress {
         let Local::Running(process) = &self.locals[actor] else { return Progress::Ended };

@@ -17,7 +17,7 @@ use ::loom::sync::Mutex as LoomMutex;
 use ::loom::thread::{self, Thread};
 use rustc_hash::FxHashMap;
 
-use super::execution::{Execution, Progress, Recorder};
+use super::execution::{Execution, Progress, Recorder, Turn};
 use super::quiet::on_a_quiet_thread;
 use super::verdict::{Bound, Engine, Report};
 use super::{Checker, Value};
@@ -125,33 +125,19 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
     loop {
         let turn = shared.turn.lock();
         // No guard of the other mutexes lives across a point where loom may switch.
-        let (progress, over, awake) = {
-            let mut execution = lock(&shared.execution);
-            if execution.deadlocked() {
-                return;
-            }
-            let progress = execution.step(actor);
-            let mut parked = lock(&shared.parked);
-            let over = execution.deadlocked();
-            let (asleep, awake): (Vec<_>, Vec<_>) = std::mem::take(&mut *parked)
-                .into_iter()
-                .partition(|(actor, _)| !over && execution.waiting().contains(actor));
-            *parked = asleep;
-            (progress, over, awake)
-        };
+        let taken = lock(&shared.execution).turn(actor, &mut lock(&shared.parked));
+        let Some(Turn { progress, deadlocked, awake }) = taken else { return };
         if !awake.is_empty() {
             // As at the start: they run until they wait for the mutex, and nobody explores that.
             ::loom::stop_exploring();
-            for (_, thread) in awake {
+            for thread in awake {
                 thread.unpark();
             }
             thread::yield_now();
             ::loom::explore();
         }
-        if over {
-            return;
-        }
         match progress {
+            _ if deadlocked => return,
             Progress::Ended => return,
             Progress::Blocked => {
                 // Nothing was changed, so what can follow, follows from the choice of another actor

@@ -19,7 +19,7 @@ use ::shuttle::thread::{self, Thread};
 use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use rustc_hash::FxHashMap;
 
-use super::execution::{Execution, Progress, Recorder};
+use super::execution::{Execution, Progress, Recorder, Turn};
 use super::verdict::{Bound, Engine, Report};
 use super::{Checker, Value};
 use crate::Process;
@@ -148,22 +148,14 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
 fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, actor: usize) {
     loop {
         // No guard of these mutexes lives across a point where shuttle may switch.
-        let (progress, over, awake) = {
-            let mut now = lock(&shared.now);
-            let Some(execution) = now.as_mut().filter(|now| !now.deadlocked()) else { return };
-            let progress = execution.step(actor);
-            let mut parked = lock(&shared.parked);
-            let over = execution.deadlocked();
-            let (asleep, awake): (Vec<_>, Vec<_>) = std::mem::take(&mut *parked)
-                .into_iter()
-                .partition(|(actor, _)| !over && execution.waiting().contains(actor));
-            *parked = asleep;
-            (progress, over, awake)
-        };
-        for (_, thread) in awake {
+        let taken = lock(&shared.now)
+            .as_mut()
+            .and_then(|execution| execution.turn(actor, &mut lock(&shared.parked)));
+        let Some(Turn { progress, deadlocked, awake }) = taken else { return };
+        for thread in awake {
             thread.unpark();
         }
-        if progress == Progress::Ended || over {
+        if progress == Progress::Ended || deadlocked {
             return;
         }
         if progress == Progress::Blocked && shared.waits == Waits::Park {
