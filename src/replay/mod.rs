@@ -7,6 +7,8 @@
 
 mod stress;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -36,6 +38,8 @@ impl<Q> Furnished<Q> {
     fn world(&self) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
         let directory = tempfile::Builder::new()
             .prefix("toctou-")
+            // As private as the simulated world's anchor; of itself it would depend on the umask.
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| ReplayError::Directory(std::env::temp_dir().into(), error))?;
         let fs = self.furnished(directory.path())?;
