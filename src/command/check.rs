@@ -1,6 +1,8 @@
 //! Top floor, the command: `check`, and everything at once. Imports [`report`](toctou::report) and
 //! [`survey`](toctou::survey).
 
+use std::time::Duration;
+
 use toctou::check::Engine;
 use toctou::models;
 use toctou::report::{count, json, kernel, summary, table};
@@ -12,6 +14,9 @@ use crate::{Check, Rows};
 
 /// Free runs of each system that has a counterexample.
 const ROUNDS: usize = 150;
+
+/// Where so many take longer than this, there are fewer of them.
+const PATIENCE: Duration = Duration::from_millis(60);
 
 pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
     let plan = plan(asked)?;
@@ -41,7 +46,7 @@ pub(crate) fn everything() -> Result<AsItShould, Failure> {
     let bar = Bar::new();
     bar.doing(format!("{} on the kernel", count(examples.len(), "counterexample")));
     let replays = on_the_kernel(&examples);
-    let stressed = by_chance(&examples, ROUNDS, &|example| {
+    let stressed = by_chance(&examples, ROUNDS, Some(PATIENCE), &|example| {
         let clients = count(example.clients, "client");
         bar.doing(format!("{:?} with {clients}, {ROUNDS} free runs", example.subject));
     });

@@ -60,29 +60,30 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
     if asked.format == Picture::Text {
         holds(&mut out, &proofs)?;
     }
-    for (position, example) in examples.iter().enumerate() {
-        let trace = played(example)?;
-        let steps = trace.as_ref().map_or(0, |trace| trace.steps.len());
-        let closing = diagram::closing(example, steps);
+    for (position, alike) in executions(&examples).enumerate() {
         if position > 0 {
             out.line("")?;
         }
+        let Some(example) = alike.first() else { continue };
+        let trace = played(example)?;
+        let steps = trace.as_ref().map_or(0, |trace| trace.steps.len());
+        let closings = alike.iter().map(|example| diagram::closing(example, steps));
+        let closings: Vec<String> = closings.collect();
         match (asked.format, &trace) {
-            (Picture::Text, Some(trace)) => {
+            (Picture::Text, _) => {
                 out.line(&heading(&example.subject, example.clients))?;
                 out.line("")?;
-                out.say(&diagram::diagram(trace))?;
-                out.line("")?;
-                out.line(&closing)?;
+                if let Some(trace) = &trace {
+                    out.say(&diagram::diagram(trace))?;
+                    out.line("")?;
+                }
+                out.line(&closings.join("\n"))?;
                 if let Some(schedule) = &example.schedule {
                     out.line(&format!("{FAINT}schedule {schedule}{FAINT:#}"))?;
                 }
             }
-            (Picture::Text, None) => {
-                out.line(&heading(&example.subject, example.clients))?;
-                out.line(&closing)?;
-            }
             (Picture::Mermaid, Some(trace)) => {
+                let closing = closings.join(", and ");
                 let closing = anstream::adapter::strip_str(&closing).to_string();
                 out.say(&mermaid::mermaid(trace, "file system", &closing))?;
             }
@@ -90,6 +91,11 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
         }
     }
     Ok(AsItShould::Be)
+}
+
+/// Examples of several properties that are one execution, together.
+fn executions(examples: &[Example]) -> impl Iterator<Item = &[Example]> {
+    examples.chunk_by(|left, right| left.is_same_execution(right))
 }
 
 pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
@@ -100,29 +106,31 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
     }
     let (examples, proofs) = looked_up.found();
     holds(&mut out, &proofs)?;
-    let stressed = by_chance(&examples, asked.stress, &|_| {});
+    let stressed = match asked.stress {
+        0 => Vec::new(),
+        rounds => by_chance(&examples, rounds, None, &|_| {}),
+    };
     let mut all_agree = true;
-    for (position, example) in examples.iter().enumerate() {
+    for (position, alike) in executions(&examples).enumerate() {
         if position > 0 {
             out.line("")?;
         }
+        let Some(example) = alike.first() else { continue };
         out.line(&heading(&example.subject, example.clients))?;
         let case = example.subject.case(example.clients);
-        let (Some(case), Some(schedule)) = (case, &example.schedule) else {
-            out.line(&diagram::closing(example, 0))?;
-            continue;
-        };
-        let comparison = case.replay(schedule, Threads::OneEach)?;
-        all_agree &= comparison.agrees();
-        tell(&mut out, &comparison)?;
-        out.line(&diagram::closing(example, schedule.0.len()))?;
-        for stressed in &stressed {
-            if let Some((broken, rounds)) = stressed.chance(example) {
-                out.line(&format!(
-                    "chance: {broken} of {}; the checker: {}, always",
-                    count(rounds, "free run"),
-                    example.share()
-                ))?;
+        if let (Some(case), Some(schedule)) = (case, &example.schedule) {
+            let comparison = case.replay(schedule, Threads::OneEach)?;
+            all_agree &= comparison.agrees();
+            tell(&mut out, &comparison)?;
+            out.line("")?;
+        }
+        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.0.len());
+        for example in alike {
+            out.line(&diagram::closing(example, steps))?;
+            if let Some((broken, rounds)) =
+                stressed.iter().find_map(|stressed| stressed.chance(example))
+            {
+                out.line(&diagram::chance(example, broken, rounds))?;
             }
         }
     }
@@ -180,10 +188,11 @@ fn tell(out: &mut Out, comparison: &Comparison) -> Result<(), Failure> {
 }
 
 fn holds(out: &mut Out, proofs: &[Proof]) -> Result<(), Failure> {
-    for proof in proofs {
-        out.line(&diagram::proof(proof))?;
+    if proofs.is_empty() {
+        return Ok(());
     }
-    if proofs.is_empty() { Ok(()) } else { out.line("") }
+    out.say(&diagram::proofs(proofs))?;
+    out.line("")
 }
 
 fn played(example: &Example) -> Result<Option<Trace>, Failure> {

@@ -1,8 +1,10 @@
 //! Fourth floor, `report`: an execution as columns, one an actor, one row a step. Imports
 //! [`check`](crate::check) and [`survey`](crate::survey).
 
+use std::fmt::Write;
+
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
-use super::{WIDTH, count};
+use super::{WIDTH, count, grouped, share};
 use crate::check::{PropertyKind, Trace, TraceStep};
 use crate::survey::{Example, Proof};
 use anstyle::Style;
@@ -12,7 +14,7 @@ const GUTTER: usize = 6;
 const GAP: usize = 2;
 
 /// Below this width a column says nothing any more: then steps are listed one below the other.
-const NARROWEST: usize = 14;
+const NARROWEST: usize = 20;
 
 /// The execution, step by step: what each actor did and saw, and what it ended with.
 pub fn diagram(trace: &Trace) -> String {
@@ -43,33 +45,89 @@ pub fn closing(example: &Example, steps: usize) -> String {
     let one = example.violating.as_ref().is_some_and(|number| *number == 1u8.into());
     let violate = match (&example.violating, one) {
         (None, _) => String::new(),
-        (Some(_), true) => format!("; {} violates it", example.share()),
-        (Some(_), false) => format!("; {} violate it", example.share()),
+        (Some(_), true) => format!("; {} violates it", share(example)),
+        (Some(_), false) => format!("; {} violate it", share(example)),
     };
-    format!("{property} {}{when} after {after}{violate}", paint(BAD, "violated"))
+    let (violated, told) = (paint(BAD, "violated"), format!("{when} after {after}{violate}"));
+    // Counts can be long.
+    let fits = columns(&example.property) + columns(" violated") + columns(&told) <= WIDTH;
+    let told = if fits { told } else { told.replacen("; ", ";\n  ", 1) };
+    format!("{property} {violated}{told}")
 }
 
-/// That nothing was found, and how far was looked.
-pub fn proof(proof: &Proof) -> String {
-    let Proof { subject, holding, undecided, states, interleavings, .. } = proof;
-    let looked = format!(
-        "{} · {}: {}, {}",
-        subject.scenario.name,
-        count(proof.clients, "client"),
-        count(states, "state"),
-        count(interleavings, "interleaving")
+/// How often chance found what the checker always finds.
+pub fn chance(example: &Example, broken: usize, rounds: usize) -> String {
+    let told = format!(
+        "  chance: {broken} of {}; the checker: {}, always",
+        count(rounds, "free run"),
+        share(example)
     );
-    match (undecided.first(), holding.as_slice()) {
-        (Some((property, bound)), _) => {
-            format!("{} is {}: {bound} ({looked})", property, paint(UNSURE, "undecided"))
+    if columns(&told) <= WIDTH { told } else { told.replacen("; ", ";\n  ", 1) }
+}
+
+/// What holds, scenarios down, numbers of clients across: in how many interleavings.
+pub fn proofs(proofs: &[Proof]) -> String {
+    let mut claims: Vec<&str> = Vec::new();
+    let mut scenarios: Vec<&str> = Vec::new();
+    let mut clients: Vec<usize> = Vec::new();
+    for proof in proofs {
+        push_new(&mut scenarios, proof.subject.scenario.name);
+        push_new(&mut clients, proof.clients);
+        for claim in &proof.holding {
+            push_new(&mut claims, claim);
         }
-        (None, [property]) => {
-            format!("{} {}  {looked}", paint(HEAD, property), paint(GOOD, "holds"))
+    }
+    let mut out = String::new();
+    if let Some(proof) = proofs.first() {
+        let model = proof.subject.model.name();
+        let _ =
+            writeln!(out, "{}", paint(HEAD, &format!("{model}/{}", proof.subject.variant.name)));
+    }
+    let verb = if claims.len() == 1 { "holds" } else { "hold" };
+    let mut lines = wrap(&claims.join(", "), WIDTH - 8);
+    // The verb comes last, as one says it.
+    if let Some(last) = lines.last_mut() {
+        *last += &format!(" {}", paint(GOOD, verb));
+    }
+    for line in lines {
+        let _ = writeln!(out, "  {}", line.trim());
+    }
+    out.push('\n');
+    let name = scenarios.iter().map(|name| columns(name)).max().unwrap_or(0);
+    let _ = write!(out, "  {FAINT}{:name$}", "");
+    for clients in &clients {
+        let _ = write!(out, "  {:>16}", count(clients, "client"));
+    }
+    let _ = writeln!(out, "{FAINT:#}");
+    for scenario in scenarios {
+        let _ = write!(out, "  {scenario:name$}");
+        for clients in &clients {
+            let here = |proof: &&Proof| {
+                proof.clients == *clients && proof.subject.scenario.name == scenario
+            };
+            let counted = proofs.iter().find(here).map_or(String::new(), |proof| {
+                let unknown = if proof.undecided.is_empty() { "" } else { "undecided " };
+                format!("{unknown}{}", grouped(&proof.interleavings.to_string()))
+            });
+            let _ = write!(out, "  {counted:>16}");
         }
-        (None, all) => {
-            let verb = if all.len() == 1 { "holds" } else { "hold" };
-            format!("{} {}  {looked}", count(all.len(), "claim"), paint(GOOD, verb))
+        out.push('\n');
+    }
+    let _ = writeln!(out, "  {}", paint(FAINT, "interleavings, all of them accounted for"));
+    for proof in proofs {
+        for (property, bound) in &proof.undecided {
+            let clients = count(proof.clients, "client");
+            let undecided = paint(UNSURE, "undecided");
+            let scenario = proof.subject.scenario.name;
+            let _ = writeln!(out, "  {property} is {undecided}: {scenario}, {clients}: {bound}");
         }
+    }
+    out
+}
+
+fn push_new<T: PartialEq>(known: &mut Vec<T>, new: T) {
+    if !known.contains(&new) {
+        known.push(new);
     }
 }
 

@@ -12,6 +12,8 @@ mod style;
 pub mod summary;
 pub mod table;
 
+use crate::survey::Example;
+
 /// How wide a text is at most, in columns.
 pub const WIDTH: usize = 100;
 
@@ -39,6 +41,15 @@ pub fn grouped(number: &str) -> String {
         out.push(digit);
     }
     out
+}
+
+/// `40 of 46 interleavings`, as far as they were counted.
+pub fn share(example: &Example) -> String {
+    let all = count(&example.interleavings, "interleaving");
+    match &example.violating {
+        Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),
+        None => all,
+    }
 }
 
 #[cfg(test)]

@@ -45,16 +45,11 @@ impl Example {
         }
     }
 
-    /// `40 of 46 interleavings`, as far as they were counted.
-    pub fn share(&self) -> String {
-        match (&self.violating, &self.interleavings) {
-            (Some(violating), Interleavings::Exactly(all)) => {
-                let noun =
-                    if *all == BigUint::from(1u8) { "interleaving" } else { "interleavings" };
-                format!("{violating} of {all} {noun}")
-            }
-            (_, all) => format!("{all} interleavings"),
-        }
+    /// Whether both are one and the same execution of one system.
+    pub fn is_same_execution(&self, other: &Example) -> bool {
+        self.subject.is(&other.subject)
+            && self.clients == other.clients
+            && self.schedule == other.schedule
     }
 }
 

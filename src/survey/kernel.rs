@@ -1,9 +1,11 @@
 //! Fourth floor, `survey`: counterexamples on the kernel, by schedule and by chance. Imports
 //! [`case`](crate::case), [`replay`](crate::replay) and its neighbours in `survey`.
 
+use std::time::{Duration, Instant};
+
 use super::cores::on_all_cores;
 use super::{Example, Subject};
-use crate::case::{CaseError, Comparison, Stress};
+use crate::case::{Case, CaseError, Comparison, Stress};
 use crate::replay::Threads;
 
 /// What came of an example on the kernel; `None` if it has no schedule to replay.
@@ -44,9 +46,17 @@ impl Stressed {
     }
 }
 
-/// Lets each system that has an example run freely, so many rounds; one after the other, so that
-/// its threads have the cores to themselves.
-pub fn by_chance(examples: &[Example], rounds: usize, tell: &dyn Fn(&Example)) -> Vec<Stressed> {
+/// How many rounds are run before the clock is looked at.
+const BATCH: usize = 25;
+
+/// Lets each system that has an example run freely, so many rounds, or fewer where that would take
+/// longer than `limit`; one after the other, so that its threads have the cores to themselves.
+pub fn by_chance(
+    examples: &[Example],
+    rounds: usize,
+    limit: Option<Duration>,
+    tell: &dyn Fn(&Example),
+) -> Vec<Stressed> {
     let mut stressed: Vec<Stressed> = Vec::new();
     for example in examples.iter().filter(|example| example.schedule.is_some()) {
         let (subject, clients) = (example.subject, example.clients);
@@ -55,8 +65,26 @@ pub fn by_chance(examples: &[Example], rounds: usize, tell: &dyn Fn(&Example)) -
         }
         if let Some(case) = subject.case(clients) {
             tell(example);
-            stressed.push(Stressed { subject, clients, stress: case.stress(rounds) });
+            let stress = in_batches(&*case, rounds, limit);
+            stressed.push(Stressed { subject, clients, stress });
         }
     }
     stressed
+}
+
+fn in_batches(
+    case: &dyn Case,
+    rounds: usize,
+    limit: Option<Duration>,
+) -> Result<Stress, CaseError> {
+    let started = Instant::now();
+    let mut sum = case.stress(BATCH.min(rounds))?;
+    while sum.rounds < rounds && limit.is_none_or(|limit| started.elapsed() < limit) {
+        let more = case.stress(BATCH.min(rounds - sum.rounds))?;
+        sum.rounds += more.rounds;
+        for ((_, sum), (_, more)) in sum.violations.iter_mut().zip(more.violations) {
+            *sum += more;
+        }
+    }
+    Ok(sum)
 }

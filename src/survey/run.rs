@@ -26,7 +26,7 @@ pub struct Budget {
 impl Budget {
     /// What keeps the whole catalogue within seconds.
     pub const USUAL: Budget =
-        Budget { graph_states: 200_000, loom_transitions: 1_000, shuttle_transitions: 2_000 };
+        Budget { graph_states: 200_000, loom_transitions: 700, shuttle_transitions: 2_000 };
 }
 
 /// Beyond this many states even a graph that was asked for is given up, before memory is.
