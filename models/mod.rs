@@ -37,6 +37,11 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// Whether it is there to show that a property can break: broken on purpose.
+    pub fn is_control(&self) -> bool {
+        self.origin == "negative control"
+    }
+
     /// Whether it is known to break this property, with so many clients in this scenario.
     pub fn is_known_to_break(&self, scenario: &str, property: &str, clients: usize) -> bool {
         self.breaks.iter().any(|breaks| {

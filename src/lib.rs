@@ -84,7 +84,11 @@ pub mod models;
 mod process;
 #[cfg(feature = "command")]
 pub mod replay;
+#[cfg(feature = "command")]
+pub mod report;
 pub mod store;
+#[cfg(feature = "command")]
+pub mod survey;
 
 pub use process::{Process, Step, run};
 

@@ -1,0 +1,132 @@
+//! Top floor, the command: `check`, and everything at once. Imports [`report`](toctou::report) and
+//! [`survey`](toctou::survey).
+
+use std::time::Duration;
+
+use toctou::check::Engine;
+use toctou::models;
+use toctou::report::{count, json, kernel, summary, table};
+use toctou::survey::{Names, Plan, Subject, Survey, Target, UnknownName, by_chance, on_the_kernel};
+
+use super::out::{Bar, Out};
+use super::{AsItShould, Failure};
+use crate::{Check, Rows};
+
+/// Free runs of each system that has a counterexample.
+const ROUNDS: usize = 150;
+
+/// Where so many take longer than this, there are fewer of them.
+const PATIENCE: Duration = Duration::from_millis(60);
+
+pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
+    let plan = plan(asked)?;
+    let survey = run(&plan);
+    let mut out = Out::new();
+    match asked.format {
+        Rows::Json => out.say(&json::lines(&survey)?)?,
+        Rows::Table => {
+            out.say(&table::tables(&survey))?;
+            out.line("")?;
+            out.say(&summary::engines(&survey))?;
+            out.line("")?;
+            out.say(&summary::audit(&survey))?;
+        }
+    }
+    Ok(AsItShould::be_if(survey.is_as_recorded()))
+}
+
+pub(crate) fn everything() -> Result<AsItShould, Failure> {
+    let mut out = Out::new();
+    let plan = Plan { subjects: subjects(&all(), None)?, clients: None, engines: None };
+    let survey = run(&plan);
+    out.say(&table::tables(&survey))?;
+    out.line("")?;
+
+    let examples = survey.counterexamples();
+    let bar = Bar::new();
+    bar.doing(format!("{} on the kernel", count(examples.len(), "counterexample")));
+    let replays = on_the_kernel(&examples);
+    let stressed = by_chance(&examples, ROUNDS, Some(PATIENCE), &|example| {
+        let clients = count(example.clients, "client");
+        bar.doing(format!("{:?} with {clients}, {ROUNDS} free runs", example.subject));
+    });
+    bar.clear();
+    out.say(&kernel::counterexamples(&examples, &replays, &stressed))?;
+    out.line("")?;
+    out.say(&summary::engines(&survey))?;
+    out.line("")?;
+    out.say(&summary::audit(&survey))?;
+    let troubles = kernel::troubles(&examples, &replays, &stressed);
+    out.say(&summary::kernel(replays.iter().flatten().count(), &troubles))?;
+    out.line("")?;
+    out.say(&hints(&survey))?;
+    Ok(AsItShould::be_if(survey.is_as_recorded() && troubles.is_empty()))
+}
+
+fn run(plan: &Plan) -> Survey {
+    let bar = Bar::new();
+    let survey = plan.run(&|progress| bar.survey(progress));
+    bar.clear();
+    survey
+}
+
+/// Where to go on from here, with the first counterexample there is.
+fn hints(survey: &Survey) -> String {
+    let examples = survey.counterexamples();
+    let Some(example) = examples.iter().find(|example| example.schedule.is_some()) else {
+        return String::new();
+    };
+    let target = format!("{}/{}", example.subject.model.name(), example.subject.variant.name);
+    let hint = |command: &str, about: &str| format!("  toctou {command:<40}  {about}\n");
+    [
+        hint(&format!("show {target}"), "the interleaving that breaks it, step by step"),
+        hint(&format!("replay {target}"), "the same on the kernel, with real threads"),
+        hint("list", "what else there is"),
+    ]
+    .concat()
+}
+
+fn plan(asked: &Check) -> Result<Plan, Failure> {
+    let names = Names(models::ALL);
+    let targets: Vec<Target> = match asked.targets.as_slice() {
+        [] => all(),
+        named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,
+    };
+    let engines = match &asked.engine {
+        None => None,
+        Some(name) => Some(match names.engine(name)? {
+            Some(engine) => vec![engine],
+            None => Engine::ALL.to_vec(),
+        }),
+    };
+    let subjects = subjects(&targets, asked.scenario.as_deref())?;
+    Ok(Plan { subjects, clients: asked.clients, engines })
+}
+
+fn all() -> Vec<Target> {
+    models::ALL.iter().map(|model| Target { model: *model, variant: None }).collect()
+}
+
+/// The targets' subjects, each once. A scenario has to be one of some target's.
+fn subjects(targets: &[Target], scenario: Option<&str>) -> Result<Vec<Subject>, UnknownName> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    let mut unknown = None;
+    for target in targets {
+        let scenario = match scenario.map(|name| target.scenario(name)).transpose() {
+            Ok(scenario) => scenario,
+            Err(error) => {
+                unknown.get_or_insert(error);
+                continue;
+            }
+        };
+        for subject in target.subjects(scenario) {
+            if !subjects.iter().any(|known| known.is(&subject)) {
+                subjects.push(subject);
+            }
+        }
+    }
+    match unknown {
+        Some(error) if subjects.is_empty() => Err(error),
+        _ => Ok(subjects),
+    }
+}

@@ -1,0 +1,212 @@
+//! Top floor, the command: single executions, shown and replayed. Imports
+//! [`report`](toctou::report) and [`survey`](toctou::survey).
+
+use anstyle::Style;
+use toctou::case::{CaseError, Comparison};
+use toctou::check::{Schedule, Trace};
+use toctou::models;
+use toctou::replay::Threads;
+use toctou::report::{count, diagram, kernel, mermaid};
+use toctou::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
+
+use super::out::Out;
+use super::{AsItShould, Failure};
+use crate::{Picture, Replay, Show, What};
+
+const HEAD: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+
+/// What is asked for, looked up.
+struct Asked {
+    subjects: Vec<Subject>,
+    property: Option<String>,
+    clients: Option<usize>,
+}
+
+impl Asked {
+    fn new(what: &What) -> Result<Asked, Failure> {
+        let names = Names(models::ALL);
+        let target = names.target(&what.target)?;
+        if target.variant.is_none() {
+            let first = target.model.variants().first().map_or("…", |variant| variant.name);
+            let model = target.model.name();
+            return Err(Failure::Usage(format!(
+                "which variant of {model}? For example `{model}/{first}`; `toctou list` lists them"
+            )));
+        }
+        let scenario = what.scenario.as_deref().map(|name| target.scenario(name)).transpose()?;
+        let subjects = target.subjects(scenario);
+        if let Some(property) = &what.property {
+            names.property(&subjects, property)?;
+        }
+        Ok(Asked { subjects, property: what.property.clone(), clients: what.clients })
+    }
+
+    /// Counterexamples; where there are none, proofs and witnesses.
+    fn found(&self) -> (Vec<Example>, Vec<Proof>) {
+        let property = self.property.as_deref();
+        let broken = examples(&self.subjects, property, self.clients);
+        if !broken.is_empty() {
+            return (broken, Vec::new());
+        }
+        let proofs = proofs(&self.subjects, property, self.clients);
+        (witnesses(&self.subjects, property, self.clients), proofs)
+    }
+}
+
+pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
+    let (examples, proofs) = Asked::new(&asked.what)?.found();
+    let mut out = Out::new();
+    if asked.format == Picture::Text {
+        holds(&mut out, &proofs)?;
+    }
+    for (position, alike) in executions(&examples).enumerate() {
+        if position > 0 {
+            out.line("")?;
+        }
+        let Some(example) = alike.first() else { continue };
+        let trace = played(example)?;
+        let steps = trace.as_ref().map_or(0, |trace| trace.steps.len());
+        let closings = alike.iter().map(|example| diagram::closing(example, steps));
+        let closings: Vec<String> = closings.collect();
+        match (asked.format, &trace) {
+            (Picture::Text, _) => {
+                out.line(&heading(&example.subject, example.clients))?;
+                out.line("")?;
+                if let Some(trace) = &trace {
+                    out.say(&diagram::diagram(trace))?;
+                    out.line("")?;
+                }
+                out.line(&closings.join("\n"))?;
+                if let Some(schedule) = &example.schedule {
+                    out.line(&format!("{FAINT}schedule {schedule}{FAINT:#}"))?;
+                }
+            }
+            (Picture::Mermaid, Some(trace)) => {
+                let closing = closings.join(", and ");
+                let closing = anstream::adapter::strip_str(&closing).to_string();
+                out.say(&mermaid::mermaid(trace, "file system", &closing))?;
+            }
+            (Picture::Mermaid, None) => {}
+        }
+    }
+    Ok(AsItShould::Be)
+}
+
+/// Examples of several properties that are one execution, together.
+fn executions(examples: &[Example]) -> impl Iterator<Item = &[Example]> {
+    examples.chunk_by(|left, right| left.is_same_execution(right))
+}
+
+pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
+    let looked_up = Asked::new(&asked.what)?;
+    let mut out = Out::new();
+    if let Some(schedule) = &asked.schedule {
+        return replay_schedule(&mut out, &looked_up, schedule, asked.stress);
+    }
+    let (examples, proofs) = looked_up.found();
+    holds(&mut out, &proofs)?;
+    let stressed = match asked.stress {
+        0 => Vec::new(),
+        rounds => by_chance(&examples, rounds, None, &|_| {}),
+    };
+    let mut all_agree = true;
+    for (position, alike) in executions(&examples).enumerate() {
+        if position > 0 {
+            out.line("")?;
+        }
+        let Some(example) = alike.first() else { continue };
+        out.line(&heading(&example.subject, example.clients))?;
+        let case = example.subject.case(example.clients);
+        if let (Some(case), Some(schedule)) = (case, &example.schedule) {
+            let comparison = case.replay(schedule, Threads::OneEach)?;
+            all_agree &= comparison.agrees();
+            tell(&mut out, &comparison)?;
+            out.line("")?;
+        }
+        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.0.len());
+        for example in alike {
+            out.line(&diagram::closing(example, steps))?;
+            if let Some((broken, rounds)) =
+                stressed.iter().find_map(|stressed| stressed.chance(example))
+            {
+                out.line(&diagram::chance(example, broken, rounds))?;
+            }
+        }
+    }
+    for error in stressed.iter().filter_map(|stressed| stressed.error()) {
+        all_agree = false;
+        out.line(&format!("free runs: {error}"))?;
+    }
+    Ok(AsItShould::be_if(all_agree))
+}
+
+/// A schedule that somebody thought of.
+fn replay_schedule(
+    out: &mut Out,
+    asked: &Asked,
+    schedule: &Schedule,
+    rounds: usize,
+) -> Result<AsItShould, Failure> {
+    let clients = asked.clients.unwrap_or(2);
+    let subject = asked.subjects.first();
+    let found = subject.and_then(|subject| Some((subject, subject.case(clients)?)));
+    let Some((subject, case)) = found else {
+        return Err(Failure::Usage("there is no such system".into()));
+    };
+    let comparison = match case.replay(schedule, Threads::OneEach) {
+        Err(CaseError::Play(error)) => {
+            let numbered = case.actors().into_iter().enumerate();
+            let actors: Vec<String> =
+                numbered.map(|(index, name)| format!("{index} {name}")).collect();
+            return Err(Failure::Schedule { actors: actors.join(", "), error });
+        }
+        replayed => replayed?,
+    };
+    out.line(&heading(subject, clients))?;
+    tell(out, &comparison)?;
+    if rounds > 0 {
+        let stress = case.stress(rounds)?;
+        let broken: Vec<String> = stress
+            .violations
+            .iter()
+            .filter(|(name, _)| asked.property.as_ref().is_none_or(|property| property == name))
+            .map(|(name, broken)| format!("{name} {broken}"))
+            .collect();
+        let runs = count(stress.rounds, "free run");
+        out.line(&format!("broken by chance in {runs}: {}", broken.join(", ")))?;
+    }
+    Ok(AsItShould::be_if(comparison.agrees()))
+}
+
+/// What each thread really got, and what is left.
+fn tell(out: &mut Out, comparison: &Comparison) -> Result<(), Failure> {
+    out.line("")?;
+    out.say(&diagram::diagram(&comparison.real.trace))?;
+    out.line("")?;
+    out.say(&kernel::outcome(comparison))
+}
+
+fn holds(out: &mut Out, proofs: &[Proof]) -> Result<(), Failure> {
+    if proofs.is_empty() {
+        return Ok(());
+    }
+    out.say(&diagram::proofs(proofs))?;
+    out.line("")
+}
+
+fn played(example: &Example) -> Result<Option<Trace>, Failure> {
+    let case = example.subject.case(example.clients);
+    let (Some(case), Some(schedule)) = (case, &example.schedule) else { return Ok(None) };
+    Ok(Some(case.play(schedule).map_err(CaseError::from)?))
+}
+
+fn heading(subject: &Subject, clients: usize) -> String {
+    format!(
+        "{HEAD}{}/{}{HEAD:#} · {} · {}",
+        subject.model.name(),
+        subject.variant.name,
+        subject.scenario.name,
+        count(clients, "client")
+    )
+}

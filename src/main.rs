@@ -1,0 +1,139 @@
+//! The `toctou` command: what can be asked. Top floor: imports every floor below.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use toctou::check::Schedule;
+
+/// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
+///
+/// Without a command: checks everything on every engine, replays each counterexample on the
+/// kernel's file system, and lets each system run freely to see how often chance finds the same.
+///
+/// Exit status: 0 if every verdict is as recorded, the engines agree and the kernel does as the
+/// simulation; 1 if not; 2 for bad usage.
+#[derive(Debug, Parser)]
+#[command(name = "toctou", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put systems before the engines and print the table of verdicts
+    Check(Check),
+    /// Show the shortest counterexample as columns; for a proof, what can be reached
+    Show(Show),
+    /// Make a counterexample happen on the kernel, one real thread an actor
+    Replay(Replay),
+    /// List models, their variants, scenarios and properties
+    List,
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// Models, or single variants of them; all if none is named
+    #[arg(value_name = "MODEL[/VARIANT]")]
+    targets: Vec<String>,
+    /// Only in this scenario
+    #[arg(long)]
+    scenario: Option<String>,
+    /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
+    #[arg(long, value_name = "N", value_parser = clients)]
+    clients: Option<usize>,
+    /// graph, any, loom, shuttle or all, however long it takes [default: all, within seconds]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Rows::Table)]
+    format: Rows,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Rows {
+    /// Variants down, properties across
+    Table,
+    /// One object a line for each engine and property
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+struct What {
+    /// The variant
+    #[arg(value_name = "MODEL/VARIANT")]
+    target: String,
+    /// Only in this scenario [default: the first that has something to show]
+    #[arg(long)]
+    scenario: Option<String>,
+    /// Only this property [default: each that is broken]
+    #[arg(long)]
+    property: Option<String>,
+    /// With so many clients [default: the fewest that show it]
+    #[arg(long, value_name = "N", value_parser = clients)]
+    clients: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    #[command(flatten)]
+    what: What,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Picture::Text)]
+    format: Picture,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Picture {
+    /// Columns, one an actor
+    Text,
+    /// A Mermaid sequence diagram
+    Mermaid,
+}
+
+#[derive(Debug, clap::Args)]
+struct Replay {
+    #[command(flatten)]
+    what: What,
+    /// This schedule and no other: which actor steps, in order
+    #[arg(long, value_name = "[0, 1, …]")]
+    schedule: Option<Schedule>,
+    /// How many times to let the actors run freely
+    #[arg(long, value_name = "ROUNDS", default_value_t = 500)]
+    stress: usize,
+}
+
+/// With more, a schedule is no longer for reading, nor a state graph for keeping.
+const MOST_CLIENTS: usize = 200;
+
+fn clients(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it takes at least 1 client".into()),
+        Ok(number) if number <= MOST_CLIENTS => Ok(number),
+        Ok(_) => {
+            Err(format!("at most {MOST_CLIENTS}; for any number of clients, `check --engine any`"))
+        }
+        Err(_) => Err("not a number of clients".into()),
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        None => command::everything(),
+        Some(Command::Check(check)) => command::check(&check),
+        Some(Command::Show(show)) => command::show(&show),
+        Some(Command::Replay(replay)) => command::replay(&replay),
+        Some(Command::List) => command::list(),
+    };
+    match done {
+        Ok(command::AsItShould::Be) => ExitCode::SUCCESS,
+        Ok(command::AsItShould::NotBe) => ExitCode::from(1),
+        Err(failure) => {
+            command::complain(&failure);
+            ExitCode::from(failure.status())
+        }
+    }
+}

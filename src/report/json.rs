@@ -1,0 +1,127 @@
+//! Fourth floor, `report`: one JSON object a verdict. Imports [`check`](crate::check) and
+//! [`survey`](crate::survey).
+
+use serde::Serialize;
+
+use crate::check::{Engine, Finding, Interleavings, Report};
+use crate::survey::{Checked, Survey};
+
+/// What one engine says of one property of one system. `null` where a field does not apply.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// Whose variant.
+    pub model: &'static str,
+    /// Which way of writing the protocol.
+    pub variant: &'static str,
+    /// What surrounds it.
+    pub scenario: &'static str,
+    /// With how many clients; none for `any`, which speaks of every number.
+    pub clients: Option<usize>,
+    /// Who says so.
+    pub engine: &'static str,
+    /// Of which property.
+    pub property: String,
+    /// `holds`, `violated` or `unfinished`.
+    pub verdict: &'static str,
+    /// Executions run from the start.
+    pub executions: Option<u64>,
+    /// Distinct states.
+    pub states: Option<u64>,
+    /// Maximal interleavings.
+    pub interleavings: Option<Number>,
+    /// How many distinct outcomes were reached.
+    pub outcomes: Option<usize>,
+    /// Whether every execution was accounted for.
+    pub exhaustive: bool,
+    /// The counterexample, or the witness of a `reachable`.
+    pub schedule: Option<Vec<usize>>,
+    /// Time the engine took, for all properties together.
+    pub elapsed_ms: f64,
+}
+
+/// A count of any size: a JSON number where every reader takes it exactly, else its digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// Up to 2^53.
+    Exact(u64),
+    /// Beyond; or `infinite`.
+    Text(String),
+}
+
+impl Number {
+    const LARGEST: u64 = 1 << 53;
+
+    fn of(interleavings: &Interleavings) -> Option<Number> {
+        match interleavings {
+            Interleavings::Exactly(number) => Some(
+                u64::try_from(number)
+                    .ok()
+                    .filter(|number| *number <= Self::LARGEST)
+                    .map_or_else(|| Number::Text(number.to_string()), Number::Exact),
+            ),
+            Interleavings::Infinite => Some(Number::Text("infinite".into())),
+            Interleavings::NotCounted => None,
+        }
+    }
+}
+
+/// One row for each system, engine and property.
+pub fn rows(survey: &Survey) -> Vec<Row> {
+    survey.systems.iter().flat_map(of_system).collect()
+}
+
+/// The rows, one a line.
+pub fn lines(survey: &Survey) -> Result<String, serde_json::Error> {
+    let mut out = String::new();
+    for row in rows(survey) {
+        out.push_str(&serde_json::to_string(&row)?);
+        out.push('\n');
+    }
+    Ok(out)
+}
+
+fn of_system(system: &Checked) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut told: Vec<Engine> = Vec::new();
+    for report in &system.reports {
+        // The graph without symmetry is there for the audit.
+        if !told.contains(&report.engine) {
+            told.push(report.engine);
+            rows.extend(report.findings.iter().map(|finding| row(system, report, finding)));
+        }
+    }
+    rows
+}
+
+fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
+    Row {
+        model: system.subject.model.name(),
+        variant: system.subject.variant.name,
+        scenario: system.subject.scenario.name,
+        clients: (report.engine != Engine::Any).then_some(system.clients),
+        engine: report.engine.name(),
+        property: finding.property.clone(),
+        verdict: finding.verdict.word(),
+        executions: report.executions,
+        states: report.states,
+        interleavings: Number::of(&report.interleavings),
+        outcomes: report.outcomes.as_ref().map(|outcomes| outcomes.len()),
+        exhaustive: report.exhaustive(),
+        schedule: finding.verdict.schedule().map(|schedule| schedule.0.clone()),
+        elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_a_double_cannot_hold_is_text() {
+        let number = |n: u128| Number::of(&Interleavings::Exactly(n.into()));
+        assert_eq!(number(1 << 53), Some(Number::Exact(1 << 53)));
+        assert_eq!(number((1 << 53) + 1), Some(Number::Text("9007199254740993".into())));
+        assert_eq!(Number::of(&Interleavings::NotCounted), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! Fourth floor, `report`: an execution as a Mermaid sequence diagram. Imports
+//! [`check`](crate::check).
+
+use std::fmt::Write;
+
+use crate::check::Trace;
+
+/// A `sequenceDiagram`: actors and the world are participants, calls go to the world, and notes
+/// say what actors ended with.
+pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
+    let mut out = String::from("sequenceDiagram\n    autonumber\n");
+    for (actor, name) in trace.actors.iter().enumerate() {
+        let _ = writeln!(out, "    participant a{actor} as {}", escaped(name));
+    }
+    let _ = writeln!(out, "    participant world as {}", escaped(world));
+    for step in &trace.steps {
+        let arrow = if step.blocked { "--x" } else { "->>" };
+        let _ = writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&step.label));
+        if let Some(output) = &step.output {
+            let _ = writeln!(out, "    Note over a{}: {}", step.actor, escaped(output));
+        }
+    }
+    for (actor, waits) in &trace.unfinished {
+        let how = if *waits { "waits" } else { "had not finished" };
+        let _ = writeln!(out, "    Note over a{actor}: {how}");
+    }
+    if let Some(last) = trace.actors.len().checked_sub(1) {
+        let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(closing));
+    }
+    out
+}
+
+/// Text that Mermaid takes for text: what it would take for more, as its own entities.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '#' | ';' | '<' | '>' | '&' | '"' | '{' | '}' | '%' | ':' => {
+                let _ = write!(out, "#{};", u32::from(letter));
+            }
+            control if control.is_control() => out.push(' '),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::TraceStep;
+
+    #[test]
+    fn what_mermaid_would_read_as_syntax_is_escaped() {
+        let step = TraceStep {
+            actor: 0,
+            label: "read = \"a;b#c\"".into(),
+            output: Some("Delivered(\"<x>\")".into()),
+            blocked: false,
+        };
+        let trace =
+            Trace { actors: vec!["client 1".into()], steps: vec![step], unfinished: Vec::new() };
+        let lines: Vec<_> =
+            mermaid(&trace, "file system", "done").lines().map(str::to_owned).collect();
+        assert_eq!(lines[0], "sequenceDiagram");
+        assert_eq!(lines[2], "    participant a0 as client 1");
+        assert_eq!(lines[4], "    a0->>world: read = #34;a#59;b#35;c#34;");
+        assert_eq!(lines[5], "    Note over a0: Delivered(#34;#60;x#62;#34;)");
+    }
+}

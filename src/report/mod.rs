@@ -1,0 +1,68 @@
+//! Fourth floor: how results are told. Imports [`check`](crate::check), [`survey`](crate::survey)
+//! and [`models`](crate::models).
+//!
+//! Texts are styled with ANSI escapes; print them through `anstream`, which leaves them out where
+//! they are not wanted. None is wider than [`WIDTH`] columns, as far as names allow.
+
+pub mod diagram;
+pub mod json;
+pub mod kernel;
+pub mod mermaid;
+mod style;
+pub mod summary;
+pub mod table;
+
+use crate::survey::Example;
+
+/// How wide a text is at most, in columns.
+pub const WIDTH: usize = 100;
+
+/// `1 system`, `2 systems`.
+pub fn count(number: impl std::fmt::Display, noun: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(&number))
+}
+
+/// A long number with its digits in groups of three: `1,933,954`; other text as it is.
+pub fn grouped(number: &str) -> String {
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return number.to_owned();
+    }
+    // Nobody counts the digits of these.
+    if number.len() > 15 {
+        return format!("{}.{}e{}", &number[..1], &number[1..3], number.len() - 1);
+    }
+    let mut out = String::new();
+    for (position, digit) in number.chars().enumerate() {
+        if position > 0 && (number.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `40 of 46 interleavings`, as far as they were counted.
+pub fn share(example: &Example) -> String {
+    let all = count(&example.interleavings, "interleaving");
+    match &example.violating {
+        Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),
+        None => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_numbers_can_be_read() {
+        assert_eq!(grouped("999"), "999");
+        assert_eq!(grouped("1933954"), "1,933,954");
+        assert_eq!(grouped("1234567890123456"), "1.23e15");
+        assert_eq!(grouped("infinite"), "infinite");
+        assert_eq!(count(1, "system"), "1 system");
+        assert_eq!(count(1000, "step"), "1,000 steps");
+    }
+}

@@ -1,0 +1,165 @@
+//! Fourth floor, `report`: what was done, engine by engine, and whether all is as it should be.
+//! Imports [`check`](crate::check) and [`survey`](crate::survey).
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use num_bigint::BigUint;
+
+use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, paint, wrap};
+use super::{WIDTH, count, grouped};
+use crate::check::{Engine, Interleavings};
+use crate::survey::{Checked, Survey};
+
+/// What one engine did altogether.
+struct Total {
+    engine: Engine,
+    systems: usize,
+    executions: u64,
+    states: u64,
+    interleavings: BigUint,
+    elapsed: Duration,
+    left_out: usize,
+}
+
+fn totals(survey: &Survey) -> Vec<Total> {
+    let total = |engine: Engine| {
+        let mut total = Total {
+            engine,
+            systems: 0,
+            executions: 0,
+            states: 0,
+            interleavings: BigUint::ZERO,
+            elapsed: Duration::ZERO,
+            left_out: 0,
+        };
+        for system in &survey.systems {
+            total.left_out += usize::from(system.left_out.contains(&engine));
+            let mut reports = system.reports.iter().filter(|report| report.engine == engine);
+            let Some(first) = reports.next() else { continue };
+            total.systems += 1;
+            total.elapsed += first.elapsed + reports.map(|report| report.elapsed).sum();
+            total.executions += first.executions.unwrap_or(0);
+            total.states += first.states.unwrap_or(0);
+            if let Interleavings::Exactly(number) = &first.interleavings {
+                total.interleavings += number;
+            }
+        }
+        total
+    };
+    let all = Engine::ALL.into_iter().map(total);
+    all.filter(|total| total.systems + total.left_out > 0).collect()
+}
+
+/// One line an engine, and what was too large for it.
+pub fn engines(survey: &Survey) -> String {
+    let totals = totals(survey);
+    let mut out = format!("{}\n", paint(HEAD, "engines"));
+    for total in &totals {
+        let states = if total.engine == Engine::Any { "configuration" } else { "state" };
+        let counted = |number: u64, noun: &str| match number {
+            0 => String::new(),
+            number => count(number, noun),
+        };
+        let interleavings = match total.interleavings == BigUint::ZERO {
+            true => String::new(),
+            false => count(&total.interleavings, "interleaving"),
+        };
+        let line = format!(
+            "  {} {:>12}  {:>18}  {:>21}  {:>25}  {:>8}",
+            cell(PLAIN, total.engine.name(), 8),
+            count(total.systems, "system"),
+            counted(total.executions, "execution"),
+            counted(total.states, states),
+            interleavings,
+            format!("{:.2} s", total.elapsed.as_secs_f64()),
+        );
+        let _ = writeln!(out, "{line}");
+    }
+    let left_out: Vec<String> = totals
+        .iter()
+        .filter(|total| total.left_out > 0)
+        .map(|total| format!("{} by {}", total.left_out, total.engine))
+        .collect();
+    if !left_out.is_empty() {
+        let note = format!(
+            "systems too large for a quick answer are left out: {}; `--engine all` forces them",
+            left_out.join(", ")
+        );
+        for line in wrap(&note, WIDTH - 2) {
+            let _ = writeln!(out, "  {}", paint(FAINT, line.trim()));
+        }
+    }
+    out
+}
+
+/// Whether engines agree and verdicts are the recorded ones; if not, precisely what is not so.
+pub fn audit(survey: &Survey) -> String {
+    let checked = survey.systems.iter().filter(|system| !system.reports.is_empty()).count();
+    let systems = count(checked, "system");
+    let seconds = format!("{:.1} s", survey.elapsed.as_secs_f64());
+    if checked == 0 {
+        return format!("{}\n", paint(BAD, "nothing was checked"));
+    }
+    let mut out = String::new();
+    let several = survey
+        .systems
+        .iter()
+        .any(|system| system.reports.windows(2).any(|pair| pair[0].engine != pair[1].engine));
+    if survey.is_as_recorded() {
+        let agree = if several { "all engines agree; " } else { "" };
+        let _ = writeln!(
+            out,
+            "{}",
+            paint(GOOD, &format!("{systems} in {seconds}: {agree}every verdict is as recorded"))
+        );
+        return out;
+    }
+    for system in &survey.systems {
+        let said = system.disagreements.iter().map(ToString::to_string);
+        for said in said.chain(system.mismatches.iter().map(ToString::to_string)) {
+            let line = format!("{}: {said}", name(system));
+            for line in wrap(&line, WIDTH - 2) {
+                let _ = writeln!(out, "  {}", paint(BAD, &line));
+            }
+        }
+    }
+    let count = |number: usize, noun: &str| grouped(&number.to_string()) + noun;
+    let disagreements = survey.systems.iter().map(|system| system.disagreements.len()).sum();
+    let mismatches = survey.systems.iter().map(|system| system.mismatches.len()).sum();
+    let _ = writeln!(
+        out,
+        "{}",
+        paint(
+            BAD,
+            &format!(
+                "{systems} in {seconds}: {}, {}",
+                count(disagreements, " times engines disagree"),
+                count(mismatches, " verdicts not as recorded")
+            )
+        )
+    );
+    out
+}
+
+fn name(system: &Checked) -> String {
+    format!("{:?} with {}", system.subject, count(system.clients, "client"))
+}
+
+/// Whether the kernel did as the simulation said; if not, where.
+pub fn kernel(replayed: usize, troubles: &[String]) -> String {
+    let replayed = count(replayed, "counterexample");
+    if troubles.is_empty() {
+        let said = format!("{replayed} replayed on the kernel: every answer is as simulated");
+        return format!("{}\n", paint(GOOD, &said));
+    }
+    let mut out = String::new();
+    for trouble in troubles {
+        for line in wrap(trouble, WIDTH - 2) {
+            let _ = writeln!(out, "  {}", paint(BAD, &line));
+        }
+    }
+    let said = format!("{replayed} replayed on the kernel: not all went as simulated");
+    let _ = writeln!(out, "{}", paint(BAD, &said));
+    out
+}

@@ -1,0 +1,90 @@
+//! Fourth floor, `survey`: counterexamples on the kernel, by schedule and by chance. Imports
+//! [`case`](crate::case), [`replay`](crate::replay) and its neighbours in `survey`.
+
+use std::time::{Duration, Instant};
+
+use super::cores::on_all_cores;
+use super::{Example, Subject};
+use crate::case::{Case, CaseError, Comparison, Stress};
+use crate::replay::Threads;
+
+/// What came of an example on the kernel; `None` if it has no schedule to replay.
+pub type Replay = Option<Result<Comparison, CaseError>>;
+
+/// Replays each example, one real thread an actor, several examples at a time.
+pub fn on_the_kernel(examples: &[Example]) -> Vec<Replay> {
+    let order: Vec<usize> = (0..examples.len()).collect();
+    on_all_cores(examples, &order, |example| {
+        let case = example.subject.case(example.clients)?;
+        Some(case.replay(example.schedule.as_ref()?, Threads::OneEach))
+    })
+}
+
+/// What chance made of one system.
+#[derive(Debug)]
+pub struct Stressed {
+    subject: Subject,
+    clients: usize,
+    stress: Result<Stress, CaseError>,
+}
+
+impl Stressed {
+    /// In how many free runs the example's property broke, and of how many; `None` if free runs of
+    /// its system cannot tell.
+    pub fn chance(&self, example: &Example) -> Option<(usize, usize)> {
+        if self.clients != example.clients || !self.subject.is(&example.subject) {
+            return None;
+        }
+        let stress = self.stress.as_ref().ok()?;
+        let (_, broken) = stress.violations.iter().find(|(name, _)| *name == example.property)?;
+        Some((*broken, stress.rounds))
+    }
+
+    /// Why it could not be done.
+    pub fn error(&self) -> Option<&CaseError> {
+        self.stress.as_ref().err()
+    }
+}
+
+/// How many rounds are run before the clock is looked at.
+const BATCH: usize = 25;
+
+/// Lets each system that has an example run freely, so many rounds, or fewer where that would take
+/// longer than `limit`; one after the other, so that its threads have the cores to themselves.
+pub fn by_chance(
+    examples: &[Example],
+    rounds: usize,
+    limit: Option<Duration>,
+    tell: &dyn Fn(&Example),
+) -> Vec<Stressed> {
+    let mut stressed: Vec<Stressed> = Vec::new();
+    for example in examples.iter().filter(|example| example.schedule.is_some()) {
+        let (subject, clients) = (example.subject, example.clients);
+        if stressed.iter().any(|known| known.clients == clients && known.subject.is(&subject)) {
+            continue;
+        }
+        if let Some(case) = subject.case(clients) {
+            tell(example);
+            let stress = in_batches(&*case, rounds, limit);
+            stressed.push(Stressed { subject, clients, stress });
+        }
+    }
+    stressed
+}
+
+fn in_batches(
+    case: &dyn Case,
+    rounds: usize,
+    limit: Option<Duration>,
+) -> Result<Stress, CaseError> {
+    let started = Instant::now();
+    let mut sum = case.stress(BATCH.min(rounds))?;
+    while sum.rounds < rounds && limit.is_none_or(|limit| started.elapsed() < limit) {
+        let more = case.stress(BATCH.min(rounds - sum.rounds))?;
+        sum.rounds += more.rounds;
+        for ((_, sum), (_, more)) in sum.violations.iter_mut().zip(more.violations) {
+            *sum += more;
+        }
+    }
+    Ok(sum)
+}

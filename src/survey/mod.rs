@@ -1,0 +1,139 @@
+//! Fourth floor: the whole catalogue before all engines. Imports [`check`](crate::check),
+//! [`case`](crate::case) and [`models`](crate::models).
+//!
+//! A [`Plan`] says which systems to put before which engines; [`Plan::run`] does so on all cores,
+//! [audits](crate::check::audit) the engines against one another, and holds every verdict against
+//! the one recorded for the variant.
+
+mod cores;
+mod example;
+mod kernel;
+mod names;
+mod recorded;
+mod run;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::case::Case;
+use crate::check::{Disagreement, Engine, Report, Verdict};
+use crate::models::{Model, Scenario, Variant};
+
+pub use example::{Example, Proof, examples, proofs, witnesses};
+pub use kernel::{Replay, Stressed, by_chance, on_the_kernel};
+pub use names::{Names, Target, UnknownName};
+pub use recorded::{Mismatch, compare};
+pub use run::{Budget, Progress};
+
+/// One variant in one scenario; with a number of clients it is a system.
+#[derive(Clone, Copy)]
+pub struct Subject {
+    /// Whose variant.
+    pub model: &'static dyn Model,
+    /// How the protocol is written.
+    pub variant: &'static Variant,
+    /// What surrounds it.
+    pub scenario: &'static Scenario,
+}
+
+impl Subject {
+    /// The system with so many clients; `None` if the model does not know its own variant.
+    pub fn case(&self, clients: usize) -> Option<Box<dyn Case>> {
+        self.model.case(self.variant.name, self.scenario.name, clients)
+    }
+
+    /// Whether it is there to be found out: it breaks on purpose.
+    pub fn is_control(&self) -> bool {
+        self.variant.is_control()
+    }
+
+    /// Whether both are the same.
+    pub fn is(&self, other: &Subject) -> bool {
+        self.names() == other.names()
+    }
+
+    fn names(&self) -> [&'static str; 3] {
+        [self.model.name(), self.variant.name, self.scenario.name]
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().join("/"))
+    }
+}
+
+/// Which systems are to be put before which engines.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The systems, but for their number of clients.
+    pub subjects: Vec<Subject>,
+    /// With how many clients each; `None` for [what is usual](Plan::USUAL_CLIENTS).
+    pub clients: Option<usize>,
+    /// These engines and no others, however long they take; `None` for all of them, each as far as
+    /// the [`Budget`] goes.
+    pub engines: Option<Vec<Engine>>,
+}
+
+/// What was found of one system.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Which one, but for the number of clients.
+    pub subject: Subject,
+    /// With how many clients.
+    pub clients: usize,
+    /// What each engine found; the state graph may be there twice, with and without symmetry.
+    pub reports: Vec<Report>,
+    /// Where engines contradict one another.
+    pub disagreements: Vec<Disagreement>,
+    /// Where verdicts are not the recorded ones.
+    pub mismatches: Vec<Mismatch>,
+    /// The engines that it was too large for, by the budget.
+    pub left_out: Vec<Engine>,
+}
+
+impl Checked {
+    /// What decided a property with this number of clients: the first engine that has an answer,
+    /// or else the first that has none.
+    pub fn verdict(&self, property: &str) -> Option<&Verdict> {
+        let certain = self.reports.iter().filter(|report| report.engine != Engine::Any);
+        let mut verdicts =
+            certain.filter_map(|report| Some(&report.finding(property)?.verdict)).peekable();
+        let first = verdicts.peek().copied();
+        verdicts.find(|verdict| !matches!(verdict, Verdict::Unfinished(_))).or(first)
+    }
+}
+
+/// What was found of all systems of a [`Plan`].
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Each system, those of a subject together, fewest clients first.
+    pub systems: Vec<Checked>,
+    /// Time taken, all cores together working on it.
+    pub elapsed: Duration,
+}
+
+impl Survey {
+    /// Whether all engines agree and every verdict is the recorded one.
+    pub fn is_as_recorded(&self) -> bool {
+        self.systems
+            .iter()
+            .all(|system| system.disagreements.is_empty() && system.mismatches.is_empty())
+    }
+
+    /// The systems of one variant in one scenario, fewest clients first.
+    pub fn of(&self, subject: &Subject) -> impl Iterator<Item = &Checked> {
+        self.systems.iter().filter(move |system| system.subject.is(subject))
+    }
+
+    /// Each variant in each scenario, once.
+    pub fn subjects(&self) -> Vec<Subject> {
+        let mut subjects: Vec<Subject> = Vec::new();
+        for system in &self.systems {
+            if !subjects.iter().any(|known| known.is(&system.subject)) {
+                subjects.push(system.subject);
+            }
+        }
+        subjects
+    }
+}

@@ -1,0 +1,134 @@
+//! Fourth floor, `survey`: what a person calls things, looked up. Imports
+//! [`models`](crate::models) and its neighbours in `survey`.
+
+use super::Subject;
+use crate::check::Engine;
+use crate::models::{Model, Scenario, Variant};
+
+/// A name that names nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} `{given}`{}", hint(.nearest.as_deref(), known))]
+pub struct UnknownName {
+    /// What it was taken for: `model`, `variant of download`.
+    pub what: String,
+    /// The name.
+    pub given: String,
+    /// The known name that is most like it, if one is.
+    pub nearest: Option<String>,
+    /// All known names.
+    pub known: Vec<String>,
+}
+
+fn hint(nearest: Option<&str>, known: &[String]) -> String {
+    match nearest {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None => format!("; there is {}", known.join(", ")),
+    }
+}
+
+/// Below this likeness (Jaro and Winkler's) a name is no guess at another.
+const ALIKE: f64 = 0.75;
+
+impl UnknownName {
+    fn new(what: impl Into<String>, given: &str, known: &[&str]) -> UnknownName {
+        let likeness = known.iter().map(|name| (strsim::jaro_winkler(given, name), *name));
+        let nearest = likeness
+            .filter(|(likeness, _)| *likeness >= ALIKE)
+            .max_by(|left, right| left.0.total_cmp(&right.0));
+        UnknownName {
+            what: what.into(),
+            given: given.to_owned(),
+            nearest: nearest.map(|(_, name)| name.to_owned()),
+            known: known.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+}
+
+/// A model, or one variant of it: `download`, `download/claim-file`.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The model.
+    pub model: &'static dyn Model,
+    /// The variant, if one was named.
+    pub variant: Option<&'static Variant>,
+}
+
+impl Target {
+    /// Its variants in the named scenario or else in every one.
+    pub fn subjects(&self, scenario: Option<&'static Scenario>) -> Vec<Subject> {
+        let (model, mut subjects) = (self.model, Vec::new());
+        let asked = |known: &&Variant| self.variant.is_none_or(|only| only.name == known.name);
+        for variant in model.variants().iter().filter(asked) {
+            let asked = |known: &&Scenario| scenario.is_none_or(|only| only.name == known.name);
+            for scenario in model.scenarios().iter().filter(asked) {
+                subjects.push(Subject { model, variant, scenario });
+            }
+        }
+        subjects
+    }
+
+    /// The scenario of this name.
+    pub fn scenario(&self, name: &str) -> Result<&'static Scenario, UnknownName> {
+        let scenarios = self.model.scenarios();
+        scenarios.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
+            let known: Vec<&str> = scenarios.iter().map(|scenario| scenario.name).collect();
+            UnknownName::new(format!("scenario of {}", self.model.name()), name, &known)
+        })
+    }
+}
+
+/// The names of a catalogue.
+#[derive(Clone, Copy)]
+pub struct Names(pub &'static [&'static dyn Model]);
+
+impl Names {
+    /// What `MODEL` or `MODEL/VARIANT` names.
+    pub fn target(&self, text: &str) -> Result<Target, UnknownName> {
+        let (model, variant) = match text.split_once('/') {
+            Some((model, variant)) => (model, Some(variant)),
+            None => (text, None),
+        };
+        let found = self.0.iter().find(|known| known.name() == model).ok_or_else(|| {
+            let known: Vec<&str> = self.0.iter().map(|known| known.name()).collect();
+            UnknownName::new("model", model, &known)
+        })?;
+        let variant = variant.map(|name| variant_of(*found, name)).transpose()?;
+        Ok(Target { model: *found, variant })
+    }
+
+    /// The property of this name, of a subject with some number of clients.
+    pub fn property(&self, subjects: &[Subject], name: &str) -> Result<(), UnknownName> {
+        let cases = subjects.iter().filter_map(|subject| subject.case(2));
+        let mut known: Vec<String> = vec!["deadlock-free".to_owned()];
+        for (property, _) in cases.flat_map(|case| case.properties()) {
+            if !known.contains(&property) {
+                known.push(property);
+            }
+        }
+        if known.iter().any(|known| known == name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        Err(UnknownName::new("property", name, &known))
+    }
+
+    /// The engine of this name; `None` for `all`.
+    pub fn engine(&self, name: &str) -> Result<Option<Engine>, UnknownName> {
+        if name == "all" {
+            return Ok(None);
+        }
+        let found = Engine::ALL.into_iter().find(|engine| engine.name() == name);
+        found.map(Some).ok_or_else(|| {
+            let known: Vec<&str> = Engine::ALL.iter().map(|e| e.name()).chain(["all"]).collect();
+            UnknownName::new("engine", name, &known)
+        })
+    }
+}
+
+fn variant_of(model: &'static dyn Model, name: &str) -> Result<&'static Variant, UnknownName> {
+    let variants = model.variants();
+    variants.iter().find(|variant| variant.name == name).ok_or_else(|| {
+        let known: Vec<&str> = variants.iter().map(|variant| variant.name).collect();
+        UnknownName::new(format!("variant of {}", model.name()), name, &known)
+    })
+}

@@ -1,0 +1,165 @@
+//! Fourth floor, `survey`: verdicts held against the recorded ones. Imports
+//! [`check`](crate::check) and [`models`](crate::models).
+
+use crate::check::{Bound, Engine, Finding, Report, Verdict};
+use crate::models::Variant;
+
+/// A verdict that is not the recorded one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Recorded to hold.
+    #[error("{property} is violated ({engine}), and is recorded to hold")]
+    Violated {
+        /// Which property.
+        property: String,
+        /// Who says so.
+        engine: Engine,
+    },
+    /// Recorded to be violated.
+    #[error("{property} holds ({engine}), and is recorded to be violated")]
+    Holds {
+        /// Which property.
+        property: String,
+        /// Who says so.
+        engine: Engine,
+    },
+    /// Nobody knows.
+    #[error("{property} is undecided ({engine}: {bound})")]
+    Undecided {
+        /// Which property.
+        property: String,
+        /// Who could not say.
+        engine: Engine,
+        /// Why not.
+        bound: Bound,
+    },
+}
+
+impl Mismatch {
+    /// The property in question.
+    pub fn property(&self) -> &str {
+        match self {
+            Mismatch::Violated { property, .. }
+            | Mismatch::Holds { property, .. }
+            | Mismatch::Undecided { property, .. } => property,
+        }
+    }
+}
+
+/// Holds the verdicts on a system against those recorded for its variant.
+///
+/// `any` is held against what is recorded for every number of clients together: it may find
+/// violated what breaks with some number, and may find nothing to hold that does. What it cannot
+/// decide, others do; where nobody else can, or the state graph gave up, that is a mismatch.
+pub fn compare(
+    variant: &Variant,
+    scenario: &str,
+    clients: usize,
+    reports: &[Report],
+) -> Vec<Mismatch> {
+    let mut mismatches = Vec::new();
+    for report in reports {
+        for finding in &report.findings {
+            let property = &finding.property;
+            let is_broken = match report.engine {
+                Engine::Any => variant.is_known_to_break(scenario, property, usize::MAX),
+                _ => variant.is_known_to_break(scenario, property, clients),
+            };
+            let engine = report.engine;
+            let mismatch = match (&finding.verdict, is_broken) {
+                (Verdict::Violated(_), false) => {
+                    Some(Mismatch::Violated { property: property.clone(), engine })
+                }
+                (Verdict::Holds(_), true) => {
+                    Some(Mismatch::Holds { property: property.clone(), engine })
+                }
+                (Verdict::Unfinished(bound), _) if matters(report, finding, reports) => {
+                    let bound = bound.clone();
+                    Some(Mismatch::Undecided { property: property.clone(), engine, bound })
+                }
+                _ => None,
+            };
+            // Two ways of one engine say it once.
+            mismatches.extend(mismatch.filter(|new| !mismatches.contains(new)));
+        }
+    }
+    mismatches
+}
+
+fn matters(report: &Report, finding: &Finding, reports: &[Report]) -> bool {
+    match report.engine {
+        Engine::Any => false,
+        Engine::Graph => true,
+        Engine::Loom | Engine::Shuttle => !reports.iter().any(|other| {
+            let answer = other.finding(&finding.property);
+            other.engine != Engine::Any
+                && answer.is_some_and(|known| !matches!(known.verdict, Verdict::Unfinished(_)))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Method;
+    use crate::check::GraphOptions;
+    use crate::models::{Breaks, Model, download::Download};
+
+    fn variant(breaks: &'static [Breaks]) -> Variant {
+        Variant { name: "doctored", origin: "a test", about: "", breaks }
+    }
+
+    fn reports() -> Vec<Report> {
+        let case = Download.case("open-then-remove", "clients", 2).unwrap();
+        vec![
+            case.check(&Method::Graph(GraphOptions::default())),
+            case.check(&Method::Any(Default::default())),
+        ]
+    }
+
+    static BOTH: &[Breaks] = &[
+        Breaks { scenario: "clients", property: "at-most-once", from_clients: 2 },
+        Breaks { scenario: "clients", property: "exactly-once", from_clients: 2 },
+    ];
+
+    #[test]
+    fn what_is_recorded_is_no_mismatch() {
+        assert_eq!(compare(&variant(BOTH), "clients", 2, &reports()), []);
+    }
+
+    #[test]
+    fn a_violation_that_nobody_recorded_is_a_mismatch() {
+        let found = compare(&variant(&BOTH[1..]), "clients", 2, &reports());
+        let property = "at-most-once".to_owned();
+        let by = |engine| Mismatch::Violated { property: property.clone(), engine };
+        assert_eq!(found, [by(Engine::Graph), by(Engine::Any)]);
+    }
+
+    #[test]
+    fn a_recorded_violation_that_does_not_show_is_a_mismatch() {
+        static MORE: &[Breaks] = &[
+            BOTH[0],
+            BOTH[1],
+            Breaks { scenario: "clients", property: "meta-agrees", from_clients: 1 },
+        ];
+        let found = compare(&variant(MORE), "clients", 2, &reports());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].property(), "meta-agrees");
+    }
+
+    #[test]
+    fn a_graph_that_gave_up_is_a_mismatch_and_never_a_proof() {
+        let mut reports = reports();
+        for finding in &mut reports[0].findings {
+            if finding.property == "nothing-left" {
+                finding.verdict = Verdict::Unfinished(Bound::States(7));
+            }
+        }
+        let found = compare(&variant(BOTH), "clients", 2, &reports);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].to_string(),
+            "nothing-left is undecided (graph: stopped after 7 states)"
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! Fourth floor, `survey`: one plan, carried out. Imports [`check`](crate::check),
+//! [`case`](crate::case) and its neighbours in `survey`.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use super::cores::{cores, on_all_cores};
+use super::{Checked, Plan, Subject, Survey, compare};
+use crate::case::{Case, Method};
+use crate::check::{
+    AnyLimits, Engine, GraphOptions, Interleavings, LoomOptions, Report, ShuttleMode, audit,
+};
+
+/// How much of an engine's time one system may take when nobody asked for that engine by name.
+/// Counted in what the state graph says of the system, so that it is the same on every machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// The graph gives up beyond this many states.
+    pub graph_states: usize,
+    /// loom gets systems of at most so many transitions (identical clients told apart).
+    pub loom_transitions: u64,
+    /// shuttle likewise; it needs at most one execution a transition.
+    pub shuttle_transitions: u64,
+}
+
+impl Budget {
+    /// What keeps the whole catalogue within seconds.
+    pub const USUAL: Budget =
+        Budget { graph_states: 200_000, loom_transitions: 700, shuttle_transitions: 2_000 };
+}
+
+/// Beyond this many states even a graph that was asked for is given up, before memory is.
+pub(super) const MAX_STATES: usize = 5_000_000;
+
+/// The graph tells identical clients apart, too, up to this many clients and states: one more
+/// opinion for the audit, and the measure for the budget.
+const APART_CLIENTS: usize = 4;
+const APART_STATES: usize = 200_000;
+
+/// loom walks every interleaving where there are at most so many.
+const LOOM_INTERLEAVINGS: u64 = 4_000;
+
+/// loom gives up after so many executions.
+const LOOM_EXECUTIONS: u64 = 1_000_000;
+
+/// How far a plan is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Systems finished.
+    pub finished: usize,
+    /// Systems altogether.
+    pub systems: usize,
+    /// The one that was finished last.
+    pub subject: Subject,
+    /// With how many clients.
+    pub clients: usize,
+}
+
+impl Plan {
+    /// With how many clients a system is checked when nobody says how many.
+    pub const USUAL_CLIENTS: [usize; 5] = [1, 2, 3, 4, 8];
+
+    /// Up to so many clients, an engine other than the graph that was asked for by name.
+    const ASKED_CLIENTS: usize = 4;
+
+    /// Carries it out on all cores. `tell` is called after each system, from several threads.
+    pub fn run(&self, tell: &(dyn Fn(Progress) + Sync)) -> Survey {
+        let started = Instant::now();
+        let systems: Vec<(Subject, usize, bool)> = self
+            .subjects
+            .iter()
+            .flat_map(|subject| {
+                let clients = self.numbers_of_clients().into_iter().enumerate();
+                clients.map(|(position, clients)| (*subject, clients, position == 0))
+            })
+            .collect();
+        // The largest first, so that no core is left alone with one at the end.
+        let mut order: Vec<usize> = (0..systems.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(systems[*index].1));
+        // With few systems a core would idle: let the graph use it.
+        let threads = (systems.len() >= cores()).then_some(1);
+        let finished = AtomicUsize::new(0);
+        let checked = on_all_cores(&systems, &order, |(subject, clients, is_first)| {
+            let checked = self.check(*subject, *clients, *is_first, threads);
+            let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
+            tell(Progress {
+                finished,
+                systems: systems.len(),
+                subject: *subject,
+                clients: *clients,
+            });
+            checked
+        });
+        Survey { systems: checked.into_iter().flatten().collect(), elapsed: started.elapsed() }
+    }
+
+    /// With how many clients each system is checked.
+    fn numbers_of_clients(&self) -> Vec<usize> {
+        match (self.clients, &self.engines) {
+            (Some(clients), _) => vec![clients],
+            (None, Some(engines)) if engines.iter().any(|e| *e != Engine::Graph) => {
+                let usual = Plan::USUAL_CLIENTS.into_iter();
+                usual.filter(|clients| *clients <= Plan::ASKED_CLIENTS).collect()
+            }
+            (None, _) => Plan::USUAL_CLIENTS.to_vec(),
+        }
+    }
+
+    /// `any` speaks of every number of clients, so it runs with the first number only.
+    fn check(
+        &self,
+        subject: Subject,
+        clients: usize,
+        is_first: bool,
+        threads: Option<usize>,
+    ) -> Option<Checked> {
+        let case = subject.case(clients)?;
+        let (mut reports, left_out) = match &self.engines {
+            Some(engines) => (asked_for(&*case, clients, engines, threads), Vec::new()),
+            None => within(&Budget::USUAL, &*case, clients, threads),
+        };
+        let asked = self.engines.as_ref().is_none_or(|engines| engines.contains(&Engine::Any));
+        if is_first && asked {
+            // Some things take two clients to be claimed at all.
+            let case = if clients < 2 { subject.case(2)? } else { case };
+            reports.push(case.check(&Method::Any(AnyLimits::default())));
+        }
+        reports.sort_by_key(|report| report.engine);
+        let disagreements = audit(&reports);
+        let mismatches = compare(subject.variant, subject.scenario.name, clients, &reports);
+        Some(Checked { subject, clients, reports, disagreements, mismatches, left_out })
+    }
+}
+
+fn graph(case: &dyn Case, symmetry: bool, max_states: usize, threads: Option<usize>) -> Report {
+    case.check(&Method::Graph(GraphOptions {
+        symmetry,
+        max_states,
+        threads,
+        ..GraphOptions::default()
+    }))
+}
+
+/// The graph with identical clients told apart, where that is not too large.
+fn told_apart(case: &dyn Case, clients: usize, threads: Option<usize>) -> Option<Report> {
+    let small = clients <= APART_CLIENTS;
+    let report = small.then(|| graph(case, false, APART_STATES, threads));
+    report.filter(Report::exhaustive)
+}
+
+/// loom: every interleaving where they are few, or else no state twice.
+fn loom(case: &dyn Case, interleavings: Option<&Interleavings>) -> Report {
+    let few = match interleavings {
+        Some(Interleavings::Exactly(number)) => *number <= LOOM_INTERLEAVINGS.into(),
+        _ => false,
+    };
+    let options = LoomOptions { skip_known_states: !few, max_executions: LOOM_EXECUTIONS };
+    case.check(&Method::Loom(options))
+}
+
+fn shuttle(case: &dyn Case) -> Report {
+    case.check(&Method::Shuttle(ShuttleMode::KnownStates))
+}
+
+fn asked_for(
+    case: &dyn Case,
+    clients: usize,
+    engines: &[Engine],
+    threads: Option<usize>,
+) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for engine in engines {
+        match engine {
+            Engine::Graph => {
+                reports.push(graph(case, true, MAX_STATES, threads));
+                reports.extend(told_apart(case, clients, threads));
+            }
+            Engine::Any => {}
+            Engine::Loom => {
+                let apart = told_apart(case, clients, threads);
+                reports.push(loom(case, apart.as_ref().map(|report| &report.interleavings)));
+            }
+            Engine::Shuttle => reports.push(shuttle(case)),
+        }
+    }
+    reports
+}
+
+fn within(
+    budget: &Budget,
+    case: &dyn Case,
+    clients: usize,
+    threads: Option<usize>,
+) -> (Vec<Report>, Vec<Engine>) {
+    let mut left_out = Vec::new();
+    let symmetric = graph(case, true, budget.graph_states, threads);
+    let apart = told_apart(case, clients, threads);
+    let transitions = apart.as_ref().and_then(|report| report.transitions).unwrap_or(u64::MAX);
+    let mut reports = Vec::new();
+    if transitions <= budget.loom_transitions {
+        reports.push(loom(case, Some(&symmetric.interleavings)));
+    } else {
+        left_out.push(Engine::Loom);
+    }
+    if transitions <= budget.shuttle_transitions {
+        reports.push(shuttle(case));
+    } else {
+        left_out.push(Engine::Shuttle);
+    }
+    if symmetric.exhaustive() {
+        reports.insert(0, symmetric);
+    } else {
+        left_out.insert(0, Engine::Graph);
+    }
+    reports.extend(apart);
+    (reports, left_out)
+}

@@ -1,0 +1,254 @@
+//! The command, as a person or a script meets it.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+fn toctou(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_toctou")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Ran well, and printed this.
+fn told(arguments: &[&str]) -> String {
+    let output = toctou(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    assert_eq!(stderr(&output), "", "{arguments:?}");
+    stdout(&output)
+}
+
+/// Was refused as bad usage, with this on standard error and nothing on standard output.
+fn refused(arguments: &[&str]) -> String {
+    let output = toctou(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stdout(&output));
+    assert_eq!(stdout(&output), "", "{arguments:?}");
+    stderr(&output)
+}
+
+fn assert_fits(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+    }
+    assert!(!text.contains('\u{1b}'), "escape codes on what is no terminal");
+}
+
+#[test]
+fn check_prints_a_table_of_variants_and_properties() {
+    let table = told(&["check", "download", "--clients", "2", "--engine", "graph"]);
+    assert_fits(&table);
+    let line = |name: &str| table.lines().find(|line| line.trim().starts_with(name)).unwrap();
+    assert!(line("open-then-remove").contains("✗ 2"));
+    assert!(!line("rename-unique-name").contains('✗'));
+    assert!(table.contains("every verdict is as recorded"));
+    let controls = table.find("negative controls").unwrap();
+    assert!(controls > table.find("advisory-lock").unwrap());
+    assert!(controls < table.find("control-forgets-meta").unwrap());
+}
+
+#[test]
+fn all_engines_agree_on_the_proved_variant() {
+    let arguments = ["check", "download/rename-unique-name", "--engine", "all", "--clients", "2"];
+    let table = told(&arguments);
+    assert_fits(&table);
+    assert!(table.contains("all engines agree; every verdict is as recorded"));
+    for engine in ["graph", "any", "loom", "shuttle"] {
+        assert!(table.lines().any(|line| line.trim().starts_with(engine)), "{engine}");
+    }
+}
+
+#[test]
+fn json_has_one_object_a_line_with_exactly_these_fields() {
+    let lines = told(&[
+        "check",
+        "download/open-then-remove",
+        "--scenario",
+        "clients",
+        "--clients",
+        "2",
+        "--engine",
+        "all",
+        "--format",
+        "json",
+    ]);
+    let fields = [
+        "model",
+        "variant",
+        "scenario",
+        "clients",
+        "engine",
+        "property",
+        "verdict",
+        "executions",
+        "states",
+        "interleavings",
+        "outcomes",
+        "exhaustive",
+        "schedule",
+        "elapsed_ms",
+    ];
+    let mut engines = Vec::new();
+    for line in lines.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let mut found: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected = fields.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        let key = (row["engine"].to_string(), row["property"].to_string());
+        assert!(!engines.contains(&key), "{key:?} twice");
+        engines.push(key);
+        if row["engine"] == "any" {
+            assert!(row["clients"].is_null());
+        }
+        if row["engine"] == "graph" {
+            assert_eq!(row["clients"], 2);
+            assert_eq!(row["interleavings"], 46);
+        }
+        if row["engine"] == "graph" && row["property"] == "at-most-once" {
+            assert_eq!(row["verdict"], "violated");
+            assert_eq!(row["schedule"].as_array().unwrap().len(), 8);
+        }
+    }
+    // Deadlock-freedom, five properties and two that must be reachable; four engines.
+    assert_eq!(engines.len(), 8 * 4);
+}
+
+#[test]
+fn an_engine_that_cannot_take_the_system_says_so_and_proves_nothing() {
+    let arguments = ["check", "download/claim-file", "--scenario", "clients", "--clients", "6"];
+    let output = toctou(&[&arguments[..], &["--engine", "loom"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("6 actors, and loom takes 5 at most"));
+    let output = toctou(&[&arguments[..], &["--engine", "loom", "--format", "json"]].concat());
+    assert!(stdout(&output).lines().all(|line| line.contains(r#""verdict":"unfinished""#)));
+}
+
+#[test]
+fn show_tells_the_bad_interleaving_in_columns() {
+    let told = told(&["show", "download/open-then-remove", "--property", "at-most-once"]);
+    assert_fits(&told);
+    let heads = told.lines().find(|line| line.trim().starts_with("client 1 ")).unwrap();
+    let second = heads.find("client 2").unwrap();
+    let loser = told.lines().find(|line| line.contains("unlink(key/content) = ENOENT")).unwrap();
+    assert_eq!(loser.find("unlink"), Some(second));
+    assert_eq!(told.matches(r#"→ Delivered("alpha")"#).count(), 2);
+    assert!(
+        told.contains("at-most-once violated after 8 steps; 40 of 46 interleavings violate it")
+    );
+}
+
+#[test]
+fn show_fits_whatever_is_shown() {
+    for arguments in [
+        &["show", "download/rename-fixed-name", "--scenario", "reupload"][..],
+        &["show", "download/open-then-remove", "--clients", "5"],
+        &["show", "download/open-then-remove", "--clients", "6"],
+        &["show", "download/claim-file"],
+        &["list"],
+    ] {
+        assert_fits(&told(arguments));
+    }
+}
+
+#[test]
+fn show_of_a_proof_tells_what_can_be_reached() {
+    let told = told(&["show", "download/rename-unique-name", "--property", "at-most-once"]);
+    assert_fits(&told);
+    assert!(told.contains("at-most-once holds"));
+    assert!(told.contains("somebody-gets-it reached after 5 steps"));
+}
+
+#[test]
+fn what_nothing_reaches_is_told_without_a_schedule() {
+    let property = ["--scenario", "put-again", "--property", "second-is-delivered"];
+    let told = told(&[&["show", "download/claim-file"], &property[..]].concat());
+    assert!(told.contains("second-is-delivered violated: none of 1,410 interleavings gets there"));
+}
+
+#[test]
+fn mermaid_begins_as_mermaid_must() {
+    let told = told(&["show", "download/open-then-remove", "--format", "mermaid"]);
+    assert!(told.starts_with("sequenceDiagram\n"));
+    assert!(told.contains("participant a0 as client 1"));
+    assert!(told.contains("participant world as file system"));
+}
+
+#[test]
+fn replay_makes_it_happen_on_the_kernel() {
+    let arguments = ["replay", "download/open-then-remove", "--scenario", "clients"];
+    let told = told(&[&arguments[..], &["--stress", "20"]].concat());
+    assert_fits(&told);
+    assert!(told.contains("the kernel agrees"));
+    assert_eq!(told.matches(r#"→ Delivered("alpha")"#).count(), 2);
+    assert!(told.contains("of 20 free runs; the checker: 40 of 46 interleavings, always"));
+}
+
+#[test]
+fn replay_takes_a_schedule_of_ones_own() {
+    let arguments = ["replay", "download/rename-fixed-name", "--stress", "0", "--schedule"];
+    let told = told(&[&arguments[..], &["[1, 0]"]].concat());
+    assert!(told.contains("→ Gone"));
+    assert!(told.contains("the kernel agrees"));
+    let output = refused(&[&arguments[..], &["[0, 7]"]].concat());
+    assert!(output.contains("step 2 names actor 7"), "{output}");
+    assert!(output.contains("0 client 1, 1 client 2"), "{output}");
+    let output = refused(&[&arguments[..], &["[0, x]"]].concat());
+    assert!(output.contains("`x` is not an actor's index"), "{output}");
+    let output = refused(&[&arguments[..], &["0 0 0 0 0 0"]].concat());
+    assert!(output.contains("which ended before"), "{output}");
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_nearest_known_one() {
+    for (arguments, said) in [
+        (&["check", "downlaod"][..], "unknown model `downlaod`; did you mean `download`?"),
+        (
+            &["show", "download/rename-fixed"],
+            "unknown variant of download `rename-fixed`; did you mean `rename-fixed-name`?",
+        ),
+        (
+            &["check", "--scenario", "janitr"],
+            "unknown scenario of download `janitr`; did you mean `janitor`?",
+        ),
+        (
+            &["show", "download/claim-file", "--property", "atmost-once"],
+            "unknown property `atmost-once`; did you mean `at-most-once`?",
+        ),
+        (&["check", "--engine", "lom"], "unknown engine `lom`; did you mean `loom`?"),
+        (&["check", "--engine", "zzz"], "there is graph, any, loom, shuttle, all"),
+        (&["show", "download"], "which variant of download?"),
+    ] {
+        let output = refused(arguments);
+        assert!(output.contains(said), "{arguments:?}: {output}");
+        assert!(output.contains("toctou list"), "{arguments:?}: {output}");
+    }
+}
+
+#[test]
+fn a_senseless_number_of_clients_is_refused() {
+    for (number, said) in [("0", "at least 1"), ("100000", "at most 200"), ("x", "not a number")] {
+        let output = refused(&["check", "--clients", number]);
+        assert!(output.contains(said), "{number}: {output}");
+    }
+}
+
+#[test]
+fn nobody_reading_any_more_is_no_panic() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_toctou"))
+        .args(["show", "download/meta-check-first"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(said, "");
+}
