@@ -14,7 +14,7 @@ const DIRECTORY: &str = "TOCTOU_STORE_CHILD_DIRECTORY";
 const DONE: &str = "the child is done";
 
 /// A command that runs `program` (this binary, or a copy of it) for `case` and nothing else.
-pub fn command(program: &Path, wrapper: &[&str], case: &str, directory: &Path) -> Command {
+pub(crate) fn command(program: &Path, wrapper: &[&str], case: &str, directory: &Path) -> Command {
     let name = "child::a_child_process_does_what_its_parent_asks";
     let arguments = [name, "--exact", "--nocapture", "--test-threads=1"];
     let mut command = match wrapper.split_first() {
@@ -30,12 +30,12 @@ pub fn command(program: &Path, wrapper: &[&str], case: &str, directory: &Path) -
 }
 
 /// This binary.
-pub fn this_program() -> PathBuf {
+pub(crate) fn this_program() -> PathBuf {
     env::current_exe().expect("a running program has a file")
 }
 
 /// Asserts that a child came to its end, and returns what it printed.
-pub fn printed(case: &str, output: &Output) -> String {
+pub(crate) fn printed(case: &str, output: &Output) -> String {
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -48,7 +48,7 @@ pub fn printed(case: &str, output: &Output) -> String {
 }
 
 /// Runs `case` in a child in `directory` and returns what it printed.
-pub fn run(case: &str, directory: &Path) -> String {
+pub(crate) fn run(case: &str, directory: &Path) -> String {
     let output = command(&this_program(), &[], case, directory).output();
     printed(case, &output.expect("this binary can be run again"))
 }

@@ -7,7 +7,7 @@ use toctou::{Process, Step};
 
 /// What befalls a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It fails with this error and does nothing.
     Fails(Errno),
     /// If it is a write, it takes half of the bytes, rounded down.
@@ -16,20 +16,20 @@ pub enum Fault {
 
 /// A world round another, in which a fault may be set for the next call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Faulty<F> {
-    pub world: F,
+pub(crate) struct Faulty<F> {
+    pub(crate) world: F,
     next: Option<Fault>,
     /// Calls since the last step began; closing is none, it cannot fail.
     calls: usize,
 }
 
 impl<F> Faulty<F> {
-    pub fn new(world: F) -> Self {
+    pub(crate) fn new(world: F) -> Self {
         Faulty { world, next: None, calls: 0 }
     }
 
     /// Lets `process` take a step in which its call meets `fault`.
-    pub fn step<P: Process<Self>>(
+    pub(crate) fn step<P: Process<Self>>(
         &mut self,
         process: P,
         fault: Option<Fault>,
@@ -122,15 +122,15 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
 }
 
 /// Which steps of a process meet a fault.
-pub type Script = Vec<(usize, Fault)>;
+pub(crate) type Script = Vec<(usize, Fault)>;
 
 /// What befalls step number `index` by this script.
-pub fn fault_at(script: &[(usize, Fault)], index: usize) -> Option<Fault> {
+pub(crate) fn fault_at(script: &[(usize, Fault)], index: usize) -> Option<Fault> {
     script.iter().find(|(at, _)| *at == index).map(|(_, fault)| *fault)
 }
 
 /// Drives `process` to its end, alone in the world; also says how many steps it took.
-pub fn drive<F, P: Process<Faulty<F>>>(
+pub(crate) fn drive<F, P: Process<Faulty<F>>>(
     mut process: P,
     script: &[(usize, Fault)],
     world: &mut Faulty<F>,
@@ -147,7 +147,7 @@ pub fn drive<F, P: Process<Faulty<F>>>(
 
 /// Calls `run` with no fault, with each of `faults` at each step, and with any two and any three of
 /// them; `run` answers how many steps were taken. Returns how many runs there were.
-pub fn every_script(faults: &[Fault], mut run: impl FnMut(&[(usize, Fault)]) -> usize) -> usize {
+pub(crate) fn every_script(faults: &[Fault], mut run: impl FnMut(&[(usize, Fault)]) -> usize) -> usize {
     extend(&mut Vec::new(), faults, &mut run)
 }
 

@@ -60,7 +60,7 @@ fn content_is_its_owners_alone_under_every_umask() {
     child::run("modes", folder().path());
 }
 
-pub fn modes(directory: &Path) {
+pub(crate) fn modes(directory: &Path) {
     let store = OneTimeStore::open(directory).expect("it is ours");
     for mask in [0, 0o022, 0o077, 0o177] {
         umask(Mode::from_raw_mode(mask));
@@ -105,7 +105,7 @@ fn a_directory_of_another_user_gives_a_clear_error_and_loses_nothing() {
     }
 }
 
-pub fn another_user(directory: &Path) {
+pub(crate) fn another_user(directory: &Path) {
     assert!(!rustix::process::geteuid().is_root(), "root may do everything");
     let store = OneTimeStore::open(directory).expect("it is ours");
     for mechanism in Mechanism::ALL {
@@ -150,7 +150,7 @@ fn without_descriptors_a_claim_fails_and_the_content_can_be_claimed_later() {
     child::run("no descriptors", folder().path());
 }
 
-pub fn no_descriptors(directory: &Path) {
+pub(crate) fn no_descriptors(directory: &Path) {
     let store = OneTimeStore::open(directory).expect("it is ours");
     let stores = Mechanism::ALL.map(|mechanism| {
         (mechanism, OneTimeStore::open(directory).expect("it is ours").mechanism(mechanism))
@@ -243,7 +243,7 @@ fn on_a_full_disk_a_put_leaves_nothing_behind_and_a_claim_still_delivers() {
     run_with_own_mounts("full disk");
 }
 
-pub fn full_disk(directory: &Path) {
+pub(crate) fn full_disk(directory: &Path) {
     mount(directory, "size=64k,nr_inodes=40,mode=700");
     let stores = Mechanism::ALL
         .map(|mechanism| (mechanism, OneTimeStore::open(directory).expect("it is ours")))
@@ -321,7 +321,7 @@ fn on_a_read_only_mount_everything_fails_clearly_and_nothing_is_lost() {
     run_with_own_mounts("read-only");
 }
 
-pub fn read_only(directory: &Path) {
+pub(crate) fn read_only(directory: &Path) {
     mount(directory, "size=64k,mode=700");
     for mechanism in Mechanism::ALL {
         let store = OneTimeStore::open(directory).expect("it is ours").mechanism(mechanism);

@@ -135,7 +135,7 @@ fn of_several_processes_one_gets_each_secret_whatever_the_mechanism() {
 }
 
 /// Claims every key as soon as everybody is ready, and prints what it got.
-pub fn claims_of_one_process(directory: &Path) {
+pub(crate) fn claims_of_one_process(directory: &Path) {
     let name = fs::read_to_string(directory.join("mechanism")).expect("it was written");
     let mechanism = Mechanism::ALL.into_iter().find(|each| format!("{each:?}") == name);
     let store = OneTimeStore::open(directory).expect("it is private");
