@@ -147,7 +147,10 @@ pub(crate) fn drive<F, P: Process<Faulty<F>>>(
 
 /// Calls `run` with no fault, with each of `faults` at each step, and with any two and any three of
 /// them; `run` answers how many steps were taken. Returns how many runs there were.
-pub(crate) fn every_script(faults: &[Fault], mut run: impl FnMut(&[(usize, Fault)]) -> usize) -> usize {
+pub(crate) fn every_script(
+    faults: &[Fault],
+    mut run: impl FnMut(&[(usize, Fault)]) -> usize,
+) -> usize {
     extend(&mut Vec::new(), faults, &mut run)
 }
 

@@ -210,7 +210,7 @@ fn content_appears_whole_or_not_at_all() {
         while started.elapsed() < Duration::from_millis(600) {
             number = number.wrapping_add(1);
             let content = vec![number; SIZE];
-            if number % 4 == 0 {
+            if number.is_multiple_of(4) {
                 store.expire("key").expect("it is ours");
                 store.put("key", &content).expect("it is free");
             } else {
@@ -246,7 +246,7 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
         crash(Claim::<OsFile>::new(Mechanism::RenameUnique, names.clone()), steps, &mut &fs_);
         assert!(matches!(store.claim("key"), Err(ClaimError::Gone { .. })));
         let dead = folder.path().join(&names.claim);
-        assert_eq!(path_leaves(&store), [dead.clone()]);
+        assert_eq!(path_leaves(&store), std::slice::from_ref(&dead));
         assert_eq!(fs::read(&dead).ok().as_deref(), Some(&b"secret"[..]));
         assert_eq!(store.expire("key"), Ok(false));
         assert!(dead.exists(), "an expiry does not take what a claim may be at");
