@@ -23,15 +23,19 @@ pub enum Mechanism {
     #[default]
     RenameUnique,
     /// Rename `content` to `content.download`; the rename decides. Not when the key is put anew
-    /// meanwhile: a second claim's rename lands on the first one's claimed file.
+    /// meanwhile: a second claim's rename lands on the first one's claimed file, and a claim that
+    /// fails may give back what the other has renamed.
     RenameFixed,
     /// Open `content`, then unlink it; the unlink decides. One system call fewer. Not when the key
     /// is put anew meanwhile: the unlink may remove other content than was opened.
     UnlinkDecides,
-    /// Create `claim` exclusively; the creation decides. The file stays, so a key can be used once.
+    /// Create `claim` exclusively; the creation decides. After a delivery the file stays, expired or
+    /// not, so a key can be used once. Not when the content is replaced, or expired and put anew,
+    /// meanwhile: the unlink may remove other content than was opened.
     ClaimFile,
     /// Hold an advisory lock on the download's directory from looking to unlinking. Not when the
-    /// key is put anew meanwhile: a put takes no lock.
+    /// content is replaced, or expired and put anew, meanwhile: neither takes the lock, so the unlink
+    /// may remove other content than was opened.
     AdvisoryLock,
 }
 
@@ -107,9 +111,12 @@ pub struct ClaimFailure {
 }
 
 /// Where a failed claim leaves the content.
+///
+/// This speaks of what the claim itself did. What others do at the same time, such as claiming the
+/// content that this claim left where it was, it cannot know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Left {
-    /// Where it was: it can be claimed again.
+    /// Where it was, if there was any: it can be claimed again.
     Content,
     /// Under this claim's name: nobody else can claim it, and it is not lost.
     ClaimName,
@@ -118,6 +125,9 @@ pub enum Left {
     /// The content is where it was, but the claim's marker is there too: no claim can succeed until
     /// the marker is removed.
     ContentAndMarker,
+    /// There was no content, but the claim's marker is there: what is put later cannot be claimed
+    /// until the marker is removed.
+    Marker,
 }
 
 /// One claim. Each step is one system call.
@@ -130,7 +140,12 @@ pub enum Left {
 /// ```
 ///
 /// The call that decides answers `ENOENT` (or `EEXIST`, for the marker) to everyone but the winner,
-/// who is told `Gone`. Once renamed, content that cannot be opened (`EMFILE`, say) is renamed back.
+/// who is told `Gone`. So is a claim that finds no content by its marker or lock, or no longer when
+/// it unlinks: then an expiry was told that it removed the content unclaimed, and that stays true.
+///
+/// Once renamed, content that cannot be opened or unlinked (`EMFILE`, say) is renamed back, and a
+/// marker that delivers nothing is removed. Claims that come in between are told `Gone` all the
+/// same: to them it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claim<File> {
     names: Arc<Names>,
@@ -151,8 +166,15 @@ enum At<File> {
     Unlink { content: File, lock: Option<File> },
     Mark { content: File, lock: Option<File> },
     Unlock { lock: File, end: ClaimEnd<File> },
-    RenameBack { errno: Errno },
-    RemoveMarker { errno: Errno },
+    RenameBack { call: &'static str, errno: Errno },
+    RemoveMarker { because: NoDelivery },
+}
+
+/// Why a marker is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum NoDelivery {
+    NoContent,
+    Failed { call: &'static str, errno: Errno },
 }
 
 impl<File> Claim<File> {
@@ -241,13 +263,20 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                     (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                         rest.ends(lock, ClaimEnd::Gone)
                     }
-                    (Err(errno @ Errno::NOENT), _) => {
-                        Step::Done(failed("open", errno, Left::Nothing))
+                    (Err(Errno::NOENT), Mechanism::ClaimFile) => {
+                        rest.goes_on(At::RemoveMarker { because: NoDelivery::NoContent })
                     }
+                    (
+                        Err(errno @ Errno::NOENT),
+                        Mechanism::RenameUnique | Mechanism::RenameFixed,
+                    ) => Step::Done(failed("open", errno, Left::Nothing)),
                     (Err(errno), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
-                        rest.goes_on(At::RenameBack { errno })
+                        rest.goes_on(At::RenameBack { call: "open", errno })
                     }
-                    (Err(errno), Mechanism::ClaimFile) => rest.goes_on(At::RemoveMarker { errno }),
+                    (Err(errno), Mechanism::ClaimFile) => {
+                        let because = NoDelivery::Failed { call: "open", errno };
+                        rest.goes_on(At::RemoveMarker { because })
+                    }
                     (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                         rest.ends(lock, failed("open", errno, Left::Content))
                     }
@@ -258,14 +287,22 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                     rest.ends(lock, ClaimEnd::Claimed { file: content, recorded: Ok(()) })
                 }
                 (Ok(()), _) => rest.goes_on(At::Mark { content, lock }),
-                (Err(Errno::NOENT), Mechanism::UnlinkDecides) => Step::Done(ClaimEnd::Gone),
-                // The others were decided before: whoever else removed the name took nothing away.
-                (Err(Errno::NOENT), _) => rest.goes_on(At::Mark { content, lock }),
+                (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
+                    rest.ends(lock, ClaimEnd::Gone)
+                }
+                (Err(Errno::NOENT), Mechanism::ClaimFile) => {
+                    rest.goes_on(At::RemoveMarker { because: NoDelivery::NoContent })
+                }
+                // The rename decided: whoever else removed the claim's name took nothing away.
+                (Err(Errno::NOENT), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
+                    rest.goes_on(At::Mark { content, lock })
+                }
                 (Err(errno), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
-                    Step::Done(failed("unlink", errno, Left::ClaimName))
+                    rest.goes_on(At::RenameBack { call: "unlink", errno })
                 }
                 (Err(errno), Mechanism::ClaimFile) => {
-                    Step::Done(failed("unlink", errno, Left::ContentAndMarker))
+                    let because = NoDelivery::Failed { call: "unlink", errno };
+                    rest.goes_on(At::RemoveMarker { because })
                 }
                 (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                     rest.ends(lock, failed("unlink", errno, Left::Content))
@@ -276,20 +313,39 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 rest.ends(lock, ClaimEnd::Claimed { file: content, recorded })
             }
             At::Unlock { mut lock, end } => {
-                // Should this fail, closing the lock's file right after releases it just as well.
-                let _ = fs.flock(&mut lock, FlockOperation::Unlock);
+                // Closing alone would not do where a child process holds the same open file. Where
+                // unlocking fails, it is what is left to do.
+                if fs.flock(&mut lock, FlockOperation::Unlock).is_err() {
+                    fs.close(lock);
+                }
                 Step::Done(end)
             }
-            At::RenameBack { errno } => {
+            At::RenameBack { call, errno } => {
                 let back =
                     fs.rename_with(&rest.names.claim, &rest.names.content, RenameFlags::NOREPLACE);
-                let left = if back.is_ok() { Left::Content } else { Left::ClaimName };
-                Step::Done(failed("open", errno, left))
+                let left = match back {
+                    Ok(()) => Left::Content,
+                    // Somebody removed it, or has renamed other content over it and taken that.
+                    Err(Errno::NOENT) => Left::Nothing,
+                    Err(_) => Left::ClaimName,
+                };
+                Step::Done(failed(call, errno, left))
             }
-            At::RemoveMarker { errno } => {
-                let removed = fs.unlink(&rest.names.claim);
-                let left = if removed.is_ok() { Left::Content } else { Left::ContentAndMarker };
-                Step::Done(failed("open", errno, left))
+            At::RemoveMarker { because } => {
+                let removed = match fs.unlink(&rest.names.claim) {
+                    Ok(()) | Err(Errno::NOENT) => Ok(()),
+                    Err(errno) => Err(errno),
+                };
+                Step::Done(match (because, removed) {
+                    (NoDelivery::NoContent, Ok(())) => ClaimEnd::Gone,
+                    (NoDelivery::NoContent, Err(errno)) => failed("unlink", errno, Left::Marker),
+                    (NoDelivery::Failed { call, errno }, Ok(())) => {
+                        failed(call, errno, Left::Content)
+                    }
+                    (NoDelivery::Failed { call, errno }, Err(_)) => {
+                        failed(call, errno, Left::ContentAndMarker)
+                    }
+                })
             }
         }
     }

@@ -18,7 +18,7 @@ pub enum KeyError {
     #[error("`{0}` is no key: it would not name an entry of the store's own directory")]
     NotAName(String),
     /// It has a character that no plain file name has.
-    #[error("`{key}` is no key: {character:?} is not allowed in one")]
+    #[error("`{}` is no key: {character:?} is not allowed in one", key.escape_debug())]
     Character {
         /// The key.
         key: String,
@@ -85,6 +85,16 @@ pub enum PutError {
         /// A temporary file that could not be removed either, relative to the store.
         left: Option<PathBuf>,
     },
+    /// The key was used before, and a store that claims by
+    /// [`ClaimFile`](super::Mechanism::ClaimFile) uses a key once: what is put there now, nobody
+    /// could claim.
+    #[error("`{key}` was used before: choose another key, or remove {} to use it again", marker.display())]
+    Used {
+        /// The key.
+        key: String,
+        /// What says so, relative to the store.
+        marker: PathBuf,
+    },
     /// The content is there and can be claimed, but it could not be made sure that it would
     /// survive a power failure.
     #[error("`{key}` is there, but perhaps not after a power failure: {call} failed: {}", told(*errno))]
@@ -105,7 +115,7 @@ pub enum ClaimError {
     #[error(transparent)]
     BadKey(#[from] KeyError),
     /// Somebody else has it, it expired, or there never was any: a claim cannot tell.
-    #[error("`{key}` is gone")]
+    #[error("`{key}` is gone: claimed, expired, or never put")]
     Gone {
         /// The key.
         key: String,
@@ -132,7 +142,7 @@ pub enum ExpireError {
     /// The key is none.
     #[error(transparent)]
     BadKey(#[from] KeyError),
-    /// The content could not be removed and can still be claimed.
+    /// The content, if there is any, could not be removed and can still be claimed.
     #[error("cannot expire `{key}`, it can still be claimed: unlink failed: {}", told(*errno))]
     Failed {
         /// The key.
@@ -176,5 +186,8 @@ fn whereabouts(left: Left, claim_name: &std::path::Path) -> String {
             "the content is untouched; remove {} to let it be claimed again",
             claim_name.display()
         ),
+        Left::Marker => {
+            format!("there was no content; remove {} to let the key be used", claim_name.display())
+        }
     }
 }

@@ -8,21 +8,22 @@
 
 mod claim;
 mod error;
+mod look;
 mod put;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 #[cfg(feature = "command")]
 pub(crate) use claim::mark;
 pub use claim::{Claim, ClaimEnd, ClaimFailure, Left, Mechanism, Names};
 pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
+pub use look::{Leftover, Status};
 pub use put::{Expire, ExpireEnd, Put, PutEnd, PutFailure, PutRequest};
 
-use crate::fs::{Errno, OsFile, OsFs};
+use crate::fs::{Errno, FileSystem, OsFile, OsFs};
 use crate::run;
 
 /// Keeps secrets in a directory and hands each out exactly once, to however many threads,
@@ -69,17 +70,6 @@ pub struct OneTimeStore {
     /// Makes this store's names its own, among all stores open anywhere on this directory.
     nonce: u64,
     next: AtomicU64,
-}
-
-/// A download's state, as far as it can be told without taking it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// There is content to claim (or was, a moment ago).
-    Available,
-    /// It was delivered, at this time; for a key that was put again, the first time.
-    Delivered(SystemTime),
-    /// Neither: never put, expired, or just being claimed.
-    Absent,
 }
 
 /// The content of a download, won by this claim. Reading it reads the secret.
@@ -190,46 +180,10 @@ impl OneTimeStore {
         }
     }
 
-    /// What can be told of a download without taking it. It may be another by the time it is read:
-    /// for showing, not for deciding.
-    pub fn status(&self, key: &str) -> Result<Status, KeyError> {
-        let directory = self.path.join(directory(key)?);
-        if directory.join("content").symlink_metadata().is_ok() {
-            return Ok(Status::Available);
-        }
-        let meta = directory.join("meta").symlink_metadata();
-        Ok(match meta.and_then(|meta| meta.modified()) {
-            Ok(delivered) => Status::Delivered(delivered),
-            Err(_) => Status::Absent,
-        })
-    }
-
-    /// Files of claims and puts that have not ended: at work, or dead. One that is old belongs to a
-    /// process that died; a claim's file then holds a secret that was taken and perhaps never
-    /// delivered. Whether to hand it out again (rename it to `content`) or not, only you can know.
-    pub fn leftovers(&self) -> std::io::Result<Vec<Leftover>> {
-        let mut leftovers = Vec::new();
-        for download in std::fs::read_dir(&self.path)? {
-            let download = download?;
-            if !download.file_type()?.is_dir() {
-                continue;
-            }
-            for entry in std::fs::read_dir(download.path())? {
-                let entry = entry?;
-                let name = entry.file_name();
-                let Some(name) = name.to_str() else { continue };
-                if name.starts_with(".put.") || name.starts_with("content.") {
-                    leftovers.push(Leftover {
-                        path: entry.path(),
-                        modified: entry.metadata()?.modified()?,
-                    });
-                }
-            }
-        }
-        Ok(leftovers)
-    }
-
     fn put_request(&self, key: &str, content: &[u8], replace: bool) -> Result<(), PutError> {
+        if self.mechanism == Mechanism::ClaimFile {
+            self.refuse_used(key)?;
+        }
         let request = PutRequest {
             replace,
             durable: self.durable,
@@ -248,6 +202,19 @@ impl OneTimeStore {
         }
     }
 
+    /// Refuses a key whose marker is there. Looking before acting is sound here: a marker that a
+    /// delivery left never goes away by itself.
+    ///
+    /// A claim that is just finding no content is refused too, though its marker is about to go.
+    fn refuse_used(&self, key: &str) -> Result<(), PutError> {
+        let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim;
+        match (&self.fs).access(&marker) {
+            Ok(()) => Err(PutError::Used { key: key.to_owned(), marker }),
+            // Anything else that is wrong, the put will tell.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// A name part that no other claim or put has: not in this process, nor in one forked from it,
     /// nor in any other that has this directory open.
     fn token(&self) -> String {
@@ -255,15 +222,6 @@ impl OneTimeStore {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         format!("{:016x}-{process:x}-{number:x}", self.nonce)
     }
-}
-
-/// A file that a claim or a put has left, or is at work on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
-    /// Where it is.
-    pub path: PathBuf,
-    /// When its content was last written.
-    pub modified: SystemTime,
 }
 
 /// The directory of a download: its key, if that is a plain file name.

@@ -15,9 +15,11 @@ pub enum PutEnd {
     Stored,
     /// There is content under this key that nobody has claimed; it was left as it is.
     Occupied,
-    /// A system call failed; nothing of the new content is visible under the key.
+    /// A system call failed; nothing of the new content is visible under the key. `rename` with
+    /// `EEXIST` says that there is unclaimed content, as [`Occupied`](PutEnd::Occupied) does, where
+    /// the temporary file is left too.
     Failed(PutFailure),
-    /// The content is there, whole, but the directory could not be flushed to disk.
+    /// The content is there, whole, but a directory could not be flushed to disk.
     NotDurable {
         /// The call: `open`, `fsync`.
         call: &'static str,
@@ -77,12 +79,16 @@ impl PutRequest {
 /// fsync                                (if durable)
 /// rename temporary → content           (not replacing: renameat2 with RENAME_NOREPLACE)
 /// open directory; fsync                (if durable)
+/// open the directory above it; fsync   (if durable, and the directory was missing)
 /// ```
 ///
-/// A failure before the rename removes the temporary file.
+/// A failure before the rename removes the temporary file, and the directory if it was missing
+/// (unless somebody else has put something there by then).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Put<File> {
     request: Arc<PutRequest>,
+    /// The directory was missing when this put came.
+    was_missing: bool,
     at: At<File>,
 }
 
@@ -93,15 +99,25 @@ enum At<File> {
     Write { file: File, written: usize },
     Sync { file: File },
     Rename,
-    OpenDirectory,
-    SyncDirectory { directory: File },
+    OpenDirectory(Which),
+    SyncDirectory { directory: File, which: Which },
     Remove { end: PutEnd },
+    RemoveDirectory { end: PutEnd },
+}
+
+/// A directory that has to reach the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Which {
+    /// The download's own, with the name of the content.
+    Download,
+    /// The one above it, with the name of the download.
+    Above,
 }
 
 impl<File> Put<File> {
     /// A put, before its first step.
     pub fn new(request: PutRequest) -> Self {
-        Put { request: Arc::new(request), at: At::Create }
+        Put { request: Arc::new(request), was_missing: false, at: At::Create }
     }
 
     fn goes_on(self, at: At<File>) -> Step<Self, PutEnd> {
@@ -112,35 +128,54 @@ impl<File> Put<File> {
         let failure = PutFailure { call, errno, temporary_left: false };
         self.goes_on(At::Remove { end: PutEnd::Failed(failure) })
     }
+
+    /// Ends without having put anything, and without a directory that nobody else needs.
+    fn leaves(self, end: PutEnd) -> Step<Self, PutEnd> {
+        if self.was_missing { self.goes_on(At::RemoveDirectory { end }) } else { Step::Done(end) }
+    }
 }
 
-fn failed<P>(call: &'static str, errno: Errno) -> Step<P, PutEnd> {
-    Step::Done(PutEnd::Failed(PutFailure { call, errno, temporary_left: false }))
+fn failed(call: &'static str, errno: Errno, temporary_left: bool) -> PutEnd {
+    PutEnd::Failed(PutFailure { call, errno, temporary_left })
+}
+
+/// The directory that `path` is an entry of.
+fn above(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 impl<F: FileSystem> Process<F> for Put<F::File> {
     type Output = PutEnd;
 
     fn step(self, fs: &mut F) -> Step<Self, PutEnd> {
-        let Put { request, at } = self;
-        let rest = Put { request, at: At::Create };
+        let Put { request, was_missing, at } = self;
+        let mut rest = Put { request, was_missing, at: At::Create };
         let request = &*rest.request;
         match at {
             At::Create => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                 match fs.open(&request.temporary, flags, PRIVATE_FILE) {
                     Ok(file) => rest.goes_on(At::Write { file, written: 0 }),
-                    // Not there yet, or expired since: only an expiry brings this back here.
+                    // Not there yet, or removed since: only an expiry, or a put that fails, brings
+                    // this back here.
                     Err(Errno::NOENT) => rest.goes_on(At::MakeDirectory),
-                    Err(errno) => failed("open", errno),
+                    Err(errno) => rest.leaves(failed("open", errno, false)),
                 }
             }
             At::MakeDirectory => match fs.mkdir(&request.directory, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => rest.goes_on(At::Create),
-                Err(errno) => failed("mkdir", errno),
+                Ok(()) | Err(Errno::EXIST) => {
+                    rest.was_missing = true;
+                    rest.goes_on(At::Create)
+                }
+                Err(errno) => Step::Done(failed("mkdir", errno, false)),
             },
             At::Write { mut file, written } => {
                 match fs.write(&mut file, &request.bytes[written..]) {
+                    // No error, and no progress: not to be tried for ever.
+                    Ok(0) if written < request.bytes.len() => rest.gives_up("write", Errno::IO),
                     Ok(count) if written + count < request.bytes.len() => {
                         rest.goes_on(At::Write { file, written: written + count })
                     }
@@ -161,34 +196,47 @@ impl<F: FileSystem> Process<F> for Put<F::File> {
                     fs.rename_with(&request.temporary, &request.content, flags)
                 };
                 match renamed {
-                    Ok(()) if request.durable => rest.goes_on(At::OpenDirectory),
+                    Ok(()) if request.durable => rest.goes_on(At::OpenDirectory(Which::Download)),
                     Ok(()) => Step::Done(PutEnd::Stored),
                     Err(Errno::EXIST) => rest.goes_on(At::Remove { end: PutEnd::Occupied }),
                     Err(errno) => rest.gives_up("rename", errno),
                 }
             }
-            At::OpenDirectory => {
+            At::OpenDirectory(which) => {
+                let path = match which {
+                    Which::Download => &request.directory,
+                    Which::Above => above(&request.directory),
+                };
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                match fs.open(&request.directory, flags, Mode::empty()) {
-                    Ok(directory) => rest.goes_on(At::SyncDirectory { directory }),
+                match fs.open(path, flags, Mode::empty()) {
+                    Ok(directory) => rest.goes_on(At::SyncDirectory { directory, which }),
                     // Claimed and expired already: nothing is left to make durable.
                     Err(Errno::NOENT) => Step::Done(PutEnd::Stored),
                     Err(errno) => Step::Done(PutEnd::NotDurable { call: "open", errno }),
                 }
             }
-            At::SyncDirectory { mut directory } => match fs.fsync(&mut directory) {
-                Ok(()) => Step::Done(PutEnd::Stored),
-                Err(errno) => Step::Done(PutEnd::NotDurable { call: "fsync", errno }),
+            At::SyncDirectory { mut directory, which } => match (fs.fsync(&mut directory), which) {
+                (Ok(()), Which::Download) if was_missing => {
+                    rest.goes_on(At::OpenDirectory(Which::Above))
+                }
+                (Ok(()), _) => Step::Done(PutEnd::Stored),
+                (Err(errno), _) => Step::Done(PutEnd::NotDurable { call: "fsync", errno }),
             },
             At::Remove { end } => {
-                let removed = fs.unlink(&request.temporary);
-                Step::Done(match end {
-                    PutEnd::Failed(failure) => PutEnd::Failed(PutFailure {
-                        temporary_left: !matches!(removed, Ok(()) | Err(Errno::NOENT)),
-                        ..failure
-                    }),
+                let temporary_left =
+                    !matches!(fs.unlink(&request.temporary), Ok(()) | Err(Errno::NOENT));
+                rest.leaves(match end {
+                    PutEnd::Failed(failure) => {
+                        PutEnd::Failed(PutFailure { temporary_left, ..failure })
+                    }
+                    PutEnd::Occupied if temporary_left => failed("rename", Errno::EXIST, true),
                     end => end,
                 })
+            }
+            At::RemoveDirectory { end } => {
+                // Not empty: somebody else's by now. Otherwise empty and harmless.
+                let _ = fs.rmdir(&request.directory);
+                Step::Done(end)
             }
         }
     }
@@ -201,12 +249,15 @@ pub enum ExpireEnd {
     Expired,
     /// There was no content to remove: claimed, expired before, or never put.
     Gone,
-    /// The content could not be removed; it can still be claimed.
+    /// The content, if there is any, could not be removed; it can still be claimed.
     Failed(Errno),
 }
 
 /// Removes a download, whether or not it was claimed: `content`, then `meta`, then the directory
-/// (which stays while a claim or a put is at work in it).
+/// (which stays while a claim or a put is at work in it, or has left something there).
+///
+/// A claim that has taken the content already is not stopped: the expiry is told `Gone`, and
+/// should that claim fail and give the content back, it is there again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Expire {
     directory: Arc<PathBuf>,

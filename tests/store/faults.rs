@@ -1,0 +1,255 @@
+//! Each machine of the store, alone, with every call failing in every way, and any three calls:
+//! what it answers is exactly what is left on disk.
+
+use std::path::Path;
+
+use toctou::fs::{Errno, FileSystem, Mode, Node, SimFile, SimFs, Tree};
+use toctou::store::{
+    Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Left, Mechanism, Names, Put, PutEnd,
+    PutFailure, PutRequest,
+};
+
+use crate::faulty::{Fault, Faulty, drive, every_script};
+
+const KEY: &str = "key";
+const OLD: &[u8] = b"old secret";
+const NEW: &[u8] = b"new secret";
+
+const FAULTS: [Fault; 8] = [
+    Fault::Fails(Errno::MFILE),
+    Fault::Fails(Errno::NOSPC),
+    Fault::Fails(Errno::IO),
+    Fault::Fails(Errno::ROFS),
+    Fault::Fails(Errno::ACCESS),
+    Fault::Fails(Errno::INTR),
+    Fault::Fails(Errno::DQUOT),
+    Fault::Short,
+];
+
+/// What there may be before: no directory, or one that holds these files.
+const BEFORE: [Option<&[&str]>; 5] =
+    [None, Some(&[]), Some(&["content"]), Some(&["content", "meta"]), Some(&["meta"])];
+
+fn world(files: Option<&[&str]>) -> Faulty<SimFs> {
+    let mut world = SimFs::new();
+    if let Some(files) = files {
+        world = world.with_directory(KEY, Mode::RWXU).expect("it is empty");
+        for file in files {
+            let bytes = if *file == "content" { OLD } else { b"" };
+            let path = Path::new(KEY).join(file);
+            world = world.with_file(path, Mode::from_raw_mode(0o600), bytes).expect("it is new");
+        }
+    }
+    Faulty::new(world)
+}
+
+/// `tree`, with `path` holding private `bytes`, or not there.
+fn with(tree: &Tree, path: &Path, bytes: Option<&[u8]>) -> Tree {
+    let others = tree.iter().filter(|(at, _)| *at != path);
+    let file = bytes.map(|bytes| {
+        let node = Node::File { mode: Mode::from_raw_mode(0o600), links: 1, bytes: bytes.to_vec() };
+        (path.to_owned(), node)
+    });
+    others.map(|(path, node)| (path.to_owned(), node.clone())).chain(file).collect()
+}
+
+fn content() -> &'static Path {
+    Path::new("key/content")
+}
+
+#[test]
+fn a_put_that_fails_leaves_what_was_there_and_tells_of_what_it_could_not_remove() {
+    let (mut runs, mut stored, mut failed, mut left) = (0, 0, 0, 0);
+    for files in BEFORE {
+        for (replace, durable) in [(false, false), (false, true), (true, false), (true, true)] {
+            let request = PutRequest {
+                replace,
+                durable,
+                ..PutRequest::new(Path::new(KEY), "token", NEW.to_vec())
+            };
+            let before = world(files).world.tree();
+            let occupied = before.bytes(content()).is_some() && !replace;
+            runs += every_script(&FAULTS, |script| {
+                let mut world = world(files);
+                let put = Put::<SimFile>::new(request.clone());
+                let (end, steps) = drive(put, script, &mut world);
+                let after = world.world.tree();
+                let told = format!("{files:?} {request:?} {script:?}: {end:?}\n{after}");
+                let temporary = after.bytes(&request.temporary).is_some();
+                match end {
+                    PutEnd::Stored | PutEnd::NotDurable { .. } => {
+                        assert!(!occupied, "{told}");
+                        assert!(end == PutEnd::Stored || durable, "{told}");
+                        let made = with(&before, Path::new(KEY), None);
+                        let directory = Node::Directory { mode: Mode::RWXU };
+                        let made = made.iter().map(|(path, node)| (path.to_owned(), node.clone()));
+                        let made: Tree = made.chain([(KEY.into(), directory)]).collect();
+                        assert_eq!(after, with(&made, content(), Some(NEW)), "{told}");
+                        stored += 1;
+                    }
+                    PutEnd::Occupied => {
+                        assert!(occupied, "{told}");
+                        assert_eq!(after, before, "{told}");
+                    }
+                    PutEnd::Failed(PutFailure { temporary_left, .. }) => {
+                        assert!(!script.is_empty(), "{told}");
+                        assert_eq!(temporary_left, temporary, "{told}");
+                        let without = with(&after, &request.temporary, None);
+                        let errors = script.iter().filter(|(_, fault)| *fault != Fault::Short);
+                        if files.is_none() && (temporary || errors.count() > 1) {
+                            // The directory may be left too, for what is in it or for its own sake.
+                            let without = with(&without, Path::new(KEY), None);
+                            assert_eq!(without, before, "{told}");
+                        } else {
+                            assert_eq!(without, before, "{told}");
+                        }
+                        failed += 1;
+                        left += usize::from(temporary);
+                    }
+                }
+                // Whatever it left is in nobody's way.
+                let again = PutRequest::new(Path::new(KEY), "another", NEW.to_vec());
+                let again = Put::<SimFile>::new(PutRequest { replace: true, ..again });
+                assert_eq!(drive(again, &[], &mut world).0, PutEnd::Stored, "{told}");
+                steps
+            });
+        }
+    }
+    println!("{runs} runs: {stored} stored, {failed} failed, {left} left a temporary");
+    assert!(runs > 20_000 && stored > 500 && failed > 5_000 && left > 500);
+}
+
+#[test]
+fn a_write_that_takes_nothing_is_a_failure_and_not_tried_for_ever() {
+    let mut world = world(None);
+    let request = PutRequest::new(Path::new(KEY), "token", b"1".to_vec());
+    let put = Put::<SimFile>::new(request);
+    let script: Vec<_> = (0..100).map(|at| (at, Fault::Short)).collect();
+    let (end, _) = drive(put, &script, &mut world);
+    let failure = PutFailure { call: "write", errno: Errno::IO, temporary_left: false };
+    assert_eq!(end, PutEnd::Failed(failure));
+    assert_eq!(world.world.tree().iter().count(), 1, "the directory is gone too");
+}
+
+#[test]
+fn a_claim_delivers_or_says_exactly_where_the_content_is() {
+    let mut runs = 0;
+    let mut ends = [0; 6];
+    for mechanism in Mechanism::ALL {
+        for files in BEFORE {
+            let names = Names::new(Path::new(KEY), mechanism, "token");
+            let before = world(files).world.tree();
+            let secret = before.bytes(content()).map(<[u8]>::to_vec);
+            runs += every_script(&FAULTS, |script| {
+                let mut world = world(files);
+                let claim = Claim::<SimFile>::new(mechanism, names.clone());
+                let (end, steps) = drive(claim, script, &mut world);
+                let after = world.world.tree();
+                let told = format!("{mechanism:?} {files:?} {script:?}: {end:?}\n{after}");
+                let marker = (mechanism == Mechanism::ClaimFile).then_some(&b""[..]);
+                let kind = match end {
+                    ClaimEnd::Claimed { mut file, recorded } => {
+                        let mut buffer = [0; 64];
+                        let count = world.world.read(&mut file, &mut buffer);
+                        let got = count.map(|count| buffer[..count].to_vec());
+                        assert_eq!(got.ok(), secret, "{told}");
+                        let mut expected = with(&before, content(), None);
+                        if recorded.is_ok() {
+                            expected = with(&expected, &names.meta, Some(b""));
+                        } else {
+                            assert!(!script.is_empty(), "{told}");
+                        }
+                        if marker.is_some() {
+                            expected = with(&expected, &names.claim, marker);
+                        }
+                        assert_eq!(after, expected, "{told}");
+                        0
+                    }
+                    ClaimEnd::Gone => {
+                        assert_eq!(secret, None, "{told}");
+                        assert_eq!(after, before, "{told}");
+                        1
+                    }
+                    ClaimEnd::Failed(ClaimFailure { left, .. }) => {
+                        assert!(!script.is_empty(), "{told}");
+                        let taken = with(&before, content(), None);
+                        let (expected, kind) = match left {
+                            Left::Content => (before.clone(), 2),
+                            Left::ClaimName => {
+                                assert!(secret.is_some(), "{told}");
+                                (with(&taken, &names.claim, secret.as_deref()), 3)
+                            }
+                            Left::ContentAndMarker => (with(&before, &names.claim, marker), 4),
+                            Left::Marker => {
+                                assert_eq!(secret, None, "{told}");
+                                (with(&before, &names.claim, marker), 5)
+                            }
+                            Left::Nothing => panic!("nobody else was there: {told}"),
+                        };
+                        assert_eq!(after, expected, "{told}");
+                        put_right(left, &names, &mut world.world);
+                        let got = claim_again(mechanism, &mut world);
+                        assert_eq!(got, secret, "{told}");
+                        kind
+                    }
+                };
+                ends[kind] += 1;
+                steps
+            });
+        }
+    }
+    println!("{runs} runs: {ends:?}");
+    assert!(runs > 5_000);
+    assert!(ends.iter().all(|count| *count > 20), "every end is met: {ends:?}");
+}
+
+/// Does what the message of a failed claim asks for.
+fn put_right(left: Left, names: &Names, world: &mut SimFs) {
+    match left {
+        Left::Content | Left::Nothing => {}
+        Left::ClaimName => world.rename(&names.claim, &names.content).expect("it is there"),
+        Left::ContentAndMarker | Left::Marker => world.unlink(&names.claim).expect("it is there"),
+    }
+}
+
+/// What a claim without faults gets now.
+fn claim_again(mechanism: Mechanism, world: &mut Faulty<SimFs>) -> Option<Vec<u8>> {
+    let names = Names::new(Path::new(KEY), mechanism, "another");
+    match drive(Claim::<SimFile>::new(mechanism, names), &[], world).0 {
+        ClaimEnd::Claimed { mut file, recorded: Ok(()) } => {
+            let mut buffer = [0; 64];
+            let count = world.world.read(&mut file, &mut buffer).expect("it is open");
+            Some(buffer[..count].to_vec())
+        }
+        ClaimEnd::Gone => None,
+        end => panic!("without faults: {end:?}"),
+    }
+}
+
+#[test]
+fn an_expiry_that_fails_leaves_everything_and_any_other_leaves_no_content() {
+    let mut runs = 0;
+    for files in BEFORE.into_iter().chain([Some(&["content", "content.dead"][..])]) {
+        let before = world(files).world.tree();
+        let was_there = before.bytes(content()).is_some();
+        runs += every_script(&FAULTS, |script| {
+            let mut world = world(files);
+            let (end, steps) = drive(Expire::new(Path::new(KEY)), script, &mut world);
+            let after = world.world.tree();
+            let told = format!("{files:?} {script:?}: {end:?}\n{after}");
+            match end {
+                ExpireEnd::Expired => assert!(was_there, "{told}"),
+                ExpireEnd::Gone => assert!(!was_there, "{told}"),
+                ExpireEnd::Failed(_) => assert_eq!(after, before, "{told}"),
+            }
+            if !matches!(end, ExpireEnd::Failed(_)) {
+                assert_eq!(after.bytes(content()), None, "{told}");
+            }
+            let dead = Path::new("key/content.dead");
+            assert_eq!(after.bytes(dead), before.bytes(dead), "{told}");
+            steps
+        });
+    }
+    println!("{runs} runs");
+    assert!(runs > 1_000);
+}

@@ -1,0 +1,174 @@
+//! A world in which the next call fails, without being performed, and what drives a machine in it.
+
+use std::path::Path;
+
+use toctou::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
+use toctou::{Process, Step};
+
+/// What befalls a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    /// It fails with this error and does nothing.
+    Fails(Errno),
+    /// If it is a write, it takes half of the bytes, rounded down.
+    Short,
+}
+
+/// A world round another, in which a fault may be set for the next call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Faulty<F> {
+    pub(crate) world: F,
+    next: Option<Fault>,
+    /// Calls since the last step began; closing is none, it cannot fail.
+    calls: usize,
+}
+
+impl<F> Faulty<F> {
+    pub(crate) fn new(world: F) -> Self {
+        Faulty { world, next: None, calls: 0 }
+    }
+
+    /// Lets `process` take a step in which its call meets `fault`.
+    pub(crate) fn step<P: Process<Self>>(
+        &mut self,
+        process: P,
+        fault: Option<Fault>,
+    ) -> Step<P, P::Output> {
+        self.next = fault;
+        let step = process.step(self);
+        assert!(self.calls <= 1, "a step is at most one call");
+        (self.next, self.calls) = (None, 0);
+        step
+    }
+
+    fn fails(&mut self) -> Result<(), Errno> {
+        self.calls += 1;
+        match self.next {
+            Some(Fault::Fails(errno)) => Err(errno),
+            Some(Fault::Short) | None => Ok(()),
+        }
+    }
+}
+
+impl<F: FileSystem> FileSystem for Faulty<F> {
+    type File = F::File;
+
+    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<F::File, Errno> {
+        self.fails()?;
+        self.world.open(path, flags, mode)
+    }
+
+    fn read(&mut self, file: &mut F::File, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.fails()?;
+        self.world.read(file, buffer)
+    }
+
+    fn write(&mut self, file: &mut F::File, bytes: &[u8]) -> Result<usize, Errno> {
+        self.fails()?;
+        match self.next {
+            Some(Fault::Short) => self.world.write(file, &bytes[..bytes.len() / 2]),
+            Some(Fault::Fails(_)) | None => self.world.write(file, bytes),
+        }
+    }
+
+    fn fsync(&mut self, file: &mut F::File) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.fsync(file)
+    }
+
+    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.unlink(path)
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.rename(from, to)
+    }
+
+    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.rename_with(from, to, flags)
+    }
+
+    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.link(from, to)
+    }
+
+    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.mkdir(path, mode)
+    }
+
+    fn rmdir(&mut self, path: &Path) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.rmdir(path)
+    }
+
+    fn access(&mut self, path: &Path) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.access(path)
+    }
+
+    fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
+        self.fails()?;
+        self.world.flock(file, operation)
+    }
+
+    fn close(&mut self, file: F::File) {
+        self.world.close(file);
+    }
+}
+
+/// Which steps of a process meet a fault.
+pub(crate) type Script = Vec<(usize, Fault)>;
+
+/// What befalls step number `index` by this script.
+pub(crate) fn fault_at(script: &[(usize, Fault)], index: usize) -> Option<Fault> {
+    script.iter().find(|(at, _)| *at == index).map(|(_, fault)| *fault)
+}
+
+/// Drives `process` to its end, alone in the world; also says how many steps it took.
+pub(crate) fn drive<F, P: Process<Faulty<F>>>(
+    mut process: P,
+    script: &[(usize, Fault)],
+    world: &mut Faulty<F>,
+) -> (P::Output, usize) {
+    for index in 0..1000 {
+        match world.step(process, fault_at(script, index)) {
+            Step::Next(next) => process = next,
+            Step::Blocked(_) => panic!("it waits for ever: {script:?}"),
+            Step::Done(output) => return (output, index + 1),
+        }
+    }
+    panic!("it does not end: {script:?}")
+}
+
+/// Calls `run` with no fault, with each of `faults` at each step, and with any two and any three of
+/// them; `run` answers how many steps were taken. Returns how many runs there were.
+pub(crate) fn every_script(
+    faults: &[Fault],
+    mut run: impl FnMut(&[(usize, Fault)]) -> usize,
+) -> usize {
+    extend(&mut Vec::new(), faults, &mut run)
+}
+
+fn extend(
+    script: &mut Script,
+    faults: &[Fault],
+    run: &mut impl FnMut(&[(usize, Fault)]) -> usize,
+) -> usize {
+    let steps = run(script);
+    let mut runs = 1;
+    if script.len() < 3 {
+        for at in script.last().map_or(0, |(at, _)| at + 1)..steps {
+            for fault in faults {
+                script.push((at, *fault));
+                runs += extend(script, faults, run);
+                script.pop();
+            }
+        }
+    }
+    runs
+}

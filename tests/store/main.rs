@@ -1,0 +1,11 @@
+//! What the one-time store promises when calls fail, disks fill up, users err and everybody comes
+//! at once: its machines in a simulated world where any call may fail, then the store on the kernel.
+
+mod child;
+mod faults;
+mod faulty;
+mod hostile;
+mod kernel;
+mod messages;
+mod race;
+mod stress;
