@@ -81,7 +81,7 @@ pub mod fs;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;
-mod process;
+pub mod process;
 #[cfg(feature = "command")]
 pub mod replay;
 #[cfg(feature = "command")]

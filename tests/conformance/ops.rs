@@ -12,11 +12,11 @@ use toctou::fs::{
 };
 
 /// How many files a sequence has open at most.
-pub const SLOTS: usize = 2;
+pub(crate) const SLOTS: usize = 2;
 
 /// One call. An open file is named by the slot that the opening stored it in.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Open(usize, &'static str, OFlags, u32),
     Read(usize, usize),
     Write(usize, &'static [u8]),
@@ -33,7 +33,7 @@ pub enum Op {
 }
 
 /// The names of the kinds of [`Op`], by [`Op::kind`].
-pub const KINDS: [&str; 13] = [
+pub(crate) const KINDS: [&str; 13] = [
     "open",
     "read",
     "write",
@@ -50,7 +50,7 @@ pub const KINDS: [&str; 13] = [
 ];
 
 impl Op {
-    pub fn kind(&self) -> usize {
+    pub(crate) fn kind(&self) -> usize {
         match self {
             Op::Open(..) => 0,
             Op::Read(..) => 1,
@@ -71,14 +71,14 @@ impl Op {
 
 /// What a call answered: the bytes read, the count written, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Did {
+pub(crate) enum Did {
     Bytes(Vec<u8>),
     Count(usize),
     Done,
 }
 
 /// A world whose files can be listed when a sequence is over.
-pub trait World: FileSystem {
+pub(crate) trait World: FileSystem {
     fn tree(&self) -> Result<Tree, Errno>;
 }
 
@@ -101,18 +101,18 @@ impl<W: World> World for Recorded<W> {
 }
 
 /// A world and the files that a sequence has open in it.
-pub struct Run<W: World> {
-    pub world: W,
+pub(crate) struct Run<W: World> {
+    pub(crate) world: W,
     slots: [Option<W::File>; SLOTS],
 }
 
 impl<W: World> Run<W> {
-    pub fn new(world: W) -> Self {
+    pub(crate) fn new(world: W) -> Self {
         Run { world, slots: std::array::from_fn(|_| None) }
     }
 
     /// Performs `op`; `None` if it needs an open file and its slot is empty.
-    pub fn perform(&mut self, op: &Op) -> Option<Result<Did, Errno>> {
+    pub(crate) fn perform(&mut self, op: &Op) -> Option<Result<Did, Errno>> {
         let Run { world, slots } = self;
         let path = Path::new;
         let answer = match *op {
@@ -281,7 +281,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// A sequence of up to 27 operations. Most begin with some that make others likely to succeed.
-pub fn sequence() -> impl Strategy<Value = Vec<Op>> {
+pub(crate) fn sequence() -> impl Strategy<Value = Vec<Op>> {
     let flags = OFlags::CREATE | OFlags::RDWR;
     let beginning = vec![
         Op::Open(0, "a", flags, 0o600),
