@@ -53,13 +53,13 @@
 //! ```text
 //! always `one-grant` is violated (4 of 6 interleavings), soonest by [0, 1, 0, 1]:
 //!
-//!      client 1     client 2
-//!   1  Look → Mark
-//!   2               Look → Mark
-//!   3  Mark
-//!      → "granted"
-//!   4               Mark
-//!                   → "granted"
+//!       client 1     client 2
+//!    1  Look → Mark
+//!    2               Look → Mark
+//!    3  Mark
+//!       → "granted"
+//!    4               Mark
+//!                    → "granted"
 //! ```
 //!
 //! # The house, floor by floor

@@ -1,101 +1,179 @@
 //! Second floor, `check`: a trace as columns, one an actor, one row a step.
 //! Imports its neighbours in `check`.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use super::trace::Trace;
+use super::trace::{Trace, TraceStep};
 
 /// What a terminal, a review comment and a test log all have.
 const WIDTH: usize = 100;
-/// Room for the number of a step.
-const NUMBER: usize = 5;
-/// Between columns.
+/// The number of a step, and the space after it.
+const GUTTER: usize = 6;
 const GAP: usize = 2;
+/// Below this width a column says nothing any more: then steps are listed one below the other.
+const NARROWEST: usize = 20;
+
+/// What a piece of a told trace is, for whoever wants to colour it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// An actor's name.
+    Name,
+    /// The number of a step.
+    Number,
+    /// What a step did and saw.
+    Call,
+    /// What an actor ended with.
+    Output,
+    /// That an actor has not ended.
+    Unfinished,
+}
+
+type Paint<'a> = &'a dyn Fn(Part, &str) -> String;
 
 impl fmt::Display for Trace {
     /// One column an actor, one row a step, what an actor ended with below its last one. At most
-    /// 100 characters wide for up to six actors; labels that do not fit go on below.
+    /// 100 characters wide: labels that do not fit go on below, and for more actors than there is
+    /// room for, each row begins with the name instead.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.column_widths();
-        write!(f, "{:NUMBER$}", "")?;
-        for (actor, (name, width)) in self.actors.iter().zip(&columns).enumerate() {
-            if actor + 1 == self.actors.len() {
-                write!(f, "{name}")?;
-            } else {
-                write!(f, "{name:<width$}{:GAP$}", "")?;
-            }
-        }
-        writeln!(f)?;
-        for (number, step) in self.steps.iter().enumerate() {
-            let Some(width) = columns.get(step.actor) else { continue };
-            let indent: usize = columns[..step.actor].iter().map(|width| width + GAP).sum();
-            let mut cells = wrapped(&step.label, *width);
-            if step.blocked {
-                cells.push("waits".to_owned());
-            }
-            if let Some(output) = &step.output {
-                cells.extend(wrapped(&format!("→ {output}"), *width));
-            }
-            for (line, cell) in cells.iter().enumerate() {
-                match line {
-                    0 => write!(f, "{:>3}  ", number + 1)?,
-                    _ => write!(f, "{:NUMBER$}", "")?,
-                }
-                writeln!(f, "{:indent$}{cell}", "")?;
-            }
-        }
-        for (actor, waits) in &self.unfinished {
-            let Some(name) = self.actors.get(*actor) else { continue };
-            let state =
-                if *waits { "waits, and nobody lets it go on" } else { "has not ended yet" };
-            writeln!(f, "{:NUMBER$}({name} {state})", "")?;
-        }
-        Ok(())
+        f.write_str(&self.told(&|_, text| text.to_owned()))
     }
 }
 
 impl Trace {
-    /// As wide as each actor's widest cell, or less where that is too much for all of them.
-    fn column_widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.actors.iter().map(|name| name.chars().count()).collect();
-        for step in &self.steps {
-            if let Some(width) = widths.get_mut(step.actor) {
-                let output = step.output.as_ref().map_or(0, |output| output.chars().count() + 2);
-                *width = (*width).max(step.label.chars().count()).max(output);
-            }
+    /// The same, with each piece painted; `paint` must not change how wide it is.
+    pub fn told(&self, paint: Paint<'_>) -> String {
+        match widths(self) {
+            Some(widths) => in_columns(self, &widths, paint),
+            None => listed(self, paint),
         }
-        let gaps = GAP * self.actors.len().saturating_sub(1);
-        let room = WIDTH.saturating_sub(NUMBER + gaps);
-        // The widest give way first, down to a width at which words still fit.
-        while widths.iter().sum::<usize>() > room {
-            match widths.iter_mut().max() {
-                Some(widest) if *widest > 12 => *widest -= 1,
-                _ => break,
-            }
-        }
-        widths
     }
 }
 
-/// `text` in lines of at most `width` characters, broken at spaces where there are any; lines after
-/// the first are indented.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(4);
+/// What is shown below an actor's last step.
+fn ending(step: &TraceStep) -> Option<String> {
+    step.output.as_ref().map(|output| format!("→ {output}"))
+}
+
+fn unfinished(waits: bool) -> &'static str {
+    if waits { "⋯ waits" } else { "⋯ had not finished" }
+}
+
+/// A column as wide as its longest text where all fit; where not, the widest give way first.
+fn widths(trace: &Trace) -> Option<Vec<usize>> {
+    let mut wanted: Vec<usize> = trace.actors.iter().map(|name| columns(name)).collect();
+    let mut want = |actor: usize, text: &str| {
+        if let Some(width) = wanted.get_mut(actor) {
+            *width = columns(text).max(*width);
+        }
+    };
+    for step in &trace.steps {
+        want(step.actor, &step.label);
+        want(step.actor, &ending(step).unwrap_or_default());
+    }
+    for (actor, waits) in &trace.unfinished {
+        want(*actor, unfinished(*waits));
+    }
+    let room = WIDTH.checked_sub(GUTTER + GAP * wanted.len().saturating_sub(1))?;
+    let fits = |cap: usize| wanted.iter().map(|width| cap.min(*width)).sum::<usize>() <= room;
+    let cap = (NARROWEST..=WIDTH).rev().find(|cap| fits(*cap))?;
+    Some(wanted.into_iter().map(|width| width.min(cap)).collect())
+}
+
+fn in_columns(trace: &Trace, widths: &[usize], paint: Paint<'_>) -> String {
+    let mut out = String::new();
+    // One row: the number, and the cells that are not empty, by actor.
+    let mut row = |number: &str, cells: &[(usize, Part, &str)]| {
+        let wrapped: Vec<Vec<String>> = cells
+            .iter()
+            .map(|(actor, _, text)| wrap(text, widths.get(*actor).copied().unwrap_or(WIDTH)))
+            .collect();
+        let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+        for line in 0..height {
+            let number = if line == 0 { number } else { "" };
+            let mut told = paint(Part::Number, &format!("{number:>4}"));
+            let mut at = GUTTER - 2;
+            for (lines, (actor, part, _)) in wrapped.iter().zip(cells) {
+                let Some(text) = lines.get(line) else { continue };
+                let start = GUTTER + widths.iter().take(*actor).map(|w| w + GAP).sum::<usize>();
+                let _ = write!(told, "{:1$}{2}", "", start - at, paint(*part, text));
+                at = start + columns(text);
+            }
+            out.push_str(&told);
+            out.push('\n');
+        }
+    };
+    let names = trace.actors.iter().enumerate();
+    let names: Vec<_> = names.map(|(actor, name)| (actor, Part::Name, name.as_str())).collect();
+    row("", &names);
+    for (number, step) in trace.steps.iter().enumerate() {
+        row(&(number + 1).to_string(), &[(step.actor, Part::Call, &step.label)]);
+        if let Some(ending) = ending(step) {
+            row("", &[(step.actor, Part::Output, &ending)]);
+        }
+    }
+    let left = trace.unfinished.iter();
+    let left: Vec<_> =
+        left.map(|(actor, waits)| (*actor, Part::Unfinished, unfinished(*waits))).collect();
+    row("", &left);
+    out
+}
+
+/// For more actors than there is room for columns.
+fn listed(trace: &Trace, paint: Paint<'_>) -> String {
+    let actors = trace.actors.iter().map(|name| columns(name)).max().unwrap_or(0).min(24);
+    let room = WIDTH - GUTTER - GAP - actors;
+    let name = |actor: usize| trace.actors.get(actor).map_or("?", String::as_str);
+    let mut out = String::new();
+    let mut row = |number: &str, actor: &str, part: Part, text: &str| {
+        for (line, text) in wrap(text, room).iter().enumerate() {
+            let (number, actor) = if line == 0 { (number, actor) } else { ("", "") };
+            let number = paint(Part::Number, &format!("{number:>4}"));
+            let actor = paint(Part::Name, &format!("{actor:actors$}"));
+            let _ = writeln!(out, "{number}  {actor}  {}", paint(part, text));
+        }
+    };
+    for (number, step) in trace.steps.iter().enumerate() {
+        row(&(number + 1).to_string(), name(step.actor), Part::Call, &step.label);
+        if let Some(ending) = ending(step) {
+            row("", "", Part::Output, &ending);
+        }
+    }
+    for (actor, waits) in &trace.unfinished {
+        row("", name(*actor), Part::Unfinished, unfinished(*waits));
+    }
+    out
+}
+
+/// How many columns a text takes.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Breaks a text into lines of at most `width` columns: at spaces where there are any, within a
+/// word where it is longer than a line. Lines after the first are indented.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let indent = if width > 12 { "  " } else { "" };
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ') {
-        let used = line.chars().count();
-        if used > 0 && used + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut line, "  ".to_owned()));
-        } else if used > 0 && line != "  " {
+        let mut word = word;
+        let space = usize::from(!line.trim().is_empty());
+        if columns(&line) + space + columns(word) > width && space == 1 {
+            lines.push(std::mem::replace(&mut line, indent.to_owned()));
+        }
+        // Longer than any line.
+        while columns(&line) + columns(word) > width.max(4) {
+            let room = width.max(4) - columns(&line);
+            let cut = word.char_indices().nth(room).map_or(word.len(), |(at, _)| at);
+            let cut = word[..cut].rfind('/').map_or(cut, |slash| slash + 1);
+            line.push_str(&word[..cut]);
+            lines.push(std::mem::replace(&mut line, indent.to_owned()));
+            word = &word[cut..];
+        }
+        if !line.trim().is_empty() {
             line.push(' ');
         }
-        for letter in word.chars() {
-            if line.chars().count() == width {
-                lines.push(std::mem::replace(&mut line, "  ".to_owned()));
-            }
-            line.push(letter);
-        }
+        line.push_str(word);
     }
     lines.push(line);
     lines
@@ -104,7 +182,6 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::TraceStep;
 
     fn step(actor: usize, label: &str, output: Option<&str>) -> TraceStep {
         let output = output.map(str::to_owned);
@@ -121,22 +198,45 @@ mod tests {
             ],
             unfinished: vec![(0, false)],
         };
-        let expected = "     client 1            client 2\n  1  open(content) = ok\n  \
-                        2                      open(content) = ENOENT\n                         \
-                        → Gone\n     (client 1 has not ended yet)\n";
-        assert_eq!(trace.to_string(), expected);
+        let expected = [
+            "      client 1            client 2",
+            "   1  open(content) = ok",
+            "   2                      open(content) = ENOENT",
+            "                          → Gone",
+            "      ⋯ had not finished",
+        ];
+        assert_eq!(trace.to_string().lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]
-    fn long_labels_go_on_below_and_no_line_is_wider_than_a_hundred_characters() {
-        let long = "rename(key/content → key/content.download, no replace) = ok";
-        let trace = Trace {
-            actors: (1..=4).map(|number| format!("client {number}")).collect(),
-            steps: (0..4).map(|actor| step(actor, long, Some("Delivered(\"alpha\")"))).collect(),
-            unfinished: Vec::new(),
-        };
-        let told = trace.to_string();
-        assert!(told.lines().all(|line| line.chars().count() <= WIDTH), "{told}");
-        assert!(told.lines().count() > 9, "nothing is cut off: {told}");
+    fn every_number_of_actors_fits() {
+        let long = "rename(key/content → key/content.download) = ok";
+        for actors in 0..30 {
+            let trace = Trace {
+                actors: (1..=actors).map(|number| format!("client {number}")).collect(),
+                steps: (0..actors).map(|actor| step(actor, long, Some("Gone"))).collect(),
+                unfinished: vec![(0, true)],
+            };
+            let told = trace.to_string();
+            for line in told.lines() {
+                assert!(columns(line) <= WIDTH, "{actors} actors: {line}");
+            }
+            assert!(actors == 0 || told.contains(&format!("client {actors}")));
+            assert!(told.contains("⋯ waits"));
+            assert_eq!(told.matches("→ Gone").count(), actors);
+        }
+    }
+
+    #[test]
+    fn text_is_wrapped_at_spaces_or_else_within_words() {
+        let call = "rename(key/content → key/content.download) = ok";
+        assert_eq!(wrap(call, 60), [call]);
+        assert_eq!(wrap(call, 28), ["rename(key/content →", "  key/content.download) = ok"]);
+        for width in 4..60 {
+            let lines = wrap(call, width);
+            assert!(lines.iter().all(|line| columns(line) <= width), "{width}: {lines:?}");
+            let squeezed = |text: &str| text.replace(' ', "");
+            assert_eq!(squeezed(&lines.concat()), squeezed(call));
+        }
     }
 }

@@ -38,6 +38,9 @@ use std::sync::Arc;
 
 pub use any::AnyLimits;
 pub use audit::{Disagreement, audit};
+pub use columns::Part;
+#[cfg(feature = "command")]
+pub(crate) use columns::{columns, wrap};
 pub use execution::{Execution, Progress, Recorder};
 pub use graph::GraphOptions;
 use intern::SharedCodes;
