@@ -207,17 +207,19 @@ fn content_appears_whole_or_not_at_all() {
         });
         let started = Instant::now();
         let mut number = 0_u8;
-        while started.elapsed() < Duration::from_millis(600) {
+        let mut written = Ok(());
+        while written.is_ok() && started.elapsed() < Duration::from_millis(600) {
             number = number.wrapping_add(1);
             let content = vec![number; SIZE];
             if number.is_multiple_of(4) {
                 store.expire("key").expect("it is ours");
-                store.put("key", &content).expect("it is free");
+                written = store.put("key", &content);
             } else {
-                store.replace("key", &content).expect("it is ours");
+                written = store.replace("key", &content);
             }
         }
         ended.store(true, Ordering::Relaxed);
+        assert_eq!(written, Ok(()));
         reader.join().expect("no assertion failed")
     });
     println!("{seen} contents seen, {missing} times none");
