@@ -279,7 +279,7 @@ mod tests {
         let at = |text: &str, line: usize| {
             told.lines().nth(line).and_then(|line| line.find(text)).unwrap_or(0)
         };
-        assert_eq!(at("client 2", 0), 55);
+        assert_eq!(at("client 2", 0), GUTTER + 46 + GAP);
         assert_eq!(at("rename", 1), GUTTER);
     }
 }
