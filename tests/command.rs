@@ -152,6 +152,7 @@ fn show_fits_whatever_is_shown() {
         &["show", "download/open-then-remove", "--clients", "5"],
         &["show", "download/open-then-remove", "--clients", "6"],
         &["show", "download/claim-file"],
+        &["check", "--clients", "1"],
         &["list"],
     ] {
         assert_fits(&told(arguments));
