@@ -90,7 +90,7 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
             (Picture::Mermaid, None) => {}
         }
     }
-    Ok(AsItShould::Be)
+    Ok(AsItShould::be_if(proofs.iter().all(|proof| proof.undecided.is_empty())))
 }
 
 /// Examples of several properties that are one execution, together.

@@ -18,7 +18,7 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
     let property = width(|example| &example.property);
     let lead = 4 + scenario + 2 + property;
     let mut out = format!(
-        "{}{FAINT}{:>7}  {:>5}  {:>26}  {:<13}  by chance{FAINT:#}\n",
+        "{}{FAINT}{:>7}  {:>5}  {:>20}  {:<13}  by chance{FAINT:#}\n",
         cell(HEAD, "counterexamples", lead + 2),
         "clients",
         "steps",
@@ -37,7 +37,7 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
         let all = grouped(&example.interleavings.to_string());
         let share = match violating {
             Some(violating) => format!("{violating} of {all}"),
-            None if example.schedule.is_none() => format!("reached by none of {all}"),
+            None if example.schedule.is_none() => format!("none of {all}"),
             None => String::new(),
         };
         let (kernel, style) = match replay {
@@ -51,7 +51,7 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
             chance.map_or("–".into(), |(broken, rounds)| format!("{broken} of {rounds}"));
         let _ = writeln!(
             out,
-            "    {}  {}  {:>7}  {:>5}  {share:>26}  {}  {chance}",
+            "    {}  {}  {:>7}  {:>5}  {share:>20}  {}  {chance}",
             cell(PLAIN, example.subject.scenario.name, scenario),
             cell(PLAIN, &example.property, property),
             example.clients,

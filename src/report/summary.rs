@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use num_bigint::BigUint;
 
-use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, paint, wrap};
+use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
 use super::{WIDTH, count, grouped};
 use crate::check::{Engine, Interleavings};
 use crate::survey::{Checked, Survey};
@@ -51,30 +51,40 @@ fn totals(survey: &Survey) -> Vec<Total> {
     all.filter(|total| total.systems + total.left_out > 0).collect()
 }
 
+/// An engine's line, column by column.
+fn cells(total: &Total) -> [String; 6] {
+    let states = if total.engine == Engine::Any { "configuration" } else { "state" };
+    let counted = |number: u64, noun: &str| match number {
+        0 => String::new(),
+        number => count(number, noun),
+    };
+    let interleavings = match total.interleavings == BigUint::ZERO {
+        true => String::new(),
+        false => count(&total.interleavings, "interleaving"),
+    };
+    [
+        total.engine.name().to_owned(),
+        count(total.systems, "system"),
+        counted(total.executions, "execution"),
+        counted(total.states, states),
+        interleavings,
+        format!("{:.2} s", total.elapsed.as_secs_f64()),
+    ]
+}
+
 /// One line an engine, and what was too large for it.
 pub fn engines(survey: &Survey) -> String {
     let totals = totals(survey);
     let mut out = format!("{}\n", paint(HEAD, "engines"));
-    for total in &totals {
-        let states = if total.engine == Engine::Any { "configuration" } else { "state" };
-        let counted = |number: u64, noun: &str| match number {
-            0 => String::new(),
-            number => count(number, noun),
-        };
-        let interleavings = match total.interleavings == BigUint::ZERO {
-            true => String::new(),
-            false => count(&total.interleavings, "interleaving"),
-        };
-        let line = format!(
-            "  {} {:>12}  {:>18}  {:>21}  {:>25}  {:>8}",
-            cell(PLAIN, total.engine.name(), 8),
-            count(total.systems, "system"),
-            counted(total.executions, "execution"),
-            counted(total.states, states),
-            interleavings,
-            format!("{:.2} s", total.elapsed.as_secs_f64()),
-        );
-        let _ = writeln!(out, "{line}");
+    let lines: Vec<[String; 6]> = totals.iter().map(cells).collect();
+    let width = |column: usize| lines.iter().map(|line| columns(&line[column])).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    for [name, counts @ ..] in &lines {
+        let _ = write!(out, "  {}", cell(PLAIN, name, widths[0]));
+        for (text, width) in counts.iter().zip(&widths[1..]) {
+            let _ = write!(out, "   {text:>width$}");
+        }
+        out.push('\n');
     }
     let left_out: Vec<String> = totals
         .iter()

@@ -168,7 +168,7 @@ fn decided_by_any(survey: &Survey, subject: &Subject, property: &str) -> bool {
 fn head(column: &Column) -> Vec<String> {
     let name = match column {
         Column::Property(property) => property.as_str(),
-        Column::AnyNumber => return vec!["… by any".into(), "number".into()],
+        Column::AnyNumber => return vec!["any".into(), "number".into()],
         Column::Reached => return vec!["all".into(), "reached".into()],
     };
     let breaks = name.char_indices().filter(|(_, letter)| *letter == '-').map(|(at, _)| at + 1);
@@ -298,7 +298,7 @@ fn legend(survey: &Survey) -> String {
     }
     let is_any = |engine| engine == Engine::Any;
     if survey.systems.iter().flat_map(|s| &s.reports).any(|report| is_any(report.engine)) {
-        let _ = writeln!(out, "  … by any number: however many clients there are");
+        let _ = writeln!(out, "  any number: the column before, for however many clients");
     }
     if bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
         let _ = writeln!(
