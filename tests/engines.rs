@@ -125,11 +125,115 @@ impl Process<bool> for Spins {
 
 #[test]
 fn a_loop_has_finitely_many_states_and_infinitely_many_interleavings() {
-    let system = System::new(false).actor("spins", Spins::Looks).actor("stops", Spins::Stops);
-    let report = Checker::new(system).graph(&GraphOptions::default());
+    let report = Checker::new(spins_until_stopped()).graph(&GraphOptions::default());
     assert_eq!(report.interleavings, Interleavings::Infinite);
     assert_eq!(report.states, Some(3));
     assert!(report.exhaustive());
+}
+
+fn spins_until_stopped() -> System<bool, Spins> {
+    System::new(false).actor("spins", Spins::Looks).actor("stops", Spins::Stops)
+}
+
+#[test]
+fn an_execution_without_end_leaves_engines_that_follow_executions_unfinished() {
+    let checker = Checker::new(spins_until_stopped());
+    let reports = [
+        checker.graph(&GraphOptions::default()),
+        checker.loom(&LoomOptions::default()),
+        checker.loom(&LoomOptions { skip_known_states: true, ..LoomOptions::default() }),
+        checker.shuttle(ShuttleMode::DepthFirst { max_executions: 10 }),
+        checker.shuttle(ShuttleMode::KnownStates),
+    ];
+    assert_agreement(&reports);
+    for report in &reports[1..4] {
+        assert!(matches!(report.bound, Some(Bound::Turns(_))), "{}: {report:?}", report.mode);
+        assert_eq!(verdict(report, "deadlock-free").word(), "unfinished", "{}", report.mode);
+    }
+    assert!(reports[4].exhaustive(), "known states end an execution that goes round");
+    // The slower engines' bounds are no reason not to believe the graph.
+    spins_until_stopped().assert_holds();
+}
+
+#[test]
+#[should_panic(expected = "no execution ever ends")]
+fn what_is_claimed_of_the_end_is_not_proved_where_there_is_none() {
+    let endless = System::new(false).actor("spins", Spins::Looks);
+    endless.finally("anything", |_| false).assert_holds();
+}
+
+#[test]
+fn an_execution_too_long_for_loom_is_a_bound_and_no_panic() {
+    let system = System::new(()).actor("counts", CountsDown(5_000));
+    let report = Checker::new(system).loom(&LoomOptions::default());
+    assert!(matches!(report.bound, Some(Bound::Turns(_))), "{:?}", report.bound);
+}
+
+/// Takes so many steps of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct CountsDown(u32);
+
+impl Process<()> for CountsDown {
+    type Output = ();
+
+    fn step(self, (): &mut ()) -> Step<Self, ()> {
+        match self.0.checked_sub(1) {
+            Some(left) => Step::Next(CountsDown(left)),
+            None => Step::Done(()),
+        }
+    }
+}
+
+#[test]
+fn a_hundred_and_fifty_clients_are_proved_in_bounded_memory() {
+    System::new(()).clients(150, CountsDown(1)).assert_holds();
+}
+
+#[test]
+#[should_panic(expected = "300 actors, and a recorder takes 256 at most")]
+fn a_recorder_refuses_actors_that_its_schedules_cannot_name() {
+    let checker = Checker::new(System::new(()).clients(300, CountsDown(1)));
+    let _ = checker.recorder();
+}
+
+#[test]
+fn as_many_executions_as_you_like_is_a_bound_loom_takes() {
+    let options = LoomOptions { max_executions: u64::MAX, ..LoomOptions::default() };
+    let report = Checker::new(race(2)).loom(&options);
+    assert!(report.exhaustive());
+}
+
+#[test]
+fn any_number_says_nothing_of_clients_of_whom_there_is_no_example() {
+    let system = System::new(0)
+        .clients(0, LooksThenTakes::Takes)
+        .clients(1, LooksThenTakes::Looks)
+        .at_most(0, "nobody-takes-twice", |local| local.output().copied());
+    let report = Checker::new(system).any(&AnyLimits::default());
+    assert_eq!(report.bound, Some(Bound::NoClients));
+}
+
+#[test]
+fn clients_of_two_kinds_have_names_of_their_own() {
+    let system = System::new(0).clients(1, LooksThenTakes::Looks).clients(2, LooksThenTakes::Takes);
+    let names: Vec<_> = system.actors().iter().map(|actor| actor.name.as_str()).collect();
+    assert_eq!(names, ["client 1", "client 2", "client 3"]);
+}
+
+#[test]
+fn a_schedule_for_nobody_is_refused_in_words() {
+    let nobody = System::<u8, LooksThenTakes>::new(0);
+    let error = nobody.play(&toctou::check::Schedule(vec![0])).err().expect("there is no actor 0");
+    assert_eq!(error.to_string(), "step 1 names actor 0, and there are only 0");
+}
+
+#[test]
+fn probabilistic_testing_takes_systems_in_which_nothing_is_concurrent() {
+    let mode = ShuttleMode::Pct { executions: 5, depth: 0, seed: 1 };
+    for actors in [0, 1, 2] {
+        let report = Checker::new(race(actors)).shuttle(mode);
+        assert_eq!(report.bound, Some(Bound::Sampled(5)));
+    }
 }
 
 /// Looks, then acts: the smallest race there is.

@@ -84,7 +84,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// actors as they are.
     pub fn any(&self, limits: &AnyLimits) -> Report {
         let started = Instant::now();
-        if !self.system.groups.iter().any(|group| group.scalable && !group.members.is_empty()) {
+        // Of clients declared with a count of 0 there is none to take for an example, and to leave
+        // them out would prove less than is said.
+        let mut clients = self.system.groups.iter().filter(|group| group.scalable).peekable();
+        if clients.peek().is_none() || clients.any(|group| group.members.is_empty()) {
             return self.not_started(Engine::Any, MODE, Bound::NoClients);
         }
         let (configurations, decided, bound) = self.cover(limits);

@@ -42,6 +42,9 @@ struct Seen {
     decided: Vec<Option<Schedule>>,
     outcomes: Outcomes,
     interleavings: FxHashSet<Box<[u8]>>,
+    /// Some execution was abandoned, being too long.
+    #[cfg(feature = "shuttle")]
+    abandoned: bool,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
@@ -67,7 +70,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
 
     /// A recorder for a harness of your own. What it reports can be [audited](super::audit)
     /// together with this checker's reports.
+    ///
+    /// # Panics
+    ///
+    /// With more than 256 actors: schedules are noted with a byte a step.
     pub fn recorder(&self) -> Arc<Recorder<W, P>> {
+        let actors = self.system.actors.len();
+        assert!(actors <= 256, "{actors} actors, and a recorder takes 256 at most");
         let decided = vec![None; self.system.properties.len() + 1];
         Arc::new(Recorder {
             checker: self.share(),
@@ -89,6 +98,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
             schedule: Vec::new(),
             waiting: Vec::new(),
             deadlocked: false,
+            #[cfg(any(feature = "loom", feature = "shuttle"))]
+            turns: 0,
+            #[cfg(any(feature = "loom", feature = "shuttle"))]
+            abandoned: false,
         };
         execution.judge();
         if execution.ended() {
@@ -104,6 +117,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
     /// How many executions were started.
     pub fn executions(&self) -> u64 {
         self.seen().executions
+    }
+
+    /// Whether some execution was given up for having had too many turns.
+    #[cfg(feature = "shuttle")]
+    pub(super) fn abandoned_any(&self) -> bool {
+        self.seen().abandoned
     }
 
     /// What the executions so far come to. `bound` says what kept them from being all there are;
@@ -177,29 +196,44 @@ pub struct Execution<W, P: Process<W>> {
     /// The actors that were found blocked and still are.
     waiting: Vec<usize>,
     deadlocked: bool,
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    turns: usize,
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    abandoned: bool,
 }
 
 /// What came of an actor's turn on threads that sleep while their actor is blocked.
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 pub(super) struct Turn<T> {
     pub(super) progress: Progress,
-    /// Nobody can ever step again.
-    pub(super) deadlocked: bool,
+    /// Nobody steps again: nobody can, or the execution is too long and was abandoned.
+    pub(super) over: bool,
     /// The threads to wake: their actors can step again, or are to find that all is over.
     pub(super) awake: Vec<T>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     /// Lets `actor` take a step, and takes from `parked` the threads (each with its actor) that need
-    /// not sleep any longer. `None` if all was over before.
+    /// not sleep any longer. `None` if all was over before. After `max_turns` it is.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn turn<T>(
         &mut self,
         actor: usize,
         parked: &mut Vec<(usize, T)>,
+        max_turns: usize,
     ) -> Option<Turn<T>> {
-        if self.deadlocked {
+        if self.deadlocked || self.abandoned {
             return None;
+        }
+        self.turns += 1;
+        if self.turns > max_turns {
+            self.abandoned = true;
+            #[cfg(feature = "shuttle")]
+            {
+                self.recorder.seen().abandoned = true;
+            }
+            let awake = std::mem::take(parked).into_iter().map(|(_, thread)| thread).collect();
+            return Some(Turn { progress: Progress::Stepped, over: true, awake });
         }
         let progress = self.step(actor);
         let (asleep, awake) = std::mem::take(parked)
@@ -208,7 +242,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         *parked = asleep;
         let awake: Vec<(usize, T)> = awake;
         let awake = awake.into_iter().map(|(_, thread)| thread).collect();
-        Some(Turn { progress, deadlocked: self.deadlocked, awake })
+        Some(Turn { progress, over: self.deadlocked, awake })
     }
 
     /// Lets `actor` (an index into the system's actors) take a step.
@@ -262,6 +296,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     /// The schedule so far.
     pub fn schedule(&self) -> Schedule {
         Schedule(self.schedule.iter().map(|actor| usize::from(*actor)).collect())
+    }
+
+    /// Whether it was given up for having had too many turns.
+    #[cfg(feature = "loom")]
+    pub(super) fn abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// The schedule so far, one byte an actor.

@@ -10,6 +10,7 @@
 //! holds till then. Otherwise loom explores when each thread gets to its first step, too: 5 times
 //! as many executions for 3 clients of `open-then-remove`, 200 times for 4.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -46,6 +47,12 @@ const BOUNDS_EVERY: usize = 64;
 /// Scheduling points in one execution; loom sets aside room for them all beforehand.
 const MAX_BRANCHES: usize = 4_000;
 
+/// Turns in one execution, few enough that loom's branches last for them: beyond, loom would panic.
+const MAX_TURNS: usize = 1_000;
+
+/// What a thread of ours panics with, silently, to make loom give up on an execution too long for it.
+struct TooLong;
+
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// Explores every interleaving on loom's threads. loom takes 5 actors at most.
     pub fn loom(&self, options: &LoomOptions) -> Report {
@@ -58,7 +65,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         }
         let started = Instant::now();
         let recorder = self.recorder();
-        let max = (options.max_executions as usize).div_ceil(BOUNDS_EVERY).max(1) * BOUNDS_EVERY;
+        let max = usize::try_from(options.max_executions).unwrap_or(usize::MAX);
+        let max = max.div_ceil(BOUNDS_EVERY).max(1).saturating_mul(BOUNDS_EVERY);
         let mut builder = ::loom::model::Builder::new();
         // Each set here, so that no environment variable can quietly make a proof partial.
         builder.max_branches = MAX_BRANCHES;
@@ -72,16 +80,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         builder.expect_explicit_explore = true;
         let known = options.skip_known_states.then(|| Arc::new(Mutex::default()));
         let noted = recorder.clone();
-        on_a_quiet_thread(|| builder.check(move || execute(&noted, known.clone())));
-        let bound =
-            Some(recorder.executions()).filter(|executions| *executions as usize + 1 >= max);
-        recorder.report(
-            Engine::Loom,
-            mode,
-            bound.map(Bound::Executions),
-            !options.skip_known_states,
-            started.elapsed(),
-        )
+        let explored = catch_unwind(AssertUnwindSafe(|| {
+            on_a_quiet_thread(|| builder.check(move || execute(&noted, known.clone())));
+        }));
+        let executions = recorder.executions();
+        let bound = match explored {
+            Ok(()) => (executions as usize + 1 >= max).then_some(Bound::Executions(executions)),
+            Err(panic) if panic.is::<TooLong>() => Some(Bound::Turns(MAX_TURNS as u64)),
+            Err(panic) => resume_unwind(panic),
+        };
+        recorder.report(Engine::Loom, mode, bound, !options.skip_known_states, started.elapsed())
     }
 }
 
@@ -125,8 +133,11 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
     loop {
         let turn = shared.turn.lock();
         // No guard of the other mutexes lives across a point where loom may switch.
-        let taken = lock(&shared.execution).turn(actor, &mut lock(&shared.parked));
-        let Some(Turn { progress, deadlocked, awake }) = taken else { return };
+        let taken = lock(&shared.execution).turn(actor, &mut lock(&shared.parked), MAX_TURNS);
+        let Some(Turn { progress, over, awake }) = taken else { return };
+        if lock(&shared.execution).abandoned() {
+            std::panic::panic_any(TooLong);
+        }
         if !awake.is_empty() {
             // As at the start: they run until they wait for the mutex, and nobody explores that.
             ::loom::stop_exploring();
@@ -137,7 +148,7 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
             ::loom::explore();
         }
         match progress {
-            _ if deadlocked => return,
+            _ if over => return,
             Progress::Ended => return,
             Progress::Blocked => {
                 // Nothing was changed, so what can follow, follows from the choice of another actor

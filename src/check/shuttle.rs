@@ -53,6 +53,9 @@ pub enum ShuttleMode {
     },
 }
 
+/// Turns in one execution under shuttle's schedulers, which would follow a loop for ever.
+const MAX_TURNS: usize = 10_000;
+
 /// Our scheduler keeps the actors tried in a state as bits.
 const MAX_ACTORS: usize = 64;
 
@@ -82,8 +85,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             ShuttleMode::Random { executions, seed } => {
                 Box::new(RandomScheduler::new_from_seed(seed, executions))
             }
+            // PCT panics where nothing is concurrent.
+            ShuttleMode::Pct { executions, seed, .. } if actors == 0 => {
+                Box::new(RandomScheduler::new_from_seed(seed, executions))
+            }
             ShuttleMode::Pct { executions, depth, seed } => {
-                Box::new(PctScheduler::new_from_seed(seed, depth, executions))
+                Box::new(PctScheduler::new_from_seed(seed, depth.max(1), executions))
             }
         };
         let mut config = Config::new();
@@ -95,6 +102,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             Runner::new(scheduler, config).run(move || execute(&noted, &now, waits)) as u64;
         let bound = match mode {
             ShuttleMode::KnownStates => None,
+            ShuttleMode::DepthFirst { .. } if recorder.abandoned_any() => {
+                Some(Bound::Turns(MAX_TURNS as u64))
+            }
             ShuttleMode::DepthFirst { max_executions } => {
                 (executions >= max_executions as u64).then_some(Bound::Executions(executions))
             }
@@ -118,6 +128,16 @@ enum Waits {
     /// Sleeps until another has stepped; a scheduler that knows nothing of states would try it
     /// again for ever.
     Park,
+}
+
+impl Waits {
+    /// Our scheduler ends an execution itself where it comes to a known state.
+    fn max_turns(self) -> usize {
+        match self {
+            Waits::Retry => usize::MAX,
+            Waits::Park => MAX_TURNS,
+        }
+    }
 }
 
 struct Shared<W, P: Process<W>> {
@@ -148,14 +168,14 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
 fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, actor: usize) {
     loop {
         // No guard of these mutexes lives across a point where shuttle may switch.
-        let taken = lock(&shared.now)
-            .as_mut()
-            .and_then(|execution| execution.turn(actor, &mut lock(&shared.parked)));
-        let Some(Turn { progress, deadlocked, awake }) = taken else { return };
+        let taken = lock(&shared.now).as_mut().and_then(|execution| {
+            execution.turn(actor, &mut lock(&shared.parked), shared.waits.max_turns())
+        });
+        let Some(Turn { progress, over, awake }) = taken else { return };
         for thread in awake {
             thread.unpark();
         }
-        if progress == Progress::Ended || deadlocked {
+        if progress == Progress::Ended || over {
             return;
         }
         if progress == Progress::Blocked && shared.waits == Waits::Park {

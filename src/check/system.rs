@@ -104,15 +104,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Adds `count` identical actors, `client 1` and so on.
+    /// Adds `count` identical actors, `client 1` and so on; a second call goes on counting.
     ///
     /// Identical actors are interchangeable: states that differ only in which of them is where are
     /// one state to [`graph`](super::Checker::graph), and [`any`](super::Checker::any) lets there be
     /// arbitrarily many. Properties must therefore not tell them apart.
     pub fn clients(mut self, count: usize, process: P) -> Self {
         let first = self.actors.len();
+        let clients = self.groups.iter().filter(|group| group.scalable);
+        let before: usize = clients.map(|group| group.members.len()).sum();
         self.actors.extend(
-            (1..=count)
+            (before + 1..=before + count)
                 .map(|number| Actor { name: format!("client {number}"), process: process.clone() }),
         );
         self.groups.push(Group { members: first..first + count, scalable: true });
@@ -142,7 +144,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self.property(Property::at_most(max, name, key))
     }
 
-    /// Claims that `holds` is true whenever every actor has ended.
+    /// Claims that `holds` is true whenever every actor has ended. An execution that never ends
+    /// has no such state and is not judged.
     pub fn finally(
         self,
         name: &str,

@@ -50,7 +50,7 @@ pub struct Played<W, P: Process<W>> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlayError {
     /// No actor has this index.
-    #[error("step {position} names actor {actor}, and there are only {actors} (0 to {})", actors - 1)]
+    #[error("step {position} names actor {actor}, and there are only {actors}{}", indices(*actors))]
     NoSuchActor {
         /// Which step of the schedule, from 1.
         position: usize,
@@ -67,6 +67,11 @@ pub enum PlayError {
         /// The actor's name.
         actor: String,
     },
+}
+
+/// ` (0 to 2)` for three actors.
+fn indices(actors: usize) -> String {
+    actors.checked_sub(1).map_or_else(String::new, |last| format!(" (0 to {last})"))
 }
 
 /// A process that never ends is left where it is after so many steps.
@@ -110,9 +115,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Ok(Played { trace: Trace { actors, steps, unfinished }, world, locals })
     }
 
-    /// A shortest continuation of `schedule` that takes every actor to its end where that is
-    /// possible by letting them run one after the other; for replaying a counterexample that stops
-    /// at the violation. Empty-handed (the schedule as it is) where some actor waits for ever.
+    /// `schedule`, continued by letting the actors run one after the other, each as far as it gets,
+    /// until all have ended or nobody can go on; for replaying a counterexample that stops at the
+    /// violation. A process that goes round for ever is left after 10,000 steps of the whole.
     pub fn completed(&self, schedule: &Schedule) -> Result<Schedule, PlayError> {
         let Played { mut world, mut locals, .. } = self.play(schedule)?;
         let mut complete = schedule.clone();
@@ -139,8 +144,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
 
     /// Calls `visit` with every interleaving, until it answers `false`. They are walked one by one,
     /// so this is for systems that have few: [`Checker::graph`](super::Checker::graph) counts them
-    /// without. A schedule ends where no actor can step, all having ended or not. Never ends where
-    /// some execution does not.
+    /// without. A schedule ends where no actor can step, all having ended or not. Not for systems
+    /// with an execution that never ends: the walk would go down it until the stack overflows.
     pub fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
         let mut schedule = Schedule::default();
         self.walk(&self.world, &self.initial_locals(), &mut schedule, visit);

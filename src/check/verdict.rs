@@ -92,6 +92,9 @@ pub enum Bound {
     /// As many executions as were allowed.
     #[error("stopped after {0} executions")]
     Executions(u64),
+    /// Some execution had more turns than the engine follows one for; perhaps it never ends.
+    #[error("stopped in an execution of more than {0} turns")]
+    Turns(u64),
     /// More actors than the engine can run.
     #[error("{actors} actors, and {engine} takes {limit} at most")]
     Actors {

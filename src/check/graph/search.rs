@@ -19,6 +19,14 @@ use crate::check::{Schedule, Value};
 /// States expanded in one go, so that what is found waits in bounded memory to be taken in.
 const ROUND: usize = 1 << 16;
 
+/// With many actors a state has as many successors and is as wide: fewer of them in one go then.
+fn round(actors: usize) -> usize {
+    ((1 << 24) / actors.pow(2).max(1)).clamp(256, ROUND)
+}
+
+/// Never to go on with an id that stands for another state.
+const TOO_MANY: &str = "more states than 32-bit ids";
+
 /// How a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -52,7 +60,7 @@ impl<K: Tuple> Shard<K> {
         if self.find(hash, &key).is_some() {
             return None;
         }
-        let at = self.keys.len() as u32;
+        let at = u32::try_from(self.keys.len()).expect(TOO_MANY);
         self.keys.push(key);
         self.parents.push(parent);
         let keys = &self.keys;
@@ -132,7 +140,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         let mut frontier = self.take_in(vec![found]);
         while !frontier.is_empty() {
             let mut next = Vec::new();
-            for round in frontier.chunks(ROUND) {
+            for round in frontier.chunks(round(self.system.actors.len())) {
                 let batches = self.expand(round);
                 if batches.iter().any(|batch| batch.too_narrow) {
                     return Stop::TooNarrow;
@@ -513,7 +521,10 @@ fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
         for (key, parent) in incoming.drain(..).flatten() {
             let hash = FxBuildHasher.hash_one(&key);
             let Some(at) = shard.insert(hash, key, parent) else { continue };
-            let id = at * shard_count as u32 + (first_shard + offset) as u32;
+            let id = at
+                .checked_mul(shard_count as u32)
+                .and_then(|id| id.checked_add((first_shard + offset) as u32))
+                .expect(TOO_MANY);
             taken.new.push(id);
             let world = shard.keys[at as usize].unpack(&mut locals);
             let state = state(worker, world, &locals);
