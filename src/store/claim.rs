@@ -215,6 +215,7 @@ impl<File> Claim<File> {
     }
 
     /// The name that holds the content when it is opened and unlinked.
+    #[inline(always)]
     fn held(&self) -> &Path {
         match self.mechanism {
             Mechanism::RenameUnique | Mechanism::RenameFixed => self.names.claim(),
@@ -224,11 +225,13 @@ impl<File> Claim<File> {
         }
     }
 
+    #[inline(always)]
     fn goes_on(self, at: At<File>) -> Step<Self, ClaimEnd<File>> {
         Step::Next(Claim { at, ..self })
     }
 
     /// Ends, giving back the lock first where there is one.
+    #[inline(always)]
     fn ends(self, lock: Option<File>, end: ClaimEnd<File>) -> Step<Self, ClaimEnd<File>> {
         match lock {
             None => Step::Done(end),
@@ -244,6 +247,8 @@ fn failed<File>(call: &'static str, errno: Errno, left: Left) -> ClaimEnd<File> 
 impl<F: FileSystem> Process<F> for Claim<F::File> {
     type Output = ClaimEnd<F::File>;
 
+    // Inlined with the system calls it makes, as these are, so that a claim is one function.
+    #[inline(always)]
     fn step(self, fs: &mut F) -> Step<Self, Self::Output> {
         let Claim { names, mechanism, marks, at } = self;
         // What goes on from here, with the step to take next still to be said.
@@ -344,6 +349,7 @@ pub(crate) const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Records a delivery: one call, because being there is all that `meta` says. A download that
 /// expired meanwhile, directory and all, has nothing to be recorded in.
+#[inline(always)]
 pub(crate) fn mark<F: FileSystem>(fs: &mut F, meta: &Path) -> Result<(), Errno> {
     match fs.open(meta, OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, PRIVATE_FILE) {
         Ok(_) | Err(Errno::NOENT) => Ok(()),
