@@ -32,7 +32,7 @@ use std::path::Path;
 use super::{Breaks, Model, Scenario, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::{Local, State, System};
-use crate::fs::{Errno, FileSystem, Mode, Node, OFlags, SimFs, errno_name, recorded_step};
+use crate::fs::{Errno, FileSystem, Mode, Node, OFlags, SimFile, SimFs, errno_name, recorded_step};
 use crate::replay::Furnished;
 use crate::store::{
     Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Mechanism, Names, Put, PutEnd, PutFailure,
@@ -440,7 +440,25 @@ fn actors<File>(protocol: Protocol, others: Others, clients: usize) -> Vec<Actor
     clients.chain(other(others).map(|(_, actor)| actor)).collect()
 }
 
-type Simulated = Actor<<SimFs as FileSystem>::File>;
+/// The simulated system; `None` if either name is none of this model's.
+///
+/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
+/// same machines before another checker.
+pub fn simulated(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<SimFs, Actor<SimFile>>> {
+    Some(system(protocol(variant)?, others(scenario)?, clients))
+}
+
+/// A client of the download `key`, before its first step, for any file system; `None` if there is
+/// no such variant. `number` names its claim where claims have names of their own.
+pub fn client_of<File>(variant: &str, number: usize) -> Option<Actor<File>> {
+    Some(client(protocol(variant)?, number))
+}
+
+type Simulated = Actor<SimFile>;
 type DownloadSystem = System<SimFs, Simulated>;
 type DownloadState<'a> = State<'a, SimFs, Simulated>;
 

@@ -37,6 +37,10 @@ pub(super) fn confined(path: &Path) -> Result<(), Errno> {
     if bytes.first() == Some(&b'/') {
         return Err(Errno::XDEV);
     }
+    // Almost every path, told without a branch a byte.
+    if !bytes.windows(2).fold(false, |any, pair| any | (pair == b"..")) {
+        return Ok(());
+    }
     let mut depth = 0_usize;
     for component in bytes.split(|&byte| byte == b'/') {
         match component {

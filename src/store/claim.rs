@@ -5,7 +5,9 @@
 //!
 //! [`OneTimeStore`]: super::OneTimeStore
 
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
@@ -51,34 +53,73 @@ impl Mechanism {
 }
 
 /// The names of one download's files, as one claim of it sees them.
+///
+/// They stand one behind the other in one text: a claim makes its names once, in one allocation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Names {
-    /// The download's directory.
-    pub directory: PathBuf,
-    /// What is to be handed out once.
-    pub content: PathBuf,
-    /// The name that this claim takes the content by.
-    pub claim: PathBuf,
-    /// There from the first delivery on; its modification time says when that was.
-    pub meta: PathBuf,
+    text: OsString,
+    /// Where in it the directory, the content, meta and the claim end.
+    ends: [usize; 4],
 }
 
 impl Names {
     /// The names in `directory` that a claim by `mechanism` uses. `token` is this claim's own, and
     /// part of a name only where the mechanism needs one.
     pub fn new(directory: &Path, mechanism: Mechanism, token: &str) -> Self {
-        let claim = match mechanism {
-            Mechanism::RenameUnique => directory.join(format!("content.{token}")),
-            Mechanism::RenameFixed => directory.join("content.download"),
-            Mechanism::ClaimFile => directory.join("claim"),
-            Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => PathBuf::new(),
+        let directory = directory.as_os_str();
+        let slash = match directory.as_bytes().last() {
+            None | Some(b'/') => "",
+            Some(_) => "/",
         };
-        Names {
-            content: directory.join("content"),
-            meta: directory.join("meta"),
-            claim,
-            directory: directory.to_owned(),
+        let claim = match mechanism {
+            Mechanism::RenameUnique => ["content.", token],
+            Mechanism::RenameFixed => ["content.download", ""],
+            Mechanism::ClaimFile => ["claim", ""],
+            Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => ["", ""],
+        };
+        let mut text = OsString::with_capacity(3 * (directory.len() + 1) + 40 + token.len());
+        let mut ends = [0; 4];
+        text.push(directory);
+        ends[0] = text.len();
+        text.push(slash);
+        text.push("content");
+        ends[1] = text.len();
+        text.push(directory);
+        text.push(slash);
+        text.push("meta");
+        ends[2] = text.len();
+        if !claim[0].is_empty() {
+            text.push(directory);
+            text.push(slash);
+            text.push(claim[0]);
+            text.push(claim[1]);
         }
+        ends[3] = text.len();
+        Names { text, ends }
+    }
+
+    /// The download's directory.
+    pub fn directory(&self) -> &Path {
+        self.part(0, self.ends[0])
+    }
+
+    /// What is to be handed out once.
+    pub fn content(&self) -> &Path {
+        self.part(0, self.ends[1])
+    }
+
+    /// There from the first delivery on; its modification time says when that was.
+    pub fn meta(&self) -> &Path {
+        self.part(self.ends[1], self.ends[2])
+    }
+
+    /// The name that this claim takes the content by; empty where it takes it by none.
+    pub fn claim(&self) -> &Path {
+        self.part(self.ends[2], self.ends[3])
+    }
+
+    fn part(&self, start: usize, end: usize) -> &Path {
+        Path::new(OsStr::from_bytes(&self.text.as_bytes()[start..end]))
     }
 }
 
@@ -196,20 +237,23 @@ impl<File> Claim<File> {
     }
 
     /// The name that holds the content when it is opened and unlinked.
+    #[inline(always)]
     fn held(&self) -> &Path {
         match self.mechanism {
-            Mechanism::RenameUnique | Mechanism::RenameFixed => &self.names.claim,
+            Mechanism::RenameUnique | Mechanism::RenameFixed => self.names.claim(),
             Mechanism::UnlinkDecides | Mechanism::ClaimFile | Mechanism::AdvisoryLock => {
-                &self.names.content
+                self.names.content()
             }
         }
     }
 
+    #[inline(always)]
     fn goes_on(self, at: At<File>) -> Step<Self, ClaimEnd<File>> {
         Step::Next(Claim { at, ..self })
     }
 
     /// Ends, giving back the lock first where there is one.
+    #[inline(always)]
     fn ends(self, lock: Option<File>, end: ClaimEnd<File>) -> Step<Self, ClaimEnd<File>> {
         match lock {
             None => Step::Done(end),
@@ -225,19 +269,21 @@ fn failed<File>(call: &'static str, errno: Errno, left: Left) -> ClaimEnd<File> 
 impl<F: FileSystem> Process<F> for Claim<F::File> {
     type Output = ClaimEnd<F::File>;
 
+    // Inlined with the system calls it makes, as these are, so that a claim is one function.
+    #[inline(always)]
     fn step(self, fs: &mut F) -> Step<Self, Self::Output> {
         let Claim { names, mechanism, marks, at } = self;
         // What goes on from here, with the step to take next still to be said.
         let rest = Claim { names, mechanism, marks, at: At::Rename };
         match at {
-            At::Rename => match fs.rename(&rest.names.content, &rest.names.claim) {
+            At::Rename => match fs.rename(rest.names.content(), rest.names.claim()) {
                 Ok(()) => rest.goes_on(At::Open { lock: None }),
                 Err(Errno::NOENT) => Step::Done(ClaimEnd::Gone),
                 Err(errno) => Step::Done(failed("rename", errno, Left::Content)),
             },
             At::CreateMarker => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                match fs.open(&rest.names.claim, flags, PRIVATE_FILE) {
+                match fs.open(rest.names.claim(), flags, PRIVATE_FILE) {
                     Ok(_marker) => rest.goes_on(At::Open { lock: None }),
                     Err(Errno::EXIST | Errno::NOENT) => Step::Done(ClaimEnd::Gone),
                     Err(errno) => Step::Done(failed("open", errno, Left::Content)),
@@ -245,7 +291,7 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
             }
             At::OpenDirectory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                match fs.open(&rest.names.directory, flags, Mode::empty()) {
+                match fs.open(rest.names.directory(), flags, Mode::empty()) {
                     Ok(directory) => rest.goes_on(At::Lock(directory)),
                     Err(Errno::NOENT) => Step::Done(ClaimEnd::Gone),
                     Err(errno) => Step::Done(failed("open", errno, Left::Content)),
@@ -309,7 +355,7 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 }
             },
             At::Mark { content, lock } => {
-                let recorded = mark(fs, &rest.names.meta);
+                let recorded = mark(fs, rest.names.meta());
                 rest.ends(lock, ClaimEnd::Claimed { file: content, recorded })
             }
             At::Unlock { mut lock, end } => {
@@ -321,8 +367,11 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 Step::Done(end)
             }
             At::RenameBack { call, errno } => {
-                let back =
-                    fs.rename_with(&rest.names.claim, &rest.names.content, RenameFlags::NOREPLACE);
+                let back = fs.rename_with(
+                    rest.names.claim(),
+                    rest.names.content(),
+                    RenameFlags::NOREPLACE,
+                );
                 let left = match back {
                     Ok(()) => Left::Content,
                     // Somebody removed it, or has renamed other content over it and taken that.
@@ -332,7 +381,7 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 Step::Done(failed(call, errno, left))
             }
             At::RemoveMarker { because } => {
-                let removed = match fs.unlink(&rest.names.claim) {
+                let removed = match fs.unlink(rest.names.claim()) {
                     Ok(()) | Err(Errno::NOENT) => Ok(()),
                     Err(errno) => Err(errno),
                 };
@@ -356,9 +405,31 @@ pub(crate) const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Records a delivery: one call, because being there is all that `meta` says. A download that
 /// expired meanwhile, directory and all, has nothing to be recorded in.
+#[inline(always)]
 pub(crate) fn mark<F: FileSystem>(fs: &mut F, meta: &Path) -> Result<(), Errno> {
     match fs.open(meta, OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, PRIVATE_FILE) {
         Ok(_) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_joining_would_give() {
+        for directory in ["key", "a/b", "", "a/"] {
+            let directory = Path::new(directory);
+            let names = Names::new(directory, Mechanism::RenameUnique, "7");
+            assert_eq!(names.directory(), directory);
+            assert_eq!(names.content(), directory.join("content"));
+            assert_eq!(names.meta(), directory.join("meta"));
+            assert_eq!(names.claim(), directory.join("content.7"));
+            let names = Names::new(directory, Mechanism::ClaimFile, "7");
+            assert_eq!(names.claim(), directory.join("claim"));
+            let names = Names::new(directory, Mechanism::AdvisoryLock, "7");
+            assert_eq!(names.claim(), Path::new(""));
+        }
     }
 }

@@ -154,11 +154,12 @@ impl OneTimeStore {
     pub fn claim(&self, key: &str) -> Result<Claimed, ClaimError> {
         let directory = directory(key)?;
         let token = match self.mechanism {
-            Mechanism::RenameUnique => self.token(),
-            _ => String::new(),
+            Mechanism::RenameUnique => Some(self.token()),
+            _ => None,
         };
-        let names = Names::new(directory, self.mechanism, &token);
-        match run(Claim::<OsFile>::new(self.mechanism, names), &mut &self.fs) {
+        let names =
+            || Names::new(directory, self.mechanism, token.as_ref().map_or("", Token::as_str));
+        match run(Claim::<OsFile>::new(self.mechanism, names()), &mut &self.fs) {
             ClaimEnd::Claimed { file, recorded } => Ok(Claimed { file: file.into(), recorded }),
             ClaimEnd::Gone => Err(ClaimError::Gone { key: key.to_owned() }),
             ClaimEnd::Failed(ClaimFailure { call, errno, left }) => Err(ClaimError::Failed {
@@ -166,7 +167,7 @@ impl OneTimeStore {
                 call,
                 errno,
                 left,
-                claim_name: Names::new(directory, self.mechanism, &token).claim,
+                claim_name: names().claim().to_owned(),
             }),
         }
     }
@@ -187,7 +188,7 @@ impl OneTimeStore {
         let request = PutRequest {
             replace,
             durable: self.durable,
-            ..PutRequest::new(directory(key)?, &self.token(), content.to_owned())
+            ..PutRequest::new(directory(key)?, self.token().as_str(), content.to_owned())
         };
         let temporary = request.temporary.clone();
         let key = key.to_owned();
@@ -207,7 +208,7 @@ impl OneTimeStore {
     ///
     /// A claim that is just finding no content is refused too, though its marker is about to go.
     fn refuse_used(&self, key: &str) -> Result<(), PutError> {
-        let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim;
+        let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim().to_owned();
         match (&self.fs).access(&marker) {
             Ok(()) => Err(PutError::Used { key: key.to_owned(), marker }),
             // Anything else that is wrong, the put will tell.
@@ -217,10 +218,43 @@ impl OneTimeStore {
 
     /// A name part that no other claim or put has: not in this process, nor in one forked from it,
     /// nor in any other that has this directory open.
-    fn token(&self) -> String {
-        let process = std::process::id();
+    fn token(&self) -> Token {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}-{process:x}-{number:x}", self.nonce)
+        Token::new([self.nonce, std::process::id().into(), number])
+    }
+}
+
+/// Part of a file name: numbers in hexadecimal, `5c79-2a2e-70b`, in place. Of what a claim does
+/// beside its system calls, writing this by `format!` would take the longest.
+struct Token {
+    text: [u8; Token::LENGTH],
+    start: usize,
+}
+
+impl Token {
+    /// Three numbers of 16 digits at most, and what is between them.
+    const LENGTH: usize = 3 * 16 + 2;
+
+    fn new(numbers: [u64; 3]) -> Self {
+        let mut token = Token { text: [b'-'; Token::LENGTH], start: Token::LENGTH };
+        for mut number in numbers.into_iter().rev() {
+            loop {
+                token.start -= 1;
+                token.text[token.start] = b"0123456789abcdef"[(number & 0xf) as usize];
+                number >>= 4;
+                if number == 0 {
+                    break;
+                }
+            }
+            // The dash before it; there is room for one but at the very start.
+            token.start = token.start.saturating_sub(1);
+        }
+        token.start += usize::from(token.text[token.start] == b'-');
+        token
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[self.start..]).unwrap_or_default()
     }
 }
 
@@ -232,6 +266,10 @@ fn directory(key: &str) -> Result<&Path, KeyError> {
     if key.len() > 255 {
         return Err(KeyError::TooLong(key.len()));
     }
+    // Almost every key, told at a glance.
+    if key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        return Ok(Path::new(key));
+    }
     if key == "." || key == ".." {
         return Err(KeyError::NotAName(key.to_owned()));
     }
@@ -239,4 +277,33 @@ fn directory(key: &str) -> Result<&Path, KeyError> {
         return Err(KeyError::Character { key: key.to_owned(), character });
     }
     Ok(Path::new(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_its_numbers_in_hexadecimal() {
+        assert_eq!(Token::new([0x5c79, 0x2a2e, 0]).as_str(), "5c79-2a2e-0");
+        let longest = Token::new([u64::MAX, u64::MAX, u64::MAX]);
+        assert_eq!(longest.as_str(), ["ffffffffffffffff"; 3].join("-"));
+        assert_eq!(Token::new([u64::MAX - 0xf, 0, 1]).as_str(), "fffffffffffffff0-0-1");
+    }
+
+    #[test]
+    fn a_key_is_a_plain_file_name() {
+        for key in ["k7Qp", "a-b_c", "a.b", "...", "ä ö", &"k".repeat(255)] {
+            assert_eq!(directory(key), Ok(Path::new(key)), "{key}");
+        }
+        assert_eq!(directory(""), Err(KeyError::Empty));
+        assert_eq!(directory(&"k".repeat(256)), Err(KeyError::TooLong(256)));
+        for key in [".", ".."] {
+            assert_eq!(directory(key), Err(KeyError::NotAName(key.to_owned())));
+        }
+        for (key, character) in [("a/b", '/'), ("a\\b", '\\'), ("a\0", '\0'), ("\u{85}", '\u{85}')]
+        {
+            assert_eq!(directory(key), Err(KeyError::Character { key: key.to_owned(), character }));
+        }
+    }
 }

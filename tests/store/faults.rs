@@ -155,12 +155,12 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
                         assert_eq!(got.ok(), secret, "{told}");
                         let mut expected = with(&before, content(), None);
                         if recorded.is_ok() {
-                            expected = with(&expected, &names.meta, Some(b""));
+                            expected = with(&expected, names.meta(), Some(b""));
                         } else {
                             assert!(!script.is_empty(), "{told}");
                         }
                         if marker.is_some() {
-                            expected = with(&expected, &names.claim, marker);
+                            expected = with(&expected, names.claim(), marker);
                         }
                         assert_eq!(after, expected, "{told}");
                         0
@@ -177,12 +177,12 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
                             Left::Content => (before.clone(), 2),
                             Left::ClaimName => {
                                 assert!(secret.is_some(), "{told}");
-                                (with(&taken, &names.claim, secret.as_deref()), 3)
+                                (with(&taken, names.claim(), secret.as_deref()), 3)
                             }
-                            Left::ContentAndMarker => (with(&before, &names.claim, marker), 4),
+                            Left::ContentAndMarker => (with(&before, names.claim(), marker), 4),
                             Left::Marker => {
                                 assert_eq!(secret, None, "{told}");
-                                (with(&before, &names.claim, marker), 5)
+                                (with(&before, names.claim(), marker), 5)
                             }
                             Left::Nothing => panic!("nobody else was there: {told}"),
                         };
@@ -207,8 +207,8 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
 fn put_right(left: Left, names: &Names, world: &mut SimFs) {
     match left {
         Left::Content | Left::Nothing => {}
-        Left::ClaimName => world.rename(&names.claim, &names.content).expect("it is there"),
-        Left::ContentAndMarker | Left::Marker => world.unlink(&names.claim).expect("it is there"),
+        Left::ClaimName => world.rename(names.claim(), names.content()).expect("it is there"),
+        Left::ContentAndMarker | Left::Marker => world.unlink(names.claim()).expect("it is there"),
     }
 }
 

@@ -247,7 +247,7 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
     for steps in [1, 2] {
         crash(Claim::<OsFile>::new(Mechanism::RenameUnique, names.clone()), steps, &mut &fs_);
         assert!(matches!(store.claim("key"), Err(ClaimError::Gone { .. })));
-        let dead = folder.path().join(&names.claim);
+        let dead = folder.path().join(names.claim());
         assert_eq!(path_leaves(&store), std::slice::from_ref(&dead));
         assert_eq!(fs::read(&dead).ok().as_deref(), Some(&b"secret"[..]));
         assert_eq!(store.expire("key"), Ok(false));
@@ -268,9 +268,9 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
     store.put("marked", b"secret").expect("it is new");
     let names = Names::new(Path::new("marked"), Mechanism::ClaimFile, "");
     crash(Claim::<OsFile>::new(Mechanism::ClaimFile, names.clone()), 2, &mut &fs_);
-    assert!(path_leaves(&store).contains(&folder.path().join(&names.claim)));
+    assert!(path_leaves(&store).contains(&folder.path().join(names.claim())));
     crash(Expire::new(Path::new("marked")), 9, &mut &fs_);
-    assert!(!path_leaves(&store).contains(&folder.path().join(&names.claim)));
+    assert!(!path_leaves(&store).contains(&folder.path().join(names.claim())));
 }
 
 #[test]

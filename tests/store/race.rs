@@ -213,10 +213,10 @@ fn nothing_vanishes(
         let answered = state.outputs().any(|told| match told {
             Told::Delivered(got) | Told::Expired(got) => got == secret,
             Told::ClaimFailed { left: Left::ClaimName, names } => {
-                tree.bytes(&names.claim) == Some(secret)
+                tree.bytes(names.claim()) == Some(secret)
             }
             Told::ClaimFailed { left: Left::ContentAndMarker, names } => {
-                tree.bytes(&names.content) == Some(secret) && tree.bytes(&names.claim).is_some()
+                tree.bytes(names.content()) == Some(secret) && tree.bytes(names.claim()).is_some()
             }
             _ => false,
         });
@@ -364,7 +364,7 @@ fn content_that_cannot_go_back_because_new_content_is_there_stays_under_its_clai
     let [uploader] = <[Role; 1]>::try_from(Others::Uploader.roles()).expect("one");
     assert_eq!(drive(uploader, &[], &mut world).0, Ok(Told::Stored));
     assert_eq!(world.step(claiming, None), Step::Done(Err(Left::ClaimName)));
-    assert_eq!(world.world.tree().bytes(&names.claim), Some(FIRST));
+    assert_eq!(world.world.tree().bytes(names.claim()), Some(FIRST));
     assert!(next_claim_gets(&world, Mechanism::RenameUnique, SECOND));
 }
 

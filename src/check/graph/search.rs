@@ -4,6 +4,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use num_bigint::BigUint;
 use rustc_hash::FxBuildHasher;
 
@@ -17,7 +18,7 @@ use crate::check::system::{Group, Locals, State, System};
 use crate::check::{Schedule, Value};
 
 /// States expanded in one go, so that what is found waits in bounded memory to be taken in.
-const ROUND: usize = 1 << 16;
+const ROUND: usize = 1 << 17;
 
 /// With many actors a state has as many successors and is as wide: fewer of them in one go then.
 fn round(actors: usize) -> usize {
@@ -40,7 +41,9 @@ pub(super) enum Stop {
 
 /// The states whose hash falls here, in the order they were found.
 struct Shard<K> {
-    index: HashTable<u32>,
+    /// Each key once more, with its position: a look at another place in memory would cost more
+    /// than the room.
+    index: HashTable<(K, u32)>,
     keys: Vec<K>,
     /// The id of the state from which each was first reached; the root's own for the root.
     parents: Vec<u32>,
@@ -52,20 +55,22 @@ impl<K: Tuple> Shard<K> {
     }
 
     fn find(&self, hash: u64, key: &K) -> Option<u32> {
-        self.index.find(hash, |at| self.keys[*at as usize] == *key).copied()
+        self.index.find(hash, |(known, _)| known == key).map(|(_, at)| *at)
     }
 
     /// Takes in a state, unless it is known. The answer is its position if it is new.
     fn insert(&mut self, hash: u64, key: K, parent: u32) -> Option<u32> {
-        if self.find(hash, &key).is_some() {
-            return None;
+        let rehash = |(key, _): &(K, u32)| FxBuildHasher.hash_one(key);
+        match self.index.entry(hash, |(known, _)| *known == key, rehash) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(new) => {
+                let at = u32::try_from(self.keys.len()).expect(TOO_MANY);
+                self.keys.push(key.clone());
+                self.parents.push(parent);
+                new.insert((key, at));
+                Some(at)
+            }
         }
-        let at = u32::try_from(self.keys.len()).expect(TOO_MANY);
-        self.keys.push(key);
-        self.parents.push(parent);
-        let keys = &self.keys;
-        self.index.insert_unique(hash, at, |at| FxBuildHasher.hash_one(&keys[*at as usize]));
-        Some(at)
     }
 }
 
@@ -192,13 +197,19 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             .collect();
         let system = self.system;
         let pending: usize = incoming.iter().flatten().map(Vec::len).sum();
+        // What has yet to be decided by single states.
+        let open: Vec<usize> = (0..system.properties.len())
+            .filter(|index| system.properties[*index].kind() != PropertyKind::Finally)
+            .filter(|index| self.decided[*index].is_none())
+            .collect();
+        let open = &open[..];
         let alone = pending < 4096 || self.workers.len() == 1;
         let each = count.div_ceil(self.workers.len());
         let work = self.shards.chunks_mut(each).zip(incoming.chunks_mut(each));
         let work = work.zip(&mut self.workers).enumerate();
         let taken: Vec<Taken> = if alone {
             work.map(|(part, ((shards, incoming), worker))| {
-                take_in_part(system, worker, shards, incoming, part * each, count)
+                take_in_part(system, worker, shards, incoming, part * each, count, open)
             })
             .collect()
         } else {
@@ -206,7 +217,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
                 let running: Vec<_> = work
                     .map(|(part, ((shards, incoming), worker))| {
                         scope.spawn(move || {
-                            take_in_part(system, worker, shards, incoming, part * each, count)
+                            take_in_part(system, worker, shards, incoming, part * each, count, open)
                         })
                     })
                     .collect();
@@ -512,9 +523,11 @@ fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
     incoming: &mut [Vec<Vec<(K, u32)>>],
     first_shard: usize,
     shard_count: usize,
+    open: &[usize],
 ) -> Taken {
     // Others may have met worlds and local states that this worker has not.
     worker.catch_up();
+    let mut open = open.to_vec();
     let mut taken = Taken { new: Vec::new(), decided: vec![None; system.properties.len()] };
     let mut locals = vec![0; system.actors.len()];
     for (offset, (shard, incoming)) in shards.iter_mut().zip(incoming).enumerate() {
@@ -526,18 +539,20 @@ fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
                 .and_then(|id| id.checked_add((first_shard + offset) as u32))
                 .expect(TOO_MANY);
             taken.new.push(id);
+            if open.is_empty() {
+                continue;
+            }
             let world = shard.keys[at as usize].unpack(&mut locals);
             let state = state(worker, world, &locals);
-            for (decided, property) in taken.decided.iter_mut().zip(&system.properties) {
-                let decides = match property.kind() {
-                    PropertyKind::Always => false,
-                    PropertyKind::Reachable => true,
-                    PropertyKind::Finally => continue,
-                };
-                if decided.is_none() && property.is_true_in(&state) == decides {
-                    *decided = Some(id);
+            open.retain(|index| {
+                let property = &system.properties[*index];
+                let decides = property.kind() == PropertyKind::Reachable;
+                let decided = property.is_true_in(&state) == decides;
+                if decided {
+                    taken.decided[*index] = Some(id);
                 }
-            }
+                !decided
+            });
         }
     }
     taken

@@ -5,8 +5,9 @@ use std::hash::Hash;
 
 /// A world's code and the code of each actor's local state.
 ///
-/// Two sizes: a `u128` for the many small systems, a boxed slice for whatever does not fit. Both
-/// hold the codes themselves, never a fingerprint: two states are equal only if they are.
+/// Three sizes: a `u64` (12 actors, 16 local states, 65,536 worlds), a `u128` (13 actors, 256 local
+/// states, 16 million worlds), a boxed slice for whatever does not fit. All hold the codes
+/// themselves, never a fingerprint: two states are equal only if they are.
 pub(super) trait Tuple: Clone + Eq + Hash + Send + Sync {
     /// `None` where a code is too large for this size.
     fn pack(world: u32, locals: &[u32]) -> Option<Self>;
@@ -18,42 +19,50 @@ pub(super) trait Tuple: Clone + Eq + Hash + Send + Sync {
     fn with(&self, world: u32, actor: usize, local: u32) -> Option<Self>;
 }
 
-const LOCAL_BITS: usize = 8;
-const MAX_LOCALS: usize = 13;
-const WORLD_SHIFT: usize = MAX_LOCALS * LOCAL_BITS;
-const WORLD_BITS: usize = u128::BITS as usize - WORLD_SHIFT;
-
-impl Tuple for u128 {
-    fn pack(world: u32, locals: &[u32]) -> Option<u128> {
-        if locals.len() > MAX_LOCALS || world >> WORLD_BITS != 0 {
-            return None;
-        }
-        let mut packed = u128::from(world) << WORLD_SHIFT;
-        for (actor, local) in locals.iter().enumerate() {
-            if local >> LOCAL_BITS != 0 {
-                return None;
+/// An integer of `$locals` local states of `$each` bits each, the world above them.
+macro_rules! packed {
+    ($integer:ty, $locals:expr, $each:expr) => {
+        impl Tuple for $integer {
+            fn pack(world: u32, locals: &[u32]) -> Option<Self> {
+                const SHIFT: usize = $locals * $each;
+                if locals.len() > $locals
+                    || <$integer>::from(world) >> (<$integer>::BITS as usize - SHIFT) != 0
+                {
+                    return None;
+                }
+                let mut packed = <$integer>::from(world) << SHIFT;
+                for (actor, local) in locals.iter().enumerate() {
+                    if local >> $each != 0 {
+                        return None;
+                    }
+                    packed |= <$integer>::from(*local) << (actor * $each);
+                }
+                Some(packed)
             }
-            packed |= u128::from(*local) << (actor * LOCAL_BITS);
-        }
-        Some(packed)
-    }
 
-    fn unpack(&self, locals: &mut [u32]) -> u32 {
-        for (actor, local) in locals.iter_mut().enumerate() {
-            *local = u32::from((self >> (actor * LOCAL_BITS)) as u8);
-        }
-        (self >> WORLD_SHIFT) as u32
-    }
+            fn unpack(&self, locals: &mut [u32]) -> u32 {
+                for (actor, local) in locals.iter_mut().enumerate() {
+                    *local = (self >> (actor * $each)) as u32 & ((1 << $each) - 1);
+                }
+                (self >> ($locals * $each)) as u32
+            }
 
-    fn with(&self, world: u32, actor: usize, local: u32) -> Option<u128> {
-        if world >> WORLD_BITS != 0 || local >> LOCAL_BITS != 0 {
-            return None;
+            fn with(&self, world: u32, actor: usize, local: u32) -> Option<Self> {
+                const SHIFT: usize = $locals * $each;
+                let world = <$integer>::from(world);
+                if world >> (<$integer>::BITS as usize - SHIFT) != 0 || local >> $each != 0 {
+                    return None;
+                }
+                let mask: $integer = (1 << $each) - 1;
+                let others = self & !(mask << (actor * $each)) & ((1 << SHIFT) - 1);
+                Some(others | <$integer>::from(local) << (actor * $each) | world << SHIFT)
+            }
         }
-        let shift = actor * LOCAL_BITS;
-        let others = self & !(0xff << shift) & ((1 << WORLD_SHIFT) - 1);
-        Some(others | u128::from(local) << shift | u128::from(world) << WORLD_SHIFT)
-    }
+    };
 }
+
+packed!(u64, 12, 4);
+packed!(u128, 13, 8);
 
 impl Tuple for Box<[u32]> {
     fn pack(world: u32, locals: &[u32]) -> Option<Self> {
@@ -92,6 +101,23 @@ mod tests {
             "the old world and local state leave no bit behind"
         );
         assert_eq!(wide.with(1, 2, 4), <Box<[u32]>>::pack(1, &[3, 0, 4, 17, 9]));
+    }
+
+    #[test]
+    fn the_smallest_size_holds_the_same_state() {
+        let locals = [3, 0, 15, 7, 9, 1, 2, 4, 5, 6, 8, 15];
+        let small = u64::pack(65_535, &locals).unwrap();
+        let mut unpacked = [0; 12];
+        assert_eq!(small.unpack(&mut unpacked), 65_535);
+        assert_eq!(unpacked, locals);
+        let mut next = locals;
+        next[11] = 2;
+        assert_eq!(small.with(1, 11, 2), u64::pack(1, &next));
+        assert_eq!(u64::pack(65_536, &[0]), None);
+        assert_eq!(u64::pack(0, &[16]), None);
+        assert_eq!(u64::pack(0, &[0; 13]), None);
+        assert_eq!(small.with(65_536, 0, 0), None);
+        assert_eq!(small.with(0, 0, 16), None);
     }
 
     #[test]

@@ -1,0 +1,482 @@
+//! Claims per second, for every variant, beside the bare system calls written by hand: uncontended,
+//! one download wanted by 2 to 16 threads, many downloads claimed by several threads.
+//!
+//! The bare calls get everything ready made: the paths as C strings, the name of the claim among
+//! them. What `OneTimeStore` does beyond the calls (look at the key, build the paths, make a name
+//! that nobody else has) is therefore counted against it in full.
+
+use std::ffi::CString;
+use std::hint::black_box;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use criterion::{
+    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
+use rustix::fs::{self as sys, Access, AtFlags, CWD, FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
+use toctou::fs::{OsFile, OsFs};
+use toctou::models::download::{Told, client_of};
+use toctou::run;
+use toctou::store::{ClaimError, Mechanism, OneTimeStore};
+
+const SECRET: &[u8] = b"the launch code";
+/// Claims timed in one go: many, so that reading the clock costs nothing; few, so that noise
+/// falls on a few.
+const BATCH: usize = 64;
+const THREADS: [usize; 4] = [2, 4, 8, 16];
+
+/// How a download is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variant {
+    OpenThenRemove,
+    MetaCheckFirst,
+    Shipping(Mechanism),
+}
+
+impl Variant {
+    fn all() -> Vec<Variant> {
+        let vulnerable = [Variant::OpenThenRemove, Variant::MetaCheckFirst];
+        vulnerable.into_iter().chain(Mechanism::ALL.map(Variant::Shipping)).collect()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Variant::OpenThenRemove => "open-then-remove",
+            Variant::MetaCheckFirst => "meta-check-first",
+            Variant::Shipping(Mechanism::RenameFixed) => "rename-fixed-name",
+            Variant::Shipping(Mechanism::RenameUnique) => "rename-unique-name",
+            Variant::Shipping(Mechanism::UnlinkDecides) => "unlink-decides",
+            Variant::Shipping(Mechanism::ClaimFile) => "claim-file",
+            Variant::Shipping(Mechanism::AdvisoryLock) => "advisory-lock",
+        }
+    }
+}
+
+/// Who claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// The system calls alone.
+    Bare,
+    /// The library: `OneTimeStore`, or the model's machine for what no store ships.
+    Library,
+}
+
+impl By {
+    const BOTH: [By; 2] = [By::Bare, By::Library];
+
+    fn name(self) -> &'static str {
+        match self {
+            By::Bare => "bare",
+            By::Library => "library",
+        }
+    }
+}
+
+/// A directory of downloads, and all that is needed to claim them either way.
+struct Place {
+    variant: Variant,
+    store: OneTimeStore,
+    directory: OwnedFd,
+    downloads: Vec<Download>,
+    folder: tempfile::TempDir,
+}
+
+struct Download {
+    name: String,
+    /// For the machines of the model, which know one download only, by the name `key`: a world
+    /// of its own.
+    world: OsFs,
+    paths: Paths,
+}
+
+/// One download's files, as the bare calls name them.
+struct Paths {
+    directory: CString,
+    content: CString,
+    meta: CString,
+    fixed: CString,
+    marker: CString,
+    /// A claim name for each thread.
+    unique: Vec<CString>,
+}
+
+impl Place {
+    fn new(variant: Variant, downloads: usize) -> Place {
+        let folder = tempfile::tempdir_in(parent()).expect("a temporary directory");
+        let mechanism = match variant {
+            Variant::Shipping(mechanism) => mechanism,
+            _ => Mechanism::default(),
+        };
+        let store = OneTimeStore::open(folder.path()).expect("a directory of our own");
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = sys::openat(CWD, folder.path(), flags, Mode::empty()).expect("it is there");
+        let downloads = (0..downloads).map(|number| download(folder.path(), variant, number));
+        let downloads = downloads.collect();
+        let store = store.mechanism(mechanism).durable(false);
+        Place { variant, store, directory, downloads, folder }
+    }
+
+    /// Puts a download as if for the first time.
+    fn put(&self, number: usize) {
+        let download = &self.downloads[number];
+        for old in [&download.paths.marker, &download.paths.meta] {
+            let _ = sys::unlinkat(&self.directory, old.as_c_str(), AtFlags::empty());
+        }
+        match self.variant {
+            Variant::Shipping(_) => {
+                self.store.replace(&download.name, SECRET).expect("there is room");
+            }
+            _ => {
+                let content = Path::new(&download.name).join("key/content");
+                std::fs::write(self.folder.path().join(content), SECRET).expect("there is room");
+            }
+        }
+    }
+
+    /// Claims a download; whether it was won.
+    #[inline]
+    fn claim(&self, by: By, number: usize, thread: usize) -> bool {
+        match (by, self.variant) {
+            (By::Library, Variant::Shipping(_)) => {
+                match self.store.claim(&self.downloads[number].name) {
+                    Ok(claimed) => {
+                        black_box(&claimed);
+                        true
+                    }
+                    Err(ClaimError::Gone { .. }) => false,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            (By::Library, variant) => {
+                let client = client_of::<OsFile>(variant.name(), thread).expect("a known variant");
+                match run(client, &mut &self.downloads[number].world) {
+                    Told::Delivered(secret) => black_box(secret) == SECRET,
+                    Told::Gone => false,
+                    told => panic!("{told:?}"),
+                }
+            }
+            (By::Bare, variant) => {
+                let paths = &self.downloads[number].paths;
+                match bare(&self.directory, paths, variant, thread) {
+                    Ok(won) => won,
+                    Err(errno) => panic!("{errno}"),
+                }
+            }
+        }
+    }
+}
+
+fn download(folder: &Path, variant: Variant, number: usize) -> Download {
+    let name = format!("download-{number}");
+    let inner = match variant {
+        Variant::Shipping(_) => name.clone(),
+        _ => format!("{name}/key"),
+    };
+    std::fs::create_dir_all(folder.join(&inner)).expect("a directory of our own");
+    let c = |path: String| CString::new(path).expect("no NUL in it");
+    Download {
+        world: OsFs::open(folder.join(&name)).expect("it was just made"),
+        paths: Paths {
+            content: c(format!("{inner}/content")),
+            meta: c(format!("{inner}/meta")),
+            fixed: c(format!("{inner}/content.download")),
+            marker: c(format!("{inner}/claim")),
+            unique: (0..16)
+                .map(|thread| c(format!("{inner}/content.{:016x}-4d2-{thread:x}", 1u64 << 63)))
+                .collect(),
+            directory: c(inner),
+        },
+        name,
+    }
+}
+
+/// Each variant's system calls, by hand.
+fn bare(at: &OwnedFd, paths: &Paths, variant: Variant, thread: usize) -> Result<bool, Errno> {
+    let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = |path: &CString| sys::openat(at, path.as_c_str(), read, Mode::empty());
+    let unlink = |path: &CString| sys::unlinkat(at, path.as_c_str(), AtFlags::empty());
+    let mark = || {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
+        sys::openat(at, paths.meta.as_c_str(), flags, Mode::RUSR | Mode::WUSR).map(drop)
+    };
+    let won = |content: OwnedFd| {
+        mark()?;
+        black_box(&content);
+        Ok(true)
+    };
+    let by_rename = |claim: &CString| {
+        match sys::renameat(at, paths.content.as_c_str(), at, claim.as_c_str()) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(errno),
+        }
+        let content = open(claim)?;
+        unlink(claim)?;
+        won(content)
+    };
+    match variant {
+        Variant::OpenThenRemove | Variant::MetaCheckFirst => {
+            if variant == Variant::MetaCheckFirst {
+                let found = AtFlags::SYMLINK_NOFOLLOW;
+                match sys::accessat(at, paths.meta.as_c_str(), Access::EXISTS, found) {
+                    Ok(()) => return Ok(false),
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            let content = match open(&paths.content) {
+                Ok(content) => content,
+                Err(Errno::NOENT) => return Ok(false),
+                Err(errno) => return Err(errno),
+            };
+            let _ = unlink(&paths.content);
+            mark()?;
+            let mut buffer = [0; 64];
+            let count = rustix::io::read(&content, &mut buffer)?;
+            Ok(black_box(&buffer[..count]) == SECRET)
+        }
+        Variant::Shipping(Mechanism::RenameFixed) => by_rename(&paths.fixed),
+        Variant::Shipping(Mechanism::RenameUnique) => {
+            // No name is one's own after a fork unless this is asked each time, so it is one of
+            // the mechanism's calls. Writing it into the name is not counted here.
+            black_box(rustix::process::getpid());
+            by_rename(&paths.unique[thread])
+        }
+        Variant::Shipping(Mechanism::UnlinkDecides) => {
+            let content = match open(&paths.content) {
+                Ok(content) => content,
+                Err(Errno::NOENT) => return Ok(false),
+                Err(errno) => return Err(errno),
+            };
+            match unlink(&paths.content) {
+                Ok(()) => won(content),
+                Err(Errno::NOENT) => Ok(false),
+                Err(errno) => Err(errno),
+            }
+        }
+        Variant::Shipping(Mechanism::ClaimFile) => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let mode = Mode::RUSR | Mode::WUSR;
+            match sys::openat(at, paths.marker.as_c_str(), flags, mode) {
+                Ok(marker) => drop(marker),
+                Err(Errno::EXIST) => return Ok(false),
+                Err(errno) => return Err(errno),
+            }
+            let content = open(&paths.content)?;
+            unlink(&paths.content)?;
+            won(content)
+        }
+        Variant::Shipping(Mechanism::AdvisoryLock) => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let lock = sys::openat(at, paths.directory.as_c_str(), flags, Mode::empty())?;
+            flock(&lock, FlockOperation::LockExclusive)?;
+            let content = match open(&paths.content) {
+                Ok(content) => Some(content),
+                Err(Errno::NOENT) => None,
+                Err(errno) => return Err(errno),
+            };
+            let won = match content {
+                None => false,
+                Some(content) => {
+                    unlink(&paths.content)?;
+                    won(content)?
+                }
+            };
+            flock(&lock, FlockOperation::Unlock)?;
+            Ok(won)
+        }
+    }
+}
+
+/// Memory, where the system has a directory for that; a disk measures itself rather than claims.
+fn parent() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let usable = tempfile::tempdir_in(&memory).is_ok();
+    if usable { memory } else { std::env::temp_dir() }
+}
+
+/// Puts and claims every download once; the time that the claims took.
+fn batch(place: &Place, by: By) -> Duration {
+    let count = place.downloads.len();
+    (0..count).for_each(|number| place.put(number));
+    let started = Instant::now();
+    for number in 0..count {
+        assert!(place.claim(by, number, 0), "nobody else claims");
+    }
+    started.elapsed()
+}
+
+/// One claim after the other: the library and the bare calls take turns in one directory, so that
+/// what the machine does meanwhile falls on both.
+fn overhead(criterion: &mut Criterion) {
+    println!("downloads are in {}", parent().display());
+    let mut group = criterion.benchmark_group("overhead");
+    group.sample_size(20).sampling_mode(SamplingMode::Flat);
+    group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(500));
+    group.throughput(Throughput::Elements(1));
+    for variant in Variant::all() {
+        let place = Place::new(variant, BATCH);
+        for by in By::BOTH {
+            group.bench_function(BenchmarkId::new(by.name(), variant.name()), |bencher| {
+                bencher.iter_custom(|count| {
+                    let mut took = Duration::ZERO;
+                    let batches = count.div_ceil(BATCH as u64);
+                    for _ in 0..batches {
+                        took += batch(&place, by);
+                    }
+                    took.mul_f64(count as f64 / (batches * BATCH as u64) as f64)
+                });
+            });
+        }
+        print_overhead(&place);
+    }
+    group.finish();
+}
+
+/// Prints how much more the library takes: the median over many pairs of batches run next to one
+/// another, so that what the machine does meanwhile falls on both.
+fn print_overhead(place: &Place) {
+    const PAIRS: usize = 300;
+    let mut ratios = Vec::with_capacity(PAIRS);
+    let mut all = [Vec::with_capacity(PAIRS), Vec::with_capacity(PAIRS)];
+    for pair in 0..PAIRS {
+        // Who goes first takes turns, too.
+        let mut took = [Duration::ZERO; 2];
+        for by in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
+            took[by] = batch(place, By::BOTH[by]);
+            all[by].push(took[by].as_nanos() as f64 / BATCH as f64);
+        }
+        ratios.push(took[1].as_secs_f64() / took[0].as_secs_f64());
+    }
+    let [bare, library] = &mut all;
+    println!(
+        "overhead/{}: bare {:.0} ns, library {:.0} ns a claim; ratio of medians {:+.1} %, \
+         median of {PAIRS} ratios {:+.1} %",
+        place.variant.name(),
+        median(bare),
+        median(library),
+        (median(library) / median(bare) - 1.0) * 100.0,
+        (median(&mut ratios) - 1.0) * 100.0,
+    );
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Threads that are started once and let go together, round after round.
+///
+/// In each round every thread claims its part of the downloads. The time counted is
+/// from the first thread's first claim to the last one's last.
+struct Crowd<'a> {
+    place: &'a Place,
+    by: By,
+    threads: usize,
+    /// Whether everybody wants every download, or each its part of them.
+    all_want_all: bool,
+}
+
+impl Crowd<'_> {
+    fn rounds(&self, rounds: u64) -> Duration {
+        let start = Barrier::new(self.threads + 1);
+        let end = Barrier::new(self.threads + 1);
+        let over = AtomicBool::new(false);
+        let winners = AtomicUsize::new(0);
+        let origin = Instant::now();
+        let downloads = self.place.downloads.len();
+        std::thread::scope(|scope| {
+            let (start, end, over, winners) = (&start, &end, &over, &winners);
+            let (tell, told) = std::sync::mpsc::channel();
+            for thread in 0..self.threads {
+                let tell = tell.clone();
+                scope.spawn(move || {
+                    let mine = if self.all_want_all {
+                        0..downloads
+                    } else {
+                        let each = downloads / self.threads;
+                        thread * each..(thread + 1) * each
+                    };
+                    loop {
+                        start.wait();
+                        if over.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let started = origin.elapsed();
+                        let claims = mine.clone();
+                        let won = claims
+                            .filter(|number| self.place.claim(self.by, *number, thread))
+                            .count();
+                        let _ = tell.send((started, origin.elapsed()));
+                        winners.fetch_add(won, Ordering::Relaxed);
+                        end.wait();
+                    }
+                });
+            }
+            let mut took = Duration::ZERO;
+            for _ in 0..rounds {
+                (0..downloads).for_each(|number| self.place.put(number));
+                winners.store(0, Ordering::Relaxed);
+                start.wait();
+                end.wait();
+                let times: Vec<_> = told.try_iter().collect();
+                let first = times.iter().map(|(started, _)| *started).min().unwrap_or_default();
+                let last = times.iter().map(|(_, ended)| *ended).max().unwrap_or_default();
+                took += last - first;
+                if let Variant::Shipping(_) = self.place.variant {
+                    assert_eq!(winners.load(Ordering::Relaxed), downloads, "one winner each");
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+            start.wait();
+            took
+        })
+    }
+}
+
+/// One download, everybody wants it: a round of attempts of which one wins.
+fn one_key(criterion: &mut Criterion) {
+    for variant in Variant::all() {
+        let place = Place::new(variant, 1);
+        let mut group = criterion.benchmark_group(format!("one key/{}", variant.name()));
+        group.sample_size(10).sampling_mode(SamplingMode::Flat);
+        group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
+        for threads in THREADS {
+            group.throughput(Throughput::Elements(threads as u64));
+            for by in By::BOTH {
+                let crowd = Crowd { place: &place, by, threads, all_want_all: true };
+                group.bench_function(BenchmarkId::new(by.name(), threads), |bencher| {
+                    bencher.iter_custom(|count| crowd.rounds(count));
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+/// Many downloads, each thread has its own: a round claims all.
+fn many_keys(criterion: &mut Criterion) {
+    const KEYS: usize = 256;
+    const CLAIMERS: usize = 4;
+    let mut group = criterion.benchmark_group("many keys");
+    group.sample_size(10).sampling_mode(SamplingMode::Flat);
+    group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
+    group.throughput(Throughput::Elements(KEYS as u64));
+    for variant in Variant::all() {
+        let place = Place::new(variant, KEYS);
+        for by in By::BOTH {
+            let crowd = Crowd { place: &place, by, threads: CLAIMERS, all_want_all: false };
+            group.bench_function(BenchmarkId::new(by.name(), variant.name()), |bencher| {
+                bencher.iter_custom(|count| crowd.rounds(count));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, overhead, one_key, many_keys);
+criterion_main!(benches);
