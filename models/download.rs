@@ -172,6 +172,7 @@ static VARIANTS: &[Variant] = &[
         about: "creating claim exclusively decides; it stays",
         breaks: &[
             breaks("clients", "nothing-left", 1),
+            breaks("janitor", "gone-not-error", 1),
             breaks("janitor", "nothing-left", 1),
             breaks("reupload", "exactly-once", 1),
             breaks("reupload", "nothing-left", 1),

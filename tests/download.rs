@@ -209,7 +209,7 @@ fn compare_all(clients: usize, few: u64) -> (usize, usize) {
 
 #[test]
 fn all_engines_agree_on_three_clients_of_everything() {
-    assert_eq!(compare_all(3, 7_000).1, 0);
+    assert_eq!(compare_all(3, 12_000).1, 0);
 }
 
 #[test]

@@ -31,8 +31,9 @@ pub enum Mechanism {
     /// Open `content`, then unlink it; the unlink decides. One system call fewer. Not when the key
     /// is put anew meanwhile: the unlink may remove other content than was opened.
     UnlinkDecides,
-    /// Create `claim` exclusively; the creation decides. After a delivery the file stays, expired or
-    /// not, so a key can be used once. Not when the content is replaced, or expired and put anew,
+    /// Create `claim` exclusively; the creation decides. The file stays, delivered or expired, so a
+    /// key can be used once; a claim that comes before the content uses it up too, and says so
+    /// ([`Left::Marker`]). Not when the content is replaced, or expired and put anew,
     /// meanwhile: the unlink may remove other content than was opened.
     ClaimFile,
     /// Hold an advisory lock on the download's directory from looking to unlinking. Not when the
@@ -181,12 +182,12 @@ pub enum Left {
 /// ```
 ///
 /// The call that decides answers `ENOENT` (or `EEXIST`, for the marker) to everyone but the winner,
-/// who is told `Gone`. So is a claim that finds no content by its marker or lock, or no longer when
-/// it unlinks: then an expiry was told that it removed the content unclaimed, and that stays true.
+/// who is told `Gone`. So is a claim by lock or marker that finds no content any more when it
+/// unlinks: then an expiry was told that it removed the content unclaimed, and that stays true.
 ///
 /// Once renamed, content that cannot be opened or unlinked (`EMFILE`, say) is renamed back, and a
-/// marker that delivers nothing is removed. Claims that come in between are told `Gone` all the
-/// same: to them it was.
+/// marker that keeps others from such content is removed. Claims that come in between are told
+/// `Gone` all the same: to them it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claim<File> {
     names: Arc<Names>,
@@ -208,14 +209,7 @@ enum At<File> {
     Mark { content: File, lock: Option<File> },
     Unlock { lock: File, end: ClaimEnd<File> },
     RenameBack { call: &'static str, errno: Errno },
-    RemoveMarker { because: NoDelivery },
-}
-
-/// Why a marker is of no use any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum NoDelivery {
-    NoContent,
-    Failed { call: &'static str, errno: Errno },
+    RemoveMarker { call: &'static str, errno: Errno },
 }
 
 impl<File> Claim<File> {
@@ -309,8 +303,9 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                     (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                         rest.ends(lock, ClaimEnd::Gone)
                     }
-                    (Err(Errno::NOENT), Mechanism::ClaimFile) => {
-                        rest.goes_on(At::RemoveMarker { because: NoDelivery::NoContent })
+                    // To remove the marker would let any number of claims each make one in turn.
+                    (Err(errno @ Errno::NOENT), Mechanism::ClaimFile) => {
+                        Step::Done(failed("open", errno, Left::Marker))
                     }
                     (
                         Err(errno @ Errno::NOENT),
@@ -320,8 +315,7 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                         rest.goes_on(At::RenameBack { call: "open", errno })
                     }
                     (Err(errno), Mechanism::ClaimFile) => {
-                        let because = NoDelivery::Failed { call: "open", errno };
-                        rest.goes_on(At::RemoveMarker { because })
+                        rest.goes_on(At::RemoveMarker { call: "open", errno })
                     }
                     (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                         rest.ends(lock, failed("open", errno, Left::Content))
@@ -336,9 +330,8 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                     rest.ends(lock, ClaimEnd::Gone)
                 }
-                (Err(Errno::NOENT), Mechanism::ClaimFile) => {
-                    rest.goes_on(At::RemoveMarker { because: NoDelivery::NoContent })
-                }
+                // It was expired meanwhile. The key was used all the same, and the marker stays.
+                (Err(Errno::NOENT), Mechanism::ClaimFile) => Step::Done(ClaimEnd::Gone),
                 // The rename decided: whoever else removed the claim's name took nothing away.
                 (Err(Errno::NOENT), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
                     rest.goes_on(At::Mark { content, lock })
@@ -347,8 +340,7 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                     rest.goes_on(At::RenameBack { call: "unlink", errno })
                 }
                 (Err(errno), Mechanism::ClaimFile) => {
-                    let because = NoDelivery::Failed { call: "unlink", errno };
-                    rest.goes_on(At::RemoveMarker { because })
+                    rest.goes_on(At::RemoveMarker { call: "unlink", errno })
                 }
                 (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
                     rest.ends(lock, failed("unlink", errno, Left::Content))
@@ -380,21 +372,12 @@ impl<F: FileSystem> Process<F> for Claim<F::File> {
                 };
                 Step::Done(failed(call, errno, left))
             }
-            At::RemoveMarker { because } => {
-                let removed = match fs.unlink(rest.names.claim()) {
-                    Ok(()) | Err(Errno::NOENT) => Ok(()),
-                    Err(errno) => Err(errno),
+            At::RemoveMarker { call, errno } => {
+                let left = match fs.unlink(rest.names.claim()) {
+                    Ok(()) | Err(Errno::NOENT) => Left::Content,
+                    Err(_) => Left::ContentAndMarker,
                 };
-                Step::Done(match (because, removed) {
-                    (NoDelivery::NoContent, Ok(())) => ClaimEnd::Gone,
-                    (NoDelivery::NoContent, Err(errno)) => failed("unlink", errno, Left::Marker),
-                    (NoDelivery::Failed { call, errno }, Ok(())) => {
-                        failed(call, errno, Left::Content)
-                    }
-                    (NoDelivery::Failed { call, errno }, Err(_)) => {
-                        failed(call, errno, Left::ContentAndMarker)
-                    }
-                })
+                Step::Done(failed(call, errno, left))
             }
         }
     }

@@ -203,10 +203,10 @@ impl OneTimeStore {
         }
     }
 
-    /// Refuses a key whose marker is there. Looking before acting is sound here: a marker that a
-    /// delivery left never goes away by itself.
-    ///
-    /// A claim that is just finding no content is refused too, though its marker is about to go.
+    /// Refuses a key whose marker is there. Looking before acting is sound here as far as it goes: a
+    /// marker never goes away by itself, but where a claim fails and gives its content back. It does
+    /// not go all the way: a claim that comes between this look and the content uses the key up, and
+    /// its own error says so.
     fn refuse_used(&self, key: &str) -> Result<(), PutError> {
         let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim().to_owned();
         match (&self.fs).access(&marker) {

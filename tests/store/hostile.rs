@@ -234,7 +234,7 @@ fn mount(directory: &Path, options: &str) {
 
 fn remount(directory: &Path, how: &str) {
     let mut mount = Command::new("mount");
-    let mount = mount.args(["-o", &format!("remount,{how}")]).arg(directory);
+    let mount = mount.args(["-o", &format!("remount,bind,{how}")]).arg(directory);
     assert!(mount.status().expect("there is a mount command").success(), "{how}");
 }
 

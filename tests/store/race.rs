@@ -369,12 +369,14 @@ fn content_that_cannot_go_back_because_new_content_is_there_stays_under_its_clai
 }
 
 #[test]
-fn a_claim_by_marker_that_came_too_early_does_not_use_up_the_key() {
+fn a_claim_by_marker_that_came_too_early_uses_up_the_key_and_says_so() {
     let world = SimFs::new().with_directory(KEY, Mode::RWXU).expect("it is empty");
     let mut world = Faulty::new(world);
-    let early = claim(Mechanism::ClaimFile, "1").0;
-    assert_eq!(drive(early, &[], &mut world).0, Ok(Told::Gone));
+    let (early, names) = claim(Mechanism::ClaimFile, "1");
+    assert_eq!(drive(early, &[], &mut world).0, Err(Left::Marker));
     let [uploader] = <[Role; 1]>::try_from(Others::Uploader.roles()).expect("one");
     assert_eq!(drive(uploader, &[], &mut world).0, Ok(Told::Stored));
+    assert!(!next_claim_gets(&world, Mechanism::ClaimFile, SECOND));
+    world.world.unlink(names.claim()).expect("it is there");
     assert!(next_claim_gets(&world, Mechanism::ClaimFile, SECOND));
 }
