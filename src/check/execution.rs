@@ -358,19 +358,14 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
 
     /// Notes a maximal execution.
     fn end(&self) {
-        let outcome = (self.unfinished == 0)
-            .then(|| self.recorder.checker.outcome(&self.world, &self.locals));
+        let outcome = self.recorder.checker.outcome(&self.world, &self.locals);
         let mut seen = self.recorder.seen();
         seen.interleavings.insert(self.schedule.as_slice().into());
-        match outcome {
-            Some(outcome) => {
-                seen.outcomes.insert(outcome);
-            }
-            None => {
-                let deadlock = seen.decided.last_mut().expect("one more than properties");
-                if deadlock.as_ref().is_none_or(|known| known.0.len() > self.schedule.len()) {
-                    *deadlock = Some(self.schedule());
-                }
+        seen.outcomes.insert(outcome);
+        if self.deadlocked {
+            let deadlock = seen.decided.last_mut().expect("one more than properties");
+            if deadlock.as_ref().is_none_or(|known| known.0.len() > self.schedule.len()) {
+                *deadlock = Some(self.schedule());
             }
         }
     }

@@ -75,7 +75,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Table<W, P> {
             Local::Running(process) => {
                 let mut after = W::clone(&self.codes.worlds.values()[world as usize]);
                 match process.clone().step(&mut after) {
-                    Step::Blocked(_) => Successor::Blocked,
+                    Step::Blocked(same) => {
+                        // What `Process` promises, and what waiting again and again relies on.
+                        let world = &*self.codes.worlds.values()[world as usize];
+                        assert!(
+                            after == *world && same == *process,
+                            "a step answered Blocked and changed something: {process:?}"
+                        );
+                        Successor::Blocked
+                    }
                     Step::Next(next) => self.follow(after, Local::Running(next)),
                     Step::Done(output) => self.follow(after, Local::Done(output)),
                 }

@@ -250,7 +250,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         self.decided[index.unwrap_or(self.system.properties.len())]
     }
 
-    /// The end states: the world, and where each actor stands.
+    /// The end states, deadlocks among them: the world, and where each actor stands.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&W, Vec<&LocalOf<W, P>>)> {
         let worker = &self.workers[0];
         let mut locals = vec![0; self.system.actors.len()];
@@ -491,7 +491,10 @@ fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
         });
         match leads {
             Leads::On => {}
-            Leads::Stuck => batch.decided[deadlock] = batch.decided[deadlock].or(Some(id)),
+            Leads::Stuck => {
+                batch.ends.push(id);
+                batch.decided[deadlock] = batch.decided[deadlock].or(Some(id));
+            }
             Leads::Ended => {
                 batch.ends.push(id);
                 let world = key.unpack(&mut scratch.locals);

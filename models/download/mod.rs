@@ -1,0 +1,270 @@
+//! The claim-by-rename store. Fourth floor: imports [`store`](crate::store) and the floors below.
+//!
+//! # The system
+//!
+//! A one-time download server (`once`, issue 49 of its tracker). A directory a download holds
+//! `content`, the secret; `meta` is there once it was downloaded. The promise: a secret is handed
+//! out exactly once, and whoever comes late is told that it is gone.
+//!
+//! # The bad interleaving
+//!
+//! ```text
+//! client 1                 client 2
+//! open(content) = ok
+//!                          open(content) = ok      both hold the secret now
+//! unlink(content) = ok
+//!                          unlink(content) = ENOENT, and nobody looks
+//! read = "alpha"
+//!                          read = "alpha"
+//! ```
+//!
+//! # What decides
+//!
+//! One call has to fail for everyone but the winner, and its answer has to be looked at. The
+//! variants differ in which call that is. `rename-fixed-name`, the landed fix, keeps its promise
+//! for every number of clients and breaks it as soon as the key is used again meanwhile: the
+//! second claim's rename lands on the file that the first is about to open. `unlink-decides` saves
+//! a call and breaks in the same place. A claim name of one's own does not.
+
+mod actors;
+mod properties;
+
+use super::{Breaks, Model, Scenario, Variant};
+use crate::case::{Case, FsCase};
+use crate::check::System;
+use crate::fs::{SimFile, SimFs};
+use crate::replay::Furnished;
+use crate::store::Mechanism;
+
+pub use actors::{Actor, Client, Told};
+use actors::{actors, client, furnish};
+use properties::system;
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct Download;
+
+/// The secret that is there at first.
+pub const FIRST: &[u8] = b"alpha";
+/// The secret that an uploader puts under the same key.
+pub const SECOND: &[u8] = b"bravo";
+/// The download that everybody wants.
+const KEY: &str = "key";
+
+/// How a download is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Protocol {
+    OpenThenRemove,
+    MetaCheckFirst,
+    /// One of the shipping ones.
+    Claim(Mechanism),
+    ControlForgetsMeta,
+    ControlMarksFirst,
+}
+
+impl Protocol {
+    /// How the claim is decided, where it is decided at all.
+    fn mechanism(self) -> Option<Mechanism> {
+        match self {
+            Protocol::OpenThenRemove | Protocol::MetaCheckFirst => None,
+            Protocol::Claim(mechanism) => Some(mechanism),
+            Protocol::ControlForgetsMeta | Protocol::ControlMarksFirst => {
+                Some(Mechanism::RenameUnique)
+            }
+        }
+    }
+}
+
+impl Model for Download {
+    fn name(&self) -> &'static str {
+        "download"
+    }
+
+    fn about(&self) -> &'static str {
+        "A one-time download: the secret is handed out exactly once, and late comers are told so."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
+        let (protocol, others) = (protocol(variant)?, others(scenario)?);
+        let system = system(protocol, others, clients);
+        let kernel =
+            Furnished::new(|mut fs| furnish(&mut fs), move || actors(protocol, others, clients));
+        Some(Box::new(FsCase::new(system, kernel)))
+    }
+}
+
+/// The simulated system; `None` if either name is none of this model's.
+///
+/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
+/// same machines before another checker.
+pub fn simulated(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<SimFs, Actor<SimFile>>> {
+    Some(system(protocol(variant)?, others(scenario)?, clients))
+}
+
+/// A client of the download `key`, before its first step, for any file system; `None` if there is
+/// no such variant. `number` names its claim where claims have names of their own.
+pub fn client_of<File>(variant: &str, number: usize) -> Option<Actor<File>> {
+    Some(client(protocol(variant)?, number))
+}
+
+const fn breaks(scenario: &'static str, property: &'static str, from_clients: usize) -> Breaks {
+    Breaks { scenario, property, from_clients }
+}
+
+static VARIANTS: &[Variant] = &[
+    Variant {
+        name: "open-then-remove",
+        origin: "the vulnerable original",
+        about: "open content; unlink it, whatever that answers",
+        breaks: &[
+            breaks("clients", "at-most-once", 2),
+            breaks("clients", "exactly-once", 2),
+            breaks("janitor", "at-most-once", 2),
+            breaks("janitor", "exactly-once", 2),
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 1),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+        ],
+    },
+    Variant {
+        name: "meta-check-first",
+        origin: "looks at meta first",
+        about: "meta is there: gone; then as the original",
+        breaks: &[
+            breaks("clients", "at-most-once", 2),
+            breaks("clients", "exactly-once", 2),
+            breaks("janitor", "at-most-once", 2),
+            breaks("janitor", "exactly-once", 2),
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 1),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 1),
+        ],
+    },
+    Variant {
+        name: "rename-fixed-name",
+        origin: "the landed fix",
+        about: "rename content to content.download decides",
+        breaks: &[
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 2),
+            breaks("reupload", "gone-not-error", 2),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+            breaks("put-again", "gone-not-error", 2),
+        ],
+    },
+    Variant {
+        name: "rename-unique-name",
+        origin: "what the report suggested; OneTimeStore's default",
+        about: "rename content to a name of the claim's own decides",
+        breaks: &[],
+    },
+    Variant {
+        name: "unlink-decides",
+        origin: "ours: one call fewer",
+        about: "open content; unlink it, and only who removes it has it",
+        breaks: &[
+            breaks("reupload", "at-most-once", 2),
+            breaks("reupload", "exactly-once", 1),
+            breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+        ],
+    },
+    Variant {
+        name: "claim-file",
+        origin: "an exclusive marker",
+        about: "creating claim exclusively decides; it stays",
+        breaks: &[
+            breaks("clients", "nothing-left", 1),
+            breaks("janitor", "gone-not-error", 1),
+            breaks("janitor", "nothing-left", 1),
+            breaks("reupload", "exactly-once", 1),
+            breaks("reupload", "nothing-left", 1),
+            breaks("put-again", "exactly-once", 1),
+            breaks("put-again", "nothing-left", 1),
+            breaks("put-again", "second-is-delivered", 2),
+        ],
+    },
+    Variant {
+        name: "advisory-lock",
+        origin: "a lock round the original",
+        about: "flock the directory; open and unlink content under the lock",
+        breaks: &[breaks("reupload", "exactly-once", 1)],
+    },
+    Variant {
+        name: "control-forgets-meta",
+        origin: "negative control",
+        about: "rename-unique-name without recording the delivery in meta",
+        breaks: &[
+            breaks("clients", "meta-agrees", 1),
+            breaks("reupload", "meta-agrees", 1),
+            breaks("put-again", "meta-agrees", 1),
+        ],
+    },
+    Variant {
+        name: "control-marks-first",
+        origin: "negative control",
+        about: "records the delivery in meta, then claims as rename-unique-name",
+        breaks: &[breaks("janitor", "meta-agrees", 1)],
+    },
+];
+
+static SCENARIOS: &[Scenario] = &[
+    Scenario { name: "clients", about: "several clients download one key at once" },
+    Scenario { name: "janitor", about: "an expiry job removes the download meanwhile" },
+    Scenario {
+        name: "reupload",
+        about: "an uploader replaces the content under the same key meanwhile",
+    },
+    Scenario {
+        name: "put-again",
+        about: "an uploader puts new content under the same key as soon as it is free",
+    },
+];
+
+fn protocol(variant: &str) -> Option<Protocol> {
+    Some(match variant {
+        "open-then-remove" => Protocol::OpenThenRemove,
+        "meta-check-first" => Protocol::MetaCheckFirst,
+        "rename-fixed-name" => Protocol::Claim(Mechanism::RenameFixed),
+        "rename-unique-name" => Protocol::Claim(Mechanism::RenameUnique),
+        "unlink-decides" => Protocol::Claim(Mechanism::UnlinkDecides),
+        "claim-file" => Protocol::Claim(Mechanism::ClaimFile),
+        "advisory-lock" => Protocol::Claim(Mechanism::AdvisoryLock),
+        "control-forgets-meta" => Protocol::ControlForgetsMeta,
+        "control-marks-first" => Protocol::ControlMarksFirst,
+        _ => return None,
+    })
+}
+
+/// Who acts beside the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Others {
+    Nobody,
+    Janitor,
+    Uploader { replaces: bool },
+}
+
+fn others(scenario: &str) -> Option<Others> {
+    Some(match scenario {
+        "clients" => Others::Nobody,
+        "janitor" => Others::Janitor,
+        "reupload" => Others::Uploader { replaces: true },
+        "put-again" => Others::Uploader { replaces: false },
+        _ => return None,
+    })
+}

@@ -1,0 +1,122 @@
+//! The system of `download` and what is claimed of it. Fourth floor: imports
+//! [`check`](crate::check), [`fs`](crate::fs) and its neighbours.
+
+use std::path::Path;
+
+use super::actors::{Actor, Told, client, furnish, other};
+use super::{FIRST, KEY, Others, Protocol, SECOND};
+use crate::check::{Local, State, System};
+use crate::fs::{Node, SimFile, SimFs, recorded_step};
+use crate::run;
+use crate::store::Mechanism;
+
+type Simulated = Actor<SimFile>;
+pub(super) type DownloadSystem = System<SimFs, Simulated>;
+type DownloadState<'a> = State<'a, SimFs, Simulated>;
+
+pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> DownloadSystem {
+    let mut world = SimFs::new();
+    furnish(&mut world).expect("an empty simulated file system takes one file");
+    let mut system = System::new(world).described_by(recorded_step);
+    system = match protocol.mechanism() {
+        // Each has a claim name of its own, so they are not identical.
+        Some(Mechanism::RenameUnique) => (1..=clients).fold(system, |system, number| {
+            system.actor(format!("client {number}"), client(protocol, number))
+        }),
+        _ => system.clients(clients, client(protocol, 0)),
+    };
+    if let Some((name, actor)) = other(others) {
+        system = system.actor(name, actor);
+    }
+    with_properties(system, protocol, others, clients)
+}
+
+fn with_properties(
+    system: DownloadSystem,
+    protocol: Protocol,
+    others: Others,
+    clients: usize,
+) -> DownloadSystem {
+    let system = system
+        .at_most(1, "at-most-once", |local| match local.output() {
+            Some(Told::Delivered(secret)) => Some(secret.clone()),
+            _ => None,
+        })
+        .finally("exactly-once", move |state| {
+            let one_has = |secret| deliveries(state, secret) == 1;
+            let stored = told(state, |told| *told == Told::Stored) > 0;
+            // Whoever comes next would get it.
+            let still_to_have = || {
+                deliveries(state, SECOND) == 0 && next_client_gets(state.world(), protocol, SECOND)
+            };
+            match others {
+                Others::Nobody => one_has(FIRST),
+                Others::Janitor => {
+                    let removed = told(state, |told| *told == Told::Expired) > 0;
+                    one_has(FIRST) || (removed && deliveries(state, FIRST) == 0)
+                }
+                // The first may have been replaced, which is as good as removed.
+                Others::Uploader { replaces: true } => one_has(SECOND) || still_to_have(),
+                Others::Uploader { replaces: false } => {
+                    one_has(FIRST) && (!stored || one_has(SECOND) || still_to_have())
+                }
+            }
+        })
+        .finally("gone-not-error", |state| told(state, |t| matches!(t, Told::Failed(..))) == 0)
+        .finally("meta-agrees", move |state| {
+            let marked = state.world().tree().get("key/meta").is_some();
+            let somebody_has_one = told(state, |told| matches!(told, Told::Delivered(_))) > 0;
+            // The janitor removes meta with the rest; it must only never speak of no delivery.
+            marked == somebody_has_one || (others == Others::Janitor && !marked)
+        })
+        .finally("nothing-left", |state| {
+            state.world().tree().iter().all(|(path, node)| {
+                let name = path.strip_prefix(KEY).ok().and_then(Path::to_str).unwrap_or("");
+                let is_claim = name == "claim" || name.starts_with("content.");
+                let was_delivered = match node {
+                    Node::File { bytes, .. } if name == "content" => deliveries(state, bytes) > 0,
+                    _ => false,
+                };
+                !(was_delivered || is_claim && deliveries_of_any(state) > 0)
+            })
+        })
+        .reaches(
+            "somebody-gets-it",
+            |local| matches!(local, Local::Done(Told::Delivered(secret)) if secret == FIRST),
+        );
+    let system = match others {
+        Others::Janitor => {
+            system.reaches("expired-unclaimed", |local| matches!(local, Local::Done(Told::Expired)))
+        }
+        // Where the first is not replaced, it takes one client to make room for the second.
+        Others::Uploader { replaces } if replaces || clients > 1 => system.reaches(
+            "second-is-delivered",
+            |local| matches!(local, Local::Done(Told::Delivered(secret)) if secret == SECOND),
+        ),
+        Others::Uploader { .. } | Others::Nobody => system,
+    };
+    if clients > 1 || others == Others::Janitor {
+        system.reaches("somebody-is-late", |local| matches!(local, Local::Done(Told::Gone)))
+    } else {
+        system
+    }
+}
+
+/// How many actors were told such a thing.
+fn told(state: &DownloadState<'_>, such: impl Fn(&Told) -> bool) -> usize {
+    state.outputs().filter(|told| such(told)).count()
+}
+
+fn deliveries(state: &DownloadState<'_>, secret: &[u8]) -> usize {
+    told(state, |told| matches!(told, Told::Delivered(got) if got == secret))
+}
+
+fn deliveries_of_any(state: &DownloadState<'_>) -> usize {
+    told(state, |told| matches!(told, Told::Delivered(_)))
+}
+
+/// Whether one more client, coming when all is over, gets this secret.
+fn next_client_gets(world: &SimFs, protocol: Protocol, secret: &[u8]) -> bool {
+    let late: Simulated = client(protocol, usize::MAX);
+    run(late, &mut world.clone()) == Told::Delivered(secret.to_vec())
+}
