@@ -65,7 +65,7 @@ struct What {
     /// The variant
     #[arg(value_name = "MODEL/VARIANT")]
     target: String,
-    /// Only in this scenario [default: the first that has something to show]
+    /// Only in this scenario [default: for each property, the first that shows it]
     #[arg(long)]
     scenario: Option<String>,
     /// Only this property [default: each that is broken]
@@ -97,7 +97,8 @@ enum Picture {
 struct Replay {
     #[command(flatten)]
     what: What,
-    /// This schedule and no other: which actor steps, in order
+    /// This schedule: which actor steps, in order; to where it leaves off, then each to its end
+    /// [default: the shortest found; with it, 2 clients in the first scenario unless told]
     #[arg(long, value_name = "[0, 1, …]")]
     schedule: Option<Schedule>,
     /// How many times to let the actors run freely

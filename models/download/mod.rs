@@ -21,10 +21,10 @@
 //! # What decides
 //!
 //! One call has to fail for everyone but the winner, and its answer has to be looked at. The
-//! variants differ in which call that is. `rename-fixed-name`, the landed fix, keeps its promise
-//! for every number of clients and breaks it as soon as the key is used again meanwhile: the
-//! second claim's rename lands on the file that the first is about to open. `unlink-decides` saves
-//! a call and breaks in the same place. A claim name of one's own does not.
+//! variants differ in which call that is. `rename-fixed-name`, the landed fix, hands a secret out
+//! once however many clients there are, and breaks its promise as soon as the key is used again
+//! meanwhile: the second claim's rename lands on the file that the first is about to open.
+//! `unlink-decides` saves a call and breaks in the same place. A claim name of one's own does not.
 
 mod actors;
 mod properties;

@@ -158,7 +158,7 @@ fn replay_schedule(
         Err(CaseError::Play(error)) => {
             let numbered = case.actors().into_iter().enumerate();
             let actors: Vec<String> =
-                numbered.map(|(index, name)| format!("{index} {name}")).collect();
+                numbered.map(|(index, name)| format!("{index} = {name}")).collect();
             return Err(Failure::Schedule { actors: actors.join(", "), error });
         }
         replayed => replayed?,

@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     Unknown(#[from] UnknownName),
     #[error("{0}")]
     Usage(String),
-    #[error("bad schedule for {actors}: {error}")]
+    #[error("bad schedule: {error}; the actors are {actors}")]
     Schedule { actors: String, error: PlayError },
     #[error("{0}")]
     Case(#[from] CaseError),

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
 use super::{WIDTH, grouped};
-use crate::case::Comparison;
+use crate::case::{CaseError, Comparison};
+use crate::replay::ReplayError;
 use crate::survey::{Example, Replay, Stressed};
 
 /// Each counterexample in a line: how short it is, how many interleavings show the same, what the
@@ -62,12 +63,19 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
     out
 }
 
-/// What did not go as it should on the kernel, one line each; empty where all did.
+/// What did not go as it should on the kernel, one line each; empty where all did. Without a
+/// directory to do it in nothing can be done, which is told once.
 pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed]) -> Vec<String> {
-    let mut troubles = Vec::new();
+    let no_place =
+        |error: &&CaseError| matches!(error, CaseError::Replay(ReplayError::Directory(..)));
+    let replayed = replays.iter().flatten().filter_map(|replay| replay.as_ref().err());
+    let mut errors = replayed.chain(stressed.iter().filter_map(Stressed::error));
+    let mut troubles: Vec<String> =
+        errors.find(no_place).map(ToString::to_string).into_iter().collect();
     for (example, replay) in examples.iter().zip(replays) {
         let name = format!("{:?} {}", example.subject, example.property);
         match replay {
+            Some(Err(error)) if no_place(&error) => {}
             Some(Err(error)) => troubles.push(format!("{name}: cannot replay: {error}")),
             Some(Ok(comparison)) if !comparison.agrees() => {
                 troubles.push(format!("{name}: {}", difference(comparison)));
@@ -75,7 +83,7 @@ pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed])
             Some(Ok(_)) | None => {}
         }
     }
-    let failed = stressed.iter().filter_map(Stressed::error);
+    let failed = stressed.iter().filter_map(Stressed::error).filter(|error| !no_place(error));
     troubles.extend(failed.map(|error| format!("free runs: {error}")));
     troubles
 }

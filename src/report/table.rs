@@ -255,7 +255,10 @@ fn of_reachables(survey: &Survey, subject: &Subject) -> Cell {
 /// Systems that no engine was given: which numbers of clients a `✓` does not speak of.
 fn not_checked(survey: &Survey) -> Vec<String> {
     let mut left: Vec<(String, Vec<&str>)> = Vec::new();
-    for system in survey.systems.iter().filter(|system| system.reports.is_empty()) {
+    for system in survey.systems.iter().filter(|system| {
+        // `any` alone answers once for all numbers: nothing is left out then.
+        system.reports.is_empty() && !system.left_out.is_empty()
+    }) {
         let what = format!("{} with {} clients", system.subject.variant.name, system.clients);
         let scenario = system.subject.scenario.name;
         match left.iter_mut().find(|(known, _)| *known == what) {
@@ -273,11 +276,16 @@ fn legend(survey: &Survey) -> String {
     clients.dedup();
     let numbers: Vec<String> = clients.iter().map(usize::to_string).collect();
     let noun = if numbers == ["1"] { "client" } else { "clients" };
+    // With one number alone, nothing is known of fewer.
+    let (broken, since) = match numbers.as_slice() {
+        [one] => (format!("✗ {one}"), format!("broken with {one} {noun}")),
+        _ => ("✗ 2".into(), "broken from 2 clients on".into()),
+    };
     let mut out = format!(
-        "  {} holds with {} {noun}   {} broken from 2 clients on",
+        "  {} holds with {} {noun}   {} {since}",
         paint(GOOD, "✓"),
         numbers.join(", "),
-        paint(BAD, "✗ 2"),
+        paint(BAD, &broken),
     );
     let bounds: Vec<&Bound> =
         survey.systems.iter().flat_map(|s| &s.reports).filter_map(|r| r.bound.as_ref()).collect();
