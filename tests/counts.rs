@@ -51,17 +51,18 @@ fn loom_needs_a_twentieth_of_a_textbook_tests_executions() {
     let ours = executions(&report);
     let textbook = textbook::loom(checker.system(), exactly_one_delivery);
     println!("loom: textbook {textbook}, ours {ours}, {:.1} to 1", textbook as f64 / ours as f64);
-    assert_eq!((textbook, ours), (0, 0));
+    assert_eq!((textbook, ours), (209_958, 90));
     assert!(textbook >= 20 * ours);
 }
 
 #[test]
 fn shuttle_needs_far_fewer_executions_than_its_stock_search() {
-    let checker = Checker::new(download(LANDED, "clients", 3));
+    // With 3 clients the stock search takes 5,043,247 executions and ours 54.
+    let checker = Checker::new(download(LANDED, "clients", 2));
     let ours = executions(&checker.shuttle(ShuttleMode::KnownStates));
     let textbook = textbook::shuttle(checker.system(), exactly_one_delivery);
     println!("shuttle: stock {textbook}, ours {ours}, {:.1} to 1", textbook as f64 / ours as f64);
-    assert_eq!((textbook, ours), (0, 0));
+    assert_eq!((textbook, ours), (1_637, 10));
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_hundred_identical_clients_are_few_states() {
     println!("100 clients: {:?} states in {:?}", report.states, started.elapsed());
     assert!(report.exhaustive());
     assert!(report.holds());
-    assert_eq!(report.states, Some(0));
+    assert_eq!(report.states, Some(501));
 }
 
 #[test]
