@@ -1,11 +1,11 @@
 //! Claims per second, for every variant, beside the bare system calls written by hand: uncontended,
 //! one download wanted by 2 to 16 threads, many downloads claimed by several threads.
 //!
-//! The bare calls get everything ready made: the paths as C strings, the name of the claim among
-//! them. What `OneTimeStore` does beyond the calls (look at the key, build the paths, make a name
-//! that nobody else has) is therefore counted against it in full.
+//! The bare calls get the paths ready made, as C strings; only a name that has to be new for each
+//! claim is made new, in the cheapest way. What `OneTimeStore` does beyond the calls (look at the
+//! key, build the paths, make a name that nobody else has) is therefore counted against it in full.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::hint::black_box;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -100,8 +100,8 @@ struct Paths {
     meta: CString,
     fixed: CString,
     marker: CString,
-    /// A claim name for each thread.
-    unique: Vec<CString>,
+    /// A claim name whose last digits are still to be written.
+    unique: CString,
 }
 
 impl Place {
@@ -161,7 +161,7 @@ impl Place {
             }
             (By::Bare, variant) => {
                 let paths = &self.downloads[number].paths;
-                match bare(&self.directory, paths, variant, thread) {
+                match bare(&self.directory, paths, variant) {
                     Ok(won) => won,
                     Err(errno) => panic!("{errno}"),
                 }
@@ -185,9 +185,7 @@ fn download(folder: &Path, variant: Variant, number: usize) -> Download {
             meta: c(format!("{inner}/meta")),
             fixed: c(format!("{inner}/content.download")),
             marker: c(format!("{inner}/claim")),
-            unique: (0..16)
-                .map(|thread| c(format!("{inner}/content.{:016x}-4d2-{thread:x}", 1u64 << 63)))
-                .collect(),
+            unique: c(format!("{inner}/content.f00500000000ba11-2a2e-{:08x}", 0)),
             directory: c(inner),
         },
         name,
@@ -195,10 +193,10 @@ fn download(folder: &Path, variant: Variant, number: usize) -> Download {
 }
 
 /// Each variant's system calls, by hand.
-fn bare(at: &OwnedFd, paths: &Paths, variant: Variant, thread: usize) -> Result<bool, Errno> {
+fn bare(at: &OwnedFd, paths: &Paths, variant: Variant) -> Result<bool, Errno> {
     let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = |path: &CString| sys::openat(at, path.as_c_str(), read, Mode::empty());
-    let unlink = |path: &CString| sys::unlinkat(at, path.as_c_str(), AtFlags::empty());
+    let open = |path: &CStr| sys::openat(at, path, read, Mode::empty());
+    let unlink = |path: &CStr| sys::unlinkat(at, path, AtFlags::empty());
     let mark = || {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
         sys::openat(at, paths.meta.as_c_str(), flags, Mode::RUSR | Mode::WUSR).map(drop)
@@ -208,8 +206,8 @@ fn bare(at: &OwnedFd, paths: &Paths, variant: Variant, thread: usize) -> Result<
         black_box(&content);
         Ok(true)
     };
-    let by_rename = |claim: &CString| {
-        match sys::renameat(at, paths.content.as_c_str(), at, claim.as_c_str()) {
+    let by_rename = |claim: &CStr| {
+        match sys::renameat(at, paths.content.as_c_str(), at, claim) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(errno),
@@ -241,10 +239,21 @@ fn bare(at: &OwnedFd, paths: &Paths, variant: Variant, thread: usize) -> Result<
         }
         Variant::Shipping(Mechanism::RenameFixed) => by_rename(&paths.fixed),
         Variant::Shipping(Mechanism::RenameUnique) => {
-            // No name is one's own after a fork unless this is asked each time, so it is one of
-            // the mechanism's calls. Writing it into the name is not counted here.
+            // A name that is new each time takes the kernel longer than one it has just seen, and
+            // none is one's own after a fork unless the process is asked for. So both belong to
+            // the calls of this mechanism; the name is made in the cheapest way there is.
+            static NEXT: AtomicUsize = AtomicUsize::new(0);
             black_box(rustix::process::getpid());
-            by_rename(&paths.unique[thread])
+            let mut number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let template = paths.unique.as_bytes_with_nul();
+            let mut name = [0; 96];
+            let name = &mut name[..template.len()];
+            name.copy_from_slice(template);
+            for digit in name[template.len() - 9..].iter_mut().take(8).rev() {
+                *digit = b"0123456789abcdef"[number & 0xf];
+                number >>= 4;
+            }
+            by_rename(CStr::from_bytes_with_nul(name).expect("it ends as the template does"))
         }
         Variant::Shipping(Mechanism::UnlinkDecides) => {
             let content = match open(&paths.content) {

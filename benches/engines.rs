@@ -138,7 +138,10 @@ fn verdict(criterion: &mut Criterion) {
         let executions = report.executions.expect("these run executions");
         println!("verdict/{} {}: {executions} executions", report.engine, report.mode);
     }
-    println!("verdict/loom textbook: {} executions", textbook::loom(checker.system(), look));
+    // Too long for more than one run.
+    let mut executions = 0;
+    let took = timed(|| executions = textbook::loom(checker.system(), look));
+    println!("verdict/loom textbook: {executions} executions in {took:.1?}");
     // Three clients are 5,043,247 executions for shuttle's stock search, a minute or more.
     let two = Checker::new(download(LANDED, 2));
     let executions = textbook::shuttle(two.system(), look);
@@ -155,8 +158,11 @@ fn verdict(criterion: &mut Criterion) {
     group.bench_function("loom, skip known states", |bencher| {
         bencher.iter(|| black_box(checker.loom(&skipping)));
     });
-    group.bench_function("loom, textbook", |bencher| {
-        bencher.iter(|| textbook::loom(checker.system(), look));
+    group.bench_function("loom, every interleaving, 2 clients", |bencher| {
+        bencher.iter(|| black_box(two.loom(&LoomOptions::default())));
+    });
+    group.bench_function("loom, textbook, 2 clients", |bencher| {
+        bencher.iter(|| textbook::loom(two.system(), look));
     });
     group.bench_function("shuttle, known states", |bencher| {
         bencher.iter(|| black_box(checker.shuttle(ShuttleMode::KnownStates)));

@@ -1,7 +1,7 @@
 //! First floor: the file system world of the kernel. Imports the [`FileSystem`] trait, [`Tree`] and
 //! rustix.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -101,6 +101,26 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Err
     }
 }
 
+/// Passes a path as the kernel takes it, from the stack where it is of common length. rustix would
+/// do the same, but not always inlined.
+#[inline(always)]
+fn with_c_str<T>(path: &Path, call: impl FnOnce(&CStr) -> Result<T, Errno>) -> Result<T, Errno> {
+    let bytes = path.as_os_str().as_bytes();
+    let mut short = [0; 256];
+    let long;
+    let path = match short.get_mut(..bytes.len() + 1) {
+        Some(short) => {
+            short[..bytes.len()].copy_from_slice(bytes);
+            CStr::from_bytes_with_nul(short).map_err(|_| Errno::INVAL)?
+        }
+        None => {
+            long = CString::new(bytes).map_err(|_| Errno::INVAL)?;
+            &long
+        }
+    };
+    call(path)
+}
+
 /// All inlined where they are called: each return from a function right after a system call is a
 /// return that the processor cannot predict, where the kernel protects itself against return
 /// prediction being abused, and three calls of `open` cost a twentieth more.
@@ -112,7 +132,9 @@ impl FileSystem for &OsFs {
         understood(flags)?;
         confined(path)?;
         let flags = flags | OFlags::CLOEXEC;
-        uninterrupted(|| fs::openat(&self.anchor, path, flags, mode)).map(OsFile)
+        with_c_str(path, |path| {
+            uninterrupted(|| fs::openat(&self.anchor, path, flags, mode)).map(OsFile)
+        })
     }
 
     #[inline(always)]
@@ -133,14 +155,16 @@ impl FileSystem for &OsFs {
     #[inline(always)]
     fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
         confined(path)?;
-        fs::unlinkat(&self.anchor, path, AtFlags::empty())
+        with_c_str(path, |path| fs::unlinkat(&self.anchor, path, AtFlags::empty()))
     }
 
     #[inline(always)]
     fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
         confined(from)?;
         confined(to)?;
-        fs::renameat(&self.anchor, from, &self.anchor, to)
+        with_c_str(from, |from| {
+            with_c_str(to, |to| fs::renameat(&self.anchor, from, &self.anchor, to))
+        })
     }
 
     #[inline(always)]
@@ -150,7 +174,9 @@ impl FileSystem for &OsFs {
         }
         confined(from)?;
         confined(to)?;
-        fs::renameat_with(&self.anchor, from, &self.anchor, to, flags)
+        with_c_str(from, |from| {
+            with_c_str(to, |to| fs::renameat_with(&self.anchor, from, &self.anchor, to, flags))
+        })
     }
 
     #[inline(always)]

@@ -67,8 +67,9 @@ pub struct OneTimeStore {
     path: PathBuf,
     mechanism: Mechanism,
     durable: bool,
-    /// Makes this store's names its own, among all stores open anywhere on this directory.
-    nonce: u64,
+    /// Makes this store's names its own, among all stores open anywhere on this directory: 16
+    /// hexadecimal digits.
+    nonce: [u8; 16],
     next: AtomicU64,
 }
 
@@ -124,7 +125,7 @@ impl OneTimeStore {
             path,
             mechanism: Mechanism::default(),
             durable: true,
-            nonce,
+            nonce: std::array::from_fn(|digit| DIGITS[(nonce >> (4 * digit)) as usize & 0xf]),
             next: AtomicU64::new(0),
         })
     }
@@ -218,39 +219,48 @@ impl OneTimeStore {
 
     /// A name part that no other claim or put has: not in this process, nor in one forked from it,
     /// nor in any other that has this directory open.
+    #[inline(always)]
     fn token(&self) -> Token {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Token::new([self.nonce, std::process::id().into(), number])
+        let process = rustix::process::getpid().as_raw_nonzero().get();
+        Token::new(&self.nonce, process as u32, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Part of a file name: numbers in hexadecimal, `5c79-2a2e-70b`, in place. Of what a claim does
-/// beside its system calls, writing this by `format!` would take the longest.
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Part of a file name: a nonce, a process and a number in hexadecimal, `f005…ba11-2a2e-70b`, in
+/// place. Of all that a claim does beside its system calls, `format!` would take longest.
 struct Token {
     text: [u8; Token::LENGTH],
     start: usize,
 }
 
 impl Token {
-    /// Three numbers of 16 digits at most, and what is between them.
-    const LENGTH: usize = 3 * 16 + 2;
+    /// The nonce, 8 digits, 16 digits, and what is between them.
+    const LENGTH: usize = 16 + 1 + 8 + 1 + 16;
 
-    fn new(numbers: [u64; 3]) -> Self {
+    #[inline(always)]
+    fn new(nonce: &[u8; 16], process: u32, number: u64) -> Self {
         let mut token = Token { text: [b'-'; Token::LENGTH], start: Token::LENGTH };
-        for mut number in numbers.into_iter().rev() {
-            loop {
-                token.start -= 1;
-                token.text[token.start] = b"0123456789abcdef"[(number & 0xf) as usize];
-                number >>= 4;
-                if number == 0 {
-                    break;
-                }
-            }
-            // The dash before it; there is room for one but at the very start.
-            token.start = token.start.saturating_sub(1);
-        }
-        token.start += usize::from(token.text[token.start] == b'-');
+        // From the end to the start, as digits come.
+        token.prepend(number);
+        token.start -= 1;
+        token.prepend(process.into());
+        token.start -= 1 + nonce.len();
+        token.text[token.start..][..nonce.len()].copy_from_slice(nonce);
         token
+    }
+
+    #[inline(always)]
+    fn prepend(&mut self, mut number: u64) {
+        loop {
+            self.start -= 1;
+            self.text[self.start] = DIGITS[number as usize & 0xf];
+            number >>= 4;
+            if number == 0 {
+                return;
+            }
+        }
     }
 
     fn as_str(&self) -> &str {
@@ -284,11 +294,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_its_numbers_in_hexadecimal() {
-        assert_eq!(Token::new([0x5c79, 0x2a2e, 0]).as_str(), "5c79-2a2e-0");
-        let longest = Token::new([u64::MAX, u64::MAX, u64::MAX]);
-        assert_eq!(longest.as_str(), ["ffffffffffffffff"; 3].join("-"));
-        assert_eq!(Token::new([u64::MAX - 0xf, 0, 1]).as_str(), "fffffffffffffff0-0-1");
+    fn a_token_is_a_nonce_and_two_numbers_in_hexadecimal() {
+        let nonce = b"f00500000000ba11";
+        assert_eq!(Token::new(nonce, 0x2a2e, 0x70b).as_str(), "f00500000000ba11-2a2e-70b");
+        assert_eq!(Token::new(nonce, 0, 0).as_str(), "f00500000000ba11-0-0");
+        let longest = Token::new(nonce, u32::MAX, u64::MAX);
+        assert_eq!(longest.as_str(), "f00500000000ba11-ffffffff-ffffffffffffffff");
     }
 
     #[test]
