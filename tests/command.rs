@@ -200,7 +200,7 @@ fn replay_takes_a_schedule_of_ones_own() {
     assert!(told.contains("the kernel agrees"));
     let output = refused(&[&arguments[..], &["[0, 7]"]].concat());
     assert!(output.contains("step 2 names actor 7"), "{output}");
-    assert!(output.contains("0 client 1, 1 client 2"), "{output}");
+    assert!(output.contains("0 = client 1, 1 = client 2"), "{output}");
     let output = refused(&[&arguments[..], &["[0, x]"]].concat());
     assert!(output.contains("`x` is not an actor's index"), "{output}");
     let output = refused(&[&arguments[..], &["0 0 0 0 0 0"]].concat());

@@ -9,7 +9,7 @@ use toctou::replay::Threads;
 use toctou::report::{count, diagram, kernel, mermaid};
 use toctou::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 
-use super::out::Out;
+use super::out::{Bar, Out, note};
 use super::{AsItShould, Failure};
 use crate::{Picture, Replay, Show, What};
 
@@ -44,13 +44,17 @@ impl Asked {
 
     /// Counterexamples; where there are none, proofs and witnesses.
     fn found(&self) -> (Vec<Example>, Vec<Proof>) {
+        let bar = Bar::spinner("searching every interleaving");
         let property = self.property.as_deref();
         let broken = examples(&self.subjects, property, self.clients);
-        if !broken.is_empty() {
-            return (broken, Vec::new());
-        }
-        let proofs = proofs(&self.subjects, property, self.clients);
-        (witnesses(&self.subjects, property, self.clients), proofs)
+        let found = if broken.is_empty() {
+            let proofs = proofs(&self.subjects, property, self.clients);
+            (witnesses(&self.subjects, property, self.clients), proofs)
+        } else {
+            (broken, Vec::new())
+        };
+        bar.clear();
+        found
     }
 }
 
@@ -60,7 +64,13 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
     if asked.format == Picture::Text {
         holds(&mut out, &proofs)?;
     }
-    for (position, alike) in executions(&examples).enumerate() {
+    // A mermaid document is one diagram.
+    let most = if asked.format == Picture::Mermaid { 1 } else { usize::MAX };
+    let more = executions(&examples).count().saturating_sub(most);
+    if more > 0 {
+        note(&format!("{more} more; --scenario and --property choose another"));
+    }
+    for (position, alike) in executions(&examples).take(most).enumerate() {
         if position > 0 {
             out.line("")?;
         }
@@ -171,10 +181,12 @@ fn replay_schedule(
             .violations
             .iter()
             .filter(|(name, _)| asked.property.as_ref().is_none_or(|property| property == name))
-            .map(|(name, broken)| format!("{name} {broken}"))
+            .filter(|(_, broken)| *broken > 0)
+            .map(|(name, broken)| format!("{name} {broken} times"))
             .collect();
         let runs = count(stress.rounds, "free run");
-        out.line(&format!("broken by chance in {runs}: {}", broken.join(", ")))?;
+        let broken = if broken.is_empty() { "nothing".to_owned() } else { broken.join(", ") };
+        out.line(&format!("broken by chance in {runs}: {broken}"))?;
     }
     Ok(AsItShould::be_if(comparison.agrees()))
 }

@@ -46,6 +46,11 @@ pub(crate) fn complain(failure: &Failure) {
     let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {failure}");
 }
 
+/// Says something beside the point, on standard error.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// A progress bar on standard error, where that is a terminal; elsewhere nothing.
 pub(super) struct Bar(Mutex<ProgressBar>);
 
@@ -54,6 +59,13 @@ impl Bar {
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Bar(Mutex::new(bar))
+    }
+
+    /// For work of which nobody knows how much it is.
+    pub(super) fn spinner(what: &'static str) -> Bar {
+        let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(Duration::from_millis(120));
         Bar(Mutex::new(bar))
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::check::{Engine, Finding, Interleavings, Report};
+use crate::check::{Engine, Finding, Interleavings, Report, Verdict};
 use crate::survey::{Checked, Survey};
 
 /// What one engine says of one property of one system. `null` where a field does not apply.
@@ -107,7 +107,8 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         states: report.states,
         interleavings: Number::of(&report.interleavings),
         outcomes: report.outcomes.as_ref().map(|outcomes| outcomes.len()),
-        exhaustive: report.exhaustive(),
+        // An engine may have looked at all there is and yet not decide this property.
+        exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
         schedule: finding.verdict.schedule().map(|schedule| schedule.0.clone()),
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }

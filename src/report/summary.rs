@@ -9,7 +9,7 @@ use num_bigint::BigUint;
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
 use super::{WIDTH, count, grouped};
 use crate::check::{Bound, Engine, Interleavings, Report};
-use crate::survey::{Checked, Survey};
+use crate::survey::{Checked, Mismatch, Survey};
 
 /// What one engine did altogether.
 struct Total {
@@ -131,7 +131,9 @@ pub fn audit(survey: &Survey) -> String {
     }
     for system in &survey.systems {
         let said = system.disagreements.iter().map(ToString::to_string);
-        for said in said.chain(system.mismatches.iter().map(ToString::to_string)) {
+        let wrong = system.mismatches.iter().filter(|mismatch| !mismatch.is_undecided());
+        let said = said.chain(wrong.map(ToString::to_string)).chain(undecided(system));
+        for said in said {
             let line = format!("{}: {said}", name(system));
             for line in wrap(&line, WIDTH - 2) {
                 let _ = writeln!(out, "  {}", paint(BAD, &line));
@@ -140,20 +142,34 @@ pub fn audit(survey: &Survey) -> String {
     }
     let count = |number: usize, noun: &str| grouped(&number.to_string()) + noun;
     let disagreements = survey.systems.iter().map(|system| system.disagreements.len()).sum();
-    let mismatches = survey.systems.iter().map(|system| system.mismatches.len()).sum();
-    let _ = writeln!(
-        out,
-        "{}",
-        paint(
-            BAD,
-            &format!(
-                "{systems} in {seconds}: {}, {}",
-                count(disagreements, " times engines disagree"),
-                count(mismatches, " verdicts not as recorded")
-            )
-        )
-    );
+    let mismatches = || survey.systems.iter().flat_map(|system| &system.mismatches);
+    let undecided = mismatches().filter(|mismatch| mismatch.is_undecided()).count();
+    let parts = [
+        (disagreements, " times engines disagree"),
+        (mismatches().count() - undecided, " verdicts not as recorded"),
+        (undecided, " verdicts undecided"),
+    ];
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<_> = parts.map(|(number, what)| count(number, what)).collect();
+    let _ =
+        writeln!(out, "{}", paint(BAD, &format!("{systems} in {seconds}: {}", parts.join(", "))));
     out
+}
+
+/// What nobody could decide of a system, each reason once.
+fn undecided(system: &Checked) -> Vec<String> {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for mismatch in &system.mismatches {
+        let Mismatch::Undecided { property, engine, bound } = mismatch else { continue };
+        let reason = format!("undecided by {engine} ({bound})");
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, properties)) => properties.push(property),
+            None => reasons.push((reason, vec![property])),
+        }
+    }
+    let tell =
+        |(reason, properties): (String, Vec<&str>)| format!("{reason}: {}", properties.join(", "));
+    reasons.into_iter().map(tell).collect()
 }
 
 fn name(system: &Checked) -> String {

@@ -3,7 +3,7 @@
 
 use num_bigint::BigUint;
 
-use super::run::MAX_STATES;
+use super::run::max_states;
 use super::{Checked, Subject, Survey};
 use crate::case::Method;
 use crate::check::{
@@ -185,9 +185,10 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, clients: Option<usiz
 /// The state graph with one number of clients after the other.
 fn graphs(subject: &Subject, clients: Option<usize>) -> impl Iterator<Item = (usize, Report)> {
     let tried = clients.map_or(TRIED, |clients| clients..=clients);
-    let options = GraphOptions { max_states: MAX_STATES, ..GraphOptions::default() };
     tried.filter_map(move |clients| {
         let case = subject.case(clients)?;
-        Some((clients, case.check(&Method::Graph(options.clone()))))
+        let max_states = max_states(clients);
+        let options = GraphOptions { max_states, ..GraphOptions::default() };
+        Some((clients, case.check(&Method::Graph(options))))
     })
 }

@@ -36,6 +36,11 @@ pub enum Mismatch {
 }
 
 impl Mismatch {
+    /// Whether it is only that nobody knows.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Mismatch::Undecided { .. })
+    }
+
     /// The property in question.
     pub fn property(&self) -> &str {
         match self {

@@ -29,8 +29,11 @@ impl Budget {
         Budget { graph_states: 200_000, loom_transitions: 700, shuttle_transitions: 2_000 };
 }
 
-/// Beyond this many states even a graph that was asked for is given up, before memory is.
-pub(super) const MAX_STATES: usize = 5_000_000;
+/// Beyond this many states even a graph that was asked for is given up, before memory or patience
+/// is: the more clients, the larger a state and the more ways lead on from it.
+pub(super) fn max_states(clients: usize) -> usize {
+    (40_000_000 / clients.max(8)).max(100_000)
+}
 
 /// The graph tells identical clients apart, too, up to this many clients and states: one more
 /// opinion for the audit, and the measure for the budget.
@@ -172,7 +175,7 @@ fn asked_for(
     for engine in engines {
         match engine {
             Engine::Graph => {
-                reports.push(graph(case, true, MAX_STATES, threads));
+                reports.push(graph(case, true, max_states(clients), threads));
                 reports.extend(told_apart(case, clients, threads));
             }
             Engine::Any => {}
