@@ -69,6 +69,7 @@ impl<P, T> Step<P, T> {
 /// does not come back blocked there. In a world that cannot wait, this yields the thread and tries
 /// again, for ever if nobody else makes progress: to find out whether that can happen is what
 /// [`check`](crate::check) is for.
+// Inlined for the same reason as the calls of `OsFs`.
 #[inline(always)]
 pub fn run<W: ?Sized, P: Process<W>>(mut process: P, world: &mut W) -> P::Output {
     loop {

@@ -121,9 +121,9 @@ fn with_c_str<T>(path: &Path, call: impl FnOnce(&CStr) -> Result<T, Errno>) -> R
     call(path)
 }
 
-/// All inlined where they are called: each return from a function right after a system call is a
-/// return that the processor cannot predict, where the kernel protects itself against return
-/// prediction being abused, and three calls of `open` cost a twentieth more.
+/// All inlined where they are called: returning from a function right after a system call is slow
+/// (three calls not inlined make a claim a twentieth longer; presumably the kernel's protection of
+/// return prediction, whose price the first returns after it pay).
 impl FileSystem for &OsFs {
     type File = OsFile;
 
