@@ -57,7 +57,7 @@ pub trait Case: Send + Sync {
     /// The properties claimed.
     fn properties(&self) -> Vec<(String, PropertyKind)>;
 
-    /// Puts it before an engine. Reports of one case can be [audited](crate::check::audit).
+    /// Puts it before an engine. Reports of one case can be [audited](fn@crate::check::audit).
     fn check(&self, method: &Method) -> Report;
 
     /// Tells a schedule step by step.

@@ -68,7 +68,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Report::not_started(engine, mode, std::iter::once(deadlock).chain(properties), bound)
     }
 
-    /// A recorder for a harness of your own. What it reports can be [audited](super::audit)
+    /// A recorder for a harness of your own. What it reports can be [audited](fn@super::audit)
     /// together with this checker's reports.
     ///
     /// # Panics

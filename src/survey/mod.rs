@@ -2,7 +2,7 @@
 //! [`case`](crate::case) and [`models`](crate::models).
 //!
 //! A [`Plan`] says which systems to put before which engines; [`Plan::run`] does so on all cores,
-//! [audits](crate::check::audit) the engines against one another, and holds every verdict against
+//! [audits](fn@crate::check::audit) the engines against one another, and holds every verdict against
 //! the one recorded for the variant.
 
 mod cores;
