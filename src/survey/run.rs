@@ -26,7 +26,7 @@ pub struct Budget {
 impl Budget {
     /// What keeps the whole catalogue within seconds.
     pub const USUAL: Budget =
-        Budget { graph_states: 200_000, loom_transitions: 700, shuttle_transitions: 2_000 };
+        Budget { graph_states: 200_000, loom_transitions: 450, shuttle_transitions: 2_000 };
 }
 
 /// Beyond this many states even a graph that was asked for is given up, before memory or patience
@@ -41,7 +41,7 @@ const APART_CLIENTS: usize = 4;
 const APART_STATES: usize = 200_000;
 
 /// loom walks every interleaving where there are at most so many.
-const LOOM_INTERLEAVINGS: u64 = 4_000;
+const LOOM_INTERLEAVINGS: u64 = 1_000;
 
 /// loom gives up after so many executions.
 const LOOM_EXECUTIONS: u64 = 1_000_000;
