@@ -7,8 +7,9 @@
 //! outcome) and nothing is in a loom `Arc`: each of these would be explored as well.
 //!
 //! Exploring begins only once every thread stands waiting for that mutex, which the main thread
-//! holds till then. Otherwise loom explores when each thread gets to its first step, too: 5 times
-//! as many executions for 3 clients of `open-then-remove`, 200 times for 4.
+//! holds till then. Otherwise loom explores when each thread gets to its first step, too: 56,860
+//! executions instead of 10,836 for 3 clients of `open-then-remove`; with a janitor, skipping known
+//! states, 562,684 instead of 7,694.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,8 +148,10 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
             thread::yield_now();
             ::loom::explore();
         }
+        if over {
+            return;
+        }
         match progress {
-            _ if over => return,
             Progress::Ended => return,
             Progress::Blocked => {
                 // Nothing was changed, so what can follow, follows from the choice of another actor

@@ -11,7 +11,7 @@
 //! | [`loom`](Checker::loom) | executions, on loom's threads | an independent second opinion |
 //! | [`shuttle`](Checker::shuttle) | executions, on shuttle's threads | a third, and random testing of the very large |
 //!
-//! Nothing is believed because one engine says so: [`audit`](fn@audit)(fn@audit) compares what they found.
+//! Nothing is believed because one engine says so: [`audit`](fn@audit) compares what they found.
 
 mod any;
 mod audit;
@@ -65,8 +65,8 @@ impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Value for T {}
 
 /// One system, ready to be put before the engines.
 ///
-/// The outcomes of its [`Report`]s are comparable with one another ([`audit`](fn@audit)(fn@audit)), not with those of
-/// another checker.
+/// The outcomes of its [`Report`]s are comparable with one another ([`audit`](fn@audit)), not with
+/// those of another checker.
 pub struct Checker<W, P: Process<W>> {
     system: Arc<System<W, P>>,
     codes: Arc<SharedCodes<W, P>>,

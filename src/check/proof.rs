@@ -10,8 +10,8 @@ use crate::Process;
 const WORTH_A_SECOND_OPINION: u64 = 1_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
-    /// Proves every property, and that some execution ends, or panics with the shortest interleaving that breaks one, drawn as
-    /// columns.
+    /// Proves every property, and that some execution ends, or panics with the shortest
+    /// interleaving that breaks one, drawn as columns.
     ///
     /// The state graph decides. Where it is small, loom and shuttle explore the system too, and
     /// all have to agree.

@@ -185,7 +185,8 @@ impl fmt::Display for Interleavings {
 }
 
 /// The set of outcomes an engine reached: for each end state (a deadlock is one), the world and where
-/// the actors stand, as codes of the [`Checker`](super::Checker) they come from, identical actors in a fixed order.
+/// the actors stand, as codes of the [`Checker`](super::Checker) they come from, identical actors in
+/// a fixed order.
 pub type Outcomes = FxHashSet<Box<[u32]>>;
 
 /// What one engine found of one system.
