@@ -167,11 +167,12 @@ fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
     for (path, node) in tree.iter() {
         match node {
             Node::Directory { .. } if path.as_os_str() == "." => {}
-            Node::Directory { mode } => world.mkdir(path, *mode)?,
+            Node::Directory { mode, .. } => world.mkdir(path, *mode)?,
             Node::File { mode, bytes, .. } => {
                 let mut file = world.open(path, OFlags::CREATE | OFlags::WRONLY, *mode)?;
                 world.write(&mut file, bytes)?;
             }
+            Node::Symlink { target, .. } => world.symlink(target, path)?,
             Node::Other => {}
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{FIRST, KEY, Others, Protocol, SECOND};
-use crate::fs::{Errno, FileSystem, Mode, OFlags, errno_name};
+use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, errno_name};
 use crate::store::{
     Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Mechanism, Names, Put, PutEnd, PutFailure,
     PutRequest, mark,
@@ -82,11 +82,14 @@ impl<F: FileSystem> Process<F> for Client<F::File> {
     fn step(self, fs: &mut F) -> Step<Self, Told> {
         let directory = Path::new(KEY);
         match self {
-            Client::CheckMeta => match fs.access(&directory.join("meta")) {
-                Ok(()) => Step::Done(Told::Gone),
-                Err(Errno::NOENT) => Step::Next(Client::Open),
-                Err(errno) => Step::Done(Told::Failed("access", errno)),
-            },
+            Client::CheckMeta => {
+                match fs.access(&directory.join("meta"), Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW)
+                {
+                    Ok(()) => Step::Done(Told::Gone),
+                    Err(Errno::NOENT) => Step::Next(Client::Open),
+                    Err(errno) => Step::Done(Told::Failed("access", errno)),
+                }
+            }
             Client::Open => {
                 match fs.open(&directory.join("content"), OFlags::RDONLY, Mode::empty()) {
                     Ok(file) => Step::Next(Client::Remove(file)),

@@ -5,77 +5,166 @@
 //! the call's, its flags rustix's, its error the kernel's own code. Whoever knows `openat(2)` needs
 //! no further guide.
 
+mod at;
 mod errno;
 mod os;
 mod path;
 mod recorded;
 mod sim;
+mod status;
 mod tree;
+mod user;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+pub use at::At;
 pub use errno::errno_name;
 pub use os::{OsFile, OsFs};
 pub use recorded::{Recorded, recorded_step};
-pub use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags};
+pub use rustix::fs::{
+    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid,
+};
 pub use rustix::io::Errno;
-pub use sim::{SimFile, SimFs};
+pub use sim::{Protections, SimFile, SimFs, SimInode};
+pub use status::{Kind, Status};
 pub use tree::{Node, Tree};
+pub use user::{As, User, Users};
 
 /// A file system, as far as this crate's protocols need one.
 ///
-/// Paths are relative to the directory the world is anchored at; one that leaves it (an absolute
-/// one, or more `..` than names before them) is answered `EXDEV`, as by `openat2(2)` with
-/// `RESOLVE_BENEATH`. Every method is one system call, and atomic with respect to every other. An
+/// A path starts at the directory the world is anchored at, or at an open one ([`At`]). One that
+/// leaves it by its spelling (an absolute one, or more `..` than names before them) is answered
+/// `EXDEV`, as by `openat2(2)` with `RESOLVE_BENEATH`. What a symbolic link says is followed
+/// wherever it leads. Every method is one system call, and atomic with respect to every other. An
 /// open file is a value its process holds, not an entry of a table in the world: [`OsFs`] has
 /// descriptors, [`SimFs`] has (inode, flags, offset).
 pub trait FileSystem {
     /// An open file description. Dropping it closes it.
-    type File;
+    type File: 'static;
 
-    /// Opens `path`, creating it with `mode` (less the umask) where `flags` say so:
+    /// Opens a path, creating it with `mode` (less the umask) where `flags` say so:
     /// [openat(2)](https://man7.org/linux/man-pages/man2/openat.2.html). Flags that a simulation
-    /// cannot keep (`O_PATH`, `O_TMPFILE`, `O_DIRECT`, …) are answered `EINVAL` by every world.
-    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<Self::File, Errno>;
+    /// cannot keep (`O_DIRECT`, `O_NOATIME`, …) are answered `EINVAL` by every world.
+    fn open<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<Self::File, Errno>;
+
+    /// Opens a path that is resolved only within limits:
+    /// [openat2(2)](https://man7.org/linux/man-pages/man2/openat2.2.html). With no limits it still
+    /// differs from [`open`](FileSystem::open) in what it refuses (`EINVAL`): a mode without a file
+    /// to make, flags that `O_PATH` ignores. Limits that a simulation cannot keep
+    /// (`RESOLVE_CACHED`) are answered `EINVAL` by every world. Systems without it answer `ENOSYS`.
+    fn open_within<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<Self::File, Errno>;
 
     /// Reads up to `buffer.len()` bytes at the file's offset and advances it; 0 at the end:
     /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html).
     fn read(&mut self, file: &mut Self::File, buffer: &mut [u8]) -> Result<usize, Errno>;
 
     /// Writes `bytes` at the file's offset (at its end with `O_APPEND`) and advances it; returns how
-    /// many were taken: [write(2)](https://man7.org/linux/man-pages/man2/write.2.html).
+    /// many were taken, which may be fewer:
+    /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html).
     fn write(&mut self, file: &mut Self::File, bytes: &[u8]) -> Result<usize, Errno>;
 
-    /// Makes the file's content durable:
+    /// Makes the file's content, or a directory's entries, durable:
     /// [fsync(2)](https://man7.org/linux/man-pages/man2/fsync.2.html).
     fn fsync(&mut self, file: &mut Self::File) -> Result<(), Errno>;
 
-    /// Removes the name `path`; the file lives on while it has other names or is open:
+    /// Says what a path names. The flags say whether a final link is followed: none, or
+    /// `SYMLINK_NOFOLLOW` (others are answered `EINVAL`):
+    /// [fstatat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
+    fn stat<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        flags: AtFlags,
+    ) -> Result<Status, Errno>;
+
+    /// Says what is open: [fstat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
+    fn fstat(&mut self, file: &mut Self::File) -> Result<Status, Errno>;
+
+    /// Asks whether the caller may do this with what a path names; with `Access::EXISTS`, whether
+    /// it names anything. The flags are [`stat`](FileSystem::stat)'s. It is the *effective* user
+    /// whose permissions count, as with `AT_EACCESS`:
+    /// [faccessat(2)](https://man7.org/linux/man-pages/man2/faccessat.2.html).
+    fn access<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        access: Access,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
+    /// Changes the mode of what a path names, following a final link:
+    /// [fchmodat(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
+    fn chmod<'p>(&mut self, at: impl Into<At<'p, Self::File>>, mode: Mode) -> Result<(), Errno>;
+
+    /// Changes the mode of what is open:
+    /// [fchmod(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
+    fn fchmod(&mut self, file: &mut Self::File, mode: Mode) -> Result<(), Errno>;
+
+    /// Removes a name; the file lives on while it has other names or is open:
     /// [unlinkat(2)](https://man7.org/linux/man-pages/man2/unlinkat.2.html).
-    fn unlink(&mut self, path: &Path) -> Result<(), Errno>;
+    fn unlink<'p>(&mut self, at: impl Into<At<'p, Self::File>>) -> Result<(), Errno>;
 
     /// Renames `from` to `to`, replacing what `to` named:
     /// [renameat(2)](https://man7.org/linux/man-pages/man2/renameat.2.html). Where both name one
-    /// file, does nothing and succeeds.
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno>;
+    /// file, does nothing and succeeds. Final links are renamed or replaced, not followed.
+    fn rename<'p>(
+        &mut self,
+        from: impl Into<At<'p, Self::File>>,
+        to: impl Into<At<'p, Self::File>>,
+    ) -> Result<(), Errno>;
 
-    /// Renames with [`RenameFlags`] (only `NOREPLACE` is understood by every world here):
+    /// Renames with [`RenameFlags`]: none, `NOREPLACE` (`EEXIST` where `to` names something) or
+    /// `EXCHANGE` (the two names change places); others are answered `EINVAL`:
     /// [renameat2(2)](https://man7.org/linux/man-pages/man2/renameat2.2.html).
-    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno>;
+    fn rename_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, Self::File>>,
+        to: impl Into<At<'p, Self::File>>,
+        flags: RenameFlags,
+    ) -> Result<(), Errno>;
 
-    /// Gives the file `from` a second name `to`:
+    /// Gives the file `from` a second name `to`, following no final link:
     /// [linkat(2)](https://man7.org/linux/man-pages/man2/linkat.2.html).
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno>;
+    fn link<'p>(
+        &mut self,
+        from: impl Into<At<'p, Self::File>>,
+        to: impl Into<At<'p, Self::File>>,
+    ) -> Result<(), Errno>;
+
+    /// Gives an open file (one that `O_TMPFILE` made has none yet) the name `to`: `linkat(2)` with
+    /// `AT_EMPTY_PATH`.
+    fn link_file<'p>(
+        &mut self,
+        file: &mut Self::File,
+        to: impl Into<At<'p, Self::File>>,
+    ) -> Result<(), Errno>;
+
+    /// Makes a symbolic link that says `target`:
+    /// [symlinkat(2)](https://man7.org/linux/man-pages/man2/symlinkat.2.html).
+    fn symlink<'p>(
+        &mut self,
+        target: &Path,
+        at: impl Into<At<'p, Self::File>>,
+    ) -> Result<(), Errno>;
+
+    /// Reads what a symbolic link says:
+    /// [readlinkat(2)](https://man7.org/linux/man-pages/man2/readlinkat.2.html).
+    fn readlink<'p>(&mut self, at: impl Into<At<'p, Self::File>>) -> Result<PathBuf, Errno>;
 
     /// Makes a directory: [mkdirat(2)](https://man7.org/linux/man-pages/man2/mkdirat.2.html).
-    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno>;
+    fn mkdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>, mode: Mode) -> Result<(), Errno>;
 
     /// Removes an empty directory: `unlinkat(2)` with `AT_REMOVEDIR`.
-    fn rmdir(&mut self, path: &Path) -> Result<(), Errno>;
-
-    /// Says whether `path` names anything, following no final link:
-    /// [faccessat(2)](https://man7.org/linux/man-pages/man2/faccessat.2.html) with `F_OK`.
-    fn access(&mut self, path: &Path) -> Result<(), Errno>;
+    fn rmdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>) -> Result<(), Errno>;
 
     /// Takes, converts or releases the advisory lock of an open file description:
     /// [flock(2)](https://man7.org/linux/man-pages/man2/flock.2.html).

@@ -1,20 +1,23 @@
 //! First floor: the file system world of the kernel. Imports the [`FileSystem`] trait, [`Tree`] and
 //! rustix.
 
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags, Stat,
+    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
+    ResolveFlags, Stat, Uid,
 };
 use rustix::io::{self, Errno};
+use rustix::thread;
 
-use super::path::{confined, understood};
-use super::{FileSystem, Node, Tree};
+use super::path::{confined, follows, limits, renames, understood};
+use super::{At, FileSystem, Node, Status, Tree, User, Users};
 
 /// The kernel's file system, anchored at a directory.
 ///
@@ -41,6 +44,7 @@ use super::{FileSystem, Node, Tree};
 pub struct OsFs {
     anchor: OwnedFd,
     waiting: bool,
+    write_limit: Option<NonZeroUsize>,
 }
 
 /// An open file description of the kernel.
@@ -56,13 +60,19 @@ impl OsFs {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let anchor = uninterrupted(|| fs::open(path.as_ref(), flags, Mode::empty()))?;
-        Ok(OsFs { anchor, waiting: false })
+        Ok(OsFs { anchor, waiting: false, write_limit: None })
     }
 
     /// The same world, in which [`flock`](FileSystem::flock) waits in the kernel where another open
     /// file holds the lock, unless its operation is one of the non-blocking.
     pub fn waiting(self) -> Self {
         OsFs { waiting: true, ..self }
+    }
+
+    /// The same world in which one `write` is given at most so many bytes, whatever it is asked
+    /// to write: short writes where nothing else brings them about.
+    pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
+        OsFs { write_limit: limit, ..self }
     }
 
     /// Everything below the anchor.
@@ -121,6 +131,71 @@ fn with_c_str<T>(path: &Path, call: impl FnOnce(&CStr) -> Result<T, Errno>) -> R
     call(path)
 }
 
+impl OsFs {
+    /// The directory a path starts from.
+    #[inline(always)]
+    fn base<'d>(&'d self, at: At<'d, OsFile>) -> BorrowedFd<'d> {
+        at.directory.map_or(self.anchor.as_fd(), |directory| directory.0.as_fd())
+    }
+
+    /// Makes a call about one path.
+    #[inline(always)]
+    fn at<'p, T>(
+        &self,
+        at: impl Into<At<'p, OsFile>>,
+        call: impl FnOnce(BorrowedFd<'_>, &CStr) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let at = at.into();
+        confined(at.path)?;
+        with_c_str(at.path, |path| call(self.base(at), path))
+    }
+
+    /// Makes a call about two paths.
+    #[inline(always)]
+    fn between<'p, T>(
+        &self,
+        from: impl Into<At<'p, OsFile>>,
+        to: impl Into<At<'p, OsFile>>,
+        call: impl FnOnce(BorrowedFd<'_>, &CStr, BorrowedFd<'_>, &CStr) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let (from, to) = (from.into(), to.into());
+        confined(from.path)?;
+        confined(to.path)?;
+        with_c_str(from.path, |old| {
+            with_c_str(to.path, |new| call(self.base(from), old, self.base(to), new))
+        })
+    }
+}
+
+/// Of the calling thread. Only root can become somebody else, and root again: what it gives up
+/// are the effective user and group (and, for good, its supplementary groups), and with them every
+/// privilege that counts here. The umask is one for all threads, unless the thread has
+/// [`unshare`](https://man7.org/linux/man-pages/man2/unshare.2.html)d `CLONE_FS`.
+impl Users for &OsFs {
+    fn act_as(&mut self, user: User) -> Result<User, Errno> {
+        let before = User { umask: rustix::process::umask(user.umask), ..User::current() };
+        if (user.uid, user.gid) != (before.uid, before.gid)
+            && let Err(errno) = become_user(before, user)
+        {
+            rustix::process::umask(before.umask);
+            return Err(errno);
+        }
+        Ok(before)
+    }
+}
+
+/// Groups change as root only: before root is left, after it is come back to.
+fn become_user(before: User, user: User) -> Result<(), Errno> {
+    if !before.is_root() {
+        thread::set_thread_res_uid(None, Some(Uid::ROOT), None)?;
+    }
+    if !user.is_root() {
+        thread::set_thread_groups(&[])?;
+    }
+    thread::set_thread_res_gid(None, Some(user.gid), None)?;
+    thread::set_thread_res_uid(None, Some(user.uid), None)
+}
+
 /// All inlined where they are called: returning from a function right after a system call is slow
 /// (three calls not inlined make a claim a twentieth longer; presumably the kernel's protection of
 /// return prediction, whose price the first returns after it pay).
@@ -128,12 +203,30 @@ impl FileSystem for &OsFs {
     type File = OsFile;
 
     #[inline(always)]
-    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<OsFile, Errno> {
+    fn open<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OsFile, Errno> {
         understood(flags)?;
-        confined(path)?;
         let flags = flags | OFlags::CLOEXEC;
-        with_c_str(path, |path| {
-            uninterrupted(|| fs::openat(&self.anchor, path, flags, mode)).map(OsFile)
+        self.at(at, |from, path| uninterrupted(|| fs::openat(from, path, flags, mode)).map(OsFile))
+    }
+
+    #[inline(always)]
+    fn open_within<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<OsFile, Errno> {
+        understood(flags)?;
+        limits(resolve)?;
+        let flags = flags | OFlags::CLOEXEC;
+        self.at(at, |from, path| {
+            uninterrupted(|| fs::openat2(from, path, flags, mode, resolve)).map(OsFile)
         })
     }
 
@@ -144,6 +237,8 @@ impl FileSystem for &OsFs {
 
     #[inline(always)]
     fn write(&mut self, file: &mut OsFile, bytes: &[u8]) -> Result<usize, Errno> {
+        let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
+        let bytes = &bytes[..bytes.len().min(limit)];
         uninterrupted(|| io::write(&file.0, bytes))
     }
 
@@ -153,55 +248,109 @@ impl FileSystem for &OsFs {
     }
 
     #[inline(always)]
-    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
-        confined(path)?;
-        with_c_str(path, |path| fs::unlinkat(&self.anchor, path, AtFlags::empty()))
+    fn stat<'p>(&mut self, at: impl Into<At<'p, OsFile>>, flags: AtFlags) -> Result<Status, Errno> {
+        follows(flags)?;
+        self.at(at, |from, path| fs::statat(from, path, flags)).map(Status::from)
     }
 
     #[inline(always)]
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        confined(from)?;
-        confined(to)?;
-        with_c_str(from, |from| {
-            with_c_str(to, |to| fs::renameat(&self.anchor, from, &self.anchor, to))
+    fn fstat(&mut self, file: &mut OsFile) -> Result<Status, Errno> {
+        fs::fstat(&file.0).map(Status::from)
+    }
+
+    #[inline(always)]
+    fn access<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        access: Access,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        follows(flags)?;
+        let flags = flags | AtFlags::EACCESS;
+        self.at(at, |from, path| fs::accessat(from, path, access, flags))
+    }
+
+    #[inline(always)]
+    fn chmod<'p>(&mut self, at: impl Into<At<'p, OsFile>>, mode: Mode) -> Result<(), Errno> {
+        self.at(at, |from, path| fs::chmodat(from, path, mode, AtFlags::empty()))
+    }
+
+    #[inline(always)]
+    fn fchmod(&mut self, file: &mut OsFile, mode: Mode) -> Result<(), Errno> {
+        uninterrupted(|| fs::fchmod(&file.0, mode))
+    }
+
+    #[inline(always)]
+    fn unlink<'p>(&mut self, at: impl Into<At<'p, OsFile>>) -> Result<(), Errno> {
+        self.at(at, |from, path| fs::unlinkat(from, path, AtFlags::empty()))
+    }
+
+    #[inline(always)]
+    fn rename<'p>(
+        &mut self,
+        from: impl Into<At<'p, OsFile>>,
+        to: impl Into<At<'p, OsFile>>,
+    ) -> Result<(), Errno> {
+        self.between(from, to, |from, old, to, new| fs::renameat(from, old, to, new))
+    }
+
+    #[inline(always)]
+    fn rename_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, OsFile>>,
+        to: impl Into<At<'p, OsFile>>,
+        flags: RenameFlags,
+    ) -> Result<(), Errno> {
+        renames(flags)?;
+        self.between(from, to, |from, old, to, new| fs::renameat_with(from, old, to, new, flags))
+    }
+
+    #[inline(always)]
+    fn link<'p>(
+        &mut self,
+        from: impl Into<At<'p, OsFile>>,
+        to: impl Into<At<'p, OsFile>>,
+    ) -> Result<(), Errno> {
+        let flags = AtFlags::empty();
+        self.between(from, to, |from, old, to, new| fs::linkat(from, old, to, new, flags))
+    }
+
+    /// `AT_EMPTY_PATH` is root's, and since Linux 6.10 whoever opened the file may use it; others
+    /// are told `ENOENT`, and go by way of `/proc`.
+    #[inline(always)]
+    fn link_file<'p>(
+        &mut self,
+        file: &mut OsFile,
+        to: impl Into<At<'p, OsFile>>,
+    ) -> Result<(), Errno> {
+        self.at(to, |to, new| match fs::linkat(&file.0, c"", to, new, AtFlags::EMPTY_PATH) {
+            Err(Errno::NOENT) => {
+                let own = format!("/proc/self/fd/{}", file.0.as_raw_fd());
+                fs::linkat(fs::CWD, own, to, new, AtFlags::SYMLINK_FOLLOW)
+            }
+            answer => answer,
         })
     }
 
     #[inline(always)]
-    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
-        if !flags.difference(RenameFlags::NOREPLACE).is_empty() {
-            return Err(Errno::INVAL);
-        }
-        confined(from)?;
-        confined(to)?;
-        with_c_str(from, |from| {
-            with_c_str(to, |to| fs::renameat_with(&self.anchor, from, &self.anchor, to, flags))
-        })
+    fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, OsFile>>) -> Result<(), Errno> {
+        self.at(at, |from, path| fs::symlinkat(target, from, path))
     }
 
     #[inline(always)]
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        confined(from)?;
-        confined(to)?;
-        fs::linkat(&self.anchor, from, &self.anchor, to, AtFlags::empty())
+    fn readlink<'p>(&mut self, at: impl Into<At<'p, OsFile>>) -> Result<PathBuf, Errno> {
+        let target = self.at(at, |from, path| fs::readlinkat(from, path, Vec::new()))?;
+        Ok(OsString::from_vec(target.into_bytes()).into())
     }
 
     #[inline(always)]
-    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
-        confined(path)?;
-        fs::mkdirat(&self.anchor, path, mode)
+    fn mkdir<'p>(&mut self, at: impl Into<At<'p, OsFile>>, mode: Mode) -> Result<(), Errno> {
+        self.at(at, |from, path| fs::mkdirat(from, path, mode))
     }
 
     #[inline(always)]
-    fn rmdir(&mut self, path: &Path) -> Result<(), Errno> {
-        confined(path)?;
-        fs::unlinkat(&self.anchor, path, AtFlags::REMOVEDIR)
-    }
-
-    #[inline(always)]
-    fn access(&mut self, path: &Path) -> Result<(), Errno> {
-        confined(path)?;
-        fs::accessat(&self.anchor, path, Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW)
+    fn rmdir<'p>(&mut self, at: impl Into<At<'p, OsFile>>) -> Result<(), Errno> {
+        self.at(at, |from, path| fs::unlinkat(from, path, AtFlags::REMOVEDIR))
     }
 
     #[inline(always)]
@@ -216,9 +365,11 @@ impl FileSystem for &OsFs {
     }
 }
 
+#[allow(clippy::unnecessary_cast)] // its width differs between systems
 /// Adds `directory`, whose path below the anchor is `path`, and all below it to `tree`.
 fn collect(directory: BorrowedFd<'_>, path: &Path, tree: &mut Tree) -> Result<(), Errno> {
-    tree.insert(path, Node::Directory { mode: mode_of(&fs::fstat(directory)?) });
+    let stat = fs::fstat(directory)?;
+    tree.insert(path, Node::Directory { mode: mode_of(&stat), owner: owner_of(&stat) });
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -234,6 +385,12 @@ fn collect(directory: BorrowedFd<'_>, path: &Path, tree: &mut Tree) -> Result<()
         match FileType::from_raw_mode(stat.st_mode as RawMode) {
             FileType::Directory => collect(open(OFlags::DIRECTORY)?.as_fd(), &below, tree)?,
             FileType::RegularFile => tree.insert(&below, file_node(open(OFlags::NONBLOCK)?)?),
+            FileType::Symlink => {
+                let target = fs::readlinkat(directory, name, Vec::new())?.into_bytes();
+                let (owner, links) = (owner_of(&stat), stat.st_nlink as u64);
+                let target = OsString::from_vec(target).into();
+                tree.insert(&below, Node::Symlink { owner, links, target });
+            }
             _ => tree.insert(&below, Node::Other),
         }
     }
@@ -247,7 +404,12 @@ fn file_node(file: OwnedFd) -> Result<Node, Errno> {
     File::from(file)
         .read_to_end(&mut bytes)
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    Ok(Node::File { mode: mode_of(&stat), links: stat.st_nlink as u64, bytes })
+    let (mode, owner) = (mode_of(&stat), owner_of(&stat));
+    Ok(Node::File { mode, owner, links: stat.st_nlink as u64, bytes })
+}
+
+fn owner_of(stat: &Stat) -> Uid {
+    Uid::from_raw(stat.st_uid)
 }
 
 fn mode_of(stat: &Stat) -> Mode {

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// The flags of `open` that every world understands; with any other it answers `EINVAL`, so that
@@ -15,11 +15,20 @@ const UNDERSTOOD: OFlags = OFlags::RWMODE
     .union(OFlags::APPEND)
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
+    .union(OFlags::PATH)
+    .union(OFlags::TMPFILE)
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY)
     .union(OFlags::NONBLOCK)
     .union(OFlags::DSYNC)
     .union(OFlags::SYNC);
+
+/// Likewise the limits of `openat2`. No simulated directory is a mount point or a magic link.
+const LIMITS: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::IN_ROOT)
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
 
 /// Refuses (`EINVAL`) flags of `open` that some world does not understand.
 #[inline]
@@ -27,8 +36,35 @@ pub(super) fn understood(flags: OFlags) -> Result<(), Errno> {
     if flags.difference(UNDERSTOOD).is_empty() { Ok(()) } else { Err(Errno::INVAL) }
 }
 
+/// Refuses (`EINVAL`) limits of `openat2` that some world does not understand.
+#[inline]
+pub(super) fn limits(resolve: ResolveFlags) -> Result<(), Errno> {
+    if resolve.difference(LIMITS).is_empty() { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+/// Whether a final link is followed; `EINVAL` for flags that some world does not understand.
+#[inline]
+pub(super) fn follows(flags: AtFlags) -> Result<bool, Errno> {
+    match flags {
+        AtFlags::SYMLINK_NOFOLLOW => Ok(false),
+        none if none.is_empty() => Ok(true),
+        _ => Err(Errno::INVAL),
+    }
+}
+
+/// Refuses (`EINVAL`) flags of `renameat2` that some world does not understand, the two together
+/// among them.
+#[inline]
+pub(super) fn renames(flags: RenameFlags) -> Result<(), Errno> {
+    match flags {
+        RenameFlags::NOREPLACE | RenameFlags::EXCHANGE => Ok(()),
+        none if none.is_empty() => Ok(()),
+        _ => Err(Errno::INVAL),
+    }
+}
+
 /// Refuses (`EXDEV`, as `openat2` does with `RESOLVE_BENEATH`) a path that leaves the directory the
-/// world is anchored at: an absolute one, or one with more `..` than names before it.
+/// walk starts at: an absolute one, or one with more `..` than names before it.
 ///
 /// It looks at the text alone. Where symbolic links are, they still lead out.
 #[inline]

@@ -2,10 +2,13 @@
 //! vocabulary.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::tree::Quoted;
-use super::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags, errno_name};
+use super::{
+    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Kind, Mode, OFlags, RenameFlags,
+    ResolveFlags, Status, User, Users, errno_name,
+};
 use crate::{Process, Step};
 
 /// A world round another that records each call and its answer as one line of text:
@@ -63,6 +66,22 @@ impl<F> Recorded<F> {
         self.labels.push(format!("{call} = {answer}"));
     }
 
+    fn tell_status(&mut self, call: fmt::Arguments<'_>, result: &Result<Status, Errno>) {
+        match result {
+            Ok(status) => {
+                let kind = match status.kind {
+                    Kind::File => "file",
+                    Kind::Directory => "directory",
+                    Kind::Symlink => "link",
+                    Kind::Other => "something else",
+                };
+                let mode = status.mode.as_raw_mode();
+                self.record(call, format_args!("{kind} {mode:04o}"));
+            }
+            Err(errno) => self.record(call, errno_name(*errno)),
+        }
+    }
+
     fn tell<T>(&mut self, call: fmt::Arguments<'_>, result: Result<T, Errno>) -> Result<T, Errno> {
         match &result {
             Ok(_) => self.record(call, "ok"),
@@ -72,12 +91,37 @@ impl<F> Recorded<F> {
     }
 }
 
+impl<F: Users> Users for Recorded<F> {
+    fn act_as(&mut self, user: User) -> Result<User, Errno> {
+        self.world.act_as(user)
+    }
+}
+
 impl<F: FileSystem> FileSystem for Recorded<F> {
     type File = F::File;
 
-    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<F::File, Errno> {
-        let result = self.world.open(path, flags, mode);
-        self.tell(format_args!("open({}{})", path.display(), Flags(flags)), result)
+    fn open<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<F::File, Errno> {
+        let at = at.into();
+        let result = self.world.open(at, flags, mode);
+        self.tell(format_args!("open({}{})", Told(at), Flags(flags)), result)
+    }
+
+    fn open_within<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<F::File, Errno> {
+        let at = at.into();
+        let result = self.world.open_within(at, flags, mode, resolve);
+        let call = format_args!("open({}{}{})", Told(at), Flags(flags), Limits(resolve));
+        self.tell(call, result)
     }
 
     fn read(&mut self, file: &mut F::File, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -104,44 +148,126 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         self.tell(format_args!("fsync"), result)
     }
 
-    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
-        let result = self.world.unlink(path);
-        self.tell(format_args!("unlink({})", path.display()), result)
+    fn stat<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        flags: AtFlags,
+    ) -> Result<Status, Errno> {
+        let at = at.into();
+        let result = self.world.stat(at, flags);
+        let name = if flags == AtFlags::SYMLINK_NOFOLLOW { "lstat" } else { "stat" };
+        self.tell_status(format_args!("{name}({})", Told(at)), &result);
+        result
     }
 
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+    fn fstat(&mut self, file: &mut F::File) -> Result<Status, Errno> {
+        let result = self.world.fstat(file);
+        self.tell_status(format_args!("fstat"), &result);
+        result
+    }
+
+    fn access<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        access: Access,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.world.access(at, access, flags);
+        self.tell(format_args!("access({}{})", Told(at), Wanted(access)), result)
+    }
+
+    fn chmod<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.world.chmod(at, mode);
+        self.tell(format_args!("chmod({}, {:04o})", Told(at), mode.as_raw_mode()), result)
+    }
+
+    fn fchmod(&mut self, file: &mut F::File, mode: Mode) -> Result<(), Errno> {
+        let result = self.world.fchmod(file, mode);
+        self.tell(format_args!("fchmod({:04o})", mode.as_raw_mode()), result)
+    }
+
+    fn unlink<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.world.unlink(at);
+        self.tell(format_args!("unlink({})", Told(at)), result)
+    }
+
+    fn rename<'p>(
+        &mut self,
+        from: impl Into<At<'p, F::File>>,
+        to: impl Into<At<'p, F::File>>,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
         let result = self.world.rename(from, to);
-        self.tell(format_args!("rename({} → {})", from.display(), to.display()), result)
+        self.tell(format_args!("rename({} → {})", Told(from), Told(to)), result)
     }
 
-    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
+    fn rename_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, F::File>>,
+        to: impl Into<At<'p, F::File>>,
+        flags: RenameFlags,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
         let result = self.world.rename_with(from, to, flags);
-        let how = match flags {
-            RenameFlags::NOREPLACE => ", no replace",
-            none if none.is_empty() => "",
-            _ => ", other flags",
+        let (arrow, how) = match flags {
+            RenameFlags::NOREPLACE => ("→", ", no replace"),
+            RenameFlags::EXCHANGE => ("↔", ""),
+            none if none.is_empty() => ("→", ""),
+            _ => ("→", ", other flags"),
         };
-        self.tell(format_args!("rename({} → {}{how})", from.display(), to.display()), result)
+        self.tell(format_args!("rename({} {arrow} {}{how})", Told(from), Told(to)), result)
     }
 
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
+    fn link<'p>(
+        &mut self,
+        from: impl Into<At<'p, F::File>>,
+        to: impl Into<At<'p, F::File>>,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
         let result = self.world.link(from, to);
-        self.tell(format_args!("link({} → {})", from.display(), to.display()), result)
+        self.tell(format_args!("link({} → {})", Told(from), Told(to)), result)
     }
 
-    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
-        let result = self.world.mkdir(path, mode);
-        self.tell(format_args!("mkdir({})", path.display()), result)
+    fn link_file<'p>(
+        &mut self,
+        file: &mut F::File,
+        to: impl Into<At<'p, F::File>>,
+    ) -> Result<(), Errno> {
+        let to = to.into();
+        let result = self.world.link_file(file, to);
+        self.tell(format_args!("link(the open file → {})", Told(to)), result)
     }
 
-    fn rmdir(&mut self, path: &Path) -> Result<(), Errno> {
-        let result = self.world.rmdir(path);
-        self.tell(format_args!("rmdir({})", path.display()), result)
+    fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.world.symlink(target, at);
+        self.tell(format_args!("symlink({} → {})", Told(at), target.display()), result)
     }
 
-    fn access(&mut self, path: &Path) -> Result<(), Errno> {
-        let result = self.world.access(path);
-        self.tell(format_args!("access({})", path.display()), result)
+    fn readlink<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<PathBuf, Errno> {
+        let at = at.into();
+        let result = self.world.readlink(at);
+        let call = format_args!("readlink({})", Told(at));
+        match &result {
+            Ok(target) => self.record(call, target.display()),
+            Err(errno) => self.record(call, errno_name(*errno)),
+        }
+        result
+    }
+
+    fn mkdir<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.world.mkdir(at, mode);
+        self.tell(format_args!("mkdir({})", Told(at)), result)
+    }
+
+    fn rmdir<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.world.rmdir(at);
+        self.tell(format_args!("rmdir({})", Told(at)), result)
     }
 
     fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
@@ -168,6 +294,56 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     }
 }
 
+/// Where a call looks: the path, with `./` before it where it starts at an open directory.
+struct Told<'p, D>(At<'p, D>);
+
+impl<D> fmt::Display for Told<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = if self.0.directory.is_some() { "./" } else { "" };
+        write!(f, "{from}{}", self.0.path.display())
+    }
+}
+
+/// What an `access` asks beyond existence: `, read write`.
+struct Wanted(Access);
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named =
+            [(Access::READ_OK, "read"), (Access::WRITE_OK, "write"), (Access::EXEC_OK, "execute")];
+        listed(f, named.into_iter().filter(|(bit, _)| self.0.contains(*bit)).map(|(_, name)| name))
+    }
+}
+
+/// The limits of an `openat2`: `, beneath`.
+struct Limits(ResolveFlags);
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [
+            (ResolveFlags::BENEATH, "beneath"),
+            (ResolveFlags::IN_ROOT, "in root"),
+            (ResolveFlags::NO_SYMLINKS, "no links"),
+        ];
+        for (flag, name) in named {
+            if self.0.contains(flag) {
+                write!(f, ", {name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `, one two`, or nothing.
+fn listed(f: &mut fmt::Formatter<'_>, names: impl Iterator<Item = &'static str>) -> fmt::Result {
+    let mut separator = ", ";
+    for name in names {
+        write!(f, "{separator}{name}")?;
+        separator = " ";
+    }
+    Ok(())
+}
+
 /// The flags of an `open` that decide what it does to the file system: `, create exclusive`.
 struct Flags(OFlags);
 
@@ -178,16 +354,16 @@ impl fmt::Display for Flags {
             (OFlags::EXCL, "exclusive"),
             (OFlags::TRUNC, "truncate"),
             (OFlags::APPEND, "append"),
+            (OFlags::NOFOLLOW, "no follow"),
+            (OFlags::TMPFILE, "unnamed"),
             (OFlags::DIRECTORY, "directory"),
         ];
-        let mut separator = ", ";
-        for (flag, name) in named {
-            if self.0.contains(flag) {
-                write!(f, "{separator}{name}")?;
-                separator = " ";
-            }
-        }
-        Ok(())
+        // O_TMPFILE has O_DIRECTORY in it.
+        let shown = named.into_iter().filter(|(flag, _)| {
+            self.0.contains(*flag)
+                && (*flag != OFlags::DIRECTORY || !self.0.contains(OFlags::TMPFILE))
+        });
+        listed(f, shown.map(|(_, name)| name))
     }
 }
 
@@ -208,7 +384,7 @@ mod tests {
         world.flock(&mut first, FlockOperation::LockShared)?;
         assert!(world.flock(&mut second, FlockOperation::LockExclusive).is_err());
         world.rename(path("content"), path("content.download"))?;
-        assert!(world.access(path("meta")).is_err());
+        assert!(world.access(path("meta"), Access::EXISTS, AtFlags::empty()).is_err());
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
         let mut claim = world.open(path("claim"), flags, mode)?;
         world.write(&mut claim, b"mine")?;

@@ -6,23 +6,31 @@
 
 mod build;
 mod inode;
+mod names;
+mod open;
+mod permit;
 mod walk;
 
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inode::{Body, Held, Ino, Inode};
-use rustix::fs::{FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
-use walk::{Last, admissible};
+use walk::admissible;
 
-use super::FileSystem;
-use super::path::understood;
+use super::path::follows;
+use super::{At, FileSystem, Kind, Status, User, Users};
+
+pub use build::SimInode;
+pub use permit::Protections;
 
 /// The inode of the directory the world is anchored at.
 const ROOT: Ino = 0;
-/// The bits of a mode that `open` gives a file.
-const FILE_BITS: Mode = Mode::from_bits_retain(0o7777);
+/// The bits of a mode that a call can set.
+const MODE_BITS: Mode = Mode::from_bits_retain(0o7777);
 /// The bits of a mode that `mkdir` gives a directory: not set-user-ID, not set-group-ID.
 const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 
@@ -33,16 +41,21 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// unlink: an open file may still read them, and the world does not know who has what open.
 /// Cloning shares all inodes that do not change.
 ///
-/// What is simulated: directories, regular files, hard links, modes and the umask, `flock`. What
-/// is not: everything is done by one user who may do everything (so modes are kept, never checked,
-/// and writing leaves set-user-ID alone), there are no symbolic links, no timestamps, no limit to
-/// space, links or locks, and `fsync` has nothing to do.
+/// What is simulated: directories, regular files, symbolic and hard links; users, permissions, the
+/// sticky bit, the umask, and the kernel's [`Protections`]; `flock`; short writes. What is not:
+/// supplementary groups and access control lists, timestamps, limits to space, links or locks,
+/// mounts, and `fsync` has nothing to do. Symbolic links lead where they would in a process whose
+/// root directory is the anchor: an absolute one starts there, and nothing is above it.
 ///
 /// `flock` never waits: see [`SimFs::flock`](#method.flock).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
-    umask: Mode,
+    /// Who makes the calls.
+    user: User,
+    protections: Protections,
+    /// How many bytes one `write` takes at most, if not all.
+    write_limit: Option<NonZeroUsize>,
 }
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
@@ -52,7 +65,7 @@ pub struct SimFs {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimFile {
     inode: Ino,
-    /// Access mode and `O_APPEND`, which are all that matters once it is open.
+    /// Access mode, `O_APPEND` and `O_PATH`, which are all that matters once it is open.
     flags: OFlags,
     offset: u64,
     lock: Held,
@@ -65,33 +78,50 @@ impl Default for SimFs {
 }
 
 impl SimFs {
-    /// An empty directory of mode 0700, with umask 022.
-    pub fn new() -> Self {
-        let root = Inode::directory(Mode::RWXU);
-        SimFs { inodes: vec![Arc::new(root)], umask: Mode::from_bits_retain(0o022) }
-    }
-
-    /// The same world with another umask.
-    pub fn with_umask(self, umask: Mode) -> Self {
-        SimFs { umask, ..self }
-    }
-
     /// An inode to change, apart from the worlds that share it.
     fn inode_mut(&mut self, inode: Ino) -> Result<&mut Inode, Errno> {
         self.inodes.get_mut(inode as usize).map(Arc::make_mut).ok_or(Errno::BADF)
     }
 
-    /// Adds an inode and enters it as `name` in `directory`.
-    fn create(&mut self, directory: Ino, name: &[u8], inode: Inode) -> Result<Ino, Errno> {
+    /// Adds an inode.
+    fn add(&mut self, inode: Inode) -> Result<Ino, Errno> {
         let number = Ino::try_from(self.inodes.len()).map_err(|_| Errno::NOSPC)?;
         self.inodes.push(Arc::new(inode));
+        Ok(number)
+    }
+
+    /// Adds an inode of the caller's and enters it as `name` in `directory`. In a set-group-ID
+    /// directory it belongs to the directory's group (`inode_init_owner`).
+    fn create(
+        &mut self,
+        directory: Ino,
+        name: &[u8],
+        mode: Mode,
+        body: Body,
+    ) -> Result<Ino, Errno> {
+        let mut inode = Inode::new(&self.user, mode, body);
+        self.inherit(directory, &mut inode)?;
+        let number = self.add(inode)?;
         self.enter(directory, name, Some(number))?;
         Ok(number)
     }
 
+    fn inherit(&self, directory: Ino, inode: &mut Inode) -> Result<(), Errno> {
+        let directory = self.inode(directory)?;
+        if directory.mode.contains(Mode::SGID) {
+            inode.gid = directory.gid;
+            if inode.is_directory() {
+                inode.mode |= Mode::SGID;
+            } else if inode.mode.contains(Mode::SGID | Mode::XGRP) {
+                inode.mode = self.changed_mode(inode, inode.mode);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes `name` in `directory` stand for `inode`, or for nothing.
     fn enter(&mut self, directory: Ino, name: &[u8], inode: Option<Ino>) -> Result<(), Errno> {
-        let Body::Directory(entries) = &mut self.inode_mut(directory)?.body else {
+        let Body::Directory { entries, .. } = &mut self.inode_mut(directory)?.body else {
             return Err(Errno::NOTDIR);
         };
         match inode {
@@ -101,108 +131,102 @@ impl SimFs {
         Ok(())
     }
 
-    /// Counts one name more (or less) of a file.
-    fn count(&mut self, inode: Ino, change: impl FnOnce(u32) -> u32) -> Result<(), Errno> {
-        match &mut self.inode_mut(inode)?.body {
-            Body::File { links, .. } => *links = change(*links),
-            Body::Directory(_) => {}
+    /// Counts one name less of an inode.
+    fn drop_link(&mut self, inode: Ino) -> Result<(), Errno> {
+        let who = self.user.uid;
+        let inode = self.inode_mut(inode)?;
+        inode.links = inode.links.saturating_sub(1);
+        if inode.links == 0 {
+            inode.removed_by = Some(who);
         }
         Ok(())
     }
 
-    /// `do_open`: whether the existing `inode` may be opened so, and its truncation.
-    fn open_existing(&mut self, inode: Ino, flags: OFlags, slash: bool) -> Result<(), Errno> {
-        let is_directory = self.inode(inode)?.is_directory();
-        if flags.contains(OFlags::CREATE) {
-            if flags.contains(OFlags::EXCL) {
-                return Err(Errno::EXIST);
-            }
-            if is_directory {
-                return Err(Errno::ISDIR);
-            }
-        }
-        if !is_directory && (slash || flags.contains(OFlags::DIRECTORY)) {
-            return Err(Errno::NOTDIR);
-        }
-        if is_directory && (flags.intersects(OFlags::RWMODE | OFlags::TRUNC)) {
-            return Err(Errno::ISDIR);
-        }
-        if flags.contains(OFlags::TRUNC)
-            && let Body::File { bytes, .. } = &mut self.inode_mut(inode)?.body
-        {
-            *bytes = Arc::default();
-        }
-        Ok(())
+    fn status(&self, number: Ino) -> Result<Status, Errno> {
+        let inode = self.inode(number)?;
+        let size = match &inode.body {
+            Body::File { bytes, .. } => bytes.len(),
+            Body::Symlink { target } => target.len(),
+            Body::Directory { .. } => 0,
+        };
+        Ok(Status {
+            kind: inode.kind(),
+            mode: inode.mode,
+            uid: inode.uid,
+            gid: inode.gid,
+            links: if inode.is_directory() { 1 } else { u64::from(inode.links) },
+            size: size as u64,
+            device: 0,
+            inode: u64::from(number),
+        })
     }
 
-    /// `vfs_rename`: whether what is at `target` may be replaced by `source`.
-    fn may_replace(&self, source: Ino, target: Ino) -> Result<(), Errno> {
-        match (&self.inode(source)?.body, &self.inode(target)?.body) {
-            (Body::Directory(_), Body::File { .. }) => Err(Errno::NOTDIR),
-            (Body::File { .. }, Body::Directory(_)) => Err(Errno::ISDIR),
-            (Body::Directory(_), Body::Directory(entries)) if !entries.is_empty() => {
-                Err(Errno::NOTEMPTY)
-            }
-            (Body::Directory(_), Body::Directory(_)) | (Body::File { .. }, Body::File { .. }) => {
-                Ok(())
-            }
+    /// `chmod_common`, `setattr_prepare`.
+    fn change_mode(&mut self, number: Ino, mode: Mode) -> Result<(), Errno> {
+        let inode = self.inode(number)?;
+        if !self.owns(inode) {
+            return Err(Errno::PERM);
         }
+        let mode = self.changed_mode(inode, mode & MODE_BITS);
+        self.inode_mut(number)?.mode = mode;
+        Ok(())
     }
 }
 
 impl SimFile {
+    /// Opened with `O_PATH`: good for being a directory to start from, and for `fstat`.
+    fn is_path(&self) -> bool {
+        self.flags.contains(OFlags::PATH)
+    }
+
     /// The access mode 3 is neither: such a file is good for `fsync` and `close` only.
     fn readable(&self) -> bool {
-        matches!(self.flags & OFlags::RWMODE, OFlags::RDONLY | OFlags::RDWR)
+        !self.is_path() && matches!(self.flags & OFlags::RWMODE, OFlags::RDONLY | OFlags::RDWR)
     }
 
     fn writable(&self) -> bool {
-        matches!(self.flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR)
+        !self.is_path() && matches!(self.flags & OFlags::RWMODE, OFlags::WRONLY | OFlags::RDWR)
+    }
+}
+
+impl Users for SimFs {
+    fn act_as(&mut self, user: User) -> Result<User, Errno> {
+        Ok(std::mem::replace(&mut self.user, user))
     }
 }
 
 impl FileSystem for SimFs {
     type File = SimFile;
 
-    /// `build_open_flags`, `open_last_lookups`, `do_open`. `O_CREAT` with `O_DIRECTORY` is answered
-    /// `EINVAL`, as Linux does since 6.4. `O_TRUNC` truncates whatever the access mode.
-    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<SimFile, Errno> {
-        understood(flags)?;
-        admissible([path])?;
-        if flags.contains(OFlags::CREATE | OFlags::DIRECTORY) {
-            return Err(Errno::INVAL);
-        }
-        let place = self.parent(path)?;
-        let directory = place.directory();
-        let inode = match place.last {
-            Last::Dot => Ok(directory),
-            Last::DotDot => Ok(place.above()),
-            Last::Name(_) if place.slash && flags.contains(OFlags::CREATE) => {
-                return Err(Errno::ISDIR);
-            }
-            Last::Name(name) => self.lookup(directory, name)?.ok_or(name),
-        };
-        let inode = match inode {
-            Ok(inode) => {
-                self.open_existing(inode, flags, place.slash)?;
-                inode
-            }
-            Err(name) if flags.contains(OFlags::CREATE) => {
-                let mode = (mode & FILE_BITS).difference(self.umask);
-                self.create(directory, name, Inode::file(mode))?
-            }
-            Err(_) => return Err(Errno::NOENT),
-        };
-        let flags = flags & (OFlags::RWMODE | OFlags::APPEND);
-        Ok(SimFile { inode, flags, offset: 0, lock: Held::None })
+    /// `build_open_how`: what `O_PATH` does not speak of is left out, a mode that nothing asks for
+    /// too.
+    fn open<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<SimFile, Errno> {
+        self.open_at(at.into(), flags, mode)
+    }
+
+    fn open_within<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<SimFile, Errno> {
+        self.open_at_within(at.into(), flags, mode, resolve)
     }
 
     fn read(&mut self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
         if !file.readable() {
             return Err(Errno::BADF);
         }
-        let Body::File { bytes, .. } = &self.inode(file.inode)?.body else {
-            return Err(Errno::ISDIR);
+        let bytes = match &self.inode(file.inode)?.body {
+            Body::File { bytes, .. } => bytes,
+            Body::Directory { .. } => return Err(Errno::ISDIR),
+            Body::Symlink { .. } => return Err(Errno::BADF),
         };
         let start = usize::try_from(file.offset).unwrap_or(usize::MAX).min(bytes.len());
         let count = buffer.len().min(bytes.len() - start);
@@ -211,13 +235,18 @@ impl FileSystem for SimFs {
         Ok(count)
     }
 
-    /// Takes all of `bytes`. A hole between the file's end and the offset reads as zeros.
+    /// Takes all of `bytes`, or as many as a [short write](SimFs::with_short_writes) does. A hole
+    /// between the file's end and the offset reads as zeros.
     fn write(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
         if !file.writable() {
             return Err(Errno::BADF);
         }
+        let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
+        let bytes = &bytes[..bytes.len().min(limit)];
         let appends = file.flags.contains(OFlags::APPEND);
-        let Body::File { bytes: content, .. } = &mut self.inode_mut(file.inode)?.body else {
+        let mode = self.written_mode(self.inode(file.inode)?);
+        let inode = self.inode_mut(file.inode)?;
+        let Body::File { bytes: content, .. } = &mut inode.body else {
             return Err(Errno::BADF);
         };
         if bytes.is_empty() {
@@ -228,134 +257,121 @@ impl FileSystem for SimFs {
             Ok(offset) => offset,
             Err(_) => return Err(Errno::FBIG),
         };
-        let end = start + bytes.len();
+        let end = start.checked_add(bytes.len()).ok_or(Errno::FBIG)?;
         let mut written = content.to_vec();
         written.resize(content.len().max(end), 0);
         written[start..end].copy_from_slice(bytes);
         *content = written.into();
+        inode.mode = mode;
         file.offset = end as u64;
         Ok(bytes.len())
     }
 
-    fn fsync(&mut self, _file: &mut SimFile) -> Result<(), Errno> {
-        Ok(())
+    fn fsync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
+        if file.is_path() { Err(Errno::BADF) } else { Ok(()) }
     }
 
-    /// `do_unlinkat`.
-    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
-        admissible([path])?;
-        let place = self.parent(path)?;
-        let Last::Name(name) = place.last else {
-            return Err(Errno::ISDIR);
-        };
-        let inode = self.lookup(place.directory(), name)?.ok_or(Errno::NOENT)?;
-        if self.inode(inode)?.is_directory() {
-            return Err(Errno::ISDIR);
-        }
-        if place.slash {
-            return Err(Errno::NOTDIR);
-        }
-        self.enter(place.directory(), name, None)?;
-        self.count(inode, |links| links - 1)
+    fn stat<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        flags: AtFlags,
+    ) -> Result<Status, Errno> {
+        let (at, follow) = (at.into(), follows(flags)?);
+        admissible([at.path])?;
+        self.status(self.find(at, follow)?)
     }
 
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        self.rename_with(from, to, RenameFlags::empty())
+    fn fstat(&mut self, file: &mut SimFile) -> Result<Status, Errno> {
+        self.status(file.inode)
     }
 
-    /// `do_renameat2`, `vfs_rename`.
-    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
-        if !flags.difference(RenameFlags::NOREPLACE).is_empty() {
-            return Err(Errno::INVAL);
-        }
-        let replace = flags.is_empty();
-        admissible([from, to])?;
-        let (old, new) = (self.parent(from)?, self.parent(to)?);
-        let Last::Name(old_name) = old.last else {
-            return Err(Errno::BUSY);
-        };
-        let Last::Name(new_name) = new.last else {
-            return Err(if replace { Errno::BUSY } else { Errno::EXIST });
-        };
-        let source = self.lookup(old.directory(), old_name)?.ok_or(Errno::NOENT)?;
-        let target = self.lookup(new.directory(), new_name)?;
-        if target.is_some() && !replace {
-            return Err(Errno::EXIST);
-        }
-        if !self.inode(source)?.is_directory() && (old.slash || new.slash) {
-            return Err(Errno::NOTDIR);
-        }
-        if new.is_below(source) {
-            return Err(Errno::INVAL);
-        }
-        if let Some(target) = target {
-            if old.is_below(target) {
-                return Err(Errno::NOTEMPTY);
-            }
-            if source == target {
-                return Ok(());
-            }
-            self.may_replace(source, target)?;
-            self.count(target, |links| links - 1)?;
-        }
-        self.enter(old.directory(), old_name, None)?;
-        self.enter(new.directory(), new_name, Some(source))
+    fn access<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        access: Access,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let (at, follow) = (at.into(), follows(flags)?);
+        admissible([at.path])?;
+        let inode = self.inode(self.find(at, follow)?)?;
+        // A link has all permissions, whoever asks.
+        if inode.is_symlink() { Ok(()) } else { self.permits(inode, access) }
     }
 
-    /// `do_linkat`, `vfs_link`.
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        admissible([from, to])?;
-        let source = self.find(from)?;
-        let new = self.parent(to)?;
-        let Last::Name(name) = new.last else {
-            return Err(Errno::EXIST);
-        };
-        if self.lookup(new.directory(), name)?.is_some() {
-            return Err(Errno::EXIST);
-        }
-        if new.slash {
-            return Err(Errno::NOENT);
-        }
-        if self.inode(source)?.is_directory() {
-            return Err(Errno::PERM);
-        }
-        self.enter(new.directory(), name, Some(source))?;
-        self.count(source, |links| links + 1)
+    fn chmod<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
+        let at = at.into();
+        admissible([at.path])?;
+        self.change_mode(self.find(at, true)?, mode)
     }
 
-    /// `do_mkdirat`.
-    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
-        admissible([path])?;
-        let place = self.parent(path)?;
-        let Last::Name(name) = place.last else {
-            return Err(Errno::EXIST);
-        };
-        if self.lookup(place.directory(), name)?.is_some() {
-            return Err(Errno::EXIST);
+    fn fchmod(&mut self, file: &mut SimFile, mode: Mode) -> Result<(), Errno> {
+        if file.is_path() {
+            return Err(Errno::BADF);
         }
-        let mode = (mode & DIRECTORY_BITS).difference(self.umask);
-        self.create(place.directory(), name, Inode::directory(mode)).map(drop)
+        self.change_mode(file.inode, mode)
     }
 
-    /// `do_rmdir`.
-    fn rmdir(&mut self, path: &Path) -> Result<(), Errno> {
-        admissible([path])?;
-        let place = self.parent(path)?;
-        let name = match place.last {
-            Last::Dot => return Err(Errno::INVAL),
-            Last::DotDot => return Err(Errno::NOTEMPTY),
-            Last::Name(name) => name,
-        };
-        let inode = self.lookup(place.directory(), name)?.ok_or(Errno::NOENT)?;
-        if !self.entries(inode)?.is_empty() {
-            return Err(Errno::NOTEMPTY);
-        }
-        self.enter(place.directory(), name, None)
+    fn unlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
+        self.unlink_at(at.into())
     }
 
-    fn access(&mut self, path: &Path) -> Result<(), Errno> {
-        admissible([path])?;
-        self.find(path).map(drop)
+    fn rename<'p>(
+        &mut self,
+        from: impl Into<At<'p, SimFile>>,
+        to: impl Into<At<'p, SimFile>>,
+    ) -> Result<(), Errno> {
+        self.rename_at(from.into(), to.into(), RenameFlags::empty())
+    }
+
+    fn rename_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, SimFile>>,
+        to: impl Into<At<'p, SimFile>>,
+        flags: RenameFlags,
+    ) -> Result<(), Errno> {
+        self.rename_at(from.into(), to.into(), flags)
+    }
+
+    fn link<'p>(
+        &mut self,
+        from: impl Into<At<'p, SimFile>>,
+        to: impl Into<At<'p, SimFile>>,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
+        admissible([from.path, to.path])?;
+        let source = self.find(from, false)?;
+        self.link_inode(source, to)
+    }
+
+    fn link_file<'p>(
+        &mut self,
+        file: &mut SimFile,
+        to: impl Into<At<'p, SimFile>>,
+    ) -> Result<(), Errno> {
+        let to = to.into();
+        admissible([to.path])?;
+        self.link_inode(file.inode, to)
+    }
+
+    fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
+        self.symlink_at(target.as_os_str().as_bytes(), at.into())
+    }
+
+    fn readlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<PathBuf, Errno> {
+        let at = at.into();
+        admissible([at.path])?;
+        match &self.inode(self.find(at, false)?)?.body {
+            Body::Symlink { target } => Ok(std::ffi::OsString::from_vec(target.to_vec()).into()),
+            Body::Directory { .. } | Body::File { .. } => Err(Errno::INVAL),
+        }
+    }
+
+    fn mkdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
+        self.mkdir_at(at.into(), mode)
+    }
+
+    fn rmdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
+        self.rmdir_at(at.into())
     }
 
     /// `flock_lock_inode`. Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and
@@ -366,6 +382,9 @@ impl FileSystem for SimFs {
     /// the old lock is lost. A second attempt then is no conversion any more.
     fn flock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
         let wanted = Held::from(operation);
+        if file.is_path() {
+            return Err(Errno::BADF);
+        }
         if wanted != Held::None && !file.readable() && !file.writable() {
             return Err(Errno::BADF);
         }
@@ -385,5 +404,12 @@ impl FileSystem for SimFs {
             // Letting go never fails: the inode is there as long as the world is the file's own.
             let _ = self.flock(&mut file, FlockOperation::Unlock);
         }
+    }
+}
+
+impl SimInode<'_> {
+    /// Whether it is a directory, a file or a link.
+    pub fn kind(&self) -> Kind {
+        self.inode.kind()
     }
 }

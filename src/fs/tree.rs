@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
+use rustix::fs::{Mode, Uid};
 
 /// Everything that has a name in a world, by path; the directory the world is anchored at is `.`.
 ///
-/// Displayed one line an entry: `content 0600 "s3cret"`, directories as `./ 0700`.
+/// Displayed one line an entry: `content 0600 "s3cret"`, directories as `./ 0700`, links as
+/// `alias → content`; whose it is, where it is not this process's user's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tree(BTreeMap<PathBuf, Node>);
 
@@ -20,17 +21,30 @@ pub enum Node {
     Directory {
         /// Permission bits.
         mode: Mode,
+        /// Whose it is.
+        owner: Uid,
     },
     /// A regular file.
     File {
         /// Permission bits.
         mode: Mode,
+        /// Whose it is.
+        owner: Uid,
         /// How many names it has.
         links: u64,
         /// Its whole content.
         bytes: Vec<u8>,
     },
-    /// Anything else: a symbolic link, a pipe, a device.
+    /// A symbolic link.
+    Symlink {
+        /// Whose it is.
+        owner: Uid,
+        /// How many names it has.
+        links: u64,
+        /// What it says.
+        target: PathBuf,
+    },
+    /// Anything else: a pipe, a device.
     Other,
 }
 
@@ -44,8 +58,26 @@ impl Tree {
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match self.get(path)? {
             Node::File { bytes, .. } => Some(bytes),
-            Node::Directory { .. } | Node::Other => None,
+            Node::Directory { .. } | Node::Symlink { .. } | Node::Other => None,
         }
+    }
+
+    /// The same tree, with what was `from`'s now `to`'s.
+    pub fn handed_over(self, from: Uid, to: Uid) -> Tree {
+        let hand_over = |mut node| {
+            match &mut node {
+                Node::Directory { owner, .. }
+                | Node::File { owner, .. }
+                | Node::Symlink { owner, .. } => {
+                    if *owner == from {
+                        *owner = to;
+                    }
+                }
+                Node::Other => {}
+            }
+            node
+        };
+        self.0.into_iter().map(|(path, node)| (path, hand_over(node))).collect()
     }
 
     /// Every entry, sorted by path.
@@ -79,9 +111,15 @@ impl fmt::Display for Tree {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Node::Directory { mode } => write!(f, "/ {:04o}", mode.as_raw_mode()),
-            Node::File { mode, links, bytes } => {
-                write!(f, " {:04o} ", mode.as_raw_mode())?;
+            Node::Directory { mode, owner } => {
+                write!(f, "/ {:04o}{}", mode.as_raw_mode(), Owned(*owner))
+            }
+            Node::Symlink { links, target, owner } => {
+                write!(f, " → {}{}", target.display(), Owned(*owner))?;
+                if *links == 1 { Ok(()) } else { write!(f, " {links} links") }
+            }
+            Node::File { mode, owner, links, bytes } => {
+                write!(f, " {:04o}{} ", mode.as_raw_mode(), Owned(*owner))?;
                 if *links != 1 {
                     write!(f, "{links} links ")?;
                 }
@@ -89,6 +127,18 @@ impl fmt::Display for Node {
             }
             Node::Other => f.write_str(" (neither file nor directory)"),
         }
+    }
+}
+
+/// Whose something is, where it is not the caller's own: ` of user 7`.
+struct Owned(Uid);
+
+impl fmt::Display for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == rustix::process::geteuid() {
+            return Ok(());
+        }
+        write!(f, " of user {}", self.0.as_raw())
     }
 }
 
@@ -117,13 +167,15 @@ mod tests {
 
     #[test]
     fn a_tree_is_told_one_line_an_entry() {
+        let owner = rustix::process::geteuid();
         let file = |links, bytes: &[u8]| Node::File {
             mode: Mode::from_raw_mode(0o600),
+            owner,
             links,
             bytes: bytes.to_vec(),
         };
         let tree: Tree = [
-            ("sub".into(), Node::Directory { mode: Mode::from_raw_mode(0o755) }),
+            ("sub".into(), Node::Directory { mode: Mode::from_raw_mode(0o755), owner }),
             ("sub/b".into(), file(2, b"\n")),
             ("a".into(), file(1, b"s3cret")),
             ("long".into(), file(1, &[b'x'; 65])),

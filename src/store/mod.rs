@@ -23,7 +23,7 @@ pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
 pub use look::{Leftover, Status};
 pub use put::{Expire, ExpireEnd, Put, PutEnd, PutFailure, PutRequest};
 
-use crate::fs::{Errno, FileSystem, OsFile, OsFs};
+use crate::fs::{Access, AtFlags, Errno, FileSystem, OsFile, OsFs};
 use crate::run;
 
 /// Keeps secrets in a directory and hands each out exactly once, to however many threads,
@@ -210,7 +210,7 @@ impl OneTimeStore {
     /// its own error says so.
     fn refuse_used(&self, key: &str) -> Result<(), PutError> {
         let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim().to_owned();
-        match (&self.fs).access(&marker) {
+        match (&self.fs).access(&marker, Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(()) => Err(PutError::Used { key: key.to_owned(), marker }),
             // Anything else that is wrong, the put will tell.
             Err(_) => Ok(()),

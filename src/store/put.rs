@@ -297,7 +297,7 @@ impl<F: FileSystem> Process<F> for Expire {
                 Step::Next(Expire { at: Expiring::Directory(end), ..self })
             }
             Expiring::Directory(end) => {
-                let _ = fs.rmdir(&self.directory);
+                let _ = fs.rmdir(&*self.directory);
                 Step::Done(end)
             }
         }

@@ -1,18 +1,54 @@
-//! First floor: a simulated world made ready, and listed. Imports its parent module, [`Tree`] and
-//! rustix's vocabulary.
+//! First floor: a simulated world made ready, and looked into. Imports its parent module, [`Tree`]
+//! and rustix's vocabulary.
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::super::{FileSystem, Node, Tree};
-use super::inode::{Body, Ino};
-use super::{FILE_BITS, ROOT, SimFs};
+use super::super::{FileSystem, Node, Tree, User};
+use super::inode::{Body, Ino, Inode};
+use super::{MODE_BITS, Protections, ROOT, SimFile, SimFs};
 
 impl SimFs {
+    /// An empty directory of root's, mode 0700, acted on by root with umask 022, all
+    /// [`Protections`] off.
+    pub fn new() -> Self {
+        Self::of(User::ROOT)
+    }
+
+    /// The same of another user's, who acts on it.
+    pub fn of(user: User) -> Self {
+        let root = Inode::new(&user, Mode::RWXU, Body::directory(ROOT));
+        SimFs {
+            inodes: vec![Arc::new(root)],
+            user,
+            protections: Protections::NONE,
+            write_limit: None,
+        }
+    }
+
+    /// The same world with another umask.
+    pub fn with_umask(mut self, umask: Mode) -> Self {
+        self.user.umask = umask;
+        self
+    }
+
+    /// The same world under a kernel with these settings.
+    pub fn with_protections(self, protections: Protections) -> Self {
+        SimFs { protections, ..self }
+    }
+
+    /// The same world in which one `write` takes at most so many bytes, as where a signal comes or
+    /// space gets short; all of them with `None`.
+    pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
+        SimFs { write_limit: limit, ..self }
+    }
+
     /// The same world with one more directory, of exactly `mode`.
     ///
     /// # Errors
@@ -20,8 +56,8 @@ impl SimFs {
     /// Those of [`mkdir`](FileSystem::mkdir).
     pub fn with_directory(mut self, path: impl AsRef<Path>, mode: Mode) -> Result<Self, Errno> {
         self.mkdir(path.as_ref(), mode)?;
-        let inode = self.find(path.as_ref())?;
-        self.inode_mut(inode)?.mode = mode & FILE_BITS;
+        let inode = self.find(path.as_ref().into(), false)?;
+        self.inode_mut(inode)?.mode = mode & MODE_BITS;
         Ok(self)
     }
 
@@ -39,8 +75,8 @@ impl SimFs {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let file = self.open(path.as_ref(), flags, mode)?;
         let inode = self.inode_mut(file.inode)?;
-        inode.mode = mode & FILE_BITS;
-        inode.body = Body::File { bytes: content.into(), links: 1 };
+        inode.mode = mode & MODE_BITS;
+        inode.body = Body::File { bytes: content.into(), linkable: false };
         Ok(self)
     }
 
@@ -53,18 +89,105 @@ impl SimFs {
 
     fn collect(&self, inode: Ino, path: &Path, tree: &mut Tree) {
         let inode = &self.inodes[inode as usize];
-        let mode = inode.mode;
+        let (mode, owner, links) = (inode.mode, inode.uid, u64::from(inode.links));
         match &inode.body {
-            Body::Directory(entries) => {
-                tree.insert(path, Node::Directory { mode });
+            Body::Directory { entries, .. } => {
+                tree.insert(path, Node::Directory { mode, owner });
                 for (name, &child) in entries {
                     self.collect(child, &path.join(OsStr::from_bytes(name)), tree);
                 }
             }
-            Body::File { bytes, links } => {
-                let links = u64::from(*links);
-                tree.insert(path, Node::File { mode, links, bytes: bytes.to_vec() });
+            Body::File { bytes, .. } => {
+                tree.insert(path, Node::File { mode, owner, links, bytes: bytes.to_vec() });
+            }
+            Body::Symlink { target } => {
+                let target = OsStr::from_bytes(target).into();
+                tree.insert(path, Node::Symlink { owner, links, target });
             }
         }
+    }
+
+    /// Every inode there ever was, in the order they were made, those without a name too.
+    pub fn inodes(&self) -> impl Iterator<Item = SimInode<'_>> {
+        self.inodes.iter().enumerate().map(|(number, inode)| SimInode { number, inode })
+    }
+
+    /// What `path` names, whoever asks; a final link is not followed.
+    pub fn named(&self, path: impl AsRef<Path>) -> Option<SimInode<'_>> {
+        let mut anybody = self.clone();
+        anybody.user = User::ROOT;
+        let status = anybody.stat(path.as_ref(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let number = usize::try_from(status.inode).ok()?;
+        Some(SimInode { number, inode: self.inodes.get(number)? })
+    }
+
+    /// What an open file is open on.
+    pub fn opened(&self, file: &SimFile) -> Option<SimInode<'_>> {
+        let number = file.inode as usize;
+        Some(SimInode { number, inode: self.inodes.get(number)? })
+    }
+
+    /// The content of every file that `user` could open for reading by some path, now or after a
+    /// `chmod` of what is the user's own.
+    pub fn readable_by(&self, user: User) -> Vec<&[u8]> {
+        let mut asked = self.clone();
+        asked.user = user;
+        let mut found = Vec::new();
+        let mut directories = vec![ROOT];
+        while let Some(directory) = directories.pop() {
+            let may = |inode: &Inode, want| asked.owns(inode) || asked.permits(inode, want).is_ok();
+            let inode = &self.inodes[directory as usize];
+            let Body::Directory { entries, .. } = &inode.body else { continue };
+            if !may(inode, Access::EXEC_OK) {
+                continue;
+            }
+            for &child in entries.values() {
+                let inode = &self.inodes[child as usize];
+                match &inode.body {
+                    Body::Directory { .. } => directories.push(child),
+                    Body::File { bytes, .. } if may(inode, Access::READ_OK) => found.push(&**bytes),
+                    // What a link leads to has a path of its own.
+                    Body::File { .. } | Body::Symlink { .. } => {}
+                }
+            }
+        }
+        found
+    }
+}
+
+/// An inode of a [`SimFs`], as properties look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct SimInode<'w> {
+    number: usize,
+    pub(super) inode: &'w Inode,
+}
+
+impl<'w> SimInode<'w> {
+    /// Its number: how many were made before it.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Who owns it.
+    pub fn owner(&self) -> Uid {
+        self.inode.uid
+    }
+
+    /// Its permission bits.
+    pub fn mode(&self) -> Mode {
+        self.inode.mode
+    }
+
+    /// The content of a regular file.
+    pub fn bytes(&self) -> Option<&'w [u8]> {
+        match &self.inode.body {
+            Body::File { bytes, .. } => Some(bytes),
+            Body::Directory { .. } | Body::Symlink { .. } => None,
+        }
+    }
+
+    /// Who removed or replaced its last name, if it has none any more.
+    pub fn removed_by(&self) -> Option<Uid> {
+        self.inode.removed_by
     }
 }

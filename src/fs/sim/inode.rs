@@ -1,19 +1,32 @@
-//! First floor: what a simulated name stands for. Imports rustix only.
+//! First floor: what a simulated name stands for. Imports rustix and [`User`].
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, Mode};
+use rustix::fs::{FlockOperation, Gid, Mode, Uid};
 use rustix::io::Errno;
+
+use super::super::{Kind, User};
 
 /// The number of an inode: its index in the world's table.
 pub(super) type Ino = u32;
 
-/// A file or directory, whatever its names.
+/// The names of a directory, sorted.
+pub(super) type Entries = BTreeMap<Box<[u8]>, Ino>;
+
+/// A file, directory or symbolic link, whatever its names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Inode {
     pub(super) mode: Mode,
+    pub(super) uid: Uid,
+    pub(super) gid: Gid,
+    /// How many names it has: 0 after the last unlink, or before the first link of one that
+    /// `O_TMPFILE` made. A directory has one or, once removed, none.
+    pub(super) links: u32,
+    /// Who took the last name away, by removing or replacing it. Nobody on a real system could
+    /// say; here properties may ask.
+    pub(super) removed_by: Option<Uid>,
     pub(super) lock: Lock,
     pub(super) body: Body,
 }
@@ -21,10 +34,12 @@ pub(super) struct Inode {
 /// What an inode holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Body {
-    /// Sorted entries. A directory has one name or, once removed, none.
-    Directory(BTreeMap<Box<[u8]>, Ino>),
-    /// A regular file's bytes and the number of its names, 0 after the last unlink.
-    File { bytes: Arc<[u8]>, links: u32 },
+    /// The directory above (the root is above itself), and what is in it.
+    Directory { above: Ino, entries: Entries },
+    /// A regular file's bytes, and whether it may get a first name: `O_TMPFILE` without `O_EXCL`.
+    File { bytes: Arc<[u8]>, linkable: bool },
+    /// What the link says.
+    Symlink { target: Box<[u8]> },
 }
 
 /// What all open files together hold of an inode's `flock`.
@@ -43,19 +58,42 @@ pub(super) enum Held {
     Exclusive,
 }
 
-impl Inode {
-    pub(super) fn directory(mode: Mode) -> Self {
-        Inode { mode, lock: Lock::Free, body: Body::Directory(BTreeMap::new()) }
+impl Body {
+    pub(super) fn file() -> Self {
+        Body::File { bytes: Arc::default(), linkable: false }
     }
 
-    /// An empty regular file with one name.
-    pub(super) fn file(mode: Mode) -> Self {
-        let body = Body::File { bytes: Arc::default(), links: 1 };
-        Inode { mode, lock: Lock::Free, body }
+    pub(super) fn directory(above: Ino) -> Self {
+        Body::Directory { above, entries: Entries::new() }
+    }
+}
+
+impl Inode {
+    /// One that `user` makes, with one name.
+    pub(super) fn new(user: &User, mode: Mode, body: Body) -> Self {
+        let (uid, gid) = (user.uid, user.gid);
+        Inode { mode, uid, gid, links: 1, removed_by: None, lock: Lock::Free, body }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.body {
+            Body::Directory { .. } => Kind::Directory,
+            Body::File { .. } => Kind::File,
+            Body::Symlink { .. } => Kind::Symlink,
+        }
     }
 
     pub(super) fn is_directory(&self) -> bool {
-        matches!(self.body, Body::Directory(_))
+        self.kind() == Kind::Directory
+    }
+
+    pub(super) fn is_symlink(&self) -> bool {
+        self.kind() == Kind::Symlink
+    }
+
+    /// Whether only an owner may remove what is in it.
+    pub(super) fn is_sticky(&self) -> bool {
+        self.mode.contains(Mode::SVTX)
     }
 }
 

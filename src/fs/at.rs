@@ -1,0 +1,61 @@
+//! First floor: where a call looks for its path. Imports nothing of this crate.
+
+use std::path::Path;
+
+/// A path and the directory it starts from: the one the world is anchored at, or an open one. What
+/// the `*at` system calls take as two arguments.
+///
+/// Made from whatever names a path (`"content"`, a `&Path`), which starts at the anchor, or from a
+/// pair of an open directory and a path:
+///
+/// ```
+/// # fn main() -> Result<(), toctou::fs::Errno> {
+/// use toctou::fs::{FileSystem, Mode, OFlags, SimFs};
+///
+/// let mut world = SimFs::new();
+/// world.mkdir("drop", Mode::RWXU)?;
+/// let directory = world.open("drop", OFlags::DIRECTORY, Mode::empty())?;
+/// let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+/// world.open((&directory, "secret"), flags, Mode::RUSR | Mode::WUSR)?;
+/// assert!(world.tree().bytes("drop/secret").is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct At<'p, D> {
+    /// The open directory, or `None` for the anchor.
+    pub directory: Option<&'p D>,
+    /// The path from there.
+    pub path: &'p Path,
+}
+
+impl<'p, D> At<'p, D> {
+    /// A path from `directory`, or from the anchor if there is none.
+    #[inline(always)]
+    pub fn new(directory: Option<&'p D>, path: &'p Path) -> Self {
+        At { directory, path }
+    }
+}
+
+impl<'p, D, P: AsRef<Path> + ?Sized> From<&'p P> for At<'p, D> {
+    #[inline(always)]
+    fn from(path: &'p P) -> Self {
+        At { directory: None, path: path.as_ref() }
+    }
+}
+
+impl<'p, D, P: AsRef<Path> + ?Sized> From<(&'p D, &'p P)> for At<'p, D> {
+    #[inline(always)]
+    fn from((directory, path): (&'p D, &'p P)) -> Self {
+        At { directory: Some(directory), path: path.as_ref() }
+    }
+}
+
+// By hand, because a derive would ask it of `D`.
+impl<D> Clone for At<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for At<'_, D> {}

@@ -1,0 +1,203 @@
+//! First floor: opening in a simulated world. Imports its parent module and rustix; modelled on
+//! Linux's `fs/open.c` and `fs/namei.c` (`build_open_flags`, `path_openat`, `open_last_lookups`,
+//! `do_open`, `may_open`, `do_tmpfile`, `do_o_path`).
+
+use std::sync::Arc;
+
+use rustix::fs::{Access, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::super::At;
+use super::super::path::{limits, understood};
+use super::inode::{Body, Held, Ino, Inode};
+use super::permit::CHANGE;
+use super::walk::{Last, Place, Walk, admissible};
+use super::{MODE_BITS, SimFile, SimFs};
+
+/// All that `O_PATH` takes notice of.
+const PATH_FLAGS: OFlags =
+    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// What is at the end of a path that is to be opened.
+enum Found {
+    /// This inode, by the name at this place.
+    There(Ino, Place),
+    /// Nothing; it could be made at this place.
+    Nothing(Place),
+}
+
+/// `O_TMPFILE` without the `O_DIRECTORY` in it.
+const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
+
+impl SimFs {
+    pub(super) fn open_at(
+        &mut self,
+        at: At<'_, SimFile>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<SimFile, Errno> {
+        understood(flags)?;
+        admissible([at.path])?;
+        let flags = if flags.contains(OFlags::PATH) { flags & PATH_FLAGS } else { flags };
+        self.open_checked(at, flags, mode & MODE_BITS, ResolveFlags::empty())
+    }
+
+    /// What `openat2` refuses that `openat` ignores, then the same.
+    pub(super) fn open_at_within(
+        &mut self,
+        at: At<'_, SimFile>,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<SimFile, Errno> {
+        understood(flags)?;
+        limits(resolve)?;
+        admissible([at.path])?;
+        let makes = flags.intersects(OFlags::CREATE | TMPFILE_BIT);
+        let is_meaningless = resolve.contains(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT)
+            || (flags.contains(OFlags::PATH) && !PATH_FLAGS.contains(flags))
+            || (!makes && !mode.is_empty())
+            || !MODE_BITS.contains(mode);
+        if is_meaningless {
+            return Err(Errno::INVAL);
+        }
+        self.open_checked(at, flags, mode, resolve)
+    }
+
+    /// `build_open_flags`, `path_openat`. `O_CREAT` with `O_DIRECTORY` is answered `EINVAL`, as Linux
+    /// does since 6.4.
+    fn open_checked(
+        &mut self,
+        at: At<'_, SimFile>,
+        flags: OFlags,
+        mode: Mode,
+        resolve: ResolveFlags,
+    ) -> Result<SimFile, Errno> {
+        let is_writing = flags.intersects(OFlags::RWMODE | OFlags::TRUNC);
+        let is_tmpfile = flags.contains(TMPFILE_BIT);
+        if flags.contains(OFlags::CREATE | OFlags::DIRECTORY)
+            || (is_tmpfile && (!flags.contains(OFlags::DIRECTORY) || !is_writing))
+        {
+            return Err(Errno::INVAL);
+        }
+        let found = self.find_to_open(at, flags, resolve)?;
+        let inode = match found {
+            Found::There(directory, _) if is_tmpfile => {
+                self.make_unnamed(directory, flags, mode)?
+            }
+            Found::There(inode, _) if flags.contains(OFlags::PATH) => {
+                if flags.contains(OFlags::DIRECTORY) && !self.inode(inode)?.is_directory() {
+                    return Err(Errno::NOTDIR);
+                }
+                inode
+            }
+            Found::There(inode, place) => {
+                self.may_open(&place, inode, flags)?;
+                self.truncate(inode, flags)?;
+                inode
+            }
+            Found::Nothing(place) if flags.contains(OFlags::CREATE) => self.make(&place, mode)?,
+            Found::Nothing(_) => return Err(Errno::NOENT),
+        };
+        let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH);
+        Ok(SimFile { inode, flags, offset: 0, lock: Held::None })
+    }
+
+    /// `open_last_lookups`: the last component, through links where they are to be followed.
+    fn find_to_open(
+        &self,
+        at: At<'_, SimFile>,
+        flags: OFlags,
+        resolve: ResolveFlags,
+    ) -> Result<Found, Errno> {
+        let creates = flags.contains(OFlags::CREATE);
+        let exclusive = creates && flags.contains(OFlags::EXCL);
+        let follows = !exclusive && !flags.contains(OFlags::NOFOLLOW);
+        let (mut walk, mut place) = Walk::start(self, at, resolve)?;
+        loop {
+            if creates && place.slash && matches!(place.last, Last::Name(_)) {
+                return Err(Errno::ISDIR);
+            }
+            match walk.look(&place)? {
+                None => return Ok(Found::Nothing(place)),
+                Some((_, Some(target))) if follows || place.slash => {
+                    place = walk.follow(place, &target, true)?;
+                }
+                Some((inode, _)) => return Ok(Found::There(inode, place)),
+            }
+        }
+    }
+
+    /// `may_o_create`, `vfs_create`.
+    fn make(&mut self, place: &Place, mode: Mode) -> Result<Ino, Errno> {
+        let Last::Name(name) = &place.last else { return Err(Errno::NOENT) };
+        self.may_create(place.directory)?;
+        self.create(place.directory, name, mode.difference(self.user.umask), Body::file())
+    }
+
+    /// `vfs_tmpfile`: a file without a name.
+    fn make_unnamed(&mut self, directory: Ino, flags: OFlags, mode: Mode) -> Result<Ino, Errno> {
+        if !self.inode(directory)?.is_directory() {
+            return Err(Errno::NOTDIR);
+        }
+        self.permits(self.inode(directory)?, CHANGE)?;
+        let linkable = !flags.contains(OFlags::EXCL);
+        let body = Body::File { bytes: Arc::default(), linkable };
+        let mut inode = Inode::new(&self.user, mode.difference(self.user.umask), body);
+        inode.links = 0;
+        self.inherit(directory, &mut inode)?;
+        self.add(inode)
+    }
+
+    /// `do_open`, `may_open`: whether what is there may be opened so.
+    fn may_open(&self, place: &Place, inode: Ino, flags: OFlags) -> Result<(), Errno> {
+        let inode = self.inode(inode)?;
+        if flags.contains(OFlags::CREATE) {
+            if flags.contains(OFlags::EXCL) {
+                return Err(Errno::EXIST);
+            }
+            if inode.is_directory() {
+                return Err(Errno::ISDIR);
+            }
+            self.may_open_in_sticky(place, inode)?;
+        }
+        if !inode.is_directory() && (place.slash || flags.contains(OFlags::DIRECTORY)) {
+            return Err(Errno::NOTDIR);
+        }
+        let want = wanted(flags);
+        if inode.is_symlink() {
+            return Err(Errno::LOOP);
+        }
+        if inode.is_directory() && want.contains(Access::WRITE_OK) {
+            return Err(Errno::ISDIR);
+        }
+        self.permits(inode, want)
+    }
+
+    /// `O_TRUNC` truncates whatever the access mode.
+    fn truncate(&mut self, number: Ino, flags: OFlags) -> Result<(), Errno> {
+        if !flags.contains(OFlags::TRUNC) {
+            return Ok(());
+        }
+        let mode = self.written_mode(self.inode(number)?);
+        let inode = self.inode_mut(number)?;
+        if let Body::File { bytes, .. } = &mut inode.body {
+            *bytes = Arc::default();
+            inode.mode = mode;
+        }
+        Ok(())
+    }
+}
+
+/// `ACC_MODE`: what opening with these flags asks for. The access mode 3 asks for both and gets
+/// neither.
+fn wanted(flags: OFlags) -> Access {
+    let mut want = match flags & OFlags::RWMODE {
+        OFlags::RDONLY => Access::READ_OK,
+        OFlags::WRONLY => Access::WRITE_OK,
+        _ => Access::READ_OK | Access::WRITE_OK,
+    };
+    if flags.contains(OFlags::TRUNC) {
+        want |= Access::WRITE_OK;
+    }
+    want
+}

@@ -1,0 +1,143 @@
+//! First floor: who may do what in a simulated world. Imports its parent module and rustix;
+//! modelled on Linux's `fs/namei.c` and `fs/attr.c`.
+
+use rustix::fs::{Access, Mode};
+use rustix::io::Errno;
+
+use super::SimFs;
+use super::inode::{Body, Ino, Inode};
+use super::walk::Place;
+
+/// Settings of the kernel that decide whether some attacks work. Each is a file of the same name
+/// in `/proc/sys/fs`, documented in
+/// [proc_sys_fs(5)](https://man7.org/linux/man-pages/man5/proc_sys_fs.5.html).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protections {
+    /// `protected_symlinks`: in a sticky directory that all can write to, a symbolic link is
+    /// followed only for its owner, or where the directory's owner made it.
+    pub symlinks: bool,
+    /// `protected_regular`: in such a directory, `O_CREAT` does not open a file of somebody who
+    /// owns neither the directory nor the process.
+    pub regular: bool,
+    /// `protected_hardlinks`: only a file that one owns, or may read and write, can be linked to.
+    pub hardlinks: bool,
+}
+
+impl Protections {
+    /// None of them, as the kernel starts and as older systems are.
+    pub const NONE: Protections = Protections { symlinks: false, regular: false, hardlinks: false };
+    /// All of them, as most distributions set them.
+    pub const ALL: Protections = Protections { symlinks: true, regular: true, hardlinks: true };
+}
+
+/// What a call wants to do with an inode: `MAY_READ`, `MAY_WRITE`, `MAY_EXEC`.
+pub(super) type Want = Access;
+
+/// To make or remove a name in a directory.
+pub(super) const CHANGE: Want = Access::WRITE_OK.union(Access::EXEC_OK);
+
+impl SimFs {
+    /// `inode_permission`, `generic_permission`: `EACCES` where the mode forbids it.
+    pub(super) fn permits(&self, inode: &Inode, want: Want) -> Result<(), Errno> {
+        let class = match () {
+            () if inode.uid == self.user.uid => 6,
+            () if inode.gid == self.user.gid => 3,
+            () => 0,
+        };
+        let granted = Access::from_bits_retain(inode.mode.as_raw_mode() >> class & 0o7);
+        if granted.contains(want) {
+            return Ok(());
+        }
+        // CAP_DAC_OVERRIDE: all but executing what nobody may execute.
+        let executable = inode.is_directory() || inode.mode.as_raw_mode() & 0o111 != 0;
+        if self.user.is_root() && (executable || !want.contains(Access::EXEC_OK)) {
+            return Ok(());
+        }
+        Err(Errno::ACCESS)
+    }
+
+    /// `inode_owner_or_capable`.
+    pub(super) fn owns(&self, inode: &Inode) -> bool {
+        self.user.is_root() || self.user.uid == inode.uid
+    }
+
+    /// `inode_permission` of a directory in which a name is to be made; `ENOENT` if it was removed.
+    pub(super) fn may_create(&self, directory: Ino) -> Result<(), Errno> {
+        let directory = self.inode(directory)?;
+        if directory.links == 0 {
+            return Err(Errno::NOENT);
+        }
+        self.permits(directory, CHANGE)
+    }
+
+    /// `may_delete`, without what it says of directories: whether the name of `inode` may be taken
+    /// out of `directory`.
+    pub(super) fn may_delete(&self, directory: Ino, inode: Ino) -> Result<(), Errno> {
+        let directory = self.inode(directory)?;
+        self.permits(directory, CHANGE)?;
+        let is_forbidden =
+            directory.is_sticky() && !self.owns(self.inode(inode)?) && !self.owns(directory);
+        if is_forbidden { Err(Errno::PERM) } else { Ok(()) }
+    }
+
+    /// `may_follow_link`: whether a final link may be followed.
+    pub(super) fn may_follow(&self, directory: Ino, link: &Inode) -> Result<(), Errno> {
+        let directory = self.inode(directory)?;
+        let is_allowed = !self.protections.symlinks
+            || link.uid == self.user.uid
+            || !is_shared(directory)
+            || directory.uid == link.uid;
+        if is_allowed { Ok(()) } else { Err(Errno::ACCESS) }
+    }
+
+    /// `may_create_in_sticky`: whether `O_CREAT` may open what is there already.
+    pub(super) fn may_open_in_sticky(&self, place: &Place, inode: &Inode) -> Result<(), Errno> {
+        let directory = self.inode(place.directory)?;
+        // Pipes have a setting of their own, and what is neither is always protected.
+        let is_open = matches!(inode.body, Body::File { .. }) && !self.protections.regular;
+        let is_allowed = is_open
+            || !is_shared(directory)
+            || inode.uid == directory.uid
+            || inode.uid == self.user.uid;
+        if is_allowed { Ok(()) } else { Err(Errno::ACCESS) }
+    }
+
+    /// `may_linkat`: whether `inode` may get another name.
+    pub(super) fn may_link(&self, inode: &Inode) -> Result<(), Errno> {
+        let is_allowed = !self.protections.hardlinks || self.owns(inode) || self.is_safe(inode);
+        if is_allowed { Ok(()) } else { Err(Errno::PERM) }
+    }
+
+    /// `safe_hardlink_source`.
+    fn is_safe(&self, inode: &Inode) -> bool {
+        let runs_as_group = inode.mode.contains(Mode::SGID | Mode::XGRP);
+        matches!(inode.body, Body::File { .. })
+            && !inode.mode.contains(Mode::SUID)
+            && !runs_as_group
+            && self.permits(inode, Access::READ_OK | Access::WRITE_OK).is_ok()
+    }
+
+    /// The mode that a `chmod` to `mode` gives.
+    pub(super) fn changed_mode(&self, inode: &Inode, mode: Mode) -> Mode {
+        if inode.gid == self.user.gid || self.user.is_root() {
+            mode
+        } else {
+            mode.difference(Mode::SGID)
+        }
+    }
+
+    /// `setattr_should_drop_suidgid`: what remains of a file's mode once somebody wrote to it.
+    pub(super) fn written_mode(&self, inode: &Inode) -> Mode {
+        if self.user.is_root() {
+            return inode.mode;
+        }
+        let runs_as_group = inode.mode.contains(Mode::XGRP) || inode.gid != self.user.gid;
+        let group = if runs_as_group { Mode::SGID } else { Mode::empty() };
+        inode.mode.difference(Mode::SUID | group)
+    }
+}
+
+/// A sticky directory that all can write to, such as `/tmp`.
+fn is_shared(directory: &Inode) -> bool {
+    directory.mode.contains(Mode::SVTX | Mode::WOTH)
+}

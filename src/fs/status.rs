@@ -1,0 +1,71 @@
+//! First floor: what `stat` says of a file, in one form for every world. Imports rustix only.
+
+use rustix::fs::{FileType, Gid, Mode, RawMode, Stat, Uid};
+
+/// What kind of thing a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// Anything else: a pipe, a device, a socket. No simulation has one.
+    Other,
+}
+
+/// The part of [stat(2)](https://man7.org/linux/man-pages/man2/stat.2.html)'s answer that every
+/// world has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Status {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, set-user-ID, set-group-ID and sticky ones included.
+    pub mode: Mode,
+    /// Who owns it.
+    pub uid: Uid,
+    /// Which group it belongs to.
+    pub gid: Gid,
+    /// How many names it has; 1 for a directory, whose links file systems count differently.
+    pub links: u64,
+    /// Bytes in a regular file or in a symbolic link's target; 0 for anything else.
+    pub size: u64,
+    /// The file system it is on. Two files are the same if this and `inode` are.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+impl Status {
+    /// Whether both speak of the same file.
+    pub fn is_same_file(&self, other: &Status) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+}
+
+#[allow(clippy::unnecessary_cast)] // the widths differ between systems
+impl From<Stat> for Status {
+    fn from(stat: Stat) -> Self {
+        let raw = stat.st_mode as RawMode;
+        let kind = match FileType::from_raw_mode(raw) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Other,
+        };
+        Status {
+            kind,
+            mode: Mode::from_raw_mode(raw),
+            uid: Uid::from_raw(stat.st_uid),
+            gid: Gid::from_raw(stat.st_gid),
+            links: if kind == Kind::Directory { 1 } else { stat.st_nlink as u64 },
+            size: match kind {
+                Kind::File | Kind::Symlink => u64::try_from(stat.st_size).unwrap_or(0),
+                Kind::Directory | Kind::Other => 0,
+            },
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+        }
+    }
+}
