@@ -87,6 +87,7 @@ pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
 pub mod store;
+pub mod writer;
 #[cfg(feature = "command")]
 pub mod survey;
 

@@ -1,0 +1,245 @@
+//! Who acts in `credential`, and how. Fourth floor: imports [`writer`](crate::writer) and the floors
+//! below.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::Path;
+
+use super::{Layout, PRIVATE, SECRET, TEMPORARY};
+use crate::fs::{
+    As, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, Uid, Users, errno_name,
+};
+use crate::writer::{Outcome, WriteEnd, Writing};
+use crate::{Process, Step};
+
+/// What an actor is told in the end.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// The victim: it is written. An observer who looks at P in that moment sees this.
+    Written(Seen),
+    /// The victim: it is not, for this reason.
+    Not(Outcome),
+    /// The attacker: these bytes were in its hands when all was over.
+    Read(Vec<u8>),
+}
+
+/// What is at P.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// The file that was written to, the victim's own, mode 0600, of the secret's length.
+    Private,
+    /// Anything else, or nothing.
+    SomethingElse,
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Written(Seen::Private) => f.write_str("Written"),
+            Told::Written(Seen::SomethingElse) => f.write_str("Written, but not in private"),
+            Told::Not(Outcome::Failed { call, errno }) => {
+                write!(f, "Error({call}: {})", errno_name(*errno))
+            }
+            Told::Not(outcome) => write!(f, "{outcome:?}"),
+            Told::Read(bytes) => write!(f, "Has({:?})", String::from_utf8_lossy(bytes)),
+        }
+    }
+}
+
+/// Anybody who acts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Actor<File> {
+    /// Writes the secret.
+    Victim(As<Victim<File>>),
+    /// Follows its script.
+    Attacker(As<Attacker<File>>),
+}
+
+impl<F: Users> Process<F> for Actor<F::File> {
+    type Output = Told;
+
+    fn step(self, fs: &mut F) -> Step<Self, Told> {
+        match self {
+            Actor::Victim(victim) => victim.step(fs).map(Actor::Victim),
+            Actor::Attacker(attacker) => attacker.step(fs).map(Actor::Attacker),
+        }
+    }
+}
+
+/// The writer, and the observer of its success.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Victim<File> {
+    /// Who it is.
+    pub uid: Uid,
+    /// What it does.
+    pub writing: Writing<File>,
+}
+
+impl<F: FileSystem> Process<F> for Victim<F::File> {
+    type Output = Told;
+
+    /// When the writer reports success, the observer looks at P in the same step: a success is
+    /// judged as of that moment, since a moment later anybody who may do so can have moved the file.
+    /// The look is no step of the program's.
+    fn step(self, fs: &mut F) -> Step<Self, Told> {
+        let uid = self.uid;
+        let plan = self.writing.plan().clone();
+        let step = self.writing.step(fs).map(|writing| Victim { uid, writing });
+        step.and_then(|end: WriteEnd<F::File>| {
+            let WriteEnd { outcome: Outcome::Written, directory, file, .. } = end else {
+                return Step::Done(Told::Not(end.outcome));
+            };
+            let place = plan.place(directory.as_ref());
+            let at_path = place.with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW)).ok();
+            let written = file.and_then(|mut file| fs.fstat(&mut file).ok());
+            let private = at_path.zip(written).is_some_and(|(at_path, written)| {
+                at_path.is_same_file(&written)
+                    && (at_path.kind, at_path.mode, at_path.uid) == (Kind::File, PRIVATE, uid)
+                    && at_path.size == SECRET.len() as u64
+            });
+            Step::Done(Told::Written(if private { Seen::Private } else { Seen::SomethingElse }))
+        })
+    }
+}
+
+/// What an attacker can do, each a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Makes P a symbolic link to T.
+    Symlink,
+    /// Makes P a file that all can write to, and keeps it open.
+    Create,
+    /// Removes P.
+    Unlink,
+    /// Makes P a second name of T.
+    Link,
+    /// Opens P for reading.
+    Open,
+    /// Moves P away.
+    Move,
+    /// Exchanges the writer's temporary file with T; who may list the directory can guess its name.
+    Steal,
+    /// Moves P's directory away.
+    MoveParent,
+    /// Makes P's directory a symbolic link to the victim's home.
+    LinkParentHome,
+    /// Makes P's directory a symbolic link to the attacker's own.
+    LinkParentOwn,
+    /// Makes a file named like P in the attacker's own directory, and keeps it open.
+    CreateInOwn,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Action::Symlink => "symlink P → T",
+            Action::Create => "create P",
+            Action::Unlink => "unlink P",
+            Action::Link => "link T → P",
+            Action::Open => "open P",
+            Action::Move => "move P away",
+            Action::Steal => "swap temporary and T",
+            Action::MoveParent => "move out/ away",
+            Action::LinkParentHome => "symlink out/ → home/",
+            Action::LinkParentOwn => "symlink out/ → evil/",
+            Action::CreateInOwn => "create evil/P",
+        })
+    }
+}
+
+impl Action {
+    /// Whether it brings T into play.
+    pub(super) fn uses_target(self) -> bool {
+        matches!(self, Action::Symlink | Action::Link | Action::Steal)
+    }
+
+    /// Does it. What it opens, the attacker keeps.
+    pub(super) fn perform<F: FileSystem>(
+        self,
+        layout: Layout,
+        fs: &mut F,
+    ) -> Result<Option<F::File>, Errno> {
+        let path = layout.path();
+        let everybody = Mode::from_bits_retain(0o666);
+        let create = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match self {
+            Action::Symlink => fs.symlink(Path::new("../evil/T"), path)?,
+            Action::Create => return fs.open(path, create, everybody).map(Some),
+            Action::Unlink => fs.unlink(path)?,
+            Action::Link => fs.link("evil/T", path)?,
+            Action::Open => return fs.open(path, OFlags::RDONLY, Mode::empty()).map(Some),
+            Action::Move => fs.rename(path, "evil/loot")?,
+            Action::Steal => {
+                let temporary = Path::new(layout.directory()).join(TEMPORARY);
+                fs.rename_with(&temporary, "evil/T", RenameFlags::EXCHANGE)?;
+            }
+            Action::MoveParent => fs.rename("tmp/out", "tmp/away")?,
+            Action::LinkParentHome => fs.symlink(Path::new("../home"), "tmp/out")?,
+            Action::LinkParentOwn => fs.symlink(Path::new("../evil"), "tmp/out")?,
+            Action::CreateInOwn => return fs.open("evil/P", create, everybody).map(Some),
+        }
+        Ok(None)
+    }
+}
+
+/// One who acts by a script, and in the end reads whatever it holds open.
+///
+/// It gives up its script at the first action that fails: what would follow is a script of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Attacker<File> {
+    layout: Layout,
+    /// Opens T first, and holds it.
+    holds_target: bool,
+    /// What it still has to do.
+    script: VecDeque<Action>,
+    held: VecDeque<File>,
+    read: Vec<u8>,
+}
+
+impl<File> Attacker<File> {
+    /// An attacker before its first step.
+    pub(super) fn new(layout: Layout, script: &[Action], holds_target: bool) -> Self {
+        let script = script.iter().copied().collect();
+        Attacker { layout, holds_target, script, held: VecDeque::new(), read: Vec::new() }
+    }
+
+    /// What it holds open.
+    pub(super) fn held(&self) -> impl Iterator<Item = &File> {
+        self.held.iter()
+    }
+}
+
+impl<F: FileSystem> Process<F> for Attacker<F::File> {
+    type Output = Told;
+
+    fn step(mut self, fs: &mut F) -> Step<Self, Told> {
+        if std::mem::take(&mut self.holds_target) {
+            self.held.extend(fs.open("evil/T", OFlags::RDONLY, Mode::empty()).ok());
+            return self.goes_on();
+        }
+        if let Some(action) = self.script.pop_front() {
+            match action.perform(self.layout, fs) {
+                Ok(opened) => self.held.extend(opened),
+                Err(_) => self.script.clear(),
+            }
+            return self.goes_on();
+        }
+        if let Some(mut file) = self.held.pop_front() {
+            let mut buffer = [0; 64];
+            if let Ok(count) = fs.read(&mut file, &mut buffer) {
+                self.read.extend_from_slice(&buffer[..count]);
+            }
+        }
+        self.goes_on()
+    }
+}
+
+impl<File> Attacker<File> {
+    /// Ends once there is nothing left to do or to read.
+    fn goes_on(self) -> Step<Self, Told> {
+        if !self.holds_target && self.script.is_empty() && self.held.is_empty() {
+            return Step::Done(Told::Read(self.read));
+        }
+        Step::Next(self)
+    }
+}

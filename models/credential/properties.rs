@@ -1,0 +1,118 @@
+//! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
+
+use super::actors::{Actor, Seen, Told};
+use super::{Cast, OLD, PRECIOUS, SECRET, TARGET};
+use crate::check::{Local, State, System};
+use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
+use crate::writer::Outcome;
+
+type Simulated = Actor<SimFile>;
+pub(super) type CredentialSystem = System<SimFs, Simulated>;
+type CredentialState<'a> = State<'a, SimFs, Simulated>;
+
+/// Claims all of it. `force`: what is at P may be replaced. `initial`: how many inodes every start
+/// has before the first step.
+pub(super) fn claimed(
+    system: CredentialSystem,
+    cast: Cast,
+    force: bool,
+    initial: usize,
+) -> CredentialSystem {
+    let system = system
+        .always("secret-stays-secret", move |state| {
+            let world = state.world();
+            let in_hands = state.locals().any(|local| match local {
+                Local::Running(Actor::Attacker(attacker)) => attacker
+                    .process
+                    .held()
+                    .any(|file| world.opened(file).and_then(|i| i.bytes()).is_some_and(is_secret)),
+                Local::Done(Told::Read(bytes)) => is_secret(bytes),
+                _ => false,
+            });
+            !in_hands && !world.readable_by(cast.attacker).into_iter().any(is_secret)
+        })
+        .always("others-untouched", move |state| {
+            let world = state.world();
+            let mut inodes = world.inodes();
+            let target_is_whole = inodes.find(|inode| inode.bytes().is_some()).is_some_and(|t| {
+                t.bytes() == Some(TARGET)
+                    && t.mode() == Mode::from_bits_retain(0o666)
+                    && t.removed_by() != Some(cast.victim.uid)
+            });
+            let precious = world.named("home/P");
+            target_is_whole
+                && precious.is_some_and(|file| file.bytes() == Some(PRECIOUS))
+                && world.named("home").is_some_and(|home| home.entries().count() == 1)
+        })
+        .always("symlink-survives", move |state| {
+            let destroyed = |inode: &SimInode<'_>| {
+                inode.kind() == Kind::Symlink && inode.removed_by() == Some(cast.victim.uid)
+            };
+            !state.world().inodes().any(|inode| destroyed(&inode))
+        });
+    let system = if force {
+        system
+    } else {
+        system.always("refuses-without-force", move |state| {
+            let foreign = |inode: &SimInode<'_>| {
+                inode.number() < initial || inode.owner() == cast.attacker.uid
+            };
+            state.world().inodes().filter(foreign).all(|inode| {
+                let is_as_made = inode.bytes().is_none_or(|bytes| {
+                    [OLD, PRECIOUS, TARGET, b""].contains(&bytes) && is_mode_as_made(&inode)
+                });
+                // An old file that was emptied.
+                let is_emptied = inode.number() < initial && inode.bytes() == Some(b"");
+                is_as_made && !is_emptied && inode.removed_by() != Some(cast.victim.uid)
+            })
+        })
+    };
+    let system = system
+        .finally("success-is-private", |state| {
+            !told(state, |told| *told == Told::Written(Seen::SomethingElse))
+        })
+        .always("all-or-nothing", |state| {
+            let world = state.world();
+            let at_path = |directory: SimInode<'_>| {
+                directory.entries().find(|(name, _)| *name == b"P").map(|(_, number)| number)
+            };
+            let mut named = world.inodes().filter_map(at_path);
+            !named.any(|number| {
+                world.inodes().nth(number).and_then(|inode| inode.bytes()).is_some_and(is_part)
+            })
+        })
+        .reaches("it-is-written", |local| {
+            matches!(local, Local::Done(Told::Written(Seen::Private)))
+        })
+        .reachable("the-writer-is-overtaken", |state| {
+            let attacked = told(state, |told| matches!(told, Told::Read(_)));
+            let is_writing = |local| matches!(local, &Local::Running(Actor::Victim(_)));
+            attacked && state.locals().any(is_writing)
+        });
+    if force {
+        return system;
+    }
+    system.reaches("it-is-refused", |local| {
+        matches!(local, Local::Done(Told::Not(Outcome::Exists | Outcome::IsSymlink)))
+    })
+}
+
+fn told(state: &CredentialState<'_>, such: impl Fn(&Told) -> bool) -> bool {
+    state.outputs().any(such)
+}
+
+/// Whether a byte of the secret is in it; nothing else here has any of its letters.
+fn is_secret(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| SECRET.contains(byte))
+}
+
+fn is_part(bytes: &[u8]) -> bool {
+    is_secret(bytes) && bytes != SECRET
+}
+
+/// Whether nobody changed the mode: of all files that are there first or that the attacker makes,
+/// only the victim's own are for nobody else.
+fn is_mode_as_made(inode: &SimInode<'_>) -> bool {
+    let raw = inode.mode().as_raw_mode();
+    matches!((inode.bytes(), raw), (Some(OLD | PRECIOUS), 0o600 | 0o666) | (_, 0o666))
+}

@@ -1,0 +1,133 @@
+//! Which scripts an attacker of `credential` can follow. Fourth floor: imports
+//! [`fs`](crate::fs) and its neighbours.
+
+use std::collections::{HashMap, HashSet};
+
+use super::actors::{Action, Victim};
+use super::Layout;
+use crate::fs::{As, SimFile, SimFs, User, Users};
+use crate::{Process, Step};
+
+type Writer = As<Victim<SimFile>>;
+
+/// The scripts of at most `length` actions that can differ in what comes of them: those of which
+/// every action can succeed, one after the other, at some points of the victim's program. One with
+/// an action that fails is the shorter script without it.
+///
+/// Also says how many there are to choose from.
+pub(super) fn scripts(
+    world: &SimFs,
+    victim: &Writer,
+    attacker: User,
+    layout: Layout,
+    length: usize,
+) -> Vec<Vec<Action>> {
+    let mut search = Search { attacker, layout, seen: HashMap::new(), worlds: Vec::new() };
+    let start = search.code((world.clone(), Some(victim.clone())));
+    let reached = search.closure([start]);
+    let mut found = Vec::new();
+    search.extend(&mut Vec::new(), &reached, length, &mut found);
+    found.sort_by_key(|script| (script.len(), script.clone()));
+    found
+}
+
+/// A world and where the victim stands; it has ended if nowhere.
+type Stand = (SimFs, Option<Writer>);
+
+struct Search {
+    attacker: User,
+    layout: Layout,
+    seen: HashMap<Stand, usize>,
+    worlds: Vec<Known>,
+}
+
+/// What is known of a stand: where the victim's next step leads, and each action.
+struct Known {
+    stand: Stand,
+    next: Option<Option<usize>>,
+    after: HashMap<Action, Option<usize>>,
+}
+
+impl Search {
+    fn code(&mut self, stand: Stand) -> usize {
+        if let Some(known) = self.seen.get(&stand) {
+            return *known;
+        }
+        let code = self.worlds.len();
+        self.seen.insert(stand.clone(), code);
+        self.worlds.push(Known { stand, next: None, after: HashMap::new() });
+        code
+    }
+
+    /// Where the victim's next step leads.
+    fn next(&mut self, code: usize) -> Option<usize> {
+        if let Some(known) = self.worlds[code].next {
+            return known;
+        }
+        let (mut world, victim) = self.worlds[code].stand.clone();
+        let next = victim.map(|victim| {
+            let victim = match victim.step(&mut world) {
+                Step::Next(victim) | Step::Blocked(victim) => Some(victim),
+                Step::Done(_) => None,
+            };
+            self.code((world, victim))
+        });
+        self.worlds[code].next = Some(next);
+        next
+    }
+
+    /// Where this action leads, if it succeeds.
+    fn after(&mut self, code: usize, action: Action) -> Option<usize> {
+        if let Some(known) = self.worlds[code].after.get(&action) {
+            return *known;
+        }
+        let (mut world, victim) = self.worlds[code].stand.clone();
+        let before = world.act_as(self.attacker).ok();
+        let done = action.perform(self.layout, &mut world);
+        if let Some(before) = before {
+            let _ = world.act_as(before);
+        }
+        let after = done.is_ok().then(|| self.code((world, victim)));
+        self.worlds[code].after.insert(action, after);
+        after
+    }
+
+    /// These stands, and all that the victim alone gets to from them.
+    fn closure(&mut self, stands: impl IntoIterator<Item = usize>) -> HashSet<usize> {
+        let mut reached = HashSet::new();
+        for stand in stands {
+            let mut at = Some(stand);
+            while let Some(code) = at {
+                if !reached.insert(code) {
+                    break;
+                }
+                at = self.next(code);
+            }
+        }
+        reached
+    }
+
+    fn extend(
+        &mut self,
+        script: &mut Vec<Action>,
+        reached: &HashSet<usize>,
+        length: usize,
+        found: &mut Vec<Vec<Action>>,
+    ) {
+        found.push(script.clone());
+        if script.len() == length {
+            return;
+        }
+        for &action in self.layout.repertoire() {
+            let after: Vec<usize> =
+                reached.iter().filter_map(|code| self.after(*code, action)).collect();
+            if after.is_empty() {
+                continue;
+            }
+            let reached = self.closure(after);
+            script.push(action);
+            self.extend(script, &reached, length, found);
+            script.pop();
+        }
+    }
+}

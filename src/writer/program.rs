@@ -1,0 +1,705 @@
+//! Third floor, `writer`: what a writer does, as a list of operations, and the machine that carries
+//! such a list out. Imports [`process`](crate::process) and [`fs`](crate::fs).
+//!
+//! A way of writing a file exclusively is short and straight, so it is data: the published ones, the
+//! ones that ship, and what remains of them when a step is left out are run by the same machine.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fs::{
+    Access, At, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, ResolveFlags, Status,
+};
+use crate::{Process, Step};
+
+/// One operation of a writer: one system call, save where it says otherwise. P is the path that is
+/// written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Opens P's directory within these limits (`openat2`); whatever follows is relative to it.
+    /// Where there is no `openat2`, and links are not to be followed, it is opened one component
+    /// after the other, a call each.
+    Anchor(OFlags, ResolveFlags),
+    /// `access`: notes whether P leads to anything, and ends with `Exists` if it is not to be
+    /// replaced.
+    Access,
+    /// `lstat`: ends with `IsSymlink` if P is one.
+    LookForLink,
+    /// `lstat`: the same; also notes whether P is there, and ends with `Exists` if it is not to be
+    /// replaced, with `IsDirectory` if it cannot be.
+    Look,
+    /// `unlink` of P, if it was seen to be there.
+    Unlink,
+    /// `open` of P. `EEXIST` ends with `Exists`, `ELOOP` with `IsSymlink`.
+    Create(OFlags),
+    /// `open` of a temporary name in P's directory that is this writer's own.
+    CreateTemporary(OFlags),
+    /// `O_TMPFILE`: a file without a name. Where the file system has none, a temporary one.
+    CreateUnnamed(OFlags),
+    /// `fchmod` of the file to the mode asked for, which takes the umask out of the matter.
+    SetMode,
+    /// `chmod` of P, following links.
+    SetModeOfPath,
+    /// `fstat`: notes which file it is.
+    Identify,
+    /// `write` until all is written.
+    Write,
+    /// `fsync` of the file.
+    Sync,
+    /// `rename` of the temporary to P, whatever is there.
+    Rename,
+    /// `renameat2` with `RENAME_NOREPLACE`: `EEXIST` ends with `Exists`.
+    RenameNew,
+    /// `linkat` of the open file to P. `EEXIST` ends with `IsSymlink` or `Exists`, as another
+    /// `lstat` says. A temporary name is then removed.
+    Link,
+    /// Puts the temporary in P's place without destroying a link that is there: see [`Exchange`].
+    Exchange(Exchange),
+    /// `lstat` of P: ends with `NotPrivate` if it is not the file that was identified.
+    Verify,
+    /// `fsync` of P's directory.
+    SyncDirectory,
+}
+
+/// How [`Op::Exchange`] goes about it. Each call can be overtaken, so each answer is looked at:
+///
+/// ```text
+/// new:      renameat2(temporary → P, NOREPLACE)    EEXIST: exchange
+/// exchange: renameat2(temporary ↔ P)               ENOENT: new
+/// inspect:  lstat(temporary), what was at P        no link: remove it, done
+/// back:     renameat2(temporary ↔ P)               ENOENT: return
+/// reinspect: lstat(temporary)                      ours: remove it, `IsSymlink`
+/// return:   renameat2(temporary → P, NOREPLACE)    EEXIST: back
+/// ```
+///
+/// For a moment the new file stands where a link was. The link is moved, never removed.
+///
+/// The fields are all `true` in what ships; a mutant lacks one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exchange {
+    /// Looks at what was there.
+    pub inspects: bool,
+    /// Puts a link back.
+    pub puts_back: bool,
+    /// Looks again at what it got for the link before it removes it.
+    pub reinspects: bool,
+    /// Removes what is no link and was replaced, and the file itself where it was taken back.
+    pub removes: bool,
+}
+
+impl Exchange {
+    /// What ships.
+    pub const WHOLE: Exchange =
+        Exchange { inspects: true, puts_back: true, reinspects: true, removes: true };
+}
+
+/// What to write, where, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Plan {
+    /// How.
+    pub program: Cow<'static, [Op]>,
+    /// The directory of P, from the anchor of the world.
+    pub directory: PathBuf,
+    /// P's name in it.
+    pub name: PathBuf,
+    /// A name in it that nobody else uses.
+    pub temporary: PathBuf,
+    /// What is written.
+    pub bytes: Vec<u8>,
+    /// The mode of the file.
+    pub mode: Mode,
+    /// Whether what is there is replaced.
+    pub replace: bool,
+}
+
+impl Plan {
+    /// P, from its directory if that is open.
+    pub fn place<'w, File>(&'w self, directory: Option<&'w File>) -> Place<'w, File> {
+        Place { directory, plan: self }
+    }
+}
+
+/// How a writer ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WriteEnd<File> {
+    /// With what.
+    pub outcome: Outcome,
+    /// What it could not help leaving behind.
+    pub left: Left,
+    /// P's directory, if it was opened.
+    pub directory: Option<File>,
+    /// The file that was written to, if one was opened.
+    pub file: Option<File>,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It is written.
+    Written,
+    /// Something is there, and it was not to be replaced.
+    Exists,
+    /// There is a symbolic link.
+    IsSymlink,
+    /// There is a directory.
+    IsDirectory,
+    /// It was written and put in place, and is not in place any more.
+    NotPrivate,
+    /// A call failed.
+    Failed {
+        /// Which: `open`, `write`, …
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+    },
+}
+
+/// What a writer that did not succeed leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// The temporary name: it could not be removed, or stands for somebody else's link.
+    Temporary,
+    /// Perhaps a part at P.
+    Part,
+}
+
+/// A [`Plan`] being carried out; each step is one system call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Writing<File> {
+    plan: Arc<Plan>,
+    at: Stage,
+    directory: Option<File>,
+    file: Option<File>,
+    written: usize,
+    /// Something was seen at P.
+    seen: bool,
+    /// The file has the temporary name.
+    named: bool,
+    /// The file was made at P itself.
+    made: bool,
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
+}
+
+/// Where in its program a writer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// About to perform this operation.
+    At(usize),
+    /// Opening the component of this index, in the operation at this position.
+    Walking(usize, usize),
+    /// In an exchange at this position.
+    Exchanging(usize, Exchanging),
+    /// `Link` found P taken: what by?
+    Explaining,
+    /// `Link` succeeded at this position: the temporary name goes.
+    Unnaming(usize),
+    /// Removing the temporary name, to end so.
+    Ending(Outcome),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Exchanging {
+    New,
+    Swap,
+    Inspect,
+    Remove,
+    // What was displaced and is to be put back decides how it ends.
+    Back(Outcome),
+    Reinspect(Outcome),
+    Return(Outcome),
+}
+
+impl<File> Writing<File> {
+    /// A writer, before its first step.
+    pub fn new(plan: Plan) -> Self {
+        let mut writing = Writing {
+            plan: Arc::new(plan),
+            at: Stage::At(0),
+            directory: None,
+            file: None,
+            written: 0,
+            seen: false,
+            named: false,
+            made: false,
+            identity: None,
+        };
+        writing.skip();
+        writing
+    }
+
+    /// What is being carried out.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    fn place(&self) -> Place<'_, File> {
+        self.plan.place(self.directory.as_ref())
+    }
+
+    /// What is left behind by ending here.
+    fn left(&self) -> Left {
+        match () {
+            () if self.named => Left::Temporary,
+            () if self.made => Left::Part,
+            () => Left::Nothing,
+        }
+    }
+
+    /// Goes past operations that have nothing to do.
+    fn skip(&mut self) {
+        while let Stage::At(position) = self.at {
+            let idle = match self.plan.program.get(position) {
+                Some(Op::Unlink) => !self.seen,
+                Some(Op::Write) => self.plan.bytes.is_empty(),
+                _ => false,
+            };
+            if !idle {
+                return;
+            }
+            self.at = Stage::At(position + 1);
+        }
+    }
+
+    fn goes_on(mut self, at: Stage) -> Step<Self, WriteEnd<File>> {
+        self.at = at;
+        self.skip();
+        match self.at {
+            Stage::At(position) if position >= self.plan.program.len() => {
+                let left = if self.named { Left::Temporary } else { Left::Nothing };
+                self.done(Outcome::Written, left)
+            }
+            _ => Step::Next(self),
+        }
+    }
+
+    fn done(self, outcome: Outcome, left: Left) -> Step<Self, WriteEnd<File>> {
+        Step::Done(WriteEnd { outcome, left, directory: self.directory, file: self.file })
+    }
+
+    /// Ends, and leaves what the temporary name stands for.
+    fn stuck(self, outcome: Outcome) -> Step<Self, WriteEnd<File>> {
+        self.done(outcome, Left::Temporary)
+    }
+
+    fn ends(self, outcome: Outcome) -> Step<Self, WriteEnd<File>> {
+        if self.named {
+            return self.goes_on(Stage::Ending(outcome));
+        }
+        let left = self.left();
+        self.done(outcome, left)
+    }
+
+    fn fails(self, call: &'static str, errno: Errno) -> Step<Self, WriteEnd<File>> {
+        self.ends(Outcome::Failed { call, errno })
+    }
+}
+
+/// P, or its temporary name, by the path it was given as or from its directory once that is open.
+#[derive(Debug)]
+pub struct Place<'w, File> {
+    directory: Option<&'w File>,
+    plan: &'w Plan,
+}
+
+impl<File: 'static> Place<'_, File> {
+    /// Does something with P.
+    pub fn with<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
+        self.named(&self.plan.name, call)
+    }
+
+    fn with_temporary<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
+        self.named(&self.plan.temporary, call)
+    }
+
+    fn named<T>(&self, name: &Path, call: impl FnOnce(At<'_, File>) -> T) -> T {
+        match self.directory {
+            Some(directory) => call(At::new(Some(directory), name)),
+            None => call(At::new(None, &self.plan.directory.join(name))),
+        }
+    }
+
+    fn with_both<T>(&self, call: impl FnOnce(At<'_, File>, At<'_, File>) -> T) -> T {
+        self.with_temporary(|temporary| self.with(|path| call(temporary, path)))
+    }
+
+    /// Does something with the directory itself.
+    fn with_directory<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
+        match self.directory {
+            Some(directory) => call(At::new(Some(directory), Path::new("."))),
+            None => call(At::new(None, or_dot(&self.plan.directory))),
+        }
+    }
+}
+
+fn or_dot(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// The names on the way to a directory; `.` if there is none.
+fn components(directory: &Path) -> Vec<&OsStr> {
+    let names: Vec<&OsStr> = directory
+        .components()
+        .filter(|component| !matches!(component, Component::CurDir | Component::RootDir))
+        .map(Component::as_os_str)
+        .collect();
+    if names.is_empty() { vec![OsStr::new(".")] } else { names }
+}
+
+impl<F: FileSystem> Process<F> for Writing<F::File> {
+    type Output = WriteEnd<F::File>;
+
+    fn step(self, fs: &mut F) -> Step<Self, WriteEnd<F::File>> {
+        match self.at {
+            Stage::At(position) => match self.plan.program.get(position) {
+                Some(op) => {
+                    let op = *op;
+                    self.perform(op, position, fs)
+                }
+                // An empty program.
+                None => self.ends(Outcome::Written),
+            },
+            Stage::Walking(position, index) => self.walk(position, index, fs),
+            Stage::Exchanging(position, stage) => self.exchange(position, stage, fs),
+            Stage::Explaining => {
+                let status = self.place().with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW));
+                self.ends(match status {
+                    Ok(Status { kind: Kind::Symlink, .. }) => Outcome::IsSymlink,
+                    // Gone again, perhaps: it was there.
+                    _ => Outcome::Exists,
+                })
+            }
+            Stage::Unnaming(position) => {
+                // What cannot be removed is told of in the end.
+                let removed = self.place().with_temporary(|at| fs.unlink(at));
+                let named = !matches!(removed, Ok(()) | Err(Errno::NOENT));
+                Writing { named, ..self }.goes_on(Stage::At(position + 1))
+            }
+            Stage::Ending(outcome) => {
+                let removed = self.place().with_temporary(|at| fs.unlink(at));
+                let left = match removed {
+                    Ok(()) | Err(Errno::NOENT) => Left::Nothing,
+                    Err(_) => Left::Temporary,
+                };
+                self.done(outcome, left)
+            }
+        }
+    }
+}
+
+impl<File: 'static> Writing<File> {
+    fn perform<F: FileSystem<File = File>>(
+        mut self,
+        op: Op,
+        position: usize,
+        fs: &mut F,
+    ) -> Step<Self, WriteEnd<File>> {
+        let next = Stage::At(position + 1);
+        match op {
+            Op::Anchor(flags, resolve) => {
+                let path = or_dot(&self.plan.directory);
+                match fs.open_within(path, flags, Mode::empty(), resolve) {
+                    Ok(directory) => self.anchored(directory, next),
+                    Err(Errno::NOSYS) => self.walk(position, 0, fs),
+                    Err(errno) => self.fails("openat2", errno),
+                }
+            }
+            Op::Access => {
+                let found =
+                    self.place().with(|at| fs.access(at, Access::EXISTS, AtFlags::empty()));
+                // Published code takes any error for "not there".
+                self.seen = found.is_ok();
+                if self.seen && !self.plan.replace {
+                    return self.ends(Outcome::Exists);
+                }
+                self.goes_on(next)
+            }
+            Op::LookForLink | Op::Look => {
+                let status = self.place().with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW));
+                match status {
+                    Ok(Status { kind: Kind::Symlink, .. }) => self.ends(Outcome::IsSymlink),
+                    Ok(_) if op == Op::LookForLink => self.goes_on(next),
+                    Ok(_) if !self.plan.replace => self.ends(Outcome::Exists),
+                    Ok(Status { kind: Kind::Directory, .. }) => self.ends(Outcome::IsDirectory),
+                    Ok(_) => {
+                        self.seen = true;
+                        self.goes_on(next)
+                    }
+                    Err(Errno::NOENT) => self.goes_on(next),
+                    Err(errno) => self.fails("lstat", errno),
+                }
+            }
+            Op::Unlink => match self.place().with(|at| fs.unlink(at)) {
+                Ok(()) | Err(Errno::NOENT) => self.goes_on(next),
+                Err(errno) => self.fails("unlink", errno),
+            },
+            Op::Create(flags) => {
+                let opened = self.place().with(|at| fs.open(at, flags, self.plan.mode));
+                match opened {
+                    Ok(file) => {
+                        (self.file, self.made) = (Some(file), true);
+                        self.goes_on(next)
+                    }
+                    Err(Errno::EXIST) => self.ends(Outcome::Exists),
+                    Err(Errno::LOOP) => self.ends(Outcome::IsSymlink),
+                    Err(Errno::ISDIR) => self.ends(Outcome::IsDirectory),
+                    Err(errno) => self.fails("open", errno),
+                }
+            }
+            Op::CreateTemporary(flags) => {
+                let opened =
+                    self.place().with_temporary(|at| fs.open(at, flags, OWNER_ONLY));
+                match opened {
+                    Ok(file) => {
+                        (self.file, self.named) = (Some(file), true);
+                        self.goes_on(next)
+                    }
+                    Err(errno) => self.fails("open", errno),
+                }
+            }
+            Op::CreateUnnamed(flags) => {
+                let unnamed = OFlags::TMPFILE | OFlags::WRONLY;
+                let opened =
+                    self.place().with_directory(|at| fs.open(at, unnamed, OWNER_ONLY));
+                match opened {
+                    Ok(file) => {
+                        self.file = Some(file);
+                        self.goes_on(next)
+                    }
+                    // The file system, or the system, has no such thing.
+                    Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                        self.perform(Op::CreateTemporary(flags), position, fs)
+                    }
+                    Err(errno) => self.fails("open", errno),
+                }
+            }
+            Op::SetMode => {
+                let mode = self.plan.mode;
+                let Some(file) = &mut self.file else { return self.fails("fchmod", Errno::BADF) };
+                match fs.fchmod(file, mode) {
+                    Ok(()) => self.goes_on(next),
+                    Err(errno) => self.fails("fchmod", errno),
+                }
+            }
+            Op::SetModeOfPath => {
+                match self.place().with(|at| fs.chmod(at, self.plan.mode)) {
+                    Ok(()) => self.goes_on(next),
+                    Err(errno) => self.fails("chmod", errno),
+                }
+            }
+            Op::Identify => {
+                let Some(file) = &mut self.file else { return self.fails("fstat", Errno::BADF) };
+                match fs.fstat(file) {
+                    Ok(status) => {
+                        self.identity = Some((status.device, status.inode));
+                        self.goes_on(next)
+                    }
+                    Err(errno) => self.fails("fstat", errno),
+                }
+            }
+            Op::Write => {
+                let plan = self.plan.clone();
+                let Some(file) = &mut self.file else { return self.fails("write", Errno::BADF) };
+                match fs.write(file, &plan.bytes[self.written..]) {
+                    // No error, and no progress: not to be tried for ever.
+                    Ok(0) => self.fails("write", Errno::IO),
+                    Ok(count) => {
+                        self.written = (self.written + count).min(plan.bytes.len());
+                        let done = self.written == plan.bytes.len();
+                        self.goes_on(if done { next } else { Stage::At(position) })
+                    }
+                    Err(errno) => self.fails("write", errno),
+                }
+            }
+            Op::Sync => {
+                let Some(file) = &mut self.file else { return self.fails("fsync", Errno::BADF) };
+                match fs.fsync(file) {
+                    Ok(()) => self.goes_on(next),
+                    Err(errno) => self.fails("fsync", errno),
+                }
+            }
+            Op::Rename => {
+                match self.place().with_both(|temporary, path| fs.rename(temporary, path)) {
+                    Ok(()) => {
+                        self.named = false;
+                        self.goes_on(next)
+                    }
+                    Err(Errno::ISDIR) => self.ends(Outcome::IsDirectory),
+                    Err(errno) => self.fails("rename", errno),
+                }
+            }
+            Op::RenameNew => {
+                let flags = RenameFlags::NOREPLACE;
+                let renamed = self
+                    .place()
+                    .with_both(|temporary, path| fs.rename_with(temporary, path, flags));
+                match renamed {
+                    Ok(()) => {
+                        self.named = false;
+                        self.goes_on(next)
+                    }
+                    Err(Errno::EXIST) => self.ends(Outcome::Exists),
+                    Err(errno) => self.fails("renameat2", errno),
+                }
+            }
+            Op::Link => {
+                let Some(mut file) = self.file.take() else {
+                    return self.fails("linkat", Errno::BADF);
+                };
+                let linked = self.place().with(|at| fs.link_file(&mut file, at));
+                self.file = Some(file);
+                match linked {
+                    Ok(()) if self.named => self.goes_on(Stage::Unnaming(position)),
+                    Ok(()) => self.goes_on(next),
+                    Err(Errno::EXIST) => self.goes_on(Stage::Explaining),
+                    Err(errno) => self.fails("linkat", errno),
+                }
+            }
+            Op::Exchange(_) => self.exchange(position, Exchanging::New, fs),
+            Op::Verify => {
+                let status = self.place().with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW));
+                match status {
+                    Ok(status) if Some((status.device, status.inode)) == self.identity => {
+                        self.goes_on(next)
+                    }
+                    Ok(_) | Err(Errno::NOENT) => self.ends(Outcome::NotPrivate),
+                    Err(errno) => self.fails("lstat", errno),
+                }
+            }
+            Op::SyncDirectory => {
+                let Some(directory) = &mut self.directory else {
+                    return self.fails("fsync", Errno::BADF);
+                };
+                match fs.fsync(directory) {
+                    Ok(()) => self.goes_on(next),
+                    Err(errno) => self.fails("fsync", errno),
+                }
+            }
+        }
+    }
+
+    fn anchored(mut self, directory: File, next: Stage) -> Step<Self, WriteEnd<File>> {
+        self.directory = Some(directory);
+        self.goes_on(next)
+    }
+
+    /// Opens one component of the directory's path, from the one before.
+    fn walk<F: FileSystem<File = File>>(
+        self,
+        position: usize,
+        index: usize,
+        fs: &mut F,
+    ) -> Step<Self, WriteEnd<File>> {
+        let Some(Op::Anchor(flags, resolve)) = self.plan.program.get(position).copied() else {
+            return self.fails("open", Errno::INVAL);
+        };
+        let follow = !resolve.contains(ResolveFlags::NO_SYMLINKS);
+        let plan = self.plan.clone();
+        let names = components(&plan.directory);
+        let opened = match names.get(index) {
+            // Links may be on the way, so the kernel may as well walk it.
+            Some(_) if follow => fs.open(or_dot(&plan.directory), flags, Mode::empty()),
+            Some(name) => {
+                let at = At::new(self.directory.as_ref(), Path::new(name));
+                fs.open(at, flags | OFlags::NOFOLLOW, Mode::empty())
+            }
+            None => Err(Errno::INVAL),
+        };
+        match opened {
+            Ok(directory) if !follow && index + 1 < names.len() => {
+                self.anchored(directory, Stage::Walking(position, index + 1))
+            }
+            Ok(directory) => self.anchored(directory, Stage::At(position + 1)),
+            // A link where a directory is to be is "not a directory" to `O_DIRECTORY`.
+            Err(errno) => self.fails("open", errno),
+        }
+    }
+
+    /// See [`Exchange`].
+    fn exchange<F: FileSystem<File = File>>(
+        mut self,
+        position: usize,
+        stage: Exchanging,
+        fs: &mut F,
+    ) -> Step<Self, WriteEnd<File>> {
+        let Some(Op::Exchange(how)) = self.plan.program.get(position).copied() else {
+            return self.fails("renameat2", Errno::INVAL);
+        };
+        let to = |stage| Stage::Exchanging(position, stage);
+        let rename = |this: &Self, fs: &mut F, flags| {
+            this.place().with_both(|temporary, path| fs.rename_with(temporary, path, flags))
+        };
+        let displaced = |this: &Self, fs: &mut F| {
+            this.place().with_temporary(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW))
+        };
+        match stage {
+            Exchanging::New => match rename(&self, fs, RenameFlags::NOREPLACE) {
+                Ok(()) => {
+                    self.named = false;
+                    self.goes_on(Stage::At(position + 1))
+                }
+                Err(Errno::EXIST) => self.goes_on(to(Exchanging::Swap)),
+                Err(errno) => self.fails("renameat2", errno),
+            },
+            Exchanging::Swap => match rename(&self, fs, RenameFlags::EXCHANGE) {
+                Ok(()) if how.inspects => self.goes_on(to(Exchanging::Inspect)),
+                Ok(()) => self.goes_on(to(Exchanging::Remove)),
+                Err(Errno::NOENT) => self.goes_on(to(Exchanging::New)),
+                Err(errno) => self.fails("renameat2", errno),
+            },
+            Exchanging::Inspect => match displaced(&self, fs) {
+                Ok(Status { kind: Kind::Symlink, .. }) if how.puts_back => {
+                    self.goes_on(to(Exchanging::Back(Outcome::IsSymlink)))
+                }
+                // A directory is no more to be destroyed than a link.
+                Ok(Status { kind: Kind::Directory, .. }) if how.puts_back => {
+                    self.goes_on(to(Exchanging::Back(Outcome::IsDirectory)))
+                }
+                Ok(_) if how.removes => self.goes_on(to(Exchanging::Remove)),
+                Ok(_) => self.goes_on(Stage::At(position + 1)),
+                // Somebody took it away: nothing to put back or to remove.
+                Err(Errno::NOENT) => {
+                    self.named = false;
+                    self.goes_on(Stage::At(position + 1))
+                }
+                Err(errno) => self.stuck(Outcome::Failed { call: "lstat", errno }),
+            },
+            Exchanging::Remove => {
+                let removed = self.place().with_temporary(|at| fs.unlink(at));
+                // Written it is; what cannot be removed is told of in the end.
+                self.named = !matches!(removed, Ok(()) | Err(Errno::NOENT));
+                self.goes_on(Stage::At(position + 1))
+            }
+            Exchanging::Back(outcome) => match rename(&self, fs, RenameFlags::EXCHANGE) {
+                Ok(()) if how.reinspects => self.goes_on(to(Exchanging::Reinspect(outcome))),
+                Ok(()) => self.ends(outcome),
+                Err(Errno::NOENT) => self.goes_on(to(Exchanging::Return(outcome))),
+                Err(errno) => self.stuck(Outcome::Failed { call: "renameat2", errno }),
+            },
+            Exchanging::Reinspect(outcome) => match displaced(&self, fs) {
+                Ok(status) if Some((status.device, status.inode)) == self.identity => {
+                    self.ends(outcome)
+                }
+                // Somebody else's: it was put at P between the two exchanges. It stays where it is.
+                Ok(_) => self.stuck(outcome),
+                Err(_) => self.done(outcome, Left::Nothing),
+            },
+            Exchanging::Return(outcome) => match rename(&self, fs, RenameFlags::NOREPLACE) {
+                Ok(()) => {
+                    self.named = false;
+                    self.ends(outcome)
+                }
+                Err(Errno::EXIST) => self.goes_on(to(Exchanging::Back(outcome))),
+                // What is displaced stays under the temporary name: it may be a link.
+                Err(errno) => self.stuck(Outcome::Failed { call: "renameat2", errno }),
+            },
+        }
+    }
+}
+
+/// The mode of a file that is not in its place yet.
+const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
