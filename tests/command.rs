@@ -242,6 +242,15 @@ fn a_senseless_number_of_clients_is_refused() {
 }
 
 #[test]
+fn a_size_that_the_model_does_not_have_is_refused() {
+    for arguments in [&["check", "download"][..], &["show", "download/claim-file"]] {
+        let output = refused(&[arguments, &["--actions", "2"]].concat());
+        assert!(output.contains("download is sized by clients; use --clients"), "{output}");
+        refused(&[arguments, &["--clients", "2", "--actions", "2"]].concat());
+    }
+}
+
+#[test]
 fn nobody_reading_any_more_is_no_panic() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_toctou"))
         .args(["show", "download/meta-check-first"])

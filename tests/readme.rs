@@ -15,7 +15,7 @@ fn row(variant: &Variant) -> String {
             .breaks
             .iter()
             .filter(|breaks| breaks.scenario == scenario.name)
-            .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_clients))
+            .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_size))
             .collect();
         if broken.is_empty() { "✓".to_owned() } else { broken.join(", ") }
     });

@@ -191,7 +191,7 @@ fn of_property(survey: &Survey, subject: &Subject, property: &str) -> Cell {
     for system in survey.of(subject) {
         match system.verdict(property) {
             Some(Verdict::Violated(_)) => {
-                let text = format!("✗ {}", system.clients);
+                let text = format!("✗ {}", system.size);
                 return Cell { text, style: BAD, as_recorded };
             }
             Some(Verdict::Unfinished(_)) => undecided = true,
@@ -259,7 +259,7 @@ fn not_checked(survey: &Survey) -> Vec<String> {
         // `any` alone answers once for all numbers: nothing is left out then.
         system.reports.is_empty() && !system.left_out.is_empty()
     }) {
-        let what = format!("{} with {} clients", system.subject.variant.name, system.clients);
+        let what = format!("{} with {} clients", system.subject.variant.name, system.size);
         let scenario = system.subject.scenario.name;
         match left.iter_mut().find(|(known, _)| *known == what) {
             Some((_, scenarios)) => scenarios.push(scenario),
@@ -271,7 +271,7 @@ fn not_checked(survey: &Survey) -> Vec<String> {
 
 /// What the signs mean, as far as any is there.
 fn legend(survey: &Survey) -> String {
-    let mut clients: Vec<usize> = survey.systems.iter().map(|system| system.clients).collect();
+    let mut clients: Vec<usize> = survey.systems.iter().map(|system| system.size).collect();
     clients.sort_unstable();
     clients.dedup();
     let numbers: Vec<String> = clients.iter().map(usize::to_string).collect();
