@@ -7,6 +7,7 @@
 pub mod diagram;
 pub mod json;
 pub mod kernel;
+mod layout;
 pub mod mermaid;
 mod style;
 pub mod summary;
