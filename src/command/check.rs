@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toctou::check::Engine;
 use toctou::models;
-use toctou::report::{count, json, kernel, sized, summary, table};
+use toctou::report::{attacks, count, json, kernel, sized, summary, table};
 use toctou::survey::{Names, Plan, Subject, Survey, Target, UnknownName, by_chance, on_the_kernel};
 
 use super::out::{Bar, Out};
@@ -28,6 +28,11 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
         Rows::Table => {
             out.say(&table::tables(&survey))?;
             out.line("")?;
+            let attacks = attacks::attacks(&survey, &|_| None);
+            if !asked.targets.is_empty() && !attacks.is_empty() {
+                out.say(&attacks)?;
+                out.line("")?;
+            }
             out.say(&summary::engines(&survey))?;
             out.line("")?;
             out.say(&summary::audit(&survey))?;

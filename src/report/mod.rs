@@ -4,6 +4,7 @@
 //! Texts are styled with ANSI escapes; print them through `anstream`, which leaves them out where
 //! they are not wanted. None is wider than [`WIDTH`] columns, as far as names allow.
 
+pub mod attacks;
 pub mod diagram;
 pub mod json;
 pub mod kernel;
