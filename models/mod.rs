@@ -19,8 +19,57 @@ pub trait Model: Send + Sync {
     /// What may surround it.
     fn scenarios(&self) -> &'static [Scenario];
 
-    /// A variant in a scenario with so many clients; `None` if either is none of this model's.
-    fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>>;
+    /// What its systems are sized by: clients, unless it says otherwise.
+    fn size(&self) -> Size {
+        Size::CLIENTS
+    }
+
+    /// A variant in a scenario of this [size](Model::size); `None` if either is none of this model's.
+    fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>>;
+}
+
+/// What the systems of a model are sized by, and which sizes are worth looking at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// One of what is counted: `client`. Its plural takes an `s`.
+    pub noun: &'static str,
+    /// Whose they are, where the noun alone does not say: `of the attacker`; or nothing.
+    pub whose: &'static str,
+    /// What is checked when nobody says, smallest first.
+    pub usual: &'static [usize],
+    /// What is tried one by one for the smallest that shows something, and what an engine other than
+    /// the graph gets when it is asked for by name: smallest first.
+    pub tried: &'static [usize],
+    /// The smallest that makes sense.
+    pub least: usize,
+    /// The largest: with more, a schedule is no longer for reading, nor a state graph for keeping.
+    pub most: usize,
+    /// One with which everything is claimed that can be.
+    pub representative: usize,
+}
+
+impl Size {
+    /// Several clients.
+    pub const CLIENTS: Size = Size {
+        noun: "client",
+        whose: "",
+        usual: &[1, 2, 3, 4, 8],
+        tried: &[1, 2, 3, 4],
+        least: 1,
+        most: 200,
+        // Some things take two clients to be claimed at all.
+        representative: 2,
+    };
+
+    /// Whether it is clients that are counted: then there may be any number of them.
+    pub fn is_clients(&self) -> bool {
+        self.noun == Size::CLIENTS.noun
+    }
+
+    /// Several of what is counted: `clients`.
+    pub fn plural(&self) -> String {
+        format!("{}s", self.noun)
+    }
 }
 
 /// One way of writing a protocol.
@@ -42,12 +91,10 @@ impl Variant {
         self.origin == "negative control"
     }
 
-    /// Whether it is known to break this property, with so many clients in this scenario.
-    pub fn is_known_to_break(&self, scenario: &str, property: &str, clients: usize) -> bool {
+    /// Whether it is known to break this property, with this size in this scenario.
+    pub fn is_known_to_break(&self, scenario: &str, property: &str, size: usize) -> bool {
         self.breaks.iter().any(|breaks| {
-            breaks.scenario == scenario
-                && breaks.property == property
-                && breaks.from_clients <= clients
+            breaks.scenario == scenario && breaks.property == property && breaks.from_size <= size
         })
     }
 }
@@ -59,8 +106,8 @@ pub struct Breaks {
     pub scenario: &'static str,
     /// Which property.
     pub property: &'static str,
-    /// From how many clients on.
-    pub from_clients: usize,
+    /// From which size on: how many clients, for most models.
+    pub from_size: usize,
 }
 
 /// What surrounds a protocol.

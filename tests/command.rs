@@ -242,6 +242,23 @@ fn a_senseless_number_of_clients_is_refused() {
 }
 
 #[test]
+fn a_size_that_the_model_does_not_have_is_refused() {
+    for arguments in [&["check", "download"][..], &["show", "download/claim-file"]] {
+        let output = refused(&[arguments, &["--actions", "2"]].concat());
+        assert!(output.contains("download is sized by clients; use --clients"), "{output}");
+        refused(&[arguments, &["--clients", "2", "--actions", "2"]].concat());
+    }
+}
+
+#[test]
+fn a_scenario_in_which_all_is_as_in_another_is_told_in_a_line() {
+    let table = told(&["check", "download/advisory-lock", "--engine", "graph", "--clients", "2"]);
+    assert!(table.contains("an expiry job removes the download meanwhile: as in clients\n"));
+    let lines = table.lines().filter(|line| line.trim().starts_with("advisory-lock"));
+    assert_eq!(lines.count(), 2, "{table}");
+}
+
+#[test]
 fn nobody_reading_any_more_is_no_panic() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_toctou"))
         .args(["show", "download/meta-check-first"])

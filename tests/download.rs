@@ -144,7 +144,7 @@ fn every_variant_has_just_the_verdicts_it_is_known_for_with_one_to_five_and_eigh
 fn everything_recorded_names_a_scenario_and_a_property_that_there_are() {
     for variant in Download.variants() {
         for breaks in variant.breaks {
-            let case = Download.case(variant.name, breaks.scenario, breaks.from_clients);
+            let case = Download.case(variant.name, breaks.scenario, breaks.from_size);
             let properties = case.expect("a scenario of the model").properties();
             let known = properties.iter().any(|(name, _)| name == breaks.property);
             assert!(known, "{} {} {}", variant.name, breaks.scenario, breaks.property);

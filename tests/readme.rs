@@ -1,21 +1,29 @@
-//! The README never claims more than was seen: its table of verdicts is the model's own, and those are
+//! The README never claims more than was seen: its tables of verdicts are the models' own, and those are
 //! what the engines find (`every_variant_has_just_the_verdicts_it_is_known_for…`).
 
 use std::path::Path;
 
-use toctou::models::download::Download;
-use toctou::models::{Model, Variant};
+use toctou::models::{self, Model, Variant};
 
-const BEGIN: &str = "<!-- the verdicts: kept equal to the model's by tests/readme.rs -->\n";
 const END: &str = "<!-- end of the verdicts -->";
 
-fn row(variant: &Variant) -> String {
-    let cells = Download.scenarios().iter().map(|scenario| {
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    std::fs::read_to_string(path).expect("a README")
+}
+
+fn begin(model: &dyn Model) -> String {
+    let name = model.name();
+    format!("<!-- the verdicts of {name}: kept equal to the model's by tests/readme.rs -->\n")
+}
+
+fn row(model: &dyn Model, variant: &Variant) -> String {
+    let cells = model.scenarios().iter().map(|scenario| {
         let broken: Vec<_> = variant
             .breaks
             .iter()
             .filter(|breaks| breaks.scenario == scenario.name)
-            .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_clients))
+            .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_size))
             .collect();
         if broken.is_empty() { "✓".to_owned() } else { broken.join(", ") }
     });
@@ -23,17 +31,49 @@ fn row(variant: &Variant) -> String {
     format!("| `{}`: {} | {} |\n", variant.name, variant.origin, cells.join(" | "))
 }
 
-#[test]
-fn the_table_in_the_readme_is_the_models() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(path).expect("a README");
-    let (_, rest) = readme.split_once(BEGIN).expect("the mark before the table");
-    let (table, _) = rest.split_once(END).expect("the mark after the table");
+fn table(model: &dyn Model) -> String {
     let scenarios: Vec<_> =
-        Download.scenarios().iter().map(|scenario| format!("`{}`", scenario.name)).collect();
+        model.scenarios().iter().map(|scenario| format!("`{}`", scenario.name)).collect();
     let head = format!("| variant | {} |\n", scenarios.join(" | "));
     let rule = format!("| --- |{}\n", " --- |".repeat(scenarios.len()));
-    let published = Download.variants().iter().filter(|v| v.origin != "negative control");
-    let rows: String = published.map(row).collect();
-    assert_eq!(table, format!("{head}{rule}{rows}"), "the table should be:\n{head}{rule}{rows}");
+    let published = model.variants().iter().filter(|variant| !variant.is_control());
+    let rows: String = published.map(|variant| row(model, variant)).collect();
+    format!("{head}{rule}{rows}")
+}
+
+#[test]
+fn the_tables_in_the_readme_are_the_models() {
+    let readme = readme();
+    for model in models::ALL {
+        let (begin, table) = (begin(*model), table(*model));
+        let Some((_, rest)) = readme.split_once(&begin) else {
+            panic!("the README should have, of {}:\n{begin}{table}{END}", model.name());
+        };
+        let (found, _) = rest.split_once(END).expect("the mark after the table");
+        assert_eq!(found, table, "the table of {} should be:\n{table}", model.name());
+    }
+}
+
+/// `1, 2 and 3 clients`.
+fn sizes(model: &dyn Model) -> String {
+    let size = model.size();
+    let numbers: Vec<String> = size.usual.iter().map(usize::to_string).collect();
+    match numbers.split_last() {
+        Some((last, before)) if !before.is_empty() => {
+            format!("{} and {last} {}", before.join(", "), size.plural())
+        }
+        _ => format!("{} {}", numbers.concat(), size.plural()),
+    }
+}
+
+#[test]
+fn the_readme_says_before_each_table_what_was_checked() {
+    let readme = readme();
+    for model in models::ALL {
+        let (before, _) = readme.split_once(&begin(*model)).expect("the mark before the table");
+        let section = before.rsplit("\n## ").next().unwrap_or_default();
+        let section = section.split_whitespace().collect::<Vec<_>>().join(" ");
+        let sizes = sizes(*model);
+        assert!(section.contains(&sizes), "{}: not checked with {sizes}?", model.name());
+    }
 }

@@ -119,8 +119,8 @@ pub fn client_of<File>(variant: &str, number: usize) -> Option<Actor<File>> {
     Some(client(protocol(variant)?, number))
 }
 
-const fn breaks(scenario: &'static str, property: &'static str, from_clients: usize) -> Breaks {
-    Breaks { scenario, property, from_clients }
+const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
+    Breaks { scenario, property, from_size }
 }
 
 static VARIANTS: &[Variant] = &[

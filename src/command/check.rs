@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use toctou::check::Engine;
 use toctou::models;
-use toctou::report::{count, json, kernel, summary, table};
+use toctou::report::{attacks, count, json, kernel, sized, summary, table};
 use toctou::survey::{Names, Plan, Subject, Survey, Target, UnknownName, by_chance, on_the_kernel};
 
 use super::out::{Bar, Out};
+use super::size::AskedSize;
 use super::{AsItShould, Failure};
 use crate::{Check, Rows};
 
@@ -27,6 +28,11 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
         Rows::Table => {
             out.say(&table::tables(&survey))?;
             out.line("")?;
+            let attacks = attacks::attacks(&survey, &|_| None);
+            if !asked.targets.is_empty() && !attacks.is_empty() {
+                out.say(&attacks)?;
+                out.line("")?;
+            }
             out.say(&summary::engines(&survey))?;
             out.line("")?;
             out.say(&summary::audit(&survey))?;
@@ -37,7 +43,7 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
 
 pub(crate) fn everything() -> Result<AsItShould, Failure> {
     let mut out = Out::new();
-    let plan = Plan { subjects: subjects(&all(), None)?, clients: None, engines: None };
+    let plan = Plan { subjects: subjects(&all(), None)?, size: None, engines: None };
     let survey = run(&plan);
     out.say(&table::tables(&survey))?;
     out.line("")?;
@@ -47,8 +53,8 @@ pub(crate) fn everything() -> Result<AsItShould, Failure> {
     bar.doing(format!("{} on the kernel", count(examples.len(), "counterexample")));
     let replays = on_the_kernel(&examples);
     let stressed = by_chance(&examples, ROUNDS, Some(PATIENCE), &|example| {
-        let clients = count(example.clients, "client");
-        bar.doing(format!("{:?} with {clients}, {ROUNDS} free runs", example.subject));
+        let size = sized(&example.subject, example.size);
+        bar.doing(format!("{:?} with {size}, {ROUNDS} free runs", example.subject));
     });
     bar.clear();
     out.say(&kernel::counterexamples(&examples, &replays, &stressed))?;
@@ -88,9 +94,20 @@ fn hints(survey: &Survey) -> String {
 
 fn plan(asked: &Check) -> Result<Plan, Failure> {
     let names = Names(models::ALL);
-    let targets: Vec<Target> = match asked.targets.as_slice() {
+    let mut targets: Vec<Target> = match asked.targets.as_slice() {
         [] => all(),
         named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,
+    };
+    let size = match AskedSize::new(asked.clients, asked.actions) {
+        None => None,
+        Some(size) => {
+            // Nobody named the others: those that can be of this size are meant.
+            if asked.targets.is_empty() && targets.iter().any(|t| size.is_for(t.model)) {
+                targets.retain(|target| size.is_for(target.model));
+            }
+            let sizes = targets.iter().map(|target| size.of(target.model));
+            sizes.collect::<Result<Vec<usize>, _>>()?.first().copied()
+        }
     };
     let engines = match &asked.engine {
         None => None,
@@ -100,7 +117,7 @@ fn plan(asked: &Check) -> Result<Plan, Failure> {
         }),
     };
     let subjects = subjects(&targets, asked.scenario.as_deref())?;
-    Ok(Plan { subjects, clients: asked.clients, engines })
+    Ok(Plan { subjects, size, engines })
 }
 
 fn all() -> Vec<Target> {

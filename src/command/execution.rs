@@ -6,10 +6,11 @@ use toctou::case::{CaseError, Comparison};
 use toctou::check::{Schedule, Trace};
 use toctou::models;
 use toctou::replay::Threads;
-use toctou::report::{count, diagram, kernel, mermaid};
+use toctou::report::{count, diagram, kernel, mermaid, sized};
 use toctou::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 
 use super::out::{Bar, Out, note};
+use super::size::AskedSize;
 use super::{AsItShould, Failure};
 use crate::{Picture, Replay, Show, What};
 
@@ -20,7 +21,7 @@ const FAINT: Style = Style::new().dimmed();
 struct Asked {
     subjects: Vec<Subject>,
     property: Option<String>,
-    clients: Option<usize>,
+    size: Option<usize>,
 }
 
 impl Asked {
@@ -39,17 +40,19 @@ impl Asked {
         if let Some(property) = &what.property {
             names.property(&subjects, property)?;
         }
-        Ok(Asked { subjects, property: what.property.clone(), clients: what.clients })
+        let size = AskedSize::new(what.clients, what.actions);
+        let size = size.map(|size| size.of(target.model)).transpose()?;
+        Ok(Asked { subjects, property: what.property.clone(), size })
     }
 
     /// Counterexamples; where there are none, proofs and witnesses.
     fn found(&self) -> (Vec<Example>, Vec<Proof>) {
         let bar = Bar::spinner("searching every interleaving");
         let property = self.property.as_deref();
-        let broken = examples(&self.subjects, property, self.clients);
+        let broken = examples(&self.subjects, property, self.size);
         let found = if broken.is_empty() {
-            let proofs = proofs(&self.subjects, property, self.clients);
-            (witnesses(&self.subjects, property, self.clients), proofs)
+            let proofs = proofs(&self.subjects, property, self.size);
+            (witnesses(&self.subjects, property, self.size), proofs)
         } else {
             (broken, Vec::new())
         };
@@ -81,7 +84,7 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
         let closings: Vec<String> = closings.collect();
         match (asked.format, &trace) {
             (Picture::Text, _) => {
-                out.line(&heading(&example.subject, example.clients))?;
+                out.line(&heading(&example.subject, example.size))?;
                 out.line("")?;
                 if let Some(trace) = &trace {
                     out.say(&diagram::diagram(trace))?;
@@ -126,8 +129,8 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
             out.line("")?;
         }
         let Some(example) = alike.first() else { continue };
-        out.line(&heading(&example.subject, example.clients))?;
-        let case = example.subject.case(example.clients);
+        out.line(&heading(&example.subject, example.size))?;
+        let case = example.subject.case(example.size);
         if let (Some(case), Some(schedule)) = (case, &example.schedule) {
             let comparison = case.replay(schedule, Threads::OneEach)?;
             all_agree &= comparison.agrees();
@@ -158,10 +161,11 @@ fn replay_schedule(
     schedule: &Schedule,
     rounds: usize,
 ) -> Result<AsItShould, Failure> {
-    let clients = asked.clients.unwrap_or(2);
-    let subject = asked.subjects.first();
-    let found = subject.and_then(|subject| Some((subject, subject.case(clients)?)));
-    let Some((subject, case)) = found else {
+    let found = asked.subjects.first().and_then(|subject| {
+        let size = asked.size.unwrap_or(subject.model.size().representative);
+        Some((subject, size, subject.case(size)?))
+    });
+    let Some((subject, size, case)) = found else {
         return Err(Failure::Usage("there is no such system".into()));
     };
     let comparison = match case.replay(schedule, Threads::OneEach) {
@@ -173,7 +177,7 @@ fn replay_schedule(
         }
         replayed => replayed?,
     };
-    out.line(&heading(subject, clients))?;
+    out.line(&heading(subject, size))?;
     tell(out, &comparison)?;
     if rounds > 0 {
         let stress = case.stress(rounds)?;
@@ -208,17 +212,17 @@ fn holds(out: &mut Out, proofs: &[Proof]) -> Result<(), Failure> {
 }
 
 fn played(example: &Example) -> Result<Option<Trace>, Failure> {
-    let case = example.subject.case(example.clients);
+    let case = example.subject.case(example.size);
     let (Some(case), Some(schedule)) = (case, &example.schedule) else { return Ok(None) };
     Ok(Some(case.play(schedule).map_err(CaseError::from)?))
 }
 
-fn heading(subject: &Subject, clients: usize) -> String {
+fn heading(subject: &Subject, size: usize) -> String {
     format!(
         "{HEAD}{}/{}{HEAD:#} · {} · {}",
         subject.model.name(),
         subject.variant.name,
         subject.scenario.name,
-        count(clients, "client")
+        sized(subject, size)
     )
 }

@@ -33,6 +33,10 @@ fn of_model(model: &dyn Model) -> String {
     for scenario in model.scenarios() {
         told += &format!("    {:width$}  {}\n", scenario.name, scenario.about);
     }
+    let size = model.size();
+    let usual: Vec<String> = size.usual.iter().map(usize::to_string).collect();
+    told += &format!("\n  sized by {}\n", size.plural());
+    told += &format!("    {}\n", usual.join(", "));
     told += "\n  properties\n";
     told += &format!("    {:width$}  always\n", "deadlock-free");
     for (property, kind, scenarios) in properties(model) {
@@ -51,7 +55,7 @@ fn properties(model: &dyn Model) -> Vec<(String, &'static str, Vec<&'static str>
     let mut known: Vec<(String, &'static str, Vec<&'static str>)> = Vec::new();
     let Some(variant) = model.variants().first() else { return known };
     for scenario in model.scenarios() {
-        let case = model.case(variant.name, scenario.name, 2);
+        let case = model.case(variant.name, scenario.name, model.size().representative);
         for (property, kind) in case.into_iter().flat_map(|case| case.properties()) {
             match known.iter_mut().find(|(name, ..)| *name == property) {
                 Some((.., scenarios)) => scenarios.push(scenario.name),

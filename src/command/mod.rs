@@ -4,6 +4,7 @@ mod check;
 mod execution;
 mod list;
 mod out;
+mod size;
 
 use toctou::case::CaseError;
 use toctou::check::PlayError;

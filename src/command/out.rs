@@ -80,8 +80,8 @@ impl Bar {
         self.with(|bar| {
             bar.set_length(progress.systems as u64);
             bar.set_position(progress.finished as u64);
-            let clients = toctou::report::count(progress.clients, "client");
-            bar.set_message(format!("{:?} with {clients}", progress.subject));
+            let size = toctou::report::sized(&progress.subject, progress.size);
+            bar.set_message(format!("{:?} with {size}", progress.subject));
         });
     }
 

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
-use super::{WIDTH, count, grouped, share};
+use super::{WIDTH, count, grouped, share, sized};
 use crate::check::{Part, PropertyKind, Trace};
 use crate::survey::{Example, Proof};
 
@@ -61,24 +61,21 @@ pub fn chance(example: &Example, broken: usize, rounds: usize) -> String {
     if columns(&told) <= WIDTH { told } else { told.replacen("; ", ";\n  ", 1) }
 }
 
-/// What holds, scenarios down, numbers of clients across: in how many interleavings.
+/// What holds, scenarios down, sizes across: in how many interleavings.
 pub fn proofs(proofs: &[Proof]) -> String {
     let mut claims: Vec<&str> = Vec::new();
     let mut scenarios: Vec<&str> = Vec::new();
-    let mut clients: Vec<usize> = Vec::new();
+    let mut sizes: Vec<usize> = Vec::new();
     for proof in proofs {
         push_new(&mut scenarios, proof.subject.scenario.name);
-        push_new(&mut clients, proof.clients);
+        push_new(&mut sizes, proof.size);
         for claim in &proof.holding {
             push_new(&mut claims, claim);
         }
     }
-    let mut out = String::new();
-    if let Some(proof) = proofs.first() {
-        let model = proof.subject.model.name();
-        let _ =
-            writeln!(out, "{}", paint(HEAD, &format!("{model}/{}", proof.subject.variant.name)));
-    }
+    let Some(Proof { subject, .. }) = proofs.first() else { return String::new() };
+    let name = format!("{}/{}", subject.model.name(), subject.variant.name);
+    let mut out = format!("{}\n", paint(HEAD, &name));
     let verb = if claims.len() == 1 { "holds" } else { "hold" };
     let mut lines = wrap(&claims.join(", "), WIDTH - 8);
     // The verb comes last, as one says it.
@@ -91,16 +88,15 @@ pub fn proofs(proofs: &[Proof]) -> String {
     out.push('\n');
     let name = scenarios.iter().map(|name| columns(name)).max().unwrap_or(0);
     let _ = write!(out, "  {FAINT}{:name$}", "");
-    for clients in &clients {
-        let _ = write!(out, "  {:>16}", count(clients, "client"));
+    for size in &sizes {
+        let _ = write!(out, "  {:>16}", sized(subject, *size));
     }
     let _ = writeln!(out, "{FAINT:#}");
     for scenario in scenarios {
         let _ = write!(out, "  {scenario:name$}");
-        for clients in &clients {
-            let here = |proof: &&Proof| {
-                proof.clients == *clients && proof.subject.scenario.name == scenario
-            };
+        for size in &sizes {
+            let here =
+                |proof: &&Proof| proof.size == *size && proof.subject.scenario.name == scenario;
             let counted = proofs.iter().find(here).map_or(String::new(), |proof| {
                 let unknown = if proof.undecided.is_empty() { "" } else { "undecided " };
                 format!("{unknown}{}", grouped(&proof.interleavings.to_string()))
@@ -112,10 +108,10 @@ pub fn proofs(proofs: &[Proof]) -> String {
     let _ = writeln!(out, "  {}", paint(FAINT, "interleavings, all of them accounted for"));
     for proof in proofs {
         for (property, bound) in &proof.undecided {
-            let clients = count(proof.clients, "client");
+            let size = sized(&proof.subject, proof.size);
             let undecided = paint(UNSURE, "undecided");
             let scenario = proof.subject.scenario.name;
-            let _ = writeln!(out, "  {property} is {undecided}: {scenario}, {clients}: {bound}");
+            let _ = writeln!(out, "  {property} is {undecided}: {scenario}, {size}: {bound}");
         }
     }
     out

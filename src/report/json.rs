@@ -1,7 +1,8 @@
 //! Fourth floor, `report`: one JSON object a verdict. Imports [`check`](crate::check) and
 //! [`survey`](crate::survey).
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::check::{Engine, Finding, Interleavings, Report, Verdict};
 use crate::survey::{Checked, Survey};
@@ -15,8 +16,9 @@ pub struct Row {
     pub variant: &'static str,
     /// What surrounds it.
     pub scenario: &'static str,
-    /// With how many clients; none for `any`, which speaks of every number.
-    pub clients: Option<usize>,
+    /// How large the system is: `"clients": 2`.
+    #[serde(flatten)]
+    pub size: Sized,
     /// Who says so.
     pub engine: &'static str,
     /// Of which property.
@@ -37,6 +39,23 @@ pub struct Row {
     pub schedule: Option<Vec<usize>>,
     /// Time the engine took, for all properties together.
     pub elapsed_ms: f64,
+}
+
+/// How large a system is, in a field named by what it is sized by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sized {
+    /// `clients`.
+    pub plural: String,
+    /// How many; none for `any`, which speaks of every number.
+    pub number: Option<usize>,
+}
+
+impl Serialize for Sized {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(&self.plural, &self.number)?;
+        map.end()
+    }
 }
 
 /// A count of any size: a JSON number where every reader takes it exactly, else its digits.
@@ -99,7 +118,10 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         model: system.subject.model.name(),
         variant: system.subject.variant.name,
         scenario: system.subject.scenario.name,
-        clients: (report.engine != Engine::Any).then_some(system.clients),
+        size: Sized {
+            plural: system.subject.model.size().plural(),
+            number: (report.engine != Engine::Any).then_some(system.size),
+        },
         engine: report.engine.name(),
         property: finding.property.clone(),
         verdict: finding.verdict.word(),
@@ -117,6 +139,14 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_is_a_field_named_by_what_is_counted() {
+        let actions = Sized { plural: "actions".into(), number: Some(2) };
+        assert_eq!(serde_json::to_string(&actions).unwrap(), r#"{"actions":2}"#);
+        let clients = Sized { plural: "clients".into(), number: None };
+        assert_eq!(serde_json::to_string(&clients).unwrap(), r#"{"clients":null}"#);
+    }
 
     #[test]
     fn a_number_that_a_double_cannot_hold_is_text() {

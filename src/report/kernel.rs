@@ -1,66 +1,99 @@
 //! Fourth floor, `report`: counterexamples and what came of them on the kernel. Imports
-//! [`case`](crate::case) and [`survey`](crate::survey).
+//! [`case`](crate::case), [`models`](crate::models) and [`survey`](crate::survey).
 
 use std::fmt::Write;
+
+use anstyle::Style;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
 use super::{WIDTH, grouped};
 use crate::case::{CaseError, Comparison};
+use crate::models::Scenario;
 use crate::replay::ReplayError;
-use crate::survey::{Example, Replay, Stressed};
+use crate::survey::{Example, Replay, Stressed, Subject};
 
 /// Each counterexample in a line: how short it is, how many interleavings show the same, what the
-/// kernel made of it, and how often chance finds it.
+/// kernel made of it, and how often chance finds it. One list a model.
 pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Stressed]) -> String {
+    let both: Vec<(&Example, &Replay)> = examples.iter().zip(replays).collect();
+    let of_one_model = |(left, _): &(&Example, &Replay), (right, _): &(&Example, &Replay)| {
+        left.subject.model.name() == right.subject.model.name()
+    };
+    let lists = both.chunk_by(of_one_model).map(|list| of_model(list, stressed));
+    lists.collect::<Vec<_>>().join("\n")
+}
+
+fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
+    let Some((Example { subject, .. }, _)) = list.first() else { return String::new() };
+    let rows: Vec<_> =
+        list.iter().map(|(example, replay)| cells(example, replay, stressed)).collect();
+    let number = subject.model.size().plural();
+    let heads = [&*number, "steps", "interleavings", "on the kernel", "by chance"];
+    let widths: [usize; 5] = std::array::from_fn(|column| {
+        let texts = rows.iter().map(|cells| columns(&cells[column].0));
+        texts.max().unwrap_or(0).max(columns(heads[column]))
+    });
     let width = |of: fn(&Example) -> &str| {
-        examples.iter().map(|example| columns(of(example))).max().unwrap_or(0)
+        list.iter().map(|(example, _)| columns(of(example))).max().unwrap_or(0)
     };
     let scenario = width(|example| example.subject.scenario.name);
     let property = width(|example| &example.property);
-    let lead = 4 + scenario + 2 + property;
-    let mut out = format!(
-        "{}{FAINT}{:>7}  {:>5}  {:>20}  {:<13}  by chance{FAINT:#}\n",
-        cell(HEAD, "counterexamples", lead + 2),
-        "clients",
-        "steps",
-        "interleavings",
-        "on the kernel",
-    );
-    let mut variant = String::new();
-    for (example, replay) in examples.iter().zip(replays) {
-        let name = format!("{}/{}", example.subject.model.name(), example.subject.variant.name);
-        if name != variant {
-            let _ = writeln!(out, "  {name}");
-            variant = name;
+    let wide = |gap: usize| {
+        4 + scenario + gap + property + widths.iter().map(|width| gap + width).sum::<usize>()
+    };
+    let gap = if wide(2) <= WIDTH { 2 } else { 1 };
+
+    let line = |lead: String, texts: [(String, Style); 5]| {
+        let mut line = lead;
+        for (column, ((text, style), width)) in texts.into_iter().zip(widths).enumerate() {
+            let fill = " ".repeat(width.saturating_sub(columns(&text)));
+            // Numbers end where their heading ends, words begin where it begins.
+            let (before, after) = if column < 3 { (&*fill, "") } else { ("", &*fill) };
+            let _ = write!(line, "{:gap$}{before}{style}{text}{style:#}{after}", "");
         }
-        let steps = example.schedule.as_ref().map(|schedule| schedule.0.len().to_string());
-        let violating = example.violating.as_ref().map(|number| grouped(&number.to_string()));
-        let all = grouped(&example.interleavings.to_string());
-        let share = match violating {
-            Some(violating) => format!("{violating} of {all}"),
-            None if example.schedule.is_none() => format!("none of {all}"),
-            None => String::new(),
-        };
-        let (kernel, style) = match replay {
-            None => ("–", FAINT),
-            Some(Err(_)) => ("failed", BAD),
-            Some(Ok(comparison)) if comparison.agrees() => ("as simulated", GOOD),
-            Some(Ok(_)) => ("NOT the same", BAD),
-        };
-        let chance = stressed.iter().find_map(|stressed| stressed.chance(example));
-        let chance =
-            chance.map_or("–".into(), |(broken, rounds)| format!("{broken} of {rounds}"));
-        let _ = writeln!(
-            out,
-            "    {}  {}  {:>7}  {:>5}  {share:>20}  {}  {chance}",
-            cell(PLAIN, example.subject.scenario.name, scenario),
-            cell(PLAIN, &example.property, property),
-            example.clients,
-            steps.as_deref().unwrap_or("–"),
-            cell(style, kernel, 13),
-        );
+        format!("{}\n", line.trim_end())
+    };
+    let lead = 4 + scenario + gap + property;
+    let heads = heads.map(|head| (head.to_owned(), FAINT));
+    let mut out = line(cell(HEAD, "counterexamples", lead), heads);
+    let mut variant = "";
+    for ((example, _), cells) in list.iter().zip(rows) {
+        let Subject { model, variant: new, scenario: Scenario { name, .. } } = example.subject;
+        if new.name != variant {
+            let _ = writeln!(out, "  {}/{}", model.name(), new.name);
+            variant = new.name;
+        }
+        let lead = format!("    {name:scenario$}{:gap$}{:property$}", "", example.property);
+        out.push_str(&line(lead, cells));
     }
     out
+}
+
+/// Its size, its steps, its share of the interleavings, the kernel's word, and chance's.
+fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String, Style); 5] {
+    let steps = example.schedule.as_ref().map(|schedule| schedule.0.len().to_string());
+    let all = grouped(&example.interleavings.to_string());
+    let share = match &example.violating {
+        Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),
+        None if example.schedule.is_none() => format!("none of {all}"),
+        None => String::new(),
+    };
+    let (kernel, style) = match replay {
+        None => ("–", FAINT),
+        Some(Err(_)) => ("failed", BAD),
+        Some(Ok(comparison)) if comparison.agrees() => ("as simulated", GOOD),
+        Some(Ok(_)) => ("NOT the same", BAD),
+    };
+    let chance = stressed.iter().find_map(|stressed| stressed.chance(example));
+    let chance = chance.map(|(broken, rounds)| format!("{broken} of {rounds}"));
+    let nothing = || "–".to_owned();
+    [
+        (example.size.to_string(), PLAIN),
+        (steps.unwrap_or_else(nothing), PLAIN),
+        (share, PLAIN),
+        (kernel.to_owned(), style),
+        (chance.unwrap_or_else(nothing), PLAIN),
+    ]
 }
 
 /// What did not go as it should on the kernel, one line each; empty where all did. Without a

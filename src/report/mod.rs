@@ -4,15 +4,17 @@
 //! Texts are styled with ANSI escapes; print them through `anstream`, which leaves them out where
 //! they are not wanted. None is wider than [`WIDTH`] columns, as far as names allow.
 
+pub mod attacks;
 pub mod diagram;
 pub mod json;
 pub mod kernel;
+mod layout;
 pub mod mermaid;
 mod style;
 pub mod summary;
 pub mod table;
 
-use crate::survey::Example;
+use crate::survey::{Example, Subject};
 
 /// How wide a text is at most, in columns.
 pub const WIDTH: usize = 100;
@@ -22,6 +24,11 @@ pub fn count(number: impl std::fmt::Display, noun: &str) -> String {
     let number = number.to_string();
     let plural = if number == "1" { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(&number))
+}
+
+/// How large a system of this subject is: `2 clients`.
+pub fn sized(subject: &Subject, size: usize) -> String {
+    count(size, subject.model.size().noun)
 }
 
 /// A long number with its digits in groups of three: `1,933,954`; other text as it is.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use num_bigint::BigUint;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
-use super::{WIDTH, count, grouped};
+use super::{WIDTH, count, grouped, sized};
 use crate::check::{Bound, Engine, Interleavings, Report};
 use crate::survey::{Checked, Mismatch, Survey};
 
@@ -173,7 +173,7 @@ fn undecided(system: &Checked) -> Vec<String> {
 }
 
 fn name(system: &Checked) -> String {
-    format!("{:?} with {}", system.subject, count(system.clients, "client"))
+    format!("{:?} with {}", system.subject, sized(&system.subject, system.size))
 }
 
 /// Whether the kernel did as the simulation said; if not, where.

@@ -2,21 +2,21 @@
 //! Imports [`check`](crate::check), [`models`](crate::models) and [`survey`](crate::survey).
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use anstyle::Style;
 
-use super::WIDTH;
+use super::layout::{INDENT, Layout};
 use super::style::{BAD, FAINT, GOOD, HEAD, UNSURE, cell, columns, paint, wrap};
+use super::{WIDTH, sized};
 use crate::check::{Bound, Engine, PropertyKind, Verdict};
-use crate::models::Model;
-use crate::survey::{Subject, Survey};
-
-const GAP: usize = 2;
+use crate::models::{Model, Scenario, Size};
+use crate::survey::{Checked, Subject, Survey};
 
 /// Of what a column tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Column {
-    /// The verdict on this property, over the numbers of clients that were checked.
+    /// The verdict on this property, over the sizes that were checked.
     Property(String),
     /// The verdict on the properties over counts, for any number of clients.
     AnyNumber,
@@ -24,14 +24,49 @@ enum Column {
     Reached,
 }
 
+impl Column {
+    fn head(&self) -> &str {
+        match self {
+            Column::Property(property) => property,
+            Column::AnyNumber => "any number",
+            Column::Reached => "all reached",
+        }
+    }
+}
+
 /// What is in a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Cell {
     text: String,
     style: Style,
     as_recorded: bool,
 }
 
-/// One table a model and scenario, and what its signs mean.
+impl Cell {
+    fn told(&self) -> String {
+        if self.as_recorded { self.text.clone() } else { format!("{} !", self.text) }
+    }
+}
+
+/// A variant's line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    variant: &'static str,
+    is_control: bool,
+    cells: Vec<Cell>,
+}
+
+/// What a scenario's table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+    /// Whether a property is not claimed of every variant.
+    has_unclaimed: bool,
+}
+
+/// One table a model and scenario, and under each model's what its signs mean. A scenario in which
+/// all is as in an earlier one is told in a line.
 pub fn tables(survey: &Survey) -> String {
     let subjects = survey.subjects();
     let mut out = String::new();
@@ -41,11 +76,16 @@ pub fn tables(survey: &Survey) -> String {
             models.push(subject.model);
         }
     }
-    for model in models {
+    for (position, model) in models.into_iter().enumerate() {
+        if position > 0 {
+            out.push('\n');
+        }
         let _ = writeln!(out, "{}", paint(HEAD, model.name()));
-        for line in wrap(model.about(), WIDTH - 2) {
+        for line in wrap(model.about(), WIDTH - INDENT) {
             let _ = writeln!(out, "  {}", line.trim());
         }
+        let mut told: Vec<(&str, Table)> = Vec::new();
+        let mut after_table = true;
         for scenario in model.scenarios() {
             let rows: Vec<Subject> = subjects
                 .iter()
@@ -53,74 +93,124 @@ pub fn tables(survey: &Survey) -> String {
                 .filter(|subject| subject.scenario.name == scenario.name)
                 .copied()
                 .collect();
-            if !rows.is_empty() {
+            if rows.is_empty() {
+                continue;
+            }
+            let table = Table::of(survey, &rows);
+            let same = told.iter().find(|(_, known)| *known == table).map(|(name, _)| *name);
+            // What is told in a line stands with its like.
+            if same.is_none() || after_table {
                 out.push('\n');
-                table(&mut out, survey, &rows);
+            }
+            title(&mut out, scenario, same);
+            after_table = same.is_none();
+            if same.is_none() {
+                table.tell(&mut out);
+                told.push((scenario.name, table));
             }
         }
+        out.push('\n');
+        let has_unclaimed = told.iter().any(|(_, table)| table.has_unclaimed);
+        out.push_str(&legend(survey, model, has_unclaimed));
     }
-    out.push('\n');
-    out.push_str(&legend(survey));
     out
 }
 
-fn table(out: &mut String, survey: &Survey, rows: &[Subject]) {
-    let Some(scenario) = rows.first().map(|subject| subject.scenario) else { return };
-    let columns_shown = columns_of(survey, rows);
-    let name_width = rows.iter().map(|row| columns(row.variant.name)).max().unwrap_or(0);
-    let heads: Vec<Vec<String>> = columns_shown.iter().map(head).collect();
-    let widths: Vec<usize> = heads
-        .iter()
-        .map(|lines| lines.iter().map(|line| columns(line)).max().unwrap_or(0).max(4))
-        .collect();
-    let height = heads.iter().map(Vec::len).max().unwrap_or(0);
-    let title = format!("  {}  {}", paint(HEAD, scenario.name), paint(FAINT, scenario.about));
-    let _ = writeln!(out, "{title}");
-    for line in 0..height {
-        let mut told = format!("  {:name_width$}", "");
-        for (lines, width) in heads.iter().zip(&widths) {
-            let text = lines.get(line).map_or("", String::as_str);
-            let _ = write!(told, "{:GAP$}{text:width$}", "");
+/// A scenario's name and what happens in it; and that all is `same` as in another one.
+fn title(out: &mut String, scenario: &Scenario, same: Option<&str>) {
+    let about = match same {
+        None => scenario.about.to_owned(),
+        Some(other) => format!("{}: as in {other}", scenario.about),
+    };
+    let lead = INDENT + columns(scenario.name) + 2;
+    for (position, line) in wrap(&about, WIDTH.saturating_sub(lead)).iter().enumerate() {
+        let line = paint(FAINT, line.trim());
+        let _ = match position {
+            0 => writeln!(out, "  {}  {line}", paint(HEAD, scenario.name)),
+            _ => writeln!(out, "{:lead$}{line}", ""),
+        };
+    }
+}
+
+impl Table {
+    fn of(survey: &Survey, subjects: &[Subject]) -> Table {
+        let columns = columns_of(survey, subjects);
+        let row = |subject: &Subject| Row {
+            variant: subject.variant.name,
+            is_control: subject.is_control(),
+            cells: columns.iter().map(|column| cell_of(survey, subject, column)).collect(),
+        };
+        let rows = subjects.iter().map(row).collect();
+        // `any` speaks of some properties only; every other engine of all there are.
+        let says = |system: &Checked| system.reports.iter().any(|r| r.engine != Engine::Any);
+        let is_unclaimed = |(subject, column): (&Subject, &Column)| match column {
+            Column::Property(name) => {
+                let mut systems = survey.of(subject).filter(|system| says(system)).peekable();
+                systems.peek().is_some() && systems.all(|system| system.verdict(name).is_none())
+            }
+            Column::AnyNumber | Column::Reached => false,
+        };
+        let mut cells =
+            subjects.iter().flat_map(|subject| columns.iter().map(move |column| (subject, column)));
+        let has_unclaimed = cells.any(is_unclaimed);
+        Table { columns, rows, has_unclaimed }
+    }
+
+    fn tell(&self, out: &mut String) {
+        let name = self.rows.iter().map(|row| columns(row.variant)).max().unwrap_or(0);
+        let heads = self.columns.iter().enumerate().map(|(position, column)| {
+            let cells = self.rows.iter().map(|row| columns(&row.cells[position].told()));
+            (column.head(), cells.max().unwrap_or(0))
+        });
+        let layout = Layout::of(&heads.collect::<Vec<_>>(), name);
+        for (position, block) in layout.blocks.iter().enumerate() {
+            if position > 0 {
+                out.push('\n');
+            }
+            self.tell_block(out, &layout, block.clone(), name);
         }
-        let _ = writeln!(out, "{}", paint(FAINT, told.trim_end()));
     }
-    let (controls, variants): (Vec<Subject>, Vec<Subject>) =
-        rows.iter().partition(|row| row.is_control());
-    for row in &variants {
-        line(out, survey, row, &columns_shown, name_width, &widths);
-    }
-    if !controls.is_empty() {
-        let dashes = name_width + widths.iter().map(|width| GAP + width).sum::<usize>();
-        let label = "negative controls, broken on purpose ";
-        let rule = "╌".repeat(dashes.saturating_sub(columns(label)));
-        let _ = writeln!(out, "  {}", paint(FAINT, &format!("{label}{rule}")));
-        for row in &controls {
-            line(out, survey, row, &columns_shown, name_width, &widths);
+
+    fn tell_block(&self, out: &mut String, layout: &Layout, block: Range<usize>, name: usize) {
+        let (gap, widths) = (layout.gap, &layout.widths[block.clone()]);
+        let heads = &layout.heads[block.clone()];
+        for line in 0..heads.iter().map(Vec::len).max().unwrap_or(0) {
+            let mut told = format!("  {:name$}", "");
+            for (lines, width) in heads.iter().zip(widths) {
+                let text = lines.get(line).map_or("", String::as_str);
+                let _ = write!(told, "{:gap$}{text:width$}", "");
+            }
+            let _ = writeln!(out, "{}", paint(FAINT, told.trim_end()));
+        }
+        let (controls, variants): (Vec<&Row>, Vec<&Row>) =
+            self.rows.iter().partition(|row| row.is_control);
+        let tell = |out: &mut String, row: &Row| {
+            let _ = write!(out, "  {:name$}", row.variant);
+            let last = widths.len().saturating_sub(1);
+            let cells = row.cells[block.clone()].iter().zip(widths).enumerate();
+            for (position, (told, width)) in cells {
+                let width = if position == last { 0 } else { *width };
+                let _ = write!(out, "{:gap$}{}", "", cell(told.style, &told.told(), width));
+            }
+            out.push('\n');
+        };
+        variants.into_iter().for_each(|row| tell(out, row));
+        if !controls.is_empty() {
+            let dashes = layout.width(name, block.clone()) - INDENT;
+            let label = "negative controls, broken on purpose ";
+            let rule = "╌".repeat(dashes.saturating_sub(columns(label)));
+            let _ = writeln!(out, "  {}", paint(FAINT, &format!("{label}{rule}")));
+            controls.into_iter().for_each(|row| tell(out, row));
         }
     }
 }
 
-fn line(
-    out: &mut String,
-    survey: &Survey,
-    subject: &Subject,
-    columns_shown: &[Column],
-    name_width: usize,
-    widths: &[usize],
-) {
-    let _ = write!(out, "  {:name_width$}", subject.variant.name);
-    let last = columns_shown.len().saturating_sub(1);
-    for (position, (column, width)) in columns_shown.iter().zip(widths).enumerate() {
-        let told = match column {
-            Column::Property(property) => of_property(survey, subject, property),
-            Column::AnyNumber => of_any(survey, subject),
-            Column::Reached => of_reachables(survey, subject),
-        };
-        let text = if told.as_recorded { told.text } else { format!("{} !", told.text) };
-        let width = if position == last { 0 } else { *width };
-        let _ = write!(out, "{:GAP$}{}", "", cell(told.style, &text, width));
+fn cell_of(survey: &Survey, subject: &Subject, column: &Column) -> Cell {
+    match column {
+        Column::Property(property) => of_property(survey, subject, property),
+        Column::AnyNumber => of_any(survey, subject),
+        Column::Reached => of_reachables(survey, subject),
     }
-    out.push('\n');
 }
 
 /// `deadlock-free`, what is claimed `always` and `finally`, and the two that sum up.
@@ -164,20 +254,6 @@ fn decided_by_any(survey: &Survey, subject: &Subject, property: &str) -> bool {
     })
 }
 
-/// The heading, broken after hyphens into lines of about equal length.
-fn head(column: &Column) -> Vec<String> {
-    let name = match column {
-        Column::Property(property) => property.as_str(),
-        Column::AnyNumber => return vec!["any".into(), "number".into()],
-        Column::Reached => return vec!["all".into(), "reached".into()],
-    };
-    let breaks = name.char_indices().filter(|(_, letter)| *letter == '-').map(|(at, _)| at + 1);
-    match breaks.min_by_key(|at| (*at).max(name.len() - at)) {
-        Some(at) => vec![name[..at].to_owned(), name[at..].to_owned()],
-        None => vec![name.to_owned()],
-    }
-}
-
 /// Whether no mismatch speaks of this property.
 fn as_recorded(survey: &Survey, subject: &Subject, property: &str) -> bool {
     let mut mismatches = survey.of(subject).flat_map(|system| &system.mismatches);
@@ -191,7 +267,7 @@ fn of_property(survey: &Survey, subject: &Subject, property: &str) -> Cell {
     for system in survey.of(subject) {
         match system.verdict(property) {
             Some(Verdict::Violated(_)) => {
-                let text = format!("✗ {}", system.clients);
+                let text = format!("✗ {}", system.size);
                 return Cell { text, style: BAD, as_recorded };
             }
             Some(Verdict::Unfinished(_)) => undecided = true,
@@ -252,14 +328,15 @@ fn of_reachables(survey: &Survey, subject: &Subject) -> Cell {
     }
 }
 
-/// Systems that no engine was given: which numbers of clients a `✓` does not speak of.
-fn not_checked(survey: &Survey) -> Vec<String> {
+/// Systems that no engine was given: which sizes a `✓` does not speak of.
+fn not_checked(systems: &[&Checked]) -> Vec<String> {
     let mut left: Vec<(String, Vec<&str>)> = Vec::new();
-    for system in survey.systems.iter().filter(|system| {
+    for system in systems.iter().filter(|system| {
         // `any` alone answers once for all numbers: nothing is left out then.
         system.reports.is_empty() && !system.left_out.is_empty()
     }) {
-        let what = format!("{} with {} clients", system.subject.variant.name, system.clients);
+        let size = sized(&system.subject, system.size);
+        let what = format!("{} with {size}", system.subject.variant.name);
         let scenario = system.subject.scenario.name;
         match left.iter_mut().find(|(known, _)| *known == what) {
             Some((_, scenarios)) => scenarios.push(scenario),
@@ -269,51 +346,96 @@ fn not_checked(survey: &Survey) -> Vec<String> {
     left.iter().map(|(what, scenarios)| format!("{what} ({})", scenarios.join(", "))).collect()
 }
 
-/// What the signs mean, as far as any is there.
-fn legend(survey: &Survey) -> String {
-    let mut clients: Vec<usize> = survey.systems.iter().map(|system| system.clients).collect();
-    clients.sort_unstable();
-    clients.dedup();
-    let numbers: Vec<String> = clients.iter().map(usize::to_string).collect();
-    let noun = if numbers == ["1"] { "client" } else { "clients" };
+/// `✓ holds with 1, 2, 3 clients` and `✗ 2 broken from 2 clients on`, for these sizes of a model.
+fn signs(size: &Size, sizes: &[usize]) -> [(Style, String, String); 2] {
+    let numbers: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    let noun = if numbers == ["1"] { size.noun.to_owned() } else { size.plural() };
+    let whose = if size.whose.is_empty() { String::new() } else { format!(" {}", size.whose) };
+    let holds = format!("holds with {} {noun}{whose}", numbers.join(", "));
     // With one number alone, nothing is known of fewer.
     let (broken, since) = match numbers.as_slice() {
         [one] => (format!("✗ {one}"), format!("broken with {one} {noun}")),
-        _ => ("✗ 2".into(), "broken from 2 clients on".into()),
+        _ => ("✗ 2".into(), format!("broken from 2 {noun} on")),
     };
-    let mut out = format!(
-        "  {} holds with {} {noun}   {} {since}",
-        paint(GOOD, "✓"),
-        numbers.join(", "),
-        paint(BAD, &broken),
-    );
-    let bounds: Vec<&Bound> =
-        survey.systems.iter().flat_map(|s| &s.reports).filter_map(|r| r.bound.as_ref()).collect();
+    [(GOOD, "✓".into(), holds), (BAD, broken, since)]
+}
+
+/// What the signs in a model's tables mean, as far as any is there.
+fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) -> String {
+    let of_model = |system: &&Checked| system.subject.model.name() == model.name();
+    let systems: Vec<&Checked> = survey.systems.iter().filter(of_model).collect();
+    let mut sizes: Vec<usize> = systems.iter().map(|system| system.size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut signs = signs(&model.size(), &sizes).to_vec();
+    let reports = || systems.iter().flat_map(|system| &system.reports);
+    let bounds: Vec<&Bound> = reports().filter_map(|report| report.bound.as_ref()).collect();
     if bounds.iter().any(|bound| !matches!(bound, Bound::NoClients)) {
-        let _ = write!(out, "   {} undecided", paint(UNSURE, "?"));
+        signs.push((UNSURE, "?".into(), "undecided".into()));
     }
-    if !survey.is_as_recorded() {
-        let _ = write!(out, "   {} not as recorded", paint(BAD, "!"));
+    if systems.iter().any(|system| !system.mismatches.is_empty()) {
+        signs.push((BAD, "!".into(), "not as recorded".into()));
     }
-    out.push('\n');
-    let not_checked = not_checked(survey);
-    if !not_checked.is_empty() {
-        let note =
-            format!("not checked, as too large for a quick answer: {}", not_checked.join("; "));
-        for line in wrap(&note, WIDTH - 2) {
-            let _ = writeln!(out, "  {}", line.trim());
-        }
+    if has_unclaimed {
+        signs.push((FAINT, "–".into(), "not claimed".into()));
     }
-    let is_any = |engine| engine == Engine::Any;
-    if survey.systems.iter().flat_map(|s| &s.reports).any(|report| is_any(report.engine)) {
-        let _ = writeln!(out, "  any number: the column before, for however many clients");
-    }
-    if bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
-        let _ = writeln!(
+    let mut out = String::new();
+    for (style, sign, meaning) in signs {
+        let _ = write!(
             out,
-            "  – not applicable: its clients are not identical, each has a claim name of its own"
+            "{}{} {meaning}",
+            if out.is_empty() { "  " } else { "   " },
+            paint(style, &sign)
         );
     }
-    let _ = writeln!(out, "  all reached: what must be possible is, so no proof is empty");
+    out.push('\n');
+    let mut note = |text: &str| {
+        for line in wrap(text, WIDTH - INDENT) {
+            let _ = writeln!(out, "  {}", line.trim());
+        }
+    };
+    let not_checked = not_checked(&systems);
+    if !not_checked.is_empty() {
+        note(&format!("not checked, as too large for a quick answer: {}", not_checked.join("; ")));
+    }
+    if reports().any(|report| report.engine == Engine::Any) {
+        note("any number: the column before, for however many clients");
+    }
+    if bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
+        note(match model.size().is_clients() {
+            true => {
+                "– not applicable: its clients are not identical, each has a claim name of its own"
+            }
+            false => "– not applicable: there are no clients of whom there could be any number",
+        });
+    }
+    let mut findings = reports().flat_map(|report| &report.findings);
+    if findings.any(|finding| finding.kind == PropertyKind::Reachable) {
+        note("all reached: what must be possible is, so no proof is empty");
+    }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(size: &Size, sizes: &[usize]) -> String {
+        signs(size, sizes).map(|(_, sign, meaning)| format!("{sign} {meaning}")).join("; ")
+    }
+
+    #[test]
+    fn the_legend_speaks_of_what_the_model_is_sized_by() {
+        let clients = Size::CLIENTS;
+        assert_eq!(
+            told(&clients, &[1, 2, 3]),
+            "✓ holds with 1, 2, 3 clients; ✗ 2 broken from 2 clients on"
+        );
+        assert_eq!(told(&clients, &[1]), "✓ holds with 1 client; ✗ 1 broken with 1 client");
+        let actions = Size { noun: "action", whose: "of the attacker", ..clients };
+        assert_eq!(
+            told(&actions, &[0, 1, 2]),
+            "✓ holds with 0, 1, 2 actions of the attacker; ✗ 2 broken from 2 actions on"
+        );
+    }
 }

@@ -13,10 +13,10 @@ use crate::check::{
 /// A shortest execution that violates a property, or witnesses a `reachable`.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// Of which system, but for the number of clients.
+    /// Of which system, but for its size.
     pub subject: Subject,
-    /// With how many clients: the fewest that show it.
-    pub clients: usize,
+    /// How large: the smallest that shows it.
+    pub size: usize,
     /// Which property.
     pub property: String,
     /// Over which states that speaks.
@@ -32,10 +32,10 @@ pub struct Example {
 }
 
 impl Example {
-    fn of(subject: Subject, clients: usize, report: &Report, finding: &Finding) -> Example {
+    fn of(subject: Subject, size: usize, report: &Report, finding: &Finding) -> Example {
         Example {
             subject,
-            clients,
+            size,
             property: finding.property.clone(),
             kind: finding.kind,
             is_violated: matches!(finding.verdict, Verdict::Violated(_)),
@@ -48,13 +48,13 @@ impl Example {
     /// Whether both are one and the same execution of one system.
     pub fn is_same_execution(&self, other: &Example) -> bool {
         self.subject.is(&other.subject)
-            && self.clients == other.clients
+            && self.size == other.size
             && self.schedule == other.schedule
     }
 }
 
 impl Survey {
-    /// For each property of each subject that is violated: the execution with the fewest clients.
+    /// For each property of each subject that is violated: the execution of the smallest system.
     pub fn counterexamples(&self) -> Vec<Example> {
         let mut examples = Vec::new();
         for subject in self.subjects() {
@@ -63,7 +63,7 @@ impl Survey {
                 for (report, finding) in violations(system) {
                     if !shown.contains(&finding.property.as_str()) {
                         shown.push(&finding.property);
-                        examples.push(Example::of(subject, system.clients, report, finding));
+                        examples.push(Example::of(subject, system.size, report, finding));
                     }
                 }
             }
@@ -72,7 +72,7 @@ impl Survey {
     }
 }
 
-/// Violations with this number of clients, the state graph's first.
+/// Violations in a system of this size, the state graph's first.
 fn violations(system: &Checked) -> impl Iterator<Item = (&Report, &Finding)> {
     let certain = system.reports.iter().filter(|report| report.engine != Engine::Any);
     certain.flat_map(|report| {
@@ -83,50 +83,48 @@ fn violations(system: &Checked) -> impl Iterator<Item = (&Report, &Finding)> {
     })
 }
 
-/// How many clients are tried, one by one, for the fewest that break something.
-const TRIED: std::ops::RangeInclusive<usize> = 1..=4;
-
 /// The shortest counterexample to each property that these subjects violate (or only to
-/// `property`): in the first of them that does, with the fewest clients; or with `clients`.
-pub fn examples(
-    subjects: &[Subject],
-    property: Option<&str>,
-    clients: Option<usize>,
-) -> Vec<Example> {
-    let mut found: Vec<Example> = Vec::new();
-    for subject in subjects {
-        for (clients, report) in graphs(subject, clients) {
-            for finding in &report.findings {
-                let asked = property.is_none_or(|property| property == finding.property);
-                let is_new = !found.iter().any(|known| known.property == finding.property);
-                if asked && is_new && matches!(finding.verdict, Verdict::Violated(_)) {
-                    found.push(Example::of(*subject, clients, &report, finding));
-                }
-            }
-        }
-    }
-    found
+/// `property`): in the first of them that does, of the smallest size; or of `size`.
+pub fn examples(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Example> {
+    first_of_each(subjects, size, |report| {
+        let asked =
+            |finding: &&Finding| property.is_none_or(|property| property == finding.property);
+        let violated = |finding: &&Finding| matches!(finding.verdict, Verdict::Violated(_));
+        report.findings.iter().filter(asked).filter(violated).collect()
+    })
 }
 
 /// A shortest witness of each `reachable` of these subjects (or only of `property`, if it is one):
-/// in the first of them that has it, with the fewest clients; or with `clients`.
+/// in the first of them that has it, of the smallest size; or of `size`.
 pub fn witnesses(
     subjects: &[Subject],
     property: Option<&str>,
-    clients: Option<usize>,
+    size: Option<usize>,
+) -> Vec<Example> {
+    first_of_each(subjects, size, |report| {
+        let reachable = |finding: &&Finding| finding.kind == PropertyKind::Reachable;
+        let mut wanted: Vec<&Finding> = report.findings.iter().filter(reachable).collect();
+        let is_asked = |finding: &Finding| property == Some(finding.property.as_str());
+        if wanted.iter().any(|finding| is_asked(finding)) {
+            wanted.retain(|finding| is_asked(finding));
+        }
+        wanted.retain(|finding| matches!(finding.verdict, Verdict::Holds(Some(_))));
+        wanted
+    })
+}
+
+/// The first that is wanted of each property, subject by subject, smallest system first.
+fn first_of_each(
+    subjects: &[Subject],
+    size: Option<usize>,
+    wanted: impl Fn(&Report) -> Vec<&Finding>,
 ) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
     for subject in subjects {
-        for (clients, report) in graphs(subject, clients) {
-            let is_asked = |finding: &&Finding| property == Some(finding.property.as_str());
-            let reachable =
-                report.findings.iter().filter(|finding| finding.kind == PropertyKind::Reachable);
-            let all: Vec<&Finding> = reachable.collect();
-            let asked: Vec<&Finding> = all.iter().copied().filter(|f| is_asked(f)).collect();
-            for finding in if asked.is_empty() { all } else { asked } {
-                let is_new = !found.iter().any(|known| known.property == finding.property);
-                if is_new && matches!(finding.verdict, Verdict::Holds(Some(_))) {
-                    found.push(Example::of(*subject, clients, &report, finding));
+        for (size, report) in graphs(subject, size) {
+            for finding in wanted(&report) {
+                if !found.iter().any(|known| known.property == finding.property) {
+                    found.push(Example::of(*subject, size, &report, finding));
                 }
             }
         }
@@ -137,10 +135,10 @@ pub fn witnesses(
 /// What the state graph says of a property that it found no violation of.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// Of which system, but for the number of clients.
+    /// Of which system, but for its size.
     pub subject: Subject,
-    /// With how many clients.
-    pub clients: usize,
+    /// How large.
+    pub size: usize,
     /// The properties that hold.
     pub holding: Vec<String>,
     /// Those of which that is not known, and why not.
@@ -151,12 +149,12 @@ pub struct Proof {
     pub interleavings: Interleavings,
 }
 
-/// What holds of these subjects (or whether `property` does), with each number of clients that is
-/// tried, or with `clients`.
-pub fn proofs(subjects: &[Subject], property: Option<&str>, clients: Option<usize>) -> Vec<Proof> {
+/// What holds of these subjects (or whether `property` does), of each size that is tried, or
+/// of `size`.
+pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for subject in subjects {
-        for (clients, report) in graphs(subject, clients) {
+        for (size, report) in graphs(subject, size) {
             let (mut holding, mut undecided) = (Vec::new(), Vec::new());
             for finding in &report.findings {
                 if property.is_some_and(|property| property != finding.property) {
@@ -175,20 +173,19 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, clients: Option<usiz
                 let states = report.states.unwrap_or(0);
                 let interleavings = report.interleavings;
                 let subject = *subject;
-                proofs.push(Proof { subject, clients, holding, undecided, states, interleavings });
+                proofs.push(Proof { subject, size, holding, undecided, states, interleavings });
             }
         }
     }
     proofs
 }
 
-/// The state graph with one number of clients after the other.
-fn graphs(subject: &Subject, clients: Option<usize>) -> impl Iterator<Item = (usize, Report)> {
-    let tried = clients.map_or(TRIED, |clients| clients..=clients);
-    tried.filter_map(move |clients| {
-        let case = subject.case(clients)?;
-        let max_states = max_states(clients);
-        let options = GraphOptions { max_states, ..GraphOptions::default() };
-        Some((clients, case.check(&Method::Graph(options))))
+/// The state graph of one size after the other.
+fn graphs(subject: &Subject, size: Option<usize>) -> impl Iterator<Item = (usize, Report)> {
+    let tried = size.map_or_else(|| subject.model.size().tried.to_vec(), |size| vec![size]);
+    tried.into_iter().filter_map(move |size| {
+        let case = subject.case(size)?;
+        let options = GraphOptions { max_states: max_states(size), ..GraphOptions::default() };
+        Some((size, case.check(&Method::Graph(options))))
     })
 }

@@ -15,7 +15,7 @@ pub type Replay = Option<Result<Comparison, CaseError>>;
 pub fn on_the_kernel(examples: &[Example]) -> Vec<Replay> {
     let order: Vec<usize> = (0..examples.len()).collect();
     on_all_cores(examples, &order, |example| {
-        let case = example.subject.case(example.clients)?;
+        let case = example.subject.case(example.size)?;
         Some(case.replay(example.schedule.as_ref()?, Threads::OneEach))
     })
 }
@@ -24,7 +24,7 @@ pub fn on_the_kernel(examples: &[Example]) -> Vec<Replay> {
 #[derive(Debug)]
 pub struct Stressed {
     subject: Subject,
-    clients: usize,
+    size: usize,
     stress: Result<Stress, CaseError>,
 }
 
@@ -32,7 +32,7 @@ impl Stressed {
     /// In how many free runs the example's property broke, and of how many; `None` if free runs of
     /// its system cannot tell.
     pub fn chance(&self, example: &Example) -> Option<(usize, usize)> {
-        if self.clients != example.clients || !self.subject.is(&example.subject) {
+        if self.size != example.size || !self.subject.is(&example.subject) {
             return None;
         }
         let stress = self.stress.as_ref().ok()?;
@@ -59,14 +59,14 @@ pub fn by_chance(
 ) -> Vec<Stressed> {
     let mut stressed: Vec<Stressed> = Vec::new();
     for example in examples.iter().filter(|example| example.schedule.is_some()) {
-        let (subject, clients) = (example.subject, example.clients);
-        if stressed.iter().any(|known| known.clients == clients && known.subject.is(&subject)) {
+        let (subject, size) = (example.subject, example.size);
+        if stressed.iter().any(|known| known.size == size && known.subject.is(&subject)) {
             continue;
         }
-        if let Some(case) = subject.case(clients) {
+        if let Some(case) = subject.case(size) {
             tell(example);
             let stress = in_batches(&*case, rounds, limit);
-            stressed.push(Stressed { subject, clients, stress });
+            stressed.push(Stressed { subject, size, stress });
         }
     }
     stressed

@@ -25,7 +25,7 @@ pub use names::{Names, Target, UnknownName};
 pub use recorded::{Mismatch, compare};
 pub use run::{Budget, Progress};
 
-/// One variant in one scenario; with a number of clients it is a system.
+/// One variant in one scenario; with a [size](Model::size) it is a system.
 #[derive(Clone, Copy)]
 pub struct Subject {
     /// Whose variant.
@@ -37,9 +37,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// The system with so many clients; `None` if the model does not know its own variant.
-    pub fn case(&self, clients: usize) -> Option<Box<dyn Case>> {
-        self.model.case(self.variant.name, self.scenario.name, clients)
+    /// The system of this size; `None` if the model does not know its own variant.
+    pub fn case(&self, size: usize) -> Option<Box<dyn Case>> {
+        self.model.case(self.variant.name, self.scenario.name, size)
     }
 
     /// Whether it is there to be found out: it breaks on purpose.
@@ -66,10 +66,10 @@ impl fmt::Debug for Subject {
 /// Which systems are to be put before which engines.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The systems, but for their number of clients.
+    /// The systems, but for their size.
     pub subjects: Vec<Subject>,
-    /// With how many clients each; `None` for [what is usual](Plan::USUAL_CLIENTS).
-    pub clients: Option<usize>,
+    /// Of which size each; `None` for [what is usual](crate::models::Size::usual) with its model.
+    pub size: Option<usize>,
     /// These engines and no others, however long they take; `None` for all of them, each as far as
     /// the [`Budget`] goes.
     pub engines: Option<Vec<Engine>>,
@@ -78,10 +78,10 @@ pub struct Plan {
 /// What was found of one system.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Which one, but for the number of clients.
+    /// Which one, but for its size.
     pub subject: Subject,
-    /// With how many clients.
-    pub clients: usize,
+    /// How large: how many clients, for most models.
+    pub size: usize,
     /// What each engine found; the state graph may be there twice, with and without symmetry.
     pub reports: Vec<Report>,
     /// Where engines contradict one another.
@@ -93,7 +93,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// What decided a property with this number of clients: the first engine that has an answer,
+    /// What decided a property of a system of this size: the first engine that has an answer,
     /// or else the first that has none.
     pub fn verdict(&self, property: &str) -> Option<&Verdict> {
         let certain = self.reports.iter().filter(|report| report.engine != Engine::Any);
@@ -107,7 +107,7 @@ impl Checked {
 /// What was found of all systems of a [`Plan`].
 #[derive(Clone, Debug)]
 pub struct Survey {
-    /// Each system, those of a subject together, fewest clients first.
+    /// Each system, those of a subject together, smallest first.
     pub systems: Vec<Checked>,
     /// Time taken, all cores together working on it.
     pub elapsed: Duration,
@@ -121,7 +121,7 @@ impl Survey {
             .all(|system| system.disagreements.is_empty() && system.mismatches.is_empty())
     }
 
-    /// The systems of one variant in one scenario, fewest clients first.
+    /// The systems of one variant in one scenario, smallest first.
     pub fn of(&self, subject: &Subject) -> impl Iterator<Item = &Checked> {
         self.systems.iter().filter(move |system| system.subject.is(subject))
     }

@@ -96,9 +96,10 @@ impl Names {
         Ok(Target { model: *found, variant })
     }
 
-    /// The property of this name, of a subject with some number of clients.
+    /// The property of this name, of a subject of some size.
     pub fn property(&self, subjects: &[Subject], name: &str) -> Result<(), UnknownName> {
-        let cases = subjects.iter().filter_map(|subject| subject.case(2));
+        let cases =
+            subjects.iter().filter_map(|subject| subject.case(subject.model.size().representative));
         let mut known: Vec<String> = vec!["deadlock-free".to_owned()];
         for (property, _) in cases.flat_map(|case| case.properties()) {
             if !known.contains(&property) {

@@ -53,13 +53,13 @@ impl Mismatch {
 
 /// Holds the verdicts on a system against those recorded for its variant.
 ///
-/// `any` is held against what is recorded for every number of clients together: it may find
-/// violated what breaks with some number, and may find nothing to hold that does. What it cannot
+/// `any` is held against what is recorded for every size together: it may find
+/// violated what breaks of some size, and may find nothing to hold that does. What it cannot
 /// decide, others do; where nobody else can, or the state graph gave up, that is a mismatch.
 pub fn compare(
     variant: &Variant,
     scenario: &str,
-    clients: usize,
+    size: usize,
     reports: &[Report],
 ) -> Vec<Mismatch> {
     let mut mismatches = Vec::new();
@@ -68,7 +68,7 @@ pub fn compare(
             let property = &finding.property;
             let is_broken = match report.engine {
                 Engine::Any => variant.is_known_to_break(scenario, property, usize::MAX),
-                _ => variant.is_known_to_break(scenario, property, clients),
+                _ => variant.is_known_to_break(scenario, property, size),
             };
             let engine = report.engine;
             let mismatch = match (&finding.verdict, is_broken) {
@@ -123,8 +123,8 @@ mod tests {
     }
 
     static BOTH: &[Breaks] = &[
-        Breaks { scenario: "clients", property: "at-most-once", from_clients: 2 },
-        Breaks { scenario: "clients", property: "exactly-once", from_clients: 2 },
+        Breaks { scenario: "clients", property: "at-most-once", from_size: 2 },
+        Breaks { scenario: "clients", property: "exactly-once", from_size: 2 },
     ];
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         static MORE: &[Breaks] = &[
             BOTH[0],
             BOTH[1],
-            Breaks { scenario: "clients", property: "meta-agrees", from_clients: 1 },
+            Breaks { scenario: "clients", property: "meta-agrees", from_size: 1 },
         ];
         let found = compare(&variant(MORE), "clients", 2, &reports());
         assert_eq!(found.len(), 1);

@@ -1,5 +1,5 @@
 //! Fourth floor, `survey`: one plan, carried out. Imports [`check`](crate::check),
-//! [`case`](crate::case) and its neighbours in `survey`.
+//! [`case`](crate::case), [`models`](crate::models) and its neighbours in `survey`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -10,6 +10,7 @@ use crate::case::{Case, Method};
 use crate::check::{
     AnyLimits, Engine, GraphOptions, Interleavings, LoomOptions, Report, ShuttleMode, audit,
 };
+use crate::models::Size;
 
 /// How much of an engine's time one system may take when nobody asked for that engine by name.
 /// Counted in what the state graph says of the system, so that it is the same on every machine.
@@ -30,9 +31,9 @@ impl Budget {
 }
 
 /// Beyond this many states even a graph that was asked for is given up, before memory or patience
-/// is: the more clients, the larger a state and the more ways lead on from it.
-pub(super) fn max_states(clients: usize) -> usize {
-    (40_000_000 / clients.max(8)).max(100_000)
+/// is: the larger a system, the larger a state and the more ways lead on from it.
+pub(super) fn max_states(size: usize) -> usize {
+    (40_000_000 / size.max(8)).max(100_000)
 }
 
 /// The graph tells identical clients apart, too, up to this many clients and states: one more
@@ -55,17 +56,11 @@ pub struct Progress {
     pub systems: usize,
     /// The one that was finished last.
     pub subject: Subject,
-    /// With how many clients.
-    pub clients: usize,
+    /// How large it is.
+    pub size: usize,
 }
 
 impl Plan {
-    /// With how many clients a system is checked when nobody says how many.
-    pub const USUAL_CLIENTS: [usize; 5] = [1, 2, 3, 4, 8];
-
-    /// Up to so many clients, an engine other than the graph that was asked for by name.
-    const ASKED_CLIENTS: usize = 4;
-
     /// Carries it out on all cores. `tell` is called after each system, from several threads.
     pub fn run(&self, tell: &(dyn Fn(Progress) + Sync)) -> Survey {
         let started = Instant::now();
@@ -73,8 +68,8 @@ impl Plan {
             .subjects
             .iter()
             .flat_map(|subject| {
-                let clients = self.numbers_of_clients().into_iter().enumerate();
-                clients.map(|(position, clients)| (*subject, clients, position == 0))
+                let sizes = self.sizes(subject).into_iter().enumerate();
+                sizes.map(|(position, size)| (*subject, size, position == 0))
             })
             .collect();
         // The largest first, so that no core is left alone with one at the end.
@@ -83,29 +78,33 @@ impl Plan {
         // With few systems a core would idle: let the graph use it.
         let threads = (systems.len() >= cores()).then_some(1);
         let finished = AtomicUsize::new(0);
-        let checked = on_all_cores(&systems, &order, |(subject, clients, is_first)| {
-            let checked = self.check(*subject, *clients, *is_first, threads);
+        let checked = on_all_cores(&systems, &order, |(subject, size, is_first)| {
+            let checked = self.check(*subject, *size, *is_first, threads);
             let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
-            tell(Progress {
-                finished,
-                systems: systems.len(),
-                subject: *subject,
-                clients: *clients,
-            });
+            tell(Progress { finished, systems: systems.len(), subject: *subject, size: *size });
             checked
         });
         Survey { systems: checked.into_iter().flatten().collect(), elapsed: started.elapsed() }
     }
 
-    /// With how many clients each system is checked.
-    fn numbers_of_clients(&self) -> Vec<usize> {
-        match (self.clients, &self.engines) {
-            (Some(clients), _) => vec![clients],
+    /// Of which sizes a subject is checked.
+    fn sizes(&self, subject: &Subject) -> Vec<usize> {
+        let known = subject.model.size();
+        match (self.size, &self.engines) {
+            (Some(size), _) => vec![size],
             (None, Some(engines)) if engines.iter().any(|e| *e != Engine::Graph) => {
-                let usual = Plan::USUAL_CLIENTS.into_iter();
-                usual.filter(|clients| *clients <= Plan::ASKED_CLIENTS).collect()
+                known.tried.to_vec()
             }
-            (None, _) => Plan::USUAL_CLIENTS.to_vec(),
+            (None, _) => known.usual.to_vec(),
+        }
+    }
+
+    /// Whether `any` has something to say of a model, or was asked for by name.
+    fn asks_for_any_number(&self, size: &Size) -> bool {
+        match self.engines.as_deref() {
+            None => size.is_clients(),
+            Some([Engine::Any]) => true,
+            Some(engines) => size.is_clients() && engines.contains(&Engine::Any),
         }
     }
 
@@ -113,25 +112,27 @@ impl Plan {
     fn check(
         &self,
         subject: Subject,
-        clients: usize,
+        size: usize,
         is_first: bool,
         threads: Option<usize>,
     ) -> Option<Checked> {
-        let case = subject.case(clients)?;
+        let case = subject.case(size)?;
         let (mut reports, left_out) = match &self.engines {
-            Some(engines) => (asked_for(&*case, clients, engines, threads), Vec::new()),
-            None => within(&Budget::USUAL, &*case, clients, threads),
+            Some(engines) => (asked_for(&*case, size, engines, threads), Vec::new()),
+            None => within(&Budget::USUAL, &*case, size, threads),
         };
-        let asked = self.engines.as_ref().is_none_or(|engines| engines.contains(&Engine::Any));
-        if is_first && asked {
-            // Some things take two clients to be claimed at all.
-            let case = if clients < 2 { subject.case(2)? } else { case };
+        let known = subject.model.size();
+        if is_first && self.asks_for_any_number(&known) {
+            let case = match known.representative {
+                larger if larger > size => subject.case(larger)?,
+                _ => case,
+            };
             reports.push(case.check(&Method::Any(AnyLimits::default())));
         }
         reports.sort_by_key(|report| report.engine);
         let disagreements = audit(&reports);
-        let mismatches = compare(subject.variant, subject.scenario.name, clients, &reports);
-        Some(Checked { subject, clients, reports, disagreements, mismatches, left_out })
+        let mismatches = compare(subject.variant, subject.scenario.name, size, &reports);
+        Some(Checked { subject, size, reports, disagreements, mismatches, left_out })
     }
 }
 
@@ -144,10 +145,15 @@ fn graph(case: &dyn Case, symmetry: bool, max_states: usize, threads: Option<usi
     }))
 }
 
-/// The graph with identical clients told apart, where that is not too large.
+/// Whether there may be actors that are interchangeable: with one client there are none.
+fn has_symmetry(case: &dyn Case) -> bool {
+    case.actors().iter().any(|name| name == "client 2")
+}
+
+/// The graph with identical clients told apart, where that makes a difference and is not too large.
 fn told_apart(case: &dyn Case, clients: usize, threads: Option<usize>) -> Option<Report> {
-    let small = clients <= APART_CLIENTS;
-    let report = small.then(|| graph(case, false, APART_STATES, threads));
+    let worth_it = has_symmetry(case) && clients <= APART_CLIENTS;
+    let report = worth_it.then(|| graph(case, false, APART_STATES, threads));
     report.filter(Report::exhaustive)
 }
 
@@ -167,7 +173,7 @@ fn shuttle(case: &dyn Case) -> Report {
 
 fn asked_for(
     case: &dyn Case,
-    clients: usize,
+    size: usize,
     engines: &[Engine],
     threads: Option<usize>,
 ) -> Vec<Report> {
@@ -175,13 +181,16 @@ fn asked_for(
     for engine in engines {
         match engine {
             Engine::Graph => {
-                reports.push(graph(case, true, max_states(clients), threads));
-                reports.extend(told_apart(case, clients, threads));
+                reports.push(graph(case, true, max_states(size), threads));
+                reports.extend(told_apart(case, size, threads));
             }
             Engine::Any => {}
             Engine::Loom => {
-                let apart = told_apart(case, clients, threads);
-                reports.push(loom(case, apart.as_ref().map(|report| &report.interleavings)));
+                let counted = match has_symmetry(case) {
+                    true => told_apart(case, size, threads),
+                    false => Some(graph(case, true, APART_STATES, threads)),
+                };
+                reports.push(loom(case, counted.as_ref().map(|report| &report.interleavings)));
             }
             Engine::Shuttle => reports.push(shuttle(case)),
         }
@@ -192,13 +201,16 @@ fn asked_for(
 fn within(
     budget: &Budget,
     case: &dyn Case,
-    clients: usize,
+    size: usize,
     threads: Option<usize>,
 ) -> (Vec<Report>, Vec<Engine>) {
     let mut left_out = Vec::new();
     let symmetric = graph(case, true, budget.graph_states, threads);
-    let apart = told_apart(case, clients, threads);
-    let transitions = apart.as_ref().and_then(|report| report.transitions).unwrap_or(u64::MAX);
+    let apart = told_apart(case, size, threads);
+    // Without symmetry the one graph is the other.
+    let measure = if has_symmetry(case) { apart.as_ref() } else { Some(&symmetric) };
+    let measure = measure.filter(|report| report.exhaustive());
+    let transitions = measure.and_then(|report| report.transitions).unwrap_or(u64::MAX);
     let mut reports = Vec::new();
     if transitions <= budget.loom_transitions {
         reports.push(loom(case, Some(&symmetric.interleavings)));
