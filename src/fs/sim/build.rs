@@ -186,6 +186,15 @@ impl<'w> SimInode<'w> {
         }
     }
 
+    /// The names in a directory, and the numbers of what they stand for; none in anything else.
+    pub fn entries(&self) -> impl Iterator<Item = (&'w [u8], usize)> + use<'w> {
+        let entries = match &self.inode.body {
+            Body::Directory { entries, .. } => Some(entries),
+            Body::File { .. } | Body::Symlink { .. } => None,
+        };
+        entries.into_iter().flatten().map(|(name, number)| (&**name, *number as usize))
+    }
+
     /// Who removed or replaced its last name, if it has none any more.
     pub fn removed_by(&self) -> Option<Uid> {
         self.inode.removed_by
