@@ -134,7 +134,7 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
             tell(&mut out, &comparison)?;
             out.line("")?;
         }
-        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.0.len());
+        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.turns.len());
         for example in alike {
             out.line(&diagram::closing(example, steps))?;
             if let Some((broken, rounds)) =
@@ -176,7 +176,7 @@ fn replay_schedule(
     out.line(&heading(subject, clients))?;
     tell(out, &comparison)?;
     if rounds > 0 {
-        let stress = case.stress(rounds)?;
+        let stress = case.stress(schedule.start, rounds)?;
         let broken: Vec<String> = stress
             .violations
             .iter()

@@ -33,7 +33,7 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
             let _ = writeln!(out, "  {name}");
             variant = name;
         }
-        let steps = example.schedule.as_ref().map(|schedule| schedule.0.len().to_string());
+        let steps = example.schedule.as_ref().map(|schedule| schedule.turns.len().to_string());
         let violating = example.violating.as_ref().map(|number| grouped(&number.to_string()));
         let all = grouped(&example.interleavings.to_string());
         let share = match violating {
