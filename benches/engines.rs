@@ -33,7 +33,8 @@ fn download(variant: &str, clients: usize) -> System<SimFs, Actor<SimFile>> {
 /// The racy clients with the one property that the peer has, too.
 fn racy(clients: usize) -> System<SimFs, Actor<SimFile>> {
     let full = download(RACY, clients);
-    System::new(full.world().clone()).clients(clients, full.actors()[0].process.clone()).at_most(
+    let start = &full.starts()[0];
+    System::new(start.world.clone()).clients(clients, start.processes[0].clone()).at_most(
         1,
         "at-most-once",
         |place| match place.output() {

@@ -1,6 +1,7 @@
 //! Fourth floor: the catalogue. One file a case: the system in a paragraph, its variants,
 //! scenarios and properties. No engine code. Imports every floor below, engines excepted.
 
+pub mod credential;
 pub mod download;
 
 use crate::case::Case;
@@ -120,4 +121,4 @@ pub struct Scenario {
 }
 
 /// Every model there is.
-pub static ALL: &[&dyn Model] = &[&download::Download];
+pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential];

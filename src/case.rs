@@ -54,6 +54,12 @@ pub trait Case: Send + Sync {
     /// The actors' names, in the order in which schedules count them.
     fn actors(&self) -> Vec<String>;
 
+    /// How the ways in which it may begin are called, in the order in which schedules count them.
+    fn starts(&self) -> Vec<String>;
+
+    /// Whether there are identical actors that the state graph need not tell apart.
+    fn has_clients(&self) -> bool;
+
     /// The properties claimed.
     fn properties(&self) -> Vec<(String, PropertyKind)>;
 
@@ -69,8 +75,8 @@ pub trait Case: Send + Sync {
     /// Makes a schedule happen on the kernel and in the simulation.
     fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError>;
 
-    /// Lets the actors loose on the kernel, so many times.
-    fn stress(&self, rounds: usize) -> Result<Stress, CaseError>;
+    /// Lets the actors loose on the kernel, so many times, each time from the start of this index.
+    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError>;
 }
 
 /// Why a schedule could not be told or replayed.
@@ -107,7 +113,15 @@ where
     T: Value,
 {
     fn actors(&self) -> Vec<String> {
-        self.checker.system().actors().iter().map(|actor| actor.name.clone()).collect()
+        self.checker.system().actors().to_vec()
+    }
+
+    fn starts(&self) -> Vec<String> {
+        self.checker.system().starts().iter().map(|start| start.name.clone()).collect()
+    }
+
+    fn has_clients(&self) -> bool {
+        self.checker.system().has_clients()
     }
 
     fn properties(&self) -> Vec<(String, PropertyKind)> {
@@ -137,17 +151,19 @@ where
         let schedule = system.completed(schedule)?;
         let played = system.play(&schedule)?;
         let simulated = Replayed { trace: played.trace, tree: played.world.tree() };
-        let real = replay(&simulated.trace.actors, &self.kernel, &schedule, threads)?;
+        let Trace { start, actors, .. } = &simulated.trace;
+        let real = replay(start.as_deref(), actors, &self.kernel, &schedule, threads)?;
         Ok(Comparison { schedule, simulated, real })
     }
 
-    fn stress(&self, rounds: usize) -> Result<Stress, CaseError> {
+    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {
         let system = self.checker.system();
+        system.start(start)?;
         let judged = system.properties().iter();
         let judged = judged.filter(|property| property.kind() != PropertyKind::Reachable);
         let mut violations: Vec<_> =
             judged.map(|property| (property.name().to_owned(), 0)).collect();
-        stress(&self.kernel, rounds, |ended, tree| {
+        stress(&self.kernel, start, rounds, |ended, tree| {
             let locals: Vec<_> = ended.into_iter().map(Local::Done).collect();
             // A tree that the simulation cannot hold would be a wonder; then nothing is judged.
             let Ok(world) = simulated(tree) else { return };

@@ -89,7 +89,7 @@ fn every_engine_finds_the_deadlock_of_locks_taken_in_opposite_orders() {
         assert!(played.trace.unfinished.len() >= 2, "{}", report.engine);
         assert!(played.trace.unfinished.iter().all(|(_, waits)| *waits), "{}", report.engine);
     }
-    assert_eq!(verdict(&reports[0], "deadlock-free").schedule().map(|s| s.0.len()), Some(2));
+    assert_eq!(verdict(&reports[0], "deadlock-free").schedule().map(|s| s.turns.len()), Some(2));
 }
 
 #[test]
@@ -216,14 +216,15 @@ fn any_number_says_nothing_of_clients_of_whom_there_is_no_example() {
 #[test]
 fn clients_of_two_kinds_have_names_of_their_own() {
     let system = System::new(0).clients(1, LooksThenTakes::Looks).clients(2, LooksThenTakes::Takes);
-    let names: Vec<_> = system.actors().iter().map(|actor| actor.name.as_str()).collect();
+    let names: Vec<_> = system.actors().iter().map(String::as_str).collect();
     assert_eq!(names, ["client 1", "client 2", "client 3"]);
 }
 
 #[test]
 fn a_schedule_for_nobody_is_refused_in_words() {
     let nobody = System::<u8, LooksThenTakes>::new(0);
-    let error = nobody.play(&toctou::check::Schedule(vec![0])).err().expect("there is no actor 0");
+    let error =
+        nobody.play(&toctou::check::Schedule::of(vec![0])).err().expect("there is no actor 0");
     assert_eq!(error.to_string(), "step 1 names actor 0, and there are only 0");
 }
 

@@ -104,6 +104,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 (Decided::NotMet, _, None) => Verdict::Holds(None),
             };
         }
+        report.starts = self.system.starts.len() as u64;
         report.states = Some(configurations as u64);
         report.bound = bound;
         report.elapsed = started.elapsed();
@@ -112,22 +113,27 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
 
     /// Builds the coverability tree; returns its size and what it says of each property.
     fn cover(&self, limits: &AnyLimits) -> (usize, Vec<Decided>, Option<Bound>) {
-        let (steps, world, locals) = Steps::of(&self.system);
+        let (steps, initial) = Steps::of(&self.system);
         let mut worker = steps.worker();
-        let mut root = Configuration { world, counts: BTreeMap::new() };
-        for group in &self.system.groups {
-            for member in group.members.clone() {
-                let count = root.counts.entry(locals[member]).or_insert(Count::Exactly(0));
-                *count = match *count {
-                    Count::Exactly(number) if !group.scalable => Count::Exactly(number + 1),
-                    _ => Count::Unbounded,
-                };
-            }
-        }
         let mut decided = vec![Decided::NotMet; self.system.properties.len()];
-        // Nodes of the tree, each with its parent; a node's path is its chain of parents.
-        let mut in_world: FxHashMap<u32, Vec<usize>> = FxHashMap::from_iter([(world, vec![0])]);
-        let mut nodes: Vec<(Configuration, usize)> = vec![(root, 0)];
+        // Nodes of the trees, one a start, each with its parent (a root with itself); a node's path
+        // is its chain of parents.
+        let mut in_world: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+        let mut nodes: Vec<(Configuration, usize)> = Vec::new();
+        for (world, locals) in initial.states() {
+            let mut root = Configuration { world, counts: BTreeMap::new() };
+            for group in &self.system.groups {
+                for member in group.members.clone() {
+                    let count = root.counts.entry(locals[member]).or_insert(Count::Exactly(0));
+                    *count = match *count {
+                        Count::Exactly(number) if !group.scalable => Count::Exactly(number + 1),
+                        _ => Count::Unbounded,
+                    };
+                }
+            }
+            in_world.entry(world).or_default().push(nodes.len());
+            nodes.push((root, nodes.len()));
+        }
         let mut next = 0;
         while next < nodes.len() {
             if nodes.len() > limits.max_configurations {
@@ -158,10 +164,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                     if after.covers(before) {
                         after.accelerate(before);
                     }
-                    if ancestor == 0 {
+                    let parent = nodes[ancestor].1;
+                    if parent == ancestor {
                         break;
                     }
-                    ancestor = nodes[ancestor].1;
+                    ancestor = parent;
                 }
                 // What a node covers, its own successors cover: nothing new lies behind it.
                 let peers = in_world.entry(after.world).or_default();

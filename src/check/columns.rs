@@ -16,6 +16,8 @@ const NARROWEST: usize = 20;
 /// What a piece of a told trace is, for whoever wants to colour it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// How the system began.
+    Start,
     /// An actor's name.
     Name,
     /// The number of a step.
@@ -31,8 +33,8 @@ pub enum Part {
 type Paint<'a> = &'a dyn Fn(Part, &str) -> String;
 
 impl fmt::Display for Trace {
-    /// One column an actor, one row a step, what an actor ended with below its last one. At most
-    /// 100 characters wide: labels that do not fit go on below, and for more actors than there is
+    /// How the system began, where it may in several ways. Below, one column an actor, one row a
+    /// step, what an actor ended with below its last one. At most 100 characters wide: labels that do not fit go on below, and for more actors than there is
     /// room for, each row begins with the name instead.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told(&|_, text| text.to_owned()))
@@ -42,7 +44,13 @@ impl fmt::Display for Trace {
 impl Trace {
     /// The same, with each piece painted; `paint` must not change how wide it is.
     pub fn told(&self, paint: Paint<'_>) -> String {
-        match widths(self) {
+        let mut told = String::new();
+        for line in
+            self.start.iter().filter(|start| !start.is_empty()).flat_map(|start| wrap(start, WIDTH))
+        {
+            let _ = writeln!(told, "{}", paint(Part::Start, &line));
+        }
+        told + &match widths(self) {
             Some(widths) => in_columns(self, &widths, paint),
             None => listed(self, paint),
         }
@@ -191,6 +199,7 @@ mod tests {
     #[test]
     fn each_actor_has_a_column_and_its_end_stands_below_its_last_step() {
         let trace = Trace {
+            start: None,
             actors: vec!["client 1".into(), "client 2".into()],
             steps: vec![
                 step(0, "open(content) = ok", None),
@@ -213,6 +222,7 @@ mod tests {
         let long = "rename(key/content → key/content.download) = ok";
         for actors in 0..30 {
             let trace = Trace {
+                start: Some("the key is there; attacker: rename, unlink, ".repeat(actors)),
                 actors: (1..=actors).map(|number| format!("client {number}")).collect(),
                 steps: (0..actors).map(|actor| step(actor, long, Some("Gone"))).collect(),
                 unfinished: vec![(0, true)],

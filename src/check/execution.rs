@@ -41,7 +41,10 @@ struct Seen {
     /// For each property, and freedom from deadlock last: the shortest schedule that decides it.
     decided: Vec<Option<Schedule>>,
     outcomes: Outcomes,
-    interleavings: FxHashSet<Box<[u8]>>,
+    /// Each with its start.
+    interleavings: FxHashSet<(usize, Box<[u8]>)>,
+    /// Those from which there was an execution.
+    starts: FxHashSet<usize>,
     /// Some execution was abandoned, being too long.
     #[cfg(feature = "shuttle")]
     abandoned: bool,
@@ -86,14 +89,29 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
-    /// Starts an execution from the initial state.
+    /// Starts an execution from the system's first start, mostly its only one.
     pub fn execution(self: &Arc<Self>) -> Execution<W, P> {
+        self.execution_from(0)
+    }
+
+    /// Starts an execution from the start of this index.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no such start.
+    pub fn execution_from(self: &Arc<Self>, start: usize) -> Execution<W, P> {
         let system = &self.checker.system;
-        self.seen().executions += 1;
+        let from = &system.starts[start];
+        {
+            let mut seen = self.seen();
+            seen.executions += 1;
+            seen.starts.insert(start);
+        }
         let execution = Execution {
             recorder: self.clone(),
-            world: system.world.clone(),
-            locals: system.initial_locals(),
+            start,
+            world: from.world.clone(),
+            locals: from.locals(),
             unfinished: system.actors.len(),
             schedule: Vec::new(),
             waiting: Vec::new(),
@@ -162,6 +180,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
         Report {
             engine,
             mode,
+            starts: seen.starts.len() as u64,
             findings,
             executions: Some(seen.executions),
             states: None,
@@ -188,6 +207,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
 /// the graph engine, which is what makes agreement between the engines worth something.
 pub struct Execution<W, P: Process<W>> {
     recorder: Arc<Recorder<W, P>>,
+    start: usize,
     world: W,
     locals: Vec<LocalOf<W, P>>,
     /// How many actors have not ended.
@@ -295,13 +315,20 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
 
     /// The schedule so far.
     pub fn schedule(&self) -> Schedule {
-        Schedule(self.schedule.iter().map(|actor| usize::from(*actor)).collect())
+        let turns = self.schedule.iter().map(|actor| usize::from(*actor)).collect();
+        Schedule::from_start(self.start, turns)
     }
 
     /// Whether it was given up for having had too many turns.
     #[cfg(feature = "loom")]
     pub(super) fn abandoned(&self) -> bool {
         self.abandoned
+    }
+
+    /// The index of the start it began with.
+    #[cfg(feature = "loom")]
+    pub(super) fn start(&self) -> usize {
+        self.start
     }
 
     /// The schedule so far, one byte an actor.
@@ -342,7 +369,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         let properties = &self.recorder.system().properties;
         for (property, decided) in properties.iter().zip(&mut seen.decided) {
             // Only a shorter schedule than the one known is worth a test.
-            if decided.as_ref().is_some_and(|known| known.0.len() <= self.schedule.len()) {
+            if decided.as_ref().is_some_and(|known| known.turns.len() <= self.schedule.len()) {
                 continue;
             }
             let decides = match property.kind() {
@@ -360,11 +387,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     fn end(&self) {
         let outcome = self.recorder.checker.outcome(&self.world, &self.locals);
         let mut seen = self.recorder.seen();
-        seen.interleavings.insert(self.schedule.as_slice().into());
+        seen.interleavings.insert((self.start, self.schedule.as_slice().into()));
         seen.outcomes.insert(outcome);
         if self.deadlocked {
             let deadlock = seen.decided.last_mut().expect("one more than properties");
-            if deadlock.as_ref().is_none_or(|known| known.0.len() > self.schedule.len()) {
+            if deadlock.as_ref().is_none_or(|known| known.turns.len() > self.schedule.len()) {
                 *deadlock = Some(self.schedule());
             }
         }

@@ -17,7 +17,8 @@ pub(super) type LocalOf<W, P> = Local<P, <P as Process<W>>::Output>;
 
 /// Gives equal values equal codes: 0, 1, 2 … in the order of first sight.
 pub(super) struct Interner<T> {
-    codes: HashTable<u32>,
+    /// Each code after its value's hash: a large world is not hashed again when the table grows.
+    codes: HashTable<(u64, u32)>,
     values: Vec<Arc<T>>,
 }
 
@@ -30,15 +31,28 @@ impl<T> Default for Interner<T> {
 impl<T: Eq + Hash> Interner<T> {
     pub(super) fn code(&mut self, value: T) -> u32 {
         let hash = FxBuildHasher.hash_one(&value);
-        let values = &self.values;
-        if let Some(code) = self.codes.find(hash, |code| *values[*code as usize] == value) {
-            return *code;
-        }
+        self.find(hash, &value).unwrap_or_else(|| self.insert(hash, value))
+    }
+
+    /// The same for a value of which a copy is kept only if it is new.
+    pub(super) fn code_of(&mut self, value: &T) -> u32
+    where
+        T: Clone,
+    {
+        let hash = FxBuildHasher.hash_one(value);
+        self.find(hash, value).unwrap_or_else(|| self.insert(hash, value.clone()))
+    }
+
+    fn find(&self, hash: u64, value: &T) -> Option<u32> {
+        let is_it =
+            |known: &(u64, u32)| known.0 == hash && *self.values[known.1 as usize] == *value;
+        self.codes.find(hash, is_it).map(|(_, code)| *code)
+    }
+
+    fn insert(&mut self, hash: u64, value: T) -> u32 {
         let code = u32::try_from(self.values.len()).expect("fewer than 2^32 distinct values");
         self.values.push(Arc::new(value));
-        let values = &self.values;
-        self.codes
-            .insert_unique(hash, code, |code| FxBuildHasher.hash_one(&*values[*code as usize]));
+        self.codes.insert_unique(hash, (hash, code), |(hash, _)| *hash);
         code
     }
 
@@ -78,9 +92,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> SharedCodes<W, P> {
     pub(super) fn state(&self, world: &W, locals: &[LocalOf<W, P>]) -> Vec<u32> {
         let mut codes = self.lock();
         let mut state = Vec::with_capacity(1 + locals.len());
-        state.push(codes.worlds.code(world.clone()));
+        state.push(codes.worlds.code_of(world));
         for local in locals {
-            state.push(codes.locals.code(local.clone()));
+            state.push(codes.locals.code_of(local));
         }
         state
     }

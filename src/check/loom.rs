@@ -66,12 +66,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         }
         let started = Instant::now();
         let recorder = self.recorder();
-        let max = usize::try_from(options.max_executions).unwrap_or(usize::MAX);
-        let max = max.div_ceil(BOUNDS_EVERY).max(1).saturating_mul(BOUNDS_EVERY);
         let mut builder = ::loom::model::Builder::new();
         // Each set here, so that no environment variable can quietly make a proof partial.
         builder.max_branches = MAX_BRANCHES;
-        builder.max_permutations = Some(max);
         builder.max_duration = None;
         builder.preemption_bound = None;
         builder.checkpoint_file = None;
@@ -79,14 +76,33 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         builder.location = false;
         builder.log = false;
         builder.expect_explicit_explore = true;
-        let known = options.skip_known_states.then(|| Arc::new(Mutex::default()));
-        let noted = recorder.clone();
+        // What follows from a state does not depend on the start it was reached from.
+        let known: Option<Known> = options.skip_known_states.then(Arc::default);
+        let mut complete = true;
         let explored = catch_unwind(AssertUnwindSafe(|| {
-            on_a_quiet_thread(|| builder.check(move || execute(&noted, known.clone())));
+            on_a_quiet_thread(|| {
+                for start in 0..self.system.starts.len() {
+                    let before = recorder.executions();
+                    let left = options.max_executions.saturating_sub(before);
+                    if left == 0 && start > 0 {
+                        complete = false;
+                        break;
+                    }
+                    let max = usize::try_from(left).unwrap_or(usize::MAX);
+                    let max = max.div_ceil(BOUNDS_EVERY).max(1).saturating_mul(BOUNDS_EVERY);
+                    builder.max_permutations = Some(max);
+                    let (noted, known) = (recorder.clone(), known.clone());
+                    builder.check(move || execute(&noted, start, known.clone()));
+                    if (recorder.executions() - before) as usize + 1 >= max {
+                        complete = false;
+                        break;
+                    }
+                }
+            });
         }));
         let executions = recorder.executions();
         let bound = match explored {
-            Ok(()) => (executions as usize + 1 >= max).then_some(Bound::Executions(executions)),
+            Ok(()) => (!complete).then_some(Bound::Executions(executions)),
             Err(panic) if panic.is::<TooLong>() => Some(Bound::Turns(MAX_TURNS as u64)),
             Err(panic) => resume_unwind(panic),
         };
@@ -94,8 +110,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     }
 }
 
-/// States reached, each with the schedule that first reached it.
-type Known = Arc<Mutex<FxHashMap<Box<[u32]>, Box<[u8]>>>>;
+/// States reached, each with the start and the schedule that first reached it.
+type Known = Arc<Mutex<FxHashMap<Box<[u32]>, (usize, Box<[u8]>)>>>;
 
 struct Shared<W, P: Process<W>> {
     execution: Mutex<Execution<W, P>>,
@@ -107,10 +123,16 @@ struct Shared<W, P: Process<W>> {
 
 fn execute<W: Value, P: Process<W, Output: Value> + Value>(
     recorder: &Arc<Recorder<W, P>>,
+    start: usize,
     known: Option<Known>,
 ) {
+    let execution = recorder.execution_from(start);
+    if known.as_ref().is_some_and(|known| was_known(known, &execution)) {
+        // An earlier start leads here: nothing is new behind it.
+        return;
+    }
     let shared = Arc::new(Shared {
-        execution: Mutex::new(recorder.execution()),
+        execution: Mutex::new(execution),
         turn: LoomMutex::new(()),
         parked: Mutex::default(),
         known,
@@ -171,17 +193,20 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
     }
 }
 
-/// Whether another schedule reached this state before; notes it if none did.
+/// Whether another execution reached this state before; notes it if none did.
 fn was_known<W: Value, P: Process<W, Output: Value> + Value>(
     known: &Known,
     execution: &Execution<W, P>,
 ) -> bool {
     match lock(known).entry(execution.state()) {
         std::collections::hash_map::Entry::Vacant(new) => {
-            new.insert(execution.prefix().into());
+            new.insert((execution.start(), execution.prefix().into()));
             false
         }
-        std::collections::hash_map::Entry::Occupied(first) => **first.get() != *execution.prefix(),
+        std::collections::hash_map::Entry::Occupied(first) => {
+            let (start, prefix) = first.get();
+            *start != execution.start() || **prefix != *execution.prefix()
+        }
     }
 }
 

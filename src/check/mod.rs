@@ -49,7 +49,7 @@ pub use loom::LoomOptions;
 pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
-pub use system::{Actor, Local, State, System};
+pub use system::{Local, Start, State, System};
 pub use trace::{PlayError, Played, Trace, TraceStep};
 pub use verdict::{
     Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, ScheduleError, Verdict,

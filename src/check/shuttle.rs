@@ -75,47 +75,87 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         }
         let started = Instant::now();
         let recorder = self.recorder();
-        let now = Arc::new(Mutex::new(None));
-        let waits = if mode == ShuttleMode::KnownStates { Waits::Retry } else { Waits::Park };
-        let scheduler: Box<dyn Scheduler + Send> = match mode {
-            ShuttleMode::KnownStates => Box::new(KnownStates::new(now.clone())),
+        let starts = self.system.starts.len();
+        let mut executions = 0;
+        match mode {
+            ShuttleMode::KnownStates => {
+                let scheduler = KnownStates::new(starts);
+                let (now, start) = (scheduler.now.clone(), scheduler.start.clone());
+                executions = run(scheduler, &recorder, now, Waits::Retry, start);
+            }
             ShuttleMode::DepthFirst { max_executions } => {
-                Box::new(DfsScheduler::new(Some(max_executions), false))
+                for start in 0..starts {
+                    let left = max_executions.saturating_sub(executions);
+                    if left == 0 && start > 0 {
+                        break;
+                    }
+                    executions += run_from(start, DfsScheduler::new(Some(left), false), &recorder);
+                }
             }
-            ShuttleMode::Random { executions, seed } => {
-                Box::new(RandomScheduler::new_from_seed(seed, executions))
+            ShuttleMode::Random { executions: wanted, seed }
+            | ShuttleMode::Pct { executions: wanted, seed, .. } => {
+                for start in 0..starts {
+                    // As evenly as they can be shared out.
+                    let share = wanted * (start + 1) / starts - wanted * start / starts;
+                    let seed = seed.wrapping_add(start as u64);
+                    executions += match mode {
+                        // PCT panics where nothing is concurrent.
+                        ShuttleMode::Pct { depth, .. } if actors > 0 => {
+                            let depth = depth.max(1);
+                            let pct = PctScheduler::new_from_seed(seed, depth, share);
+                            run_from(start, pct, &recorder)
+                        }
+                        _ => {
+                            let random = RandomScheduler::new_from_seed(seed, share);
+                            run_from(start, random, &recorder)
+                        }
+                    };
+                }
             }
-            // PCT panics where nothing is concurrent.
-            ShuttleMode::Pct { executions, seed, .. } if actors == 0 => {
-                Box::new(RandomScheduler::new_from_seed(seed, executions))
-            }
-            ShuttleMode::Pct { executions, depth, seed } => {
-                Box::new(PctScheduler::new_from_seed(seed, depth.max(1), executions))
-            }
-        };
-        let mut config = Config::new();
-        config.failure_persistence = FailurePersistence::None;
-        config.max_steps = MaxSteps::None;
-        config.silence_warnings = true;
-        let noted = recorder.clone();
-        let executions =
-            Runner::new(scheduler, config).run(move || execute(&noted, &now, waits)) as u64;
+        }
+        let executed = executions as u64;
         let bound = match mode {
             ShuttleMode::KnownStates => None,
             ShuttleMode::DepthFirst { .. } if recorder.abandoned_any() => {
                 Some(Bound::Turns(MAX_TURNS as u64))
             }
             ShuttleMode::DepthFirst { max_executions } => {
-                (executions >= max_executions as u64).then_some(Bound::Executions(executions))
+                (executions >= max_executions).then_some(Bound::Executions(executed))
             }
-            ShuttleMode::Random { .. } | ShuttleMode::Pct { .. } => {
-                Some(Bound::Sampled(executions))
-            }
+            ShuttleMode::Random { .. } | ShuttleMode::Pct { .. } => Some(Bound::Sampled(executed)),
         };
         let distinct_counted = mode != ShuttleMode::KnownStates;
         recorder.report(Engine::Shuttle, name, bound, distinct_counted, started.elapsed())
     }
 }
+
+/// Runs executions of one start under a scheduler of shuttle's; returns how many.
+fn run_from<W: Value, P: Process<W, Output: Value> + Value>(
+    start: usize,
+    scheduler: impl Scheduler + 'static,
+    recorder: &Arc<Recorder<W, P>>,
+) -> usize {
+    run(scheduler, recorder, Arc::default(), Waits::Park, Arc::new(start.into()))
+}
+
+fn run<W: Value, P: Process<W, Output: Value> + Value>(
+    scheduler: impl Scheduler + 'static,
+    recorder: &Arc<Recorder<W, P>>,
+    now: Now<W, P>,
+    waits: Waits,
+    start: CurrentStart,
+) -> usize {
+    let mut config = Config::new();
+    config.failure_persistence = FailurePersistence::None;
+    config.max_steps = MaxSteps::None;
+    config.silence_warnings = true;
+    let noted = recorder.clone();
+    Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &start))
+}
+
+/// The start of the execution now running: chosen by the scheduler, so nothing that shuttle's threads
+/// could race for, and nothing that it knows of.
+type CurrentStart = Arc<std::sync::atomic::AtomicUsize>;
 
 /// The execution now running, for its threads and for our scheduler to look at.
 type Now<W, P> = Arc<Mutex<Option<Execution<W, P>>>>;
@@ -151,8 +191,9 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
     recorder: &Arc<Recorder<W, P>>,
     now: &Now<W, P>,
     waits: Waits,
+    start: &CurrentStart,
 ) {
-    *lock(now) = Some(recorder.execution());
+    *lock(now) = Some(recorder.execution_from(start.load(Ordering::Relaxed)));
     let shared = Arc::new(Shared {
         now: now.clone(),
         point: AtomicUsize::new(0),
@@ -199,9 +240,12 @@ type Prefix = Box<[u8]>;
 /// An execution replays a schedule to a state that has untried actors, lets one of them step, and
 /// goes on from state to new state. Where it comes to a known state it is over. So there are never
 /// more executions than transitions, and each step that an execution takes beyond its replay is
-/// one that no other has taken.
+/// one that no other has taken. States are known whichever start they were reached from.
 struct KnownStates<W, P: Process<W>> {
     now: Now<W, P>,
+    /// The start whose states are being explored; all before it are.
+    start: CurrentStart,
+    starts: usize,
     /// For each state met, the actors that could step from it and have not yet, as bits.
     untried: FxHashMap<Codes, u64>,
     /// States that may have untried actors, each with the schedule that leads there.
@@ -214,9 +258,11 @@ struct KnownStates<W, P: Process<W>> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> KnownStates<W, P> {
-    fn new(now: Now<W, P>) -> Self {
+    fn new(starts: usize) -> Self {
         KnownStates {
-            now,
+            now: Arc::default(),
+            start: Arc::default(),
+            starts,
             untried: FxHashMap::default(),
             open: Vec::new(),
             replay: Box::default(),
@@ -254,6 +300,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> KnownStates<W, P> {
             return None;
         }
         let untried = self.untried.get_mut(&state)?;
+        if *untried == 0 {
+            // A start that another leads to.
+            return None;
+        }
         let actor = untried.trailing_zeros();
         *untried &= !(1 << actor);
         Some(actor as usize)
@@ -265,7 +315,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Scheduler for KnownStates<W
         if self.started {
             // The last state met was tried last: depth first keeps the replays short to find.
             loop {
-                let (state, schedule) = self.open.last()?;
+                let Some((state, schedule)) = self.open.last() else {
+                    let next = self.start.load(Ordering::Relaxed) + 1;
+                    if next == self.starts {
+                        return None;
+                    }
+                    self.start.store(next, Ordering::Relaxed);
+                    self.replay = Box::default();
+                    break;
+                };
                 if self.untried.get(state).is_some_and(|actors| *actors != 0) {
                     self.replay = schedule.clone();
                     break;

@@ -22,6 +22,21 @@ pub(super) enum Successor {
     To { world: u32, local: u32 },
 }
 
+/// For each start the world's code, and those of where the actors stand.
+pub(super) struct Initial {
+    worlds: Vec<u32>,
+    locals: Vec<u32>,
+    actors: usize,
+}
+
+impl Initial {
+    pub(super) fn states(&self) -> impl Iterator<Item = (u32, &[u32])> {
+        let actors = self.actors;
+        let locals = (0..).map(move |start| &self.locals[start * actors..(start + 1) * actors]);
+        self.worlds.iter().copied().zip(locals)
+    }
+}
+
 /// The table all workers share.
 pub(super) struct Steps<W, P: Process<W>>(Mutex<Table<W, P>>);
 
@@ -31,14 +46,22 @@ struct Table<W, P: Process<W>> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
-    /// An empty table, and the initial state's codes: the world's and each local state's.
-    pub(super) fn of(system: &System<W, P>) -> (Self, u32, Vec<u32>) {
+    /// An empty table, and the initial states.
+    pub(super) fn of(system: &System<W, P>) -> (Self, Initial) {
         let mut codes = Codes::default();
-        let world = codes.worlds.code(system.world.clone());
-        let locals =
-            system.initial_locals().into_iter().map(|local| codes.locals.code(local)).collect();
+        let mut initial = Initial {
+            worlds: Vec::with_capacity(system.starts.len()),
+            locals: Vec::with_capacity(system.starts.len() * system.actors.len()),
+            actors: system.actors.len(),
+        };
+        for start in &system.starts {
+            initial.worlds.push(codes.worlds.code_of(&start.world));
+            for process in &start.processes {
+                initial.locals.push(codes.locals.code(Local::Running(process.clone())));
+            }
+        }
         let table = Table { codes, successors: FxHashMap::default() };
-        (Steps(Mutex::new(table)), world, locals)
+        (Steps(Mutex::new(table)), initial)
     }
 
     /// A worker's own view of the table.

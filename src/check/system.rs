@@ -29,16 +29,19 @@ impl<P, T> Local<P, T> {
     }
 }
 
-/// A named process in a system.
+/// One way for a system to begin: a world, and each actor's program before its first step.
 #[derive(Clone, Debug)]
-pub struct Actor<P> {
-    /// How pictures and messages call it: `client 1`, `janitor`.
+pub struct Start<W, P> {
+    /// What sets it apart: `P is absent; attacker: symlink P, open P`. Empty where there is only one.
     pub name: String,
-    /// Its program, before its first step.
-    pub process: P,
+    /// The world before the first step.
+    pub world: W,
+    /// The processes, in the order of the system's actors.
+    pub processes: Vec<P>,
 }
 
-/// A world, its actors, and the properties claimed of every execution.
+/// A world, its actors, and the properties claimed of every execution; or several worlds and
+/// programs for the same actors, any of which it may [begin with](System::family).
 ///
 /// Freedom from deadlock is always among the properties.
 ///
@@ -68,8 +71,9 @@ pub struct Actor<P> {
 /// assert_eq!(report.interleavings.to_string(), "6");
 /// ```
 pub struct System<W, P: Process<W>> {
-    pub(super) world: W,
-    pub(super) actors: Vec<Actor<P>>,
+    /// At least one, each with a process for every actor.
+    pub(super) starts: Vec<Start<W, P>>,
+    pub(super) actors: Vec<String>,
     /// Maximal ranges of interchangeable actors; they partition `actors`.
     pub(super) groups: Vec<Group>,
     pub(super) properties: Vec<Property<W, P>>,
@@ -87,18 +91,40 @@ pub(super) struct Group {
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// A system of this world, with no actors yet.
     pub fn new(world: W) -> Self {
+        Self::of(&[], vec![Start { name: String::new(), world, processes: Vec::new() }])
+    }
+
+    /// A system that may begin in several ways: every script of an attacker in every initial world,
+    /// say. What is claimed is claimed of all executions from all of them, and what they have in
+    /// common is explored once. The actors are told apart, whatever their programs.
+    ///
+    /// # Panics
+    ///
+    /// If `starts` is empty, or one has another number of processes than there are `actors`.
+    pub fn family(actors: &[&str], starts: Vec<Start<W, P>>) -> Self {
+        assert!(!starts.is_empty(), "a system begins in one way at least");
+        for Start { name, processes, .. } in &starts {
+            let (found, wanted) = (processes.len(), actors.len());
+            assert!(found == wanted, "start `{name}` has {found} processes for {wanted} actors");
+        }
+        Self::of(actors, starts)
+    }
+
+    fn of(actors: &[&str], starts: Vec<Start<W, P>>) -> Self {
         System {
-            world,
-            actors: Vec::new(),
-            groups: Vec::new(),
+            starts,
+            actors: actors.iter().map(|name| (*name).to_owned()).collect(),
+            groups: (0..actors.len())
+                .map(|actor| Group { members: actor..actor + 1, scalable: false })
+                .collect(),
             properties: Vec::new(),
             describe: None,
         }
     }
 
-    /// Adds one actor.
+    /// Adds one actor, however the system begins.
     pub fn actor(mut self, name: impl Into<String>, process: P) -> Self {
-        self.actors.push(Actor { name: name.into(), process });
+        self.add(name.into(), &process);
         let last = self.actors.len();
         self.groups.push(Group { members: last - 1..last, scalable: false });
         self
@@ -113,12 +139,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let first = self.actors.len();
         let clients = self.groups.iter().filter(|group| group.scalable);
         let before: usize = clients.map(|group| group.members.len()).sum();
-        self.actors.extend(
-            (before + 1..=before + count)
-                .map(|number| Actor { name: format!("client {number}"), process: process.clone() }),
-        );
+        for number in before + 1..=before + count {
+            self.add(format!("client {number}"), &process);
+        }
         self.groups.push(Group { members: first..first + count, scalable: true });
         self
+    }
+
+    fn add(&mut self, name: String, process: &P) {
+        self.actors.push(name);
+        for start in &mut self.starts {
+            start.processes.push(process.clone());
+        }
     }
 
     /// Claims that no execution ever reaches a state in which `holds` is false.
@@ -190,24 +222,32 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// The world before the first step.
-    pub fn world(&self) -> &W {
-        &self.world
+    /// The ways it may begin; a [`Schedule`](super::Schedule) names one by its index here.
+    pub fn starts(&self) -> &[Start<W, P>] {
+        &self.starts
     }
 
-    /// The actors; a [`Schedule`](super::Schedule) names them by their index here.
-    pub fn actors(&self) -> &[Actor<P>] {
+    /// The actors' names; a [`Schedule`](super::Schedule) names them by their index here.
+    pub fn actors(&self) -> &[String] {
         &self.actors
+    }
+
+    /// Whether there are identical actors, which [`graph`](super::Checker::graph) need not tell
+    /// apart.
+    pub fn has_clients(&self) -> bool {
+        self.groups.iter().any(|group| group.members.len() > 1)
     }
 
     /// The properties claimed, freedom from deadlock not listed.
     pub fn properties(&self) -> &[Property<W, P>] {
         &self.properties
     }
+}
 
+impl<W, P: Clone> Start<W, P> {
     /// Where every actor stands before the first step.
-    pub(super) fn initial_locals(&self) -> Vec<LocalOf<W, P>> {
-        self.actors.iter().map(|actor| Local::Running(actor.process.clone())).collect()
+    pub(super) fn locals<T>(&self) -> Vec<Local<P, T>> {
+        self.processes.iter().map(|process| Local::Running(process.clone())).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::intern::LocalOf;
-use super::system::{Local, Locals, State, System};
+use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value};
 use crate::{Process, Step};
 
@@ -28,6 +28,8 @@ pub struct TraceStep {
 /// An execution told step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
+    /// How the system began; `None` if there is only one way and it has no name.
+    pub start: Option<String>,
     /// The actors' names, by index.
     pub actors: Vec<String>,
     /// What happened, in order.
@@ -46,9 +48,17 @@ pub struct Played<W, P: Process<W>> {
     pub locals: Vec<LocalOf<W, P>>,
 }
 
-/// A schedule names an actor that is not there, or that has ended.
+/// A schedule names a start or an actor that is not there, or an actor that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlayError {
+    /// The system has no start of this index.
+    #[error("the schedule begins with start {start}, and there are only {starts}{}", indices(*starts))]
+    NoSuchStart {
+        /// The index it names.
+        start: usize,
+        /// How many starts there are.
+        starts: usize,
+    },
     /// No actor has this index.
     #[error("step {position} names actor {actor}, and there are only {actors}{}", indices(*actors))]
     NoSuchActor {
@@ -69,28 +79,29 @@ pub enum PlayError {
     },
 }
 
-/// ` (0 to 2)` for three actors.
-fn indices(actors: usize) -> String {
-    actors.checked_sub(1).map_or_else(String::new, |last| format!(" (0 to {last})"))
+/// ` (0 to 2)` for three.
+fn indices(count: usize) -> String {
+    count.checked_sub(1).map_or_else(String::new, |last| format!(" (0 to {last})"))
 }
 
 /// A process that never ends is left where it is after so many steps.
 const MAX_COMPLETED: usize = 10_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
-    /// Plays a schedule from the initial state and tells each step.
+    /// Plays a schedule from where it begins and tells each step.
     pub fn play(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
-        let mut world = self.world.clone();
-        let mut locals = self.initial_locals();
-        let mut steps = Vec::with_capacity(schedule.0.len());
-        for (position, &actor) in schedule.0.iter().enumerate() {
+        let start = self.start(schedule.start)?;
+        let mut world = start.world.clone();
+        let mut locals = start.locals();
+        let mut steps = Vec::with_capacity(schedule.turns.len());
+        for (position, &actor) in schedule.turns.iter().enumerate() {
             let position = position + 1;
             let Some(local) = locals.get(actor) else {
                 let actors = self.actors.len();
                 return Err(PlayError::NoSuchActor { position, actor, actors });
             };
             let Local::Running(process) = local.clone() else {
-                return Err(PlayError::Ended { position, actor: self.actors[actor].name.clone() });
+                return Err(PlayError::Ended { position, actor: self.actors[actor].clone() });
             };
             let (step, label) = self.describe(&mut world, process);
             let (local, output, blocked) = match step {
@@ -111,8 +122,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 unfinished.push((actor, matches!(step, Step::Blocked(_))));
             }
         }
-        let actors = self.actors.iter().map(|actor| actor.name.clone()).collect();
-        Ok(Played { trace: Trace { actors, steps, unfinished }, world, locals })
+        let named = self.starts.len() > 1 || !start.name.is_empty();
+        let start = named.then(|| start.name.clone());
+        let trace = Trace { start, actors: self.actors.clone(), steps, unfinished };
+        Ok(Played { trace, world, locals })
+    }
+
+    /// The start of this index, if there is one.
+    pub(crate) fn start(&self, start: usize) -> Result<&Start<W, P>, PlayError> {
+        let starts = self.starts.len();
+        self.starts.get(start).ok_or(PlayError::NoSuchStart { start, starts })
     }
 
     /// `schedule`, continued by letting the actors run one after the other, each as far as it gets,
@@ -126,7 +145,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             progress = false;
             for (actor, local) in locals.iter_mut().enumerate() {
                 while let Local::Running(process) = local.clone() {
-                    if complete.0.len() >= MAX_COMPLETED {
+                    if complete.turns.len() >= MAX_COMPLETED {
                         return Ok(complete);
                     }
                     *local = match process.step(&mut world) {
@@ -134,7 +153,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                         Step::Done(output) => Local::Done(output),
                         Step::Blocked(_) => break,
                     };
-                    complete.0.push(actor);
+                    complete.turns.push(actor);
                     progress = true;
                 }
             }
@@ -142,13 +161,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Ok(complete)
     }
 
-    /// Calls `visit` with every interleaving, until it answers `false`. They are walked one by one,
+    /// Calls `visit` with every interleaving from every start, until it answers `false`. They are walked one by one,
     /// so this is for systems that have few: [`Checker::graph`](super::Checker::graph) counts them
     /// without. A schedule ends where no actor can step, all having ended or not. Not for systems
     /// with an execution that never ends: the walk would go down it until the stack overflows.
     pub fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
-        let mut schedule = Schedule::default();
-        self.walk(&self.world, &self.initial_locals(), &mut schedule, visit);
+        for (index, start) in self.starts.iter().enumerate() {
+            let mut schedule = Schedule::from_start(index, Vec::new());
+            if !self.walk(&start.world, &start.locals(), &mut schedule, visit) {
+                return;
+            }
+        }
     }
 
     fn walk(
@@ -170,9 +193,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             stepped = true;
             let mut locals = locals.to_vec();
             locals[actor] = next;
-            schedule.0.push(actor);
+            schedule.turns.push(actor);
             let go_on = self.walk(&world, &locals, schedule, visit);
-            schedule.0.pop();
+            schedule.turns.pop();
             if !go_on {
                 return false;
             }

@@ -9,15 +9,36 @@ use rustc_hash::FxHashSet;
 
 use super::PropertyKind;
 
-/// Which actor steps, in order, by index. Processes are deterministic, so this *is* an execution,
-/// in every engine and in the real world. Written `[0, 1, 1, 0]`.
+/// How a system begins and which actor steps, in order, both by index. Processes are deterministic,
+/// so this *is* an execution, in every engine and in the real world. Written `[0, 1, 1, 0]`; or
+/// `7: [0, 1, 1, 0]` where it begins with start 7 and not with start 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Schedule(pub Vec<usize>);
+pub struct Schedule {
+    /// Which of the system's starts; 0 where there is only one.
+    pub start: usize,
+    /// Which actor steps, in order.
+    pub turns: Vec<usize>,
+}
+
+impl Schedule {
+    /// These turns from the first start, mostly the only one.
+    pub fn of(turns: Vec<usize>) -> Self {
+        Schedule { start: 0, turns }
+    }
+
+    /// These turns from the start of this index.
+    pub fn from_start(start: usize, turns: Vec<usize>) -> Self {
+        Schedule { start, turns }
+    }
+}
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.start > 0 {
+            write!(f, "{}: ", self.start)?;
+        }
         f.write_str("[")?;
-        for (position, actor) in self.0.iter().enumerate() {
+        for (position, actor) in self.turns.iter().enumerate() {
             if position > 0 {
                 f.write_str(", ")?;
             }
@@ -29,23 +50,36 @@ impl fmt::Display for Schedule {
 
 /// Why a text is no [`Schedule`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0]")]
-pub struct ScheduleError(String);
+pub enum ScheduleError {
+    /// One of the turns is not a number.
+    #[error("`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0]")]
+    Turn(String),
+    /// What stands before the colon is not a number.
+    #[error("`{0}` is not a start's index; a schedule from start 7 looks like 7: [0, 1, 1, 0]")]
+    Start(String),
+}
 
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
-    /// Reads `[0, 1, 1, 0]`; brackets and spaces may be left out.
+    /// Reads `[0, 1, 1, 0]` and `7: [0, 1, 1, 0]`; brackets and spaces may be left out.
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        let inner = text.trim();
+        let (start, turns) = match text.split_once(':') {
+            None => (0, text),
+            Some((start, turns)) => {
+                let start = start.trim();
+                (start.parse().map_err(|_| ScheduleError::Start(start.to_owned()))?, turns)
+            }
+        };
+        let inner = turns.trim();
         let inner = inner.strip_prefix('[').unwrap_or(inner);
         let inner = inner.strip_suffix(']').unwrap_or(inner);
         inner
             .split([',', ' '])
             .filter(|part| !part.is_empty())
-            .map(|part| part.parse().map_err(|_| ScheduleError(part.to_owned())))
+            .map(|part| part.parse().map_err(|_| ScheduleError::Turn(part.to_owned())))
             .collect::<Result<_, _>>()
-            .map(Schedule)
+            .map(|turns| Schedule { start, turns })
     }
 }
 
@@ -196,6 +230,8 @@ pub struct Report {
     pub engine: Engine,
     /// Its way of working, where it has several: `every interleaving`, `skip known states`, …
     pub mode: &'static str,
+    /// How many of the ways in which the system may begin were explored, wholly or in part.
+    pub starts: u64,
     /// One answer a property, `deadlock-free` first.
     pub findings: Vec<Finding>,
     /// Executions run from the start, for engines that run any.
@@ -248,6 +284,7 @@ impl Report {
         Report {
             engine,
             mode,
+            starts: 0,
             findings,
             executions: None,
             states: None,

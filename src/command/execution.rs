@@ -137,7 +137,7 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
             tell(&mut out, &comparison)?;
             out.line("")?;
         }
-        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.0.len());
+        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.turns.len());
         for example in alike {
             out.line(&diagram::closing(example, steps))?;
             if let Some((broken, rounds)) =
@@ -180,7 +180,7 @@ fn replay_schedule(
     out.line(&heading(subject, size))?;
     tell(out, &comparison)?;
     if rounds > 0 {
-        let stress = case.stress(rounds)?;
+        let stress = case.stress(schedule.start, rounds)?;
         let broken: Vec<String> = stress
             .violations
             .iter()

@@ -21,10 +21,10 @@ pub use stress::stress;
 /// A system on the kernel's file system, as it is before the first step.
 pub struct Furnished<Q> {
     furnish: Box<Furnish>,
-    actors: Box<dyn Fn() -> Vec<Q> + Send + Sync>,
+    actors: Box<dyn Fn(usize) -> Vec<Q> + Send + Sync>,
 }
 
-type Furnish = dyn Fn(&OsFs) -> Result<(), Errno> + Send + Sync;
+type Furnish = dyn Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync;
 
 impl<Q> Furnished<Q> {
     /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the
@@ -33,19 +33,27 @@ impl<Q> Furnished<Q> {
         furnish: impl Fn(&OsFs) -> Result<(), Errno> + Send + Sync + 'static,
         actors: impl Fn() -> Vec<Q> + Send + Sync + 'static,
     ) -> Self {
+        Self::family(move |_, fs| furnish(fs), move |_| actors())
+    }
+
+    /// The same for a system that may begin in several ways: both are told with which of its starts.
+    pub fn family(
+        furnish: impl Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync + 'static,
+        actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
         Furnished { furnish: Box::new(furnish), actors: Box::new(actors) }
     }
 
     /// A fresh temporary directory, furnished.
-    fn world(&self) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
+    fn world(&self, start: usize) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
         let directory = temporary_directory()?;
-        let fs = self.furnished(directory.path())?;
+        let fs = self.furnished(start, directory.path())?;
         Ok((directory, fs))
     }
 
-    fn furnished(&self, directory: &Path) -> Result<OsFs, ReplayError> {
+    fn furnished(&self, start: usize, directory: &Path) -> Result<OsFs, ReplayError> {
         let fs = OsFs::open(directory).map_err(ReplayError::furnish)?;
-        (self.furnish)(&fs).map_err(ReplayError::furnish)?;
+        (self.furnish)(start, &fs).map_err(ReplayError::furnish)?;
         Ok(fs)
     }
 }
@@ -109,8 +117,10 @@ pub enum Threads {
     One,
 }
 
-/// Replays `schedule` in a fresh temporary directory, step by step. `names` are the actors'.
+/// Replays `schedule` in a fresh temporary directory, step by step. `start` and `names` are how its
+/// start and the actors are called.
 pub fn replay<Q, T>(
+    start: Option<&str>,
     names: &[String],
     furnished: &Furnished<Q>,
     schedule: &Schedule,
@@ -120,8 +130,8 @@ where
     Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
     T: std::fmt::Debug + Send,
 {
-    let (directory, fs) = furnished.world()?;
-    let actors = (furnished.actors)();
+    let (directory, fs) = furnished.world(schedule.start)?;
+    let actors = (furnished.actors)(schedule.start);
     let steps = match threads {
         Threads::OneEach => on_threads(&fs, actors, schedule)?,
         Threads::One => on_one_thread(&fs, actors, schedule)?,
@@ -131,8 +141,12 @@ where
         let last = steps.iter().rev().find(|step| step.actor == actor);
         (actor, last.is_some_and(|step| step.blocked))
     });
-    let trace =
-        Trace { actors: names.to_vec(), unfinished: unfinished.collect(), steps: steps.clone() };
+    let trace = Trace {
+        start: start.map(str::to_owned),
+        actors: names.to_vec(),
+        unfinished: unfinished.collect(),
+        steps: steps.clone(),
+    };
     let tree = fs.tree().map_err(ReplayError::Tree)?;
     drop(directory);
     Ok(Replayed { trace, tree })
@@ -148,7 +162,7 @@ where
     T: std::fmt::Debug,
 {
     let mut actors: Vec<Option<Q>> = actors.into_iter().map(Some).collect();
-    let turns = schedule.0.iter().enumerate();
+    let turns = schedule.turns.iter().enumerate();
     turns
         .map(|(position, &actor)| {
             let process = actors.get_mut(actor).and_then(Option::take);
@@ -192,8 +206,8 @@ where
                 (go, told)
             })
             .collect();
-        let mut steps = Vec::with_capacity(schedule.0.len());
-        for (position, &actor) in schedule.0.iter().enumerate() {
+        let mut steps = Vec::with_capacity(schedule.turns.len());
+        for (position, &actor) in schedule.turns.iter().enumerate() {
             let gone = || ReplayError::Actor { position: position + 1, actor };
             let (go, told) = turns.get(actor).ok_or_else(gone)?;
             // A thread that is gone has panicked: it waits for its turn until there are no more.

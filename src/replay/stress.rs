@@ -9,13 +9,14 @@ use super::{Furnished, ReplayError, temporary_directory};
 use crate::fs::{OsFs, Tree};
 use crate::{Process, run};
 
-/// Runs all actors at once on real threads, `rounds` times, each time in a fresh directory, and
+/// Runs all actors of a start at once on real threads, `rounds` times, each in a fresh directory, and
 /// shows `judge` what they ended with (in their order) and what they left.
 ///
 /// The threads are started once and let go together each round, so chance gets as good a chance as
 /// one can give it.
 pub fn stress<Q, T>(
     furnished: &Furnished<Q>,
+    start: usize,
     rounds: usize,
     mut judge: impl FnMut(Vec<T>, &Tree),
 ) -> Result<(), ReplayError>
@@ -24,17 +25,17 @@ where
     T: Send,
 {
     let parent = temporary_directory()?;
-    let count = (furnished.actors)().len();
-    let start = Barrier::new(count);
+    let count = (furnished.actors)(start).len();
+    let go = Barrier::new(count);
     std::thread::scope(|scope| {
-        let start = &start;
+        let go = &go;
         let threads: Vec<_> = (0..count)
             .map(|_| {
                 let (give, work) = channel::<(Q, OsFs)>();
                 let (tell, told) = channel();
                 scope.spawn(move || {
                     for (process, fs) in work {
-                        start.wait();
+                        go.wait();
                         if tell.send(run(process, &mut &fs)).is_err() {
                             return;
                         }
@@ -47,12 +48,12 @@ where
             let directory = parent.path().join(round.to_string());
             std::fs::create_dir(&directory)
                 .map_err(|error| ReplayError::Directory(directory.clone().into(), error))?;
-            let fs = furnished.furnished(&directory)?;
+            let fs = furnished.furnished(start, &directory)?;
             // All are opened before any is handed out: a thread that got none would leave the
             // others waiting at the barrier.
             let worlds: Vec<OsFs> =
                 (0..count).map(|_| waiting(&directory)).collect::<Result<_, _>>()?;
-            let actors = (furnished.actors)().into_iter();
+            let actors = (furnished.actors)(start).into_iter();
             for (actor, ((process, fs), (give, _))) in actors.zip(worlds).zip(&threads).enumerate()
             {
                 give.send((process, fs)).map_err(|_| ReplayError::Panicked(actor))?;

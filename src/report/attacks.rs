@@ -51,7 +51,7 @@ impl Attack {
     fn of(example: &Example, start: &dyn Fn(&Example) -> Option<String>) -> Attack {
         let size = sized(&example.subject, example.size);
         let effort = match &example.schedule {
-            Some(schedule) => format!("{size}, {}", count(schedule.0.len(), "step")),
+            Some(schedule) => format!("{size}, {}", count(schedule.turns.len(), "step")),
             // What should be reachable and is not: there is nothing to show.
             None => size,
         };

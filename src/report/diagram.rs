@@ -13,7 +13,7 @@ pub fn diagram(trace: &Trace) -> String {
     trace.told(&|part, text| {
         let style = match part {
             Part::Name | Part::Output => HEAD,
-            Part::Number | Part::Unfinished => FAINT,
+            Part::Start | Part::Number | Part::Unfinished => FAINT,
             Part::Call => PLAIN,
         };
         paint(style, text)

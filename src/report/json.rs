@@ -131,7 +131,7 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         outcomes: report.outcomes.as_ref().map(|outcomes| outcomes.len()),
         // An engine may have looked at all there is and yet not decide this property.
         exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
-        schedule: finding.verdict.schedule().map(|schedule| schedule.0.clone()),
+        schedule: finding.verdict.schedule().map(|schedule| schedule.turns.clone()),
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }
 }

@@ -71,7 +71,7 @@ fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
 
 /// Its size, its steps, its share of the interleavings, the kernel's word, and chance's.
 fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String, Style); 5] {
-    let steps = example.schedule.as_ref().map(|schedule| schedule.0.len().to_string());
+    let steps = example.schedule.as_ref().map(|schedule| schedule.turns.len().to_string());
     let all = grouped(&example.interleavings.to_string());
     let share = match &example.violating {
         Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),

@@ -58,8 +58,12 @@ mod tests {
             output: Some("Delivered(\"<x>\")".into()),
             blocked: false,
         };
-        let trace =
-            Trace { actors: vec!["client 1".into()], steps: vec![step], unfinished: Vec::new() };
+        let trace = Trace {
+            start: None,
+            actors: vec!["client 1".into()],
+            steps: vec![step],
+            unfinished: Vec::new(),
+        };
         let lines: Vec<_> =
             mermaid(&trace, "file system", "done").lines().map(str::to_owned).collect();
         assert_eq!(lines[0], "sequenceDiagram");

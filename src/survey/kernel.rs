@@ -25,6 +25,7 @@ pub fn on_the_kernel(examples: &[Example]) -> Vec<Replay> {
 pub struct Stressed {
     subject: Subject,
     size: usize,
+    start: usize,
     stress: Result<Stress, CaseError>,
 }
 
@@ -32,12 +33,17 @@ impl Stressed {
     /// In how many free runs the example's property broke, and of how many; `None` if free runs of
     /// its system cannot tell.
     pub fn chance(&self, example: &Example) -> Option<(usize, usize)> {
-        if self.size != example.size || !self.subject.is(&example.subject) {
+        let schedule = example.schedule.as_ref()?;
+        if !self.is_of(&example.subject, example.size, schedule.start) {
             return None;
         }
         let stress = self.stress.as_ref().ok()?;
         let (_, broken) = stress.violations.iter().find(|(name, _)| *name == example.property)?;
         Some((*broken, stress.rounds))
+    }
+
+    fn is_of(&self, subject: &Subject, size: usize, start: usize) -> bool {
+        self.subject.is(subject) && (self.size, self.start) == (size, start)
     }
 
     /// Why it could not be done.
@@ -49,7 +55,7 @@ impl Stressed {
 /// How many rounds are run before the clock is looked at.
 const BATCH: usize = 25;
 
-/// Lets each system that has an example run freely, so many rounds, or fewer where that would take
+/// Lets each system that has an example run freely from where that begins, so many rounds, or fewer where that would take
 /// longer than `limit`; one after the other, so that its threads have the cores to themselves.
 pub fn by_chance(
     examples: &[Example],
@@ -58,15 +64,16 @@ pub fn by_chance(
     tell: &dyn Fn(&Example),
 ) -> Vec<Stressed> {
     let mut stressed: Vec<Stressed> = Vec::new();
-    for example in examples.iter().filter(|example| example.schedule.is_some()) {
-        let (subject, size) = (example.subject, example.size);
-        if stressed.iter().any(|known| known.size == size && known.subject.is(&subject)) {
+    for example in examples {
+        let Some(schedule) = &example.schedule else { continue };
+        let (subject, size, start) = (example.subject, example.size, schedule.start);
+        if stressed.iter().any(|known| known.is_of(&subject, size, start)) {
             continue;
         }
         if let Some(case) = subject.case(size) {
             tell(example);
-            let stress = in_batches(&*case, rounds, limit);
-            stressed.push(Stressed { subject, size, stress });
+            let stress = in_batches(&*case, start, rounds, limit);
+            stressed.push(Stressed { subject, size, start, stress });
         }
     }
     stressed
@@ -74,13 +81,14 @@ pub fn by_chance(
 
 fn in_batches(
     case: &dyn Case,
+    start: usize,
     rounds: usize,
     limit: Option<Duration>,
 ) -> Result<Stress, CaseError> {
     let started = Instant::now();
-    let mut sum = case.stress(BATCH.min(rounds))?;
+    let mut sum = case.stress(start, BATCH.min(rounds))?;
     while sum.rounds < rounds && limit.is_none_or(|limit| started.elapsed() < limit) {
-        let more = case.stress(BATCH.min(rounds - sum.rounds))?;
+        let more = case.stress(start, BATCH.min(rounds - sum.rounds))?;
         sum.rounds += more.rounds;
         for ((_, sum), (_, more)) in sum.violations.iter_mut().zip(more.violations) {
             *sum += more;

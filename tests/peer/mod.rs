@@ -33,9 +33,9 @@ pub(crate) struct Peer(Whole);
 impl Peer {
     /// The world and the actors of `system`.
     pub(crate) fn of(system: &System<SimFs, Actor<SimFile>>) -> Self {
-        let actors = system.actors().iter();
-        let places = actors.map(|actor| Local::Running(actor.process.clone())).collect();
-        Peer(Whole { world: system.world().clone(), places })
+        let [start] = system.starts() else { panic!("the peer is given one start") };
+        let places = start.processes.iter().cloned().map(Local::Running).collect();
+        Peer(Whole { world: start.world.clone(), places })
     }
 
     /// Searches every state; returns how many there are.

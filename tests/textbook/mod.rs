@@ -103,6 +103,6 @@ where
 }
 
 fn parts<W: Value, P: Process<W, Output: Value> + Value>(system: &System<W, P>) -> (W, Vec<P>) {
-    let processes = system.actors().iter().map(|actor| actor.process.clone()).collect();
-    (system.world().clone(), processes)
+    let [start] = system.starts() else { panic!("a textbook harness begins in one way") };
+    (start.world.clone(), start.processes.clone())
 }

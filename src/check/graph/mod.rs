@@ -2,7 +2,8 @@
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 //!
 //! A state is a tuple of codes; a step is looked up, not evaluated ([`Steps`]). Level by level, so
-//! the first violation met is a shortest one. Large graphs are cut into shards by hash: on each
+//! the first violation met is a shortest one. A system that may begin in several ways is searched from
+//! all of them at once, in their order. Large graphs are cut into shards by hash: on each
 //! level every core expands a part of the frontier, then takes in what fell into its shards.
 
 mod paths;
@@ -12,9 +13,11 @@ mod tuple;
 use std::time::Instant;
 
 use num_bigint::BigUint;
+use rustc_hash::FxHashMap;
 
+use super::intern::sort_groups;
 use super::property::PropertyKind;
-use super::steps::Steps;
+use super::steps::{Initial, Steps};
 use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Verdict};
 use super::{Checker, Schedule, Value};
 use crate::Process;
@@ -67,53 +70,65 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             .or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get()))
             .unwrap_or(1)
             .max(1);
+        // What was stepped for a tuple that turned out too narrow need not be stepped again.
+        let (steps, initial) = Steps::of(&self.system);
+        let from = (&steps, &initial);
         let mut report = self
-            .graph_of::<u64>(options, threads)
-            .or_else(|| self.graph_of::<u128>(options, threads))
-            .or_else(|| self.graph_of::<Box<[u32]>>(options, threads))
+            .graph_of::<u64>(from, options, threads)
+            .or_else(|| self.graph_of::<u128>(from, options, threads))
+            .or_else(|| self.graph_of::<Box<[u32]>>(from, options, threads))
             .expect("a boxed slice holds codes of any size");
         report.elapsed = started.elapsed();
         report
     }
 
     /// `None` if a state does not fit a `K`.
-    fn graph_of<K: Tuple>(&self, options: &GraphOptions, threads: usize) -> Option<Report> {
-        let (steps, world, locals) = Steps::of(&self.system);
-        let mut search = Search::<W, P, K>::new(&self.system, &steps, options.symmetry, 1, 1);
-        let mut stop = search.run(world, &locals, STATES_WORTH_THREADS.min(options.max_states));
+    fn graph_of<K: Tuple>(
+        &self,
+        (steps, initial): (&Steps<W, P>, &Initial),
+        options: &GraphOptions,
+        threads: usize,
+    ) -> Option<Report> {
+        let mut search = Search::<W, P, K>::new(&self.system, steps, options.symmetry, 1, 1);
+        let mut stop = search.run(initial, STATES_WORTH_THREADS.min(options.max_states));
+        let mut early = Vec::new();
         if stop == Stop::Full && STATES_WORTH_THREADS < options.max_states {
-            search = Search::new(&self.system, &steps, options.symmetry, threads, SHARDS);
-            stop = search.run(world, &locals, options.max_states);
+            // What it met, it met in the order of the starts, which shards do not keep.
+            early = search.decisions();
+            search = Search::new(&self.system, steps, options.symmetry, threads, SHARDS);
+            stop = search.run(initial, options.max_states);
         }
         match stop {
             Stop::TooNarrow => None,
             Stop::Full => {
                 let states = search.states() as u64;
-                Some(self.report_graph(&mut search, options, Some(states)))
+                Some(self.report_graph(&mut search, &early, options, Some(states)))
             }
-            Stop::Complete => Some(self.report_graph(&mut search, options, None)),
+            Stop::Complete => Some(self.report_graph(&mut search, &early, options, None)),
         }
     }
 
     fn report_graph<K: Tuple>(
         &self,
         search: &mut Search<'_, W, P, K>,
+        early: &[Option<Schedule>],
         options: &GraphOptions,
         stopped_at: Option<u64>,
     ) -> Report {
         let bound = stopped_at.map(Bound::States);
+        let decided: Vec<Option<Schedule>> = search
+            .decisions()
+            .into_iter()
+            .enumerate()
+            .map(|(index, late)| early.get(index).cloned().flatten().or(late))
+            .collect();
         let countable = bound.is_none() && search.states() <= options.count_interleavings_up_to;
         let paths = countable.then(|| search.paths());
-        let mut findings =
-            vec![self.finding(search, None, DEADLOCK_FREE, PropertyKind::Always, &bound)];
-        for (index, property) in self.system.properties.iter().enumerate() {
-            findings.push(self.finding(
-                search,
-                Some(index),
-                property.name(),
-                property.kind(),
-                &bound,
-            ));
+        let properties = &self.system.properties;
+        let deadlock = decided[properties.len()].clone();
+        let mut findings = vec![finding(DEADLOCK_FREE, PropertyKind::Always, deadlock, &bound)];
+        for (property, decided) in properties.iter().zip(decided) {
+            findings.push(finding(property.name(), property.kind(), decided, &bound));
         }
         let mut interleavings = Interleavings::NotCounted;
         if let Some(paths) = paths {
@@ -132,6 +147,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         }
         Report {
             engine: Engine::Graph,
+            starts: self.system.starts.len() as u64,
             mode: if options.symmetry { "symmetry" } else { "every state" },
             findings,
             executions: None,
@@ -144,36 +160,45 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         }
     }
 
-    /// The answer for the property at `index`, or for freedom from deadlock if there is none.
-    fn finding<K: Tuple>(
-        &self,
-        search: &mut Search<'_, W, P, K>,
-        index: Option<usize>,
-        name: &str,
-        kind: PropertyKind,
-        bound: &Option<Bound>,
-    ) -> Finding {
-        let decided: Option<Schedule> = search.decided_at(index).map(|at| search.schedule_to(at));
-        let verdict = match (kind, decided, bound) {
-            (PropertyKind::Reachable, Some(witness), _) => Verdict::Holds(Some(witness)),
-            (_, Some(counterexample), _) => Verdict::Violated(Some(counterexample)),
-            (_, None, Some(bound)) => Verdict::Unfinished(bound.clone()),
-            (PropertyKind::Reachable, None, None) => Verdict::Violated(None),
-            (_, None, None) => Verdict::Holds(None),
-        };
-        Finding { property: name.to_owned(), kind, verdict, violating: None }
-    }
-
-    /// The search's outcomes in the codes that this checker's engines share.
+    /// The search's outcomes in the codes that this checker's engines share. Each world and each
+    /// local state is looked up there once, however many outcomes it is part of.
     fn outcomes<K: Tuple>(&self, search: &Search<'_, W, P, K>) -> Outcomes {
-        search
-            .outcomes()
-            .map(|(world, locals)| {
-                let locals: Vec<_> = locals.into_iter().cloned().collect();
-                self.outcome(world, &locals)
-            })
-            .collect()
+        let mut shared = self.codes.lock();
+        let mut worlds = FxHashMap::default();
+        let mut locals = FxHashMap::default();
+        let translated = search.ends().map(|mut codes| {
+            if let [world, rest @ ..] = &mut *codes {
+                *world = *worlds
+                    .entry(*world)
+                    .or_insert_with(|| shared.worlds.code_of(search.world(*world)));
+                for local in &mut *rest {
+                    *local = *locals
+                        .entry(*local)
+                        .or_insert_with(|| shared.locals.code_of(search.local(*local)));
+                }
+                sort_groups(&self.system.groups, rest);
+            }
+            codes
+        });
+        translated.collect()
     }
+}
+
+/// The answer for a property that this schedule decides, if any does.
+fn finding(
+    name: &str,
+    kind: PropertyKind,
+    decided: Option<Schedule>,
+    bound: &Option<Bound>,
+) -> Finding {
+    let verdict = match (kind, decided, bound) {
+        (PropertyKind::Reachable, Some(witness), _) => Verdict::Holds(Some(witness)),
+        (_, Some(counterexample), _) => Verdict::Violated(Some(counterexample)),
+        (_, None, Some(bound)) => Verdict::Unfinished(bound.clone()),
+        (PropertyKind::Reachable, None, None) => Verdict::Violated(None),
+        (_, None, None) => Verdict::Holds(None),
+    };
+    Finding { property: name.to_owned(), kind, verdict, violating: None }
 }
 
 #[cfg(test)]
@@ -253,10 +278,10 @@ mod tests {
 
     #[test]
     fn each_pair_of_world_and_process_is_stepped_once() {
-        let (steps, world, locals) = Steps::of(&counting(9, 1));
+        let (steps, initial) = Steps::of(&counting(9, 1));
         let system = counting(9, 1);
         let mut search = Search::<_, _, u128>::new(&system, &steps, false, 1, 1);
-        assert_eq!(search.run(world, &locals, usize::MAX), Stop::Complete);
+        assert_eq!(search.run(&initial, usize::MAX), Stop::Complete);
         assert_eq!(search.states(), 3usize.pow(9));
         // Worlds 0 to 8 with a process that has not ended: at 0, or at 1.
         assert_eq!(steps.evaluations(), 18);

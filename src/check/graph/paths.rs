@@ -1,4 +1,4 @@
-//! Second floor, `check::graph`: interleavings are the paths of the state graph from its root to
+//! Second floor, `check::graph`: interleavings are the paths of the state graph from its roots to
 //! its ends, and can be counted without walking them. Imports nothing.
 
 use num_bigint::BigUint;
@@ -17,8 +17,8 @@ impl Edges {
         &self.targets[self.offsets[state]..self.offsets[state + 1]]
     }
 
-    /// The states reachable from `root`, each after all that follow it; `None` if there is a cycle.
-    pub(super) fn ends_first(&self, root: u32) -> Option<Vec<u32>> {
+    /// The states reachable from `roots`, each after all that follow it; `None` if there is a cycle.
+    pub(super) fn ends_first(&self, roots: &[u32]) -> Option<Vec<u32>> {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
             New,
@@ -27,39 +27,51 @@ impl Edges {
         }
         let mut marks = vec![Mark::New; self.offsets.len() - 1];
         let mut order = Vec::with_capacity(marks.len());
-        let mut path = vec![(root, 0)];
-        marks[root as usize] = Mark::OnPath;
-        while let Some((state, position)) = path.last_mut() {
-            match self.from(*state).get(*position) {
-                Some((target, _)) => {
-                    *position += 1;
-                    match marks[*target as usize] {
-                        Mark::New => {
-                            marks[*target as usize] = Mark::OnPath;
-                            path.push((*target, 0));
+        let mut path = Vec::new();
+        for root in roots {
+            if marks[*root as usize] != Mark::New {
+                continue;
+            }
+            marks[*root as usize] = Mark::OnPath;
+            path.push((*root, 0));
+            while let Some((state, position)) = path.last_mut() {
+                match self.from(*state).get(*position) {
+                    Some((target, _)) => {
+                        *position += 1;
+                        match marks[*target as usize] {
+                            Mark::New => {
+                                marks[*target as usize] = Mark::OnPath;
+                                path.push((*target, 0));
+                            }
+                            Mark::OnPath => return None,
+                            Mark::Finished => {}
                         }
-                        Mark::OnPath => return None,
-                        Mark::Finished => {}
                     }
-                }
-                None => {
-                    marks[*state as usize] = Mark::Finished;
-                    order.push(*state);
-                    path.pop();
+                    None => {
+                        marks[*state as usize] = Mark::Finished;
+                        order.push(*state);
+                        path.pop();
+                    }
                 }
             }
         }
         Some(order)
     }
 
-    /// How many maximal paths lead from `root` through states that all are `allowed`.
-    pub(super) fn count(&self, order: &[u32], root: u32, allowed: impl Fn(u32) -> bool) -> BigUint {
-        match self.count_with(order, root, &allowed, 1u128, |sum, paths, weight| {
+    /// How many maximal paths lead from `roots` through states that all are `allowed`; from a state
+    /// that is there twice, twice as many.
+    pub(super) fn count(
+        &self,
+        order: &[u32],
+        roots: &[u32],
+        allowed: impl Fn(u32) -> bool,
+    ) -> BigUint {
+        match self.count_with(order, roots, &allowed, 1u128, |sum, paths, weight| {
             sum.checked_add(paths.checked_mul(u128::from(weight))?)
         }) {
             Some(small) => small.into(),
             None => self
-                .count_with(order, root, &allowed, BigUint::from(1u32), |sum, paths, weight| {
+                .count_with(order, roots, &allowed, BigUint::from(1u32), |sum, paths, weight| {
                     Some(sum + paths * weight)
                 })
                 .unwrap_or_default(),
@@ -69,7 +81,7 @@ impl Edges {
     fn count_with<N: Clone + Default>(
         &self,
         order: &[u32],
-        root: u32,
+        roots: &[u32],
         allowed: &impl Fn(u32) -> bool,
         one: N,
         add: impl Fn(N, &N, u32) -> Option<N>,
@@ -85,7 +97,7 @@ impl Edges {
                 })?
             };
         }
-        Some(std::mem::take(&mut paths[root as usize]))
+        roots.iter().try_fold(N::default(), |sum, root| add(sum, &paths[*root as usize], 1))
     }
 }
 
@@ -104,15 +116,27 @@ mod tests {
     #[test]
     fn weights_multiply_along_a_path_beyond_any_fixed_width() {
         let edges = chain(101, 1000);
-        let order = edges.ends_first(0).unwrap();
+        let order = edges.ends_first(&[0]).unwrap();
         let thousand_to_the_hundredth = BigUint::from(10u32).pow(300);
-        assert_eq!(edges.count(&order, 0, |_| true), thousand_to_the_hundredth);
-        assert_eq!(edges.count(&order, 0, |state| state != 50), BigUint::default());
+        assert_eq!(edges.count(&order, &[0], |_| true), thousand_to_the_hundredth);
+        assert_eq!(edges.count(&order, &[0], |state| state != 50), BigUint::default());
+    }
+
+    #[test]
+    fn each_root_counts_its_own_paths_even_where_roots_are_the_same_state() {
+        // Of 0 → 1 → 2, each with an edge of weight 3.
+        let edges = chain(3, 3);
+        let roots = [1, 0, 1, 2];
+        let order = edges.ends_first(&roots).unwrap();
+        assert_eq!(order, [2, 1, 0]);
+        assert_eq!(edges.count(&order, &roots, |_| true), BigUint::from(3u32 + 9 + 3 + 1));
+        let without_0 = edges.count(&order, &roots, |state| state != 0);
+        assert_eq!(without_0, BigUint::from(3u32 + 3 + 1));
     }
 
     #[test]
     fn a_cycle_has_no_count() {
         let edges = Edges { offsets: vec![0, 1, 2], targets: vec![(1, 1), (0, 1)] };
-        assert_eq!(edges.ends_first(0), None);
+        assert_eq!(edges.ends_first(&[0]), None);
     }
 }

@@ -13,7 +13,7 @@ use super::tuple::Tuple;
 use crate::Process;
 use crate::check::intern::{LocalOf, sort_groups};
 use crate::check::property::PropertyKind;
-use crate::check::steps::{Steps, Successor, Worker};
+use crate::check::steps::{Initial, Steps, Successor, Worker};
 use crate::check::system::{Group, Locals, State, System};
 use crate::check::{Schedule, Value};
 
@@ -27,6 +27,9 @@ fn round(actors: usize) -> usize {
 
 /// Never to go on with an id that stands for another state.
 const TOO_MANY: &str = "more states than 32-bit ids";
+
+/// No state's id.
+const NONE: u32 = u32::MAX;
 
 /// How a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +48,7 @@ struct Shard<K> {
     /// than the room.
     index: HashTable<(K, u32)>,
     keys: Vec<K>,
-    /// The id of the state from which each was first reached; the root's own for the root.
+    /// The id of the state from which each was first reached; [`NONE`] for a root.
     parents: Vec<u32>,
 }
 
@@ -90,7 +93,8 @@ pub(super) struct Search<'a, W, P: Process<W>, K> {
     groups: &'a [Group],
     workers: Vec<Worker<'a, W, P>>,
     shards: Vec<Shard<K>>,
-    root: u32,
+    /// For each start its initial state; the same one for starts that are the same.
+    roots: Vec<u32>,
     decided: Vec<Option<u32>>,
     ends: Vec<u32>,
     transitions: u64,
@@ -99,7 +103,7 @@ pub(super) struct Search<'a, W, P: Process<W>, K> {
 /// The graph's edges, with the states in an order that puts ends first.
 pub(super) struct Paths {
     edges: Edges,
-    root: u32,
+    roots: Vec<u32>,
     order: Option<Vec<u32>>,
 }
 
@@ -107,7 +111,7 @@ impl Paths {
     /// The number of maximal paths; `None` if some path never ends.
     pub(super) fn total(&self) -> Option<BigUint> {
         let order = self.order.as_ref()?;
-        Some(self.edges.count(order, self.root, |_| true))
+        Some(self.edges.count(order, &self.roots, |_| true))
     }
 }
 
@@ -125,24 +129,35 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             groups: if symmetry { &system.groups } else { &[] },
             workers: (0..threads).map(|_| steps.worker()).collect(),
             shards: (0..shards).map(|_| Shard::new()).collect(),
-            root: 0,
+            roots: Vec::new(),
             decided: vec![None; system.properties.len() + 1],
             ends: Vec::new(),
             transitions: 0,
         }
     }
 
-    /// Explores from this initial state until done, or until there are `max_states`.
-    pub(super) fn run(&mut self, world: u32, locals: &[u32], max_states: usize) -> Stop {
-        let mut initial = locals.to_vec();
-        sort_groups(self.groups, &mut initial);
-        let Some(root) = K::pack(world, &initial) else { return Stop::TooNarrow };
-        let hash = FxBuildHasher.hash_one(&root);
-        let shard = shard_of(hash, self.shards.len());
-        self.root = shard as u32;
+    /// Explores from these initial states, all at once, until done, or until there are `max_states`.
+    pub(super) fn run(&mut self, initial: &Initial, max_states: usize) -> Stop {
+        let mut roots = Vec::with_capacity(self.system.starts.len());
         let mut found: Vec<_> = self.shards.iter().map(|_| Vec::new()).collect();
-        found[shard].push((root, self.root));
+        let mut sorted = vec![0; self.system.actors.len()];
+        for (world, locals) in initial.states() {
+            sorted.copy_from_slice(locals);
+            sort_groups(self.groups, &mut sorted);
+            let Some(root) = K::pack(world, &sorted) else { return Stop::TooNarrow };
+            let hash = FxBuildHasher.hash_one(&root);
+            let shard = shard_of(hash, self.shards.len());
+            found[shard].push((root.clone(), NONE));
+            roots.push((hash, shard, root));
+        }
         let mut frontier = self.take_in(vec![found]);
+        let count = self.shards.len();
+        self.roots = roots
+            .into_iter()
+            .filter_map(|(hash, shard, root)| {
+                Some(self.shards[shard].find(hash, &root)? * count as u32 + shard as u32)
+            })
+            .collect();
         while !frontier.is_empty() {
             let mut next = Vec::new();
             for round in frontier.chunks(round(self.system.actors.len())) {
@@ -244,32 +259,48 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         self.transitions
     }
 
-    /// A nearest state that violates the property at `index` (for `reachable`: that witnesses it);
-    /// a nearest deadlock if `index` is none.
-    pub(super) fn decided_at(&self, index: Option<usize>) -> Option<u32> {
-        self.decided[index.unwrap_or(self.system.properties.len())]
+    /// For each property, and for freedom from deadlock last, a shortest schedule to a state that
+    /// violates it (for `reachable`: that witnesses it), if one was met.
+    pub(super) fn decisions(&mut self) -> Vec<Option<Schedule>> {
+        let decided = self.decided.clone();
+        decided.into_iter().map(|id| id.map(|id| self.schedule_to(id))).collect()
     }
 
-    /// The end states, deadlocks among them: the world, and where each actor stands.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = (&W, Vec<&LocalOf<W, P>>)> {
-        let worker = &self.workers[0];
-        let mut locals = vec![0; self.system.actors.len()];
-        self.ends.iter().map(move |end| {
-            let world = self.key(*end).unpack(&mut locals);
-            let locals = locals.iter().map(|local| &*worker.locals()[*local as usize]).collect();
-            (worker.world(world), locals)
+    /// The end states, deadlocks among them, in codes of the step table: the world's, then where
+    /// each actor stands.
+    pub(super) fn ends(&self) -> impl Iterator<Item = Box<[u32]>> {
+        self.ends.iter().map(|end| {
+            let mut codes = vec![0; 1 + self.system.actors.len()];
+            codes[0] = self.key(*end).unpack(&mut codes[1..]);
+            codes.into()
         })
     }
 
+    /// The world of this code.
+    pub(super) fn world(&self, code: u32) -> &W {
+        self.workers[0].world(code)
+    }
+
+    /// The local state of this code.
+    pub(super) fn local(&self, code: u32) -> &LocalOf<W, P> {
+        &self.workers[0].locals()[code as usize]
+    }
+
     /// A shortest schedule to the state `id`, of the actors as they are named, not as sorted.
-    pub(super) fn schedule_to(&mut self, id: u32) -> Schedule {
+    fn schedule_to(&mut self, id: u32) -> Schedule {
         let mut chain = vec![id];
         let mut at = id;
-        while at != self.root {
-            at = self.shards[shard_of_id(at, self.shards.len())].parents
-                [at as usize / self.shards.len()];
+        let count = self.shards.len();
+        loop {
+            let parent = self.shards[shard_of_id(at, count)].parents[at as usize / count];
+            if parent == NONE {
+                break;
+            }
+            at = parent;
             chain.push(at);
         }
+        // Of starts that are the same the first one; that of the state `at` is always there.
+        let start = self.roots.iter().position(|root| *root == at).unwrap_or_default();
         let chain: Vec<K> = chain.into_iter().rev().map(|id| self.key(id).clone()).collect();
         let worker = &mut self.workers[0];
         // Sorting the initial state has changed nothing: identical actors start out identical.
@@ -291,7 +322,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             schedule.push(actor);
             (world, locals) = (next_world, next);
         }
-        Schedule(schedule)
+        Schedule::from_start(start, schedule)
     }
 
     /// The edges of the whole graph, for counting.
@@ -321,10 +352,11 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
                 edges.offsets.push(edges.targets.len());
             }
         }
-        // The root is the first state of its shard.
-        let root = base[self.root as usize];
-        let order = edges.ends_first(root);
-        Paths { edges, root, order }
+        let count = self.shards.len();
+        let dense = |id: &u32| base[shard_of_id(*id, count)] + *id / count as u32;
+        let roots: Vec<u32> = self.roots.iter().map(dense).collect();
+        let order = edges.ends_first(&roots);
+        Paths { edges, roots, order }
     }
 
     /// How many interleavings do *not* violate the property at `index` (none: do not deadlock).
@@ -352,7 +384,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
                 },
             });
         }
-        paths.edges.count(order, paths.root, |id| allowed[id as usize])
+        paths.edges.count(order, &paths.roots, |id| allowed[id as usize])
     }
 
     fn key(&self, id: u32) -> &K {
@@ -540,6 +572,7 @@ fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
             let id = at
                 .checked_mul(shard_count as u32)
                 .and_then(|id| id.checked_add((first_shard + offset) as u32))
+                .filter(|id| *id != NONE)
                 .expect(TOO_MANY);
             taken.new.push(id);
             if open.is_empty() {

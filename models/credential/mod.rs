@@ -1,0 +1,528 @@
+//! The exclusive-create writer. Fourth floor: imports [`writer`](crate::writer) and the floors below.
+//!
+//! # The system
+//!
+//! A command line tool writes a payment credential to a file P that its user names (`link-cli`,
+//! pull request 94 of its tracker), in a directory where somebody else on the same machine may act
+//! between any two of its system calls:
+//!
+//! ```text
+//! tmp/       0777 or 1777, root's     P is tmp/P, or tmp/out/P with a directory of the victim's
+//! evil/T     0666, the attacker's, who holds it open
+//! home/P     0600, the victim's; nothing here is to change
+//! ```
+//!
+//! The attacker is not one story but every script of so many actions, from every initial world:
+//! what is at P first, whether a write is short, and which of the kernel's protections are on.
+//!
+//! # The bad interleaving
+//!
+//! ```text
+//! victim                        attacker
+//! access(tmp/P) = ENOENT
+//!                               symlink(tmp/P → ../evil/T) = ok
+//! open(tmp/P, create) = ok      and this opens T
+//! write("KEY") = 3
+//!                               read = "KEY"
+//! ```
+//!
+//! # What decides
+//!
+//! That the file is made, and not found (`O_EXCL`); that it is whole before it has its name; that
+//! its name is taken without destroying what was there (a link to the open file, an exchange whose
+//! result is looked at); and that all of this happens in one directory, opened once.
+
+mod actors;
+mod programs;
+mod properties;
+mod scripts;
+
+use std::borrow::Cow;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::{Breaks, Model, Scenario, Size, Variant};
+use crate::case::{Case, FsCase};
+use crate::check::{Start, System};
+use crate::fs::{
+    As, Errno, FileSystem, Mode, OFlags, Protections, SimFs, User, Users, recorded_step,
+};
+use crate::replay::Furnished;
+use crate::writer::{Plan, Writing};
+
+pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
+use programs::Programs;
+use properties::{CredentialSystem, claimed};
+use scripts::scripts;
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct Credential;
+
+/// What is written. No other file here has any of its letters.
+pub const SECRET: &[u8] = b"KEY";
+/// What is at P first, where a file is.
+const OLD: &[u8] = b"old";
+/// What is in T.
+const TARGET: &[u8] = b"t";
+/// What is in the victim's home.
+const PRECIOUS: &[u8] = b"mine";
+/// The mode of a file that is for its owner only.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// The temporary name.
+const TEMPORARY: &str = ".P.1";
+/// A short write takes so many bytes.
+const SHORT: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
+/// Where P is, and what the attacker may do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// `tmp/P`, where all can write.
+    Shared,
+    /// `tmp/out/P`, where only the victim can, in a directory where all can.
+    Parent,
+}
+
+impl Layout {
+    fn directory(self) -> &'static str {
+        match self {
+            Layout::Shared => "tmp",
+            Layout::Parent => "tmp/out",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Layout::Shared => "tmp/P",
+            Layout::Parent => "tmp/out/P",
+        }
+    }
+
+    fn repertoire(self) -> &'static [Action] {
+        match self {
+            Layout::Shared => &[
+                Action::Symlink,
+                Action::Create,
+                Action::Unlink,
+                Action::Link,
+                Action::Open,
+                Action::Move,
+                Action::Steal,
+            ],
+            Layout::Parent => &[
+                Action::MoveParent,
+                Action::LinkParentHome,
+                Action::LinkParentOwn,
+                Action::CreateInOwn,
+            ],
+        }
+    }
+}
+
+/// Who is who.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cast {
+    root: User,
+    victim: User,
+    attacker: User,
+}
+
+impl Cast {
+    /// Two users and root, as is usual.
+    fn apart() -> Cast {
+        Cast {
+            root: User::ROOT,
+            victim: User::numbered(61_001),
+            attacker: User::numbered(61_002).with_umask(Mode::empty()),
+        }
+    }
+}
+
+/// What is at P first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    Nothing,
+    VictimsFile,
+    AttackersFile,
+    Symlink,
+}
+
+impl First {
+    const ALL: [First; 4] =
+        [First::Nothing, First::VictimsFile, First::AttackersFile, First::Symlink];
+
+    fn told(self) -> &'static str {
+        match self {
+            First::Nothing => "nothing at P",
+            First::VictimsFile => "the victim's file at P",
+            First::AttackersFile => "the attacker's file at P",
+            First::Symlink => "a symlink at P",
+        }
+    }
+}
+
+/// A scenario, taken apart.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    force: bool,
+    layout: Layout,
+    sticky: bool,
+    protections: &'static [Protections],
+}
+
+const fn protections(symlinks: bool, regular: bool) -> Protections {
+    Protections { symlinks, regular, hardlinks: true }
+}
+
+/// Where neither matters.
+const EITHER: &[Protections] = &[protections(false, false)];
+/// At least one of the two is off.
+const LACKING: &[Protections] =
+    &[protections(false, false), protections(true, false), protections(false, true)];
+/// Both are on.
+const GUARDED: &[Protections] = &[protections(true, true)];
+
+fn setting(scenario: &str) -> Option<Setting> {
+    let (force, rest) = match scenario.split_once('-') {
+        Some(("new", rest)) => (false, rest),
+        Some(("force", rest)) => (true, rest),
+        _ => return None,
+    };
+    let (layout, sticky, protections) = match rest {
+        "shared" => (Layout::Shared, false, EITHER),
+        "sticky" => (Layout::Shared, true, LACKING),
+        "guarded" => (Layout::Shared, true, GUARDED),
+        "parent-swap" => (Layout::Parent, false, EITHER),
+        _ => return None,
+    };
+    Some(Setting { force, layout, sticky, protections })
+}
+
+/// One way to begin.
+#[derive(Clone, Debug)]
+struct Beginning {
+    first: First,
+    short: bool,
+    protections: Protections,
+    script: Vec<Action>,
+}
+
+impl Beginning {
+    fn told(&self, setting: &Setting) -> String {
+        let mut told = self.first.told().to_owned();
+        if self.short {
+            told.push_str(", short writes");
+        }
+        match (setting.sticky, self.protections) {
+            (true, Protections { symlinks: true, regular: false, .. }) => {
+                told.push_str(", protected_symlinks");
+            }
+            (true, Protections { symlinks: false, regular: true, .. }) => {
+                told.push_str(", protected_regular");
+            }
+            _ => {}
+        }
+        if !self.script.is_empty() {
+            let script: Vec<String> = self.script.iter().map(Action::to_string).collect();
+            told.push_str("; attacker: ");
+            told.push_str(&script.join(", "));
+        }
+        told
+    }
+}
+
+impl Model for Credential {
+    fn name(&self) -> &'static str {
+        "credential"
+    }
+
+    fn about(&self) -> &'static str {
+        "A secret is written to a path where somebody else may act between any two system calls: \
+         it is to be whole, private, in place, and to change nothing else."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn size(&self) -> Size {
+        Size {
+            noun: "action",
+            whose: "of the attacker",
+            usual: &[0, 1, 2, 3],
+            tried: &[0, 1, 2, 3],
+            least: 0,
+            most: 4,
+            representative: 1,
+        }
+    }
+
+    fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
+        let (programs, setting) = (programs(variant)?, setting(scenario)?);
+        let cast = Cast::apart();
+        let (system, beginnings) = system(programs, setting, cast, size)?;
+        let (furnished, acting) = (beginnings.clone(), beginnings);
+        let kernel = Furnished::family(
+            move |start, mut fs| {
+                let beginning = furnished.get(start).ok_or(Errno::INVAL)?;
+                furnish(&mut fs, setting, cast, beginning.first)
+            },
+            move |start| match acting.get(start) {
+                Some(beginning) => actors(programs, setting, cast, beginning),
+                None => Vec::new(),
+            },
+        );
+        Some(Box::new(FsCase::new(system, kernel)))
+    }
+}
+
+/// The simulated system, and how it may begin.
+fn system(
+    programs: Programs,
+    setting: Setting,
+    cast: Cast,
+    size: usize,
+) -> Option<(CredentialSystem, Vec<Beginning>)> {
+    let mut starts = Vec::new();
+    let mut beginnings = Vec::new();
+    let mut initial = 0;
+    for &protections in setting.protections {
+        for first in First::ALL {
+            for short in [false, true] {
+                let mut world = SimFs::new()
+                    .with_protections(protections)
+                    .with_short_writes(short.then_some(SHORT));
+                furnish(&mut world, setting, cast, first).ok()?;
+                initial = world.inodes().count();
+                let victim = victim(programs, setting, cast);
+                let possible = scripts(&world, &victim, cast.attacker, setting.layout, size);
+                for script in possible {
+                    let beginning = Beginning { first, short, protections, script };
+                    starts.push(Start {
+                        name: beginning.told(&setting),
+                        world: world.clone(),
+                        processes: actors(programs, setting, cast, &beginning),
+                    });
+                    beginnings.push(beginning);
+                }
+            }
+        }
+    }
+    let system = System::family(&["victim", "attacker"], starts).described_by(recorded_step);
+    Some((claimed(system, cast, setting.force, initial), beginnings))
+}
+
+/// Makes the world as everybody finds it. Every world has as many inodes, T's being the first that
+/// is a file.
+fn furnish<F: Users>(
+    fs: &mut F,
+    setting: Setting,
+    cast: Cast,
+    first: First,
+) -> Result<(), Errno> {
+    let before = fs.act_as(cast.root.with_umask(Mode::empty()))?;
+    let made = furnished(fs, setting, cast, first);
+    fs.act_as(before)?;
+    made
+}
+
+fn furnished<F: Users>(
+    fs: &mut F,
+    setting: Setting,
+    cast: Cast,
+    first: First,
+) -> Result<(), Errno> {
+    let everybody = Mode::from_bits_retain(0o777);
+    let readable = Mode::from_bits_retain(0o755);
+    // Until everybody has made their own.
+    fs.chmod(".", everybody)?;
+    fs.mkdir("tmp", everybody)?;
+    if setting.sticky {
+        fs.chmod("tmp", everybody | Mode::SVTX)?;
+    }
+    fs.act_as(cast.attacker)?;
+    fs.mkdir("evil", readable)?;
+    file(fs, "evil/T", Mode::from_bits_retain(0o666), TARGET)?;
+    fs.act_as(cast.victim)?;
+    fs.mkdir("home", Mode::RWXU)?;
+    file(fs, "home/P", PRIVATE, PRECIOUS)?;
+    if setting.layout == Layout::Parent {
+        fs.mkdir("tmp/out", readable)?;
+    }
+    let path = setting.layout.path();
+    match (first, setting.layout) {
+        // A world with as many inodes, that is without a file at P.
+        (First::Nothing, _) => {
+            file(fs, path, PRIVATE, OLD)?;
+            fs.unlink(path)?;
+        }
+        (First::VictimsFile, _) => file(fs, path, PRIVATE, OLD)?,
+        (First::AttackersFile, Layout::Shared) => {
+            fs.act_as(cast.attacker)?;
+            file(fs, path, Mode::from_bits_retain(0o666), OLD)?;
+        }
+        (First::Symlink, Layout::Shared) => {
+            fs.act_as(cast.attacker)?;
+            fs.symlink(Path::new("../evil/T"), path)?;
+        }
+        // Where only the victim can write, it was the victim who made them.
+        (First::AttackersFile, Layout::Parent) => {
+            file(fs, path, Mode::from_bits_retain(0o666), OLD)?;
+            fs.chmod(path, Mode::from_bits_retain(0o666))?;
+        }
+        (First::Symlink, Layout::Parent) => fs.symlink(Path::new("../../evil/T"), path)?,
+    }
+    fs.act_as(cast.root)?;
+    fs.chmod(".", readable)
+}
+
+fn file<F: FileSystem>(fs: &mut F, path: &str, mode: Mode, content: &[u8]) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let mut file = fs.open(path, flags, mode)?;
+    let mut written = 0;
+    while written < content.len() {
+        written += fs.write(&mut file, &content[written..])?;
+    }
+    fs.close(file);
+    Ok(())
+}
+
+/// Everybody, in the order of the system's actors.
+fn actors<File>(
+    programs: Programs,
+    setting: Setting,
+    cast: Cast,
+    beginning: &Beginning,
+) -> Vec<Actor<File>> {
+    let uses_target = beginning.first == First::Symlink
+        || beginning.script.iter().any(|action| action.uses_target());
+    let attacker = Attacker::new(setting.layout, &beginning.script, uses_target);
+    vec![
+        Actor::Victim(victim(programs, setting, cast)),
+        Actor::Attacker(As { user: cast.attacker, process: attacker }),
+    ]
+}
+
+fn victim<File>(programs: Programs, setting: Setting, cast: Cast) -> As<Victim<File>> {
+    let program = if setting.force { programs.force } else { programs.new };
+    let plan = Plan {
+        program: Cow::Borrowed(program),
+        directory: PathBuf::from(setting.layout.directory()),
+        name: PathBuf::from("P"),
+        temporary: PathBuf::from(TEMPORARY),
+        bytes: SECRET.to_vec(),
+        mode: PRIVATE,
+        replace: setting.force,
+    };
+    let uid = cast.victim.uid;
+    As { user: cast.victim, process: Victim { uid, writing: Writing::new(plan) } }
+}
+
+fn programs(variant: &str) -> Option<Programs> {
+    Some(match variant {
+        "check-then-write" => programs::CHECK_THEN_WRITE,
+        "unlink-then-create" => programs::UNLINK_THEN_CREATE,
+        "lstat-then-create" => programs::LSTAT_THEN_CREATE,
+        "lstat-then-write" => programs::LSTAT_THEN_WRITE,
+        "nofollow-only" => programs::NOFOLLOW_ONLY,
+        "exclusive-only" => programs::EXCLUSIVE_ONLY,
+        "temporary-then-rename" => programs::TEMPORARY_THEN_RENAME,
+        "anchored" => programs::ANCHORED,
+        "link-or-exchange" => programs::LINK_OR_EXCHANGE,
+        _ => return None,
+    })
+}
+
+const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
+    Breaks { scenario, property, from_size }
+}
+
+static VARIANTS: &[Variant] = &[
+    Variant {
+        name: "check-then-write",
+        origin: "the vulnerable original",
+        about: "access; open, truncating or creating, through links; write; chmod",
+        breaks: &[breaks("new-shared", "none", 0)],
+    },
+    Variant {
+        name: "unlink-then-create",
+        origin: "the first revision",
+        about: "with force: access, unlink; create exclusively; write",
+        breaks: &[],
+    },
+    Variant {
+        name: "lstat-then-create",
+        origin: "the merged fix",
+        about: "lstat; with force: unlink; create exclusively; write",
+        breaks: &[],
+    },
+    Variant {
+        name: "lstat-then-write",
+        origin: "proposed in review: keep it simple",
+        about: "lstat; access; open, truncating or creating, through links; write; chmod",
+        breaks: &[],
+    },
+    Variant {
+        name: "nofollow-only",
+        origin: "O_NOFOLLOW and nothing else",
+        about: "open, truncating or creating, not through a link; write; chmod",
+        breaks: &[],
+    },
+    Variant {
+        name: "exclusive-only",
+        origin: "the merged fix where there is no O_NOFOLLOW",
+        about: "lstat; with force: unlink; create exclusively; write",
+        breaks: &[],
+    },
+    Variant {
+        name: "temporary-then-rename",
+        origin: "the usual advice",
+        about: "lstat; create a temporary exclusively; write; fsync; rename",
+        breaks: &[],
+    },
+    Variant {
+        name: "anchored",
+        origin: "ours: the same in a directory opened once",
+        about: "openat2 the directory, beneath and through no link; then the same in it",
+        breaks: &[],
+    },
+    Variant {
+        name: "link-or-exchange",
+        origin: "ours; what write_exclusive does",
+        about: "anchored; link an unnamed file to P; with force: exchange, and look at what came back",
+        breaks: &[],
+    },
+];
+
+static SCENARIOS: &[Scenario] = &[
+    Scenario { name: "new-shared", about: "no force; all may write to the directory" },
+    Scenario {
+        name: "new-sticky",
+        about: "no force; all may write to it, it is sticky, a protection of the kernel is off",
+    },
+    Scenario {
+        name: "new-guarded",
+        about: "no force; sticky, with protected_symlinks and protected_regular",
+    },
+    Scenario {
+        name: "new-parent-swap",
+        about: "no force; the victim's own directory, whose name the attacker can change",
+    },
+    Scenario { name: "force-shared", about: "what is at P is replaced; all may write" },
+    Scenario {
+        name: "force-sticky",
+        about: "what is at P is replaced; sticky, a protection of the kernel is off",
+    },
+    Scenario {
+        name: "force-guarded",
+        about: "what is at P is replaced; sticky, with both protections",
+    },
+    Scenario {
+        name: "force-parent-swap",
+        about: "what is at P is replaced; the victim's own directory, whose name can change",
+    },
+];
