@@ -82,6 +82,8 @@ pub struct Checked {
     pub subject: Subject,
     /// With how many clients.
     pub clients: usize,
+    /// How the ways in which it may begin are called.
+    pub starts: Vec<String>,
     /// What each engine found; the state graph may be there twice, with and without symmetry.
     pub reports: Vec<Report>,
     /// Where engines contradict one another.

@@ -118,6 +118,7 @@ impl Plan {
         threads: Option<usize>,
     ) -> Option<Checked> {
         let case = subject.case(clients)?;
+        let starts = case.starts();
         let (mut reports, left_out) = match &self.engines {
             Some(engines) => (asked_for(&*case, clients, engines, threads), Vec::new()),
             None => within(&Budget::USUAL, &*case, clients, threads),
@@ -131,7 +132,7 @@ impl Plan {
         reports.sort_by_key(|report| report.engine);
         let disagreements = audit(&reports);
         let mismatches = compare(subject.variant, subject.scenario.name, clients, &reports);
-        Some(Checked { subject, clients, reports, disagreements, mismatches, left_out })
+        Some(Checked { subject, clients, starts, reports, disagreements, mismatches, left_out })
     }
 }
 
