@@ -194,3 +194,65 @@ fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
     }
     Ok(world)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Step;
+    use crate::check::Start;
+    use crate::fs::Mode;
+    use std::path::Path;
+
+    /// Looks whether the marker is there.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Looks;
+
+    impl<F: FileSystem> Process<F> for Looks {
+        type Output = bool;
+
+        fn step(self, fs: &mut F) -> Step<Self, bool> {
+            let marker = fs.open(Path::new("marker"), OFlags::RDONLY, Mode::empty());
+            Step::Done(marker.is_ok())
+        }
+    }
+
+    fn furnish(start: usize, fs: &mut impl FileSystem) -> Result<(), Errno> {
+        if start == 1 {
+            fs.open(Path::new("marker"), OFlags::CREATE | OFlags::WRONLY, Mode::RUSR)?;
+        }
+        Ok(())
+    }
+
+    fn with_and_without() -> FsCase<Looks, Looks> {
+        let starts = ["no marker", "a marker"].into_iter().enumerate().map(|(start, name)| {
+            let mut world = SimFs::new();
+            furnish(start, &mut world).unwrap();
+            Start { name: name.to_owned(), world, processes: vec![Looks] }
+        });
+        let system = System::family(&["looks"], starts.collect())
+            .finally("sees-nothing", |state| !state.outputs().any(|seen| *seen));
+        let kernel = Furnished::family(|start, mut fs| furnish(start, &mut fs), |_| vec![Looks]);
+        FsCase::new(system, kernel)
+    }
+
+    #[test]
+    fn the_kernel_begins_as_the_schedule_says() {
+        let case = with_and_without();
+        for (start, name) in case.starts().into_iter().enumerate() {
+            let schedule = Schedule::from_start(start, Vec::new());
+            let compared = case.replay(&schedule, Threads::OneEach).unwrap();
+            assert!(compared.agrees(), "{compared:?}");
+            assert_eq!(compared.real.trace.start, Some(name));
+            let seen = format!("{:?}", start == 1);
+            assert_eq!(compared.real.trace.steps[0].output, Some(seen));
+            let broken = case.stress(start, 3).unwrap().violations;
+            assert_eq!(broken, [("sees-nothing".to_owned(), 3 * start)]);
+        }
+        let gone = PlayError::NoSuchStart { start: 2, starts: 2 };
+        let schedule = Schedule::from_start(2, Vec::new());
+        let replayed = case.replay(&schedule, Threads::One);
+        assert!(matches!(replayed, Err(CaseError::Play(error)) if error == gone));
+        let stressed = case.stress(2, 1);
+        assert!(matches!(stressed, Err(CaseError::Play(error)) if error == gone));
+    }
+}

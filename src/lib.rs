@@ -87,9 +87,9 @@ pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
 pub mod store;
-pub mod writer;
 #[cfg(feature = "command")]
 pub mod survey;
+pub mod writer;
 
 pub use process::{Process, Step, run};
 

@@ -2,14 +2,16 @@
 //! ones, and on a harness that misses schedules and must be found out.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use toctou::check::{
-    AnyLimits, Bound, Checker, Disagreement, Engine, GraphOptions, Interleavings, LoomOptions,
-    Progress, Recorder, Report, ShuttleMode, System, Verdict, audit,
+    AnyLimits, Bound, Checker, Disagreement, Engine, GraphOptions, Interleavings, Local,
+    LoomOptions, Progress, PropertyKind, Recorder, Report, Schedule, ShuttleMode, Start, System,
+    Verdict, audit,
 };
 use toctou::{Process, Step};
 
@@ -223,8 +225,7 @@ fn clients_of_two_kinds_have_names_of_their_own() {
 #[test]
 fn a_schedule_for_nobody_is_refused_in_words() {
     let nobody = System::<u8, LooksThenTakes>::new(0);
-    let error =
-        nobody.play(&toctou::check::Schedule::of(vec![0])).err().expect("there is no actor 0");
+    let error = nobody.play(&Schedule::of(vec![0])).err().expect("there is no actor 0");
     assert_eq!(error.to_string(), "step 1 names actor 0, and there are only 0");
 }
 
@@ -458,9 +459,14 @@ fn tabled(
     table: &Arc<Vec<Entry>>,
     other: &Arc<Vec<Entry>>,
 ) -> System<usize, Tabled> {
-    System::new(0)
+    let system = System::new(0)
         .clients(clients, Tabled { table: table.clone(), place: 0 })
-        .actor("other", Tabled { table: other.clone(), place: 0 })
+        .actor("other", Tabled { table: other.clone(), place: 0 });
+    claims(system)
+}
+
+fn claims(system: System<usize, Tabled>) -> System<usize, Tabled> {
+    system
         .at_most(1, "one-from-each-world", |local| local.output().copied())
         .always("not-all-in-the-middle", |state| {
             !state.locals().all(|local| local.output().is_none() && *state.world() == 2)
@@ -534,4 +540,210 @@ fn a_negative_control_passes_only_where_the_property_breaks() {
     let report = race(2).assert_breaks("one-taker");
     assert_eq!(report.finding("one-taker").and_then(|f| f.violating.clone()), Some(4u32.into()));
     assert!(std::panic::catch_unwind(|| race(1).assert_breaks("one-taker")).is_err());
+}
+
+fn three(starts: Vec<Start<usize, Tabled>>) -> System<usize, Tabled> {
+    claims(System::family(&["client 1", "client 2", "other"], starts))
+}
+
+/// Random ways to begin, the first of them there twice, and last one that the first leads to, so
+/// that it is known when its turn comes.
+fn ways() -> impl Strategy<Value = Vec<Start<usize, Tabled>>> {
+    let way = (tables(), tables(), 0..WORLDS).prop_map(|(table, other, world)| {
+        let process = |table: &Arc<Vec<Entry>>| Tabled { table: table.clone(), place: 0 };
+        let processes = vec![process(&table), process(&table), process(&other)];
+        Start { name: format!("world {world}"), world, processes }
+    });
+    prop::collection::vec(way, 1..4).prop_map(|mut starts| {
+        starts.push(starts[0].clone());
+        let first = three(vec![starts[0].clone()]);
+        let played = first.play(&Schedule::of(vec![0])).expect("an actor can always be tried");
+        if let Local::Running(stepped) = &played.locals[0] {
+            let mut processes = starts[0].processes.clone();
+            processes[0] = stepped.clone();
+            starts.push(Start { name: "a step on".into(), world: played.world, processes });
+        }
+        starts
+    })
+}
+
+#[test]
+fn a_system_that_begins_in_several_ways_is_all_of_them_together() {
+    let mut runner =
+        TestRunner::new(Config { cases: 50, failure_persistence: None, ..Config::default() });
+    let (later, violations, proofs) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    runner
+        .run(&ways(), |starts| {
+            let reports = opinions(&Checker::new(three(starts.clone())));
+            assert_agreement(&reports);
+            for report in &reports {
+                prop_assert_eq!(report.starts, starts.len() as u64, "{}", report.mode);
+            }
+            let alone: Vec<_> = starts.iter().map(|start| three(vec![start.clone()])).collect();
+            let mut ends = HashSet::new();
+            for system in &alone {
+                system.interleavings(&mut |schedule| {
+                    let end = system.play(schedule).expect("one of its own");
+                    ends.insert((end.world, end.locals));
+                    true
+                });
+            }
+            prop_assert_eq!(reports[0].outcomes.as_ref().map(|set| set.len()), Some(ends.len()));
+            let alone: Vec<_> = alone
+                .into_iter()
+                .map(|system| Checker::new(system).graph(&GraphOptions::default()))
+                .collect();
+            let number = |report: &Report| match &report.interleavings {
+                Interleavings::Exactly(number) => number.clone(),
+                other => panic!("every execution ends: {other:?}"),
+            };
+            prop_assert_eq!(number(&reports[0]), alone.iter().map(number).sum());
+            for finding in &reports[0].findings {
+                let alone: Vec<_> =
+                    alone.iter().filter_map(|report| report.finding(&finding.property)).collect();
+                let shown =
+                    if finding.kind == PropertyKind::Reachable { "holds" } else { "violated" };
+                let some = alone.iter().any(|finding| finding.verdict.word() == shown);
+                prop_assert_eq!(finding.verdict.word() == shown, some, "{}", finding.property);
+                // A shortest one, from the first start that has one as short.
+                let schedules = alone.iter().enumerate().filter_map(|(start, finding)| {
+                    Some((finding.verdict.schedule()?.turns.len(), start))
+                });
+                let found = finding.verdict.schedule();
+                let found = found.map(|schedule| (schedule.turns.len(), schedule.start));
+                prop_assert_eq!(found, schedules.min(), "{}", finding.property);
+                let violating = alone.iter().filter_map(|finding| finding.violating.clone()).sum();
+                prop_assert_eq!(finding.violating.clone().unwrap_or_default(), violating);
+                count(&later, found.is_some_and(|(_, start)| start > 0));
+            }
+            count(&violations, verdict(&reports[0], "one-from-each-world").word() == "violated");
+            count(&proofs, verdict(&reports[0], "one-from-each-world").word() == "holds");
+            Ok(())
+        })
+        .unwrap();
+    assert!(later.get() > 10 && violations.get() > 10 && proofs.get() > 3);
+}
+
+/// Fifty ways to begin, in one of which there is something to race for.
+fn one_of_fifty() -> System<u8, LooksThenTakes> {
+    let way = |taken: u8| Start {
+        name: format!("{taken} taken; both clients are about to look"),
+        world: (taken + 33) % 50,
+        processes: vec![LooksThenTakes::Looks; 2],
+    };
+    System::family(&["client 1", "client 2"], (0..50).map(way).collect()).at_most(
+        1,
+        "one-taker",
+        |local| local.output().filter(|took| **took).map(|_| ()),
+    )
+}
+
+#[test]
+fn what_breaks_in_one_of_fifty_ways_to_begin_is_found_and_its_start_named() {
+    let checker = Checker::new(one_of_fifty());
+    let reports = opinions(&checker);
+    assert_agreement(&reports);
+    for report in &reports {
+        let Verdict::Violated(Some(schedule)) = verdict(report, "one-taker") else {
+            panic!("{}: {report:?}", report.engine);
+        };
+        assert_eq!((schedule.start, schedule.turns.len()), (17, 4), "{}", report.engine);
+    }
+    let schedule = verdict(&reports[0], "one-taker").schedule().expect("it is violated");
+    assert_eq!(schedule.to_string(), "17: [0, 1, 0, 1]");
+    let told = checker.system().play(schedule).expect("one of its own").trace.to_string();
+    assert_eq!(told.lines().next(), Some("17 taken; both clients are about to look"));
+    let mut walked = 0;
+    checker.system().interleavings(&mut |schedule| {
+        walked += 1;
+        assert!(checker.system().play(schedule).is_ok());
+        true
+    });
+    // Two looks in vain in either order; the race has six.
+    assert_eq!(walked, 49 * 2 + 6);
+    assert_eq!(reports[0].interleavings.to_string(), walked.to_string());
+}
+
+#[test]
+#[should_panic(
+    expected = "soonest by 17: [0, 1, 0, 1]:\n\n17 taken; both clients are about to look\n"
+)]
+fn a_proof_that_fails_names_the_start() {
+    one_of_fifty().assert_holds();
+}
+
+#[test]
+fn bounds_are_for_all_starts_together() {
+    let checker = Checker::new(one_of_fifty());
+    let loom = checker.loom(&LoomOptions { max_executions: 64, ..LoomOptions::default() });
+    assert!(matches!(loom.bound, Some(Bound::Executions(64..128))), "{:?}", loom.bound);
+    let shuttle = checker.shuttle(ShuttleMode::DepthFirst { max_executions: 64 });
+    assert_eq!(shuttle.bound, Some(Bound::Executions(64)));
+    let random = checker.shuttle(ShuttleMode::Random { executions: 20, seed: 1 });
+    assert_eq!(random.bound, Some(Bound::Sampled(20)));
+    for report in [loom, shuttle, random] {
+        assert!(report.starts < 50, "{}: {}", report.mode, report.starts);
+        assert_eq!(verdict(&report, "deadlock-free").word(), "unfinished");
+    }
+}
+
+#[test]
+fn any_number_takes_clients_however_the_system_begins() {
+    let with = |worlds: std::ops::Range<u8>| {
+        let start = |world| Start { name: format!("{world} taken"), world, processes: Vec::new() };
+        let system = System::family(&[], worlds.map(start).collect())
+            .clients(1, LooksThenTakes::Looks)
+            .at_most(1, "one-taker", |local| local.output().filter(|took| **took).map(|_| ()));
+        Checker::new(system).any(&AnyLimits { max_configurations: 100 })
+    };
+    assert_eq!(verdict(&with(1..4), "one-taker").word(), "holds");
+    assert_eq!(verdict(&with(0..1), "one-taker").word(), "violated");
+    assert_eq!(
+        Checker::new(one_of_fifty()).any(&AnyLimits::default()).bound,
+        Some(Bound::NoClients)
+    );
+}
+
+#[test]
+fn a_schedule_is_read_as_it_is_written() {
+    for schedule in [
+        Schedule::default(),
+        Schedule::of(vec![0, 1, 1, 0]),
+        Schedule::from_start(7, vec![0, 12]),
+        Schedule::from_start(2_000, Vec::new()),
+    ] {
+        assert_eq!(schedule.to_string().parse(), Ok(schedule));
+    }
+    assert_eq!(" 7 :0 1".parse(), Ok(Schedule::from_start(7, vec![0, 1])));
+    assert_eq!("0: [1]".parse(), Ok(Schedule::of(vec![1])));
+    let refused = |text: &str| text.parse::<Schedule>().expect_err(text).to_string();
+    assert_eq!(
+        refused("x: [0]"),
+        "`x` is not a start's index; a schedule from start 7 looks like 7: [0, 1, 1, 0]"
+    );
+    assert_eq!(
+        refused("7: [y]"),
+        "`y` is not an actor's index; a schedule looks like [0, 1, 1, 0]"
+    );
+}
+
+#[test]
+fn a_schedule_from_a_start_that_is_not_there_is_refused_in_words() {
+    let error = one_of_fifty().play(&Schedule::from_start(50, vec![0])).err();
+    let told = error.map(|error| error.to_string());
+    let expected = "the schedule begins with start 50, and there are only 50 (0 to 49)";
+    assert_eq!(told.as_deref(), Some(expected));
+}
+
+#[test]
+#[should_panic(expected = "a system begins in one way at least")]
+fn a_system_that_cannot_begin_is_refused() {
+    let _ = System::<u8, LooksThenTakes>::family(&[], Vec::new());
+}
+
+#[test]
+#[should_panic(expected = "start `alone` has 1 processes for 2 actors")]
+fn a_start_without_a_process_for_every_actor_is_refused() {
+    let alone = Start { name: "alone".into(), world: 0, processes: vec![LooksThenTakes::Looks] };
+    let _ = System::family(&["client 1", "client 2"], vec![alone]);
 }

@@ -119,6 +119,8 @@ pub enum Action {
     Move,
     /// Exchanges the writer's temporary file with T; who may list the directory can guess its name.
     Steal,
+    /// Exchanges it with a directory of the attacker's.
+    StealForDirectory,
     /// Moves P's directory away.
     MoveParent,
     /// Makes P's directory a symbolic link to the victim's home.
@@ -139,6 +141,7 @@ impl fmt::Display for Action {
             Action::Open => "open P",
             Action::Move => "move P away",
             Action::Steal => "swap temporary and T",
+            Action::StealForDirectory => "swap temporary and D/",
             Action::MoveParent => "move out/ away",
             Action::LinkParentHome => "symlink out/ → home/",
             Action::LinkParentOwn => "symlink out/ → evil/",
@@ -169,9 +172,10 @@ impl Action {
             Action::Link => fs.link("evil/T", path)?,
             Action::Open => return fs.open(path, OFlags::RDONLY, Mode::empty()).map(Some),
             Action::Move => fs.rename(path, "evil/loot")?,
-            Action::Steal => {
+            Action::Steal | Action::StealForDirectory => {
+                let own = if self == Action::Steal { "evil/T" } else { "evil/D" };
                 let temporary = Path::new(layout.directory()).join(TEMPORARY);
-                fs.rename_with(&temporary, "evil/T", RenameFlags::EXCHANGE)?;
+                fs.rename_with(&temporary, own, RenameFlags::EXCHANGE)?;
             }
             Action::MoveParent => fs.rename("tmp/out", "tmp/away")?,
             Action::LinkParentHome => fs.symlink(Path::new("../home"), "tmp/out")?,

@@ -108,6 +108,7 @@ impl Layout {
                 Action::Open,
                 Action::Move,
                 Action::Steal,
+                Action::StealForDirectory,
             ],
             Layout::Parent => &[
                 Action::MoveParent,
@@ -318,12 +319,7 @@ fn system(
 
 /// Makes the world as everybody finds it. Every world has as many inodes, T's being the first that
 /// is a file.
-fn furnish<F: Users>(
-    fs: &mut F,
-    setting: Setting,
-    cast: Cast,
-    first: First,
-) -> Result<(), Errno> {
+fn furnish<F: Users>(fs: &mut F, setting: Setting, cast: Cast, first: First) -> Result<(), Errno> {
     let before = fs.act_as(cast.root.with_umask(Mode::empty()))?;
     let made = furnished(fs, setting, cast, first);
     fs.act_as(before)?;
@@ -346,6 +342,7 @@ fn furnished<F: Users>(
     }
     fs.act_as(cast.attacker)?;
     fs.mkdir("evil", readable)?;
+    fs.mkdir("evil/D", everybody)?;
     file(fs, "evil/T", Mode::from_bits_retain(0o666), TARGET)?;
     fs.act_as(cast.victim)?;
     fs.mkdir("home", Mode::RWXU)?;
@@ -358,6 +355,7 @@ fn furnished<F: Users>(
         // A world with as many inodes, that is without a file at P.
         (First::Nothing, _) => {
             file(fs, path, PRIVATE, OLD)?;
+            fs.act_as(cast.root)?;
             fs.unlink(path)?;
         }
         (First::VictimsFile, _) => file(fs, path, PRIVATE, OLD)?,
@@ -416,6 +414,7 @@ fn victim<File>(programs: Programs, setting: Setting, cast: Cast) -> As<Victim<F
         temporary: PathBuf::from(TEMPORARY),
         bytes: SECRET.to_vec(),
         mode: PRIVATE,
+        owner: cast.victim.uid,
         replace: setting.force,
     };
     let uid = cast.victim.uid;

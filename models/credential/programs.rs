@@ -32,13 +32,7 @@ pub(super) const LSTAT_THEN_CREATE: Programs = {
 };
 
 pub(super) const LSTAT_THEN_WRITE: Programs = Programs {
-    new: &[
-        Op::LookForLink,
-        Op::Access,
-        Op::Create(TRUNCATING),
-        Op::Write,
-        Op::SetModeOfPath,
-    ],
+    new: &[Op::LookForLink, Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
     force: &[Op::LookForLink, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
 };
 
@@ -59,15 +53,12 @@ pub(super) const TEMPORARY_THEN_RENAME: Programs = Programs {
 };
 
 pub(super) const ANCHORED: Programs = {
-    const ANCHOR: Op = Op::Anchor(
-        OFlags::DIRECTORY,
-        ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS),
-    );
+    const ANCHOR: Op =
+        Op::Anchor(OFlags::DIRECTORY, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS));
     Programs {
         new: &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
         force: &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
     }
 };
 
-pub(super) const LINK_OR_EXCHANGE: Programs =
-    Programs { new: writer::NEW, force: writer::REPLACE };
+pub(super) const LINK_OR_EXCHANGE: Programs = Programs { new: writer::NEW, force: writer::REPLACE };

@@ -4,7 +4,6 @@ use super::actors::{Actor, Seen, Told};
 use super::{Cast, OLD, PRECIOUS, SECRET, TARGET};
 use crate::check::{Local, State, System};
 use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
-use crate::writer::Outcome;
 
 type Simulated = Actor<SimFile>;
 pub(super) type CredentialSystem = System<SimFs, Simulated>;
@@ -92,9 +91,7 @@ pub(super) fn claimed(
     if force {
         return system;
     }
-    system.reaches("it-is-refused", |local| {
-        matches!(local, Local::Done(Told::Not(Outcome::Exists | Outcome::IsSymlink)))
-    })
+    system.reaches("it-is-refused", |local| matches!(local, Local::Done(Told::Not(_))))
 }
 
 fn told(state: &CredentialState<'_>, such: impl Fn(&Told) -> bool) -> bool {

@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::actors::{Action, Victim};
 use super::Layout;
+use super::actors::{Action, Victim};
 use crate::fs::{As, SimFile, SimFs, User, Users};
 use crate::{Process, Step};
 

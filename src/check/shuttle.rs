@@ -96,7 +96,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             | ShuttleMode::Pct { executions: wanted, seed, .. } => {
                 for start in 0..starts {
                     // As evenly as they can be shared out.
-                    let share = wanted * (start + 1) / starts - wanted * start / starts;
+                    let share = wanted / starts + usize::from(start < wanted % starts);
                     let seed = seed.wrapping_add(start as u64);
                     executions += match mode {
                         // PCT panics where nothing is concurrent.

@@ -28,7 +28,7 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
         Rows::Table => {
             out.say(&table::tables(&survey))?;
             out.line("")?;
-            let attacks = attacks::attacks(&survey, &|_| None);
+            let attacks = attacks::attacks(&survey, &|example| survey.start(example));
             if !asked.targets.is_empty() && !attacks.is_empty() {
                 out.say(&attacks)?;
                 out.line("")?;

@@ -35,6 +35,9 @@ pub struct Row {
     pub outcomes: Option<usize>,
     /// Whether every execution was accounted for.
     pub exhaustive: bool,
+    /// How that schedule begins; left out where there is only one way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// The counterexample, or the witness of a `reachable`.
     pub schedule: Option<Vec<usize>>,
     /// Time the engine took, for all properties together.
@@ -114,6 +117,8 @@ fn of_system(system: &Checked) -> Vec<Row> {
 }
 
 fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
+    let schedule = finding.verdict.schedule();
+    let many = (system.starts.len() > 1).then_some(&system.starts);
     Row {
         model: system.subject.model.name(),
         variant: system.subject.variant.name,
@@ -131,7 +136,8 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         outcomes: report.outcomes.as_ref().map(|outcomes| outcomes.len()),
         // An engine may have looked at all there is and yet not decide this property.
         exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
-        schedule: finding.verdict.schedule().map(|schedule| schedule.turns.clone()),
+        start: schedule.and_then(|schedule| many?.get(schedule.start).cloned()),
+        schedule: schedule.map(|schedule| schedule.turns.clone()),
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }
 }

@@ -82,6 +82,8 @@ pub struct Checked {
     pub subject: Subject,
     /// How large: how many clients, for most models.
     pub size: usize,
+    /// How the ways in which it may begin are called.
+    pub starts: Vec<String>,
     /// What each engine found; the state graph may be there twice, with and without symmetry.
     pub reports: Vec<Report>,
     /// Where engines contradict one another.
@@ -124,6 +126,14 @@ impl Survey {
     /// The systems of one variant in one scenario, smallest first.
     pub fn of(&self, subject: &Subject) -> impl Iterator<Item = &Checked> {
         self.systems.iter().filter(move |system| system.subject.is(subject))
+    }
+
+    /// How the start of an example is called, where there are several.
+    pub fn start(&self, example: &Example) -> Option<String> {
+        let schedule = example.schedule.as_ref()?;
+        let system = self.of(&example.subject).find(|system| system.size == example.size)?;
+        let name = system.starts.get(schedule.start)?;
+        (system.starts.len() > 1).then(|| name.clone())
     }
 
     /// Each variant in each scenario, once.

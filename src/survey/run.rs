@@ -117,6 +117,7 @@ impl Plan {
         threads: Option<usize>,
     ) -> Option<Checked> {
         let case = subject.case(size)?;
+        let starts = case.starts();
         let (mut reports, left_out) = match &self.engines {
             Some(engines) => (asked_for(&*case, size, engines, threads), Vec::new()),
             None => within(&Budget::USUAL, &*case, size, threads),
@@ -132,7 +133,7 @@ impl Plan {
         reports.sort_by_key(|report| report.engine);
         let disagreements = audit(&reports);
         let mismatches = compare(subject.variant, subject.scenario.name, size, &reports);
-        Some(Checked { subject, size, reports, disagreements, mismatches, left_out })
+        Some(Checked { subject, size, starts, reports, disagreements, mismatches, left_out })
     }
 }
 
@@ -145,14 +146,9 @@ fn graph(case: &dyn Case, symmetry: bool, max_states: usize, threads: Option<usi
     }))
 }
 
-/// Whether there may be actors that are interchangeable: with one client there are none.
-fn has_symmetry(case: &dyn Case) -> bool {
-    case.actors().iter().any(|name| name == "client 2")
-}
-
 /// The graph with identical clients told apart, where that makes a difference and is not too large.
 fn told_apart(case: &dyn Case, clients: usize, threads: Option<usize>) -> Option<Report> {
-    let worth_it = has_symmetry(case) && clients <= APART_CLIENTS;
+    let worth_it = case.has_clients() && clients <= APART_CLIENTS;
     let report = worth_it.then(|| graph(case, false, APART_STATES, threads));
     report.filter(Report::exhaustive)
 }
@@ -186,7 +182,7 @@ fn asked_for(
             }
             Engine::Any => {}
             Engine::Loom => {
-                let counted = match has_symmetry(case) {
+                let counted = match case.has_clients() {
                     true => told_apart(case, size, threads),
                     false => Some(graph(case, true, APART_STATES, threads)),
                 };
@@ -208,7 +204,7 @@ fn within(
     let symmetric = graph(case, true, budget.graph_states, threads);
     let apart = told_apart(case, size, threads);
     // Without symmetry the one graph is the other.
-    let measure = if has_symmetry(case) { apart.as_ref() } else { Some(&symmetric) };
+    let measure = if case.has_clients() { apart.as_ref() } else { Some(&symmetric) };
     let measure = measure.filter(|report| report.exhaustive());
     let transitions = measure.and_then(|report| report.transitions).unwrap_or(u64::MAX);
     let mut reports = Vec::new();

@@ -8,8 +8,7 @@ pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd, Writing};
 use crate::fs::{OFlags, ResolveFlags};
 
 /// How P's directory is opened: once, through no link.
-const ANCHOR: Op =
-    Op::Anchor(OFlags::DIRECTORY.union(OFlags::PATH), ResolveFlags::NO_SYMLINKS);
+const ANCHOR: Op = Op::Anchor(OFlags::DIRECTORY.union(OFlags::PATH), ResolveFlags::NO_SYMLINKS);
 /// How a temporary file is made.
 const OWN: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW);
@@ -22,11 +21,13 @@ pub const NEW: &[Op] =
 pub const REPLACE: &[Op] = &[
     ANCHOR,
     Op::Look,
+    Op::PrivateDirectory,
     Op::CreateTemporary(OWN),
     Op::SetMode,
     Op::Identify,
     Op::Write,
     Op::Sync,
     Op::Exchange(Exchange::WHOLE),
+    Op::RemovePrivate,
     Op::Verify,
 ];

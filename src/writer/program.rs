@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::fs::{
     Access, At, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, ResolveFlags, Status,
+    Uid,
 };
 use crate::{Process, Step};
 
@@ -34,6 +35,10 @@ pub enum Op {
     Unlink,
     /// `open` of P. `EEXIST` ends with `Exists`, `ELOOP` with `IsSymlink`.
     Create(OFlags),
+    /// `mkdir` of a directory in P's directory, for its owner only; opens it, and makes sure that it
+    /// is what was made. The temporary name is then in there, and nobody else can touch it,
+    /// whatever becomes of the name of the directory. The three calls are three steps.
+    PrivateDirectory,
     /// `open` of a temporary name in P's directory that is this writer's own.
     CreateTemporary(OFlags),
     /// `O_TMPFILE`: a file without a name. Where the file system has none, a temporary one.
@@ -57,6 +62,8 @@ pub enum Op {
     Link,
     /// Puts the temporary in P's place without destroying a link that is there: see [`Exchange`].
     Exchange(Exchange),
+    /// `rmdir` of the private directory, which is empty by now.
+    RemovePrivate,
     /// `lstat` of P: ends with `NotPrivate` if it is not the file that was identified.
     Verify,
     /// `fsync` of P's directory.
@@ -110,6 +117,8 @@ pub struct Plan {
     pub bytes: Vec<u8>,
     /// The mode of the file.
     pub mode: Mode,
+    /// Who writes: a private directory has to be this user's.
+    pub owner: Uid,
     /// Whether what is there is replaced.
     pub replace: bool,
 }
@@ -117,7 +126,7 @@ pub struct Plan {
 impl Plan {
     /// P, from its directory if that is open.
     pub fn place<'w, File>(&'w self, directory: Option<&'w File>) -> Place<'w, File> {
-        Place { directory, plan: self }
+        Place { directory, private: None, plan: self }
     }
 }
 
@@ -173,6 +182,8 @@ pub struct Writing<File> {
     plan: Arc<Plan>,
     at: Stage,
     directory: Option<File>,
+    /// The private directory, once it is open.
+    private: Option<File>,
     file: Option<File>,
     written: usize,
     /// Something was seen at P.
@@ -181,6 +192,8 @@ pub struct Writing<File> {
     named: bool,
     /// The file was made at P itself.
     made: bool,
+    /// A private directory was made.
+    furnished: bool,
     /// Device and inode.
     identity: Option<(u64, u64)>,
 }
@@ -198,8 +211,14 @@ enum Stage {
     Explaining,
     /// `Link` succeeded at this position: the temporary name goes.
     Unnaming(usize),
+    /// Opening the private directory that the operation at this position made.
+    Entering(usize),
+    /// Looking whether it is what was made.
+    Inspecting(usize),
     /// Removing the temporary name, to end so.
     Ending(Outcome),
+    /// Removing the private directory, to end so; whether the temporary name is still there.
+    Leaving(Outcome, bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -221,11 +240,13 @@ impl<File> Writing<File> {
             plan: Arc::new(plan),
             at: Stage::At(0),
             directory: None,
+            private: None,
             file: None,
             written: 0,
             seen: false,
             named: false,
             made: false,
+            furnished: false,
             identity: None,
         };
         writing.skip();
@@ -238,13 +259,13 @@ impl<File> Writing<File> {
     }
 
     fn place(&self) -> Place<'_, File> {
-        self.plan.place(self.directory.as_ref())
+        Place { private: self.private.as_ref(), ..self.plan.place(self.directory.as_ref()) }
     }
 
     /// What is left behind by ending here.
     fn left(&self) -> Left {
         match () {
-            () if self.named => Left::Temporary,
+            () if self.named || self.furnished => Left::Temporary,
             () if self.made => Left::Part,
             () => Left::Nothing,
         }
@@ -270,7 +291,8 @@ impl<File> Writing<File> {
         self.skip();
         match self.at {
             Stage::At(position) if position >= self.plan.program.len() => {
-                let left = if self.named { Left::Temporary } else { Left::Nothing };
+                let is_left = self.named || self.furnished;
+                let left = if is_left { Left::Temporary } else { Left::Nothing };
                 self.done(Outcome::Written, left)
             }
             _ => Step::Next(self),
@@ -290,6 +312,9 @@ impl<File> Writing<File> {
         if self.named {
             return self.goes_on(Stage::Ending(outcome));
         }
+        if self.furnished {
+            return self.goes_on(Stage::Leaving(outcome, false));
+        }
         let left = self.left();
         self.done(outcome, left)
     }
@@ -303,6 +328,7 @@ impl<File> Writing<File> {
 #[derive(Debug)]
 pub struct Place<'w, File> {
     directory: Option<&'w File>,
+    private: Option<&'w File>,
     plan: &'w Plan,
 }
 
@@ -313,6 +339,13 @@ impl<File: 'static> Place<'_, File> {
     }
 
     fn with_temporary<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
+        match self.private {
+            Some(private) => call(At::new(Some(private), &self.plan.temporary)),
+            None => self.named(&self.plan.temporary, call),
+        }
+    }
+
+    fn with_private<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
         self.named(&self.plan.temporary, call)
     }
 
@@ -379,13 +412,29 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
                 let named = !matches!(removed, Ok(()) | Err(Errno::NOENT));
                 Writing { named, ..self }.goes_on(Stage::At(position + 1))
             }
+            Stage::Entering(position) => {
+                let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+                match self.place().with_private(|at| fs.open(at, flags, Mode::empty())) {
+                    Ok(private) => {
+                        let private = Some(private);
+                        Writing { private, ..self }.goes_on(Stage::Inspecting(position))
+                    }
+                    Err(errno) => self.fails("open", errno),
+                }
+            }
+            Stage::Inspecting(position) => self.inspect(position, fs),
             Stage::Ending(outcome) => {
                 let removed = self.place().with_temporary(|at| fs.unlink(at));
-                let left = match removed {
-                    Ok(()) | Err(Errno::NOENT) => Left::Nothing,
-                    Err(_) => Left::Temporary,
-                };
-                self.done(outcome, left)
+                let is_left = !matches!(removed, Ok(()) | Err(Errno::NOENT));
+                if self.furnished {
+                    return self.goes_on(Stage::Leaving(outcome, is_left));
+                }
+                self.done(outcome, if is_left { Left::Temporary } else { Left::Nothing })
+            }
+            Stage::Leaving(outcome, is_left) => {
+                let removed = self.place().with_private(|at| fs.rmdir(at));
+                let is_left = is_left || !matches!(removed, Ok(()) | Err(Errno::NOENT));
+                self.done(outcome, if is_left { Left::Temporary } else { Left::Nothing })
             }
         }
     }
@@ -409,8 +458,7 @@ impl<File: 'static> Writing<File> {
                 }
             }
             Op::Access => {
-                let found =
-                    self.place().with(|at| fs.access(at, Access::EXISTS, AtFlags::empty()));
+                let found = self.place().with(|at| fs.access(at, Access::EXISTS, AtFlags::empty()));
                 // Published code takes any error for "not there".
                 self.seen = found.is_ok();
                 if self.seen && !self.plan.replace {
@@ -450,9 +498,23 @@ impl<File: 'static> Writing<File> {
                     Err(errno) => self.fails("open", errno),
                 }
             }
+            Op::PrivateDirectory => {
+                match self.place().with_private(|at| fs.mkdir(at, Mode::RWXU)) {
+                    Ok(()) => {
+                        self.furnished = true;
+                        self.goes_on(Stage::Entering(position))
+                    }
+                    Err(errno) => self.fails("mkdir", errno),
+                }
+            }
+            Op::RemovePrivate => {
+                // What cannot be removed is told of in the end.
+                let removed = self.place().with_private(|at| fs.rmdir(at));
+                self.furnished = !matches!(removed, Ok(()) | Err(Errno::NOENT));
+                self.goes_on(next)
+            }
             Op::CreateTemporary(flags) => {
-                let opened =
-                    self.place().with_temporary(|at| fs.open(at, flags, OWNER_ONLY));
+                let opened = self.place().with_temporary(|at| fs.open(at, flags, OWNER_ONLY));
                 match opened {
                     Ok(file) => {
                         (self.file, self.named) = (Some(file), true);
@@ -463,8 +525,7 @@ impl<File: 'static> Writing<File> {
             }
             Op::CreateUnnamed(flags) => {
                 let unnamed = OFlags::TMPFILE | OFlags::WRONLY;
-                let opened =
-                    self.place().with_directory(|at| fs.open(at, unnamed, OWNER_ONLY));
+                let opened = self.place().with_directory(|at| fs.open(at, unnamed, OWNER_ONLY));
                 match opened {
                     Ok(file) => {
                         self.file = Some(file);
@@ -485,12 +546,10 @@ impl<File: 'static> Writing<File> {
                     Err(errno) => self.fails("fchmod", errno),
                 }
             }
-            Op::SetModeOfPath => {
-                match self.place().with(|at| fs.chmod(at, self.plan.mode)) {
-                    Ok(()) => self.goes_on(next),
-                    Err(errno) => self.fails("chmod", errno),
-                }
-            }
+            Op::SetModeOfPath => match self.place().with(|at| fs.chmod(at, self.plan.mode)) {
+                Ok(()) => self.goes_on(next),
+                Err(errno) => self.fails("chmod", errno),
+            },
             Op::Identify => {
                 let Some(file) = &mut self.file else { return self.fails("fstat", Errno::BADF) };
                 match fs.fstat(file) {
@@ -579,6 +638,23 @@ impl<File: 'static> Writing<File> {
                     Err(errno) => self.fails("fsync", errno),
                 }
             }
+        }
+    }
+
+    /// Whether the private directory is what was made: in a directory that all can write to,
+    /// somebody may have put another in its place.
+    fn inspect<F: FileSystem<File = File>>(
+        mut self,
+        position: usize,
+        fs: &mut F,
+    ) -> Step<Self, WriteEnd<File>> {
+        let Some(private) = &mut self.private else { return self.fails("fstat", Errno::BADF) };
+        match fs.fstat(private) {
+            Ok(status) if status.uid == self.plan.owner && !is_open_to_others(status.mode) => {
+                self.goes_on(Stage::At(position + 1))
+            }
+            Ok(_) => self.ends(Outcome::NotPrivate),
+            Err(errno) => self.fails("fstat", errno),
         }
     }
 
@@ -699,6 +775,10 @@ impl<File: 'static> Writing<File> {
             },
         }
     }
+}
+
+fn is_open_to_others(mode: Mode) -> bool {
+    mode.intersects(Mode::RWXG | Mode::RWXO)
 }
 
 /// The mode of a file that is not in its place yet.

@@ -22,7 +22,7 @@ use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Ve
 use super::{Checker, Schedule, Value};
 use crate::Process;
 use search::{Search, Stop};
-use tuple::Tuple;
+use tuple::{Few, Small, Tuple, Wide};
 
 /// The name of the property that every system has.
 pub(super) const DEADLOCK_FREE: &str = "deadlock-free";
@@ -74,8 +74,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let (steps, initial) = Steps::of(&self.system);
         let from = (&steps, &initial);
         let mut report = self
-            .graph_of::<u64>(from, options, threads)
-            .or_else(|| self.graph_of::<u128>(from, options, threads))
+            .graph_of::<Small>(from, options, threads)
+            .or_else(|| self.graph_of::<Wide>(from, options, threads))
+            .or_else(|| self.graph_of::<Few>(from, options, threads))
             .or_else(|| self.graph_of::<Box<[u32]>>(from, options, threads))
             .expect("a boxed slice holds codes of any size");
         report.elapsed = started.elapsed();
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn wide_states_are_counted_like_narrow_ones() {
-        // 14 actors do not fit a u128, 300 local states do not fit its 8 bits.
+        // 14 actors fit no integer, 300 local states only where there are few.
         let report = Checker::new(counting(14, 1)).graph(&GraphOptions::default());
         assert_eq!(report.states, Some(120), "multisets of 14 out of 3");
         let report = Checker::new(counting(2, 300)).graph(&GraphOptions::default());
@@ -280,7 +281,7 @@ mod tests {
     fn each_pair_of_world_and_process_is_stepped_once() {
         let (steps, initial) = Steps::of(&counting(9, 1));
         let system = counting(9, 1);
-        let mut search = Search::<_, _, u128>::new(&system, &steps, false, 1, 1);
+        let mut search = Search::<_, _, Wide>::new(&system, &steps, false, 1, 1);
         assert_eq!(search.run(&initial, usize::MAX), Stop::Complete);
         assert_eq!(search.states(), 3usize.pow(9));
         // Worlds 0 to 8 with a process that has not ended: at 0, or at 1.
