@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::Step;
     use crate::check::Start;
-    use crate::fs::Mode;
+    use crate::fs::{Mode, recorded_step};
     use std::path::Path;
 
     /// Looks whether the marker is there.
@@ -230,6 +230,7 @@ mod tests {
             Start { name: name.to_owned(), world, processes: vec![Looks] }
         });
         let system = System::family(&["looks"], starts.collect())
+            .described_by(recorded_step)
             .finally("sees-nothing", |state| !state.outputs().any(|seen| *seen));
         let kernel = Furnished::family(|start, mut fs| furnish(start, &mut fs), |_| vec![Looks]);
         FsCase::new(system, kernel)

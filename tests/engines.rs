@@ -614,14 +614,14 @@ fn a_system_that_begins_in_several_ways_is_all_of_them_together() {
                 prop_assert_eq!(found, schedules.min(), "{}", finding.property);
                 let violating = alone.iter().filter_map(|finding| finding.violating.clone()).sum();
                 prop_assert_eq!(finding.violating.clone().unwrap_or_default(), violating);
+                count(&violations, finding.verdict.word() == "violated");
+                count(&proofs, finding.verdict == Verdict::Holds(None));
                 count(&later, found.is_some_and(|(_, start)| start > 0));
             }
-            count(&violations, verdict(&reports[0], "one-from-each-world").word() == "violated");
-            count(&proofs, verdict(&reports[0], "one-from-each-world").word() == "holds");
             Ok(())
         })
         .unwrap();
-    assert!(later.get() > 10 && violations.get() > 10 && proofs.get() > 3);
+    assert!(later.get() > 10 && violations.get() > 10 && proofs.get() > 10);
 }
 
 /// Fifty ways to begin, in one of which there is something to race for.

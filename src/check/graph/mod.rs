@@ -206,7 +206,7 @@ fn finding(
 mod tests {
     use super::*;
     use crate::Step;
-    use crate::check::System;
+    use crate::check::{Start, System};
 
     /// Counts to `goal` on its own, then adds one to the world.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -264,6 +264,29 @@ mod tests {
         assert_eq!(one(1), one(2));
         assert_eq!(one(1), one(5));
         assert_eq!(one(1).0, Some(19u64.pow(4)));
+    }
+
+    #[test]
+    fn every_number_of_threads_finds_the_same_start() {
+        let start = |world| Start {
+            name: format!("from {world}"),
+            world,
+            processes: vec![Counting { at: 0, goal: 17 }; 4],
+        };
+        let one = |threads| {
+            let names = ["first", "second", "third", "fourth"];
+            let system = System::family(&names, [0, 3, 1].map(start).into())
+                .always("never-5", |state| *state.world() != 5);
+            let options = GraphOptions { threads: Some(threads), ..Default::default() };
+            let report = Checker::new(system).graph(&options);
+            let schedule = report.finding("never-5").unwrap().verdict.schedule().cloned();
+            (schedule.unwrap(), report.states, report.interleavings.to_string())
+        };
+        let found = one(1);
+        // From 3 two of them get there, from 1 it takes all four.
+        assert_eq!((found.0.start, found.0.turns.len()), (1, 36));
+        assert_eq!(found, one(2));
+        assert_eq!(found, one(5));
     }
 
     #[test]
