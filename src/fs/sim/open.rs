@@ -72,7 +72,7 @@ impl SimFs {
         mode: Mode,
         resolve: ResolveFlags,
     ) -> Result<SimFile, Errno> {
-        let is_writing = flags.intersects(OFlags::RWMODE | OFlags::TRUNC);
+        let is_writing = flags.intersects(OFlags::RWMODE);
         let is_tmpfile = flags.contains(TMPFILE_BIT);
         if flags.contains(OFlags::CREATE | OFlags::DIRECTORY)
             || (is_tmpfile && (!flags.contains(OFlags::DIRECTORY) || !is_writing))
