@@ -33,10 +33,10 @@ static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         leak("./".repeat(2048)),
     ];
     weigh(&[
-        (60, &["a", "b", "d", "t/a", "t/l"]),
-        (35, &["l", "t", "t/b", "d/a", "t/d", "m"]),
-        (20, &["e", "d/b", "d/e", "d/l", "e/a", "l/a", "t/d/a"]),
-        (8, &["d/e/a", "e/d", "a/b", "m/a", "t/l/a", "l/l", "m/m"]),
+        (100, &["a", "t/a", "t/l", "l"]),
+        (50, &["d/a", "d", "b", "t", "t/b"]),
+        (12, &["e", "d/b", "d/e", "e/a", "l/a", "t/d", "m", "t/n"]),
+        (6, &["d/e/a", "e/d", "a/b", "m/a", "t/l/a", "l/l", "t/d/a", "d/l"]),
         (4, &[".", "d/.", "d/..", "d/../a", "./a", "a/", "b/", "d/", "e/", "d/e/", "d//a", "l/"]),
         (3, &["t/l/", "l/..", "l/.", "m/", "l/../a", "t/../l", "t/"]),
         (1, &["", "/", "/a", "..", "../a", "d/../..", "a/.", "a/..", "b/../d", "./", "././"]),
@@ -48,8 +48,8 @@ static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 /// What links say that lead to what is below them.
 static DOWNWARD: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     weigh(&[
-        (12, &["a", "b", "d", "t", "l", "m", "e"]),
-        (6, &["d/a", "t/a", "t/l", "d/l", "no", "t/d", "d/e"]),
+        (12, &["a", "d", "t", "l"]),
+        (6, &["b", "d/a", "t/a", "t/l", "no", "m", "t/d", "d/e"]),
         (3, &["a/", "d/", "l/", "no/a", "no/", "l/a", "m/a", "a/b"]),
         (1, &["", "d//a", leak("x".repeat(256)), leak("d/".repeat(2047)), "a\0"]),
     ])
@@ -93,14 +93,14 @@ fn spot() -> impl Strategy<Value = Spot> {
 
 /// A place that more likely is a file's, or a link's.
 fn file() -> impl Strategy<Value = Spot> {
-    const FILES: [&str; 8] = ["a", "b", "d/a", "t/a", "t/l", "l", "t/b", "m"];
-    let path = prop_oneof![4 => select(&FILES[..]), 1 => any_path()];
+    const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "a"];
+    let path = prop_oneof![6 => select(&FILES[..]), 1 => any_path()];
     (from(), path).prop_map(|(from, path)| Spot(from, path))
 }
 
 /// A place that more likely is a directory's.
 fn directory() -> impl Strategy<Value = Spot> {
-    const DIRECTORIES: [&str; 5] = ["d", "e", "d/e", "t/d", "t"];
+    const DIRECTORIES: [&str; 6] = ["d", "t", "e", "d/e", "t/d", "d"];
     let path = prop_oneof![4 => select(&DIRECTORIES[..]), 1 => any_path()];
     (from(), path).prop_map(|(from, path)| Spot(from, path))
 }
@@ -337,7 +337,7 @@ fn beginning(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     };
     let lock = |slot| Just(Call::Flock(slot, FlockOperation::LockShared));
     let open = |slot, path: &'static str, flags| Just(Call::Open(slot, path.into(), flags, 0));
-    let anchor_mode = select(&[0o777, 0o755, 0o1777, 0o2777][..]);
+    let anchor_mode = select(&[0o777, 0o777, 0o777, 0o1777, 0o2777, 0o755][..]);
     let ops = vec![
         by(Just(Who::Root), anchor_mode.prop_map(|mode| Call::Chmod(".".into(), mode))),
         by(
@@ -363,8 +363,8 @@ fn beginning(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
         by(who(), open(1, "d", OFlags::DIRECTORY)),
     ];
     let kept = vec![
-        0.8, 0.8, 0.7, 0.5, 0.3, 0.6, 0.4, 0.6, 0.3, 0.4, 0.5, 0.6, 0.3, 0.2, 0.2, 0.2, 0.2, 0.3,
-        0.3,
+        0.98, 0.95, 0.9, 0.5, 0.3, 0.9, 0.4, 0.85, 0.3, 0.6, 0.8, 0.8, 0.3, 0.2, 0.2, 0.2, 0.2,
+        0.2, 0.2,
     ];
     let kept: Vec<_> = kept.into_iter().map(weighted).collect();
     (ops, kept).prop_map(|(ops, kept)| {
