@@ -90,8 +90,7 @@ impl SimFs {
         Ok(number)
     }
 
-    /// Adds an inode of the caller's and enters it as `name` in `directory`. In a set-group-ID
-    /// directory it belongs to the directory's group (`inode_init_owner`).
+    /// Adds an inode of the caller's and enters it as `name` in `directory`.
     fn create(
         &mut self,
         directory: Ino,
@@ -99,24 +98,30 @@ impl SimFs {
         mode: Mode,
         body: Body,
     ) -> Result<Ino, Errno> {
-        let mut inode = Inode::new(&self.user, mode, body);
-        self.inherit(directory, &mut inode)?;
+        let inode = self.made_in(directory, mode, body)?;
         let number = self.add(inode)?;
         self.enter(directory, name, Some(number))?;
         Ok(number)
     }
 
-    fn inherit(&self, directory: Ino, inode: &mut Inode) -> Result<(), Errno> {
+    /// `vfs_prepare_mode`, `inode_init_owner`: an inode of the caller's. In a set-group-ID directory
+    /// it belongs to the directory's group, whose set-group-ID program only its members make; that
+    /// is seen before the umask is applied.
+    fn made_in(&self, directory: Ino, mode: Mode, body: Body) -> Result<Inode, Errno> {
+        let mut inode = Inode::new(&self.user, mode, body);
         let directory = self.inode(directory)?;
         if directory.mode.contains(Mode::SGID) {
             inode.gid = directory.gid;
             if inode.is_directory() {
                 inode.mode |= Mode::SGID;
             } else if inode.mode.contains(Mode::SGID | Mode::XGRP) {
-                inode.mode = self.changed_mode(inode, inode.mode);
+                inode.mode = self.changed_mode(&inode, inode.mode);
             }
         }
-        Ok(())
+        if !inode.is_symlink() {
+            inode.mode = inode.mode.difference(self.user.umask);
+        }
+        Ok(inode)
     }
 
     /// Makes `name` in `directory` stand for `inode`, or for nothing.

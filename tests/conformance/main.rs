@@ -1,62 +1,46 @@
-//! The simulated file system has the kernel's answers: random sequences of operations are performed
-//! in both, and each answer and the tree that is left have to be the same. The kernel is the judge.
+//! The simulated file system has the kernel's answers: random sequences of operations by several
+//! users are performed in both, and each answer and the tree that is left have to be the same. The
+//! kernel is the judge.
 //!
-//! `TOCTOU_CONFORMANCE_CASES` sets how many sequences are tried on the memory file system.
+//! Run as root it has several users, and links that lead anywhere; else one user, and links to
+//! below. `TOCTOU_CONFORMANCE_CASES` sets how many sequences are tried on the memory file system.
+//! `TOCTOU_CONFORMANCE_SYSCTLS=1` lets it change the kernel's settings (and put them back).
 
+mod arena;
+mod generate;
 mod ops;
 mod surprises;
+mod tally;
 mod wrong;
 
-use std::path::{Path, PathBuf};
-use std::sync::Once;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, io, thread};
+use std::path::Path;
+use std::{env, io, thread};
 
-use ops::{KINDS, Op, Run, World, sequence};
+use arena::{Apart, Arena, Changed, Profile, Settings, apart, memory};
+use generate::sequence;
+use ops::{Answer, Cast, Op, Run, World};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-use rustix::fs::Mode;
-use tempfile::TempDir;
-use toctou::fs::{OsFs, SimFs, errno_name};
+use tally::Tally;
+use toctou::fs::{Protections, SimFs, errno_name};
 
 /// How many sequences are tried on the memory file system, unless the environment says otherwise.
-const CASES: usize = 40_000;
+const CASES: usize = 50_000;
 /// How many sequences are tried on the file system of the ordinary temporary directory.
 const CASES_ON_DISK: usize = 2_000;
-
-/// How often each kind of operation succeeded, and failed, over a whole run.
-#[derive(Default)]
-struct Tally([[AtomicUsize; 2]; KINDS.len()]);
-
-impl Tally {
-    fn count(&self, op: &Op, succeeded: bool) {
-        self.0[op.kind()][usize::from(!succeeded)].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Asserts that a run of `cases` sequences was no idle one: each kind of operation succeeded
-    /// often, and failed often where it can fail.
-    fn assert_varied(&self, cases: usize) {
-        for (kind, counts) in KINDS.iter().zip(&self.0) {
-            let [succeeded, failed] = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
-            println!("{kind:12} {succeeded:8} ok {failed:8} failed");
-            assert!(succeeded * 40 >= cases, "{kind} succeeded only {succeeded} times");
-            let never_fails = matches!(*kind, "fsync" | "close");
-            assert!(never_fails || failed * 40 >= cases, "{kind} failed only {failed} times");
-        }
-    }
-}
+/// How many sequences are tried under each combination of the kernel's settings.
+const CASES_A_SETTING: usize = 4_000;
 
 /// Performs `ops` in both worlds; where they disagree, says how.
 fn disagreement<A: World, B: World>(
-    simulated: A,
-    real: B,
+    mut simulated: A,
+    mut real: B,
     ops: &[Op],
     tally: &Tally,
 ) -> Option<String> {
-    let (mut simulated, mut real) = (Run::new(simulated), Run::new(real));
     for (index, op) in ops.iter().enumerate() {
         let (ours, theirs) = (simulated.perform(op), real.perform(op));
         if ours != theirs {
-            let tell = |answer: Option<Result<ops::Did, _>>| match answer {
+            let tell = |answer: Answer| match answer {
                 None => "nothing open".to_owned(),
                 Some(Ok(did)) => format!("{did:?}"),
                 Some(Err(errno)) => errno_name(errno).into_owned(),
@@ -65,49 +49,13 @@ fn disagreement<A: World, B: World>(
             return Some(format!("{index}: {op:?}: simulated {ours}, real {theirs}"));
         }
         if let Some(answer) = theirs {
-            tally.count(op, answer.is_ok());
+            tally.count(&op.call, answer.err());
         }
     }
-    match (simulated.world.tree(), real.world.tree()) {
+    match (simulated.tree(), real.tree()) {
         (Ok(ours), Ok(theirs)) if ours == theirs => None,
         (Ok(ours), Ok(theirs)) => Some(format!("simulated tree:\n{ours}real tree:\n{theirs}")),
         (ours, theirs) => Some(format!("trees: simulated {ours:?}, real {theirs:?}")),
-    }
-}
-
-/// A directory of mode 0700 for one sequence after the other.
-struct Arena {
-    folder: TempDir,
-    used: AtomicUsize,
-}
-
-impl Arena {
-    fn new(parent: &Path) -> io::Result<Self> {
-        static UMASK: Once = Once::new();
-        UMASK.call_once(|| {
-            rustix::process::umask(Mode::from_raw_mode(0o022));
-        });
-        let folder = tempfile::Builder::new().prefix("toctou-conformance-").tempdir_in(parent)?;
-        Ok(Arena { folder, used: AtomicUsize::new(0) })
-    }
-
-    /// Runs `body` in a world that is empty, and cleans up.
-    fn with<T>(&self, body: impl FnOnce(&OsFs) -> T) -> io::Result<T> {
-        let number = self.used.fetch_add(1, Ordering::Relaxed);
-        let root = self.folder.path().join(number.to_string());
-        rustix::fs::mkdir(&root, Mode::RWXU)?;
-        let result = body(&OsFs::open(&root)?);
-        fs::remove_dir_all(&root)?;
-        Ok(result)
-    }
-}
-
-/// Where a memory file system usually is, or the temporary directory.
-fn memory() -> PathBuf {
-    let shared_memory = Path::new("/dev/shm");
-    match tempfile::tempdir_in(shared_memory) {
-        Ok(_) => shared_memory.to_path_buf(),
-        Err(_) => env::temp_dir(),
     }
 }
 
@@ -115,8 +63,9 @@ fn memory() -> PathBuf {
 fn search<W: World>(
     cases: usize,
     parent: &Path,
+    (profile, cast): (Profile, Cast),
     tally: &Tally,
-    simulated: impl Fn() -> W,
+    simulated: impl Fn(Cast) -> W,
 ) -> io::Result<Result<(), TestError<Vec<Op>>>> {
     let arena = Arena::new(parent)?;
     let config = Config {
@@ -125,8 +74,10 @@ fn search<W: World>(
         max_shrink_iters: 20_000,
         ..Config::default()
     };
-    Ok(TestRunner::new(config).run(&sequence(), |ops| {
-        let found = arena.with(|world| disagreement(simulated(), world, &ops, tally));
+    Ok(TestRunner::new(config).run(&sequence(profile), |ops| {
+        let found = arena.with(profile, |world| {
+            disagreement(simulated(cast), Run::new(world, cast), &ops, tally)
+        });
         match found.map_err(|error| TestCaseError::fail(error.to_string()))? {
             None => Ok(()),
             Some(difference) => Err(TestCaseError::fail(difference)),
@@ -134,21 +85,36 @@ fn search<W: World>(
     }))
 }
 
-fn assert_agreement(cases: usize, parent: &Path) {
+/// The kernel's simulation, under these settings.
+fn simulated(protections: Protections) -> impl Fn(Cast) -> Run<SimFs> + Copy {
+    move |cast| Run::new(SimFs::of(cast.users[0]).with_protections(protections), cast)
+}
+
+fn assert_agreement(cases: usize, parent: &Path, protections: Protections) {
     let tally = Tally::default();
-    let half = |cases| match search(cases, parent, &tally, SimFs::new)
-        .expect("a directory to try it in")
-    {
-        Ok(()) => {}
-        Err(failure) => panic!("in {}: {failure}", parent.display()),
+    // On two threads, of different profiles if there are two.
+    let half = |cases, profile| {
+        apart(|Apart { cast, rooted }| {
+            let profile = if rooted { profile } else { Profile::Tame };
+            let found = search(cases, parent, (profile, cast), &tally, simulated(protections));
+            match found.expect("a directory to try it in") {
+                Ok(()) => cast,
+                Err(TestError::Fail(difference, ops)) => {
+                    let ops: String = ops.iter().map(|op| format!("    {op:?},\n")).collect();
+                    panic!("in {}, {profile:?}: {difference}\n{ops}", parent.display())
+                }
+                Err(aborted) => panic!("in {}: {aborted}", parent.display()),
+            }
+        })
     };
-    thread::scope(|scope| {
-        let other = scope.spawn(|| half(cases / 2));
-        half(cases - cases / 2);
-        other.join().expect("both halves agree");
+    let cast = thread::scope(|scope| {
+        let other = scope.spawn(|| half(cases / 2, Profile::Wild));
+        half(cases - cases / 2, Profile::Tame);
+        other.join().expect("both halves agree")
     });
     if cases >= 1_000 {
-        tally.assert_varied(cases);
+        let [root, alice, ..] = cast.users;
+        tally.assert_varied(cases, root != alice);
     }
 }
 
@@ -158,10 +124,28 @@ fn the_simulation_answers_as_the_kernel_on_a_memory_file_system() {
         .ok()
         .and_then(|cases| cases.parse().ok())
         .unwrap_or(CASES);
-    assert_agreement(cases, &memory());
+    assert_agreement(cases, &memory(), Settings::read().protections);
 }
 
 #[test]
 fn the_simulation_answers_as_the_kernel_on_the_file_system_of_the_temporary_directory() {
-    assert_agreement(CASES_ON_DISK, &env::temp_dir());
+    assert_agreement(CASES_ON_DISK, &env::temp_dir(), Settings::read().protections);
+}
+
+#[test]
+fn the_simulation_answers_as_the_kernel_under_each_of_its_settings() -> io::Result<()> {
+    let Some(mut settings) = Changed::allowed()? else {
+        println!("not tried: TOCTOU_CONFORMANCE_SYSCTLS=1 allows it");
+        return Ok(());
+    };
+    for symlinks in 0..=1 {
+        for regular in 0..=2 {
+            for hardlinks in 0..=1 {
+                let protections = settings.set([symlinks, regular, hardlinks])?;
+                println!("{protections:?}");
+                assert_agreement(CASES_A_SETTING, &memory(), protections);
+            }
+        }
+    }
+    Ok(())
 }

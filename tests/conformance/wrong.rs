@@ -1,14 +1,13 @@
 //! The search for disagreements is able to fail: worlds that are wrong in one way each are found out.
 
-use std::path::Path;
+use std::io;
 
 use proptest::test_runner::TestError;
-use toctou::fs::{
-    Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags, SimFile, SimFs, Tree,
-};
+use toctou::fs::{AtFlags, Errno, FileSystem, OFlags, Protections, SimFs, Tree};
 
-use super::ops::World;
-use super::{Tally, memory, search};
+use super::arena::{Apart, Changed, Profile, Settings, apart, memory};
+use super::ops::{Answer, Call, Cast, Op, Run, Spot, Who, World};
+use super::{Tally, search};
 
 /// In what a [`Wrong`] world differs from [`SimFs`].
 #[derive(Clone, Copy, Debug)]
@@ -22,125 +21,161 @@ enum Mistake {
     Conversion,
     /// `O_TRUNC` truncates only what is opened for writing.
     Truncation,
+    /// Who may write to a directory may remove anything from it, sticky or not.
+    Sticky,
+    /// `O_NOFOLLOW` follows.
+    NoFollow,
+    /// `protected_symlinks` protects nothing.
+    ProtectedSymlinks,
+    /// Anybody may change any mode.
+    Chmod,
 }
 
 struct Wrong {
-    world: SimFs,
+    run: Run<SimFs>,
     mistake: Mistake,
 }
 
 impl Wrong {
-    fn links(&self, path: &Path) -> bool {
-        matches!(self.world.tree().get(path), Some(toctou::fs::Node::File { links: 2.., .. }))
+    fn new(mistake: Mistake, protections: Protections, cast: Cast) -> Self {
+        let symlinks = protections.symlinks && !matches!(mistake, Mistake::ProtectedSymlinks);
+        let protections = Protections { symlinks, ..protections };
+        let world = SimFs::of(cast.users[0]).with_protections(protections);
+        Wrong { run: Run::new(world, cast), mistake }
     }
-}
 
-impl World for Wrong {
-    fn tree(&self) -> Result<Tree, Errno> {
-        Ok(self.world.tree())
+    /// Which file a path from the anchor names, following no final link.
+    fn named(&self, Spot(from, path): Spot) -> Option<u64> {
+        let mut world = self.run.world.clone();
+        let status = world.stat(path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        from.is_none().then_some(status.inode)
     }
-}
 
-impl FileSystem for Wrong {
-    type File = SimFile;
-
-    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<SimFile, Errno> {
-        let flags = match self.mistake {
+    /// The operation as this world misunderstands it.
+    fn misread(&self, op: &Op) -> Op {
+        let misread = |flags: OFlags| match self.mistake {
             Mistake::Exclusive => flags.difference(OFlags::EXCL),
+            Mistake::NoFollow => flags.difference(OFlags::NOFOLLOW),
             Mistake::Truncation if !flags.intersects(OFlags::RWMODE) => {
                 flags.difference(OFlags::TRUNC)
             }
             _ => flags,
         };
-        self.world.open(path, flags, mode)
-    }
-
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        let twins = self.links(from) && self.links(to) && from != to;
-        self.world.rename(from, to)?;
-        match self.mistake {
-            Mistake::RenameOfTwoLinks if twins => self.world.unlink(from).or(Ok(())),
-            _ => Ok(()),
-        }
-    }
-
-    fn flock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
-        let before = (self.world.clone(), file.clone());
-        let result = self.world.flock(file, operation);
-        if let (Mistake::Conversion, Err(_)) = (self.mistake, result) {
-            (self.world, *file) = before;
-        }
-        result
-    }
-
-    fn read(&mut self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.world.read(file, buffer)
-    }
-
-    fn write(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
-        self.world.write(file, bytes)
-    }
-
-    fn fsync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
-        self.world.fsync(file)
-    }
-
-    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
-        self.world.unlink(path)
-    }
-
-    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
-        self.world.rename_with(from, to, flags)
-    }
-
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        self.world.link(from, to)
-    }
-
-    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
-        self.world.mkdir(path, mode)
-    }
-
-    fn rmdir(&mut self, path: &Path) -> Result<(), Errno> {
-        self.world.rmdir(path)
-    }
-
-    fn access(&mut self, path: &Path) -> Result<(), Errno> {
-        self.world.access(path)
-    }
-
-    fn close(&mut self, file: SimFile) {
-        self.world.close(file);
+        let call = match op.call {
+            Call::Open(slot, spot, flags, mode) => Call::Open(slot, spot, misread(flags), mode),
+            call => call,
+        };
+        Op { call, ..*op }
     }
 }
 
-/// Asserts that the search finds the mistake.
-fn assert_found(mistake: Mistake) {
-    let wrong = || Wrong { world: SimFs::new(), mistake };
-    let result = search(20_000, &memory(), &Tally::default(), wrong);
-    match result.expect("a directory to try it in") {
-        // Mostly shrunk to a handful of calls; how far it gets is up to chance.
-        Err(TestError::Fail(difference, ops)) => println!("{mistake:?}: {difference}: {ops:#?}"),
-        other => panic!("{mistake:?} was not found: {other:?}"),
+impl World for Wrong {
+    fn perform(&mut self, op: &Op) -> Answer {
+        let before = self.run.clone();
+        let twins = match op.call {
+            Call::Rename(from, to) if from.1 != to.1 => {
+                self.named(from).is_some() && self.named(from) == self.named(to)
+            }
+            _ => false,
+        };
+        let answer = self.run.perform(&self.misread(op));
+        let as_root = Op { by: Who::Root, ..*op };
+        match (self.mistake, op.call, &answer) {
+            (Mistake::RenameOfTwoLinks, Call::Rename(from, _), Some(Ok(_))) if twins => {
+                self.run.perform(&Op { call: Call::Unlink(from), ..as_root });
+            }
+            (Mistake::Conversion, Call::Flock(..), Some(Err(_))) => self.run = before,
+            (
+                Mistake::Sticky,
+                Call::Unlink(..) | Call::Rmdir(..) | Call::Rename(..),
+                Some(Err(Errno::PERM)),
+            )
+            | (Mistake::Chmod, Call::Chmod(..) | Call::Fchmod(..), Some(Err(Errno::PERM))) => {
+                return self.run.perform(&as_root);
+            }
+            _ => {}
+        }
+        answer
     }
+
+    fn tree(&self) -> Result<Tree, Errno> {
+        self.run.tree()
+    }
+}
+
+/// Asserts that the search finds the mistake, under these settings of the kernel.
+fn assert_found(mistake: Mistake, protections: Protections) {
+    let found = apart(|Apart { cast, .. }| {
+        if matches!(mistake, Mistake::Sticky | Mistake::Chmod | Mistake::ProtectedSymlinks)
+            && cast.users[0] == cast.users[1]
+        {
+            println!("not tried: it takes several users, which only root can be");
+            return None;
+        }
+        let wrong = |cast| Wrong::new(mistake, protections, cast);
+        Some(search(20_000, &memory(), (Profile::Tame, cast), &Tally::default(), wrong))
+    });
+    match found.map(|found| found.expect("a directory to try it in")) {
+        None => {}
+        // Mostly shrunk to a handful of calls; how far it gets is up to chance.
+        Some(Err(TestError::Fail(difference, ops))) => {
+            println!("{mistake:?}: {difference}: {ops:#?}");
+        }
+        Some(other) => panic!("{mistake:?} was not found: {other:?}"),
+    }
+}
+
+fn assert_found_now(mistake: Mistake) {
+    assert_found(mistake, Settings::read().protections);
 }
 
 #[test]
 fn a_world_whose_rename_of_two_links_removes_the_source_is_found_out() {
-    assert_found(Mistake::RenameOfTwoLinks);
+    assert_found_now(Mistake::RenameOfTwoLinks);
 }
 
 #[test]
 fn a_world_that_ignores_exclusive_is_found_out() {
-    assert_found(Mistake::Exclusive);
+    assert_found_now(Mistake::Exclusive);
 }
 
 #[test]
 fn a_world_whose_failed_conversion_keeps_the_lock_is_found_out() {
-    assert_found(Mistake::Conversion);
+    assert_found_now(Mistake::Conversion);
 }
 
 #[test]
 fn a_world_that_truncates_only_for_writing_is_found_out() {
-    assert_found(Mistake::Truncation);
+    assert_found_now(Mistake::Truncation);
+}
+
+#[test]
+fn a_world_that_ignores_the_sticky_bit_is_found_out() {
+    assert_found_now(Mistake::Sticky);
+}
+
+#[test]
+fn a_world_that_follows_a_link_it_was_told_not_to_is_found_out() {
+    assert_found_now(Mistake::NoFollow);
+}
+
+#[test]
+fn a_world_in_which_anybody_changes_modes_is_found_out() {
+    assert_found_now(Mistake::Chmod);
+}
+
+#[test]
+fn a_world_that_does_not_protect_links_in_sticky_directories_is_found_out() -> io::Result<()> {
+    if let Some(mut settings) = Changed::allowed()? {
+        let protections = settings.set([1, 0, 0])?;
+        assert_found(Mistake::ProtectedSymlinks, protections);
+        return Ok(());
+    }
+    let settings = Settings::read();
+    if settings.protections.symlinks {
+        assert_found(Mistake::ProtectedSymlinks, settings.protections);
+    } else {
+        println!("not tried: fs.protected_symlinks is off, TOCTOU_CONFORMANCE_SYSCTLS=1 sets it");
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use toctou::fs::{Errno, FileSystem, Mode, Node, SimFile, SimFs, Tree};
+use toctou::fs::{Errno, FileSystem, Mode, Node, SimFile, SimFs, Tree, User};
 use toctou::store::{
     Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Left, Mechanism, Names, Put, PutEnd,
     PutFailure, PutRequest,
@@ -47,7 +47,8 @@ fn world(files: Option<&[&str]>) -> Faulty<SimFs> {
 fn with(tree: &Tree, path: &Path, bytes: Option<&[u8]>) -> Tree {
     let others = tree.iter().filter(|(at, _)| *at != path);
     let file = bytes.map(|bytes| {
-        let node = Node::File { mode: Mode::from_raw_mode(0o600), links: 1, bytes: bytes.to_vec() };
+        let (mode, owner) = (Mode::from_raw_mode(0o600), User::ROOT.uid);
+        let node = Node::File { mode, owner, links: 1, bytes: bytes.to_vec() };
         (path.to_owned(), node)
     });
     others.map(|(path, node)| (path.to_owned(), node.clone())).chain(file).collect()
@@ -81,7 +82,7 @@ fn a_put_that_fails_leaves_what_was_there_and_tells_of_what_it_could_not_remove(
                         assert!(!occupied, "{told}");
                         assert!(end == PutEnd::Stored || durable, "{told}");
                         let made = with(&before, Path::new(KEY), None);
-                        let directory = Node::Directory { mode: Mode::RWXU };
+                        let directory = Node::Directory { mode: Mode::RWXU, owner: User::ROOT.uid };
                         let made = made.iter().map(|(path, node)| (path.to_owned(), node.clone()));
                         let made: Tree = made.chain([(KEY.into(), directory)]).collect();
                         assert_eq!(after, with(&made, content(), Some(NEW)), "{told}");

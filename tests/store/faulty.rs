@@ -1,8 +1,11 @@
 //! A world in which the next call fails, without being performed, and what drives a machine in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use toctou::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
+use toctou::fs::{
+    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
+    ResolveFlags, Status,
+};
 use toctou::{Process, Step};
 
 /// What befalls a call.
@@ -50,17 +53,43 @@ impl<F> Faulty<F> {
     }
 }
 
+/// Calls that fail where one is to, and else are the inner world's.
+macro_rules! delegate {
+    ($(fn $name:ident $(<$p:lifetime>)? ($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {$(
+        fn $name $(<$p>)? (&mut self, $($argument: $type),*) -> Result<$answer, Errno> {
+            self.fails()?;
+            self.world.$name($($argument),*)
+        }
+    )*};
+}
+
 impl<F: FileSystem> FileSystem for Faulty<F> {
     type File = F::File;
 
-    fn open(&mut self, path: &Path, flags: OFlags, mode: Mode) -> Result<F::File, Errno> {
-        self.fails()?;
-        self.world.open(path, flags, mode)
-    }
-
-    fn read(&mut self, file: &mut F::File, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.fails()?;
-        self.world.read(file, buffer)
+    delegate! {
+        fn open<'p>(at: impl Into<At<'p, F::File>>, flags: OFlags, mode: Mode) -> F::File;
+        fn open_within<'p>(
+            at: impl Into<At<'p, F::File>>, flags: OFlags, mode: Mode, resolve: ResolveFlags
+        ) -> F::File;
+        fn read(file: &mut F::File, buffer: &mut [u8]) -> usize;
+        fn fsync(file: &mut F::File) -> ();
+        fn stat<'p>(at: impl Into<At<'p, F::File>>, flags: AtFlags) -> Status;
+        fn fstat(file: &mut F::File) -> Status;
+        fn access<'p>(at: impl Into<At<'p, F::File>>, access: Access, flags: AtFlags) -> ();
+        fn chmod<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
+        fn fchmod(file: &mut F::File, mode: Mode) -> ();
+        fn unlink<'p>(at: impl Into<At<'p, F::File>>) -> ();
+        fn rename<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
+        fn rename_with<'p>(
+            from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>, flags: RenameFlags
+        ) -> ();
+        fn link<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
+        fn link_file<'p>(file: &mut F::File, to: impl Into<At<'p, F::File>>) -> ();
+        fn symlink<'p>(target: &Path, at: impl Into<At<'p, F::File>>) -> ();
+        fn readlink<'p>(at: impl Into<At<'p, F::File>>) -> PathBuf;
+        fn mkdir<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
+        fn rmdir<'p>(at: impl Into<At<'p, F::File>>) -> ();
+        fn flock(file: &mut F::File, operation: FlockOperation) -> ();
     }
 
     fn write(&mut self, file: &mut F::File, bytes: &[u8]) -> Result<usize, Errno> {
@@ -69,51 +98,6 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
             Some(Fault::Short) => self.world.write(file, &bytes[..bytes.len() / 2]),
             Some(Fault::Fails(_)) | None => self.world.write(file, bytes),
         }
-    }
-
-    fn fsync(&mut self, file: &mut F::File) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.fsync(file)
-    }
-
-    fn unlink(&mut self, path: &Path) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.unlink(path)
-    }
-
-    fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.rename(from, to)
-    }
-
-    fn rename_with(&mut self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.rename_with(from, to, flags)
-    }
-
-    fn link(&mut self, from: &Path, to: &Path) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.link(from, to)
-    }
-
-    fn mkdir(&mut self, path: &Path, mode: Mode) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.mkdir(path, mode)
-    }
-
-    fn rmdir(&mut self, path: &Path) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.rmdir(path)
-    }
-
-    fn access(&mut self, path: &Path) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.access(path)
-    }
-
-    fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
-        self.fails()?;
-        self.world.flock(file, operation)
     }
 
     fn close(&mut self, file: F::File) {

@@ -68,7 +68,7 @@ impl SimFs {
         admissible([at.path])?;
         let (place, name) = self.free_place(at)?;
         self.may_create(place.directory)?;
-        let mode = (mode & DIRECTORY_BITS).difference(self.user.umask);
+        let mode = mode & DIRECTORY_BITS;
         self.create(place.directory, &name, mode, Body::directory(place.directory)).map(drop)
     }
 

@@ -72,7 +72,7 @@ impl SimFs {
         mode: Mode,
         resolve: ResolveFlags,
     ) -> Result<SimFile, Errno> {
-        let is_writing = flags.intersects(OFlags::RWMODE | OFlags::TRUNC);
+        let is_writing = flags.intersects(OFlags::RWMODE);
         let is_tmpfile = flags.contains(TMPFILE_BIT);
         if flags.contains(OFlags::CREATE | OFlags::DIRECTORY)
             || (is_tmpfile && (!flags.contains(OFlags::DIRECTORY) || !is_writing))
@@ -84,10 +84,8 @@ impl SimFs {
             Found::There(directory, _) if is_tmpfile => {
                 self.make_unnamed(directory, flags, mode)?
             }
-            Found::There(inode, _) if flags.contains(OFlags::PATH) => {
-                if flags.contains(OFlags::DIRECTORY) && !self.inode(inode)?.is_directory() {
-                    return Err(Errno::NOTDIR);
-                }
+            Found::There(inode, place) if flags.contains(OFlags::PATH) => {
+                self.may_be_no_directory(&place, inode, flags)?;
                 inode
             }
             Found::There(inode, place) => {
@@ -131,7 +129,7 @@ impl SimFs {
     fn make(&mut self, place: &Place, mode: Mode) -> Result<Ino, Errno> {
         let Last::Name(name) = &place.last else { return Err(Errno::NOENT) };
         self.may_create(place.directory)?;
-        self.create(place.directory, name, mode.difference(self.user.umask), Body::file())
+        self.create(place.directory, name, mode, Body::file())
     }
 
     /// `vfs_tmpfile`: a file without a name.
@@ -142,15 +140,22 @@ impl SimFs {
         self.permits(self.inode(directory)?, CHANGE)?;
         let linkable = !flags.contains(OFlags::EXCL);
         let body = Body::File { bytes: Arc::default(), linkable };
-        let mut inode = Inode::new(&self.user, mode.difference(self.user.umask), body);
-        inode.links = 0;
-        self.inherit(directory, &mut inode)?;
-        self.add(inode)
+        let inode = self.made_in(directory, mode, body)?;
+        self.add(Inode { links: 0, ..inode })
+    }
+
+    /// `LOOKUP_DIRECTORY`: `ENOTDIR` where a directory is asked for, by a flag or by a slash.
+    fn may_be_no_directory(&self, place: &Place, inode: Ino, flags: OFlags) -> Result<(), Errno> {
+        let is_asked_for = place.slash || flags.contains(OFlags::DIRECTORY);
+        if is_asked_for && !self.inode(inode)?.is_directory() {
+            return Err(Errno::NOTDIR);
+        }
+        Ok(())
     }
 
     /// `do_open`, `may_open`: whether what is there may be opened so.
-    fn may_open(&self, place: &Place, inode: Ino, flags: OFlags) -> Result<(), Errno> {
-        let inode = self.inode(inode)?;
+    fn may_open(&self, place: &Place, number: Ino, flags: OFlags) -> Result<(), Errno> {
+        let inode = self.inode(number)?;
         if flags.contains(OFlags::CREATE) {
             if flags.contains(OFlags::EXCL) {
                 return Err(Errno::EXIST);
@@ -160,9 +165,7 @@ impl SimFs {
             }
             self.may_open_in_sticky(place, inode)?;
         }
-        if !inode.is_directory() && (place.slash || flags.contains(OFlags::DIRECTORY)) {
-            return Err(Errno::NOTDIR);
-        }
+        self.may_be_no_directory(place, number, flags)?;
         let want = wanted(flags);
         if inode.is_symlink() {
             return Err(Errno::LOOP);

@@ -19,15 +19,19 @@ pub struct Protections {
     /// `protected_regular`: in such a directory, `O_CREAT` does not open a file of somebody who
     /// owns neither the directory nor the process.
     pub regular: bool,
+    /// `protected_regular` with the value 2: also in a sticky directory that its group can write to.
+    pub regular_in_groups: bool,
     /// `protected_hardlinks`: only a file that one owns, or may read and write, can be linked to.
     pub hardlinks: bool,
 }
 
 impl Protections {
     /// None of them, as the kernel starts and as older systems are.
-    pub const NONE: Protections = Protections { symlinks: false, regular: false, hardlinks: false };
+    pub const NONE: Protections =
+        Protections { symlinks: false, regular: false, regular_in_groups: false, hardlinks: false };
     /// All of them, as most distributions set them.
-    pub const ALL: Protections = Protections { symlinks: true, regular: true, hardlinks: true };
+    pub const ALL: Protections =
+        Protections { symlinks: true, regular: true, regular_in_groups: true, hardlinks: true };
 }
 
 /// What a call wants to do with an inode: `MAY_READ`, `MAY_WRITE`, `MAY_EXEC`.
@@ -94,11 +98,12 @@ impl SimFs {
     pub(super) fn may_open_in_sticky(&self, place: &Place, inode: &Inode) -> Result<(), Errno> {
         let directory = self.inode(place.directory)?;
         // Pipes have a setting of their own, and what is neither is always protected.
-        let is_open = matches!(inode.body, Body::File { .. }) && !self.protections.regular;
-        let is_allowed = is_open
-            || !is_shared(directory)
-            || inode.uid == directory.uid
-            || inode.uid == self.user.uid;
+        let is_protected = self.protections.regular || !matches!(inode.body, Body::File { .. });
+        let is_shared = is_shared(directory)
+            || (self.protections.regular_in_groups
+                && directory.mode.contains(Mode::SVTX | Mode::WGRP));
+        let is_allowed =
+            !is_protected || !is_shared || inode.uid == directory.uid || inode.uid == self.user.uid;
         if is_allowed { Ok(()) } else { Err(Errno::ACCESS) }
     }
 
