@@ -172,7 +172,7 @@ struct Setting {
 }
 
 const fn protections(symlinks: bool, regular: bool) -> Protections {
-    Protections { symlinks, regular, hardlinks: true }
+    Protections { symlinks, regular, regular_in_groups: false, hardlinks: true }
 }
 
 /// Where neither matters.
