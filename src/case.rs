@@ -6,7 +6,7 @@ use crate::check::{
     AnyLimits, Checker, GraphOptions, Local, LoomOptions, PlayError, PropertyKind, Report,
     Schedule, ShuttleMode, System, Trace, Value,
 };
-use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree};
+use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree, Uid, User};
 use crate::replay::{Furnished, ReplayError, Replayed, Threads, replay, stress};
 
 /// An engine, and how it is to go about it.
@@ -31,6 +31,8 @@ pub struct Comparison {
     pub simulated: Replayed,
     /// How it went on the kernel.
     pub real: Replayed,
+    /// In what both differ from the system in question, if they do.
+    pub but: Option<&'static str>,
 }
 
 impl Comparison {
@@ -75,6 +77,9 @@ pub trait Case: Send + Sync {
     /// Makes a schedule happen on the kernel and in the simulation.
     fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError>;
 
+    /// Whether what free runs leave can be judged.
+    fn can_run_free(&self) -> bool;
+
     /// Lets the actors loose on the kernel, so many times, each time from the start of this index.
     fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError>;
 }
@@ -90,17 +95,50 @@ pub enum CaseError {
     Replay(#[from] ReplayError),
 }
 
+impl CaseError {
+    /// Whether it is only that this machine, or this user, cannot do it.
+    pub fn is_not_here(&self) -> bool {
+        matches!(self, CaseError::Replay(ReplayError::NotHere(_)))
+    }
+}
+
 /// A case whose world is a file system: `P` are its processes in the simulation, `Q` the same ones
 /// on the kernel.
 pub struct FsCase<P: Process<SimFs>, Q> {
     checker: Checker<SimFs, P>,
     kernel: Furnished<Q>,
+    /// What to replay where the system itself cannot be.
+    stand_in: Option<StandIn<P, Q>>,
+    judges_free_runs: bool,
+}
+
+/// The same system with fewer users: all that somebody who is not root can be.
+struct StandIn<P: Process<SimFs>, Q> {
+    system: System<SimFs, P>,
+    kernel: Furnished<Q>,
+    why: &'static str,
 }
 
 impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
     /// A simulated system and the same one on the kernel.
     pub fn new(system: System<SimFs, P>, kernel: Furnished<Q>) -> Self {
-        FsCase { checker: Checker::new(system), kernel }
+        let checker = Checker::new(system);
+        FsCase { checker, kernel, stand_in: None, judges_free_runs: true }
+    }
+
+    /// Replays this instead, for that reason. It has the same starts and actors.
+    pub fn standing_in(
+        self,
+        system: System<SimFs, P>,
+        kernel: Furnished<Q>,
+        why: &'static str,
+    ) -> Self {
+        FsCase { stand_in: Some(StandIn { system, kernel, why }), ..self }
+    }
+
+    /// Its properties ask for more than what is left on disk in the end can tell.
+    pub fn without_free_runs(self) -> Self {
+        FsCase { judges_free_runs: false, ..self }
     }
 }
 
@@ -147,13 +185,30 @@ where
     }
 
     fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError> {
-        let system = self.checker.system();
-        let schedule = system.completed(schedule)?;
+        let (system, kernel) = match &self.stand_in {
+            Some(stand_in) => (&stand_in.system, &stand_in.kernel),
+            None => (self.checker.system(), &self.kernel),
+        };
+        let but = self.stand_in.as_ref().map(|stand_in| stand_in.why);
+        let schedule = match (system.completed(schedule), but) {
+            (Ok(schedule), _) => schedule,
+            // A schedule of the system that is none of its stand-in.
+            (Err(PlayError::Ended { .. }), Some(why)) => {
+                return Err(ReplayError::NotHere(why.to_owned()).into());
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
         let played = system.play(&schedule)?;
-        let simulated = Replayed { trace: played.trace, tree: played.world.tree() };
+        // What is root's in the simulation is, here, whoever's this process is.
+        let tree = played.world.tree().handed_over(Uid::ROOT, User::current().uid);
+        let simulated = Replayed { trace: played.trace, tree };
         let Trace { start, actors, .. } = &simulated.trace;
-        let real = replay(start.as_deref(), actors, &self.kernel, &schedule, threads)?;
-        Ok(Comparison { schedule, simulated, real })
+        let real = replay(start.as_deref(), actors, kernel, &schedule, threads)?;
+        Ok(Comparison { schedule, simulated, real, but })
+    }
+
+    fn can_run_free(&self) -> bool {
+        self.judges_free_runs
     }
 
     fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {

@@ -134,17 +134,17 @@ pub enum Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Action::Symlink => "symlink P → T",
+            Action::Symlink => "symlink P",
             Action::Create => "create P",
             Action::Unlink => "unlink P",
-            Action::Link => "link T → P",
+            Action::Link => "link T to P",
             Action::Open => "open P",
-            Action::Move => "move P away",
-            Action::Steal => "swap temporary and T",
-            Action::StealForDirectory => "swap temporary and D/",
-            Action::MoveParent => "move out/ away",
-            Action::LinkParentHome => "symlink out/ → home/",
-            Action::LinkParentOwn => "symlink out/ → evil/",
+            Action::Move => "move P",
+            Action::Steal => "swap temp/T",
+            Action::StealForDirectory => "swap temp/D",
+            Action::MoveParent => "move out/",
+            Action::LinkParentHome => "out/ → home/",
+            Action::LinkParentOwn => "out/ → evil/",
             Action::CreateInOwn => "create evil/P",
         })
     }

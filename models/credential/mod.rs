@@ -40,12 +40,14 @@ mod scripts;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Breaks, Model, Scenario, Size, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::{Start, System};
 use crate::fs::{
-    As, Errno, FileSystem, Mode, OFlags, Protections, SimFs, User, Users, recorded_step,
+    As, Errno, FileSystem, Mode, OFlags, OsFile, OsFs, Protections, SimFs, User, Users,
+    recorded_step,
 };
 use crate::replay::Furnished;
 use crate::writer::{Plan, Writing};
@@ -129,6 +131,12 @@ struct Cast {
 }
 
 impl Cast {
+    /// This process's user in every part: what one who is not root can do.
+    fn alone() -> Cast {
+        let me = User::current();
+        Cast { root: me, victim: me, attacker: me.with_umask(Mode::empty()) }
+    }
+
     /// Two users and root, as is usual.
     fn apart() -> Cast {
         Cast {
@@ -154,10 +162,10 @@ impl First {
 
     fn told(self) -> &'static str {
         match self {
-            First::Nothing => "nothing at P",
-            First::VictimsFile => "the victim's file at P",
-            First::AttackersFile => "the attacker's file at P",
-            First::Symlink => "a symlink at P",
+            First::Nothing => "absent",
+            First::VictimsFile => "victim's file",
+            First::AttackersFile => "attacker's file",
+            First::Symlink => "symlink",
         }
     }
 }
@@ -209,6 +217,10 @@ struct Beginning {
 }
 
 impl Beginning {
+    fn is_same_world(&self, other: &Beginning) -> bool {
+        (self.first, self.short, self.protections) == (other.first, other.short, other.protections)
+    }
+
     fn told(&self, setting: &Setting) -> String {
         let mut told = self.first.told().to_owned();
         if self.short {
@@ -225,7 +237,7 @@ impl Beginning {
         }
         if !self.script.is_empty() {
             let script: Vec<String> = self.script.iter().map(Action::to_string).collect();
-            told.push_str("; attacker: ");
+            told.push_str("; script: ");
             told.push_str(&script.join(", "));
         }
         told
@@ -265,56 +277,136 @@ impl Model for Credential {
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
         let (programs, setting) = (programs(variant)?, setting(scenario)?);
         let cast = Cast::apart();
-        let (system, beginnings) = system(programs, setting, cast, size)?;
-        let (furnished, acting) = (beginnings.clone(), beginnings);
-        let kernel = Furnished::family(
-            move |start, mut fs| {
-                let beginning = furnished.get(start).ok_or(Errno::INVAL)?;
-                furnish(&mut fs, setting, cast, beginning.first)
-            },
-            move |start| match acting.get(start) {
-                Some(beginning) => actors(programs, setting, cast, beginning),
-                None => Vec::new(),
-            },
-        );
-        Some(Box::new(FsCase::new(system, kernel)))
+        let beginnings = Arc::new(beginnings(programs, setting, cast, size)?);
+        let system = system(programs, setting, cast, &beginnings)?;
+        let kernel = kernel(programs, setting, cast, &beginnings);
+        let case = FsCase::new(system, kernel).without_free_runs();
+        if User::current().is_root() {
+            return Some(Box::new(case));
+        }
+        let cast = Cast::alone();
+        let system = self::system(programs, setting, cast, &beginnings)?;
+        let kernel = self::kernel(programs, setting, cast, &beginnings);
+        Some(Box::new(case.standing_in(system, kernel, "one user plays both, not being root")))
     }
 }
 
-/// The simulated system, and how it may begin.
-fn system(
+/// The same on the kernel.
+fn kernel(
+    programs: Programs,
+    setting: Setting,
+    cast: Cast,
+    beginnings: &Arc<Vec<Beginning>>,
+) -> Furnished<Actor<OsFile>> {
+    let of = |beginnings: &Arc<Vec<Beginning>>| {
+        let beginnings = beginnings.clone();
+        move |start: usize| beginnings.get(start).cloned()
+    };
+    let (furnished, acting, adjusted, required) =
+        (of(beginnings), of(beginnings), of(beginnings), of(beginnings));
+    let furnished = Furnished::family(
+        move |start, mut fs| {
+            let beginning = furnished(start).ok_or(Errno::INVAL)?;
+            furnish(&mut fs, setting, cast, beginning.first)
+        },
+        move |start| {
+            let beginning = acting(start);
+            beginning.map(|it| actors(programs, setting, cast, &it)).unwrap_or_default()
+        },
+    );
+    furnished
+        .by_several_users()
+        .adjusted(move |start, fs| {
+            let is_short = adjusted(start).is_some_and(|beginning| beginning.short);
+            fs.with_short_writes(is_short.then_some(SHORT))
+        })
+        .requiring(move |start| match required(start) {
+            Some(beginning) if setting.sticky && cast != Cast::alone() => {
+                same_protections(beginning.protections, OsFs::protections())
+            }
+            _ => Ok(()),
+        })
+}
+
+/// Whether this machine is set as the simulated one; if not, in what it differs.
+fn same_protections(wanted: Protections, found: Protections) -> Result<(), String> {
+    let settings = [
+        ("protected_symlinks", wanted.symlinks, found.symlinks),
+        ("protected_regular", wanted.regular, found.regular),
+    ];
+    match settings.into_iter().find(|(_, wanted, found)| wanted != found) {
+        None => Ok(()),
+        Some((name, wanted, found)) => {
+            let (wanted, found) = (u8::from(wanted), u8::from(found));
+            Err(format!("it takes fs.{name} = {wanted}, and here it is {found}"))
+        }
+    }
+}
+
+/// How the system may begin: in every world, with every script.
+fn beginnings(
     programs: Programs,
     setting: Setting,
     cast: Cast,
     size: usize,
-) -> Option<(CredentialSystem, Vec<Beginning>)> {
-    let mut starts = Vec::new();
+) -> Option<Vec<Beginning>> {
     let mut beginnings = Vec::new();
-    let mut initial = 0;
     for &protections in setting.protections {
         for first in First::ALL {
             for short in [false, true] {
-                let mut world = SimFs::new()
-                    .with_protections(protections)
-                    .with_short_writes(short.then_some(SHORT));
-                furnish(&mut world, setting, cast, first).ok()?;
-                initial = world.inodes().count();
+                let world = simulated(setting, cast, first, short, protections)?;
                 let victim = victim(programs, setting, cast);
                 let possible = scripts(&world, &victim, cast.attacker, setting.layout, size);
-                for script in possible {
-                    let beginning = Beginning { first, short, protections, script };
-                    starts.push(Start {
-                        name: beginning.told(&setting),
-                        world: world.clone(),
-                        processes: actors(programs, setting, cast, &beginning),
-                    });
-                    beginnings.push(beginning);
-                }
+                beginnings.extend(possible.into_iter().map(|script| Beginning {
+                    first,
+                    short,
+                    protections,
+                    script,
+                }));
             }
         }
     }
+    Some(beginnings)
+}
+
+fn simulated(
+    setting: Setting,
+    cast: Cast,
+    first: First,
+    short: bool,
+    protections: Protections,
+) -> Option<SimFs> {
+    let world = SimFs::new().with_protections(protections);
+    let mut world = world.with_short_writes(short.then_some(SHORT));
+    furnish(&mut world, setting, cast, first).ok()?;
+    Some(world)
+}
+
+/// The simulated system.
+fn system(
+    programs: Programs,
+    setting: Setting,
+    cast: Cast,
+    beginnings: &[Beginning],
+) -> Option<CredentialSystem> {
+    let mut initial = 0;
+    let mut starts = Vec::with_capacity(beginnings.len());
+    let mut last: Option<(&Beginning, SimFs)> = None;
+    for beginning in beginnings {
+        let world = match &last {
+            Some((before, world)) if before.is_same_world(beginning) => world.clone(),
+            _ => simulated(setting, cast, beginning.first, beginning.short, beginning.protections)?,
+        };
+        initial = world.inodes().count();
+        last = Some((beginning, world.clone()));
+        starts.push(Start {
+            name: beginning.told(&setting),
+            world,
+            processes: actors(programs, setting, cast, beginning),
+        });
+    }
     let system = System::family(&["victim", "attacker"], starts).described_by(recorded_step);
-    Some((claimed(system, cast, setting.force, initial), beginnings))
+    Some(claimed(system, cast, setting.force, initial))
 }
 
 /// Makes the world as everybody finds it. Every world has as many inodes, T's being the first that

@@ -63,7 +63,7 @@ pub(crate) fn everything() -> Result<AsItShould, Failure> {
     out.line("")?;
     out.say(&summary::audit(&survey))?;
     let troubles = kernel::troubles(&examples, &replays, &stressed);
-    out.say(&summary::kernel(replays.iter().flatten().count(), &troubles))?;
+    out.say(&summary::kernel(&replays, &troubles))?;
     out.line("")?;
     out.say(&hints(&survey))?;
     Ok(AsItShould::be_if(survey.is_as_recorded() && troubles.is_empty()))

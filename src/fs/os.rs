@@ -17,7 +17,7 @@ use rustix::io::{self, Errno};
 use rustix::thread;
 
 use super::path::{confined, follows, limits, renames, understood};
-use super::{At, FileSystem, Node, Status, Tree, User, Users};
+use super::{At, FileSystem, Node, Protections, Status, Tree, User, Users};
 
 /// The kernel's file system, anchored at a directory.
 ///
@@ -73,6 +73,33 @@ impl OsFs {
     /// to write: short writes where nothing else brings them about.
     pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
         OsFs { write_limit: limit, ..self }
+    }
+
+    /// What `/proc/sys/fs` says this system's [`Protections`] are; off where it says nothing.
+    pub fn protections() -> Protections {
+        let value = |name| {
+            let text = std::fs::read_to_string(Path::new("/proc/sys/fs").join(name));
+            text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0_u8)
+        };
+        let regular = value("protected_regular");
+        Protections {
+            symlinks: value("protected_symlinks") > 0,
+            regular: regular > 0,
+            regular_in_groups: regular > 1,
+            hardlinks: value("protected_hardlinks") > 0,
+        }
+    }
+
+    /// Gives the calling thread a umask (and working and root directories) of its own, so that
+    /// [`act_as`](Users::act_as) changes nobody else's:
+    /// [unshare(2)](https://man7.org/linux/man-pages/man2/unshare.2.html) with `CLONE_FS`.
+    ///
+    /// # Errors
+    ///
+    /// What the system call answers; a sandbox may forbid it.
+    pub fn unshare_umask() -> Result<(), Errno> {
+        // SAFETY: what would be unsafe to part is the table of descriptors; this is not it.
+        unsafe { thread::unshare_unsafe(thread::UnshareFlags::FS) }
     }
 
     /// Everything below the anchor.

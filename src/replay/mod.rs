@@ -11,6 +11,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
 use crate::check::{Schedule, Trace, TraceStep};
 use crate::fs::{Errno, OsFs, Recorded, Tree, errno_name};
@@ -22,6 +23,9 @@ pub use stress::stress;
 pub struct Furnished<Q> {
     furnish: Box<Furnish>,
     actors: Box<dyn Fn(usize) -> Vec<Q> + Send + Sync>,
+    adjust: Box<dyn Fn(usize, OsFs) -> OsFs + Send + Sync>,
+    require: Box<dyn Fn(usize) -> Result<(), String> + Send + Sync>,
+    several_users: bool,
 }
 
 type Furnish = dyn Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync;
@@ -41,7 +45,33 @@ impl<Q> Furnished<Q> {
         furnish: impl Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync + 'static,
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
     ) -> Self {
-        Furnished { furnish: Box::new(furnish), actors: Box::new(actors) }
+        Furnished {
+            furnish: Box::new(furnish),
+            actors: Box::new(actors),
+            adjust: Box::new(|_, fs| fs),
+            require: Box::new(|_| Ok(())),
+            several_users: false,
+        }
+    }
+
+    /// Once furnished, the world is adjusted so: its writes made short, say.
+    pub fn adjusted(self, adjust: impl Fn(usize, OsFs) -> OsFs + Send + Sync + 'static) -> Self {
+        Furnished { adjust: Box::new(adjust), ..self }
+    }
+
+    /// It takes this for the kernel to do as the simulation says: a reason why it cannot be had
+    /// here, or nothing.
+    pub fn requiring(
+        self,
+        require: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Furnished { require: Box::new(require), ..self }
+    }
+
+    /// Its processes act [as](crate::fs::As) users of their own: each thread gets a umask of its
+    /// own, so that replays can go on beside one another.
+    pub fn by_several_users(self) -> Self {
+        Furnished { several_users: true, ..self }
     }
 
     /// A fresh temporary directory, furnished.
@@ -52,9 +82,21 @@ impl<Q> Furnished<Q> {
     }
 
     fn furnished(&self, start: usize, directory: &Path) -> Result<OsFs, ReplayError> {
+        (self.require)(start).map_err(ReplayError::NotHere)?;
         let fs = OsFs::open(directory).map_err(ReplayError::furnish)?;
         (self.furnish)(start, &fs).map_err(ReplayError::furnish)?;
-        Ok(fs)
+        Ok((self.adjust)(start, fs))
+    }
+
+    /// Makes the calling thread ready to act.
+    fn enter(&self) -> Result<(), ReplayError> {
+        if !self.several_users {
+            return Ok(());
+        }
+        OsFs::unshare_umask().map_err(|errno| {
+            let errno = errno_name(errno);
+            ReplayError::NotHere(format!("a thread cannot have a umask of its own here ({errno})"))
+        })
     }
 }
 
@@ -73,6 +115,9 @@ pub enum ReplayError {
     /// There is no temporary directory to do it in.
     #[error("cannot make a temporary directory in {}: {}; set TMPDIR to one that is writable", .0.display(), .1)]
     Directory(Box<Path>, #[source] std::io::Error),
+    /// This machine, or this user, cannot do what it takes.
+    #[error("not possible here: {0}")]
+    NotHere(String),
     /// The initial world could not be made there.
     #[error("cannot set the scene: {}", errno_name(*.0))]
     Furnish(Errno),
@@ -130,11 +175,16 @@ where
     Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
     T: std::fmt::Debug + Send,
 {
-    let (directory, fs) = furnished.world(schedule.start)?;
-    let actors = (furnished.actors)(schedule.start);
-    let steps = match threads {
-        Threads::OneEach => on_threads(&fs, actors, schedule)?,
-        Threads::One => on_one_thread(&fs, actors, schedule)?,
+    let ((directory, fs), steps) = if furnished.several_users {
+        thread::scope(|scope| {
+            let apart = scope.spawn(|| {
+                furnished.enter()?;
+                performed(furnished, schedule, threads)
+            });
+            apart.join().map_err(|_| ReplayError::Panicked(0))?
+        })?
+    } else {
+        performed(furnished, schedule, threads)?
     };
     let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
     let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
@@ -150,6 +200,27 @@ where
     let tree = fs.tree().map_err(ReplayError::Tree)?;
     drop(directory);
     Ok(Replayed { trace, tree })
+}
+
+type Performed = ((tempfile::TempDir, OsFs), Vec<TraceStep>);
+
+/// Furnishes a world and performs the schedule in it.
+fn performed<Q, T>(
+    furnished: &Furnished<Q>,
+    schedule: &Schedule,
+    threads: Threads,
+) -> Result<Performed, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: std::fmt::Debug + Send,
+{
+    let world = furnished.world(schedule.start)?;
+    let actors = (furnished.actors)(schedule.start);
+    let steps = match threads {
+        Threads::OneEach => on_threads(furnished, &world.1, actors, schedule)?,
+        Threads::One => on_one_thread(&world.1, actors, schedule)?,
+    };
+    Ok((world, steps))
 }
 
 fn on_one_thread<Q, T>(
@@ -175,6 +246,7 @@ where
 }
 
 fn on_threads<Q, T>(
+    furnished: &Furnished<Q>,
     fs: &OsFs,
     actors: Vec<Q>,
     schedule: &Schedule,
@@ -183,7 +255,7 @@ where
     Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
     T: std::fmt::Debug + Send,
 {
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let turns: Vec<(Sender<()>, Receiver<Option<TraceStep>>)> = actors
             .into_iter()
             .enumerate()
@@ -191,7 +263,9 @@ where
                 let (go, turn) = channel();
                 let (tell, told) = channel();
                 scope.spawn(move || {
-                    let mut process = Some(process);
+                    // The thread that furnished the world could enter; a new one can.
+                    let entered = furnished.enter();
+                    let mut process = entered.is_ok().then_some(process);
                     for () in turn {
                         let step = process.take().map(|now| take_step(fs, actor, now));
                         let step = step.map(|(step, left)| {

@@ -80,7 +80,11 @@ fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String,
     };
     let (kernel, style) = match replay {
         None => ("–", FAINT),
+        Some(Err(error)) if error.is_not_here() => ("not here", FAINT),
         Some(Err(_)) => ("failed", BAD),
+        Some(Ok(comparison)) if comparison.agrees() && comparison.but.is_some() => {
+            ("as one user", GOOD)
+        }
         Some(Ok(comparison)) if comparison.agrees() => ("as simulated", GOOD),
         Some(Ok(_)) => ("NOT the same", BAD),
     };
@@ -108,7 +112,7 @@ pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed])
     for (example, replay) in examples.iter().zip(replays) {
         let name = format!("{:?} {}", example.subject, example.property);
         match replay {
-            Some(Err(error)) if no_place(&error) => {}
+            Some(Err(error)) if no_place(&error) || error.is_not_here() => {}
             Some(Err(error)) => troubles.push(format!("{name}: cannot replay: {error}")),
             Some(Ok(comparison)) if !comparison.agrees() => {
                 troubles.push(format!("{name}: {}", difference(comparison)));
@@ -119,6 +123,23 @@ pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed])
     let failed = stressed.iter().filter_map(Stressed::error).filter(|error| !no_place(error));
     troubles.extend(failed.map(|error| format!("free runs: {error}")));
     troubles
+}
+
+/// Why counterexamples could not be replayed here, or only in part, and how many.
+pub fn limits(replays: &[Replay]) -> Vec<(String, usize)> {
+    let mut limits: Vec<(String, usize)> = Vec::new();
+    for replay in replays.iter().flatten() {
+        let limit = match replay {
+            Err(error) if error.is_not_here() => error.to_string(),
+            Ok(Comparison { but: Some(but), .. }) => (*but).to_owned(),
+            Ok(_) | Err(_) => continue,
+        };
+        match limits.iter_mut().find(|(known, _)| *known == limit) {
+            Some((_, number)) => *number += 1,
+            None => limits.push((limit, 1)),
+        }
+    }
+    limits
 }
 
 /// Where the kernel and the simulation first part.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use num_bigint::BigUint;
 
-use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
+use super::kernel::limits;
+use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
 use super::{WIDTH, count, grouped, sized};
+use crate::case::CaseError;
 use crate::check::{Bound, Engine, Interleavings, Report};
-use crate::survey::{Checked, Mismatch, Survey};
+use crate::survey::{Checked, Mismatch, Replay, Survey};
 
 /// What one engine did altogether.
 struct Total {
@@ -176,14 +178,23 @@ fn name(system: &Checked) -> String {
     format!("{:?} with {}", system.subject, sized(&system.subject, system.size))
 }
 
-/// Whether the kernel did as the simulation said; if not, where.
-pub fn kernel(replayed: usize, troubles: &[String]) -> String {
-    let replayed = count(replayed, "counterexample");
+/// Whether the kernel did as the simulation said; if not, where. `limits` says what could not be
+/// replayed here, or not wholly, and how often.
+pub fn kernel(replays: &[Replay], troubles: &[String]) -> String {
+    let not_here =
+        |replay: &&Result<_, CaseError>| replay.as_ref().err().is_some_and(CaseError::is_not_here);
+    let all = replays.iter().flatten().count();
+    let replayed = count(all - replays.iter().flatten().filter(not_here).count(), "counterexample");
+    let mut out = String::new();
+    for (limit, number) in limits(replays) {
+        let _ =
+            writeln!(out, "{}", paint(UNSURE, &format!("{}: {limit}", count(number, "replay"))));
+    }
     if troubles.is_empty() {
         let said = format!("{replayed} replayed on the kernel: every answer is as simulated");
-        return format!("{}\n", paint(GOOD, &said));
+        let _ = writeln!(out, "{}", paint(GOOD, &said));
+        return out;
     }
-    let mut out = String::new();
     for trouble in troubles {
         for line in wrap(trouble, WIDTH - 2) {
             let _ = writeln!(out, "  {}", paint(BAD, &line));

@@ -70,7 +70,7 @@ pub fn by_chance(
         if stressed.iter().any(|known| known.is_of(&subject, size, start)) {
             continue;
         }
-        if let Some(case) = subject.case(size) {
+        if let Some(case) = subject.case(size).filter(|case| case.can_run_free()) {
             tell(example);
             let stress = in_batches(&*case, start, rounds, limit);
             stressed.push(Stressed { subject, size, start, stress });
