@@ -90,8 +90,10 @@ impl<F: FileSystem> Process<F> for Victim<F::File> {
                 return Step::Done(Told::Not(end.outcome));
             };
             let place = plan.place(directory.as_ref());
-            let at_path = place.with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW)).ok();
-            let written = file.and_then(|mut file| fs.fstat(&mut file).ok());
+            let (at_path, written) = fs.observed(|fs| {
+                let at_path = place.with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW)).ok();
+                (at_path, file.and_then(|mut file| fs.fstat(&mut file).ok()))
+            });
             let private = at_path.zip(written).is_some_and(|(at_path, written)| {
                 at_path.is_same_file(&written)
                     && (at_path.kind, at_path.mode, at_path.uid) == (Kind::File, PRIVATE, uid)
@@ -121,6 +123,8 @@ pub enum Action {
     Steal,
     /// Exchanges it with a directory of the attacker's.
     StealForDirectory,
+    /// Exchanges what the writer keeps in a directory of its own with T.
+    StealInside,
     /// Moves P's directory away.
     MoveParent,
     /// Makes P's directory a symbolic link to the victim's home.
@@ -142,6 +146,7 @@ impl fmt::Display for Action {
             Action::Move => "move P",
             Action::Steal => "swap temp/T",
             Action::StealForDirectory => "swap temp/D",
+            Action::StealInside => "swap inner/T",
             Action::MoveParent => "move out/",
             Action::LinkParentHome => "out/ → home/",
             Action::LinkParentOwn => "out/ → evil/",
@@ -153,7 +158,7 @@ impl fmt::Display for Action {
 impl Action {
     /// Whether it brings T into play.
     pub(super) fn uses_target(self) -> bool {
-        matches!(self, Action::Symlink | Action::Link | Action::Steal)
+        matches!(self, Action::Symlink | Action::Link | Action::Steal | Action::StealInside)
     }
 
     /// Does it. What it opens, the attacker keeps.
@@ -176,6 +181,11 @@ impl Action {
                 let own = if self == Action::Steal { "evil/T" } else { "evil/D" };
                 let temporary = Path::new(layout.directory()).join(TEMPORARY);
                 fs.rename_with(&temporary, own, RenameFlags::EXCHANGE)?;
+            }
+            Action::StealInside => {
+                let private = Path::new(layout.directory()).join(TEMPORARY);
+                let inside = private.join(TEMPORARY);
+                fs.rename_with(&inside, "evil/T", RenameFlags::EXCHANGE)?;
             }
             Action::MoveParent => fs.rename("tmp/out", "tmp/away")?,
             Action::LinkParentHome => fs.symlink(Path::new("../home"), "tmp/out")?,

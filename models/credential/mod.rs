@@ -36,26 +36,28 @@ mod actors;
 mod programs;
 mod properties;
 mod scripts;
+mod variants;
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Breaks, Model, Scenario, Size, Variant};
+use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::{Start, System};
 use crate::fs::{
-    As, Errno, FileSystem, Mode, OFlags, OsFile, OsFs, Protections, SimFs, User, Users,
+    As, Errno, FileSystem, Mode, OFlags, OsFile, OsFs, Protections, SimFile, SimFs, User, Users,
     recorded_step,
 };
 use crate::replay::Furnished;
-use crate::writer::{Plan, Writing};
+use crate::writer::{Op, Plan, Writing};
 
 pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
-use programs::Programs;
+use programs::{Programs, programs};
 use properties::{CredentialSystem, claimed};
 use scripts::scripts;
+use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +113,7 @@ impl Layout {
                 Action::Move,
                 Action::Steal,
                 Action::StealForDirectory,
+                Action::StealInside,
             ],
             Layout::Parent => &[
                 Action::MoveParent,
@@ -160,10 +163,12 @@ impl First {
     const ALL: [First; 4] =
         [First::Nothing, First::VictimsFile, First::AttackersFile, First::Symlink];
 
-    fn told(self) -> &'static str {
+    fn told(self, layout: Layout) -> &'static str {
         match self {
             First::Nothing => "absent",
             First::VictimsFile => "victim's file",
+            // In a directory where only the victim can write, nobody else made it.
+            First::AttackersFile if layout == Layout::Parent => "file 0666",
             First::AttackersFile => "attacker's file",
             First::Symlink => "symlink",
         }
@@ -222,7 +227,7 @@ impl Beginning {
     }
 
     fn told(&self, setting: &Setting) -> String {
-        let mut told = self.first.told().to_owned();
+        let mut told = self.first.told(setting.layout).to_owned();
         if self.short {
             told.push_str(", short writes");
         }
@@ -277,23 +282,36 @@ impl Model for Credential {
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
         let (programs, setting) = (programs(variant)?, setting(scenario)?);
         let cast = Cast::apart();
-        let beginnings = Arc::new(beginnings(programs, setting, cast, size)?);
-        let system = system(programs, setting, cast, &beginnings)?;
-        let kernel = kernel(programs, setting, cast, &beginnings);
+        let beginnings = Arc::new(beginnings(&programs, setting, cast, size)?);
+        let system = system(&programs, setting, cast, &beginnings)?;
+        let kernel = kernel(&programs, setting, cast, &beginnings);
         let case = FsCase::new(system, kernel).without_free_runs();
         if User::current().is_root() {
             return Some(Box::new(case));
         }
         let cast = Cast::alone();
-        let system = self::system(programs, setting, cast, &beginnings)?;
-        let kernel = self::kernel(programs, setting, cast, &beginnings);
+        let system = self::system(&programs, setting, cast, &beginnings)?;
+        let kernel = self::kernel(&programs, setting, cast, &beginnings);
         Some(Box::new(case.standing_in(system, kernel, "one user plays both, not being root")))
     }
 }
 
+/// The simulated system in which the victim follows this program; `None` if there is no such
+/// scenario. For a way of writing of one's own, and for what is left of one without a step.
+pub fn with_program(
+    program: impl Into<Cow<'static, [Op]>>,
+    scenario: &str,
+    size: usize,
+) -> Option<System<SimFs, Actor<SimFile>>> {
+    let (program, setting, cast) = (program.into(), setting(scenario)?, Cast::apart());
+    let programs = Programs { new: program.clone(), force: program };
+    let beginnings = beginnings(&programs, setting, cast, size)?;
+    system(&programs, setting, cast, &beginnings)
+}
+
 /// The same on the kernel.
 fn kernel(
-    programs: Programs,
+    programs: &Programs,
     setting: Setting,
     cast: Cast,
     beginnings: &Arc<Vec<Beginning>>,
@@ -304,6 +322,7 @@ fn kernel(
     };
     let (furnished, acting, adjusted, required) =
         (of(beginnings), of(beginnings), of(beginnings), of(beginnings));
+    let programs = programs.clone();
     let furnished = Furnished::family(
         move |start, mut fs| {
             let beginning = furnished(start).ok_or(Errno::INVAL)?;
@@ -311,7 +330,7 @@ fn kernel(
         },
         move |start| {
             let beginning = acting(start);
-            beginning.map(|it| actors(programs, setting, cast, &it)).unwrap_or_default()
+            beginning.map(|it| actors(&programs, setting, cast, &it)).unwrap_or_default()
         },
     );
     furnished
@@ -345,7 +364,7 @@ fn same_protections(wanted: Protections, found: Protections) -> Result<(), Strin
 
 /// How the system may begin: in every world, with every script.
 fn beginnings(
-    programs: Programs,
+    programs: &Programs,
     setting: Setting,
     cast: Cast,
     size: usize,
@@ -384,7 +403,7 @@ fn simulated(
 
 /// The simulated system.
 fn system(
-    programs: Programs,
+    programs: &Programs,
     setting: Setting,
     cast: Cast,
     beginnings: &[Beginning],
@@ -483,7 +502,7 @@ fn file<F: FileSystem>(fs: &mut F, path: &str, mode: Mode, content: &[u8]) -> Re
 
 /// Everybody, in the order of the system's actors.
 fn actors<File>(
-    programs: Programs,
+    programs: &Programs,
     setting: Setting,
     cast: Cast,
     beginning: &Beginning,
@@ -497,10 +516,10 @@ fn actors<File>(
     ]
 }
 
-fn victim<File>(programs: Programs, setting: Setting, cast: Cast) -> As<Victim<File>> {
-    let program = if setting.force { programs.force } else { programs.new };
+fn victim<File>(programs: &Programs, setting: Setting, cast: Cast) -> As<Victim<File>> {
+    let program = if setting.force { &programs.force } else { &programs.new };
     let plan = Plan {
-        program: Cow::Borrowed(program),
+        program: program.clone(),
         directory: PathBuf::from(setting.layout.directory()),
         name: PathBuf::from("P"),
         temporary: PathBuf::from(TEMPORARY),
@@ -512,249 +531,3 @@ fn victim<File>(programs: Programs, setting: Setting, cast: Cast) -> As<Victim<F
     let uid = cast.victim.uid;
     As { user: cast.victim, process: Victim { uid, writing: Writing::new(plan) } }
 }
-
-fn programs(variant: &str) -> Option<Programs> {
-    Some(match variant {
-        "check-then-write" => programs::CHECK_THEN_WRITE,
-        "unlink-then-create" => programs::UNLINK_THEN_CREATE,
-        "lstat-then-create" => programs::LSTAT_THEN_CREATE,
-        "lstat-then-write" => programs::LSTAT_THEN_WRITE,
-        "nofollow-only" => programs::NOFOLLOW_ONLY,
-        "exclusive-only" => programs::EXCLUSIVE_ONLY,
-        "temporary-then-rename" => programs::TEMPORARY_THEN_RENAME,
-        "anchored" => programs::ANCHORED,
-        "link-or-exchange" => programs::LINK_OR_EXCHANGE,
-        _ => return None,
-    })
-}
-
-const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
-    Breaks { scenario, property, from_size }
-}
-
-static VARIANTS: &[Variant] = &[
-    Variant {
-        name: "check-then-write",
-        origin: "the vulnerable original",
-        about: "access; open, truncating or creating, through links; write; chmod",
-        breaks: &[
-            breaks("new-shared", "secret-stays-secret", 1),
-            breaks("new-shared", "others-untouched", 1),
-            breaks("new-shared", "refuses-without-force", 1),
-            breaks("new-shared", "all-or-nothing", 0),
-            breaks("new-sticky", "secret-stays-secret", 1),
-            breaks("new-sticky", "others-untouched", 1),
-            breaks("new-sticky", "refuses-without-force", 1),
-            breaks("new-sticky", "all-or-nothing", 0),
-            breaks("new-guarded", "all-or-nothing", 0),
-            breaks("new-parent-swap", "secret-stays-secret", 3),
-            breaks("new-parent-swap", "others-untouched", 2),
-            breaks("new-parent-swap", "refuses-without-force", 2),
-            breaks("new-parent-swap", "success-is-private", 2),
-            breaks("new-parent-swap", "all-or-nothing", 0),
-            breaks("force-shared", "secret-stays-secret", 0),
-            breaks("force-shared", "others-untouched", 0),
-            breaks("force-shared", "all-or-nothing", 0),
-            breaks("force-sticky", "secret-stays-secret", 0),
-            breaks("force-sticky", "others-untouched", 0),
-            breaks("force-sticky", "all-or-nothing", 0),
-            breaks("force-guarded", "all-or-nothing", 0),
-            breaks("force-parent-swap", "secret-stays-secret", 0),
-            breaks("force-parent-swap", "others-untouched", 0),
-            breaks("force-parent-swap", "success-is-private", 2),
-            breaks("force-parent-swap", "all-or-nothing", 0),
-        ],
-    },
-    Variant {
-        name: "unlink-then-create",
-        origin: "the first revision",
-        about: "with force: access, unlink; create exclusively; write",
-        breaks: &[
-            breaks("new-shared", "success-is-private", 1),
-            breaks("new-shared", "all-or-nothing", 0),
-            breaks("new-sticky", "all-or-nothing", 0),
-            breaks("new-guarded", "all-or-nothing", 0),
-            breaks("new-parent-swap", "success-is-private", 1),
-            breaks("new-parent-swap", "all-or-nothing", 0),
-            breaks("force-shared", "symlink-survives", 0),
-            breaks("force-shared", "success-is-private", 1),
-            breaks("force-shared", "all-or-nothing", 0),
-            breaks("force-sticky", "all-or-nothing", 0),
-            breaks("force-guarded", "all-or-nothing", 0),
-            breaks("force-parent-swap", "others-untouched", 2),
-            breaks("force-parent-swap", "symlink-survives", 0),
-            breaks("force-parent-swap", "success-is-private", 1),
-            breaks("force-parent-swap", "all-or-nothing", 0),
-        ],
-    },
-    Variant {
-        name: "lstat-then-create",
-        origin: "the merged fix",
-        about: "lstat; with force: unlink; create exclusively; write",
-        breaks: &[
-            breaks("new-shared", "success-is-private", 1),
-            breaks("new-shared", "all-or-nothing", 0),
-            breaks("new-sticky", "all-or-nothing", 0),
-            breaks("new-guarded", "all-or-nothing", 0),
-            breaks("new-parent-swap", "success-is-private", 1),
-            breaks("new-parent-swap", "all-or-nothing", 0),
-            breaks("force-shared", "symlink-survives", 2),
-            breaks("force-shared", "success-is-private", 1),
-            breaks("force-shared", "all-or-nothing", 0),
-            breaks("force-sticky", "all-or-nothing", 0),
-            breaks("force-guarded", "all-or-nothing", 0),
-            breaks("force-parent-swap", "others-untouched", 2),
-            breaks("force-parent-swap", "success-is-private", 1),
-            breaks("force-parent-swap", "all-or-nothing", 0),
-        ],
-    },
-    Variant {
-        name: "lstat-then-write",
-        origin: "proposed in review: keep it simple",
-        about: "lstat; access; open, truncating or creating, through links; write; chmod",
-        breaks: &[
-            breaks("new-shared", "secret-stays-secret", 1),
-            breaks("new-shared", "others-untouched", 1),
-            breaks("new-shared", "refuses-without-force", 1),
-            breaks("new-shared", "all-or-nothing", 0),
-            breaks("new-sticky", "secret-stays-secret", 1),
-            breaks("new-sticky", "others-untouched", 1),
-            breaks("new-sticky", "refuses-without-force", 1),
-            breaks("new-sticky", "all-or-nothing", 0),
-            breaks("new-guarded", "all-or-nothing", 0),
-            breaks("new-parent-swap", "secret-stays-secret", 3),
-            breaks("new-parent-swap", "others-untouched", 2),
-            breaks("new-parent-swap", "refuses-without-force", 2),
-            breaks("new-parent-swap", "success-is-private", 2),
-            breaks("new-parent-swap", "all-or-nothing", 0),
-            breaks("force-shared", "secret-stays-secret", 0),
-            breaks("force-shared", "others-untouched", 1),
-            breaks("force-shared", "all-or-nothing", 0),
-            breaks("force-sticky", "secret-stays-secret", 0),
-            breaks("force-sticky", "others-untouched", 1),
-            breaks("force-sticky", "all-or-nothing", 0),
-            breaks("force-guarded", "all-or-nothing", 0),
-            breaks("force-parent-swap", "secret-stays-secret", 0),
-            breaks("force-parent-swap", "others-untouched", 2),
-            breaks("force-parent-swap", "success-is-private", 2),
-            breaks("force-parent-swap", "all-or-nothing", 0),
-        ],
-    },
-    Variant {
-        name: "nofollow-only",
-        origin: "O_NOFOLLOW and nothing else",
-        about: "open, truncating or creating, not through a link; write; chmod",
-        breaks: &[
-            breaks("new-shared", "secret-stays-secret", 0),
-            breaks("new-shared", "others-untouched", 1),
-            breaks("new-shared", "refuses-without-force", 0),
-            breaks("new-shared", "all-or-nothing", 0),
-            breaks("new-sticky", "secret-stays-secret", 0),
-            breaks("new-sticky", "others-untouched", 1),
-            breaks("new-sticky", "refuses-without-force", 0),
-            breaks("new-sticky", "all-or-nothing", 0),
-            breaks("new-guarded", "refuses-without-force", 0),
-            breaks("new-guarded", "all-or-nothing", 0),
-            breaks("new-parent-swap", "secret-stays-secret", 0),
-            breaks("new-parent-swap", "others-untouched", 2),
-            breaks("new-parent-swap", "refuses-without-force", 0),
-            breaks("new-parent-swap", "success-is-private", 2),
-            breaks("new-parent-swap", "all-or-nothing", 0),
-            breaks("force-shared", "secret-stays-secret", 0),
-            breaks("force-shared", "others-untouched", 1),
-            breaks("force-shared", "all-or-nothing", 0),
-            breaks("force-sticky", "secret-stays-secret", 0),
-            breaks("force-sticky", "others-untouched", 1),
-            breaks("force-sticky", "all-or-nothing", 0),
-            breaks("force-guarded", "all-or-nothing", 0),
-            breaks("force-parent-swap", "secret-stays-secret", 0),
-            breaks("force-parent-swap", "others-untouched", 2),
-            breaks("force-parent-swap", "success-is-private", 2),
-            breaks("force-parent-swap", "all-or-nothing", 0),
-        ],
-    },
-    Variant {
-        name: "exclusive-only",
-        origin: "the merged fix where there is no O_NOFOLLOW",
-        about: "lstat; with force: unlink; create exclusively; write",
-        breaks: &[
-            breaks("new-shared", "success-is-private", 1),
-            breaks("new-shared", "all-or-nothing", 0),
-            breaks("new-sticky", "all-or-nothing", 0),
-            breaks("new-guarded", "all-or-nothing", 0),
-            breaks("new-parent-swap", "success-is-private", 1),
-            breaks("new-parent-swap", "all-or-nothing", 0),
-            breaks("force-shared", "symlink-survives", 2),
-            breaks("force-shared", "success-is-private", 1),
-            breaks("force-shared", "all-or-nothing", 0),
-            breaks("force-sticky", "all-or-nothing", 0),
-            breaks("force-guarded", "all-or-nothing", 0),
-            breaks("force-parent-swap", "others-untouched", 2),
-            breaks("force-parent-swap", "success-is-private", 1),
-            breaks("force-parent-swap", "all-or-nothing", 0),
-        ],
-    },
-    Variant {
-        name: "temporary-then-rename",
-        origin: "the usual advice",
-        about: "lstat; create a temporary exclusively; write; fsync; rename",
-        breaks: &[
-            breaks("new-shared", "others-untouched", 2),
-            breaks("new-shared", "refuses-without-force", 2),
-            breaks("new-shared", "success-is-private", 1),
-            breaks("new-parent-swap", "others-untouched", 2),
-            breaks("force-shared", "others-untouched", 2),
-            breaks("force-shared", "symlink-survives", 1),
-            breaks("force-shared", "success-is-private", 1),
-            breaks("force-parent-swap", "others-untouched", 2),
-        ],
-    },
-    Variant {
-        name: "anchored",
-        origin: "ours: the same in a directory opened once",
-        about: "openat2 the directory, beneath and through no link; then the same in it",
-        breaks: &[
-            breaks("new-shared", "others-untouched", 2),
-            breaks("new-shared", "refuses-without-force", 2),
-            breaks("new-shared", "success-is-private", 1),
-            breaks("force-shared", "others-untouched", 2),
-            breaks("force-shared", "symlink-survives", 1),
-            breaks("force-shared", "success-is-private", 1),
-        ],
-    },
-    Variant {
-        name: "link-or-exchange",
-        origin: "ours; what write_exclusive does",
-        about: "anchored; link an unnamed file to P; with force: exchange, and look at what came back",
-        breaks: &[],
-    },
-];
-
-static SCENARIOS: &[Scenario] = &[
-    Scenario { name: "new-shared", about: "no force; all may write to the directory" },
-    Scenario {
-        name: "new-sticky",
-        about: "no force; all may write to it, it is sticky, a protection of the kernel is off",
-    },
-    Scenario {
-        name: "new-guarded",
-        about: "no force; sticky, with protected_symlinks and protected_regular",
-    },
-    Scenario {
-        name: "new-parent-swap",
-        about: "no force; the victim's own directory, whose name the attacker can change",
-    },
-    Scenario { name: "force-shared", about: "what is at P is replaced; all may write" },
-    Scenario {
-        name: "force-sticky",
-        about: "what is at P is replaced; sticky, a protection of the kernel is off",
-    },
-    Scenario {
-        name: "force-guarded",
-        about: "what is at P is replaced; sticky, with both protections",
-    },
-    Scenario {
-        name: "force-parent-swap",
-        about: "what is at P is replaced; the victim's own directory, whose name can change",
-    },
-];

@@ -1,6 +1,8 @@
 //! The variants of `credential`, as lists of operations. Fourth floor: imports
 //! [`writer`](crate::writer) and [`fs`](crate::fs).
 
+use std::borrow::Cow;
+
 use crate::fs::{OFlags, ResolveFlags};
 use crate::writer::{self, Op};
 
@@ -10,55 +12,71 @@ const EXCLUSIVE: OFlags = WRITE.union(OFlags::EXCL);
 const OWN: OFlags = EXCLUSIVE.union(OFlags::NOFOLLOW);
 
 /// What a variant does, without `force` and with it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Programs {
-    pub(super) new: &'static [Op],
-    pub(super) force: &'static [Op],
+    pub(super) new: Cow<'static, [Op]>,
+    pub(super) force: Cow<'static, [Op]>,
 }
 
-pub(super) const CHECK_THEN_WRITE: Programs = {
+/// The variant of this name.
+pub(super) fn programs(variant: &str) -> Option<Programs> {
+    let (new, force) = match variant {
+        "check-then-write" => CHECK_THEN_WRITE,
+        "unlink-then-create" => UNLINK_THEN_CREATE,
+        "lstat-then-create" => LSTAT_THEN_CREATE,
+        "lstat-then-write" => LSTAT_THEN_WRITE,
+        "nofollow-only" => NOFOLLOW_ONLY,
+        "exclusive-only" => EXCLUSIVE_ONLY,
+        "temporary-then-rename" => TEMPORARY_THEN_RENAME,
+        "anchored" => ANCHORED,
+        "link-or-exchange" => (writer::NEW, writer::REPLACE),
+        _ => return None,
+    };
+    Some(Programs { new: Cow::Borrowed(new), force: Cow::Borrowed(force) })
+}
+
+/// Without `force`, and with it.
+type Pair = (&'static [Op], &'static [Op]);
+
+const CHECK_THEN_WRITE: Pair = {
     const STEPS: &[Op] = &[Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath];
-    Programs { new: STEPS, force: STEPS }
+    (STEPS, STEPS)
 };
 
-pub(super) const UNLINK_THEN_CREATE: Programs = Programs {
-    new: &[Op::Create(OWN), Op::Write],
-    force: &[Op::Access, Op::Unlink, Op::Create(OWN), Op::Write],
-};
+const UNLINK_THEN_CREATE: Pair =
+    (&[Op::Create(OWN), Op::Write], &[Op::Access, Op::Unlink, Op::Create(OWN), Op::Write]);
 
-pub(super) const LSTAT_THEN_CREATE: Programs = {
+const LSTAT_THEN_CREATE: Pair = {
     const STEPS: &[Op] = &[Op::Look, Op::Unlink, Op::Create(OWN), Op::Write];
-    Programs { new: STEPS, force: STEPS }
+    (STEPS, STEPS)
 };
 
-pub(super) const LSTAT_THEN_WRITE: Programs = Programs {
-    new: &[Op::LookForLink, Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
-    force: &[Op::LookForLink, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
-};
+const LSTAT_THEN_WRITE: Pair = (
+    &[Op::LookForLink, Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
+    &[Op::LookForLink, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
+);
 
-pub(super) const NOFOLLOW_ONLY: Programs = {
+const NOFOLLOW_ONLY: Pair = {
     const FLAGS: OFlags = TRUNCATING.union(OFlags::NOFOLLOW);
     const STEPS: &[Op] = &[Op::Create(FLAGS), Op::Write, Op::SetModeOfPath];
-    Programs { new: STEPS, force: STEPS }
+    (STEPS, STEPS)
 };
 
-pub(super) const EXCLUSIVE_ONLY: Programs = {
+const EXCLUSIVE_ONLY: Pair = {
     const STEPS: &[Op] = &[Op::Look, Op::Unlink, Op::Create(EXCLUSIVE), Op::Write];
-    Programs { new: STEPS, force: STEPS }
+    (STEPS, STEPS)
 };
 
-pub(super) const TEMPORARY_THEN_RENAME: Programs = Programs {
-    new: &[Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
-    force: &[Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
-};
+const TEMPORARY_THEN_RENAME: Pair = (
+    &[Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
+    &[Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
+);
 
-pub(super) const ANCHORED: Programs = {
+const ANCHORED: Pair = {
     const ANCHOR: Op =
         Op::Anchor(OFlags::DIRECTORY, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS));
-    Programs {
-        new: &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
-        force: &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
-    }
+    (
+        &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
+        &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
+    )
 };
-
-pub(super) const LINK_OR_EXCHANGE: Programs = Programs { new: writer::NEW, force: writer::REPLACE };

@@ -1,7 +1,7 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
 use super::actors::{Actor, Seen, Told};
-use super::{Cast, OLD, PRECIOUS, SECRET, TARGET};
+use super::{Cast, OLD, PRECIOUS, SECRET, TARGET, TEMPORARY};
 use crate::check::{Local, State, System};
 use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
 
@@ -79,6 +79,17 @@ pub(super) fn claimed(
             !named.any(|number| {
                 world.inodes().nth(number).and_then(|inode| inode.bytes()).is_some_and(is_part)
             })
+        })
+        .finally("nothing-left", move |state| {
+            let world = state.world();
+            let own = |number: usize| {
+                world.inodes().nth(number).is_some_and(|inode| inode.owner() == cast.victim.uid)
+            };
+            // What the attacker brought elsewhere, nobody can clean up.
+            !world
+                .inodes()
+                .flat_map(|directory| directory.entries())
+                .any(|(name, number)| name == TEMPORARY.as_bytes() && own(number))
         })
         .reaches("it-is-written", |local| {
             matches!(local, Local::Done(Told::Written(Seen::Private)))

@@ -176,6 +176,15 @@ pub trait FileSystem {
     /// it holds none.
     fn flock(&mut self, file: &mut Self::File, operation: FlockOperation) -> Result<(), Errno>;
 
+    /// Looks at the world without that being a step: for an observer that judges what a process
+    /// did, in the same step. A [`Recorded`] world does not tell of it.
+    fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T
+    where
+        Self: Sized,
+    {
+        look(self)
+    }
+
     /// Closes the file, releasing its lock. On a real system dropping it does the same; in a
     /// simulated one only this releases a lock, so a process that holds one says so.
     fn close(&mut self, file: Self::File);

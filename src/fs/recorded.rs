@@ -288,6 +288,13 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         result
     }
 
+    fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
+        let told = self.labels.len();
+        let seen = look(self);
+        self.labels.truncate(told);
+        seen
+    }
+
     fn close(&mut self, file: F::File) {
         self.world.close(file);
         self.record(format_args!("close"), "ok");

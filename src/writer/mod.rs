@@ -21,7 +21,7 @@ pub const NEW: &[Op] =
 pub const REPLACE: &[Op] = &[
     ANCHOR,
     Op::Look,
-    Op::PrivateDirectory,
+    Op::PrivateDirectory { inspects: true },
     Op::CreateTemporary(OWN),
     Op::SetMode,
     Op::Identify,

@@ -38,7 +38,10 @@ pub enum Op {
     /// `mkdir` of a directory in P's directory, for its owner only; opens it, and makes sure that it
     /// is what was made. The temporary name is then in there, and nobody else can touch it,
     /// whatever becomes of the name of the directory. The three calls are three steps.
-    PrivateDirectory,
+    PrivateDirectory {
+        /// Makes sure; `false` in a mutant.
+        inspects: bool,
+    },
     /// `open` of a temporary name in P's directory that is this writer's own.
     CreateTemporary(OFlags),
     /// `O_TMPFILE`: a file without a name. Where the file system has none, a temporary one.
@@ -416,8 +419,14 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
                 let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
                 match self.place().with_private(|at| fs.open(at, flags, Mode::empty())) {
                     Ok(private) => {
-                        let private = Some(private);
-                        Writing { private, ..self }.goes_on(Stage::Inspecting(position))
+                        let op = self.plan.program.get(position);
+                        let next = match op {
+                            Some(Op::PrivateDirectory { inspects: false }) => {
+                                Stage::At(position + 1)
+                            }
+                            _ => Stage::Inspecting(position),
+                        };
+                        Writing { private: Some(private), ..self }.goes_on(next)
                     }
                     Err(errno) => self.fails("open", errno),
                 }
@@ -498,7 +507,7 @@ impl<File: 'static> Writing<File> {
                     Err(errno) => self.fails("open", errno),
                 }
             }
-            Op::PrivateDirectory => {
+            Op::PrivateDirectory { .. } => {
                 match self.place().with_private(|at| fs.mkdir(at, Mode::RWXU)) {
                     Ok(()) => {
                         self.furnished = true;
