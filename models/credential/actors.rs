@@ -129,6 +129,8 @@ pub enum Action {
     MoveParent,
     /// Makes P's directory a symbolic link to the victim's home.
     LinkParentHome,
+    /// Makes it one to a directory in there that has no P yet.
+    LinkParentNew,
     /// Makes P's directory a symbolic link to the attacker's own.
     LinkParentOwn,
     /// Makes a file named like P in the attacker's own directory, and keeps it open.
@@ -149,6 +151,7 @@ impl fmt::Display for Action {
             Action::StealInside => "swap inner/T",
             Action::MoveParent => "move out/",
             Action::LinkParentHome => "out/ → home/",
+            Action::LinkParentNew => "out/ → home/new/",
             Action::LinkParentOwn => "out/ → evil/",
             Action::CreateInOwn => "create evil/P",
         })
@@ -178,7 +181,8 @@ impl Action {
             Action::Open => return fs.open(path, OFlags::RDONLY, Mode::empty()).map(Some),
             Action::Move => fs.rename(path, "evil/loot")?,
             Action::Steal | Action::StealForDirectory => {
-                let own = if self == Action::Steal { "evil/T" } else { "evil/D" };
+                // A directory can be moved only within the one it is in, unless it is one's own.
+                let own = if self == Action::Steal { "evil/T" } else { "tmp/D" };
                 let temporary = Path::new(layout.directory()).join(TEMPORARY);
                 fs.rename_with(&temporary, own, RenameFlags::EXCHANGE)?;
             }
@@ -189,6 +193,7 @@ impl Action {
             }
             Action::MoveParent => fs.rename("tmp/out", "tmp/away")?,
             Action::LinkParentHome => fs.symlink(Path::new("../home"), "tmp/out")?,
+            Action::LinkParentNew => fs.symlink(Path::new("../home/new"), "tmp/out")?,
             Action::LinkParentOwn => fs.symlink(Path::new("../evil"), "tmp/out")?,
             Action::CreateInOwn => return fs.open("evil/P", create, everybody).map(Some),
         }

@@ -9,7 +9,7 @@
 //! ```text
 //! tmp/       0777 or 1777, root's     P is tmp/P, or tmp/out/P with a directory of the victim's
 //! evil/T     0666, the attacker's, who holds it open
-//! home/P     0600, the victim's; nothing here is to change
+//! home/P     0600, the victim's; nothing here is to change, nor in home/new/
 //! ```
 //!
 //! The attacker is not one story but every script of so many actions, from every initial world:
@@ -118,6 +118,7 @@ impl Layout {
             Layout::Parent => &[
                 Action::MoveParent,
                 Action::LinkParentHome,
+                Action::LinkParentNew,
                 Action::LinkParentOwn,
                 Action::CreateInOwn,
             ],
@@ -453,11 +454,12 @@ fn furnished<F: Users>(
     }
     fs.act_as(cast.attacker)?;
     fs.mkdir("evil", readable)?;
-    fs.mkdir("evil/D", everybody)?;
+    fs.mkdir("tmp/D", everybody)?;
     file(fs, "evil/T", Mode::from_bits_retain(0o666), TARGET)?;
     fs.act_as(cast.victim)?;
     fs.mkdir("home", Mode::RWXU)?;
     file(fs, "home/P", PRIVATE, PRECIOUS)?;
+    fs.mkdir("home/new", Mode::RWXU)?;
     if setting.layout == Layout::Parent {
         fs.mkdir("tmp/out", readable)?;
     }

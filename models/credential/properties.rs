@@ -41,7 +41,8 @@ pub(super) fn claimed(
             let precious = world.named("home/P");
             target_is_whole
                 && precious.is_some_and(|file| file.bytes() == Some(PRECIOUS))
-                && world.named("home").is_some_and(|home| home.entries().count() == 1)
+                && world.named("home").is_some_and(|home| home.entries().count() == 2)
+                && world.named("home/new").is_some_and(|new| new.entries().count() == 0)
         })
         .always("symlink-survives", move |state| {
             let destroyed = |inode: &SimInode<'_>| {

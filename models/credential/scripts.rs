@@ -1,7 +1,7 @@
 //! Which scripts an attacker of `credential` can follow. Fourth floor: imports
 //! [`fs`](crate::fs) and its neighbours.
 
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Layout;
 use super::actors::{Action, Victim};
@@ -22,7 +22,7 @@ pub(super) fn scripts(
     layout: Layout,
     length: usize,
 ) -> Vec<Vec<Action>> {
-    let mut search = Search { attacker, layout, seen: HashMap::new(), worlds: Vec::new() };
+    let mut search = Search { attacker, layout, seen: FxHashMap::default(), worlds: Vec::new() };
     let start = search.code((world.clone(), Some(victim.clone())));
     let reached = search.closure([start]);
     let mut found = Vec::new();
@@ -37,7 +37,7 @@ type Stand = (SimFs, Option<Writer>);
 struct Search {
     attacker: User,
     layout: Layout,
-    seen: HashMap<Stand, usize>,
+    seen: FxHashMap<Stand, usize>,
     worlds: Vec<Known>,
 }
 
@@ -45,7 +45,7 @@ struct Search {
 struct Known {
     stand: Stand,
     next: Option<Option<usize>>,
-    after: HashMap<Action, Option<usize>>,
+    after: FxHashMap<Action, Option<usize>>,
 }
 
 impl Search {
@@ -55,7 +55,7 @@ impl Search {
         }
         let code = self.worlds.len();
         self.seen.insert(stand.clone(), code);
-        self.worlds.push(Known { stand, next: None, after: HashMap::new() });
+        self.worlds.push(Known { stand, next: None, after: FxHashMap::default() });
         code
     }
 
@@ -93,8 +93,8 @@ impl Search {
     }
 
     /// These stands, and all that the victim alone gets to from them.
-    fn closure(&mut self, stands: impl IntoIterator<Item = usize>) -> HashSet<usize> {
-        let mut reached = HashSet::new();
+    fn closure(&mut self, stands: impl IntoIterator<Item = usize>) -> FxHashSet<usize> {
+        let mut reached = FxHashSet::default();
         for stand in stands {
             let mut at = Some(stand);
             while let Some(code) = at {
@@ -110,7 +110,7 @@ impl Search {
     fn extend(
         &mut self,
         script: &mut Vec<Action>,
-        reached: &HashSet<usize>,
+        reached: &FxHashSet<usize>,
         length: usize,
         found: &mut Vec<Vec<Action>>,
     ) {

@@ -1,0 +1,118 @@
+//! What ships is no longer than it has to be: without any one of its steps or flags, or with two
+//! steps the other way round, some property breaks; or the mutant is listed here, with the reason
+//! why nothing can show it.
+
+use toctou::check::{Checker, GraphOptions, Verdict};
+use toctou::fs::{OFlags, ResolveFlags};
+use toctou::models::credential::with_program;
+use toctou::writer::{Exchange, NEW, Op, REPLACE};
+
+/// What was done to a program, and what is left of it.
+struct Mutant {
+    name: String,
+    program: Vec<Op>,
+}
+
+/// The name of an operation, without its fields.
+fn name(op: &Op) -> String {
+    let debug = format!("{op:?}");
+    debug.split(['(', ' ']).next().unwrap_or_default().to_owned()
+}
+
+/// Every program with one step less, with two neighbours the other way round, or with one flag less.
+fn mutants(program: &[Op]) -> Vec<Mutant> {
+    let mut mutants = Vec::new();
+    for position in 0..program.len() {
+        let mut shorter = program.to_vec();
+        let removed = shorter.remove(position);
+        mutants.push(Mutant { name: format!("without {}", name(&removed)), program: shorter });
+        if position > 0 {
+            let mut swapped = program.to_vec();
+            swapped.swap(position - 1, position);
+            let (first, second) = (name(&swapped[position - 1]), name(&swapped[position]));
+            mutants.push(Mutant { name: format!("{first} before {second}"), program: swapped });
+        }
+        for (what, weaker) in weakened(program[position]) {
+            let mut program = program.to_vec();
+            program[position] = weaker;
+            mutants.push(Mutant { name: format!("{} without {what}", name(&weaker)), program });
+        }
+    }
+    mutants
+}
+
+fn weakened(op: Op) -> Vec<(&'static str, Op)> {
+    let fewer = |flags: OFlags| {
+        [("O_EXCL", OFlags::EXCL), ("O_NOFOLLOW", OFlags::NOFOLLOW)]
+            .into_iter()
+            .filter(move |(_, flag)| flags.contains(*flag))
+            .map(move |(name, flag)| (name, flags.difference(flag)))
+    };
+    match op {
+        Op::Anchor(flags, _) => {
+            vec![("RESOLVE_NO_SYMLINKS", Op::Anchor(flags, ResolveFlags::empty()))]
+        }
+        Op::CreateTemporary(flags) => {
+            fewer(flags).map(|(name, flags)| (name, Op::CreateTemporary(flags))).collect()
+        }
+        Op::PrivateDirectory { .. } => {
+            vec![("its look at what it opened", Op::PrivateDirectory { inspects: false })]
+        }
+        Op::Exchange(whole) => vec![
+            ("looking", Op::Exchange(Exchange { inspects: false, ..whole })),
+            ("putting back", Op::Exchange(Exchange { puts_back: false, ..whole })),
+            ("looking again", Op::Exchange(Exchange { reinspects: false, ..whole })),
+            ("removing", Op::Exchange(Exchange { removes: false, ..whole })),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// The scenario, the number of actions and the property by which the mutant is told from the
+/// original, which breaks nothing there.
+fn told_apart(mutant: &[Op], original: &'static [Op], scenarios: &[&str]) -> Option<String> {
+    for actions in 0..=3 {
+        for scenario in scenarios {
+            let broken = |program: &[Op]| {
+                let system = with_program(program.to_vec(), scenario, actions).expect("a scenario");
+                let options =
+                    GraphOptions { count_interleavings_up_to: 0, ..GraphOptions::default() };
+                let report = Checker::new(system).graph(&options);
+                assert!(report.exhaustive());
+                let findings = report.findings.into_iter();
+                let broken = findings.filter(|f| matches!(f.verdict, Verdict::Violated(_)));
+                broken.map(|finding| finding.property).collect::<Vec<_>>()
+            };
+            let known = if actions < 3 { Vec::new() } else { broken(original) };
+            let found = broken(mutant).into_iter().find(|property| !known.contains(property));
+            if let Some(property) = found {
+                return Some(format!("{property} in {scenario} with {actions} actions"));
+            }
+        }
+    }
+    None
+}
+
+fn assert_all_told_apart(program: &'static [Op], scenarios: &[&str], equivalent: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for Mutant { name, program: mutant } in mutants(program) {
+        let listed = equivalent.iter().find(|(known, _)| *known == name);
+        match (told_apart(&mutant, program, scenarios), listed) {
+            (Some(how), None) => println!("{name}: {how}"),
+            (None, Some((_, why))) => println!("{name}: equivalent: {why}"),
+            (Some(how), Some(_)) => wrong.push(format!("{name}: not equivalent: {how}")),
+            (None, None) => wrong.push(format!("{name}: nothing tells it apart")),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_step_of_the_new_file_can_be_left_out_or_moved() {
+    assert_all_told_apart(NEW, &["new-shared", "new-sticky", "new-parent-swap"], &[]);
+}
+
+#[test]
+fn no_step_of_the_replacement_can_be_left_out_or_moved() {
+    assert_all_told_apart(REPLACE, &["force-shared", "force-sticky", "force-parent-swap"], &[]);
+}
