@@ -355,15 +355,15 @@ fn beginning(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
         by(who(), link("l")),
         by(users(), link("t/l")),
         by(users(), link("m")),
-        by(who(), open(0, "a", OFlags::RDONLY)),
-        by(who(), open(1, "a", OFlags::RDWR)),
+        by(Just(Who::Root), open(0, "a", OFlags::RDONLY)),
+        by(Just(Who::Root), open(1, "a", OFlags::RDWR)),
         by(Just(Who::Root), lock(0)),
         by(Just(Who::Root), lock(1)),
         by(who(), open(2, "t", OFlags::PATH)),
         by(who(), open(1, "d", OFlags::DIRECTORY)),
     ];
     let kept = vec![
-        0.98, 0.95, 0.9, 0.5, 0.3, 0.9, 0.4, 0.85, 0.3, 0.6, 0.8, 0.8, 0.3, 0.2, 0.2, 0.2, 0.2,
+        0.98, 0.95, 0.9, 0.5, 0.3, 0.9, 0.4, 0.85, 0.3, 0.6, 0.8, 0.8, 0.3, 0.4, 0.4, 0.4, 0.4,
         0.2, 0.2,
     ];
     let kept: Vec<_> = kept.into_iter().map(weighted).collect();

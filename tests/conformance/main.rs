@@ -37,6 +37,23 @@ fn disagreement<A: World, B: World>(
     ops: &[Op],
     tally: &Tally,
 ) -> Option<String> {
+    let found = first_difference(&mut simulated, &mut real, ops, tally);
+    // Whatever was found, the real one is left as who it was entered.
+    match (simulated.tree(), real.tree()) {
+        _ if found.is_some() => found,
+        (Ok(ours), Ok(theirs)) if ours == theirs => None,
+        (Ok(ours), Ok(theirs)) => Some(format!("simulated tree:\n{ours}real tree:\n{theirs}")),
+        (ours, theirs) => Some(format!("trees: simulated {ours:?}, real {theirs:?}")),
+    }
+}
+
+/// The first call that the worlds answer differently.
+fn first_difference<A: World, B: World>(
+    simulated: &mut A,
+    real: &mut B,
+    ops: &[Op],
+    tally: &Tally,
+) -> Option<String> {
     for (index, op) in ops.iter().enumerate() {
         let (ours, theirs) = (simulated.perform(op), real.perform(op));
         if ours != theirs {
@@ -52,11 +69,7 @@ fn disagreement<A: World, B: World>(
             tally.count(&op.call, answer.err());
         }
     }
-    match (simulated.tree(), real.tree()) {
-        (Ok(ours), Ok(theirs)) if ours == theirs => None,
-        (Ok(ours), Ok(theirs)) => Some(format!("simulated tree:\n{ours}real tree:\n{theirs}")),
-        (ours, theirs) => Some(format!("trees: simulated {ours:?}, real {theirs:?}")),
-    }
+    None
 }
 
 /// Tries `cases` random sequences; answers with a shrunk one on which the worlds disagree.

@@ -44,6 +44,7 @@ fn told<W: Users>(world: W, cast: Cast, story: &Story<'_>) -> Vec<String> {
         let op = Op { by, umask: 0o022, call };
         assert!(run.perform(&op).is_some(), "its slot holds an open file: {op:?}");
     }
+    run.leave().expect("a way back");
     run.world.take()
 }
 
