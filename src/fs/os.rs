@@ -37,7 +37,8 @@ use super::{At, FileSystem, Node, Protections, Status, Tree, User, Users};
 /// # }
 /// ```
 ///
-/// `O_CLOEXEC` is always added, and a call that a signal interrupted (`EINTR`) is made again.
+/// `O_CLOEXEC` is always added, and a call that a signal interrupted (`EINTR`) or, with limits, a
+/// rename elsewhere (`EAGAIN`) is made again.
 /// Paths and flags that [`FileSystem`] does not speak of are refused as there described. The
 /// answers are Linux's of version 6.4 or later where systems differ; `access` needs 5.8.
 #[derive(Debug)]
@@ -126,6 +127,10 @@ impl OsFs {
         }
     }
 }
+
+/// How many times a limited walk is made again because something, anywhere on the system, was
+/// renamed while it passed a `..`, before which the kernel cannot tell whether the walk got out.
+const RENAMES: usize = 1000;
 
 /// Makes a call again that a signal interrupted. rustix's own is not always inlined: see below.
 #[inline(always)]
@@ -252,8 +257,17 @@ impl FileSystem for &OsFs {
         understood(flags)?;
         limits(resolve)?;
         let flags = flags | OFlags::CLOEXEC;
+        let limited = resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT);
         self.at(at, |from, path| {
-            uninterrupted(|| fs::openat2(from, path, flags, mode, resolve)).map(OsFile)
+            let open = || uninterrupted(|| fs::openat2(from, path, flags, mode, resolve));
+            let mut answer = open();
+            for _ in 0..RENAMES {
+                match answer {
+                    Err(Errno::AGAIN) if limited => answer = open(),
+                    _ => break,
+                }
+            }
+            answer.map(OsFile)
         })
     }
 

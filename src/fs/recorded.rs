@@ -416,4 +416,48 @@ mod tests {
         assert!(world.take().is_empty());
         Ok(())
     }
+
+    #[test]
+    fn calls_about_links_modes_and_open_directories_are_told_as_briefly() -> Result<(), Errno> {
+        let mode = Mode::from_raw_mode(0o640);
+        let world = SimFs::new().with_file("content", mode, b"")?;
+        let mut world = Recorded::new(world.with_directory("drop", Mode::RWXU)?);
+        let mut drop = world.open("drop", OFlags::DIRECTORY, Mode::empty())?;
+        world.symlink(Path::new("../content"), (&drop, "alias"))?;
+        world.readlink((&drop, "alias"))?;
+        world.stat((&drop, "alias"), AtFlags::empty())?;
+        world.stat((&drop, "alias"), AtFlags::SYMLINK_NOFOLLOW)?;
+        world.fstat(&mut drop)?;
+        world.access("content", Access::READ_OK | Access::WRITE_OK, AtFlags::empty())?;
+        world.chmod("content", Mode::from_raw_mode(0o600))?;
+        world.fchmod(&mut drop, Mode::from_raw_mode(0o1777))?;
+        let beneath = ResolveFlags::BENEATH;
+        let found = world.open_within((&drop, "alias"), OFlags::RDONLY, Mode::empty(), beneath);
+        assert!(found.is_err());
+        let mut unnamed = world.open("drop", OFlags::TMPFILE | OFlags::WRONLY, mode)?;
+        world.link_file(&mut unnamed, (&drop, "fresh"))?;
+        world.rename_with("content", (&drop, "fresh"), RenameFlags::EXCHANGE)?;
+        let followed = world.open((&drop, "alias"), OFlags::NOFOLLOW, Mode::empty());
+        assert!(followed.is_err());
+        assert_eq!(
+            world.take(),
+            [
+                "open(drop, directory) = ok",
+                "symlink(./alias → ../content) = ok",
+                "readlink(./alias) = ../content",
+                "stat(./alias) = file 0640",
+                "lstat(./alias) = link 0777",
+                "fstat = directory 0700",
+                "access(content, read write) = ok",
+                "chmod(content, 0600) = ok",
+                "fchmod(1777) = ok",
+                "open(./alias, beneath) = EXDEV",
+                "open(drop, unnamed) = ok",
+                "link(the open file → ./fresh) = ok",
+                "rename(content ↔ ./fresh) = ok",
+                "open(./alias, no follow) = ELOOP",
+            ]
+        );
+        Ok(())
+    }
 }

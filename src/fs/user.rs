@@ -92,3 +92,45 @@ impl<F: Users, P: Process<F>> Process<F> for As<P> {
 fn refused(user: User, errno: Errno) -> User {
     panic!("cannot act as user {}: {errno}; only root can act as several", user.uid.as_raw())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{OFlags, SimFs};
+    use super::*;
+
+    /// Makes a file, then another.
+    #[derive(Clone, Debug)]
+    struct TwoFiles(&'static [&'static str]);
+
+    impl<F: FileSystem> Process<F> for TwoFiles {
+        type Output = ();
+
+        fn step(self, world: &mut F) -> Step<Self, ()> {
+            let Some((name, rest)) = self.0.split_first() else { return Step::Done(()) };
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+            match world.open(*name, flags, Mode::from_raw_mode(0o666)) {
+                Ok(_) => Step::Next(TwoFiles(rest)),
+                Err(_) => Step::Done(()),
+            }
+        }
+    }
+
+    #[test]
+    fn each_step_is_its_users_and_the_world_nobodys_between_them() -> Result<(), Errno> {
+        let alice = User::numbered(7).with_umask(Mode::from_bits_retain(0o077));
+        let mut world = SimFs::new();
+        world.chmod(".", Mode::from_raw_mode(0o777))?;
+        let mut process = As { user: alice, process: TwoFiles(&["a", "b"]) };
+        for name in ["a", "b"] {
+            let Step::Next(next) = process.step(&mut world) else { panic!("{name} is not there") };
+            process = next;
+            let made = world.named(name).expect("it was made");
+            assert_eq!((made.owner(), made.mode()), (alice.uid, Mode::from_raw_mode(0o600)));
+            // Acting as somebody answers who it was before.
+            assert_eq!(world.act_as(User::ROOT)?, User::ROOT);
+        }
+        assert!(matches!(process.step(&mut world), Step::Done(())));
+        assert_eq!(world.act_as(User::ROOT)?, User::ROOT);
+        Ok(())
+    }
+}

@@ -1,12 +1,15 @@
 //! Which sequences of operations are tried, each in a world prepared so that interesting things
-//! happen often. Failures shrink towards the front of each choice.
+//! happen often.
+//!
+//! An operation is read from a few small numbers, and proptest draws and shrinks only these: its own
+//! combinators take longer for a sequence than the kernel does. The smaller a number, the more to
+//! the front of a choice, so the front is where failures shrink to.
 
 use std::sync::LazyLock;
 
-use proptest::bool::weighted;
+use proptest::array::uniform16;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
 use toctou::fs::{Access, AtFlags, FlockOperation, OFlags, RenameFlags, ResolveFlags};
 
 use super::arena::Profile;
@@ -79,303 +82,319 @@ static ANYWHERE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     targets
 });
 
-fn any_path() -> impl Strategy<Value = &'static str> {
-    (0..PATHS.len()).prop_map(|index| PATHS[index])
-}
+/// Where a new name likely is free, in the end.
+const FRESH: [&str; 6] = ["n", "t/n", "d/n", "e/n", "t/d/n", "b"];
+const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "t/n"];
+const DIRECTORIES: [&str; 7] = ["d", "t", "e", "d/e", "t/d", "n", "d"];
 
-fn from() -> impl Strategy<Value = Option<usize>> {
-    prop_oneof![7 => Just(None), 1 => (0..SLOTS).prop_map(Some)]
-}
+const USERS: [Who; 3] = [Who::Alice, Who::Bob, Who::Carol];
+const ANYBODY: [(usize, Who); 4] =
+    [(3, Who::Root), (4, Who::Alice), (4, Who::Bob), (2, Who::Carol)];
 
-fn spot() -> impl Strategy<Value = Spot> {
-    (from(), any_path()).prop_map(|(from, path)| Spot(from, path))
-}
+const MODES: [u32; 24] = [
+    0o644, 0o600, 0o666, 0o660, 0o640, 0o604, 0o755, 0o777, 0o700, 0, 0o300, 0o111, 0o500, 0o770,
+    0o1777, 0o1755, 0o1770, 0o1666, 0o2775, 0o2777, 0o2755, 0o4755, 0o6777, 0o2644,
+];
+const DIRECTORY_MODES: [u32; 14] = [
+    0o755, 0o777, 0o777, 0o777, 0o1777, 0o1777, 0o775, 0o1770, 0o2775, 0o2777, 0o711, 0o3777,
+    0o7777, 0o700,
+];
 
-/// A place that more likely is a file's, or a link's.
-fn file() -> impl Strategy<Value = Spot> {
-    const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "a"];
-    let path = prop_oneof![6 => select(&FILES[..]), 1 => any_path()];
-    (from(), path).prop_map(|(from, path)| Spot(from, path))
-}
+const ACCESS_MODES: [(usize, OFlags); 4] =
+    [(10, OFlags::RDWR), (7, OFlags::RDONLY), (5, OFlags::WRONLY), (1, OFlags::RWMODE)];
+const CREATION: [(usize, OFlags); 5] = [
+    (8, OFlags::CREATE),
+    (6, OFlags::empty()),
+    (3, OFlags::CREATE.union(OFlags::EXCL)),
+    (1, OFlags::EXCL),
+    (2, OFlags::TMPFILE),
+];
+const REST: [(usize, OFlags); 11] = [
+    (8, OFlags::empty()),
+    (2, OFlags::TRUNC),
+    (2, OFlags::APPEND),
+    (1, OFlags::TRUNC.union(OFlags::APPEND)),
+    (2, OFlags::DIRECTORY),
+    (3, OFlags::NOFOLLOW),
+    (1, OFlags::DIRECTORY.union(OFlags::TRUNC)),
+    (1, OFlags::DIRECTORY.union(OFlags::NOFOLLOW)),
+    (2, OFlags::PATH),
+    (1, OFlags::PATH.union(OFlags::NOFOLLOW)),
+    (1, OFlags::PATH.union(OFlags::DIRECTORY)),
+];
+const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
+const ODD: [(usize, OFlags); 5] = [
+    (40, OFlags::empty()),
+    (1, OFlags::NONBLOCK),
+    (1, OFlags::CLOEXEC),
+    (1, OFlags::from_bits_retain(1 << 30)),
+    (1, TMPFILE_BIT),
+];
+/// With which a directory opens.
+const OF_DIRECTORY: [OFlags; 6] = [
+    OFlags::DIRECTORY,
+    OFlags::PATH.union(OFlags::DIRECTORY),
+    OFlags::PATH,
+    OFlags::TMPFILE.union(OFlags::RDWR),
+    OFlags::TMPFILE.union(OFlags::WRONLY),
+    OFlags::TMPFILE.union(OFlags::RDWR).union(OFlags::EXCL),
+];
+const LIMITS: [(usize, ResolveFlags); 8] = [
+    (3, ResolveFlags::BENEATH),
+    (3, ResolveFlags::IN_ROOT),
+    (2, ResolveFlags::NO_SYMLINKS),
+    (1, ResolveFlags::empty()),
+    (1, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS)),
+    (1, ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV)),
+    (1, ResolveFlags::BENEATH.union(ResolveFlags::IN_ROOT)),
+    (1, ResolveFlags::CACHED),
+];
+const LOCKS: [FlockOperation; 6] = [
+    FlockOperation::LockExclusive,
+    FlockOperation::LockShared,
+    FlockOperation::Unlock,
+    FlockOperation::NonBlockingLockExclusive,
+    FlockOperation::NonBlockingLockShared,
+    FlockOperation::NonBlockingUnlock,
+];
+const WRITTEN: [&[u8]; 4] = [b"s3cret", b"x", b"", b"0123456789"];
+const RENAMES: [(usize, RenameFlags); 4] = [
+    (10, RenameFlags::NOREPLACE),
+    (12, RenameFlags::EXCHANGE),
+    (2, RenameFlags::empty()),
+    (1, RenameFlags::EXCHANGE.union(RenameFlags::NOREPLACE)),
+];
+const LOOKS: [(usize, AtFlags); 3] =
+    [(10, AtFlags::empty()), (10, AtFlags::SYMLINK_NOFOLLOW), (1, AtFlags::EMPTY_PATH)];
 
-/// A place that more likely is a directory's.
-fn directory() -> impl Strategy<Value = Spot> {
-    const DIRECTORIES: [&str; 6] = ["d", "t", "e", "d/e", "t/d", "d"];
-    let path = prop_oneof![4 => select(&DIRECTORIES[..]), 1 => any_path()];
-    (from(), path).prop_map(|(from, path)| Spot(from, path))
-}
+/// What an operation is read from.
+type Numbers = [u16; 16];
 
-fn target(profile: Profile) -> impl Strategy<Value = &'static str> {
-    let targets: &'static Vec<&'static str> = match profile {
-        Profile::Tame => &DOWNWARD,
-        Profile::Wild => &ANYWHERE,
-    };
-    (0..targets.len()).prop_map(|index| targets[index])
-}
+/// Numbers, read one after the other; 0 where there are no more.
+struct Choices<'n>(std::slice::Iter<'n, u16>, Profile);
 
-fn slot() -> impl Strategy<Value = usize> {
-    0..SLOTS
-}
+impl Choices<'_> {
+    fn below(&mut self, bound: usize) -> usize {
+        let number = self.0.next().copied().unwrap_or(0);
+        (usize::from(number) * bound) >> 16
+    }
 
-fn who() -> impl Strategy<Value = Who> {
-    prop_oneof![
-        3 => Just(Who::Root),
-        4 => Just(Who::Alice),
-        4 => Just(Who::Bob),
-        2 => Just(Who::Carol),
-    ]
-}
+    /// False if the number is 0.
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) >= 100 - percent
+    }
 
-fn umask() -> impl Strategy<Value = u32> {
-    prop_oneof![2 => Just(0o022), 3 => Just(0), 1 => Just(0o077)]
-}
+    fn of<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len())]
+    }
 
-fn mode() -> impl Strategy<Value = u32> {
-    const MODES: [u32; 24] = [
-        0o644, 0o600, 0o666, 0o660, 0o640, 0o604, 0o755, 0o777, 0o700, 0, 0o300, 0o111, 0o500,
-        0o770, 0o1777, 0o1755, 0o1770, 0o1666, 0o2775, 0o2777, 0o2755, 0o4755, 0o6777, 0o2644,
-    ];
-    select(&MODES[..])
-}
+    fn weighed<T: Copy>(&mut self, values: &[(usize, T)]) -> T {
+        let mut rest = self.below(values.iter().map(|(weight, _)| weight).sum());
+        for (weight, value) in values {
+            if rest < *weight {
+                return *value;
+            }
+            rest -= weight;
+        }
+        values[0].1
+    }
 
-fn directory_mode() -> impl Strategy<Value = u32> {
-    const MODES: [u32; 12] =
-        [0o755, 0o777, 0o700, 0o1777, 0o1777, 0o770, 0o1770, 0o2775, 0o2777, 0o711, 0o3777, 0o7777];
-    select(&MODES[..])
-}
+    fn slot(&mut self) -> usize {
+        self.below(SLOTS)
+    }
 
-fn open_flags() -> impl Strategy<Value = OFlags> {
-    let access = prop_oneof![
-        10 => Just(OFlags::RDWR),
-        7 => Just(OFlags::RDONLY),
-        5 => Just(OFlags::WRONLY),
-        1 => Just(OFlags::RWMODE),
-    ];
-    let creation = prop_oneof![
-        8 => Just(OFlags::CREATE),
-        6 => Just(OFlags::empty()),
-        3 => Just(OFlags::CREATE | OFlags::EXCL),
-        1 => Just(OFlags::EXCL),
-        2 => Just(OFlags::TMPFILE),
-    ];
-    let rest = prop_oneof![
-        8 => Just(OFlags::empty()),
-        2 => Just(OFlags::TRUNC),
-        2 => Just(OFlags::APPEND),
-        1 => Just(OFlags::TRUNC | OFlags::APPEND),
-        2 => Just(OFlags::DIRECTORY),
-        3 => Just(OFlags::NOFOLLOW),
-        1 => Just(OFlags::DIRECTORY | OFlags::TRUNC),
-        1 => Just(OFlags::DIRECTORY | OFlags::NOFOLLOW),
-        2 => Just(OFlags::PATH),
-        1 => Just(OFlags::PATH | OFlags::NOFOLLOW),
-        1 => Just(OFlags::PATH | OFlags::DIRECTORY),
-    ];
-    let odd = prop_oneof![
-        40 => Just(OFlags::empty()),
-        1 => Just(OFlags::NONBLOCK),
-        1 => Just(OFlags::CLOEXEC),
-        1 => Just(OFlags::from_bits_retain(1 << 30)),
-        1 => Just(OFlags::TMPFILE.difference(OFlags::DIRECTORY)),
-    ];
-    (access, creation, rest, odd)
-        .prop_map(|(access, creation, rest, odd)| access | creation | rest | odd)
-}
+    fn spot(&mut self) -> Spot {
+        self.one_of(&[], 100)
+    }
 
-/// Those with which a directory opens, and any.
-fn opening() -> impl Strategy<Value = (Spot, OFlags)> {
-    let path = OFlags::PATH | OFlags::DIRECTORY;
-    prop_oneof![
-        1 => (directory(), select(vec![OFlags::DIRECTORY, path, OFlags::PATH])),
-        1 => (directory(), select(vec![OFlags::TMPFILE | OFlags::RDWR,
-            OFlags::TMPFILE | OFlags::WRONLY, OFlags::TMPFILE | OFlags::RDWR | OFlags::EXCL])),
-        5 => (file(), open_flags()),
-    ]
-}
+    /// One of `likely`, or with this chance any other.
+    fn one_of(&mut self, likely: &[&'static str], any: usize) -> Spot {
+        let path = if self.chance(any) { self.of(&PATHS) } else { self.of(likely) };
+        let from = self.chance(12).then(|| self.slot());
+        Spot(from, path)
+    }
 
-fn limits() -> impl Strategy<Value = ResolveFlags> {
-    prop_oneof![
-        3 => Just(ResolveFlags::BENEATH),
-        3 => Just(ResolveFlags::IN_ROOT),
-        2 => Just(ResolveFlags::NO_SYMLINKS),
-        1 => Just(ResolveFlags::empty()),
-        1 => Just(ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS),
-        1 => Just(ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV),
-        1 => Just(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT),
-        1 => Just(ResolveFlags::CACHED),
-    ]
-}
+    /// A place that more likely is a file's, or a link's.
+    fn file(&mut self) -> Spot {
+        self.one_of(&FILES, 20)
+    }
 
-/// Mostly a mode only where there is something to make, as `openat2` asks.
-fn opening_within() -> impl Strategy<Value = (Spot, OFlags, u32)> {
-    let tmpfile = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
-    (opening(), mode(), weighted(0.05)).prop_map(move |((spot, flags), mode, is_odd)| {
-        let makes = flags.intersects(OFlags::CREATE | tmpfile);
+    /// A place that more likely is a directory's.
+    fn directory(&mut self) -> Spot {
+        self.one_of(&DIRECTORIES, 20)
+    }
+
+    /// A place for a new name.
+    fn fresh(&mut self) -> Spot {
+        self.one_of(&FRESH, 45)
+    }
+
+    fn target(&mut self) -> &'static str {
+        match self.1 {
+            Profile::Tame => self.of(&DOWNWARD),
+            Profile::Wild => self.of(&ANYWHERE),
+        }
+    }
+
+    fn mode(&mut self) -> u32 {
+        self.of(&MODES)
+    }
+
+    fn directory_mode(&mut self) -> u32 {
+        self.of(&DIRECTORY_MODES)
+    }
+
+    fn opening(&mut self) -> (Spot, OFlags) {
+        if self.chance(30) {
+            return (self.directory(), self.of(&OF_DIRECTORY));
+        }
+        let access = self.weighed(&ACCESS_MODES);
+        let flags = access | self.weighed(&CREATION) | self.weighed(&REST) | self.weighed(&ODD);
+        (self.file(), flags)
+    }
+
+    /// Mostly a mode only where there is something to make, as `openat2` asks.
+    fn opening_within(&mut self) -> (Spot, OFlags, u32) {
+        let ((spot, flags), mode, is_odd) = (self.opening(), self.mode(), self.chance(5));
+        let makes = flags.intersects(OFlags::CREATE | TMPFILE_BIT);
         let flags = if flags.contains(OFlags::PATH) && !is_odd {
             flags & (OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
         } else {
             flags
         };
         (spot, flags, if makes || is_odd { mode } else { 0 })
-    })
+    }
+
+    fn call(&mut self) -> Call {
+        match self.below(130) {
+            0..30 => {
+                let (spot, flags) = self.opening();
+                Call::Open(self.slot(), spot, flags, self.mode())
+            }
+            30..40 => {
+                let (spot, flags, mode) = self.opening_within();
+                Call::OpenWithin(self.slot(), spot, flags, mode, self.weighed(&LIMITS))
+            }
+            40..45 => Call::Read(self.slot(), self.below(16)),
+            45..50 => Call::Write(self.slot(), self.of(&WRITTEN)),
+            50..57 => Call::Flock(self.slot(), self.of(&LOCKS)),
+            57..61 => Call::Fstat(self.slot()),
+            61..65 => Call::Fchmod(self.slot(), self.mode()),
+            65..70 => Call::LinkFile(self.slot(), self.fresh()),
+            70..72 => Call::Close(self.slot()),
+            72..74 => Call::Fsync(self.slot()),
+            74..78 => Call::Stat(self.spot(), self.weighed(&LOOKS)),
+            78..81 => {
+                let access = Access::from_bits_retain([0, 4, 2, 1, 6, 5, 3, 7][self.below(8)]);
+                Call::Access(self.spot(), access, self.weighed(&LOOKS))
+            }
+            81..84 => Call::Chmod(self.directory(), self.directory_mode()),
+            84..87 => Call::Chmod(self.file(), self.mode()),
+            87..92 => Call::Unlink(self.file()),
+            92..97 => Call::Link(self.file(), self.fresh()),
+            97..101 => Call::Rename(self.file(), self.fresh()),
+            101..104 => Call::Rename(self.directory(), self.spot()),
+            104..108 => Call::RenameWith(self.file(), self.fresh(), self.weighed(&RENAMES)),
+            108..111 => Call::RenameWith(self.directory(), self.spot(), self.weighed(&RENAMES)),
+            111..116 => Call::Symlink(self.target(), self.fresh()),
+            116..120 => Call::Readlink(self.one_of(&["l", "t/l", "m", "a"], 20)),
+            120..125 => {
+                let spot = self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20);
+                Call::Mkdir(spot, self.directory_mode())
+            }
+            _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
+        }
+    }
 }
 
-fn flock_operation() -> impl Strategy<Value = FlockOperation> {
-    const OPERATIONS: [FlockOperation; 6] = [
-        FlockOperation::LockExclusive,
-        FlockOperation::LockShared,
-        FlockOperation::Unlock,
-        FlockOperation::NonBlockingLockExclusive,
-        FlockOperation::NonBlockingLockShared,
-        FlockOperation::NonBlockingUnlock,
-    ];
-    select(&OPERATIONS[..])
-}
-
-fn bytes() -> impl Strategy<Value = &'static [u8]> {
-    const WRITTEN: [&[u8]; 4] = [b"s3cret", b"x", b"", b"0123456789"];
-    select(&WRITTEN[..])
-}
-
-fn rename_flags() -> impl Strategy<Value = RenameFlags> {
-    prop_oneof![
-        10 => Just(RenameFlags::NOREPLACE),
-        12 => Just(RenameFlags::EXCHANGE),
-        2 => Just(RenameFlags::empty()),
-        1 => Just(RenameFlags::EXCHANGE | RenameFlags::NOREPLACE),
-    ]
-}
-
-fn at_flags() -> impl Strategy<Value = AtFlags> {
-    prop_oneof![
-        10 => Just(AtFlags::empty()),
-        10 => Just(AtFlags::SYMLINK_NOFOLLOW),
-        1 => Just(AtFlags::EMPTY_PATH),
-    ]
-}
-
-fn access() -> impl Strategy<Value = Access> {
-    (0..8_u32).prop_map(Access::from_bits_retain)
-}
-
-fn file_call() -> impl Strategy<Value = Call> {
-    prop_oneof![
-        6 => (slot(), 0..16_usize).prop_map(|(slot, length)| Call::Read(slot, length)),
-        7 => (slot(), bytes()).prop_map(|(slot, bytes)| Call::Write(slot, bytes)),
-        9 => (slot(), flock_operation())
-            .prop_map(|(slot, operation)| Call::Flock(slot, operation)),
-        5 => slot().prop_map(Call::Fstat),
-        5 => (slot(), mode()).prop_map(|(slot, mode)| Call::Fchmod(slot, mode)),
-        6 => (slot(), file()).prop_map(|(slot, to)| Call::LinkFile(slot, to)),
-        3 => slot().prop_map(Call::Close),
-        2 => slot().prop_map(Call::Fsync),
-    ]
-}
-
-fn name_call(profile: Profile) -> impl Strategy<Value = Call> {
-    prop_oneof![
-        4 => (spot(), at_flags()).prop_map(|(spot, flags)| Call::Stat(spot, flags)),
-        3 => (spot(), access(), at_flags())
-            .prop_map(|(spot, access, flags)| Call::Access(spot, access, flags)),
-        3 => (directory(), directory_mode()).prop_map(|(spot, mode)| Call::Chmod(spot, mode)),
-        3 => (file(), mode()).prop_map(|(spot, mode)| Call::Chmod(spot, mode)),
-        5 => file().prop_map(Call::Unlink),
-        5 => (file(), spot()).prop_map(|(from, to)| Call::Link(from, to)),
-        4 => (file(), file()).prop_map(|(from, to)| Call::Rename(from, to)),
-        3 => (directory(), spot()).prop_map(|(from, to)| Call::Rename(from, to)),
-        4 => (file(), spot(), rename_flags())
-            .prop_map(|(from, to, flags)| Call::RenameWith(from, to, flags)),
-        3 => (directory(), spot(), rename_flags())
-            .prop_map(|(from, to, flags)| Call::RenameWith(from, to, flags)),
-        5 => (target(profile), file()).prop_map(|(target, spot)| Call::Symlink(target, spot)),
-        3 => file().prop_map(Call::Readlink),
-        5 => (directory(), directory_mode()).prop_map(|(spot, mode)| Call::Mkdir(spot, mode)),
-        4 => directory().prop_map(Call::Rmdir),
-    ]
-}
-
-fn open_call() -> impl Strategy<Value = Call> {
-    prop_oneof![
-        3 => (slot(), opening(), mode())
-            .prop_map(|(slot, (spot, flags), mode)| Call::Open(slot, spot, flags, mode)),
-        1 => (slot(), opening_within(), limits()).prop_map(|(slot, (spot, flags, mode), limits)| {
-            Call::OpenWithin(slot, spot, flags, mode, limits)
-        }),
-    ]
-}
-
-fn op(profile: Profile) -> impl Strategy<Value = Op> {
-    let call = prop_oneof![5 => name_call(profile), 4 => file_call(), 4 => open_call()];
-    (who(), umask(), call).prop_map(move |(by, umask, call)| match call {
-        Call::LinkFile(..) if profile == Profile::Wild => Op { by: Who::Root, umask, call },
-        _ => Op { by, umask, call },
-    })
-}
-
-/// Somebody's operation with umask 0.
-fn by(
-    who: impl Strategy<Value = Who> + 'static,
-    call: impl Strategy<Value = Call> + 'static,
-) -> BoxedStrategy<Op> {
-    (who, call).prop_map(|(by, call)| Op { by, umask: 0, call }).boxed()
+fn op(numbers: &Numbers, profile: Profile) -> Op {
+    let mut choices = Choices(numbers.iter(), profile);
+    let call = choices.call();
+    let umask = choices.weighed(&[(2, 0o022), (3, 0), (1, 0o077)]);
+    let by = match call {
+        Call::LinkFile(..) if profile == Profile::Wild => Who::Root,
+        _ => choices.weighed(&ANYBODY),
+    };
+    Op { by, umask, call }
 }
 
 /// What a sequence may begin with, so that others are likely to succeed: a directory for all, one
 /// of Alice's and one of Bob's, files and links in them. Each is left out now and then.
-fn beginning(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
-    let users = || select(&[Who::Alice, Who::Bob, Who::Carol][..]);
-    let file_mode = || select(&[0o644, 0o666, 0o600, 0o660, 0o4755, 0o2777][..]);
-    let shared_mode = select(&[0o1777, 0o777, 0o1770, 0o1775, 0o3777, 0o2777][..]);
-    let create = |slot, path: &'static str| {
-        let flags = OFlags::CREATE | OFlags::RDWR;
-        file_mode().prop_map(move |mode| Call::Open(slot, path.into(), flags, mode))
-    };
-    let mkdir =
-        |path: &'static str| directory_mode().prop_map(move |mode| Call::Mkdir(path.into(), mode));
-    let link = |path: &'static str| {
-        target(profile).prop_map(move |target| Call::Symlink(target, path.into()))
-    };
-    let lock = |slot| Just(Call::Flock(slot, FlockOperation::LockShared));
-    let open = |slot, path: &'static str, flags| Just(Call::Open(slot, path.into(), flags, 0));
-    let anchor_mode = select(&[0o777, 0o777, 0o777, 0o1777, 0o2777, 0o755][..]);
-    let ops = vec![
-        by(Just(Who::Root), anchor_mode.prop_map(|mode| Call::Chmod(".".into(), mode))),
-        by(
-            prop_oneof![3 => Just(Who::Root), 1 => users()],
-            shared_mode.prop_map(|mode| Call::Mkdir("t".into(), mode)),
-        ),
-        by(Just(Who::Alice), mkdir("d")),
-        by(Just(Who::Bob), mkdir("e")),
-        by(users(), mkdir("t/d")),
-        by(who(), create(0, "a")),
-        by(who(), create(1, "b")),
-        by(users(), create(2, "t/a")),
-        by(users(), create(2, "t/b")),
-        by(Just(Who::Alice), create(0, "d/a")),
-        by(who(), link("l")),
-        by(users(), link("t/l")),
-        by(users(), link("m")),
-        by(who(), open(0, "a", OFlags::RDONLY)),
-        by(who(), open(1, "a", OFlags::RDWR)),
-        by(Just(Who::Root), lock(0)),
-        by(Just(Who::Root), lock(1)),
-        by(who(), open(2, "t", OFlags::PATH)),
-        by(who(), open(1, "d", OFlags::DIRECTORY)),
-    ];
-    let kept = vec![
-        0.98, 0.95, 0.9, 0.5, 0.3, 0.9, 0.4, 0.85, 0.3, 0.6, 0.8, 0.8, 0.3, 0.2, 0.2, 0.2, 0.2,
-        0.2, 0.2,
-    ];
-    let kept: Vec<_> = kept.into_iter().map(weighted).collect();
-    (ops, kept).prop_map(|(ops, kept)| {
-        ops.into_iter().zip(kept).filter_map(|(op, kept)| kept.then_some(op)).collect()
+fn beginning(numbers: &[Numbers], profile: Profile) -> impl Iterator<Item = Op> {
+    numbers.iter().enumerate().filter_map(move |(index, numbers)| {
+        let mut choices = Choices(numbers.iter(), profile);
+        let (likely, ..) = PREPARED[index];
+        choices.chance(likely).then(|| prepared(index, &mut choices))
     })
+}
+
+const BEGINNING: usize = 19;
+
+/// In percent, how often each step of a beginning is taken, and by whom, if not by any user.
+const PREPARED: [(usize, Option<Who>); BEGINNING] = [
+    (98, Some(Who::Root)),
+    (95, None),
+    (90, Some(Who::Alice)),
+    (50, Some(Who::Bob)),
+    (30, None),
+    (90, None),
+    (40, None),
+    (85, None),
+    (30, None),
+    (60, Some(Who::Alice)),
+    (80, None),
+    (80, None),
+    (30, None),
+    (40, Some(Who::Root)),
+    (40, Some(Who::Root)),
+    (40, None),
+    (40, None),
+    (20, None),
+    (20, None),
+];
+
+fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
+    const ANCHORS: [u32; 6] = [0o777, 0o777, 0o777, 0o1777, 0o2777, 0o755];
+    const SHARED: [u32; 6] = [0o1777, 0o777, 0o1770, 0o1775, 0o3777, 0o2777];
+    const CONTENTS: [u32; 6] = [0o644, 0o666, 0o600, 0o660, 0o4755, 0o2777];
+    const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
+    let by = match PREPARED[index].1 {
+        Some(by) => by,
+        // Mostly root's, as /tmp is.
+        None if index == 1 && !choices.chance(25) => Who::Root,
+        None => choices.of(&USERS),
+    };
+    let mode = choices.of(&CONTENTS);
+    let create = |slot, path: &'static str| Call::Open(slot, path.into(), CREATE, mode);
+    let call = match index {
+        0 => Call::Chmod(".".into(), choices.of(&ANCHORS)),
+        1 => Call::Mkdir("t".into(), choices.of(&SHARED)),
+        2 => Call::Mkdir("d".into(), choices.directory_mode()),
+        3 => Call::Mkdir("e".into(), choices.directory_mode()),
+        4 => Call::Mkdir("t/d".into(), choices.directory_mode()),
+        5 => create(0, "a"),
+        6 => create(1, "b"),
+        7 => create(2, "t/a"),
+        8 => create(2, "t/b"),
+        9 => create(0, "d/a"),
+        10 => Call::Symlink(choices.target(), "l".into()),
+        11 => Call::Symlink(choices.target(), "t/l".into()),
+        12 => Call::Symlink(choices.target(), "m".into()),
+        13 => Call::Open(0, "a".into(), OFlags::RDONLY, 0),
+        14 => Call::Open(1, "a".into(), OFlags::RDWR, 0),
+        15 => Call::Flock(0, FlockOperation::LockShared),
+        16 => Call::Flock(1, FlockOperation::LockShared),
+        17 => Call::Open(2, "t".into(), OFlags::PATH, 0),
+        _ => Call::Open(1, "d".into(), OFlags::DIRECTORY, 0),
+    };
+    Op { by, umask: 0, call }
 }
 
 /// A prepared world and up to 30 operations on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
-    (beginning(profile), vec(op(profile), 0..=30)).prop_map(|(mut ops, rest)| {
-        ops.extend(rest);
-        ops
+    let numbers = || uniform16(any::<u16>());
+    (vec(numbers(), BEGINNING), vec(numbers(), 0..=30)).prop_map(move |(start, rest)| {
+        let rest = rest.iter().map(|numbers| op(numbers, profile));
+        beginning(&start, profile).chain(rest).collect()
     })
 }

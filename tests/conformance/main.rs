@@ -21,7 +21,7 @@ use generate::sequence;
 use ops::{Answer, Cast, Op, Run, World};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use tally::Tally;
-use toctou::fs::{Protections, SimFs, errno_name};
+use toctou::fs::{Errno, Protections, SimFs, errno_name};
 
 /// How many sequences are tried on the memory file system, unless the environment says otherwise.
 const CASES: usize = 50_000;
@@ -34,6 +34,25 @@ const CASES_A_SETTING: usize = 4_000;
 fn disagreement<A: World, B: World>(
     mut simulated: A,
     mut real: B,
+    ops: &[Op],
+    tally: &Tally,
+) -> Option<String> {
+    let found = first_difference(&mut simulated, &mut real, ops, tally);
+    // Whatever was found, the real one is left as who it was entered.
+    match (simulated.tree(), real.tree()) {
+        _ if found.is_some() => found,
+        (Ok(ours), Ok(theirs)) if ours == theirs => None,
+        // One who is not root has taken away what it takes to look.
+        (Ok(_), Err(Errno::ACCESS)) => None,
+        (Ok(ours), Ok(theirs)) => Some(format!("simulated tree:\n{ours}real tree:\n{theirs}")),
+        (ours, theirs) => Some(format!("trees: simulated {ours:?}, real {theirs:?}")),
+    }
+}
+
+/// The first call that the worlds answer differently.
+fn first_difference<A: World, B: World>(
+    simulated: &mut A,
+    real: &mut B,
     ops: &[Op],
     tally: &Tally,
 ) -> Option<String> {
@@ -52,11 +71,7 @@ fn disagreement<A: World, B: World>(
             tally.count(&op.call, answer.err());
         }
     }
-    match (simulated.tree(), real.tree()) {
-        (Ok(ours), Ok(theirs)) if ours == theirs => None,
-        (Ok(ours), Ok(theirs)) => Some(format!("simulated tree:\n{ours}real tree:\n{theirs}")),
-        (ours, theirs) => Some(format!("trees: simulated {ours:?}, real {theirs:?}")),
-    }
+    None
 }
 
 /// Tries `cases` random sequences; answers with a shrunk one on which the worlds disagree.

@@ -160,7 +160,7 @@ pub(crate) trait World {
     fn perform(&mut self, op: &Op) -> Answer;
 
     /// All that is there when a sequence is over.
-    fn tree(&self) -> Result<Tree, Errno>;
+    fn tree(&mut self) -> Result<Tree, Errno>;
 }
 
 impl World for Run<SimFs> {
@@ -168,7 +168,7 @@ impl World for Run<SimFs> {
         Run::perform(self, op)
     }
 
-    fn tree(&self) -> Result<Tree, Errno> {
+    fn tree(&mut self) -> Result<Tree, Errno> {
         Ok(self.world.tree())
     }
 }
@@ -178,35 +178,49 @@ impl World for Run<&OsFs> {
         Run::perform(self, op)
     }
 
-    fn tree(&self) -> Result<Tree, Errno> {
+    fn tree(&mut self) -> Result<Tree, Errno> {
+        self.leave()?;
         self.world.tree()
     }
 }
 
 /// A world and the files that a sequence has open in it.
+///
+/// Whoever drops it has [left](Run::leave), as [`World::tree`] does: on the kernel, who makes the
+/// calls is about the thread.
 #[derive(Clone)]
 pub(crate) struct Run<W: Users> {
     pub(crate) world: W,
     pub(crate) cast: Cast,
+    /// Who makes the calls.
+    user: User,
     slots: [Option<W::File>; SLOTS],
 }
 
 impl<W: Users> Run<W> {
     pub(crate) fn new(world: W, cast: Cast) -> Self {
-        Run { world, cast, slots: std::array::from_fn(|_| None) }
+        Run { world, cast, user: cast.user(Who::Root, 0o022), slots: std::array::from_fn(|_| None) }
     }
 
-    /// Performs `op`, and is then who it was before.
+    /// Performs `op`, and remains whoever made it.
     pub(crate) fn perform(&mut self, op: &Op) -> Answer {
-        let before = match self.world.act_as(self.cast.user(op.by, op.umask)) {
-            Ok(before) => before,
-            Err(errno) => return Some(Err(errno)),
-        };
-        let answer = self.call(&op.call);
-        match self.world.act_as(before) {
-            Ok(_) => answer,
-            Err(errno) => panic!("nobody can become who they were: {errno}"),
+        if let Err(errno) = self.become_user(self.cast.user(op.by, op.umask)) {
+            return Some(Err(errno));
         }
+        self.call(&op.call)
+    }
+
+    /// Becomes who it was in the beginning.
+    pub(crate) fn leave(&mut self) -> Result<(), Errno> {
+        self.become_user(self.cast.user(Who::Root, 0o022))
+    }
+
+    fn become_user(&mut self, user: User) -> Result<(), Errno> {
+        if user != self.user {
+            self.world.act_as(user)?;
+            self.user = user;
+        }
+        Ok(())
     }
 
     fn call(&mut self, call: &Call) -> Answer {

@@ -1,12 +1,14 @@
 //! Answers of the kernel that surprise, each as a small story that both worlds have to tell alike.
 
-use std::env;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, io, thread};
 
 use toctou::fs::{
-    Access, AtFlags, FlockOperation, OFlags, Protections, Recorded, RenameFlags, SimFs, Users,
+    Access, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, Protections, Recorded,
+    RenameFlags, ResolveFlags, SimFs, Users,
 };
 
-use super::arena::{Apart, Arena, Profile, Settings, apart, memory};
+use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, memory};
 use super::ops::{Call, Cast, Op, Run, Spot, Who};
 
 const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
@@ -38,47 +40,83 @@ fn symlink(target: &'static str, name: &'static str) -> Call {
 /// Who does what, and how that is told.
 type Story<'s> = [(Who, Call, &'s str)];
 
-fn told<W: Users>(world: W, cast: Cast, story: &Story<'_>) -> Vec<String> {
-    let mut run = Run::new(Recorded::new(world), cast);
-    for &(by, call, _) in story {
-        let op = Op { by, umask: 0o022, call };
-        assert!(run.perform(&op).is_some(), "its slot holds an open file: {op:?}");
+/// Under which circumstances a story is told.
+struct Told<'s> {
+    story: &'s Story<'s>,
+    profile: Profile,
+    protections: Protections,
+    umask: u32,
+    /// Whether the kernel's settings are these, so that it can be asked.
+    real: bool,
+}
+
+impl Told<'_> {
+    fn labels<W: Users>(&self, world: W, cast: Cast) -> Vec<String> {
+        let mut run = Run::new(Recorded::new(world), cast);
+        let mut labels = Vec::new();
+        for &(by, call, _) in self.story {
+            let op = Op { by, umask: self.umask, call };
+            assert!(run.perform(&op).is_some(), "its slot holds an open file: {op:?}");
+            // The call's own; what the slots ask for (a close, say) comes after it.
+            labels.extend(run.world.take().into_iter().next());
+        }
+        run.leave().expect("a way back");
+        labels
     }
-    run.world.take()
+
+    /// Asserts that the calls are answered so in the simulation and on each file system.
+    fn assert(&self) {
+        let expected: Vec<&str> = self.story.iter().map(|(_, _, label)| *label).collect();
+        apart(|Apart { cast, rooted }| {
+            let several = cast.users[0] != cast.users[1];
+            if !several && self.story.iter().any(|(by, ..)| *by != Who::Root) {
+                println!("not tried: it takes several users, which only root can be");
+                return;
+            }
+            let world = SimFs::of(cast.users[0]).with_protections(self.protections);
+            assert_eq!(self.labels(world, cast), expected, "in the simulation");
+            if !self.real || (self.profile == Profile::Wild && !rooted) {
+                println!("the kernel was not asked");
+                return;
+            }
+            for parent in [memory(), env::temp_dir()] {
+                let arena = Arena::new(&parent).expect("a directory to try it in");
+                let labels = arena.with(self.profile, |world| self.labels(world, cast));
+                assert_eq!(labels.expect("a directory"), expected, "in {}", parent.display());
+            }
+        });
+    }
 }
 
-/// Asserts that the calls are answered so in the simulation and on each file system.
-fn assert_stories(profile: Profile, protections: Protections, story: &Story<'_>) {
-    let expected: Vec<&str> = story.iter().map(|(_, _, label)| *label).collect();
-    apart(|Apart { cast, rooted }| {
-        let several = cast.users[0] != cast.users[1];
-        if (profile == Profile::Wild && !rooted)
-            || (story.iter().any(|(by, ..)| *by != Who::Root) && !several)
-        {
-            println!("on the kernel this is root's to try");
-            return;
-        }
-        let simulated = SimFs::of(cast.users[0]).with_protections(protections);
-        assert_eq!(told(simulated, cast, story), expected, "in the simulation");
-        for parent in [memory(), env::temp_dir()] {
-            let arena = Arena::new(&parent).expect("a directory to try it in");
-            let labels = arena.with(profile, |world| told(world, cast, story));
-            assert_eq!(labels.expect("a directory"), expected, "in {}", parent.display());
-        }
-    });
+fn told<'s>(story: &'s Story<'s>, protections: Protections) -> Told<'s> {
+    Told { story, profile: Profile::Tame, protections, umask: 0o022, real: true }
 }
 
-/// A story of several users, who find the anchor open to all.
+/// A story of several users, under the kernel's settings as they are.
 fn assert_users_story(story: &Story<'_>) {
-    let opened = (Who::Root, Call::Chmod(".".into(), 0o777), "chmod(., 0777) = ok");
-    let story: Vec<_> = std::iter::once(opened).chain(story.iter().copied()).collect();
-    assert_stories(Profile::Tame, Settings::read().protections, &story);
+    let settings = Settings::read();
+    told(story, settings.protections).assert();
 }
 
 /// A story of root's alone.
 fn assert_story(story: &[(Call, &str)]) {
     let story: Vec<_> = story.iter().map(|(call, label)| (Who::Root, *call, *label)).collect();
-    assert_stories(Profile::Tame, Settings::read().protections, &story);
+    assert_users_story(&story);
+}
+
+/// A story under other settings (see [`Changed::set`]): on the kernel only if they may be changed.
+fn assert_story_under(values: [u8; 3], story: &Story<'_>) -> io::Result<()> {
+    let changed = Changed::allowed()?.map(|mut settings| settings.set(values).map(|_| settings));
+    let settings = changed.transpose()?;
+    let [symlinks, regular, hardlinks] = values;
+    let protections = Protections {
+        symlinks: symlinks > 0,
+        regular: regular > 0,
+        regular_in_groups: regular > 1,
+        hardlinks: hardlinks > 0,
+    };
+    Told { real: settings.is_some(), ..told(story, protections) }.assert();
+    Ok(())
 }
 
 #[test]
@@ -216,4 +254,155 @@ fn a_file_open_neither_for_reading_nor_writing_may_truncate_but_not_lock() {
         (Call::Flock(1, FlockOperation::LockShared), "flock(shared) = EBADF"),
         (Call::Flock(1, FlockOperation::Unlock), "flock(unlock) = ok"),
     ]);
+}
+
+#[test]
+fn a_file_without_a_name_has_to_be_open_for_writing_and_truncating_is_not_enough() {
+    let unnamed = |flags| open(0, ".", flags | OFlags::TMPFILE);
+    assert_story(&[
+        (unnamed(OFlags::RDONLY), "open(., unnamed) = EINVAL"),
+        (unnamed(OFlags::TRUNC), "open(., truncate unnamed) = EINVAL"),
+        (unnamed(OFlags::RWMODE), "open(., unnamed) = ok"),
+        (unnamed(OFlags::WRONLY | OFlags::EXCL), "open(., exclusive unnamed) = ok"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ENOENT"),
+        (unnamed(OFlags::WRONLY), "open(., unnamed) = ok"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ok"),
+    ]);
+}
+
+#[test]
+fn a_slash_asks_for_a_directory_even_of_a_path_alone() {
+    assert_story(&[
+        (create(0, "a"), "open(a, create) = ok"),
+        (open(0, "a/", CREATE | OFlags::PATH), "open(a/, create) = ENOTDIR"),
+        (open(0, "b", CREATE | OFlags::PATH), "open(b, create) = ENOENT"),
+    ]);
+}
+
+#[test]
+fn whether_a_file_may_run_as_the_directorys_group_is_decided_before_the_umask() {
+    let create = Call::Open(0, "t/a".into(), CREATE, 0o2775);
+    let story = [
+        (Who::Root, Call::Chmod(".".into(), 0o755), "chmod(., 0755) = ok"),
+        (Who::Root, mkdir("t"), "mkdir(t) = ok"),
+        (Who::Root, Call::Chmod("t".into(), 0o2777), "chmod(t, 2777) = ok"),
+        (Who::Alice, create, "open(t/a, create) = ok"),
+        (Who::Root, Call::Fstat(0), "fstat = file 0700"),
+    ];
+    let settings = Settings::read();
+    Told { umask: 0o077, ..told(&story, settings.protections) }.assert();
+}
+
+/// A sticky directory of Alice's that all can write to, and in it a file and a link of Bob's.
+const STICKY: [(Who, Call, &str); 5] = [
+    (Who::Root, Call::Chmod(Spot(None, "."), 0o777), "chmod(., 0777) = ok"),
+    (Who::Alice, Call::Mkdir(Spot(None, "t"), 0o700), "mkdir(t) = ok"),
+    (Who::Alice, Call::Chmod(Spot(None, "t"), 0o1777), "chmod(t, 1777) = ok"),
+    (Who::Bob, Call::Open(0, Spot(None, "t/a"), CREATE, 0o666), "open(t/a, create) = ok"),
+    (Who::Bob, Call::Symlink("a", Spot(None, "t/l")), "symlink(t/l → a) = ok"),
+];
+
+fn in_sticky<'s>(rest: &[(Who, Call, &'s str)]) -> Vec<(Who, Call, &'s str)> {
+    [&STICKY[..], rest].concat()
+}
+
+#[test]
+fn from_a_sticky_directory_only_owners_remove() {
+    assert_users_story(&in_sticky(&[
+        (Who::Carol, Call::Unlink("t/a".into()), "unlink(t/a) = EPERM"),
+        (Who::Carol, rename("t/a", "b"), "rename(t/a → b) = EPERM"),
+        (Who::Carol, Call::Chmod("t/a".into(), 0o777), "chmod(t/a, 0777) = EPERM"),
+        (Who::Bob, Call::Unlink("t/a".into()), "unlink(t/a) = ok"),
+        (Who::Alice, Call::Unlink("t/l".into()), "unlink(t/l) = ok"),
+    ]));
+}
+
+#[test]
+fn protected_links_are_followed_for_their_owner_and_protected_files_opened_without_create()
+-> io::Result<()> {
+    assert_story_under(
+        [1, 1, 1],
+        &in_sticky(&[
+            (Who::Root, open(0, "t/l", OFlags::RDONLY), "open(t/l) = EACCES"),
+            (Who::Bob, open(0, "t/l", OFlags::RDONLY), "open(t/l) = ok"),
+            (Who::Root, create(0, "t/a"), "open(t/a, create) = EACCES"),
+            (Who::Root, open(0, "t/a", OFlags::RDWR), "open(t/a) = ok"),
+            (Who::Carol, link("t/l", "l"), "link(t/l → l) = EPERM"),
+            (Who::Bob, link("t/l", "l"), "link(t/l → l) = ok"),
+        ]),
+    )
+}
+
+#[test]
+fn a_link_is_protected_from_all_but_not_from_a_group() -> io::Result<()> {
+    let flags = CREATE | OFlags::NOFOLLOW;
+    assert_story_under(
+        [0, 2, 0],
+        &in_sticky(&[
+            (Who::Root, open(0, "t/l", flags), "open(t/l, create no follow) = EACCES"),
+            (Who::Alice, Call::Chmod("t".into(), 0o1775), "chmod(t, 1775) = ok"),
+            (Who::Root, open(0, "t/l", flags), "open(t/l, create no follow) = ELOOP"),
+            (Who::Root, create(0, "t/a"), "open(t/a, create) = EACCES"),
+        ]),
+    )
+}
+
+#[test]
+fn creating_follows_a_dangling_link_unless_it_is_exclusive() {
+    assert_story(&[
+        (symlink("b", "l"), "symlink(l → b) = ok"),
+        (open(0, "l", CREATE | OFlags::EXCL), "open(l, create exclusive) = EEXIST"),
+        (open(0, "l", CREATE | OFlags::NOFOLLOW), "open(l, create no follow) = ELOOP"),
+        (create(0, "l"), "open(l, create) = ok"),
+        (Call::Stat("b".into(), AtFlags::SYMLINK_NOFOLLOW), "lstat(b) = file 0600"),
+    ]);
+}
+
+#[test]
+fn an_absolute_link_starts_at_the_root_or_leaves_what_a_walk_is_limited_to() {
+    let within = |limit| Call::OpenWithin(1, Spot(Some(0), "l"), OFlags::RDONLY, 0, limit);
+    let root = |(call, label)| (Who::Root, call, label);
+    let story = [
+        (create(1, "a"), "open(a, create) = ok"),
+        (mkdir("d"), "mkdir(d) = ok"),
+        (symlink("/../a", "d/l"), "symlink(d/l → /../a) = ok"),
+        (open(1, "d/l", OFlags::RDONLY), "open(d/l) = ok"),
+        (open(0, "d", OFlags::DIRECTORY), "open(d, directory) = ok"),
+        (within(ResolveFlags::empty()), "open(./l) = ok"),
+        (within(ResolveFlags::BENEATH), "open(./l, beneath) = EXDEV"),
+        (within(ResolveFlags::IN_ROOT), "open(./l, in root) = ENOENT"),
+        (within(ResolveFlags::NO_SYMLINKS), "open(./l, no links) = ELOOP"),
+    ]
+    .map(root);
+    let settings = Settings::read();
+    Told { profile: Profile::Wild, ..told(&story, settings.protections) }.assert();
+}
+
+/// The kernel answers `EAGAIN` to a limited walk that passes a `..` while anything is renamed.
+#[test]
+fn renames_elsewhere_do_not_disturb_a_walk_within_limits() {
+    let arena = Arena::new(&memory()).expect("a directory to try it in");
+    let disturbed = arena.with(Profile::Tame, |world| -> Result<(), Errno> {
+        let mut here = world;
+        here.mkdir("d", Mode::RWXU)?;
+        here.open("x", CREATE, Mode::RWXU)?;
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut there = world;
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = there.rename("x", "y").and_then(|()| there.rename("y", "x"));
+                    thread::yield_now();
+                }
+            });
+            let path = "d/../".repeat(20);
+            let walked = (0..20_000).try_for_each(|_| {
+                let limit = ResolveFlags::BENEATH;
+                here.open_within(&path, OFlags::PATH, Mode::empty(), limit).map(drop)
+            });
+            is_over.store(true, Ordering::Relaxed);
+            walked
+        })
+    });
+    assert_eq!(disturbed.expect("a directory to try it in"), Ok(()));
 }

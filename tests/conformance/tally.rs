@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 40] = [
+const INTERESTING: [(&str, Errno); 41] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -55,6 +55,7 @@ const INTERESTING: [(&str, Errno); 40] = [
     ("mkdir", Errno::ACCESS),
     ("mkdir", Errno::EXIST),
     ("rmdir", Errno::PERM),
+    ("flock", Errno::AGAIN),
 ];
 
 impl Default for Tally {

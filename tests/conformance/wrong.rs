@@ -98,7 +98,7 @@ impl World for Wrong {
         answer
     }
 
-    fn tree(&self) -> Result<Tree, Errno> {
+    fn tree(&mut self) -> Result<Tree, Errno> {
         self.run.tree()
     }
 }

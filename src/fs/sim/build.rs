@@ -202,3 +202,43 @@ impl<'w> SimInode<'w> {
         self.inode.removed_by
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Users;
+    use super::*;
+
+    fn mode(bits: u32) -> Mode {
+        Mode::from_raw_mode(bits)
+    }
+
+    #[test]
+    fn readable_is_what_a_path_leads_to_now_or_after_a_chmod_of_ones_own() -> Result<(), Errno> {
+        let (alice, bob) = (User::numbered(7), User::numbered(8));
+        let mut world = SimFs::new().with_directory("hers", mode(0o777))?;
+        world = world.with_directory("hidden", mode(0o700))?;
+        world = world.with_file("hidden/public", mode(0o644), b"out of reach")?;
+        world = world.with_file("public", mode(0o644), b"public")?;
+        world = world.with_file("private", mode(0o600), b"root's")?;
+        world.chmod(".", mode(0o755))?;
+        world.act_as(alice)?;
+        world = world.with_file("hers/locked", mode(0), b"locked")?;
+        world = world.with_file("hers/written", mode(0o622), b"written")?;
+        assert_eq!(world.readable_by(alice), [&b"public"[..], b"locked", b"written"]);
+        assert_eq!(world.readable_by(bob), [&b"public"[..]]);
+        assert_eq!(world.readable_by(User::ROOT).len(), 5);
+        Ok(())
+    }
+
+    #[test]
+    fn a_short_write_takes_as_much_as_it_may_and_goes_on_from_there() -> Result<(), Errno> {
+        let mut world = SimFs::new().with_short_writes(NonZeroUsize::new(4));
+        let mut file = world.open("a", OFlags::CREATE | OFlags::WRONLY, mode(0o600))?;
+        assert_eq!(world.write(&mut file, b"s3cret"), Ok(4));
+        assert_eq!(world.write(&mut file, b"et"), Ok(2));
+        assert_eq!(world.tree().bytes("a"), Some(&b"s3cret"[..]));
+        let mut whole = world.with_short_writes(None);
+        assert_eq!(whole.write(&mut file, b"0123456789"), Ok(10));
+        Ok(())
+    }
+}

@@ -97,13 +97,18 @@ impl SimFs {
     /// `may_create_in_sticky`: whether `O_CREAT` may open what is there already.
     pub(super) fn may_open_in_sticky(&self, place: &Place, inode: &Inode) -> Result<(), Errno> {
         let directory = self.inode(place.directory)?;
-        // Pipes have a setting of their own, and what is neither is always protected.
-        let is_protected = self.protections.regular || !matches!(inode.body, Body::File { .. });
-        let is_shared = is_shared(directory)
-            || (self.protections.regular_in_groups
-                && directory.mode.contains(Mode::SVTX | Mode::WGRP));
-        let is_allowed =
-            !is_protected || !is_shared || inode.uid == directory.uid || inode.uid == self.user.uid;
+        // Pipes have a setting of their own, and what is neither is always protected from all, but
+        // not from a group.
+        let is_file = matches!(inode.body, Body::File { .. });
+        let is_exposed = if directory.mode.contains(Mode::WOTH) {
+            !is_file || self.protections.regular
+        } else {
+            is_file && self.protections.regular_in_groups && directory.mode.contains(Mode::WGRP)
+        };
+        let is_allowed = !directory.is_sticky()
+            || !is_exposed
+            || inode.uid == directory.uid
+            || inode.uid == self.user.uid;
         if is_allowed { Ok(()) } else { Err(Errno::ACCESS) }
     }
 
