@@ -4,6 +4,7 @@
 use rustix::fs::{Access, Mode};
 use rustix::io::Errno;
 
+use super::super::User;
 use super::SimFs;
 use super::inode::{Body, Ino, Inode};
 use super::walk::Place;
@@ -43,21 +44,7 @@ pub(super) const CHANGE: Want = Access::WRITE_OK.union(Access::EXEC_OK);
 impl SimFs {
     /// `inode_permission`, `generic_permission`: `EACCES` where the mode forbids it.
     pub(super) fn permits(&self, inode: &Inode, want: Want) -> Result<(), Errno> {
-        let class = match () {
-            () if inode.uid == self.user.uid => 6,
-            () if inode.gid == self.user.gid => 3,
-            () => 0,
-        };
-        let granted = Access::from_bits_retain(inode.mode.as_raw_mode() >> class & 0o7);
-        if granted.contains(want) {
-            return Ok(());
-        }
-        // CAP_DAC_OVERRIDE: all but executing what nobody may execute.
-        let executable = inode.is_directory() || inode.mode.as_raw_mode() & 0o111 != 0;
-        if self.user.is_root() && (executable || !want.contains(Access::EXEC_OK)) {
-            return Ok(());
-        }
-        Err(Errno::ACCESS)
+        if is_permitted(&self.user, inode, want) { Ok(()) } else { Err(Errno::ACCESS) }
     }
 
     /// `inode_owner_or_capable`.
@@ -145,6 +132,22 @@ impl SimFs {
         let group = if runs_as_group { Mode::SGID } else { Mode::empty() };
         inode.mode.difference(Mode::SUID | group)
     }
+}
+
+/// Whether `user` may do this with the inode by its mode.
+pub(super) fn is_permitted(user: &User, inode: &Inode, want: Want) -> bool {
+    let class = match () {
+        () if inode.uid == user.uid => 6,
+        () if inode.gid == user.gid => 3,
+        () => 0,
+    };
+    let granted = Access::from_bits_retain(inode.mode.as_raw_mode() >> class & 0o7);
+    if granted.contains(want) {
+        return true;
+    }
+    // CAP_DAC_OVERRIDE: all but executing what nobody may execute.
+    let executable = inode.is_directory() || inode.mode.as_raw_mode() & 0o111 != 0;
+    user.is_root() && (executable || !want.contains(Access::EXEC_OK))
 }
 
 /// A sticky directory that all can write to, such as `/tmp`.
