@@ -71,7 +71,7 @@
 //! | ground | [`Process`], [`Step`], [`run`] |
 //! | first: worlds | [`fs`] |
 //! | second: engines, neutral as to worlds | [`check`] |
-//! | third: what ships | [`store`] |
+//! | third: what ships | [`store`], [`writer`] |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
 
 #[cfg(feature = "command")]
@@ -81,6 +81,7 @@ pub mod fs;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;
+mod nonce;
 pub mod process;
 #[cfg(feature = "command")]
 pub mod replay;

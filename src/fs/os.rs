@@ -57,10 +57,16 @@ impl OsFs {
     ///
     /// # Errors
     ///
-    /// What `open(2)` answers: `ENOENT`, `ENOTDIR`, `EACCES` (the directory must be readable).
+    /// What `open(2)` answers: `ENOENT`, `ENOTDIR`, `EACCES`. A directory that may be searched and
+    /// not be read will do on Linux, though [`tree`](OsFs::tree) cannot read it then.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let anchor = uninterrupted(|| fs::open(path.as_ref(), flags, Mode::empty()))?;
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = |flags| uninterrupted(|| fs::open(path.as_ref(), flags, Mode::empty()));
+        let anchor = match open(flags | OFlags::RDONLY) {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Err(Errno::ACCESS) => open(flags | OFlags::PATH)?,
+            answer => answer?,
+        };
         Ok(OsFs { anchor, waiting: false, write_limit: None })
     }
 

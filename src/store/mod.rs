@@ -24,6 +24,7 @@ pub use look::{Leftover, Status};
 pub use put::{Expire, ExpireEnd, Put, PutEnd, PutFailure, PutRequest};
 
 use crate::fs::{Access, AtFlags, Errno, FileSystem, OsFile, OsFs};
+use crate::nonce::{DIGITS, nonce};
 use crate::run;
 
 /// Keeps secrets in a directory and hands each out exactly once, to however many threads,
@@ -116,16 +117,15 @@ impl OneTimeStore {
         if mode & 0o022 != 0 {
             return Err(OpenError::NotPrivate { path, mode });
         }
-        let nonce = match getrandom::u64() {
-            Ok(nonce) => nonce,
-            Err(_) => return Err(OpenError::Failed { path, errno: Errno::IO }),
+        let Some(nonce) = nonce() else {
+            return Err(OpenError::Failed { path, errno: Errno::IO });
         };
         Ok(OneTimeStore {
             fs,
             path,
             mechanism: Mechanism::default(),
             durable: true,
-            nonce: std::array::from_fn(|digit| DIGITS[(nonce >> (4 * digit)) as usize & 0xf]),
+            nonce,
             next: AtomicU64::new(0),
         })
     }
@@ -225,8 +225,6 @@ impl OneTimeStore {
         Token::new(&self.nonce, process as u32, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Part of a file name: a nonce, a process and a number in hexadecimal, `f005…ba11-2a2e-70b`, in
 /// place. Of all that a claim does beside its system calls, `format!` would take longest.

@@ -1,11 +1,25 @@
 //! Third floor: writing a file that nobody else made, in a directory where others may act.
 //! Imports [`process`](crate::process) and [`fs`](crate::fs).
+//!
+//! [`write_exclusive`] carries out a list of operations ([`NEW`] or [`REPLACE`]) by a machine
+//! ([`Writing`]); the very same lists and machine are explored in
+//! [`models::credential`](crate::models::credential).
 
+mod error;
+mod options;
+mod path;
 mod program;
 
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+pub use error::{Leftover, PathFault, WriteError};
+pub use options::Options;
 pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd, Writing};
 
-use crate::fs::{OFlags, ResolveFlags};
+use crate::fs::{Errno, Mode, OFlags, OsFile, OsFs, ResolveFlags};
+use crate::nonce::nonce;
+use crate::run;
 
 /// How P's directory is opened: once, through no link.
 const ANCHOR: Op = Op::Anchor(OFlags::DIRECTORY.union(OFlags::PATH), ResolveFlags::NO_SYMLINKS);
@@ -31,3 +45,169 @@ pub const REPLACE: &[Op] = &[
     Op::RemovePrivate,
     Op::Verify,
 ];
+
+/// Writes `bytes` to a file at `path` that this call makes: whole or not at all, with exactly the
+/// mode asked for, through no link, whoever else acts in its directory meanwhile.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use toctou::writer::{Options, WriteError, write_exclusive};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path().canonicalize()?;
+/// let path = folder.join("credential");
+/// write_exclusive(&path, b"4242 4242 4242 4242", &Options::default())?;
+///
+/// // It is there now, so it is not made again.
+/// let again = write_exclusive(&path, b"another", &Options::default());
+/// assert!(matches!(again, Err(WriteError::Exists { .. })));
+/// assert_eq!(std::fs::read(&path)?, b"4242 4242 4242 4242");
+///
+/// let replacing = Options { replace: true, ..Options::default() };
+/// write_exclusive(&path, b"another", &replacing)?;
+/// assert_eq!(std::fs::read(&path)?, b"another");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Promised
+///
+/// | | not replacing | with [`replace`](Options::replace) |
+/// | --- | --- | --- |
+/// | what is at the path is | what was there, or all of `bytes` | what was there, or all of `bytes` |
+/// | a file that is there | is never touched: [`Exists`](WriteError::Exists) | is replaced; its other names keep it |
+/// | a symbolic link that is there | is neither followed nor touched | is not followed, and put back where it came in the last moment |
+/// | a directory, a device, a pipe | is never touched | likewise put back |
+/// | before it is whole | the file has no name | it is in a directory that only its owner can enter |
+/// | the mode | is set before the first byte is written | likewise |
+/// | the parents | are opened once, through no link | likewise |
+/// | success means | it got the name | it was still at the path afterwards |
+/// | of several calls at once | exactly one succeeds | the last one does; see below |
+///
+/// A call that fails removes what it made. Where it cannot even do that, the error says what is left
+/// and where ([`WriteError::left`]).
+///
+/// With [`durable`](Options::durable) the file survives a power failure once this returns. Without,
+/// a power failure soon after may leave, on some file systems, a file of the right name that is
+/// empty or short.
+///
+/// # Replacing, several at once
+///
+/// Each call puts a whole file in place, and then looks whether it is there. One that was replaced
+/// by another between the two is told [`NotPrivate`](WriteError::NotPrivate), although the other
+/// meant no harm. At least one succeeds, and the path holds a whole file at every moment.
+///
+/// For a moment the new file stands where a link was that came after the first look; then the link
+/// is put back. Should somebody take the link's place in that same moment, theirs is what is left
+/// ([`Leftover::displaced`]), and not destroyed.
+///
+/// # Not promised
+///
+/// - In a directory that others may write to and that is not sticky, that the file *stays*: they can
+///   rename or remove it a moment after. They cannot read it or change it.
+/// - Anything against root, or against other programs of the same user: they can enter the private
+///   directory and open the file.
+/// - That only its owner can read it where the directory has a default ACL: users named there get
+///   what the group bits of [`mode`](Options::mode) grant; 0600 grants nothing.
+/// - On network file systems, what they do not keep themselves: that `linkat` and `renameat2` are
+///   atomic for all hosts. NFS has no exchange of names, so nothing is replaced there (a
+///   [`Failed`](WriteError::Failed) `renameat2`); without hard links (FAT), nothing is made.
+/// - To replace under a umask that takes permissions from the owner: then the private directory is
+///   no use to its own maker ([`Denied`](WriteError::Denied)).
+/// - Owner, ACL, extended attributes and other names of a file that is replaced: the new file is a new
+///   file.
+///
+/// # Off Linux
+///
+/// Systems without `O_TMPFILE` write under a temporary name first, mode 0600 until all but the
+/// content is set, which a process that dies leaves behind. Without `openat2` the parents are opened one by one,
+/// through no link either, and a `..` after a name is refused. Without an exchange of names (all but
+/// Linux and macOS), nothing is replaced: [`Failed`](WriteError::Failed), rather than something less
+/// safe. (On macOS `/tmp` and `/var` are links: name `/private/tmp`, or follow parents.)
+pub fn write_exclusive(
+    path: impl AsRef<Path>,
+    bytes: &[u8],
+    options: &Options,
+) -> Result<(), WriteError> {
+    let path = path.as_ref();
+    let parts = path::parts(path).map_err(|fault| bad_path(path, fault))?;
+    let anchor = OsFs::open(parts.anchor)
+        .map_err(|errno| WriteError::of(path, options, "open", errno, None))?;
+    Request { anchor: &anchor, path, parts, beneath: false }.write(bytes, options)
+}
+
+/// The same beneath an open directory: neither `..` nor a link leads out of it, even where links are
+/// followed.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use toctou::fs::OsFs;
+/// use toctou::writer::{Options, WriteError, write_exclusive_in};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let uploads = OsFs::open(folder.path())?;
+/// write_exclusive_in(&uploads, "report.pdf", b"%PDF", &Options::default())?;
+///
+/// let outside = write_exclusive_in(&uploads, "../report.pdf", b"%PDF", &Options::default());
+/// assert!(matches!(outside, Err(WriteError::BadPath { .. })));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Without `openat2`, links are not followed: [`Failed`](WriteError::Failed) where they are to be.
+pub fn write_exclusive_in(
+    directory: &OsFs,
+    path: impl AsRef<Path>,
+    bytes: &[u8],
+    options: &Options,
+) -> Result<(), WriteError> {
+    let path = path.as_ref();
+    let parts = path::parts(path).map_err(|fault| bad_path(path, fault))?;
+    if parts.anchor != Path::new(".") {
+        return Err(bad_path(path, PathFault::Outside));
+    }
+    Request { anchor: directory, path, parts, beneath: true }.write(bytes, options)
+}
+
+fn bad_path(path: &Path, fault: PathFault) -> WriteError {
+    WriteError::BadPath { path: path.to_owned(), fault }
+}
+
+/// Where to write.
+struct Request<'a> {
+    anchor: &'a OsFs,
+    path: &'a Path,
+    parts: path::Parts<'a>,
+    beneath: bool,
+}
+
+impl Request<'_> {
+    fn write(self, bytes: &[u8], options: &Options) -> Result<(), WriteError> {
+        let mode = options.mode;
+        if !(Mode::RWXU | Mode::RWXG | Mode::RWXO).contains(mode) {
+            return Err(WriteError::BadMode { mode });
+        }
+        let temporary = temporary()
+            .ok_or_else(|| WriteError::of(self.path, options, "getrandom", Errno::IO, None))?;
+        let shown = self.path.with_file_name(&temporary);
+        let plan = Plan {
+            program: Cow::Owned(options.program(self.beneath)),
+            directory: self.parts.directory.to_owned(),
+            name: self.parts.name.to_owned(),
+            temporary,
+            bytes: bytes.to_vec(),
+            mode,
+            owner: rustix::process::geteuid(),
+            replace: options.replace,
+        };
+        let end = run(Writing::<OsFile>::new(plan), &mut &*self.anchor);
+        error::result(self.path, &shown, options, end.outcome, end.left)
+    }
+}
+
+/// A name that nobody else uses or can guess.
+fn temporary() -> Option<PathBuf> {
+    let nonce = nonce()?;
+    let nonce = str::from_utf8(&nonce).ok()?;
+    Some(PathBuf::from(format!(".toctou.{nonce}")))
+}

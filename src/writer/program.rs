@@ -78,7 +78,7 @@ pub enum Op {
 /// ```text
 /// new:      renameat2(temporary → P, NOREPLACE)    EEXIST: exchange
 /// exchange: renameat2(temporary ↔ P)               ENOENT: new
-/// inspect:  lstat(temporary), what was at P        no link: remove it, done
+/// inspect:  lstat(temporary), what was at P        a file: remove it, done
 /// back:     renameat2(temporary ↔ P)               ENOENT: return
 /// reinspect: lstat(temporary)                      ours: remove it, `IsSymlink`
 /// return:   renameat2(temporary → P, NOREPLACE)    EEXIST: back
@@ -157,9 +157,23 @@ pub enum Outcome {
     IsSymlink,
     /// There is a directory.
     IsDirectory,
+    /// There is a device, a pipe or a socket.
+    IsSpecial,
     /// It was written and put in place, and is not in place any more.
     NotPrivate,
-    /// A call failed.
+    /// The private directory is not the one that was made: nothing was written.
+    Interfered,
+    /// It is written and in place, but its directory could not be made durable.
+    NotDurable {
+        /// The error of `fsync`.
+        errno: Errno,
+    },
+    /// It was written and put in place; whether it is there still could not be seen.
+    Unverified {
+        /// The error of `lstat`.
+        errno: Errno,
+    },
+    /// A call failed, and it is not in place.
     Failed {
         /// Which: `open`, `write`, …
         call: &'static str,
@@ -168,13 +182,16 @@ pub enum Outcome {
     },
 }
 
-/// What a writer that did not succeed leaves behind.
+/// What a writer leaves behind, beside what it wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Left {
     /// Nothing.
     Nothing,
-    /// The temporary name: it could not be removed, or stands for somebody else's link.
+    /// The temporary name or the private directory: it could not be removed.
     Temporary,
+    /// What was at P, under the temporary name: it could not be put back, and was not this writer's
+    /// to remove.
+    Displaced,
     /// Perhaps a part at P.
     Part,
 }
@@ -199,6 +216,8 @@ pub struct Writing<File> {
     furnished: bool,
     /// Device and inode.
     identity: Option<(u64, u64)>,
+    /// P's directory could not be made durable, for this reason.
+    volatile: Option<Errno>,
 }
 
 /// Where in its program a writer is.
@@ -208,6 +227,8 @@ enum Stage {
     At(usize),
     /// Opening the component of this index, in the operation at this position.
     Walking(usize, usize),
+    /// `CreateUnnamed` at this position found no such thing: a temporary name, with these flags.
+    Naming(usize, OFlags),
     /// In an exchange at this position.
     Exchanging(usize, Exchanging),
     /// `Link` found P taken: what by?
@@ -251,6 +272,7 @@ impl<File> Writing<File> {
             made: false,
             furnished: false,
             identity: None,
+            volatile: None,
         };
         writing.skip();
         writing
@@ -296,7 +318,11 @@ impl<File> Writing<File> {
             Stage::At(position) if position >= self.plan.program.len() => {
                 let is_left = self.named || self.furnished;
                 let left = if is_left { Left::Temporary } else { Left::Nothing };
-                self.done(Outcome::Written, left)
+                let outcome = match self.volatile {
+                    None => Outcome::Written,
+                    Some(errno) => Outcome::NotDurable { errno },
+                };
+                self.done(outcome, left)
             }
             _ => Step::Next(self),
         }
@@ -308,7 +334,7 @@ impl<File> Writing<File> {
 
     /// Ends, and leaves what the temporary name stands for.
     fn stuck(self, outcome: Outcome) -> Step<Self, WriteEnd<File>> {
-        self.done(outcome, Left::Temporary)
+        self.done(outcome, Left::Displaced)
     }
 
     fn ends(self, outcome: Outcome) -> Step<Self, WriteEnd<File>> {
@@ -400,13 +426,16 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
                 None => self.ends(Outcome::Written),
             },
             Stage::Walking(position, index) => self.walk(position, index, fs),
+            Stage::Naming(position, flags) => {
+                self.perform(Op::CreateTemporary(flags), position, fs)
+            }
             Stage::Exchanging(position, stage) => self.exchange(position, stage, fs),
             Stage::Explaining => {
                 let status = self.place().with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW));
                 self.ends(match status {
-                    Ok(Status { kind: Kind::Symlink, .. }) => Outcome::IsSymlink,
+                    Ok(status) => irreplaceable(&status).unwrap_or(Outcome::Exists),
                     // Gone again, perhaps: it was there.
-                    _ => Outcome::Exists,
+                    Err(_) => Outcome::Exists,
                 })
             }
             Stage::Unnaming(position) => {
@@ -427,6 +456,10 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
                             _ => Stage::Inspecting(position),
                         };
                         Writing { private: Some(private), ..self }.goes_on(next)
+                    }
+                    // What was just made is gone, or something else by now.
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
+                        self.ends(Outcome::Interfered)
                     }
                     Err(errno) => self.fails("open", errno),
                 }
@@ -462,7 +495,10 @@ impl<File: 'static> Writing<File> {
                 let path = or_dot(&self.plan.directory);
                 match fs.open_within(path, flags, Mode::empty(), resolve) {
                     Ok(directory) => self.anchored(directory, next),
-                    Err(Errno::NOSYS) => self.walk(position, 0, fs),
+                    // A walk through links would leave the directory that it is to stay beneath.
+                    Err(Errno::NOSYS) if can_walk(resolve) => {
+                        self.goes_on(Stage::Walking(position, 0))
+                    }
                     Err(errno) => self.fails("openat2", errno),
                 }
             }
@@ -481,11 +517,13 @@ impl<File: 'static> Writing<File> {
                     Ok(Status { kind: Kind::Symlink, .. }) => self.ends(Outcome::IsSymlink),
                     Ok(_) if op == Op::LookForLink => self.goes_on(next),
                     Ok(_) if !self.plan.replace => self.ends(Outcome::Exists),
-                    Ok(Status { kind: Kind::Directory, .. }) => self.ends(Outcome::IsDirectory),
-                    Ok(_) => {
-                        self.seen = true;
-                        self.goes_on(next)
-                    }
+                    Ok(status) => match irreplaceable(&status) {
+                        Some(outcome) => self.ends(outcome),
+                        None => {
+                            self.seen = true;
+                            self.goes_on(next)
+                        }
+                    },
                     Err(Errno::NOENT) => self.goes_on(next),
                     Err(errno) => self.fails("lstat", errno),
                 }
@@ -529,6 +567,8 @@ impl<File: 'static> Writing<File> {
                         (self.file, self.named) = (Some(file), true);
                         self.goes_on(next)
                     }
+                    // Empty, the private directory could be removed by others.
+                    Err(Errno::NOENT) if self.private.is_some() => self.ends(Outcome::Interfered),
                     Err(errno) => self.fails("open", errno),
                 }
             }
@@ -542,7 +582,7 @@ impl<File: 'static> Writing<File> {
                     }
                     // The file system, or the system, has no such thing.
                     Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                        self.perform(Op::CreateTemporary(flags), position, fs)
+                        self.goes_on(Stage::Naming(position, flags))
                     }
                     Err(errno) => self.fails("open", errno),
                 }
@@ -635,17 +675,16 @@ impl<File: 'static> Writing<File> {
                         self.goes_on(next)
                     }
                     Ok(_) | Err(Errno::NOENT) => self.ends(Outcome::NotPrivate),
-                    Err(errno) => self.fails("lstat", errno),
+                    Err(errno) => self.ends(Outcome::Unverified { errno }),
                 }
             }
             Op::SyncDirectory => {
                 let Some(directory) = &mut self.directory else {
                     return self.fails("fsync", Errno::BADF);
                 };
-                match fs.fsync(directory) {
-                    Ok(()) => self.goes_on(next),
-                    Err(errno) => self.fails("fsync", errno),
-                }
+                // The file is in place by now: that it may not stay is told of in the end.
+                self.volatile = fs.fsync(directory).err();
+                self.goes_on(next)
             }
         }
     }
@@ -662,7 +701,7 @@ impl<File: 'static> Writing<File> {
             Ok(status) if status.uid == self.plan.owner && !is_open_to_others(status.mode) => {
                 self.goes_on(Stage::At(position + 1))
             }
-            Ok(_) => self.ends(Outcome::NotPrivate),
+            Ok(_) => self.ends(Outcome::Interfered),
             Err(errno) => self.fails("fstat", errno),
         }
     }
@@ -737,19 +776,19 @@ impl<File: 'static> Writing<File> {
                 Err(errno) => self.fails("renameat2", errno),
             },
             Exchanging::Inspect => match displaced(&self, fs) {
-                Ok(Status { kind: Kind::Symlink, .. }) if how.puts_back => {
-                    self.goes_on(to(Exchanging::Back(Outcome::IsSymlink)))
-                }
-                // A directory is no more to be destroyed than a link.
-                Ok(Status { kind: Kind::Directory, .. }) if how.puts_back => {
-                    self.goes_on(to(Exchanging::Back(Outcome::IsDirectory)))
-                }
-                Ok(_) if how.removes => self.goes_on(to(Exchanging::Remove)),
-                Ok(_) => self.goes_on(Stage::At(position + 1)),
+                Ok(status) => match irreplaceable(&status).filter(|_| how.puts_back) {
+                    Some(outcome) => self.goes_on(to(Exchanging::Back(outcome))),
+                    None if how.removes => self.goes_on(to(Exchanging::Remove)),
+                    None => self.goes_on(Stage::At(position + 1)),
+                },
                 // Somebody took it away: nothing to put back or to remove.
                 Err(Errno::NOENT) => {
                     self.named = false;
                     self.goes_on(Stage::At(position + 1))
+                }
+                // Not known to be a link, it may be one.
+                Err(errno) if how.puts_back => {
+                    self.goes_on(to(Exchanging::Back(Outcome::Failed { call: "lstat", errno })))
                 }
                 Err(errno) => self.stuck(Outcome::Failed { call: "lstat", errno }),
             },
@@ -769,9 +808,13 @@ impl<File: 'static> Writing<File> {
                 Ok(status) if Some((status.device, status.inode)) == self.identity => {
                     self.ends(outcome)
                 }
-                // Somebody else's: it was put at P between the two exchanges. It stays where it is.
-                Ok(_) => self.stuck(outcome),
-                Err(_) => self.done(outcome, Left::Nothing),
+                Err(Errno::NOENT) => {
+                    self.named = false;
+                    self.ends(outcome)
+                }
+                // Somebody else's: it was put at P between the two exchanges. It stays where it is;
+                // so does what cannot be told from it.
+                Ok(_) | Err(_) => self.stuck(outcome),
             },
             Exchanging::Return(outcome) => match rename(&self, fs, RenameFlags::NOREPLACE) {
                 Ok(()) => {
@@ -784,6 +827,23 @@ impl<File: 'static> Writing<File> {
             },
         }
     }
+}
+
+/// How a writer ends that is not to destroy this. A directory or a device is no more to be destroyed
+/// than a link.
+fn irreplaceable(status: &Status) -> Option<Outcome> {
+    match status.kind {
+        Kind::File => None,
+        Kind::Symlink => Some(Outcome::IsSymlink),
+        Kind::Directory => Some(Outcome::IsDirectory),
+        Kind::Other => Some(Outcome::IsSpecial),
+    }
+}
+
+/// Whether these limits can be kept without `openat2`.
+fn can_walk(resolve: ResolveFlags) -> bool {
+    resolve.contains(ResolveFlags::NO_SYMLINKS)
+        || !resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT)
 }
 
 fn is_open_to_others(mode: Mode) -> bool {

@@ -3,6 +3,7 @@
 
 mod child;
 mod faults;
+#[path = "../faulty/mod.rs"]
 mod faulty;
 mod hostile;
 mod kernel;

@@ -24,11 +24,25 @@ pub(crate) struct Faulty<F> {
     next: Option<Fault>,
     /// Calls since the last step began; closing is none, it cannot fail.
     calls: usize,
+    /// The calls that failed by a fault, in their order, where that is recorded.
+    met: Option<Vec<&'static str>>,
 }
 
 impl<F> Faulty<F> {
     pub(crate) fn new(world: F) -> Self {
-        Faulty { world, next: None, calls: 0 }
+        Faulty { world, next: None, calls: 0, met: None }
+    }
+
+    /// The same, which also records what calls a fault befell.
+    #[allow(dead_code)] // not every test binary asks
+    pub(crate) fn recording(world: F) -> Self {
+        Faulty { met: Some(Vec::new()), ..Self::new(world) }
+    }
+
+    /// The calls that a fault befell.
+    #[allow(dead_code)]
+    pub(crate) fn met(&self) -> &[&'static str] {
+        self.met.as_deref().unwrap_or_default()
     }
 
     /// Lets `process` take a step in which its call meets `fault`.
@@ -44,10 +58,15 @@ impl<F> Faulty<F> {
         step
     }
 
-    fn fails(&mut self) -> Result<(), Errno> {
+    fn fails(&mut self, call: &'static str) -> Result<(), Errno> {
         self.calls += 1;
         match self.next {
-            Some(Fault::Fails(errno)) => Err(errno),
+            Some(Fault::Fails(errno)) => {
+                if let Some(met) = &mut self.met {
+                    met.push(call);
+                }
+                Err(errno)
+            }
             Some(Fault::Short) | None => Ok(()),
         }
     }
@@ -57,7 +76,7 @@ impl<F> Faulty<F> {
 macro_rules! delegate {
     ($(fn $name:ident $(<$p:lifetime>)? ($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {$(
         fn $name $(<$p>)? (&mut self, $($argument: $type),*) -> Result<$answer, Errno> {
-            self.fails()?;
+            self.fails(stringify!($name))?;
             self.world.$name($($argument),*)
         }
     )*};
@@ -93,7 +112,7 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
     }
 
     fn write(&mut self, file: &mut F::File, bytes: &[u8]) -> Result<usize, Errno> {
-        self.fails()?;
+        self.fails("write")?;
         match self.next {
             Some(Fault::Short) => self.world.write(file, &bytes[..bytes.len() / 2]),
             Some(Fault::Fails(_)) | None => self.world.write(file, bytes),
