@@ -56,7 +56,8 @@ pub trait FileSystem {
     /// [openat2(2)](https://man7.org/linux/man-pages/man2/openat2.2.html). With no limits it still
     /// differs from [`open`](FileSystem::open) in what it refuses (`EINVAL`): a mode without a file
     /// to make, flags that `O_PATH` ignores. Limits that a simulation cannot keep
-    /// (`RESOLVE_CACHED`) are answered `EINVAL` by every world. Systems without it answer `ENOSYS`.
+    /// (`RESOLVE_CACHED`) are answered `EINVAL` by every world. Systems without it answer `ENOSYS`,
+    /// and `EAGAIN` where renames, wherever they are, do not let a walk through `..` be sure.
     fn open_within<'p>(
         &mut self,
         at: impl Into<At<'p, Self::File>>,

@@ -17,6 +17,7 @@ use super::{MODE_BITS, SimFile, SimFs};
 /// All that `O_PATH` takes notice of.
 const PATH_FLAGS: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 /// What is at the end of a path that is to be opened.
 enum Found {
     /// This inode, by the name at this place.
