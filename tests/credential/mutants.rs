@@ -107,12 +107,44 @@ fn assert_all_told_apart(program: &'static [Op], scenarios: &[&str], equivalent:
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+const POWER: &str = "it is for a power failure, and in this world there is none";
+const MODE: &str = "the umask here takes nothing from 0600; for others, see the writer's own tests";
+const ALONE: &str = "nobody else can make or move anything in the private directory";
+
 #[test]
 fn no_step_of_the_new_file_can_be_left_out_or_moved() {
-    assert_all_told_apart(NEW, &["new-shared", "new-sticky", "new-parent-swap"], &[]);
+    assert_all_told_apart(
+        NEW,
+        &["new-shared", "new-sticky", "new-parent-swap"],
+        &[
+            ("CreateUnnamed before Anchor", "a file without a name is in no directory"),
+            ("without SetMode", MODE),
+            ("Write before SetMode", "nobody can reach a file without a name"),
+            ("without Sync", POWER),
+            ("Sync before Write", POWER),
+        ],
+    );
 }
 
 #[test]
 fn no_step_of_the_replacement_can_be_left_out_or_moved() {
-    assert_all_told_apart(REPLACE, &["force-shared", "force-sticky", "force-parent-swap"], &[]);
+    assert_all_told_apart(
+        REPLACE,
+        &["force-shared", "force-sticky", "force-parent-swap"],
+        &[
+            (
+                "Look before Anchor",
+                "a link from before is refused either way; the exchange decides",
+            ),
+            ("PrivateDirectory before Look", "it is removed again where the look ends it"),
+            ("CreateTemporary without O_EXCL", ALONE),
+            ("CreateTemporary without O_NOFOLLOW", ALONE),
+            ("without SetMode", MODE),
+            ("Identify before SetMode", ALONE),
+            ("Write before Identify", ALONE),
+            ("without Sync", POWER),
+            ("Sync before Write", POWER),
+            ("Exchange before Sync", POWER),
+        ],
+    );
 }
