@@ -25,6 +25,12 @@ pub trait Model: Send + Sync {
         Size::CLIENTS
     }
 
+    /// In how many ways a system of this size could begin, those included that come to the same as
+    /// another and are left out; `None` where it begins in one.
+    fn conceivable_starts(&self, _scenario: &str, _size: usize) -> Option<u64> {
+        None
+    }
+
     /// A variant in a scenario of this [size](Model::size); `None` if either is none of this model's.
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>>;
 }

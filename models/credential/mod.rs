@@ -78,6 +78,9 @@ const TEMPORARY: &str = ".P.1";
 /// A short write takes so many bytes.
 const SHORT: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
+/// Whether writes are short.
+const SHORT_OR_NOT: [bool; 2] = [false, true];
+
 /// Where P is, and what the attacker may do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
@@ -280,6 +283,15 @@ impl Model for Credential {
         }
     }
 
+    /// Every script of the repertoire, in every first world.
+    fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
+        let setting = setting(scenario)?;
+        let actions = setting.layout.repertoire().len() as u64;
+        let scripts: u64 = (0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum();
+        let worlds = setting.protections.len() * First::ALL.len() * SHORT_OR_NOT.len();
+        Some(scripts * worlds as u64)
+    }
+
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
         let (programs, setting) = (programs(variant)?, setting(scenario)?);
         let cast = Cast::apart();
@@ -373,7 +385,7 @@ fn beginnings(
     let mut beginnings = Vec::new();
     for &protections in setting.protections {
         for first in First::ALL {
-            for short in [false, true] {
+            for short in SHORT_OR_NOT {
                 let world = simulated(setting, cast, first, short, protections)?;
                 let victim = victim(programs, setting, cast);
                 let possible = scripts(&world, &victim, cast.attacker, setting.layout, size);

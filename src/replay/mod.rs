@@ -9,12 +9,12 @@ mod stress;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::check::{Schedule, Trace, TraceStep};
-use crate::fs::{Errno, OsFs, Recorded, Tree, errno_name};
+use crate::fs::{Access, Errno, OsFs, Recorded, Tree, errno_name};
 use crate::{Process, Step};
 
 pub use stress::stress;
@@ -102,11 +102,23 @@ impl<Q> Furnished<Q> {
 
 /// A fresh temporary directory, its owner's alone.
 fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
+    let place = place();
     tempfile::Builder::new()
         .prefix("toctou-")
         .permissions(Permissions::from_mode(0o700))
-        .tempdir()
-        .map_err(|error| ReplayError::Directory(std::env::temp_dir().into(), error))
+        .tempdir_in(&place)
+        .map_err(|error| ReplayError::Directory(place.into(), error))
+}
+
+/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer than
+/// all the rest of a replay), unless `TMPDIR` says otherwise.
+fn place() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let is_usable = || rustix::fs::access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    if std::env::var_os("TMPDIR").is_none() && is_usable() {
+        return memory.to_owned();
+    }
+    std::env::temp_dir()
 }
 
 /// Why a schedule could not be replayed.

@@ -45,6 +45,8 @@ struct Attack {
     property: String,
     effort: String,
     start: Option<String>,
+    /// As `show` and `replay` take it.
+    schedule: Option<String>,
 }
 
 impl Attack {
@@ -60,6 +62,7 @@ impl Attack {
             property: example.property.clone(),
             effort,
             start: start(example),
+            schedule: example.schedule.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -102,6 +105,12 @@ fn told(attacks: &[Attack]) -> String {
                 lines.push(format!("{:lead$}{line}", ""));
             }
         }
+        for line in attack.schedule.iter().flat_map(|schedule| {
+            wrap(&format!("--schedule '{schedule}'"), WIDTH - INDENT - variant - GAP)
+        }) {
+            let line = paint(FAINT, line.trim());
+            lines.push(format!("{:INDENT$}{:variant$}{:GAP$}{line}", "", "", ""));
+        }
         for line in lines {
             let _ = writeln!(out, "{}", line.trim_end());
         }
@@ -125,6 +134,7 @@ mod tests {
             property: property.into(),
             effort: "1 action, 5 steps".into(),
             start: start.map(str::to_owned),
+            schedule: None,
         }
     }
 

@@ -8,7 +8,7 @@ use anstyle::Style;
 
 use super::layout::{INDENT, Layout};
 use super::style::{BAD, FAINT, GOOD, HEAD, UNSURE, cell, columns, paint, wrap};
-use super::{WIDTH, sized};
+use super::{WIDTH, count, grouped, sized};
 use crate::check::{Bound, Engine, PropertyKind, Verdict};
 use crate::models::{Model, Scenario, Size};
 use crate::survey::{Checked, Subject, Survey};
@@ -413,7 +413,30 @@ fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) -> String {
     if findings.any(|finding| finding.kind == PropertyKind::Reachable) {
         note("all reached: what must be possible is, so no proof is empty");
     }
+    if let Some(told) = beginnings(model, &systems, sizes.last().copied()) {
+        note(&told);
+    }
     out
+}
+
+/// How many ways to begin the systems of the largest size were given.
+fn beginnings(model: &dyn Model, systems: &[&Checked], size: Option<usize>) -> Option<String> {
+    let largest = systems.iter().filter(|system| Some(system.size) == size);
+    let (mut explored, mut conceivable) = (0, 0);
+    for system in largest {
+        explored += system.starts.len() as u64;
+        conceivable += model.conceivable_starts(system.subject.scenario.name, system.size)?;
+    }
+    if explored == 0 {
+        return None;
+    }
+    let others = grouped(&conceivable.saturating_sub(explored).to_string());
+    let explored = grouped(&explored.to_string());
+    let size = count(size?, model.size().noun);
+    Some(format!(
+        "with {size}: {explored} ways to begin (a script, a first world); {others} more come to the \
+         same as one of these"
+    ))
 }
 
 #[cfg(test)]
