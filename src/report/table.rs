@@ -63,6 +63,8 @@ struct Table {
     rows: Vec<Row>,
     /// Whether a property is not claimed of every variant.
     has_unclaimed: bool,
+    /// A column that was left out for want of room: all of it holds.
+    left_out: Option<String>,
 }
 
 /// One table a model and scenario, and under each model's what its signs mean. A scenario in which
@@ -112,6 +114,10 @@ pub fn tables(survey: &Survey) -> String {
         out.push('\n');
         let has_unclaimed = told.iter().any(|(_, table)| table.has_unclaimed);
         out.push_str(&legend(survey, model, has_unclaimed));
+        let left_out = told.iter().find_map(|(_, table)| table.left_out.as_deref());
+        if let Some(property) = left_out {
+            let _ = writeln!(out, "  {property}: {} wherever it has no column", paint(GOOD, "✓"));
+        }
     }
     out
 }
@@ -153,16 +159,37 @@ impl Table {
         let mut cells =
             subjects.iter().flat_map(|subject| columns.iter().map(move |column| (subject, column)));
         let has_unclaimed = cells.any(is_unclaimed);
-        Table { columns, rows, has_unclaimed }
+        Table { columns, rows, has_unclaimed, left_out: None }.fitted()
     }
 
-    fn tell(&self, out: &mut String) {
-        let name = self.rows.iter().map(|row| columns(row.variant)).max().unwrap_or(0);
+    /// Where there is no room for all columns beside one another, the first is told in a line if all
+    /// of it holds: that nobody waits for ever is seldom the question.
+    fn fitted(mut self) -> Table {
+        let holds = |cell: &Cell| cell.as_recorded && cell.text == "✓";
+        let is_needless = self.rows.iter().all(|row| row.cells.first().is_some_and(holds));
+        if self.layout().blocks.len() > 1 && is_needless && !self.rows.is_empty() {
+            self.left_out = Some(self.columns.remove(0).head().to_owned());
+            for row in &mut self.rows {
+                row.cells.remove(0);
+            }
+        }
+        self
+    }
+
+    fn name_width(&self) -> usize {
+        self.rows.iter().map(|row| columns(row.variant)).max().unwrap_or(0)
+    }
+
+    fn layout(&self) -> Layout {
         let heads = self.columns.iter().enumerate().map(|(position, column)| {
             let cells = self.rows.iter().map(|row| columns(&row.cells[position].told()));
             (column.head(), cells.max().unwrap_or(0))
         });
-        let layout = Layout::of(&heads.collect::<Vec<_>>(), name);
+        Layout::of(&heads.collect::<Vec<_>>(), self.name_width())
+    }
+
+    fn tell(&self, out: &mut String) {
+        let (name, layout) = (self.name_width(), self.layout());
         for (position, block) in layout.blocks.iter().enumerate() {
             if position > 0 {
                 out.push('\n');
