@@ -23,12 +23,20 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
     lists.collect::<Vec<_>>().join("\n")
 }
 
+/// Where there is nothing to tell.
+const NOTHING: &str = "–";
+
 fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
     let Some((Example { subject, .. }, _)) = list.first() else { return String::new() };
-    let rows: Vec<_> =
+    let mut rows: Vec<_> =
         list.iter().map(|(example, replay)| cells(example, replay, stressed)).collect();
     let number = subject.model.size().plural();
-    let heads = [&*number, "steps", "interleavings", "on the kernel", "by chance"];
+    let mut heads = [&*number, "steps", "interleavings", "on the kernel", "by chance"];
+    // Where free runs cannot be judged, there is nothing to say of chance.
+    if rows.iter().all(|cells| cells[4].0 == NOTHING) {
+        heads[4] = "";
+        rows.iter_mut().for_each(|cells| cells[4].0.clear());
+    }
     let widths: [usize; 5] = std::array::from_fn(|column| {
         let texts = rows.iter().map(|cells| columns(&cells[column].0));
         texts.max().unwrap_or(0).max(columns(heads[column]))
@@ -90,7 +98,7 @@ fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String,
     };
     let chance = stressed.iter().find_map(|stressed| stressed.chance(example));
     let chance = chance.map(|(broken, rounds)| format!("{broken} of {rounds}"));
-    let nothing = || "–".to_owned();
+    let nothing = || NOTHING.to_owned();
     [
         (example.size.to_string(), PLAIN),
         (steps.unwrap_or_else(nothing), PLAIN),
