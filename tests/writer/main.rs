@@ -8,3 +8,4 @@ mod folder;
 mod hostile;
 mod kernel;
 mod messages;
+mod several;
