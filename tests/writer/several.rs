@@ -10,7 +10,9 @@ use std::thread;
 
 use toctou::check::{Checker, GraphOptions, Report, Start, State, System, Verdict};
 use toctou::fs::{Errno, FileSystem, Kind, Mode, OFlags, SimFile, SimFs, User};
-use toctou::writer::{Left, Options, Outcome, Plan, WriteError, Writing, write_exclusive};
+use toctou::writer::{
+    Exchange, Left, NEW_BY_NAME, Op, Options, Outcome, Plan, WriteError, Writing, write_exclusive,
+};
 use toctou::{Process, Step};
 
 use crate::faulty::{Fault, Faulty, Script, fault_at};
@@ -56,6 +58,13 @@ struct Told {
 impl Writer {
     fn new(number: usize, replace: bool) -> Self {
         Writer { number, writing: Writing::new(plan(number, &options(replace))) }
+    }
+
+    /// One that does not replace, in the way of other systems.
+    fn by_name(number: usize) -> Self {
+        let options = options(false);
+        let program = Cow::Owned(options.adapted(NEW_BY_NAME, false));
+        Writer { number, writing: Writing::new(Plan { program, ..plan(number, &options) }) }
     }
 }
 
@@ -107,6 +116,24 @@ fn content(world: &SimFs) -> Option<&[u8]> {
 
 fn count(state: &State<'_, SimFs, Writer>, outcome: Outcome) -> usize {
     state.outputs().filter(|told| told.outcome == outcome).count()
+}
+
+#[test]
+fn of_several_who_write_what_is_new_by_name_exactly_one_does() {
+    for count_ in 1..=3 {
+        let system = (0..count_).fold(System::new(SimFs::new()), |system, number| {
+            system.actor(format!("writer {number}"), Writer::by_name(number))
+        });
+        let system = system
+            .finally("one-has-written", |state| count(state, Outcome::Written) == 1)
+            .finally("the-others-are-told-that-it-exists", move |state| {
+                count(state, Outcome::Exists) == count_ - 1
+            })
+            .finally("nothing-left", |state| {
+                state.world().named(".").map(|root| root.entries().count()) == Some(1)
+            });
+        println!("{count_} writers: {:?} states", holds(system).states);
+    }
 }
 
 /// Asserts that all of it holds, by the state graph, and that nothing was left out.
@@ -326,13 +353,22 @@ fn end_of<'a>(
     }
 }
 
-#[test]
-fn whatever_fails_no_link_and_no_directory_of_somebody_elses_is_lost() {
+/// A writer with this exchange, any of whose calls may fail, among a rival's scripts of at most so
+/// many acts.
+fn against_rivals(how: Exchange, length: usize) -> System<Faulty<SimFs>, Actor> {
+    let mut program = options(true).program(false);
+    for op in &mut program {
+        if matches!(op, Op::Exchange(_)) {
+            *op = Op::Exchange(how);
+        }
+    }
     let mut starts = Vec::new();
-    for script in [acts(1), acts(2), acts(3)].concat() {
+    for script in (1..=length).flat_map(acts) {
         for faults in faults() {
             let world = SimFs::new().with_file("P", Mode::RUSR, OLD).expect("it is empty");
-            let writer = Writer::new(0, true);
+            let program = Cow::Owned(program.clone());
+            let plan = Plan { program, ..plan(0, &options(true)) };
+            let writer = Writer { number: 0, writing: Writing::new(plan) };
             let (links, directories) = (BTreeSet::new(), 0);
             let rival = Rival { script: script.clone(), next: 0, links, directories };
             starts.push(Start {
@@ -345,8 +381,7 @@ fn whatever_fails_no_link_and_no_directory_of_somebody_elses_is_lost() {
             });
         }
     }
-    let count = starts.len();
-    let system = System::family(&["writer", "rival"], starts)
+    System::family(&["writer", "rival"], starts)
         .always("whole-at-all-times", |state| {
             let content = content(&state.world().world);
             content.is_none_or(|content| [OLD, b"", &bytes(0)].contains(&content))
@@ -393,9 +428,25 @@ fn whatever_fails_no_link_and_no_directory_of_somebody_elses_is_lost() {
         })
         .reachable("a-link-cannot-be-put-back", |state| {
             end_of(state).is_some_and(|(told, _, _)| told.left == Left::Displaced)
-        });
-    let report = holds(system);
-    println!("{count} systems, {:?} states", report.states);
+        })
+}
+
+#[test]
+fn whatever_fails_no_link_and_no_directory_of_somebody_elses_is_lost() {
+    let system = against_rivals(Exchange::WHOLE, 3);
+    let count = system.starts().len();
+    println!("{count} systems, {:?} states", holds(system).states);
+}
+
+#[test]
+fn an_exchange_that_lacks_a_look_loses_a_link() {
+    for (how, acts) in [
+        (Exchange { inspects: false, ..Exchange::WHOLE }, 2),
+        (Exchange { puts_back: false, ..Exchange::WHOLE }, 2),
+        (Exchange { reinspects: false, ..Exchange::WHOLE }, 4),
+    ] {
+        against_rivals(how, acts).assert_breaks("no-link-and-no-directory-is-lost");
+    }
 }
 
 #[test]
