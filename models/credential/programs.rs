@@ -30,6 +30,7 @@ pub(super) fn programs(variant: &str) -> Option<Programs> {
         "temporary-then-rename" => TEMPORARY_THEN_RENAME,
         "anchored" => ANCHORED,
         "link-or-exchange" => (writer::NEW, writer::REPLACE),
+        "private-then-rename" => (writer::NEW_BY_NAME, writer::REPLACE),
         _ => return None,
     };
     Some(Programs { new: Cow::Borrowed(new), force: Cow::Borrowed(force) })

@@ -212,6 +212,12 @@ pub(super) static VARIANTS: &[Variant] = &[
         about: "anchored; link an unnamed file to P; with force: exchange, and look at what came back",
         breaks: &[breaks("force-shared", "nothing-left", 3)],
     },
+    Variant {
+        name: "private-then-rename",
+        origin: "ours; the same off Linux",
+        about: "anchored; write in a private directory, rename to P; with force: as above",
+        breaks: &[],
+    },
 ];
 
 pub(super) static SCENARIOS: &[Scenario] = &[

@@ -6,6 +6,8 @@
 //! no further guide.
 
 mod at;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod elsewhere;
 mod errno;
 mod os;
 mod path;
@@ -18,12 +20,14 @@ mod user;
 use std::path::{Path, PathBuf};
 
 pub use at::At;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
 pub use errno::errno_name;
 pub use os::{OsFile, OsFs};
 pub use recorded::{Recorded, recorded_step};
-pub use rustix::fs::{
-    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, Uid,
-};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use rustix::fs::ResolveFlags;
+pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
 pub use rustix::io::Errno;
 pub use sim::{Protections, SimFile, SimFs, SimInode};
 pub use status::{Kind, Status};

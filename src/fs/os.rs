@@ -5,19 +5,26 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::fs::openat2;
 use rustix::fs::{
-    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
-    ResolveFlags, Stat, Uid,
+    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags, Stat,
+    Uid,
 };
 use rustix::io::{self, Errno};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::elsewhere::native;
 use super::path::{confined, follows, limits, renames, understood};
-use super::{At, FileSystem, Node, Protections, Status, Tree, User, Users};
+use super::{At, FileSystem, Node, Protections, ResolveFlags, Status, Tree, User, Users};
 
 /// The kernel's file system, anchored at a directory.
 ///
@@ -222,7 +229,14 @@ impl Users for &OsFs {
     }
 }
 
+/// Elsewhere, no thread can be somebody else than its process is.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn become_user(_before: User, _user: User) -> Result<(), Errno> {
+    Err(Errno::PERM)
+}
+
 /// Groups change as root only: before root is left, after it is come back to.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn become_user(before: User, user: User) -> Result<(), Errno> {
     if !before.is_root() {
         thread::set_thread_res_uid(None, Some(Uid::ROOT), None)?;
@@ -232,6 +246,36 @@ fn become_user(before: User, user: User) -> Result<(), Errno> {
     }
     thread::set_thread_res_gid(None, Some(user.gid), None)?;
     thread::set_thread_res_uid(None, Some(user.uid), None)
+}
+
+/// Elsewhere, there is none.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn openat2(
+    _from: BorrowedFd<'_>,
+    _path: &CStr,
+    _flags: OFlags,
+    _mode: Mode,
+    _resolve: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline(always)]
+fn link_open(file: &OwnedFd, to: BorrowedFd<'_>, new: &CStr) -> Result<(), Errno> {
+    match fs::linkat(file, c"", to, new, AtFlags::EMPTY_PATH) {
+        Err(Errno::NOENT) => {
+            let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+            fs::linkat(fs::CWD, own, to, new, AtFlags::SYMLINK_FOLLOW)
+        }
+        answer => answer,
+    }
+}
+
+/// Elsewhere, an open file is given no name.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn link_open(_file: &OwnedFd, _to: BorrowedFd<'_>, _new: &CStr) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
 }
 
 /// All inlined where they are called: returning from a function right after a system call is slow
@@ -248,6 +292,8 @@ impl FileSystem for &OsFs {
         mode: Mode,
     ) -> Result<OsFile, Errno> {
         understood(flags)?;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let flags = native(flags)?;
         let flags = flags | OFlags::CLOEXEC;
         self.at(at, |from, path| uninterrupted(|| fs::openat(from, path, flags, mode)).map(OsFile))
     }
@@ -265,7 +311,7 @@ impl FileSystem for &OsFs {
         let flags = flags | OFlags::CLOEXEC;
         let limited = resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT);
         self.at(at, |from, path| {
-            let open = || uninterrupted(|| fs::openat2(from, path, flags, mode, resolve));
+            let open = || uninterrupted(|| openat2(from, path, flags, mode, resolve));
             let mut answer = open();
             for _ in 0..RENAMES {
                 match answer {
@@ -370,13 +416,7 @@ impl FileSystem for &OsFs {
         file: &mut OsFile,
         to: impl Into<At<'p, OsFile>>,
     ) -> Result<(), Errno> {
-        self.at(to, |to, new| match fs::linkat(&file.0, c"", to, new, AtFlags::EMPTY_PATH) {
-            Err(Errno::NOENT) => {
-                let own = format!("/proc/self/fd/{}", file.0.as_raw_fd());
-                fs::linkat(fs::CWD, own, to, new, AtFlags::SYMLINK_FOLLOW)
-            }
-            answer => answer,
-        })
+        self.at(to, |to, new| link_open(&file.0, to, new))
     }
 
     #[inline(always)]

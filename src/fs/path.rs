@@ -1,10 +1,15 @@
-//! First floor: what may be a path here, for every world alike. Imports rustix only.
+//! First floor: what may be a path here, for every world alike. Imports rustix and its vocabulary
+//! elsewhere.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{AtFlags, OFlags, RenameFlags};
 use rustix::io::Errno;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::LinuxOpenFlags as _;
+use super::ResolveFlags;
 
 /// The flags of `open` that every world understands; with any other it answers `EINVAL`, so that
 /// no protocol is proved with a flag the simulation would have to ignore.

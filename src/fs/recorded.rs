@@ -4,6 +4,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::LinuxOpenFlags as _;
 use super::tree::Quoted;
 use super::{
     Access, At, AtFlags, Errno, FileSystem, FlockOperation, Kind, Mode, OFlags, RenameFlags,

@@ -111,7 +111,8 @@ impl OneTimeStore {
             Err(errno) => return Err(OpenError::Failed { path, errno }),
         };
         let mode = match rustix::fs::fstat(&fs) {
-            Ok(stat) => stat.st_mode & 0o7777,
+            #[allow(clippy::useless_conversion)] // its width differs between systems
+            Ok(stat) => u32::from(stat.st_mode & 0o7777),
             Err(errno) => return Err(OpenError::Failed { path, errno }),
         };
         if mode & 0o022 != 0 {

@@ -33,7 +33,7 @@ pub enum PathFault {
 pub struct Leftover {
     /// Where it is. A private directory is named, and what is in it is meant too.
     pub path: PathBuf,
-    /// Whether it is what was at P, moved aside, and not the writer's own.
+    /// Whether it may be what was at P, moved aside, and not the writer's own.
     pub displaced: bool,
 }
 
@@ -41,7 +41,9 @@ impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match self.displaced {
-            true => write!(f, "what was there is in {path}: move it back, or remove it, by hand"),
+            true => {
+                write!(f, "{path} may hold what was there: look, then move it back or remove it")
+            }
             false => write!(f, "{path} could not be removed: remove it by hand"),
         }
     }
@@ -145,6 +147,19 @@ pub enum WriteError {
         /// What. It may hold what was at the path before.
         left: Leftover,
     },
+    /// A link, a directory or a device came to the path after the first look, was moved aside, and
+    /// could not be put back: the new file is at the path.
+    #[error("{} is written, where something came that is not to be replaced and could not be put back: {call} failed: {}; {left}", path.display(), told(*errno))]
+    NotPutBack {
+        /// The path.
+        path: PathBuf,
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+        /// What was there.
+        left: Leftover,
+    },
     /// There is a symbolic link on the way to the file's directory.
     #[error("{} was not written: there is a symbolic link on the way; name the directory that it leads to, or follow links (`Options::follow_parents`)", path.display())]
     LinkInPath {
@@ -220,8 +235,7 @@ pub enum WriteError {
         call: &'static str,
         /// Its error.
         errno: Errno,
-        /// What could not be removed, or put back: where it is displaced, the new file is at the
-        /// path all the same.
+        /// What could not be removed.
         left: Option<Leftover>,
     },
 }
@@ -232,7 +246,7 @@ impl WriteError {
         use WriteError::*;
         match self {
             BadPath { .. } | BadMode { .. } | LinkInPath { .. } | Outside { .. } => None,
-            Unremoved { left, .. } => Some(left),
+            Unremoved { left, .. } | NotPutBack { left, .. } => Some(left),
             Exists { left, .. }
             | IsSymlink { left, .. }
             | IsDirectory { left, .. }
@@ -265,10 +279,12 @@ impl WriteError {
         left: Option<Leftover>,
     ) -> Self {
         let path = path.to_owned();
-        // What is displaced matters more than why.
-        if left.as_ref().is_some_and(|left| left.displaced) {
-            return WriteError::Failed { path, call, errno, left };
-        }
+        let left = match left {
+            Some(left) if left.displaced => {
+                return WriteError::NotPutBack { path, call, errno, left };
+            }
+            left => left,
+        };
         let is_anchoring = matches!(call, "open" | "openat2");
         match errno {
             Errno::LOOP if is_anchoring && !options.follow_parents => {

@@ -17,6 +17,8 @@ pub use error::{Leftover, PathFault, WriteError};
 pub use options::Options;
 pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd, Writing};
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::fs::LinuxOpenFlags as _;
 use crate::fs::{Errno, Mode, OFlags, OsFile, OsFs, ResolveFlags};
 use crate::nonce::nonce;
 use crate::run;
@@ -30,6 +32,25 @@ const OWN: OFlags =
 /// What [`write_exclusive`] does where nothing is to be replaced.
 pub const NEW: &[Op] =
     &[ANCHOR, Op::CreateUnnamed(OWN), Op::SetMode, Op::Write, Op::Sync, Op::Link];
+
+/// What [`write_exclusive`] does instead of [`NEW`] off Linux, where no open file can be given a
+/// name.
+///
+/// It differs in what it leaves behind if the process dies, and in that somebody else can move its
+/// private directory away and so keep it from writing.
+pub const NEW_BY_NAME: &[Op] = &[
+    ANCHOR,
+    Op::Look,
+    Op::PrivateDirectory { inspects: true },
+    Op::CreateTemporary(OWN),
+    Op::SetMode,
+    Op::Identify,
+    Op::Write,
+    Op::Sync,
+    Op::RenameNew,
+    Op::RemovePrivate,
+    Op::Verify,
+];
 
 /// What [`write_exclusive`] does where what is there is replaced.
 pub const REPLACE: &[Op] = &[
@@ -119,11 +140,13 @@ pub const REPLACE: &[Op] = &[
 ///
 /// # Off Linux
 ///
-/// Systems without `O_TMPFILE` write under a temporary name first, mode 0600 until all but the
-/// content is set, which a process that dies leaves behind. Without `openat2` the parents are opened one by one,
-/// through no link either, and a `..` after a name is refused. Without an exchange of names (all but
-/// Linux and macOS), nothing is replaced: [`Failed`](WriteError::Failed), rather than something less
-/// safe. (On macOS `/tmp` and `/var` are links: name `/private/tmp`, or follow parents.)
+/// On macOS a new file is written in a private directory and renamed ([`NEW_BY_NAME`]), as one that
+/// replaces is everywhere: a process that dies leaves that directory behind. There is no `openat2`:
+/// the parents are opened one by one, through no link either, a `..` after a name is refused, and so
+/// is following links beneath a directory. Directories on the way have to be readable. `fsync`
+/// reaches the drive, and perhaps not the disk in it. (`/tmp` and `/var` are links there: name
+/// `/private/tmp`, or follow parents.) This crate does not build for other systems, which lack a
+/// rename that does not replace.
 pub fn write_exclusive(
     path: impl AsRef<Path>,
     bytes: &[u8],

@@ -1,8 +1,14 @@
 //! Third floor, `writer`: how a file is to be written, and what is done then. Imports
 //! [`fs`](crate::fs) and its neighbours in `writer`.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::NEW as MAKING;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::NEW_BY_NAME as MAKING;
+use super::REPLACE;
 use super::program::Op;
-use super::{NEW, REPLACE};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::fs::LinuxOpenFlags as _;
 use crate::fs::{Mode, OFlags, ResolveFlags};
 
 /// How [`write_exclusive`](super::write_exclusive) writes.
@@ -38,18 +44,23 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What is done: [`NEW`] or [`REPLACE`], its calls of `fsync` as
-    /// [`durable`](Options::durable) says. `beneath` is for a path that is not to leave the
+    /// What is done: [`NEW`](super::NEW) or [`REPLACE`], its calls of `fsync` as
+    /// [`durable`](Options::durable) says; off Linux [`NEW_BY_NAME`](super::NEW_BY_NAME). `beneath` is for a path that is not to leave the
     /// directory it starts from.
     ///
     /// ```
     /// use toctou::writer::{NEW, Op, Options};
     ///
     /// let quick = Options::default().program(false);
+    /// # #[cfg(target_os = "linux")]
     /// assert!(NEW.iter().filter(|op| **op != Op::Sync).eq(&quick));
     /// ```
     pub fn program(&self, beneath: bool) -> Vec<Op> {
-        let proved = if self.replace { REPLACE } else { NEW };
+        self.adapted(if self.replace { REPLACE } else { MAKING }, beneath)
+    }
+
+    /// The same of another list of operations.
+    pub fn adapted(&self, proved: &[Op], beneath: bool) -> Vec<Op> {
         let mut program = Vec::with_capacity(proved.len() + 1);
         for &op in proved {
             match op {
@@ -100,12 +111,12 @@ mod tests {
             let unflushed = |program: &[Op]| -> Vec<Op> {
                 program[1..].iter().filter(|op| !is_flush(op)).copied().collect()
             };
-            let proved = if replace { REPLACE } else { NEW };
+            let proved = if replace { REPLACE } else { MAKING };
             assert_eq!(unflushed(&program), unflushed(proved), "{options:?}");
             let flushes: Vec<_> = program.iter().filter(is_flush).collect();
             let expected: &[&Op] = if durable { &[&Op::Sync, &Op::SyncDirectory] } else { &[] };
             assert_eq!(flushes, expected, "{options:?}");
-            assert_eq!(program.last() == Some(&Op::Verify), replace, "{options:?}");
+            assert!(!replace || program.last() == Some(&Op::Verify), "{options:?}");
 
             let (flags, limits) = flags_and_limits(&program);
             assert_eq!(flags.contains(OFlags::PATH), !durable);
@@ -115,7 +126,7 @@ mod tests {
         }
         assert_eq!(
             flags_and_limits(&Options::default().program(false)),
-            flags_and_limits(NEW),
+            flags_and_limits(MAKING),
             "by default, the proved one's"
         );
     }

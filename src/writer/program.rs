@@ -9,6 +9,8 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::fs::LinuxOpenFlags as _;
 use crate::fs::{
     Access, At, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, ResolveFlags, Status,
     Uid,
@@ -28,8 +30,8 @@ pub enum Op {
     Access,
     /// `lstat`: ends with `IsSymlink` if P is one.
     LookForLink,
-    /// `lstat`: the same; also notes whether P is there, and ends with `Exists` if it is not to be
-    /// replaced, with `IsDirectory` if it cannot be.
+    /// `lstat`: the same; also notes whether P is there, and ends with `IsDirectory` or `IsSpecial`
+    /// if it cannot be replaced, with `Exists` if it is not to be.
     Look,
     /// `unlink` of P, if it was seen to be there.
     Unlink,
@@ -516,9 +518,9 @@ impl<File: 'static> Writing<File> {
                 match status {
                     Ok(Status { kind: Kind::Symlink, .. }) => self.ends(Outcome::IsSymlink),
                     Ok(_) if op == Op::LookForLink => self.goes_on(next),
-                    Ok(_) if !self.plan.replace => self.ends(Outcome::Exists),
                     Ok(status) => match irreplaceable(&status) {
                         Some(outcome) => self.ends(outcome),
+                        None if !self.plan.replace => self.ends(Outcome::Exists),
                         None => {
                             self.seen = true;
                             self.goes_on(next)

@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{Errno, FileSystem, Mode, Node, SimFile, SimFs, Tree, User};
-use toctou::writer::{Left, Options, Outcome, Plan, Writing};
+use toctou::writer::{Left, NEW, NEW_BY_NAME, Op, Options, Outcome, Plan, REPLACE, Writing};
 
 use crate::faulty::{Fault, Faulty, drive, every_script};
 
@@ -71,7 +72,30 @@ fn world(before: Before) -> Faulty<SimFs> {
     Faulty::recording(world)
 }
 
-fn plan(options: &Options) -> Plan {
+/// How it writes.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    options: Options,
+    /// As off Linux.
+    by_name: bool,
+}
+
+impl Deref for How {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        &self.options
+    }
+}
+
+impl How {
+    fn program(&self, beneath: bool) -> Vec<Op> {
+        let new = if self.by_name { NEW_BY_NAME } else { NEW };
+        self.adapted(if self.replace { REPLACE } else { new }, beneath)
+    }
+}
+
+fn plan(options: &How) -> Plan {
     Plan {
         program: Cow::Owned(options.program(false)),
         directory: PathBuf::from("a/b"),
@@ -84,15 +108,13 @@ fn plan(options: &Options) -> Plan {
     }
 }
 
-fn every_options() -> impl Iterator<Item = Options> {
-    [(false, false), (false, true), (true, false), (true, true)].into_iter().map(
-        |(replace, durable)| Options {
-            replace,
-            durable,
-            mode: Mode::RUSR | Mode::WUSR | Mode::RGRP,
-            ..Options::default()
-        },
-    )
+fn every_options() -> impl Iterator<Item = How> {
+    [(false, false), (false, true), (true, false)].into_iter().flat_map(|(replace, by_name)| {
+        [false, true].map(|durable| {
+            let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
+            How { options: Options { replace, durable, mode, ..Options::default() }, by_name }
+        })
+    })
 }
 
 /// `tree` without what the writer calls its own, and with this at P.
@@ -104,13 +126,13 @@ fn with(tree: &Tree, node: Option<Node>) -> Tree {
     others.chain(node.map(|node| (path.to_owned(), node))).collect()
 }
 
-fn fresh(options: &Options, links: u64) -> Node {
+fn fresh(options: &How, links: u64) -> Node {
     let (mode, owner) = (options.mode, User::ROOT.uid);
     Node::File { mode, owner, links, bytes: FRESH.to_vec() }
 }
 
 /// Runs it by this script, and checks what it says against what is on disk.
-fn check(before: Before, options: &Options, script: &[(usize, Fault)]) -> (Outcome, Left, usize) {
+fn check(before: Before, options: &How, script: &[(usize, Fault)]) -> (Outcome, Left, usize) {
     let mut world = world(before);
     let old = world.world.tree();
     let at_path = old.get("a/b/P").cloned();
@@ -134,7 +156,7 @@ fn check(before: Before, options: &Options, script: &[(usize, Fault)]) -> (Outco
     // Where what was at P could not be put back, the file is there all the same.
     let is_stuck = left == Left::Displaced && new.bytes("a/b/P") == Some(FRESH);
     // A temporary name that remains after a link is another name of the file.
-    let links = if is_written && is_left && !options.replace { 2 } else { 1 };
+    let links = if is_written && is_left && !options.replace && !options.by_name { 2 } else { 1 };
     let expected = match is_written || is_stuck {
         true => Some(fresh(options, links)),
         false => at_path.clone(),
@@ -232,7 +254,7 @@ fn without_unnamed_files_or_openat2_it_does_the_same_by_other_means() {
             assert_eq!((plain.0, plain.1), (no_openat2.0, no_openat2.1));
             // The call, and a call more for the second name on the way.
             assert_eq!(no_openat2.2, plain.2 + 2);
-            if !options.replace {
+            if !options.replace && !options.by_name {
                 for errno in [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL] {
                     let named = check(before, &options, &[(1, Fault::Fails(errno))]);
                     assert_eq!((plain.0, plain.1), (named.0, named.1), "{before:?} {options:?}");
@@ -259,6 +281,7 @@ fn a_write_that_takes_nothing_is_a_failure_and_not_tried_for_ever() {
 #[test]
 fn without_openat2_links_are_not_followed_where_they_could_lead_out() {
     let options = Options { follow_parents: true, ..Options::default() };
+    let options = How { options, by_name: false };
     let plan = |beneath| Plan { program: Cow::Owned(options.program(beneath)), ..plan(&options) };
     let script = [(0, Fault::Fails(Errno::NOSYS))];
     let mut beneath = world(Before::Nothing);

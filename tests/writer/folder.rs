@@ -3,8 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
+use rustix::thread::UnshareFlags;
 use tempfile::TempDir;
 
 /// A directory whose path has no link in it.
@@ -50,4 +53,20 @@ fn mode_of(metadata: &fs::Metadata) -> u32 {
 /// What a file holds, and its mode.
 pub(crate) fn file(path: &Path) -> io::Result<(Vec<u8>, u32)> {
     Ok((fs::read(path)?, mode_of(&fs::symlink_metadata(path)?)))
+}
+
+/// Runs `work` on a thread whose working directory, umask and, where `mounts` says so, mounts are
+/// its own; `None` where that is not allowed.
+pub(crate) fn apart<T: Send>(mounts: bool, work: impl FnOnce() -> T + Send) -> Option<T> {
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let flags =
+                if mounts { UnshareFlags::FS | UnshareFlags::NEWNS } else { UnshareFlags::FS };
+            // SAFETY: only the table of descriptors must not be parted from other threads', and is
+            // not.
+            unsafe { rustix::thread::unshare_unsafe(flags) }.ok()?;
+            Some(work())
+        });
+        worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
 }

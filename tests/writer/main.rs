@@ -5,3 +5,7 @@ mod faults;
 #[path = "../faulty/mod.rs"]
 mod faulty;
 mod folder;
+mod hostile;
+mod kernel;
+mod messages;
+mod several;
