@@ -64,16 +64,28 @@ impl OsFs {
     ///
     /// # Errors
     ///
-    /// What `open(2)` answers: `ENOENT`, `ENOTDIR`, `EACCES`. A directory that may be searched and
-    /// not be read will do on Linux, though [`tree`](OsFs::tree) cannot read it then.
+    /// What `open(2)` answers: `ENOENT`, `ENOTDIR`, `EACCES` (the directory must be readable).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Errno> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = |flags| uninterrupted(|| fs::open(path.as_ref(), flags, Mode::empty()));
-        let anchor = match open(flags | OFlags::RDONLY) {
+        OsFs::anchored(path.as_ref(), OFlags::RDONLY)
+    }
+
+    /// The same, where the directory may be one to search and not to read; then
+    /// [`tree`](OsFs::tree) cannot read it. Off Linux it has to be readable all the same.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](OsFs::open). That a directory cannot be searched, a call answers later.
+    pub fn open_unread(path: impl AsRef<Path>) -> Result<Self, Errno> {
+        match OsFs::open(path.as_ref()) {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Err(Errno::ACCESS) => open(flags | OFlags::PATH)?,
-            answer => answer?,
-        };
+            Err(Errno::ACCESS) => OsFs::anchored(path.as_ref(), OFlags::PATH),
+            answer => answer,
+        }
+    }
+
+    fn anchored(path: &Path, flags: OFlags) -> Result<Self, Errno> {
+        let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let anchor = uninterrupted(|| fs::open(path, flags, Mode::empty()))?;
         Ok(OsFs { anchor, waiting: false, write_limit: None })
     }
 

@@ -154,7 +154,7 @@ pub fn write_exclusive(
 ) -> Result<(), WriteError> {
     let path = path.as_ref();
     let parts = path::parts(path).map_err(|fault| bad_path(path, fault))?;
-    let anchor = OsFs::open(parts.anchor)
+    let anchor = OsFs::open_unread(parts.anchor)
         .map_err(|errno| WriteError::of(path, options, "open", errno, None))?;
     Request { anchor: &anchor, path, parts, beneath: false }.write(bytes, options)
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, chdir, getrlimit, setrlimit};
 use toctou::fs::{Errno, Mode, OsFs, User, Users};
 use toctou::writer::{Options, PathFault, WriteError, write_exclusive, write_exclusive_in};
 
@@ -194,20 +194,23 @@ fn a_directory_that_may_be_written_to_and_not_be_read_will_do_unless_it_is_to_be
     chmod(&dropbox, 0o333);
     let mut written = 0;
     as_nobody("a directory that cannot be read", || {
-        let base = OsFs::open(&dropbox).expect("it may be searched");
+        chdir(&dropbox).expect("it may be searched");
+        let base = OsFs::open_unread(&dropbox).expect("it may be searched");
         for (number, options) in every_options().into_iter().enumerate() {
             let first = write_exclusive(dropbox.join(format!("P{number}")), SECRET, &options);
+            let relative = write_exclusive(format!("R{number}"), SECRET, &options);
             let second = write_exclusive_in(&base, format!("Q{number}"), SECRET, &options);
             let is_told = |result| match (result, options.durable) {
                 (Ok(()), false) => true,
                 (Err(WriteError::Denied { call: "openat2", .. }), true) => true,
                 (other, _) => panic!("{options:?}: {other:?}"),
             };
-            written += usize::from(is_told(first) && is_told(second) && !options.durable);
+            let is_told = is_told(first) && is_told(relative) && is_told(second);
+            written += usize::from(is_told && !options.durable);
         }
     });
     if User::current().is_root() {
-        assert_eq!((written, contents(&dropbox).len()), (4, 8), "and nothing else is left");
+        assert_eq!((written, contents(&dropbox).len()), (4, 12), "and nothing else is left");
     }
 }
 
