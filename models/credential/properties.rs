@@ -55,7 +55,8 @@ pub(super) fn claimed(
     } else {
         system.always("refuses-without-force", move |state| {
             let foreign = |inode: &SimInode<'_>| {
-                inode.number() < initial || inode.owner() == cast.attacker.uid
+                inode.kind() != Kind::Directory
+                    && (inode.number() < initial || inode.owner() == cast.attacker.uid)
             };
             state.world().inodes().filter(foreign).all(|inode| {
                 let is_as_made = inode.bytes().is_none_or(|bytes| {

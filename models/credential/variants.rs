@@ -216,7 +216,10 @@ pub(super) static VARIANTS: &[Variant] = &[
         name: "private-then-rename",
         origin: "ours; the same off Linux",
         about: "anchored; write in a private directory, rename to P; with force: as above",
-        breaks: &[],
+        breaks: &[
+            breaks("new-shared", "nothing-left", 3),
+            breaks("force-shared", "nothing-left", 3),
+        ],
     },
 ];
 
