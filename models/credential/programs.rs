@@ -1,5 +1,5 @@
 //! The variants of `credential`, as lists of operations. Fourth floor: imports
-//! [`writer`](crate::writer) and [`fs`](crate::fs).
+//! [`writer`] and [`fs`](crate::fs).
 
 use std::borrow::Cow;
 

@@ -122,10 +122,13 @@ impl OsFs {
     ///
     /// # Errors
     ///
-    /// What the system call answers; a sandbox may forbid it.
+    /// What the system call answers; a sandbox may forbid it. `ENOSYS` off Linux.
     pub fn unshare_umask() -> Result<(), Errno> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         // SAFETY: what would be unsafe to part is the table of descriptors; this is not it.
-        unsafe { thread::unshare_unsafe(thread::UnshareFlags::FS) }
+        return unsafe { thread::unshare_unsafe(thread::UnshareFlags::FS) };
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        return Err(Errno::NOSYS);
     }
 
     /// Everything below the anchor.

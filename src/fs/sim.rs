@@ -16,8 +16,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::LinuxOpenFlags as _;
+use super::ResolveFlags;
 use inode::{Body, Held, Ino, Inode};
-use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use walk::admissible;
 

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use rustix::fs::{Access, Mode, OFlags, ResolveFlags};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::fs::LinuxOpenFlags as _;
+use crate::fs::ResolveFlags;
+use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::super::At;

@@ -141,7 +141,8 @@ pub(super) fn is_permitted(user: &User, inode: &Inode, want: Want) -> bool {
         () if inode.gid == user.gid => 3,
         () => 0,
     };
-    let granted = Access::from_bits_retain(inode.mode.as_raw_mode() >> class & 0o7);
+    // Its width differs between systems.
+    let granted = Access::from_bits_retain((inode.mode.as_raw_mode() >> class & 0o7) as _);
     if granted.contains(want) {
         return true;
     }

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{Access, ResolveFlags};
+use crate::fs::ResolveFlags;
+use rustix::fs::Access;
 use rustix::io::Errno;
 
 use super::super::At;
