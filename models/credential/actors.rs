@@ -222,6 +222,11 @@ impl<File> Attacker<File> {
         Attacker { layout, holds_target, script, held: VecDeque::new(), read: Vec::new() }
     }
 
+    /// Whether its next step is an action.
+    pub(super) fn is_about_to_act(&self) -> bool {
+        !self.holds_target && !self.script.is_empty()
+    }
+
     /// What it holds open.
     pub(super) fn held(&self) -> impl Iterator<Item = &File> {
         self.held.iter()

@@ -408,7 +408,7 @@ fn simulated(
     short: bool,
     protections: Protections,
 ) -> Option<SimFs> {
-    let world = SimFs::new().with_protections(protections);
+    let world = SimFs::of(cast.root).with_protections(protections);
     let mut world = world.with_short_writes(short.then_some(SHORT));
     furnish(&mut world, setting, cast, first).ok()?;
     Some(world)
@@ -438,7 +438,9 @@ fn system(
         });
     }
     let system = System::family(&["victim", "attacker"], starts).described_by(recorded_step);
-    Some(claimed(system, cast, setting.force, initial))
+    let before = victim(programs, setting, cast);
+    let size = beginnings.iter().map(|beginning| beginning.script.len()).max().unwrap_or(0);
+    Some(claimed(system, cast, setting.force, initial, before, size > 0))
 }
 
 /// Makes the world as everybody finds it. Every world has as many inodes, T's being the first that

@@ -1,21 +1,23 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
-use super::actors::{Actor, Seen, Told};
+use super::actors::{Actor, Seen, Told, Victim};
 use super::{Cast, OLD, PRECIOUS, SECRET, TARGET, TEMPORARY};
 use crate::check::{Local, State, System};
-use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
+use crate::fs::{As, Kind, Mode, SimFile, SimFs, SimInode};
 
 type Simulated = Actor<SimFile>;
 pub(super) type CredentialSystem = System<SimFs, Simulated>;
 type CredentialState<'a> = State<'a, SimFs, Simulated>;
 
 /// Claims all of it. `force`: what is at P may be replaced. `initial`: how many inodes every start
-/// has before the first step.
+/// has before the first step. `before`: the victim then. `attacked`: some attacker does something.
 pub(super) fn claimed(
     system: CredentialSystem,
     cast: Cast,
     force: bool,
     initial: usize,
+    before: As<Victim<SimFile>>,
+    attacked: bool,
 ) -> CredentialSystem {
     let system = system
         .always("secret-stays-secret", move |state| {
@@ -95,12 +97,23 @@ pub(super) fn claimed(
         })
         .reaches("it-is-written", |local| {
             matches!(local, Local::Done(Told::Written(Seen::Private)))
-        })
-        .reachable("the-writer-is-overtaken", |state| {
-            let attacked = told(state, |told| matches!(told, Told::Read(_)));
-            let is_writing = |local| matches!(local, &Local::Running(Actor::Victim(_)));
-            attacked && state.locals().any(is_writing)
         });
+    let system = if attacked {
+        // The attacker's next action falls between two steps of the writer's.
+        system.reachable("the-writer-is-overtaken", move |state| {
+            let attacks = state.locals().any(|local| match local {
+                Local::Running(Actor::Attacker(attacker)) => attacker.process.is_about_to_act(),
+                _ => false,
+            });
+            let is_writing = |local: &_| match local {
+                Local::Running(Actor::Victim(victim)) => *victim != before,
+                _ => false,
+            };
+            attacks && state.locals().any(is_writing)
+        })
+    } else {
+        system
+    };
     if force {
         return system;
     }

@@ -1,7 +1,9 @@
-//! Top floor, the command: the catalogue. Imports [`models`](toctou::models).
+//! Top floor, the command: the catalogue. Imports [`models`](toctou::models) and
+//! [`report`](toctou::report).
 
 use anstyle::Style;
 use toctou::models::{self, Model};
+use toctou::report::{WIDTH, wrapped};
 
 use super::out::Out;
 use super::{AsItShould, Failure};
@@ -21,17 +23,28 @@ pub(crate) fn list() -> Result<AsItShould, Failure> {
 }
 
 fn of_model(model: &dyn Model) -> String {
-    let mut told = format!("{HEAD}{}{HEAD:#}\n  {}\n", model.name(), model.about());
+    let mut told = format!("{HEAD}{}{HEAD:#}\n", model.name());
+    for line in wrapped(model.about(), WIDTH - 2) {
+        told += &format!("  {}\n", line);
+    }
     let variants = model.variants().iter();
-    let width = variants.clone().map(|variant| variant.name.len()).max().unwrap_or(0);
+    let properties = properties(model);
+    let names = properties.iter().map(|(property, ..)| property.len());
+    let width = variants.clone().map(|variant| variant.name.len()).chain(names).max().unwrap_or(0);
     told += "\n  variants\n";
     for variant in variants {
         told += &format!("    {:width$}  {}\n", variant.name, variant.origin);
-        told += &format!("    {:width$}  {FAINT}{}{FAINT:#}\n", "", variant.about);
+        for line in wrapped(variant.about, WIDTH.saturating_sub(width + 6)) {
+            told += &format!("    {:width$}  {FAINT}{}{FAINT:#}\n", "", line);
+        }
     }
     told += "\n  scenarios\n";
     for scenario in model.scenarios() {
-        told += &format!("    {:width$}  {}\n", scenario.name, scenario.about);
+        let about = wrapped(scenario.about, WIDTH.saturating_sub(width + 6));
+        for (position, line) in about.iter().enumerate() {
+            let name = if position == 0 { scenario.name } else { "" };
+            told += &format!("    {name:width$}  {}\n", line);
+        }
     }
     let size = model.size();
     let usual: Vec<String> = size.usual.iter().map(usize::to_string).collect();
@@ -39,13 +52,19 @@ fn of_model(model: &dyn Model) -> String {
     told += &format!("    {}\n", usual.join(", "));
     told += "\n  properties\n";
     told += &format!("    {:width$}  always\n", "deadlock-free");
-    for (property, kind, scenarios) in properties(model) {
+    for (property, kind, scenarios) in properties {
         let scenarios = if scenarios.len() == model.scenarios().len() {
             String::new()
         } else {
             format!(" ({})", scenarios.join(", "))
         };
-        told += &format!("    {property:width$}  {kind}{scenarios}\n");
+        let told_kind = format!("{kind}{scenarios}");
+        for (position, line) in
+            wrapped(&told_kind, WIDTH.saturating_sub(width + 6)).iter().enumerate()
+        {
+            let name = if position == 0 { &*property } else { "" };
+            told += &format!("    {name:width$}  {}\n", line);
+        }
     }
     told
 }

@@ -33,7 +33,7 @@ pub fn recorded_step<F: Clone, P: Process<Recorded<F>>>(
 ) -> (Step<P, P::Output>, String) {
     let mut recorded = Recorded::new(world.clone());
     let step = process.step(&mut recorded);
-    let label = recorded.take().join("; ");
+    let label = recorded.told();
     *world = recorded.into_inner();
     (step, label)
 }
@@ -57,6 +57,12 @@ impl<F> Recorded<F> {
     /// The world, without the record.
     pub fn into_inner(self) -> F {
         self.world
+    }
+
+    /// The calls since the last `take` as one text, and no more of them: `no call` if there was none.
+    pub fn told(&mut self) -> String {
+        let labels = self.take();
+        if labels.is_empty() { "no call".to_owned() } else { labels.join("; ") }
     }
 
     /// The labels of the calls since the last `take`, oldest first.

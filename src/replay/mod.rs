@@ -317,6 +317,6 @@ where
         Step::Blocked(same) => (Some(same), None, true),
         Step::Done(output) => (None, Some(format!("{output:?}")), false),
     };
-    let label = world.take().join("; ");
+    let label = world.told();
     (TraceStep { actor, label, output, blocked }, left)
 }

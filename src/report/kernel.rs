@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anstyle::Style;
 
-use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, cell, columns, paint, wrap};
+use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
 use super::{WIDTH, grouped};
 use crate::case::{CaseError, Comparison};
 use crate::models::Scenario;
@@ -184,6 +184,9 @@ pub fn outcome(comparison: &Comparison) -> String {
         for line in wrap(line, WIDTH - 6) {
             let _ = writeln!(out, "      {line}");
         }
+    }
+    if let Some(but) = comparison.but {
+        let _ = writeln!(out, "{}", paint(UNSURE, &format!("but {but}")));
     }
     if comparison.agrees() {
         let said = "the kernel agrees: every answer and everything left is as simulated";

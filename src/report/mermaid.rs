@@ -13,6 +13,10 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         let _ = writeln!(out, "    participant a{actor} as {}", escaped(name));
     }
     let _ = writeln!(out, "    participant world as {}", escaped(world));
+    let last = trace.actors.len().checked_sub(1);
+    if let (Some(last), Some(start)) = (last, &trace.start) {
+        let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(start));
+    }
     for step in &trace.steps {
         let arrow = if step.blocked { "--x" } else { "->>" };
         let _ = writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&step.label));
@@ -24,7 +28,7 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         let how = if *waits { "waits" } else { "had not finished" };
         let _ = writeln!(out, "    Note over a{actor}: {how}");
     }
-    if let Some(last) = trace.actors.len().checked_sub(1) {
+    if let Some(last) = last {
         let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(closing));
     }
     out

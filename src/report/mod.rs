@@ -26,6 +26,11 @@ pub fn count(number: impl std::fmt::Display, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(&number))
 }
 
+/// Text in lines of at most so many columns, broken at spaces.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    style::wrap(text, width).into_iter().map(|line| line.trim().to_owned()).collect()
+}
+
 /// How large a system of this subject is: `2 clients`.
 pub fn sized(subject: &Subject, size: usize) -> String {
     count(size, subject.model.size().noun)

@@ -95,6 +95,19 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// A system that its own model does not know.
+    fn missing(subject: Subject, size: usize) -> Checked {
+        Checked {
+            subject,
+            size,
+            starts: Vec::new(),
+            reports: Vec::new(),
+            disagreements: Vec::new(),
+            mismatches: vec![Mismatch::NoSystem],
+            left_out: Vec::new(),
+        }
+    }
+
     /// What decided a property of a system of this size: the first engine that has an answer,
     /// or else the first that has none.
     pub fn verdict(&self, property: &str) -> Option<&Verdict> {

@@ -23,6 +23,9 @@ pub enum Mismatch {
         /// Who says so.
         engine: Engine,
     },
+    /// The model says that there is no such system, and there was nothing to check.
+    #[error("the model does not build this system, so nothing was checked")]
+    NoSystem,
     /// Nobody knows.
     #[error("{property} is undecided ({engine}: {bound})")]
     Undecided {
@@ -41,12 +44,13 @@ impl Mismatch {
         matches!(self, Mismatch::Undecided { .. })
     }
 
-    /// The property in question.
+    /// The property in question; none where all are.
     pub fn property(&self) -> &str {
         match self {
             Mismatch::Violated { property, .. }
             | Mismatch::Holds { property, .. }
             | Mismatch::Undecided { property, .. } => property,
+            Mismatch::NoSystem => "",
         }
     }
 }

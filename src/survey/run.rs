@@ -84,7 +84,7 @@ impl Plan {
             tell(Progress { finished, systems: systems.len(), subject: *subject, size: *size });
             checked
         });
-        Survey { systems: checked.into_iter().flatten().collect(), elapsed: started.elapsed() }
+        Survey { systems: checked, elapsed: started.elapsed() }
     }
 
     /// Of which sizes a subject is checked.
@@ -115,8 +115,8 @@ impl Plan {
         size: usize,
         is_first: bool,
         threads: Option<usize>,
-    ) -> Option<Checked> {
-        let case = subject.case(size)?;
+    ) -> Checked {
+        let Some(case) = subject.case(size) else { return Checked::missing(subject, size) };
         let starts = case.starts();
         let (mut reports, left_out) = match &self.engines {
             Some(engines) => (asked_for(&*case, size, engines, threads), Vec::new()),
@@ -124,16 +124,14 @@ impl Plan {
         };
         let known = subject.model.size();
         if is_first && self.asks_for_any_number(&known) {
-            let case = match known.representative {
-                larger if larger > size => subject.case(larger)?,
-                _ => case,
-            };
+            let larger = (known.representative > size).then(|| subject.case(known.representative));
+            let case = larger.flatten().unwrap_or(case);
             reports.push(case.check(&Method::Any(AnyLimits::default())));
         }
         reports.sort_by_key(|report| report.engine);
         let disagreements = audit(&reports);
         let mismatches = compare(subject.variant, subject.scenario.name, size, &reports);
-        Some(Checked { subject, size, starts, reports, disagreements, mismatches, left_out })
+        Checked { subject, size, starts, reports, disagreements, mismatches, left_out }
     }
 }
 
