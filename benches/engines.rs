@@ -1,19 +1,22 @@
 //! The engines beside their peers, on the same machine, the same world and the same processes:
 //! states per second beside stateright, executions and time to verdict beside a textbook loom test
-//! and shuttle's own depth-first search.
+//! and shuttle's own depth-first search. And how the time to verdict grows with what an attacker
+//! may do.
 //!
-//! Nine clients take stateright some twenty seconds a run; set `TOCTOU_BENCH_LARGE` for those.
+//! Nine clients take stateright some twenty seconds a run, four actions of an attacker take our graph
+//! some seconds; set `TOCTOU_BENCH_LARGE` for those.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{
-    BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+    BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use toctou::check::{
     AnyLimits, Checker, GraphOptions, Interleavings, LoomOptions, ShuttleMode, System,
 };
 use toctou::fs::{SimFile, SimFs};
+use toctou::models::credential::{self, program_of, with_program};
 use toctou::models::download::{Actor, Told, simulated};
 
 #[path = "../tests/peer/mod.rs"]
@@ -187,5 +190,55 @@ fn verdict(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, states, verdict);
+/// An attacker's scripts of so many actions at most: to find those that can happen, and to check
+/// them all.
+fn credential(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("credential");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
+    let large = std::env::var_os("TOCTOU_BENCH_LARGE").is_some();
+    for variant in ["check-then-write", "link-or-exchange"] {
+        for scenario in ["new-shared", "force-shared"] {
+            for actions in 1..=if large { 4 } else { 3 } {
+                let build = || written(variant, scenario, actions);
+                let mut starts = 0;
+                let building = timed(|| starts = build().starts().len());
+                let checker = Checker::new(build());
+                let mut report = None;
+                let checking = timed(|| report = Some(checker.graph(&GraphOptions::default())));
+                let report = report.expect("it was just made");
+                assert!(report.exhaustive());
+                eprintln!(
+                    "credential/{variant}, {scenario}, {actions} actions: {starts} starts, {} \
+                     states; once: {building:.1?} to build, {checking:.1?} to check",
+                    report.states.expect("the graph engine counts states"),
+                );
+                let id = |what: &str| {
+                    BenchmarkId::new(format!("{variant}, {scenario}, {what}"), actions)
+                };
+                group.bench_function(id("build"), |bencher| bencher.iter(build));
+                // What a checker has found out it keeps, so each is asked once.
+                group.bench_function(id("check"), |bencher| {
+                    bencher.iter_batched(
+                        || Checker::new(build()),
+                        |checker| black_box(checker.graph(&GraphOptions::default())),
+                        BatchSize::PerIteration,
+                    );
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
+fn written(
+    variant: &str,
+    scenario: &str,
+    actions: usize,
+) -> System<SimFs, credential::Actor<SimFile>> {
+    let program = program_of(variant, scenario.starts_with("force")).expect("it has this variant");
+    with_program(program, scenario, actions).expect("it has this scenario")
+}
+
+criterion_group!(benches, states, verdict, credential);
 criterion_main!(benches);

@@ -322,7 +322,13 @@ pub fn with_program(
     system(&programs, setting, cast, &beginnings)
 }
 
-/// The same on the kernel.
+/// What this variant does, to run it elsewhere: without `force`, or with it.
+pub fn program_of(variant: &str, force: bool) -> Option<Cow<'static, [Op]>> {
+    let Programs { new, force: forced } = programs(variant)?;
+    Some(if force { forced } else { new })
+}
+
+/// The system on the kernel.
 fn kernel(
     programs: &Programs,
     setting: Setting,

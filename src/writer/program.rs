@@ -130,6 +130,7 @@ pub struct Plan {
 
 impl Plan {
     /// P, from its directory if that is open.
+    #[inline(always)]
     pub fn place<'w, File>(&'w self, directory: Option<&'w File>) -> Place<'w, File> {
         Place { directory, private: None, plan: self }
     }
@@ -285,6 +286,7 @@ impl<File> Writing<File> {
         &self.plan
     }
 
+    #[inline(always)]
     fn place(&self) -> Place<'_, File> {
         Place { private: self.private.as_ref(), ..self.plan.place(self.directory.as_ref()) }
     }
@@ -299,6 +301,7 @@ impl<File> Writing<File> {
     }
 
     /// Goes past operations that have nothing to do.
+    #[inline(always)]
     fn skip(&mut self) {
         while let Stage::At(position) = self.at {
             let idle = match self.plan.program.get(position) {
@@ -313,6 +316,7 @@ impl<File> Writing<File> {
         }
     }
 
+    #[inline(always)]
     fn goes_on(mut self, at: Stage) -> Step<Self, WriteEnd<File>> {
         self.at = at;
         self.skip();
@@ -365,10 +369,12 @@ pub struct Place<'w, File> {
 
 impl<File: 'static> Place<'_, File> {
     /// Does something with P.
+    #[inline(always)]
     pub fn with<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
         self.named(&self.plan.name, call)
     }
 
+    #[inline(always)]
     fn with_temporary<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
         match self.private {
             Some(private) => call(At::new(Some(private), &self.plan.temporary)),
@@ -376,10 +382,12 @@ impl<File: 'static> Place<'_, File> {
         }
     }
 
+    #[inline(always)]
     fn with_private<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
         self.named(&self.plan.temporary, call)
     }
 
+    #[inline(always)]
     fn named<T>(&self, name: &Path, call: impl FnOnce(At<'_, File>) -> T) -> T {
         match self.directory {
             Some(directory) => call(At::new(Some(directory), name)),
@@ -387,11 +395,13 @@ impl<File: 'static> Place<'_, File> {
         }
     }
 
+    #[inline(always)]
     fn with_both<T>(&self, call: impl FnOnce(At<'_, File>, At<'_, File>) -> T) -> T {
         self.with_temporary(|temporary| self.with(|path| call(temporary, path)))
     }
 
     /// Does something with the directory itself.
+    #[inline(always)]
     fn with_directory<T>(&self, call: impl FnOnce(At<'_, File>) -> T) -> T {
         match self.directory {
             Some(directory) => call(At::new(Some(directory), Path::new("."))),
@@ -414,9 +424,11 @@ fn components(directory: &Path) -> Vec<&OsStr> {
     if names.is_empty() { vec![OsStr::new(".")] } else { names }
 }
 
+// Inlined, with all that a call passes through, for the same reason as the calls of `OsFs`.
 impl<F: FileSystem> Process<F> for Writing<F::File> {
     type Output = WriteEnd<F::File>;
 
+    #[inline(always)]
     fn step(self, fs: &mut F) -> Step<Self, WriteEnd<F::File>> {
         match self.at {
             Stage::At(position) => match self.plan.program.get(position) {
@@ -485,6 +497,7 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
 }
 
 impl<File: 'static> Writing<File> {
+    #[inline(always)]
     fn perform<F: FileSystem<File = File>>(
         mut self,
         op: Op,
@@ -693,6 +706,7 @@ impl<File: 'static> Writing<File> {
 
     /// Whether the private directory is what was made: in a directory that all can write to,
     /// somebody may have put another in its place.
+    #[inline(always)]
     fn inspect<F: FileSystem<File = File>>(
         mut self,
         position: usize,
@@ -746,6 +760,7 @@ impl<File: 'static> Writing<File> {
     }
 
     /// See [`Exchange`].
+    #[inline(always)]
     fn exchange<F: FileSystem<File = File>>(
         mut self,
         position: usize,
