@@ -240,5 +240,5 @@ fn written(
     with_program(program, scenario, actions).expect("it has this scenario")
 }
 
-criterion_group!(benches, states, verdict, credential);
+criterion_group!(benches, credential, states, verdict);
 criterion_main!(benches);
