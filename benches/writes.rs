@@ -10,8 +10,7 @@
 //! The bare calls are those of `write_exclusive`, with the paths ready made as C strings. Only what
 //! has to be new for each write (the name of the private directory) is made new. What
 //! `write_exclusive` does beyond (take the path apart, build paths, go from step to step) is
-//! therefore counted against it in full, and so is what it asks the system without need: who the
-//! user is and a random name, where nothing is replaced.
+//! therefore counted against it in full.
 
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};

@@ -313,11 +313,12 @@ pub(super) fn result(
     outcome: Outcome,
     left: Left,
 ) -> Result<(), WriteError> {
+    let leftover = |displaced| Some(Leftover { path: path.with_file_name(temporary), displaced });
     let left = match left {
         // Of what is made at the path itself, no program that ships leaves a part.
         Left::Nothing | Left::Part => None,
-        Left::Temporary => Some(Leftover { path: temporary.to_owned(), displaced: false }),
-        Left::Displaced => Some(Leftover { path: temporary.to_owned(), displaced: true }),
+        Left::Temporary => leftover(false),
+        Left::Displaced => leftover(true),
     };
     let path = path.to_owned();
     Err(match (outcome, left) {

@@ -19,7 +19,7 @@ pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd, Writing};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;
-use crate::fs::{Errno, Mode, OFlags, OsFile, OsFs, ResolveFlags};
+use crate::fs::{Errno, Mode, OFlags, OsFile, OsFs, ResolveFlags, Uid};
 use crate::nonce::nonce;
 use crate::run;
 
@@ -210,21 +210,51 @@ impl Request<'_> {
         if !(Mode::RWXU | Mode::RWXG | Mode::RWXO).contains(mode) {
             return Err(WriteError::BadMode { mode });
         }
-        let temporary = temporary()
-            .ok_or_else(|| WriteError::of(self.path, options, "getrandom", Errno::IO, None))?;
-        let shown = self.path.with_file_name(&temporary);
-        let plan = Plan {
-            program: Cow::Owned(options.program(self.beneath)),
+        let program = options.program(self.beneath);
+        let is_named = |op: &Op| matches!(op, Op::PrivateDirectory { .. } | Op::CreateTemporary(_));
+        // A file without a name needs no random one, which would take as long as a system call.
+        if program.iter().any(is_named) {
+            return self.carry_out(program, self.temporary(options)?, bytes, options);
+        }
+        match self.carry_out(program, PathBuf::new(), bytes, options) {
+            Err(WriteError::Failed { call: "open", errno: Errno::OPNOTSUPP, .. }) => {
+                let program = options.program(self.beneath);
+                self.carry_out(program, self.temporary(options)?, bytes, options)
+            }
+            done => done,
+        }
+    }
+
+    fn carry_out(
+        &self,
+        program: Vec<Op>,
+        temporary: PathBuf,
+        bytes: &[u8],
+        options: &Options,
+    ) -> Result<(), WriteError> {
+        let is_private = |op: &Op| matches!(op, Op::PrivateDirectory { .. });
+        let owner = match program.iter().any(is_private) {
+            true => rustix::process::geteuid(),
+            // Nobody asks.
+            false => Uid::ROOT,
+        };
+        let writing = Writing::<OsFile>::new(Plan {
+            program: Cow::Owned(program),
             directory: self.parts.directory.to_owned(),
             name: self.parts.name.to_owned(),
             temporary,
             bytes: bytes.to_vec(),
-            mode,
-            owner: rustix::process::geteuid(),
+            mode: options.mode,
+            owner,
             replace: options.replace,
-        };
-        let end = run(Writing::<OsFile>::new(plan), &mut &*self.anchor);
-        error::result(self.path, &shown, options, end.outcome, end.left)
+        });
+        let plan = writing.plan().clone();
+        let end = run(writing, &mut &*self.anchor);
+        error::result(self.path, &plan.temporary, options, end.outcome, end.left)
+    }
+
+    fn temporary(&self, options: &Options) -> Result<PathBuf, WriteError> {
+        temporary().ok_or_else(|| WriteError::of(self.path, options, "getrandom", Errno::IO, None))
     }
 }
 

@@ -116,7 +116,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// P's name in it.
     pub name: PathBuf,
-    /// A name in it that nobody else uses.
+    /// A name in it that nobody else uses. Empty if the program needs none: should the file system
+    /// then have no files without a name, it fails with `EOPNOTSUPP`.
     pub temporary: PathBuf,
     /// What is written.
     pub bytes: Vec<u8>,
@@ -597,6 +598,9 @@ impl<File: 'static> Writing<File> {
                     }
                     // The file system, or the system, has no such thing.
                     Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                        if self.plan.temporary.as_os_str().is_empty() {
+                            return self.fails("open", Errno::OPNOTSUPP);
+                        }
                         self.goes_on(Stage::Naming(position, flags))
                     }
                     Err(errno) => self.fails("open", errno),

@@ -266,6 +266,29 @@ fn without_unnamed_files_or_openat2_it_does_the_same_by_other_means() {
     }
 }
 
+/// So that `write_exclusive` need not think of a name before one is needed: it does then, and begins
+/// anew.
+#[test]
+fn without_unnamed_files_and_without_a_name_nothing_is_written() {
+    for errno in [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL] {
+        let mut world = Faulty::new(SimFs::new());
+        let plan = Plan {
+            program: NEW.into(),
+            directory: PathBuf::new(),
+            name: "P".into(),
+            temporary: PathBuf::new(),
+            bytes: FRESH.to_vec(),
+            mode: Mode::RUSR,
+            owner: User::ROOT.uid,
+            replace: false,
+        };
+        let (end, _) = drive(Writing::new(plan), &[(1, Fault::Fails(errno))], &mut world);
+        let unsupported = Outcome::Failed { call: "open", errno: Errno::OPNOTSUPP };
+        assert_eq!((end.outcome, end.left), (unsupported, Left::Nothing));
+        assert_eq!(world.world.tree(), SimFs::new().tree());
+    }
+}
+
 #[test]
 fn a_write_that_takes_nothing_is_a_failure_and_not_tried_for_ever() {
     for options in every_options() {
