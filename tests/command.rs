@@ -153,6 +153,9 @@ fn show_fits_whatever_is_shown() {
         &["show", "download/open-then-remove", "--clients", "6"],
         &["show", "download/claim-file"],
         &["check", "--clients", "1"],
+        &["check", "credential", "--engine", "graph"],
+        &["show", "credential/link-or-exchange", "--scenario", "force-shared", "--actions", "3"],
+        &["show", "credential/check-then-write"],
         &["list"],
     ] {
         assert_fits(&told(arguments));
@@ -271,4 +274,50 @@ fn nobody_reading_any_more_is_no_panic() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(said, "");
+}
+
+#[test]
+fn a_counterexample_names_the_script_and_a_schedule_that_can_be_asked_for() {
+    let told_of_all = told(&["check", "credential/check-then-write", "--engine", "graph"]);
+    let mut lines = told_of_all.lines().skip_while(|line| !line.contains("what breaks it"));
+    let attack = lines.find(|line| line.contains("others-untouched")).expect("an attack");
+    assert!(attack.contains("1 action, 4 steps") && attack.contains("absent; script: symlink P"));
+    assert_eq!(lines.next().map(str::trim), Some("--schedule '1: [0, 1, 1, 0]'"));
+
+    let variant = "credential/check-then-write";
+    let replayed = told(&[
+        "replay",
+        variant,
+        "--scenario",
+        "new-shared",
+        "--actions",
+        "1",
+        "--schedule",
+        "1: [0, 1, 1, 0]",
+    ]);
+    assert_fits(&replayed);
+    assert!(replayed.contains("absent; script: symlink P"));
+    assert!(replayed.contains("→ Has(\"KEY\")"), "{replayed}");
+    assert!(replayed.contains("the kernel agrees"));
+}
+
+#[test]
+fn a_schedule_from_a_start_that_is_not_there_is_refused() {
+    let asked = ["replay", "credential/check-then-write", "--scenario", "new-shared"];
+    let refused = refused(&[&asked[..], &["--schedule", "999: [0, 1]"]].concat());
+    assert!(refused.contains("start 999") && refused.contains("(0 to "), "{refused}");
+}
+
+#[test]
+fn clients_are_no_size_of_a_model_of_actions() {
+    let refused = refused(&["check", "credential", "--clients", "2"]);
+    assert!(refused.contains("credential is sized by actions; use --actions"), "{refused}");
+}
+
+#[test]
+fn a_sequence_diagram_says_how_it_began() {
+    let asked = ["show", "credential/check-then-write", "--scenario", "new-shared"];
+    let one = ["--property", "others-untouched", "--format", "mermaid"];
+    let told = told(&[&asked[..], &one].concat());
+    assert!(told.contains("Note over a0,a1: absent#59; script#58; symlink P"), "{told}");
 }
