@@ -13,8 +13,6 @@ type Writer = As<Victim<SimFile>>;
 /// The scripts of at most `length` actions that can differ in what comes of them: those of which
 /// every action can succeed, one after the other, at some points of the victim's program. One with
 /// an action that fails is the shorter script without it.
-///
-/// Also says how many there are to choose from.
 pub(super) fn scripts(
     world: &SimFs,
     victim: &Writer,
