@@ -44,7 +44,8 @@ struct Check {
     /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with = "actions")]
     clients: Option<usize>,
-    /// With up to so many actions of an attacker, where that is what a model is sized by
+    /// With every script of up to so many actions, at most 4, where a model is sized by what an
+    /// attacker does [default: 3]
     #[arg(long, value_name = "N", value_parser = number)]
     actions: Option<usize>,
     /// graph, any, loom, shuttle or all, however long it takes [default: all, within seconds]
@@ -77,7 +78,8 @@ struct What {
     /// With so many clients [default: the fewest that show it]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with = "actions")]
     clients: Option<usize>,
-    /// With up to so many actions of an attacker, where that is what a model is sized by
+    /// With every script of up to so many actions of an attacker, at most 4, where that is what a
+    /// model is sized by [default: the fewest that show it]
     #[arg(long, value_name = "N", value_parser = number)]
     actions: Option<usize>,
 }

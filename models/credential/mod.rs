@@ -305,7 +305,11 @@ impl Model for Credential {
         let cast = Cast::alone();
         let system = self::system(&programs, setting, cast, &beginnings)?;
         let kernel = self::kernel(&programs, setting, cast, &beginnings);
-        Some(Box::new(case.standing_in(system, kernel, "one user plays both, not being root")))
+        Some(Box::new(case.standing_in(
+            system,
+            kernel,
+            "one user plays both parts; it takes root to be two",
+        )))
     }
 }
 

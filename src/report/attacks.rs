@@ -26,6 +26,13 @@ pub fn attacks(survey: &Survey, start: &dyn Fn(&Example) -> Option<String>) -> S
         let Some(first) = alike.first() else { continue };
         let model = first.subject.model;
         let _ = writeln!(out, "{}", paint(HEAD, &format!("{}: what breaks it", model.name())));
+        if alike.iter().any(|example| start(example).is_some()) {
+            let (name, sizes) = (model.name(), model.size().plural());
+            let how = format!(
+                "each as it happens: toctou replay {name}/VARIANT --scenario … --{sizes} … --schedule …"
+            );
+            let _ = writeln!(out, "  {}", paint(FAINT, &how));
+        }
         for scenario in model.scenarios() {
             let here =
                 alike.iter().filter(|example| example.subject.scenario.name == scenario.name);

@@ -186,7 +186,7 @@ pub fn outcome(comparison: &Comparison) -> String {
         }
     }
     if let Some(but) = comparison.but {
-        let _ = writeln!(out, "{}", paint(UNSURE, &format!("but {but}")));
+        let _ = writeln!(out, "{}", paint(UNSURE, &format!("here: {but}")));
     }
     if comparison.agrees() {
         let said = "the kernel agrees: every answer and everything left is as simulated";

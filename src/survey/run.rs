@@ -91,12 +91,22 @@ impl Plan {
     fn sizes(&self, subject: &Subject) -> Vec<usize> {
         let known = subject.model.size();
         match (self.size, &self.engines) {
+            // The fewest clients that break something are looked for by name; the shortest script is
+            // what is wanted of a model of scripts.
+            (Some(size), _) if !known.is_clients() => (known.least..=size).collect(),
             (Some(size), _) => vec![size],
             (None, Some(engines)) if engines.iter().any(|e| *e != Engine::Graph) => {
                 known.tried.to_vec()
             }
             (None, _) => known.usual.to_vec(),
         }
+    }
+
+    /// What was asked for by size may take longer.
+    fn budget(&self, subject: &Subject, size: usize) -> Budget {
+        let asked = self.size.is_some() && !subject.model.size().is_clients();
+        let graph_states = if asked { max_states(size) } else { Budget::USUAL.graph_states };
+        Budget { graph_states, ..Budget::USUAL }
     }
 
     /// Whether `any` has something to say of a model, or was asked for by name.
@@ -120,7 +130,7 @@ impl Plan {
         let starts = case.starts();
         let (mut reports, left_out) = match &self.engines {
             Some(engines) => (asked_for(&*case, size, engines, threads), Vec::new()),
-            None => within(&Budget::USUAL, &*case, size, threads),
+            None => within(&self.budget(&subject, size), &*case, size, threads),
         };
         let known = subject.model.size();
         if is_first && self.asks_for_any_number(&known) {

@@ -30,11 +30,10 @@ const OWN: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW);
 
 /// What [`write_exclusive`] does where nothing is to be replaced.
-pub const NEW: &[Op] =
-    &[ANCHOR, Op::CreateUnnamed(OWN), Op::SetMode, Op::Write, Op::Sync, Op::Link];
+pub const NEW: &[Op] = &[ANCHOR, Op::CreateUnnamed, Op::SetMode, Op::Write, Op::Sync, Op::Link];
 
-/// What [`write_exclusive`] does instead of [`NEW`] off Linux, where no open file can be given a
-/// name.
+/// What [`write_exclusive`] does instead of [`NEW`] where the file system has no files without a
+/// name, and off Linux, where none can be given one.
 ///
 /// It differs in what it leaves behind if the process dies, and in that somebody else can move its
 /// private directory away and so keep it from writing.
@@ -102,7 +101,7 @@ pub const REPLACE: &[Op] = &[
 /// | before it is whole | the file has no name | it is in a directory that only its owner can enter |
 /// | the mode | is set before the first byte is written | likewise |
 /// | the parents | are opened once, through no link | likewise |
-/// | success means | it got the name | it was still at the path afterwards |
+/// | success means | it got the name; if durable, it was still there afterwards | it was still at the path afterwards |
 /// | of several calls at once | exactly one succeeds | the last one does; see below |
 ///
 /// A call that fails removes what it made. Where it cannot even do that, the error says what is left
@@ -217,8 +216,9 @@ impl Request<'_> {
             return self.carry_out(program, self.temporary(options)?, bytes, options);
         }
         match self.carry_out(program, PathBuf::new(), bytes, options) {
+            // The file system has none.
             Err(WriteError::Failed { call: "open", errno: Errno::OPNOTSUPP, .. }) => {
-                let program = options.program(self.beneath);
+                let program = options.adapted(NEW_BY_NAME, self.beneath);
                 self.carry_out(program, self.temporary(options)?, bytes, options)
             }
             done => done,

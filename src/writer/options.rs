@@ -61,18 +61,23 @@ impl Options {
 
     /// The same of another list of operations.
     pub fn adapted(&self, proved: &[Op], beneath: bool) -> Vec<Op> {
-        let mut program = Vec::with_capacity(proved.len() + 1);
+        let mut program = Vec::with_capacity(proved.len() + 3);
+        let verifies = proved.contains(&Op::Verify);
         for &op in proved {
             match op {
                 Op::Anchor(flags, limits) => program.push(self.anchor(flags, limits, beneath)),
                 Op::Sync if !self.durable => {}
                 // What is told last is what was seen last.
                 Op::Verify if self.durable => program.extend([Op::SyncDirectory, Op::Verify]),
+                Op::SetMode if self.durable && !verifies => {
+                    program.extend([Op::SetMode, Op::Identify]);
+                }
                 op => program.push(op),
             }
         }
-        if self.durable && !program.contains(&Op::SyncDirectory) {
-            program.push(Op::SyncDirectory);
+        // Others may act while the directory is flushed.
+        if self.durable && !verifies {
+            program.extend([Op::SyncDirectory, Op::Verify]);
         }
         program
     }
@@ -107,16 +112,18 @@ mod tests {
                 [1, 2, 4, 8].map(|bit| index & bit != 0);
             let options = Options { replace, durable, follow_parents, ..Options::default() };
             let program = options.program(beneath);
+            // A flush of the directory brings a last look with it.
+            let brought = |op: &&Op| durable && !replace && matches!(op, Op::Identify | Op::Verify);
             let is_flush = |op: &&Op| matches!(op, Op::Sync | Op::SyncDirectory);
             let unflushed = |program: &[Op]| -> Vec<Op> {
-                program[1..].iter().filter(|op| !is_flush(op)).copied().collect()
+                program[1..].iter().filter(|op| !is_flush(op) && !brought(op)).copied().collect()
             };
             let proved = if replace { REPLACE } else { MAKING };
             assert_eq!(unflushed(&program), unflushed(proved), "{options:?}");
             let flushes: Vec<_> = program.iter().filter(is_flush).collect();
             let expected: &[&Op] = if durable { &[&Op::Sync, &Op::SyncDirectory] } else { &[] };
             assert_eq!(flushes, expected, "{options:?}");
-            assert!(!replace || program.last() == Some(&Op::Verify), "{options:?}");
+            assert!(!(replace || durable) || program.last() == Some(&Op::Verify), "{options:?}");
 
             let (flags, limits) = flags_and_limits(&program);
             assert_eq!(flags.contains(OFlags::PATH), !durable);

@@ -46,8 +46,8 @@ pub enum Op {
     },
     /// `open` of a temporary name in P's directory that is this writer's own.
     CreateTemporary(OFlags),
-    /// `O_TMPFILE`: a file without a name. Where the file system has none, a temporary one.
-    CreateUnnamed(OFlags),
+    /// `O_TMPFILE`: a file without a name. Fails with `EOPNOTSUPP` where the file system has none.
+    CreateUnnamed,
     /// `fchmod` of the file to the mode asked for, which takes the umask out of the matter.
     SetMode,
     /// `chmod` of P, following links.
@@ -63,7 +63,7 @@ pub enum Op {
     /// `renameat2` with `RENAME_NOREPLACE`: `EEXIST` ends with `Exists`.
     RenameNew,
     /// `linkat` of the open file to P. `EEXIST` ends with `IsSymlink` or `Exists`, as another
-    /// `lstat` says. A temporary name is then removed.
+    /// `lstat` says.
     Link,
     /// Puts the temporary in P's place without destroying a link that is there: see [`Exchange`].
     Exchange(Exchange),
@@ -116,8 +116,7 @@ pub struct Plan {
     pub directory: PathBuf,
     /// P's name in it.
     pub name: PathBuf,
-    /// A name in it that nobody else uses. Empty if the program needs none: should the file system
-    /// then have no files without a name, it fails with `EOPNOTSUPP`.
+    /// A name in it that nobody else uses, for programs that need one.
     pub temporary: PathBuf,
     /// What is written.
     pub bytes: Vec<u8>,
@@ -231,14 +230,10 @@ enum Stage {
     At(usize),
     /// Opening the component of this index, in the operation at this position.
     Walking(usize, usize),
-    /// `CreateUnnamed` at this position found no such thing: a temporary name, with these flags.
-    Naming(usize, OFlags),
     /// In an exchange at this position.
     Exchanging(usize, Exchanging),
     /// `Link` found P taken: what by?
     Explaining,
-    /// `Link` succeeded at this position: the temporary name goes.
-    Unnaming(usize),
     /// Opening the private directory that the operation at this position made.
     Entering(usize),
     /// Looking whether it is what was made.
@@ -441,9 +436,6 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
                 None => self.ends(Outcome::Written),
             },
             Stage::Walking(position, index) => self.walk(position, index, fs),
-            Stage::Naming(position, flags) => {
-                self.perform(Op::CreateTemporary(flags), position, fs)
-            }
             Stage::Exchanging(position, stage) => self.exchange(position, stage, fs),
             Stage::Explaining => {
                 let status = self.place().with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW));
@@ -452,12 +444,6 @@ impl<F: FileSystem> Process<F> for Writing<F::File> {
                     // Gone again, perhaps: it was there.
                     Err(_) => Outcome::Exists,
                 })
-            }
-            Stage::Unnaming(position) => {
-                // What cannot be removed is told of in the end.
-                let removed = self.place().with_temporary(|at| fs.unlink(at));
-                let named = !matches!(removed, Ok(()) | Err(Errno::NOENT));
-                Writing { named, ..self }.goes_on(Stage::At(position + 1))
             }
             Stage::Entering(position) => {
                 let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
@@ -588,7 +574,7 @@ impl<File: 'static> Writing<File> {
                     Err(errno) => self.fails("open", errno),
                 }
             }
-            Op::CreateUnnamed(flags) => {
+            Op::CreateUnnamed => {
                 let unnamed = OFlags::TMPFILE | OFlags::WRONLY;
                 let opened = self.place().with_directory(|at| fs.open(at, unnamed, OWNER_ONLY));
                 match opened {
@@ -596,13 +582,8 @@ impl<File: 'static> Writing<File> {
                         self.file = Some(file);
                         self.goes_on(next)
                     }
-                    // The file system, or the system, has no such thing.
-                    Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                        if self.plan.temporary.as_os_str().is_empty() {
-                            return self.fails("open", Errno::OPNOTSUPP);
-                        }
-                        self.goes_on(Stage::Naming(position, flags))
-                    }
+                    // How systems say it that know nothing of such files.
+                    Err(Errno::ISDIR | Errno::INVAL) => self.fails("open", Errno::OPNOTSUPP),
                     Err(errno) => self.fails("open", errno),
                 }
             }
@@ -680,7 +661,6 @@ impl<File: 'static> Writing<File> {
                 let linked = self.place().with(|at| fs.link_file(&mut file, at));
                 self.file = Some(file);
                 match linked {
-                    Ok(()) if self.named => self.goes_on(Stage::Unnaming(position)),
                     Ok(()) => self.goes_on(next),
                     Err(Errno::EXIST) => self.goes_on(Stage::Explaining),
                     Err(errno) => self.fails("linkat", errno),

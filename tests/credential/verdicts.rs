@@ -1,9 +1,13 @@
 //! What each variant is known for, and that the engines agree about it.
 
 use toctou::case::Method;
-use toctou::check::{Disagreement, LoomOptions, PropertyKind, Report, ShuttleMode, Verdict, audit};
+use toctou::check::{
+    Checker, Disagreement, GraphOptions, LoomOptions, PlayError, PropertyKind, Report, Schedule,
+    ShuttleMode, Verdict, audit,
+};
 use toctou::models::Model;
-use toctou::models::credential::Credential;
+use toctou::models::credential::{Credential, with_program};
+use toctou::writer::{NEW_BY_NAME, Op, Options};
 
 use super::{case, everything, graph, verdict};
 
@@ -60,13 +64,64 @@ fn a_link_survives_a_forced_write_only_by_exchange() {
 }
 
 #[test]
-fn the_planted_link_and_the_descriptor_opened_before_give_the_secret_away_in_five_steps() {
+fn a_planted_link_and_a_descriptor_opened_before_give_the_secret_away() {
     let case = case("check-then-write", "new-sticky", 1);
     let report = case.check(&graph());
     let finding = report.finding("others-untouched").expect("claimed");
     let schedule = finding.verdict.schedule().expect("a counterexample");
     assert_eq!(case.starts()[schedule.start], "absent; script: symlink P");
+    // The open has emptied T; what is written then is read through the descriptor.
     assert_eq!(schedule.turns, [0, 1, 1, 0]);
+    let leak = case.play(&Schedule::from_start(schedule.start, vec![0, 1, 1, 0, 0, 1]));
+    let leak = leak.expect("a schedule of this system");
+    let attacker = leak.steps.last().and_then(|step| step.output.as_deref());
+    assert_eq!(attacker, Some("Has(\"KEY\")"));
+}
+
+/// What is flushed to disk takes longer, and its last look comes last.
+#[test]
+fn what_ships_is_proved_with_its_flushes_too() {
+    for (replace, which) in [(false, "new"), (true, "force")] {
+        let options = Options { replace, durable: true, ..Options::default() };
+        for program in [options.program(false), options.adapted(NEW_BY_NAME, false)] {
+            let variant = if program.contains(&Op::CreateUnnamed) || replace {
+                "link-or-exchange"
+            } else {
+                "private-then-rename"
+            };
+            let variants = Credential.variants().iter();
+            let known = variants.clone().find(|known| known.name == variant).expect("a variant");
+            for place in ["shared", "sticky", "parent-swap"] {
+                let scenario = format!("{which}-{place}");
+                let system = with_program(program.clone(), &scenario, 2).expect("a scenario");
+                let report = Checker::new(system).graph(&GraphOptions::default());
+                assert!(report.exhaustive());
+                for finding in &report.findings {
+                    let is_known = known.is_known_to_break(&scenario, &finding.property, 2);
+                    let holds = matches!(finding.verdict, Verdict::Holds(_));
+                    assert_eq!(holds, !is_known, "{variant} {scenario} {}", finding.property);
+                }
+            }
+            if replace {
+                break;
+            }
+        }
+    }
+}
+
+/// Two links come to one name, one after the other, and the writer has put its file in place of the
+/// first: one of them has to be destroyed, or left where it was not. It is left.
+#[test]
+fn of_two_links_at_one_name_one_is_left_elsewhere() -> Result<(), PlayError> {
+    let case = case("link-or-exchange", "force-shared", 3);
+    let script = "absent; script: symlink P, unlink P, symlink P";
+    let start = case.starts().iter().position(|name| name == script).expect("such a script");
+    let turns = vec![0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1];
+    let trace = case.play(&Schedule::from_start(start, turns))?;
+    let last = trace.steps.iter().rfind(|step| step.actor == 0).expect("the victim acts");
+    assert_eq!(last.label, "lstat(./.P.1) = link 0777", "it exchanged one link for the other");
+    assert_eq!(last.output.as_deref(), Some("IsSymlink"));
+    Ok(())
 }
 
 /// loom and shuttle get what they can finish in a test's time: no action of the attacker in every
