@@ -56,7 +56,7 @@ use crate::writer::{Op, Plan, Writing};
 pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
 use programs::{Programs, programs};
 use properties::{CredentialSystem, claimed};
-use scripts::scripts;
+use scripts::{every_script, scripts};
 use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
@@ -67,6 +67,8 @@ pub struct Credential;
 pub const SECRET: &[u8] = b"KEY";
 /// What is at P first, where a file is.
 const OLD: &[u8] = b"old";
+/// The same where all can write to the file: a change of its mode tells on it.
+const OPEN: &[u8] = b"wry";
 /// What is in T.
 const TARGET: &[u8] = b"t";
 /// What is in the victim's home.
@@ -223,6 +225,8 @@ struct Beginning {
     short: bool,
     protections: Protections,
     script: Vec<Action>,
+    /// Goes on with its script where an action fails.
+    stubborn: bool,
 }
 
 impl Beginning {
@@ -322,6 +326,31 @@ pub fn with_program(
     system(&programs, setting, cast, &beginnings)
 }
 
+/// The same with every script there is, followed to its end whatever fails: many times as large, and
+/// nothing else can come of it.
+pub fn with_every_script(
+    program: impl Into<Cow<'static, [Op]>>,
+    scenario: &str,
+    size: usize,
+) -> Option<System<SimFs, Actor<SimFile>>> {
+    let (program, setting, cast) = (program.into(), setting(scenario)?, Cast::apart());
+    let programs = Programs { new: program.clone(), force: program };
+    let scripts = every_script(setting.layout, size);
+    let mut beginnings = Vec::new();
+    for &protections in setting.protections {
+        for first in First::ALL {
+            for short in SHORT_OR_NOT {
+                let of = |script: &Vec<Action>| {
+                    let (script, stubborn) = (script.clone(), true);
+                    Beginning { first, short, protections, script, stubborn }
+                };
+                beginnings.extend(scripts.iter().map(of));
+            }
+        }
+    }
+    system(&programs, setting, cast, &beginnings)
+}
+
 /// The same on the kernel.
 fn kernel(
     programs: &Programs,
@@ -394,6 +423,7 @@ fn beginnings(
                     short,
                     protections,
                     script,
+                    stubborn: false,
                 }));
             }
         }
@@ -488,7 +518,7 @@ fn furnished<F: Users>(
         (First::VictimsFile, _) => file(fs, path, PRIVATE, OLD)?,
         (First::AttackersFile, Layout::Shared) => {
             fs.act_as(cast.attacker)?;
-            file(fs, path, Mode::from_bits_retain(0o666), OLD)?;
+            file(fs, path, Mode::from_bits_retain(0o666), OPEN)?;
         }
         (First::Symlink, Layout::Shared) => {
             fs.act_as(cast.attacker)?;
@@ -496,7 +526,7 @@ fn furnished<F: Users>(
         }
         // Where only the victim can write, it was the victim who made them.
         (First::AttackersFile, Layout::Parent) => {
-            file(fs, path, Mode::from_bits_retain(0o666), OLD)?;
+            file(fs, path, Mode::from_bits_retain(0o666), OPEN)?;
             fs.chmod(path, Mode::from_bits_retain(0o666))?;
         }
         (First::Symlink, Layout::Parent) => fs.symlink(Path::new("../../evil/T"), path)?,
@@ -526,6 +556,7 @@ fn actors<File>(
     let uses_target = beginning.first == First::Symlink
         || beginning.script.iter().any(|action| action.uses_target());
     let attacker = Attacker::new(setting.layout, &beginning.script, uses_target);
+    let attacker = if beginning.stubborn { attacker.stubborn() } else { attacker };
     vec![
         Actor::Victim(victim(programs, setting, cast)),
         Actor::Attacker(As { user: cast.attacker, process: attacker }),

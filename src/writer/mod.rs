@@ -135,6 +135,10 @@ pub const REPLACE: &[Op] = &[
 ///   [`Failed`](WriteError::Failed) `renameat2`); without hard links (FAT), nothing is made.
 /// - To replace under a umask that takes permissions from the owner: then the private directory is
 ///   no use to its own maker ([`Denied`](WriteError::Denied)).
+/// - Where the file system makes no file without a name (`O_TMPFILE`), that a new file has none before
+///   it is whole: it has one that cannot be guessed, mode 0600. In a directory that others may write
+///   to and that is not sticky, who lists it can put a file of their own at that name, which is then
+///   removed for it.
 /// - Owner, ACL, extended attributes and other names of a file that is replaced: the new file is a new
 ///   file.
 ///
