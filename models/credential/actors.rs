@@ -209,6 +209,8 @@ pub struct Attacker<File> {
     layout: Layout,
     /// Opens T first, and holds it.
     holds_target: bool,
+    /// Goes on where an action fails.
+    is_stubborn: bool,
     /// What it still has to do.
     script: VecDeque<Action>,
     held: VecDeque<File>,
@@ -219,7 +221,13 @@ impl<File> Attacker<File> {
     /// An attacker before its first step.
     pub(super) fn new(layout: Layout, script: &[Action], holds_target: bool) -> Self {
         let script = script.iter().copied().collect();
-        Attacker { layout, holds_target, script, held: VecDeque::new(), read: Vec::new() }
+        let (held, read) = (VecDeque::new(), Vec::new());
+        Attacker { layout, holds_target, is_stubborn: false, script, held, read }
+    }
+
+    /// The same, but it goes on where an action fails.
+    pub(super) fn stubborn(self) -> Self {
+        Attacker { is_stubborn: true, ..self }
     }
 
     /// Whether its next step is an action.
@@ -244,6 +252,7 @@ impl<F: FileSystem> Process<F> for Attacker<F::File> {
         if let Some(action) = self.script.pop_front() {
             match action.perform(self.layout, fs) {
                 Ok(opened) => self.held.extend(opened),
+                Err(_) if self.is_stubborn => {}
                 Err(_) => self.script.clear(),
             }
             return self.goes_on();

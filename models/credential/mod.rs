@@ -56,7 +56,7 @@ use crate::writer::{Op, Plan, Writing};
 pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
 use programs::{Programs, programs};
 use properties::{CredentialSystem, claimed};
-use scripts::scripts;
+use scripts::{every_script, scripts};
 use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
@@ -67,6 +67,8 @@ pub struct Credential;
 pub const SECRET: &[u8] = b"KEY";
 /// What is at P first, where a file is.
 const OLD: &[u8] = b"old";
+/// The same where all can write to the file: a change of its mode tells on it.
+const OPEN: &[u8] = b"wry";
 /// What is in T.
 const TARGET: &[u8] = b"t";
 /// What is in the victim's home.
@@ -161,11 +163,19 @@ enum First {
     VictimsFile,
     AttackersFile,
     Symlink,
+    /// The victim's, to the victim's own file.
+    OwnSymlink,
 }
 
 impl First {
-    const ALL: [First; 4] =
-        [First::Nothing, First::VictimsFile, First::AttackersFile, First::Symlink];
+    /// What there may be in this layout. Where only the victim can write, the victim made it all.
+    fn all(layout: Layout) -> &'static [First] {
+        use First::*;
+        match layout {
+            Layout::Shared => &[Nothing, VictimsFile, AttackersFile, Symlink, OwnSymlink],
+            Layout::Parent => &[Nothing, VictimsFile, AttackersFile, Symlink],
+        }
+    }
 
     fn told(self, layout: Layout) -> &'static str {
         match self {
@@ -175,6 +185,7 @@ impl First {
             First::AttackersFile if layout == Layout::Parent => "file 0666",
             First::AttackersFile => "attacker's file",
             First::Symlink => "symlink",
+            First::OwnSymlink => "own symlink",
         }
     }
 }
@@ -223,6 +234,8 @@ struct Beginning {
     short: bool,
     protections: Protections,
     script: Vec<Action>,
+    /// Goes on with its script where an action fails.
+    stubborn: bool,
 }
 
 impl Beginning {
@@ -288,7 +301,8 @@ impl Model for Credential {
         let setting = setting(scenario)?;
         let actions = setting.layout.repertoire().len() as u64;
         let scripts: u64 = (0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum();
-        let worlds = setting.protections.len() * First::ALL.len() * SHORT_OR_NOT.len();
+        let worlds =
+            setting.protections.len() * First::all(setting.layout).len() * SHORT_OR_NOT.len();
         Some(scripts * worlds as u64)
     }
 
@@ -332,7 +346,32 @@ pub fn program_of(variant: &str, force: bool) -> Option<Cow<'static, [Op]>> {
     Some(if force { forced } else { new })
 }
 
-/// The system on the kernel.
+/// The same with every script there is, followed to its end whatever fails: many times as large, and
+/// nothing else can come of it.
+pub fn with_every_script(
+    program: impl Into<Cow<'static, [Op]>>,
+    scenario: &str,
+    size: usize,
+) -> Option<System<SimFs, Actor<SimFile>>> {
+    let (program, setting, cast) = (program.into(), setting(scenario)?, Cast::apart());
+    let programs = Programs { new: program.clone(), force: program };
+    let scripts = every_script(setting.layout, size);
+    let mut beginnings = Vec::new();
+    for &protections in setting.protections {
+        for &first in First::all(setting.layout) {
+            for short in SHORT_OR_NOT {
+                let of = |script: &Vec<Action>| {
+                    let (script, stubborn) = (script.clone(), true);
+                    Beginning { first, short, protections, script, stubborn }
+                };
+                beginnings.extend(scripts.iter().map(of));
+            }
+        }
+    }
+    system(&programs, setting, cast, &beginnings)
+}
+
+/// The same on the kernel.
 fn kernel(
     programs: &Programs,
     setting: Setting,
@@ -394,7 +433,7 @@ fn beginnings(
 ) -> Option<Vec<Beginning>> {
     let mut beginnings = Vec::new();
     for &protections in setting.protections {
-        for first in First::ALL {
+        for &first in First::all(setting.layout) {
             for short in SHORT_OR_NOT {
                 let world = simulated(setting, cast, first, short, protections)?;
                 let victim = victim(programs, setting, cast);
@@ -404,6 +443,7 @@ fn beginnings(
                     short,
                     protections,
                     script,
+                    stubborn: false,
                 }));
             }
         }
@@ -498,15 +538,16 @@ fn furnished<F: Users>(
         (First::VictimsFile, _) => file(fs, path, PRIVATE, OLD)?,
         (First::AttackersFile, Layout::Shared) => {
             fs.act_as(cast.attacker)?;
-            file(fs, path, Mode::from_bits_retain(0o666), OLD)?;
+            file(fs, path, Mode::from_bits_retain(0o666), OPEN)?;
         }
         (First::Symlink, Layout::Shared) => {
             fs.act_as(cast.attacker)?;
             fs.symlink(Path::new("../evil/T"), path)?;
         }
+        (First::OwnSymlink, _) => fs.symlink(Path::new("../home/P"), path)?,
         // Where only the victim can write, it was the victim who made them.
         (First::AttackersFile, Layout::Parent) => {
-            file(fs, path, Mode::from_bits_retain(0o666), OLD)?;
+            file(fs, path, Mode::from_bits_retain(0o666), OPEN)?;
             fs.chmod(path, Mode::from_bits_retain(0o666))?;
         }
         (First::Symlink, Layout::Parent) => fs.symlink(Path::new("../../evil/T"), path)?,
@@ -536,6 +577,7 @@ fn actors<File>(
     let uses_target = beginning.first == First::Symlink
         || beginning.script.iter().any(|action| action.uses_target());
     let attacker = Attacker::new(setting.layout, &beginning.script, uses_target);
+    let attacker = if beginning.stubborn { attacker.stubborn() } else { attacker };
     vec![
         Actor::Victim(victim(programs, setting, cast)),
         Actor::Attacker(As { user: cast.attacker, process: attacker }),

@@ -1,7 +1,7 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
 use super::actors::{Actor, Seen, Told, Victim};
-use super::{Cast, OLD, PRECIOUS, SECRET, TARGET, TEMPORARY};
+use super::{Cast, OLD, OPEN, PRECIOUS, SECRET, TARGET, TEMPORARY};
 use crate::check::{Local, State, System};
 use crate::fs::{As, Kind, Mode, SimFile, SimFs, SimInode};
 
@@ -60,9 +60,20 @@ pub(super) fn claimed(
                 inode.kind() != Kind::Directory
                     && (inode.number() < initial || inode.owner() == cast.attacker.uid)
             };
+            // Under the temporary name the attacker brings T and nothing else.
+            let moved: Vec<usize> = state
+                .world()
+                .inodes()
+                .flat_map(|directory| directory.entries())
+                .filter(|(name, _)| *name == TEMPORARY.as_bytes())
+                .map(|(_, number)| number)
+                .collect();
             state.world().inodes().filter(foreign).all(|inode| {
+                if inode.bytes() != Some(TARGET) && moved.contains(&inode.number()) {
+                    return false;
+                }
                 let is_as_made = inode.bytes().is_none_or(|bytes| {
-                    [OLD, PRECIOUS, TARGET, b""].contains(&bytes) && is_mode_as_made(&inode)
+                    [OLD, OPEN, PRECIOUS, TARGET, b""].contains(&bytes) && is_mode_as_made(&inode)
                 });
                 // An old file that was emptied.
                 let is_emptied = inode.number() < initial && inode.bytes() == Some(b"");
@@ -74,14 +85,20 @@ pub(super) fn claimed(
         .finally("success-is-private", |state| {
             !told(state, |told| *told == Told::Written(Seen::SomethingElse))
         })
-        .always("all-or-nothing", |state| {
+        .always("all-or-nothing", move |state| {
             let world = state.world();
             let at_path = |directory: SimInode<'_>| {
                 directory.entries().find(|(name, _)| *name == b"P").map(|(_, number)| number)
             };
             let mut named = world.inodes().filter_map(at_path);
             !named.any(|number| {
-                world.inodes().nth(number).and_then(|inode| inode.bytes()).is_some_and(is_part)
+                world.inodes().nth(number).is_some_and(|inode| match inode.bytes() {
+                    // Made and not yet written, or what was there, emptied; the attacker's own
+                    // files are empty from the first.
+                    Some(b"") => number < initial || inode.owner() == cast.victim.uid,
+                    Some(bytes) => is_secret(bytes) && bytes != SECRET,
+                    None => false,
+                })
             })
         })
         .finally("nothing-left", move |state| {
@@ -129,13 +146,9 @@ fn is_secret(bytes: &[u8]) -> bool {
     bytes.iter().any(|byte| SECRET.contains(byte))
 }
 
-fn is_part(bytes: &[u8]) -> bool {
-    is_secret(bytes) && bytes != SECRET
-}
-
 /// Whether nobody changed the mode: of all files that are there first or that the attacker makes,
 /// only the victim's own are for nobody else.
 fn is_mode_as_made(inode: &SimInode<'_>) -> bool {
-    let raw = inode.mode().as_raw_mode();
-    matches!((inode.bytes(), raw), (Some(OLD | PRECIOUS), 0o600 | 0o666) | (_, 0o666))
+    let is_private = matches!(inode.bytes(), Some(OLD | PRECIOUS));
+    inode.mode().as_raw_mode() == if is_private { 0o600 } else { 0o666 }
 }

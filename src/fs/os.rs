@@ -259,8 +259,14 @@ fn become_user(before: User, user: User) -> Result<(), Errno> {
     if !user.is_root() {
         thread::set_thread_groups(&[])?;
     }
-    thread::set_thread_res_gid(None, Some(user.gid), None)?;
-    thread::set_thread_res_uid(None, Some(user.uid), None)
+    let became = thread::set_thread_res_gid(None, Some(user.gid), None)
+        .and_then(|()| thread::set_thread_res_uid(None, Some(user.uid), None));
+    if became.is_err() {
+        // Back from half way, as root still.
+        let _ = thread::set_thread_res_gid(None, Some(before.gid), None);
+        let _ = thread::set_thread_res_uid(None, Some(before.uid), None);
+    }
+    became
 }
 
 /// Elsewhere, there is none.

@@ -1,6 +1,8 @@
 //! First floor: on whose behalf a call is made. Imports [`process`](crate::process), the
 //! [`FileSystem`] trait and rustix's vocabulary.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use rustix::fs::{Gid, Mode, Uid};
 
 use super::{Errno, FileSystem};
@@ -82,8 +84,10 @@ impl<F: Users, P: Process<F>> Process<F> for As<P> {
     fn step(self, world: &mut F) -> Step<Self, P::Output> {
         let As { user, process } = self;
         let before = world.act_as(user).unwrap_or_else(|errno| refused(user, errno));
-        let step = process.step(world);
+        // Nobody is left as somebody else by a panic.
+        let step = catch_unwind(AssertUnwindSafe(|| process.step(world)));
         world.act_as(before).unwrap_or_else(|errno| refused(before, errno));
+        let step = step.unwrap_or_else(|panic| resume_unwind(panic));
         step.map(|process| As { user, process })
     }
 }
@@ -113,6 +117,27 @@ mod tests {
                 Err(_) => Step::Done(()),
             }
         }
+    }
+
+    /// Panics.
+    #[derive(Clone, Debug)]
+    struct Panicking;
+
+    impl<F> Process<F> for Panicking {
+        type Output = ();
+
+        fn step(self, _: &mut F) -> Step<Self, ()> {
+            panic!("as it is to");
+        }
+    }
+
+    #[test]
+    fn a_step_that_panics_leaves_nobody_as_somebody_else() {
+        let mut world = SimFs::new();
+        let process = As { user: User::numbered(7), process: Panicking };
+        let panicked = catch_unwind(AssertUnwindSafe(|| process.step(&mut world).map(drop)));
+        assert!(panicked.is_err());
+        assert_eq!(world.act_as(User::ROOT), Ok(User::ROOT));
     }
 
     #[test]

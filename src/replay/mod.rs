@@ -257,6 +257,9 @@ where
         .collect()
 }
 
+/// What gives a thread its turns, and what it tells of each.
+type Turns = (Sender<()>, Receiver<Option<TraceStep>>);
+
 fn on_threads<Q, T>(
     furnished: &Furnished<Q>,
     fs: &OsFs,
@@ -268,13 +271,13 @@ where
     T: std::fmt::Debug + Send,
 {
     thread::scope(|scope| {
-        let turns: Vec<(Sender<()>, Receiver<Option<TraceStep>>)> = actors
+        let (turns, running): (Vec<Turns>, Vec<_>) = actors
             .into_iter()
             .enumerate()
             .map(|(actor, process)| {
                 let (go, turn) = channel();
                 let (tell, told) = channel();
-                scope.spawn(move || {
+                let thread = scope.spawn(move || {
                     // The thread that furnished the world could enter; a new one can.
                     let entered = furnished.enter();
                     let mut process = entered.is_ok().then_some(process);
@@ -289,19 +292,24 @@ where
                         }
                     }
                 });
-                (go, told)
+                ((go, told), thread)
             })
-            .collect();
-        let mut steps = Vec::with_capacity(schedule.turns.len());
-        for (position, &actor) in schedule.turns.iter().enumerate() {
+            .unzip();
+        let take_turn = |(position, &actor): (usize, &usize)| {
             let gone = || ReplayError::Actor { position: position + 1, actor };
             let (go, told) = turns.get(actor).ok_or_else(gone)?;
             // A thread that is gone has panicked: it waits for its turn until there are no more.
             go.send(()).map_err(|_| ReplayError::Panicked(actor))?;
             let step = told.recv().map_err(|_| ReplayError::Panicked(actor))?;
-            steps.push(step.ok_or_else(gone)?);
+            step.ok_or_else(gone)
+        };
+        let steps = schedule.turns.iter().enumerate().map(take_turn).collect();
+        drop(turns);
+        for thread in running {
+            // A panic is told of by now; one that nobody joins, the scope would pass on.
+            let _ = thread.join();
         }
-        Ok(steps)
+        steps
     })
 }
 
@@ -319,4 +327,30 @@ where
     };
     let label = world.told();
     (TraceStep { actor, label, output, blocked }, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics.
+    #[derive(Clone, Debug)]
+    struct Panicking;
+
+    impl<F> Process<F> for Panicking {
+        type Output = ();
+
+        fn step(self, _: &mut F) -> Step<Self, ()> {
+            panic!("as it is to");
+        }
+    }
+
+    #[test]
+    fn an_actor_that_panics_is_an_error_that_names_it() {
+        let names = ["first", "second"].map(str::to_owned);
+        let furnished = Furnished::new(|_| Ok(()), || vec![Panicking, Panicking]);
+        let schedule = Schedule::from_start(0, vec![1]);
+        let replayed = replay(None, &names, &furnished, &schedule, Threads::OneEach);
+        assert!(matches!(replayed, Err(ReplayError::Panicked(1))), "{replayed:?}");
+    }
 }

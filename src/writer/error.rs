@@ -148,8 +148,8 @@ pub enum WriteError {
         left: Leftover,
     },
     /// A link, a directory or a device came to the path after the first look, was moved aside, and
-    /// could not be put back: the new file is at the path.
-    #[error("{} is written, where something came that is not to be replaced and could not be put back: {call} failed: {}; {left}", path.display(), told(*errno))]
+    /// could not be put back. The new file is at the path, unless somebody moved it.
+    #[error("something came to {} that is not to be replaced, was moved aside, and could not be put back: {call} failed: {}; {left}", path.display(), told(*errno))]
     NotPutBack {
         /// The path.
         path: PathBuf,

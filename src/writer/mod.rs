@@ -134,6 +134,9 @@ pub const REPLACE: &[Op] = &[
 ///   [`Failed`](WriteError::Failed) `renameat2`); without hard links (FAT), nothing is made.
 /// - To replace under a umask that takes permissions from the owner: then the private directory is
 ///   no use to its own maker ([`Denied`](WriteError::Denied)).
+/// - Where the file system makes no file without a name (`O_TMPFILE`), that a new file has none before
+///   it is whole: it has one in a directory that only its owner can enter, as one that replaces does.
+/// - That it ends: who answers each of its calls with one of their own can keep it trying for ever.
 /// - Owner, ACL, extended attributes and other names of a file that is replaced: the new file is a new
 ///   file.
 ///

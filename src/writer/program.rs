@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -107,8 +108,8 @@ impl Exchange {
         Exchange { inspects: true, puts_back: true, reinspects: true, removes: true };
 }
 
-/// What to write, where, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What to write, where, and how. Its `Debug` form does not tell what is written.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// How.
     pub program: Cow<'static, [Op]>,
@@ -126,6 +127,21 @@ pub struct Plan {
     pub owner: Uid,
     /// Whether what is there is replaced.
     pub replace: bool,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("program", &self.program)
+            .field("directory", &self.directory)
+            .field("name", &self.name)
+            .field("temporary", &self.temporary)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .field("mode", &self.mode)
+            .field("owner", &self.owner)
+            .field("replace", &self.replace)
+            .finish()
+    }
 }
 
 impl Plan {

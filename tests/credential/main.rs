@@ -1,6 +1,7 @@
 //! The exclusive-create writer: verdicts, agreement of the engines, the kernel as the judge of the
 //! simulation, and mutants of the variant that ships.
 
+mod doctored;
 mod kernel;
 mod mutants;
 mod verdicts;

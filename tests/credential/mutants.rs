@@ -5,7 +5,7 @@
 use toctou::check::{Checker, GraphOptions, Verdict};
 use toctou::fs::{OFlags, ResolveFlags};
 use toctou::models::credential::with_program;
-use toctou::writer::{Exchange, NEW, Op, REPLACE};
+use toctou::writer::{Exchange, NEW, NEW_BY_NAME, Op, REPLACE};
 
 /// What was done to a program, and what is left of it.
 struct Mutant {
@@ -142,6 +142,27 @@ fn no_step_of_the_replacement_can_be_left_out_or_moved() {
             ("without Sync", POWER),
             ("Sync before Write", POWER),
             ("Exchange before Sync", POWER),
+        ],
+    );
+}
+
+#[test]
+fn no_step_of_the_new_file_by_name_can_be_left_out_or_moved() {
+    assert_all_told_apart(
+        NEW_BY_NAME,
+        &["new-shared", "new-sticky", "new-parent-swap"],
+        &[
+            ("without Look", "what is there is refused by the rename; the look only says by what"),
+            ("Look before Anchor", "likewise"),
+            ("PrivateDirectory before Look", "it is removed again where the look ends it"),
+            ("CreateTemporary without O_EXCL", ALONE),
+            ("CreateTemporary without O_NOFOLLOW", ALONE),
+            ("without SetMode", MODE),
+            ("Identify before SetMode", ALONE),
+            ("Write before Identify", ALONE),
+            ("without Sync", POWER),
+            ("Sync before Write", POWER),
+            ("RenameNew before Sync", POWER),
         ],
     );
 }
