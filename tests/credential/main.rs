@@ -4,6 +4,7 @@
 mod doctored;
 mod kernel;
 mod mutants;
+mod order;
 mod verdicts;
 
 use toctou::case::{Case, Method};
