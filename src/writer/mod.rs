@@ -6,6 +6,7 @@
 //! [`models::credential`](crate::models::credential).
 
 mod error;
+mod machine;
 mod options;
 mod path;
 mod program;
@@ -14,8 +15,9 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 pub use error::{Leftover, PathFault, WriteError};
+pub use machine::{Place, Writing};
 pub use options::Options;
-pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd, Writing};
+pub use program::{Exchange, Left, Op, Outcome, Plan, WriteEnd};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;

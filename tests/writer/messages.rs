@@ -121,7 +121,7 @@ fn what_is_left_is_told_with_the_error() {
                 errno: Errno::IO,
                 left: displaced,
             },
-            "/srv/key is written, where something came that is not to be replaced and could not be \
+            "something came to /srv/key that is not to be replaced, was moved aside, and could not be \
              put back: renameat2 failed: EIO, input/output error; /srv/.toctou.0123 may hold what \
              was there: look, then move it back or remove it",
             false,
