@@ -301,9 +301,7 @@ impl Model for Credential {
         let setting = setting(scenario)?;
         let actions = setting.layout.repertoire().len() as u64;
         let scripts: u64 = (0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum();
-        let worlds =
-            setting.protections.len() * First::all(setting.layout).len() * SHORT_OR_NOT.len();
-        Some(scripts * worlds as u64)
+        Some(scripts * first_worlds(setting).count() as u64)
     }
 
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
@@ -327,6 +325,12 @@ impl Model for Credential {
     }
 }
 
+/// What this variant does, to run it elsewhere: without `force`, or with it.
+pub fn program_of(variant: &str, force: bool) -> Option<Cow<'static, [Op]>> {
+    let Programs { new, force: forced } = programs(variant)?;
+    Some(if force { forced } else { new })
+}
+
 /// The simulated system in which the victim follows this program; `None` if there is no such
 /// scenario. For a way of writing of one's own, and for what is left of one without a step.
 pub fn with_program(
@@ -334,16 +338,9 @@ pub fn with_program(
     scenario: &str,
     size: usize,
 ) -> Option<System<SimFs, Actor<SimFile>>> {
-    let (program, setting, cast) = (program.into(), setting(scenario)?, Cast::apart());
-    let programs = Programs { new: program.clone(), force: program };
-    let beginnings = beginnings(&programs, setting, cast, size)?;
-    system(&programs, setting, cast, &beginnings)
-}
-
-/// What this variant does, to run it elsewhere: without `force`, or with it.
-pub fn program_of(variant: &str, force: bool) -> Option<Cow<'static, [Op]>> {
-    let Programs { new, force: forced } = programs(variant)?;
-    Some(if force { forced } else { new })
+    let (programs, setting) = (Programs::both(program.into()), setting(scenario)?);
+    let beginnings = beginnings(&programs, setting, Cast::apart(), size)?;
+    system(&programs, setting, Cast::apart(), &beginnings)
 }
 
 /// The same with every script there is, followed to its end whatever fails: many times as large, and
@@ -353,22 +350,25 @@ pub fn with_every_script(
     scenario: &str,
     size: usize,
 ) -> Option<System<SimFs, Actor<SimFile>>> {
-    let (program, setting, cast) = (program.into(), setting(scenario)?, Cast::apart());
-    let programs = Programs { new: program.clone(), force: program };
+    let (programs, setting) = (Programs::both(program.into()), setting(scenario)?);
     let scripts = every_script(setting.layout, size);
     let mut beginnings = Vec::new();
-    for &protections in setting.protections {
-        for &first in First::all(setting.layout) {
-            for short in SHORT_OR_NOT {
-                let of = |script: &Vec<Action>| {
-                    let (script, stubborn) = (script.clone(), true);
-                    Beginning { first, short, protections, script, stubborn }
-                };
-                beginnings.extend(scripts.iter().map(of));
-            }
-        }
+    for (protections, first, short) in first_worlds(setting) {
+        beginnings.extend(scripts.iter().map(|script| {
+            let (script, stubborn) = (script.clone(), true);
+            Beginning { first, short, protections, script, stubborn }
+        }));
     }
-    system(&programs, setting, cast, &beginnings)
+    system(&programs, setting, Cast::apart(), &beginnings)
+}
+
+/// Every world there may be at first.
+fn first_worlds(setting: Setting) -> impl Iterator<Item = (Protections, First, bool)> {
+    setting.protections.iter().flat_map(move |&protections| {
+        First::all(setting.layout).iter().flat_map(move |&first| {
+            SHORT_OR_NOT.into_iter().map(move |short| (protections, first, short))
+        })
+    })
 }
 
 /// The same on the kernel.
@@ -432,21 +432,14 @@ fn beginnings(
     size: usize,
 ) -> Option<Vec<Beginning>> {
     let mut beginnings = Vec::new();
-    for &protections in setting.protections {
-        for &first in First::all(setting.layout) {
-            for short in SHORT_OR_NOT {
-                let world = simulated(setting, cast, first, short, protections)?;
-                let victim = victim(programs, setting, cast);
-                let possible = scripts(&world, &victim, cast.attacker, setting.layout, size);
-                beginnings.extend(possible.into_iter().map(|script| Beginning {
-                    first,
-                    short,
-                    protections,
-                    script,
-                    stubborn: false,
-                }));
-            }
-        }
+    let victim = victim(programs, setting, cast);
+    for (protections, first, short) in first_worlds(setting) {
+        let world = simulated(setting, cast, first, short, protections)?;
+        let possible = scripts(&world, &victim, cast.attacker, setting.layout, size);
+        beginnings.extend(possible.into_iter().map(|script| {
+            let stubborn = false;
+            Beginning { first, short, protections, script, stubborn }
+        }));
     }
     Some(beginnings)
 }

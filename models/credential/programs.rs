@@ -18,6 +18,13 @@ pub(super) struct Programs {
     pub(super) force: Cow<'static, [Op]>,
 }
 
+impl Programs {
+    /// The same with `force` and without.
+    pub(super) fn both(program: Cow<'static, [Op]>) -> Programs {
+        Programs { new: program.clone(), force: program }
+    }
+}
+
 /// The variant of this name.
 pub(super) fn programs(variant: &str) -> Option<Programs> {
     let (new, force) = match variant {
