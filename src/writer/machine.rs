@@ -168,6 +168,7 @@ impl<File> Writing<File> {
         self.ends(Outcome::Failed { call, errno })
     }
 }
+
 /// P, or its temporary name, by the path it was given as or from its directory once that is open.
 #[derive(Debug)]
 pub struct Place<'w, File> {

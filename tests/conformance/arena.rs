@@ -151,7 +151,7 @@ pub(crate) struct Settings<'l> {
 impl Settings<'_> {
     pub(crate) fn read() -> Self {
         let unchanged = SETTINGS.read().unwrap_or_else(PoisonError::into_inner);
-        Settings { protections: protections(), _unchanged: unchanged }
+        Settings { protections: OsFs::protections(), _unchanged: unchanged }
     }
 }
 
@@ -161,19 +161,6 @@ const FILES: [&str; 3] = [
     "/proc/sys/fs/protected_regular",
     "/proc/sys/fs/protected_hardlinks",
 ];
-
-fn protections() -> Protections {
-    let [symlinks, regular, hardlinks] = FILES.map(|file| {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        text.trim().parse().unwrap_or(0_u8)
-    });
-    Protections {
-        symlinks: symlinks > 0,
-        regular: regular > 0,
-        regular_in_groups: regular > 1,
-        hardlinks: hardlinks > 0,
-    }
-}
 
 /// The right to change the kernel's settings, which it puts back in the end.
 pub(crate) struct Changed<'l> {
@@ -200,7 +187,7 @@ impl Changed<'_> {
         for (file, value) in FILES.iter().zip(values) {
             fs::write(file, value.to_string())?;
         }
-        Ok(protections())
+        Ok(OsFs::protections())
     }
 }
 
