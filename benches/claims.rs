@@ -5,12 +5,13 @@
 //! claim is made new, in the cheapest way. What `OneTimeStore` does beyond the calls (look at the
 //! key, build the paths, make a name that nobody else has) is therefore counted against it in full.
 
+mod crowd;
+
 use std::ffi::{CStr, CString};
 use std::hint::black_box;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{
@@ -392,58 +393,23 @@ struct Crowd<'a> {
 
 impl Crowd<'_> {
     fn rounds(&self, rounds: u64) -> Duration {
-        let start = Barrier::new(self.threads + 1);
-        let end = Barrier::new(self.threads + 1);
-        let over = AtomicBool::new(false);
-        let winners = AtomicUsize::new(0);
-        let origin = Instant::now();
         let downloads = self.place.downloads.len();
-        std::thread::scope(|scope| {
-            let (start, end, over, winners) = (&start, &end, &over, &winners);
-            let (tell, told) = std::sync::mpsc::channel();
-            for thread in 0..self.threads {
-                let tell = tell.clone();
-                scope.spawn(move || {
-                    let mine = if self.all_want_all {
-                        0..downloads
-                    } else {
-                        let each = downloads / self.threads;
-                        thread * each..(thread + 1) * each
-                    };
-                    loop {
-                        start.wait();
-                        if over.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let started = origin.elapsed();
-                        let claims = mine.clone();
-                        let won = claims
-                            .filter(|number| self.place.claim(self.by, *number, thread))
-                            .count();
-                        let _ = tell.send((started, origin.elapsed()));
-                        winners.fetch_add(won, Ordering::Relaxed);
-                        end.wait();
-                    }
-                });
+        let work = |thread| {
+            let mine = if self.all_want_all {
+                0..downloads
+            } else {
+                let each = downloads / self.threads;
+                thread * each..(thread + 1) * each
+            };
+            mine.filter(|number| self.place.claim(self.by, *number, thread)).count()
+        };
+        let check = |winners| {
+            if let Variant::Shipping(_) = self.place.variant {
+                assert_eq!(winners, downloads, "one winner each");
             }
-            let mut took = Duration::ZERO;
-            for _ in 0..rounds {
-                (0..downloads).for_each(|number| self.place.put(number));
-                winners.store(0, Ordering::Relaxed);
-                start.wait();
-                end.wait();
-                let times: Vec<_> = told.try_iter().collect();
-                let first = times.iter().map(|(started, _)| *started).min().unwrap_or_default();
-                let last = times.iter().map(|(_, ended)| *ended).max().unwrap_or_default();
-                took += last - first;
-                if let Variant::Shipping(_) = self.place.variant {
-                    assert_eq!(winners.load(Ordering::Relaxed), downloads, "one winner each");
-                }
-            }
-            over.store(true, Ordering::Relaxed);
-            start.wait();
-            took
-        })
+        };
+        let prepare = || (0..downloads).for_each(|number| self.place.put(number));
+        crowd::rounds(self.threads, rounds, prepare, work, check)
     }
 }
 

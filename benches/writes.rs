@@ -12,6 +12,8 @@
 //! `write_exclusive` does beyond (take the path apart, build paths, go from step to step) is
 //! therefore counted against it in full.
 
+mod crowd;
+
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::fs::{File, Permissions};
@@ -20,8 +22,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{
@@ -443,53 +444,19 @@ struct Crowd<'a> {
 
 impl Crowd<'_> {
     fn rounds(&self, rounds: u64) -> Duration {
-        let start = Barrier::new(self.threads + 1);
-        let end = Barrier::new(self.threads + 1);
-        let over = AtomicBool::new(false);
-        let written = AtomicUsize::new(0);
-        let origin = Instant::now();
         let Crowd { place, job, threads } = self;
-        std::thread::scope(|scope| {
-            let (start, end, over, written) = (&start, &end, &over, &written);
-            let (tell, told) = std::sync::mpsc::channel();
-            for thread in 0..*threads {
-                let tell = tell.clone();
-                scope.spawn(move || {
-                    loop {
-                        start.wait();
-                        if over.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let started = origin.elapsed();
-                        let mine = thread * EACH..(thread + 1) * EACH;
-                        // One path is everybody's, or each has their own.
-                        let mine = mine.map(|number| number % place.targets.len());
-                        let count = mine.filter(|number| place.write(job, *number)).count();
-                        let _ = tell.send((started, origin.elapsed()));
-                        written.fetch_add(count, Ordering::Relaxed);
-                        end.wait();
-                    }
-                });
-            }
-            let mut took = Duration::ZERO;
-            for _ in 0..rounds {
-                place.prepare(job);
-                written.store(0, Ordering::Relaxed);
-                start.wait();
-                end.wait();
-                let times: Vec<_> = told.try_iter().collect();
-                let first = times.iter().map(|(started, _)| *started).min().unwrap_or_default();
-                let last = times.iter().map(|(_, ended)| *ended).max().unwrap_or_default();
-                took += last - first;
-                let written = written.load(Ordering::Relaxed);
-                assert!(written >= place.targets.len().min(threads * EACH), "{job:?}");
-                let content = std::fs::read(&place.targets[0].path).expect("it is there");
-                assert_eq!(content, SECRET, "{job:?}");
-            }
-            over.store(true, Ordering::Relaxed);
-            start.wait();
-            took
-        })
+        let work = |thread| {
+            let mine = thread * EACH..(thread + 1) * EACH;
+            // One path is everybody's, or each has their own.
+            let mine = mine.map(|number| number % place.targets.len());
+            mine.filter(|number| place.write(job, *number)).count()
+        };
+        let check = |written| {
+            assert!(written >= place.targets.len().min(threads * EACH), "{job:?}");
+            let content = std::fs::read(&place.targets[0].path).expect("it is there");
+            assert_eq!(content, SECRET, "{job:?}");
+        };
+        crowd::rounds(*threads, rounds, || place.prepare(job), work, check)
     }
 }
 
