@@ -77,6 +77,7 @@
 #[cfg(feature = "command")]
 pub mod case;
 pub mod check;
+pub mod db;
 pub mod fs;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]

@@ -1,0 +1,150 @@
+//! First floor, `db`: SQLSTATE codes, and the error that carries one. Imports nothing of this crate.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A code of five characters, as the SQL standard and
+/// [PostgreSQL's appendix A](https://www.postgresql.org/docs/current/errcodes-appendix.html) list them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SqlState([u8; 5]);
+
+impl SqlState {
+    /// The connection broke, or the server went away.
+    pub const CONNECTION_FAILURE: SqlState = SqlState(*b"08006");
+    /// No connection could be made at all.
+    pub const CONNECTION_REFUSED: SqlState = SqlState(*b"08001");
+    /// `ON CONFLICT DO UPDATE` would change one row twice.
+    pub const CARDINALITY_VIOLATION: SqlState = SqlState(*b"21000");
+    /// A number outside of its type.
+    pub const NUMERIC_OUT_OF_RANGE: SqlState = SqlState(*b"22003");
+    /// A unique index has that key.
+    pub const UNIQUE_VIOLATION: SqlState = SqlState(*b"23505");
+    /// `BEGIN` inside a transaction. (PostgreSQL only warns; every world here refuses.)
+    pub const ACTIVE_TRANSACTION: SqlState = SqlState(*b"25001");
+    /// `COMMIT` or `ROLLBACK` outside of one. (PostgreSQL only warns; every world here refuses.)
+    pub const NO_ACTIVE_TRANSACTION: SqlState = SqlState(*b"25P01");
+    /// The transaction has failed before: nothing but its end is accepted.
+    pub const IN_FAILED_TRANSACTION: SqlState = SqlState(*b"25P02");
+    /// The transaction cannot be put into a serial order with others, or another one updated first.
+    pub const SERIALIZATION_FAILURE: SqlState = SqlState(*b"40001");
+    /// The transaction was chosen to break a deadlock.
+    pub const DEADLOCK_DETECTED: SqlState = SqlState(*b"40P01");
+    /// No such column.
+    pub const UNDEFINED_COLUMN: SqlState = SqlState(*b"42703");
+    /// No such table.
+    pub const UNDEFINED_TABLE: SqlState = SqlState(*b"42P01");
+    /// There is no unique index on the column that `ON CONFLICT` names.
+    pub const INVALID_COLUMN_REFERENCE: SqlState = SqlState(*b"42P10");
+    /// A value of another type than its column.
+    pub const DATATYPE_MISMATCH: SqlState = SqlState(*b"42804");
+    /// The disk is full.
+    pub const DISK_FULL: SqlState = SqlState(*b"53100");
+    /// A lock was not to be had in time.
+    pub const LOCK_NOT_AVAILABLE: SqlState = SqlState(*b"55P03");
+    /// The server is shutting down.
+    pub const ADMIN_SHUTDOWN: SqlState = SqlState(*b"57P01");
+    /// Something that this database does not have.
+    pub const FEATURE_NOT_SUPPORTED: SqlState = SqlState(*b"0A000");
+    /// Anything else that went wrong inside of the database.
+    pub const INTERNAL_ERROR: SqlState = SqlState(*b"XX000");
+
+    /// The code in these five characters; [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) if there are
+    /// not five.
+    pub fn of(code: &str) -> Self {
+        code.as_bytes().try_into().map_or(Self::INTERNAL_ERROR, SqlState)
+    }
+
+    /// The five characters.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("XX000")
+    }
+
+    /// Whether the same transaction, begun anew, may well succeed: a serialization failure or a
+    /// deadlock.
+    pub fn is_worth_a_retry(self) -> bool {
+        self == Self::SERIALIZATION_FAILURE || self == Self::DEADLOCK_DETECTED
+    }
+
+    /// Whether the connection is gone: nothing more can be asked in this session. Classes 08 and 57P.
+    pub fn is_connection(self) -> bool {
+        self.0.starts_with(b"08") || self.0.starts_with(b"57P")
+    }
+
+    /// What it means, in a few words.
+    pub fn meaning(&self) -> &'static str {
+        match *self {
+            Self::CONNECTION_FAILURE => "the connection to the database broke",
+            Self::CONNECTION_REFUSED => "the database cannot be reached",
+            Self::CARDINALITY_VIOLATION => "one row would be changed twice",
+            Self::NUMERIC_OUT_OF_RANGE => "a number is out of range",
+            Self::UNIQUE_VIOLATION => "there is a row with that key",
+            Self::ACTIVE_TRANSACTION => "a transaction is under way",
+            Self::NO_ACTIVE_TRANSACTION => "no transaction is under way",
+            Self::IN_FAILED_TRANSACTION => "the transaction has failed before",
+            Self::SERIALIZATION_FAILURE => "a concurrent transaction came first",
+            Self::DEADLOCK_DETECTED => "transactions waited for one another",
+            Self::UNDEFINED_COLUMN => "there is no such column",
+            Self::UNDEFINED_TABLE => "there is no such table",
+            Self::INVALID_COLUMN_REFERENCE => "that column has no unique index",
+            Self::DATATYPE_MISMATCH => "a value is of another type than its column",
+            Self::DISK_FULL => "the database's disk is full",
+            Self::LOCK_NOT_AVAILABLE => "the database is locked by somebody else",
+            Self::ADMIN_SHUTDOWN => "the database is shutting down",
+            Self::FEATURE_NOT_SUPPORTED => "this database cannot do that",
+            _ => "the database failed",
+        }
+    }
+}
+
+impl fmt::Display for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+impl fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Why a statement failed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SqlError {
+    /// The code.
+    pub state: SqlState,
+    /// What the database itself said, where it is a real one.
+    pub said: Option<Arc<str>>,
+}
+
+impl SqlError {
+    /// An error of which the database said this.
+    pub fn new(state: SqlState, said: &str) -> Self {
+        SqlError { state, said: Some(said.into()) }
+    }
+}
+
+impl From<SqlState> for SqlError {
+    fn from(state: SqlState) -> Self {
+        SqlError { state, said: None }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.state.meaning(), self.state)?;
+        if let Some(said) = &self.said {
+            write!(f, ": {said}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SqlError {
+    /// The code alone: what a simulation and a real database have in common.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.state, f)
+    }
+}
+
+impl std::error::Error for SqlError {}

@@ -1,0 +1,137 @@
+//! The database world: the trait, [`SimDb`] (a pure value, PostgreSQL's ways), `SqliteDb` and
+//! `PostgresDb` (the real ones, by feature). First floor: imports [`process`](crate::process), nothing above.
+//!
+//! The trait speaks SQL: a [`Statement`] renders to the text that a real database gets, an error is
+//! its SQLSTATE. Whoever knows PostgreSQL's chapters on
+//! [isolation](https://www.postgresql.org/docs/current/transaction-iso.html) and
+//! [locks](https://www.postgresql.org/docs/current/explicit-locking.html) needs no further guide.
+
+mod error;
+mod schema;
+mod sql;
+mod statement;
+mod transaction;
+
+pub use error::{SqlError, SqlState};
+pub use schema::{Column, Kind, Row, Table, Value, row};
+pub use sql::{Dialect, Query};
+pub use statement::{
+    Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
+    Select, Statement, Update, What,
+};
+pub use transaction::{Body, Failure, Next, Transact, Way};
+
+use crate::Step;
+
+/// A database, as far as this crate's protocols need one.
+///
+/// A session (a connection) is a value its process holds. A statement is one step, and atomic, unless
+/// it has to wait for another transaction: then beginning to wait is a step, and what comes after the
+/// wait is another. Between the end of the one that was waited for and that step anybody else may act.
+pub trait Database {
+    /// A session: what a connection is to the server.
+    type Session;
+
+    /// Opens a session. Not a step of a protocol: its sessions are there before it begins.
+    fn connect(&mut self) -> Result<Self::Session, SqlError>;
+
+    /// Sends a statement, or, after it was [queued](Reply::Queued), asks for its answer: with the
+    /// same statement, until there is one.
+    fn execute(&mut self, session: &mut Self::Session, statement: &Statement) -> Reply;
+
+    /// Ends a session without a word, as the death of its process does: its transaction is rolled
+    /// back, a statement that waits is given up.
+    fn disconnect(&mut self, session: Self::Session);
+}
+
+/// What became of a statement so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is over.
+    Answer(Result<Answer, SqlError>),
+    /// It has begun to wait for another transaction: in this moment, or for another one than before.
+    /// A real database that waits by itself never says so.
+    Queued,
+    /// It still waits, as before: nothing has changed.
+    Waiting,
+}
+
+impl Reply {
+    /// The step that a process takes with this reply: it comes back with the same statement while
+    /// there is no answer, and goes on as `then` says once there is.
+    pub fn step<P, T>(
+        self,
+        same: P,
+        then: impl FnOnce(P, Result<Answer, SqlError>) -> Step<P, T>,
+    ) -> Step<P, T> {
+        match self {
+            Reply::Answer(answer) => then(same, answer),
+            Reply::Queued => Step::Next(same),
+            Reply::Waiting => Step::Blocked(same),
+        }
+    }
+}
+
+/// What a statement answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// The rows of a `SELECT` or a `RETURNING`.
+    Rows(Vec<Row>),
+    /// How many rows an `INSERT`, `UPDATE` or `DELETE` touched.
+    Count(u64),
+    /// `BEGIN`.
+    Begun,
+    /// `COMMIT`.
+    Committed,
+    /// `ROLLBACK`; or `COMMIT` of a transaction that had failed.
+    RolledBack,
+}
+
+impl Answer {
+    /// The rows; none where it is not about rows.
+    pub fn rows(&self) -> &[Row] {
+        match self {
+            Answer::Rows(rows) => rows,
+            _ => &[],
+        }
+    }
+
+    /// The first value of the first row.
+    pub fn value(&self) -> Option<&Value> {
+        self.rows().first()?.first()
+    }
+
+    /// How many rows were touched; 0 where it is not about that.
+    pub fn count(&self) -> u64 {
+        match self {
+            Answer::Count(count) => *count,
+            _ => 0,
+        }
+    }
+}
+
+impl std::fmt::Display for Answer {
+    /// `2 rows`, `(1, 'pending')`, `no row`, `ok`: what comes after a statement that is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Answer::Rows(rows) if rows.is_empty() => f.write_str("no row"),
+            Answer::Rows(rows) => {
+                for (index, row) in rows.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    match &row[..] {
+                        [value] => write!(f, "{comma}{value}")?,
+                        values => {
+                            let values: Vec<_> = values.iter().map(Value::to_string).collect();
+                            write!(f, "{comma}({})", values.join(", "))?;
+                        }
+                    }
+                }
+                Ok(())
+            }
+            Answer::Count(1) => f.write_str("1 row"),
+            Answer::Count(count) => write!(f, "{count} rows"),
+            Answer::Begun | Answer::Committed => f.write_str("ok"),
+            Answer::RolledBack => f.write_str("rolled back"),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! First floor, `db`: statements as SQL. Imports its neighbours in `db`.
+
+use std::fmt::{self, Write};
+
+use super::error::SqlState;
+use super::schema::Value;
+use super::statement::{
+    Comparison, Condition, Expression, Insert, OnConflict, Returning, Select, Statement, Update,
+    What,
+};
+
+/// Whose SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL's, and of those who speak its protocol.
+    Postgres,
+    /// SQLite's. A transaction begins with its write lock taken (`BEGIN IMMEDIATE`), so it is serial
+    /// whatever was asked for, and `FOR UPDATE`, which SQLite does not have, is not needed.
+    Sqlite,
+}
+
+/// A statement's text with numbered parameters (`$1`, or `?1` for SQLite), and their values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The text; equal for statements that differ in their values alone, so it can be prepared.
+    pub text: String,
+    /// The parameters' values.
+    pub parameters: Vec<Value>,
+}
+
+impl Statement {
+    /// What to send to a database.
+    ///
+    /// # Errors
+    ///
+    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for what the dialect does not have.
+    pub fn query(&self, dialect: Dialect) -> Result<Query, SqlState> {
+        let inserted = matches!(self, Statement::Insert(i) if i.returning == Returning::Inserted);
+        if inserted && dialect == Dialect::Sqlite {
+            return Err(SqlState::FEATURE_NOT_SUPPORTED);
+        }
+        let mut parameters = Vec::new();
+        let sign = if dialect == Dialect::Postgres { '$' } else { '?' };
+        let text = text(self, Some(dialect), &mut |text, value| {
+            parameters.push(value.clone());
+            let _ = write!(text, "{sign}{}", parameters.len());
+        });
+        Ok(Query { text, parameters })
+    }
+}
+
+impl fmt::Display for Statement {
+    /// As a person would type it for PostgreSQL, its values in place. Several rows come in the order
+    /// of their columns even where no `ORDER BY` is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = text(self, None, &mut |text, value| {
+            let _ = write!(text, "{value}");
+        });
+        f.pad(&text)
+    }
+}
+
+type Put<'a> = &'a mut dyn FnMut(&mut String, &Value);
+
+/// The statement for a dialect, or for a reader.
+fn text(statement: &Statement, dialect: Option<Dialect>, put: Put<'_>) -> String {
+    let mut text = String::with_capacity(96);
+    match statement {
+        Statement::Begin(_) if dialect == Some(Dialect::Sqlite) => text.push_str("BEGIN IMMEDIATE"),
+        Statement::Begin(isolation) => {
+            let _ = write!(text, "BEGIN ISOLATION LEVEL {}", isolation.sql());
+        }
+        Statement::Commit => text.push_str("COMMIT"),
+        Statement::Rollback => text.push_str("ROLLBACK"),
+        Statement::Select(select) => select_text(&mut text, select, dialect, put),
+        Statement::Insert(insert) => insert_text(&mut text, insert, put),
+        Statement::Update(update) => update_text(&mut text, update, put),
+        Statement::Delete(delete) => {
+            let _ = write!(text, "DELETE FROM {}", delete.table.name);
+            filter_text(&mut text, &delete.filter, put);
+        }
+    }
+    text
+}
+
+fn select_text(text: &mut String, select: &Select, dialect: Option<Dialect>, put: Put<'_>) {
+    let from = select.table.name;
+    let _ = match &select.what {
+        What::Columns(columns) => write!(text, "SELECT {} FROM {from}", columns.join(", ")),
+        What::Exists => write!(text, "SELECT EXISTS (SELECT 1 FROM {from}"),
+        // PostgreSQL's sum of BIGINT is a NUMERIC.
+        What::Sum(column) if dialect.is_some() => {
+            write!(text, "SELECT CAST(COALESCE(sum({column}), 0) AS BIGINT) FROM {from}")
+        }
+        What::Sum(column) => write!(text, "SELECT sum({column}) FROM {from}"),
+    };
+    filter_text(text, &select.filter, put);
+    match &select.what {
+        What::Exists => text.push(')'),
+        What::Columns(_) if dialect.is_some() => {
+            let order: Vec<_> = select.table.columns.iter().map(|column| column.name).collect();
+            let _ = write!(text, " ORDER BY {}", order.join(", "));
+        }
+        What::Columns(_) | What::Sum(_) => {}
+    }
+    if select.for_update && dialect != Some(Dialect::Sqlite) {
+        text.push_str(" FOR UPDATE");
+    }
+}
+
+fn insert_text(text: &mut String, insert: &Insert, put: Put<'_>) {
+    let _ = write!(text, "INSERT INTO {} VALUES (", insert.table.name);
+    for (index, value) in insert.row.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        put(text, value);
+    }
+    text.push(')');
+    let key = insert.table.unique.unwrap_or("");
+    let _ = match &insert.on_conflict {
+        OnConflict::Fail => Ok(()),
+        OnConflict::DoNothing => write!(text, " ON CONFLICT ({key}) DO NOTHING"),
+        OnConflict::DoUpdate(columns) => {
+            let set = columns.iter().map(|column| format!("{column} = EXCLUDED.{column}"));
+            let set: Vec<_> = set.collect();
+            write!(text, " ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
+        }
+    };
+    let _ = match &insert.returning {
+        Returning::Count => Ok(()),
+        Returning::Columns(columns) => write!(text, " RETURNING {}", columns.join(", ")),
+        Returning::Inserted => write!(text, " RETURNING (xmax = 0)"),
+    };
+}
+
+fn update_text(text: &mut String, update: &Update, put: Put<'_>) {
+    let _ = write!(text, "UPDATE {} SET ", update.table.name);
+    for (index, (column, expression)) in update.set.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        let _ = write!(text, "{column} = ");
+        match expression {
+            Expression::Value(value) => put(text, value),
+            Expression::Plus(amount) if *amount < 0 => {
+                let _ = write!(text, "{column} - ");
+                put(text, &Value::Int(amount.saturating_neg()));
+            }
+            Expression::Plus(amount) => {
+                let _ = write!(text, "{column} + ");
+                put(text, &Value::Int(*amount));
+            }
+        }
+    }
+    filter_text(text, &update.filter, put);
+}
+
+fn filter_text(text: &mut String, filter: &[Condition], put: Put<'_>) {
+    for (index, Condition { column, comparison, value }) in filter.iter().enumerate() {
+        let comparison = match comparison {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "<>",
+            Comparison::AtLeast => ">=",
+            Comparison::AtMost => "<=",
+        };
+        let and = if index == 0 { " WHERE" } else { " AND" };
+        let _ = write!(text, "{and} {column} {comparison} ");
+        put(text, value);
+    }
+}

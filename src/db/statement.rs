@@ -1,0 +1,275 @@
+//! First floor, `db`: the statements there are, as values. Imports its neighbours in `db`.
+
+use super::schema::{Row, Table, Value};
+
+/// How far a transaction is kept from seeing others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Isolation {
+    /// Each statement sees what was committed when it began, and rows that it had to wait for as they
+    /// are then.
+    ReadCommitted,
+    /// The transaction sees what was committed at its first statement; who updates a row that was
+    /// updated since fails. (PostgreSQL's is snapshot isolation.)
+    RepeatableRead,
+    /// As if transactions ran one after the other; who cannot be put into such an order fails.
+    Serializable,
+}
+
+impl Isolation {
+    /// All of them, the weakest first.
+    pub const ALL: [Isolation; 3] =
+        [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Serializable];
+
+    /// As SQL says it.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Isolation::ReadCommitted => "READ COMMITTED",
+            Isolation::RepeatableRead => "REPEATABLE READ",
+            Isolation::Serializable => "SERIALIZABLE",
+        }
+    }
+}
+
+/// One statement: what a process can do in one step. Outside of a transaction it is one by itself
+/// (autocommit).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Statement {
+    /// `BEGIN ISOLATION LEVEL …`.
+    Begin(Isolation),
+    /// `COMMIT`. Of a transaction that has failed it is a rollback, and
+    /// [answered](super::Answer::RolledBack) so.
+    Commit,
+    /// `ROLLBACK`.
+    Rollback,
+    /// `SELECT`.
+    Select(Select),
+    /// `INSERT`.
+    Insert(Insert),
+    /// `UPDATE`.
+    Update(Update),
+    /// `DELETE`.
+    Delete(Delete),
+}
+
+/// How a column is compared with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// `=`.
+    Equal,
+    /// `<>`.
+    NotEqual,
+    /// `>=`.
+    AtLeast,
+    /// `<=`.
+    AtMost,
+}
+
+/// One comparison in a `WHERE`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Condition {
+    /// The column's name.
+    pub column: &'static str,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what.
+    pub value: Value,
+}
+
+/// A `WHERE`: all of these conditions; none is no `WHERE`.
+pub type Filter = Vec<Condition>;
+
+/// What a `SELECT` asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// These columns of each row, ordered by the table's first column, then by the others.
+    Columns(Vec<&'static str>),
+    /// Whether there is such a row: one row of one boolean.
+    Exists,
+    /// The sum of a column, 0 where there is no row: one row of one number.
+    Sum(&'static str),
+}
+
+/// `SELECT … FROM … WHERE … [FOR UPDATE]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Select {
+    /// The table.
+    pub table: &'static Table,
+    /// What of it.
+    pub what: What,
+    /// Of which rows.
+    pub filter: Filter,
+    /// Locks the rows until the transaction ends. Only with [`What::Columns`].
+    pub for_update: bool,
+}
+
+/// What becomes of a row whose key is there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OnConflict {
+    /// [`UNIQUE_VIOLATION`](super::SqlState::UNIQUE_VIOLATION).
+    Fail,
+    /// `ON CONFLICT (the unique column) DO NOTHING`.
+    DoNothing,
+    /// `ON CONFLICT (the unique column) DO UPDATE SET column = EXCLUDED.column, …`.
+    DoUpdate(Vec<&'static str>),
+}
+
+/// What an `INSERT` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Returning {
+    /// How many rows it touched.
+    Count,
+    /// `RETURNING` these columns: a row where one was inserted or updated, none otherwise.
+    Columns(Vec<&'static str>),
+    /// `RETURNING (xmax = 0)`: one boolean, whether the row is new (and not an updated one). PostgreSQL's
+    /// own: elsewhere [`FEATURE_NOT_SUPPORTED`](super::SqlState::FEATURE_NOT_SUPPORTED).
+    Inserted,
+}
+
+/// `INSERT INTO … VALUES … [ON CONFLICT …] [RETURNING …]`, one row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Insert {
+    /// The table.
+    pub table: &'static Table,
+    /// A value for each of its columns.
+    pub row: Row,
+    /// What if there is one of that key.
+    pub on_conflict: OnConflict,
+    /// What to answer.
+    pub returning: Returning,
+}
+
+/// What a column is set to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Expression {
+    /// This value.
+    Value(Value),
+    /// What the column holds, plus this.
+    Plus(i64),
+}
+
+/// `UPDATE … SET … WHERE …`; answers how many rows it changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Update {
+    /// The table.
+    pub table: &'static Table,
+    /// Which columns become what. Not the unique one.
+    pub set: Vec<(&'static str, Expression)>,
+    /// In which rows.
+    pub filter: Filter,
+}
+
+/// `DELETE FROM … WHERE …`; answers how many rows it removed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Delete {
+    /// The table.
+    pub table: &'static Table,
+    /// Which rows.
+    pub filter: Filter,
+}
+
+macro_rules! filtered {
+    ($statement:ident) => {
+        impl $statement {
+            /// `WHERE column = value`, and whatever else is asked.
+            pub fn filter(self, column: &'static str, value: impl Into<Value>) -> Self {
+                self.condition(column, Comparison::Equal, value)
+            }
+
+            /// Another condition that a row has to meet.
+            pub fn condition(
+                mut self,
+                column: &'static str,
+                comparison: Comparison,
+                value: impl Into<Value>,
+            ) -> Self {
+                self.filter.push(Condition { column, comparison, value: value.into() });
+                self
+            }
+        }
+
+        impl From<$statement> for Statement {
+            fn from(statement: $statement) -> Self {
+                Statement::$statement(statement)
+            }
+        }
+    };
+}
+
+filtered!(Select);
+filtered!(Update);
+filtered!(Delete);
+
+impl Select {
+    fn new(table: &'static Table, what: What) -> Self {
+        Select { table, what, filter: Filter::new(), for_update: false }
+    }
+
+    /// `SELECT columns FROM table`.
+    pub fn columns(table: &'static Table, columns: &[&'static str]) -> Self {
+        Self::new(table, What::Columns(columns.to_vec()))
+    }
+
+    /// `SELECT EXISTS (SELECT 1 FROM table …)`.
+    pub fn exists(table: &'static Table) -> Self {
+        Self::new(table, What::Exists)
+    }
+
+    /// `SELECT sum(column) FROM table`.
+    pub fn sum(table: &'static Table, column: &'static str) -> Self {
+        Self::new(table, What::Sum(column))
+    }
+
+    /// `… FOR UPDATE`.
+    pub fn for_update(self) -> Self {
+        Select { for_update: true, ..self }
+    }
+}
+
+impl Insert {
+    /// `INSERT INTO table VALUES row`.
+    pub fn new(table: &'static Table, row: Row) -> Self {
+        Insert { table, row, on_conflict: OnConflict::Fail, returning: Returning::Count }
+    }
+
+    /// `… ON CONFLICT …`.
+    pub fn on_conflict(self, on_conflict: OnConflict) -> Self {
+        Insert { on_conflict, ..self }
+    }
+
+    /// `… RETURNING …`.
+    pub fn returning(self, returning: Returning) -> Self {
+        Insert { returning, ..self }
+    }
+}
+
+impl From<Insert> for Statement {
+    fn from(insert: Insert) -> Self {
+        Statement::Insert(insert)
+    }
+}
+
+impl Update {
+    /// `UPDATE table`, nothing set yet.
+    pub fn new(table: &'static Table) -> Self {
+        Update { table, set: Vec::new(), filter: Filter::new() }
+    }
+
+    /// `SET column = value`.
+    pub fn set(mut self, column: &'static str, value: impl Into<Value>) -> Self {
+        self.set.push((column, Expression::Value(value.into())));
+        self
+    }
+
+    /// `SET column = column + amount`.
+    pub fn add(mut self, column: &'static str, amount: i64) -> Self {
+        self.set.push((column, Expression::Plus(amount)));
+        self
+    }
+}
+
+impl Delete {
+    /// `DELETE FROM table`.
+    pub fn new(table: &'static Table) -> Self {
+        Delete { table, filter: Filter::new() }
+    }
+}

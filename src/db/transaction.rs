@@ -1,0 +1,249 @@
+//! First floor, `db`: a transaction as a machine, its retries included. Imports
+//! [`process`](crate::process) and its neighbours in `db`.
+//!
+//! What a handler asks and what it decides is its [`Body`]; how it is kept apart from others, and how
+//! often it is tried, is its [`Way`]. Each variant of a protocol and each one that ships is a body and
+//! a way, run by the one machine here: [`Transact`].
+
+use std::fmt;
+
+use super::{Answer, Database, Isolation, SqlError, SqlState, Statement};
+use crate::{Process, Step};
+
+/// What a handler asks of a database, and what it makes of the answers. A value: where in its program
+/// it stands, and what it has to remember.
+pub trait Body: Clone {
+    /// What it comes to in the end.
+    type Output;
+
+    /// What it asks next. Not `BEGIN`, `COMMIT` or `ROLLBACK`: those are the machine's.
+    fn statement(&self) -> Statement;
+
+    /// Where it goes with the answer.
+    fn answered(self, answer: Answer) -> Next<Self, Self::Output>;
+
+    /// What it makes of an error, if it has something to say to it that is not itself an error. Of one
+    /// that is [worth a retry](SqlState::is_worth_a_retry) it is asked once there are none left. The
+    /// transaction is rolled back then.
+    fn failed(self, error: &SqlError) -> Option<Self::Output> {
+        let _ = error;
+        None
+    }
+}
+
+/// Where a [`Body`] goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Next<B, T> {
+    /// On, with another statement.
+    Ask(B),
+    /// To the end, with this output; what was done is kept.
+    Commit(T),
+    /// To the end, with this output; what was done in the transaction is undone. (What was done
+    /// outside of one stays.)
+    Rollback(T),
+}
+
+/// How a body is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Way {
+    /// In a transaction of this level, or each statement by itself.
+    pub isolation: Option<Isolation>,
+    /// How many times it is begun anew after an error that is worth it.
+    pub retries: u32,
+}
+
+impl Way {
+    /// Each statement by itself, tried once.
+    pub const AUTOCOMMIT: Way = Way { isolation: None, retries: 0 };
+
+    /// In a transaction of this level, tried once.
+    pub const fn within(isolation: Isolation) -> Self {
+        Way { isolation: Some(isolation), retries: 0 }
+    }
+
+    /// The same, begun anew so many times after an error that is worth it.
+    pub const fn retrying(self, retries: u32) -> Self {
+        Way { retries, ..self }
+    }
+}
+
+/// Why a transaction came to nothing.
+#[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{error}{}", if *.may_have_happened { "; whether it took effect is not known" } else { "" })]
+pub struct Failure {
+    /// The last error.
+    #[source]
+    pub error: SqlError,
+    /// The connection broke while the database was to make it permanent: it may have done so.
+    pub may_have_happened: bool,
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unknown = if self.may_have_happened { ", perhaps done" } else { "" };
+        write!(f, "{:?}{unknown}", self.error)
+    }
+}
+
+/// Runs a [`Body`] in a [`Way`]: one statement a step.
+///
+/// An error that is [worth a retry](SqlState::is_worth_a_retry) rolls the transaction back and begins
+/// it anew, while there are retries left. This is the one place where that is done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Transact<S, B: Body> {
+    session: S,
+    /// As it was given, for beginning anew.
+    body: B,
+    way: Way,
+    at: At<B, B::Output>,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum At<B, T> {
+    Begin,
+    Ask(B),
+    Commit(T),
+    Rollback(Then<T>),
+}
+
+/// What comes after a rollback.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Then<T> {
+    End(T),
+    Fail(SqlError),
+    Anew,
+}
+
+impl<S, B: Body> Transact<S, B> {
+    /// Runs `body` in this session, which has no transaction under way.
+    pub fn new(session: S, body: B, way: Way) -> Self {
+        let at = match way.isolation {
+            Some(_) => At::Begin,
+            None => At::Ask(body.clone()),
+        };
+        Transact { session, body, way, at }
+    }
+
+    /// The session it runs in.
+    pub fn session(&self) -> &S {
+        &self.session
+    }
+
+    /// The session, from a process that dies here: see [`Database::disconnect`].
+    pub fn into_session(self) -> S {
+        self.session
+    }
+
+    fn statement(&self) -> Statement {
+        match &self.at {
+            At::Begin => Statement::Begin(self.way.isolation.unwrap_or(Isolation::Serializable)),
+            At::Ask(body) => body.statement(),
+            At::Commit(_) => Statement::Commit,
+            At::Rollback(_) => Statement::Rollback,
+        }
+    }
+
+    fn go(self, at: At<B, B::Output>) -> Step<Self, Result<B::Output, Failure>> {
+        Step::Next(Transact { at, ..self })
+    }
+
+    fn answered(self, answer: Answer) -> Step<Self, Result<B::Output, Failure>> {
+        let transaction = self.way.isolation.is_some();
+        let Transact { session, body, way, at } = self;
+        let again = Transact { session, body, way, at: At::Begin };
+        match at {
+            At::Begin => {
+                let body = again.body.clone();
+                again.go(At::Ask(body))
+            }
+            At::Ask(body) => match body.answered(answer) {
+                Next::Ask(body) => again.go(At::Ask(body)),
+                Next::Commit(output) if transaction => again.go(At::Commit(output)),
+                Next::Rollback(output) if transaction => again.go(At::Rollback(Then::End(output))),
+                Next::Commit(output) | Next::Rollback(output) => Step::Done(Ok(output)),
+            },
+            At::Commit(output) => Step::Done(match answer {
+                Answer::RolledBack => Err(SqlState::IN_FAILED_TRANSACTION.into()),
+                _ => Ok(output),
+            }),
+            At::Rollback(Then::End(output)) => Step::Done(Ok(output)),
+            At::Rollback(Then::Fail(error)) => Step::Done(Err(error.into())),
+            At::Rollback(Then::Anew) => again.anew(),
+        }
+    }
+
+    fn anew(self) -> Step<Self, Result<B::Output, Failure>> {
+        let way = Way { retries: self.way.retries.saturating_sub(1), ..self.way };
+        Step::Next(Transact::new(self.session, self.body, way))
+    }
+
+    fn failed(self, error: SqlError) -> Step<Self, Result<B::Output, Failure>> {
+        let Transact { session, body, way, at } = self;
+        let again = Transact { session, body, way, at: At::Begin };
+        let transaction = way.isolation.is_some();
+        let broken = error.state.is_connection();
+        let begun = match at {
+            At::Begin => {
+                if error.state.is_worth_a_retry() && way.retries > 0 {
+                    return again.anew();
+                }
+                return Step::Done(Err(error.into()));
+            }
+            // A statement by itself, or a commit, may have taken effect before the connection broke.
+            At::Commit(_) if broken => {
+                return Step::Done(Err(Failure { error, may_have_happened: true }));
+            }
+            At::Ask(_) if broken => {
+                return Step::Done(Err(Failure { error, may_have_happened: !transaction }));
+            }
+            // A commit that failed has ended its transaction.
+            At::Commit(_) => None,
+            // Whatever comes of a rollback, nothing was done.
+            At::Rollback(then) => {
+                return match then {
+                    Then::End(output) => Step::Done(Ok(output)),
+                    Then::Fail(error) => Step::Done(Err(error.into())),
+                    Then::Anew if broken => Step::Done(Err(error.into())),
+                    Then::Anew => again.anew(),
+                };
+            }
+            At::Ask(body) => Some(body),
+        };
+        let open = transaction && begun.is_some();
+        if error.state.is_worth_a_retry() && way.retries > 0 {
+            return if open { again.go(At::Rollback(Then::Anew)) } else { again.anew() };
+        }
+        match begun.and_then(|body| body.failed(&error)) {
+            Some(output) if open => again.go(At::Rollback(Then::End(output))),
+            Some(output) => Step::Done(Ok(output)),
+            None if open => again.go(At::Rollback(Then::Fail(error))),
+            None => Step::Done(Err(error.into())),
+        }
+    }
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        Failure { error, may_have_happened: false }
+    }
+}
+
+impl From<SqlState> for Failure {
+    fn from(state: SqlState) -> Self {
+        SqlError::from(state).into()
+    }
+}
+
+impl<D: Database, B: Body> Process<D> for Transact<D::Session, B> {
+    type Output = Result<B::Output, Failure>;
+
+    fn step(mut self, db: &mut D) -> Step<Self, Self::Output> {
+        let statement = self.statement();
+        let reply = db.execute(&mut self.session, &statement);
+        reply.step(self, |transact, answer| match answer {
+            Ok(answer) => transact.answered(answer),
+            Err(error) => transact.failed(error),
+        })
+    }
+}
