@@ -1,0 +1,223 @@
+//! Drives a program's sessions in one world, or in two that have to answer alike.
+
+use std::collections::VecDeque;
+
+use toctou::db::{
+    Answer, Database, Isolation, Reply, Row, SimDb, SimSession, Statement, Table,
+};
+
+use super::generate::Program;
+use super::oracle::Transaction;
+use super::tally::Tally;
+
+/// A database with some sessions, seen from outside.
+pub(crate) trait World {
+    /// Sends a statement in this session, or asks again after the one that waits.
+    fn execute(&mut self, who: usize, statement: &Statement) -> Reply;
+
+    /// For whom this session's statement waits, sorted; nobody if it does not wait, or no longer.
+    fn waits_for(&mut self, who: usize) -> Vec<usize>;
+
+    /// Ends this session, whatever it is doing, and opens another one in its place.
+    fn hang_up(&mut self, who: usize);
+
+    /// The committed rows, sorted.
+    fn rows(&mut self, table: &'static Table) -> Vec<Row>;
+}
+
+/// A simulated database with sessions.
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) db: SimDb,
+    pub(crate) sessions: Vec<SimSession>,
+}
+
+impl Run {
+    pub(crate) fn new(program: &Program) -> Self {
+        let with = |db: SimDb, (table, rows): &(_, Vec<Row>)| db.with_table(table, rows.clone());
+        let db = program.rows.iter().fold(SimDb::new(), with);
+        Run { db, sessions: vec![SimSession::new(); program.sessions.len()] }
+    }
+}
+
+impl World for Run {
+    fn execute(&mut self, who: usize, statement: &Statement) -> Reply {
+        let before = self.db.is_waiting(&self.sessions[who]).then(|| self.db.clone());
+        let reply = self.db.execute(&mut self.sessions[who], statement);
+        assert_eq!(reply == Reply::Waiting, before.is_some(), "{statement}");
+        assert!(before.is_none_or(|before| before == self.db), "who waits changes nothing");
+        reply
+    }
+
+    fn waits_for(&mut self, who: usize) -> Vec<usize> {
+        let session = &self.sessions[who];
+        let others = self.sessions.iter().enumerate();
+        let others = others.filter(|(_, other)| self.db.waits_for(session, other));
+        others.map(|(other, _)| other).collect()
+    }
+
+    fn hang_up(&mut self, who: usize) {
+        self.db.disconnect(std::mem::take(&mut self.sessions[who]));
+    }
+
+    fn rows(&mut self, table: &'static Table) -> Vec<Row> {
+        self.db.rows(table)
+    }
+}
+
+/// How far a program has come.
+pub(crate) struct Play<'p> {
+    program: &'p Program,
+    turn: usize,
+    places: Vec<Place<'p>>,
+    /// The sessions still to be asked once the schedule is over.
+    last: VecDeque<usize>,
+    /// How many of them in a row could not go on.
+    stuck: usize,
+    /// The transactions that committed, in the order of their commits.
+    pub(crate) committed: Vec<Transaction>,
+    /// What was asked and answered.
+    pub(crate) story: Vec<String>,
+}
+
+/// Where a session stands.
+struct Place<'p> {
+    next: std::slice::Iter<'p, Statement>,
+    waiting: Option<Statement>,
+    /// Of its transaction, while one is open.
+    level: Option<Isolation>,
+    /// What its transaction has done.
+    done: Transaction,
+}
+
+impl<'p> Play<'p> {
+    pub(crate) fn new(program: &'p Program) -> Self {
+        let places = program.sessions.iter().map(|statements| Place {
+            next: statements.iter(),
+            waiting: None,
+            level: None,
+            done: Transaction::new(),
+        });
+        Play {
+                program,
+            turn: 0,
+            places: places.collect(),
+            last: (0..program.sessions.len()).collect(),
+            stuck: 0,
+            committed: Vec::new(),
+            story: Vec::new(),
+        }
+    }
+
+    /// Who acts next, and with which statement. After the schedule nobody begins anything: who waits
+    /// is asked again, who has a transaction open rolls it back.
+    pub(crate) fn next(&mut self) -> Result<Option<(usize, Statement)>, String> {
+        while let Some(who) = self.program.schedule.get(self.turn).copied() {
+            self.turn += 1;
+            let place = &mut self.places[who];
+            let statement = place.waiting.clone().or_else(|| place.next.next().cloned());
+            if let Some(statement) = statement {
+                return Ok(Some((who, statement)));
+            }
+        }
+        while let Some(who) = self.last.front().copied() {
+            let place = &self.places[who];
+            if let Some(waiting) = &place.waiting {
+                if self.stuck == self.last.len() {
+                    return Err(format!("nobody goes on any more: {:?}", self.last));
+                }
+                self.last.rotate_left(1);
+                return Ok(Some((who, waiting.clone())));
+            }
+            if place.level.is_some() {
+                return Ok(Some((who, Statement::Rollback)));
+            }
+            self.last.pop_front();
+        }
+        Ok(None)
+    }
+
+    /// Takes note of what a statement was answered.
+    pub(crate) fn replied(&mut self, who: usize, statement: &Statement, reply: &Reply) {
+        self.story.push(format!("{who}: {statement} -- {}", told(reply)));
+        let place = &mut self.places[who];
+        self.stuck = if *reply == Reply::Waiting { self.stuck + 1 } else { 0 };
+        place.waiting = None;
+        match reply {
+            Reply::Queued | Reply::Waiting => place.waiting = Some(statement.clone()),
+            Reply::Answer(Ok(Answer::Begun)) => {
+                if let Statement::Begin(level) = statement {
+                    place.level = Some(*level);
+                }
+            }
+            Reply::Answer(Ok(Answer::Committed)) => {
+                self.committed.push(std::mem::take(&mut place.done));
+                place.level = None;
+            }
+            Reply::Answer(Ok(Answer::RolledBack)) => {
+                place.done.clear();
+                place.level = None;
+            }
+            Reply::Answer(Ok(answer)) if place.level.is_some() => {
+                place.done.push((statement.clone(), answer.clone()));
+            }
+            Reply::Answer(Ok(_)) => {}
+            // Failed, it is over all the same.
+            Reply::Answer(Err(_)) if *statement == Statement::Commit => {
+                place.done.clear();
+                place.level = None;
+            }
+            Reply::Answer(Err(_)) => {}
+        }
+    }
+
+    /// Takes note that a session's transaction was rolled back after this statement: what was still to
+    /// come in it is left out.
+    pub(crate) fn gave_up(&mut self, who: usize, last: &Statement, why: &str) {
+        self.story.push(format!("{who}: {last} -- {why}; given up"));
+        let place = &mut self.places[who];
+        place.waiting = None;
+        place.level = None;
+        place.done.clear();
+        let is_end =
+            |statement: &Statement| matches!(statement, Statement::Commit | Statement::Rollback);
+        if !is_end(last) {
+            place.next.find(|statement| is_end(statement));
+        }
+    }
+
+    /// Whether a session's transaction is serializable.
+    pub(crate) fn is_serializable(&self, who: usize) -> bool {
+        self.places[who].level == Some(Isolation::Serializable)
+    }
+
+    /// Whether a session has a statement that waits, as far as it knows.
+    pub(crate) fn is_waiting(&self, who: usize) -> bool {
+        self.places[who].waiting.is_some()
+    }
+}
+
+/// A reply in a word.
+pub(crate) fn told(reply: &Reply) -> String {
+    match reply {
+        Reply::Answer(Ok(answer)) => answer.to_string(),
+        Reply::Answer(Err(error)) => format!("{error:?}"),
+        Reply::Queued => "queued".to_owned(),
+        Reply::Waiting => "waiting".to_owned(),
+    }
+}
+
+/// Plays a program in one world, and answers with the transactions that committed.
+pub(crate) fn play(
+    world: &mut impl World,
+    program: &Program,
+    tally: &Tally,
+) -> Result<Vec<Transaction>, String> {
+    let mut play = Play::new(program);
+    while let Some((who, statement)) = play.next()? {
+        let reply = world.execute(who, &statement);
+        tally.count(&statement, &reply);
+        play.replied(who, &statement, &reply);
+    }
+    Ok(play.committed)
+}

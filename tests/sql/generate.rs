@@ -1,0 +1,325 @@
+//! Which programs of several sessions are tried: few keys and few values, so that sessions meet.
+//!
+//! A statement is read from a few small numbers, and proptest draws and shrinks only these. The
+//! smaller a number, the more to the front of a choice, so the front is where failures shrink to.
+
+use std::fmt;
+
+use proptest::array::{uniform6, uniform14};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use toctou::db::{
+    Column, Comparison, Delete, Insert, Isolation, OnConflict, Returning, Row, Select, Statement,
+    Table, Update, Value, row,
+};
+
+/// A unique column, and it is the first one.
+pub(crate) static ACCOUNT: Table = Table {
+    name: "account",
+    columns: &[Column::int("id"), Column::int("balance")],
+    unique: Some("id"),
+};
+/// A unique column that is a text and not the first one, so that rows come in another order than keys.
+pub(crate) static TOKEN: Table = Table {
+    name: "token",
+    columns: &[Column::int("uses"), Column::text("code"), Column::int("owner")],
+    unique: Some("code"),
+};
+/// No unique column. (Each row that a program inserts has an `id` of its own all the same, so that an
+/// `UPDATE` by it has one row to meet.)
+pub(crate) static ENTRY: Table = Table {
+    name: "entry",
+    columns: &[Column::int("id"), Column::int("amount"), Column::text("kind")],
+    unique: None,
+};
+/// All of them.
+pub(crate) static TABLES: [&Table; 3] = [&ACCOUNT, &TOKEN, &ENTRY];
+
+/// At which levels the transactions of a program run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Levels {
+    /// READ COMMITTED, REPEATABLE READ, and statements by themselves: where the simulation is exact.
+    Exact,
+    /// SERIALIZABLE, and nothing outside of a transaction.
+    Serializable,
+    /// As `Serializable`, with REPEATABLE READ put in its place.
+    Snapshot,
+    /// Any of the three, and statements by themselves.
+    Mixed,
+}
+
+/// What several sessions ask, and who acts when.
+#[derive(Clone)]
+pub(crate) struct Program {
+    /// What is in each table at first.
+    pub(crate) rows: Vec<(&'static Table, Vec<Row>)>,
+    /// The statements of each session.
+    pub(crate) sessions: Vec<Vec<Statement>>,
+    /// Who acts next: with its next statement, or by asking again after the one that waits.
+    pub(crate) schedule: Vec<usize>,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (table, rows) in self.rows.iter().filter(|(_, rows)| !rows.is_empty()) {
+            writeln!(f, "  {}: {rows:?}", table.name)?;
+        }
+        for (who, statements) in self.sessions.iter().enumerate() {
+            writeln!(f, "  session {who}:")?;
+            for statement in statements {
+                writeln!(f, "    {statement};")?;
+            }
+        }
+        writeln!(f, "  schedule: {:?}", self.schedule)
+    }
+}
+
+/// What a statement is read from.
+type Numbers = [u16; 14];
+
+/// Programs of two and of three sessions.
+pub(crate) fn program(levels: Levels) -> impl Strategy<Value = Program> {
+    let session = || vec(uniform14(any::<u16>()), 1..=8);
+    let schedule = vec(any::<u16>(), 2..=30);
+    (uniform6(any::<u16>()), session(), session(), session(), schedule).prop_map(
+        move |(first, one, two, three, schedule)| {
+            let mut choices = Choices(first.iter());
+            let count = if choices.chance(60) { 3 } else { 2 };
+            let sessions = [one, two, three].into_iter().take(count).enumerate();
+            Program {
+                rows: rows(&mut choices),
+                sessions: sessions.map(|(who, numbers)| session_of(levels, who, &numbers)).collect(),
+                schedule: schedule.iter().map(|who| (usize::from(*who) * count) >> 16).collect(),
+            }
+        },
+    )
+}
+
+fn rows(choices: &mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)> {
+    let accounts = choices.below(3) as i64;
+    let accounts = (1..=accounts).map(|id| row([id.into(), (id % 2 + 1).into()]));
+    let tokens = choices.below(3);
+    let tokens = CODES[..tokens].iter().zip([2, 1]);
+    let tokens = tokens.map(|(code, uses)| row([uses.into(), (*code).into(), 1.into()]));
+    let entries = choices.below(3) as i64;
+    let entries = (1..=entries).map(|id| row([id.into(), 1.into(), "x".into()]));
+    vec![(&ACCOUNT, accounts.collect()), (&TOKEN, tokens.collect()), (&ENTRY, entries.collect())]
+}
+
+/// The statements of a session.
+fn session_of(levels: Levels, who: usize, numbers: &[Numbers]) -> Vec<Statement> {
+    let mut statements = Vec::with_capacity(numbers.len() + 4);
+    let mut is_open = false;
+    let mut entries = 10 * (who as i64 + 1)..;
+    for numbers in numbers {
+        let mut choices = Choices(numbers.iter());
+        if is_open && choices.chance(20) {
+            let ends = [(7, Statement::Commit), (2, Statement::Rollback)];
+            statements.push(choices.weighed(&ends));
+            is_open = false;
+            continue;
+        }
+        if !is_open && (levels.is_pure() || choices.chance(70)) {
+            statements.push(Statement::Begin(choices.level(levels)));
+            is_open = true;
+        } else if choices.chance(1) {
+            statements.push(choices.misplaced(is_open));
+        }
+        statements.push(choices.statement(&mut entries));
+    }
+    if is_open {
+        statements.push(Statement::Commit);
+    }
+    statements
+}
+
+impl Levels {
+    /// Whether all is done in transactions of one level.
+    fn is_pure(self) -> bool {
+        matches!(self, Levels::Serializable | Levels::Snapshot)
+    }
+}
+
+/// What can be a key of `token`.
+const CODES: [&str; 3] = ["a", "b", "c"];
+const COMPARISONS: [Comparison; 4] =
+    [Comparison::Equal, Comparison::NotEqual, Comparison::AtLeast, Comparison::AtMost];
+
+/// Numbers, read one after the other; 0 where there are no more.
+struct Choices<'n>(std::slice::Iter<'n, u16>);
+
+impl Choices<'_> {
+    fn below(&mut self, bound: usize) -> usize {
+        let number = self.0.next().copied().unwrap_or(0);
+        (usize::from(number) * bound) >> 16
+    }
+
+    /// False if the number is 0.
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) >= 100 - percent
+    }
+
+    fn of<T: Clone>(&mut self, values: &[T]) -> T {
+        values[self.below(values.len())].clone()
+    }
+
+    fn weighed<T: Clone>(&mut self, values: &[(usize, T)]) -> T {
+        let mut rest = self.below(values.iter().map(|(weight, _)| weight).sum());
+        for (weight, value) in values {
+            if rest < *weight {
+                return value.clone();
+            }
+            rest -= weight;
+        }
+        values[0].1.clone()
+    }
+
+    fn level(&mut self, levels: Levels) -> Isolation {
+        match levels {
+            Levels::Exact => self.of(&[Isolation::ReadCommitted, Isolation::RepeatableRead]),
+            Levels::Serializable => Isolation::Serializable,
+            Levels::Snapshot => Isolation::RepeatableRead,
+            Levels::Mixed => self.of(&Isolation::ALL),
+        }
+    }
+
+    /// A `BEGIN` inside of a transaction, or an end outside of one.
+    fn misplaced(&mut self, is_open: bool) -> Statement {
+        if is_open {
+            Statement::Begin(Isolation::ReadCommitted)
+        } else {
+            self.of(&[Statement::Commit, Statement::Rollback])
+        }
+    }
+
+    fn table(&mut self) -> &'static Table {
+        self.weighed(&[(6, &ACCOUNT), (3, &TOKEN), (3, &ENTRY)])
+    }
+
+    /// A value of a column, mostly one that some row has.
+    fn value(&mut self, table: &Table, column: &str) -> Value {
+        match column {
+            "code" => self.of(&CODES).into(),
+            "kind" => self.of(&["x", "y"]).into(),
+            "id" if table.unique.is_none() => self.of(&[1_i64, 2, 10, 20, 11, 21, 30]).into(),
+            _ => self.weighed(&[(4, 1_i64), (4, 2), (1, 0), (1, 3)]).into(),
+        }
+    }
+
+    /// The column by which one row is found.
+    fn key(&mut self, table: &'static Table) -> (&'static str, Value) {
+        let key = table.unique.unwrap_or("id");
+        (key, self.value(table, key))
+    }
+
+    fn condition(&mut self, table: &'static Table) -> (&'static str, Comparison, Value) {
+        let column = self.of(table.columns).name;
+        let comparison = self.of(&COMPARISONS);
+        (column, comparison, self.value(table, column))
+    }
+
+    fn statement(&mut self, entries: &mut impl Iterator<Item = i64>) -> Statement {
+        let table = self.table();
+        match self.below(24) {
+            0..=7 => self.select(table),
+            8..=13 => self.insert(table, entries),
+            14..=21 => self.update(table),
+            _ => self.delete(table),
+        }
+    }
+
+    fn select(&mut self, table: &'static Table) -> Statement {
+        let kind = self.below(8);
+        let mut select = match kind {
+            0 => Select::exists(table),
+            1 => Select::sum(table, if table == &TOKEN { "uses" } else { table.columns[1].name }),
+            2 => Select::columns(table, &[table.columns[1].name]),
+            _ => {
+                let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+                Select::columns(table, &columns)
+            }
+        };
+        if kind >= 5 {
+            select = select.for_update();
+        }
+        if self.chance(50) {
+            let (key, value) = self.key(table);
+            select = select.filter(key, value);
+        }
+        if self.chance(40) {
+            let (column, comparison, value) = self.condition(table);
+            select = select.condition(column, comparison, value);
+        }
+        select.into()
+    }
+
+    fn insert(
+        &mut self,
+        table: &'static Table,
+        entries: &mut impl Iterator<Item = i64>,
+    ) -> Statement {
+        let on_conflict = if table.unique.is_none() {
+            OnConflict::Fail
+        } else {
+            match self.below(6) {
+                0 | 1 => OnConflict::Fail,
+                2 | 3 => OnConflict::DoNothing,
+                _ if table == &ACCOUNT => OnConflict::DoUpdate(vec!["balance"]),
+                4 => OnConflict::DoUpdate(vec!["uses", "owner"]),
+                _ => OnConflict::DoUpdate(vec!["owner"]),
+            }
+        };
+        let returning = match self.below(4) {
+            0 | 1 => Returning::Count,
+            2 => Returning::Columns(vec![table.columns[1].name, table.columns[0].name]),
+            _ => Returning::Inserted,
+        };
+        let values: Row = table
+            .columns
+            .iter()
+            .map(|column| match (table.unique, column.name) {
+                (None, "id") => entries.next().unwrap_or(0).into(),
+                _ => self.value(table, column.name),
+            })
+            .collect();
+        Insert::new(table, values).on_conflict(on_conflict).returning(returning).into()
+    }
+
+    fn update(&mut self, table: &'static Table) -> Statement {
+        let (key, value) = self.key(table);
+        let mut update = Update::new(table).filter(key, value);
+        let number = if table == &TOKEN { "uses" } else { table.columns[1].name };
+        update = match self.below(16) {
+            0..=4 => update.add(number, 1),
+            5..=7 => update.add(number, -1),
+            8 => update.add(number, 0),
+            9..=12 => {
+                let value = self.value(table, number);
+                update.set(number, value)
+            }
+            15 => update.add(number, i64::MAX),
+            _ => match table.columns.iter().find(|other| ![key, number].contains(&other.name)) {
+                Some(column) => {
+                    let value = self.value(table, column.name);
+                    update.add(number, 1).set(column.name, value)
+                }
+                None => update.add(number, 2),
+            },
+        };
+        if self.chance(50) {
+            let (column, comparison, value) = self.condition(table);
+            update = update.condition(column, comparison, value);
+        }
+        update.into()
+    }
+
+    fn delete(&mut self, table: &'static Table) -> Statement {
+        let (key, value) = self.key(table);
+        let mut delete = Delete::new(table).filter(key, value);
+        if self.chance(30) {
+            let (column, comparison, value) = self.condition(table);
+            delete = delete.condition(column, comparison, value);
+        }
+        delete.into()
+    }
+}

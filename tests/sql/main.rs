@@ -1,0 +1,188 @@
+//! The simulated database answers as PostgreSQL does: random programs of two and three sessions are
+//! played in both, step by step, by one schedule. Each answer, each error, who waits for whom, and
+//! the rows that are left have to be the same. PostgreSQL is the judge.
+//!
+//! A serializable transaction may fail on the server where the simulation admits it. So there what is
+//! asked is that nothing commits on the server which the simulation refuses, and that all that commits
+//! in either is serializable: some serial order gives the same answers and leaves the same rows.
+//!
+//! The server is a throw-away one. Where there is no PostgreSQL, what it would have judged is left out,
+//! and that is said. `TOCTOU_SQL_CASES` sets how many programs are tried.
+#![cfg(feature = "postgres")]
+
+mod anomalies;
+mod compare;
+mod drive;
+mod generate;
+mod oracle;
+mod server;
+mod story;
+mod surprises;
+mod tally;
+mod wrong;
+
+use std::cell::RefCell;
+use std::env;
+use std::thread;
+use std::time::Instant;
+
+use compare::compare;
+use drive::{Run, World, play};
+use generate::{Levels, Program, TABLES, program};
+use oracle::{Tables, Transaction, alone, serial_order};
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use server::{Lane, cluster};
+use tally::Tally;
+use toctou::db::{Reply, Statement};
+
+/// How many programs are tried on the server, unless the environment says otherwise.
+const CASES: usize = 2_000;
+/// How many serializable programs are tried in the simulation alone.
+const CASES_ALONE: usize = 20_000;
+
+fn cases() -> usize {
+    env::var("TOCTOU_SQL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+}
+
+/// Tries `cases` random programs; answers with one, shrunk in at most so many steps, that fails.
+fn search<T>(
+    cases: usize,
+    shrinking: u32,
+    levels: Levels,
+    check: impl Fn(&Program) -> Result<T, String>,
+) -> Result<(), TestError<Program>> {
+    let config = Config {
+        cases: u32::try_from(cases).unwrap_or(u32::MAX),
+        failure_persistence: None,
+        max_shrink_iters: shrinking,
+        ..Config::default()
+    };
+    TestRunner::new(config).run(&program(levels), |program| match check(&program) {
+        Ok(_) => Ok(()),
+        Err(difference) => Err(TestCaseError::fail(difference)),
+    })
+}
+
+fn assert_none(found: Result<(), TestError<Program>>) {
+    match found {
+        Ok(()) => {}
+        Err(TestError::Fail(difference, program)) => panic!("{difference}\n\n{program:?}"),
+        Err(aborted) => panic!("{aborted}"),
+    }
+}
+
+/// Whether what committed is serializable, given what the tables hold now.
+fn assert_serializable(
+    program: &Program,
+    committed: &[Transaction],
+    world: &mut impl World,
+) -> Result<(), String> {
+    let after: Tables = TABLES.iter().map(|table| (*table, world.rows(table))).collect();
+    match serial_order(&program.rows, committed, &after) {
+        Some(_) => Ok(()),
+        None => Err(format!("no serial order of {committed:#?} leads to {after:?}")),
+    }
+}
+
+/// Plays random programs on the server and in the simulation, in two threads.
+fn assert_agreement(cases: usize, levels: Levels) -> Option<Tally> {
+    let cluster = cluster()?;
+    let tally = Tally::default();
+    let begun = Instant::now();
+    let half = |cases| {
+        let lane = RefCell::new(Lane::new(cluster).expect("sessions on the server"));
+        let found = search(cases, 5_000, levels, |program| {
+            let lane = &mut *lane.borrow_mut();
+            lane.reset(program)?;
+            let committed = compare(&mut Run::new(program), lane, program, &tally)?;
+            lane.done();
+            if levels == Levels::Serializable {
+                assert_serializable(program, &committed, lane)?;
+            }
+            Ok(())
+        });
+        assert_none(found);
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| half(cases / 2));
+        half(cases - cases / 2);
+        other.join().expect("both halves agree");
+    });
+    println!("{cases} programs, {levels:?}, in {:.1} s", begun.elapsed().as_secs_f64());
+    tally.print();
+    Some(tally)
+}
+
+#[test]
+fn the_simulation_behaves_as_postgresql_at_read_committed_and_repeatable_read() {
+    let Some(tally) = assert_agreement(cases(), Levels::Exact) else { return };
+    tally.assert_varied(cases());
+}
+
+#[test]
+fn what_postgresql_commits_at_serializable_is_serializable_and_the_simulation_allows_it() {
+    let cases = cases() / 2;
+    let Some(tally) = assert_agreement(cases, Levels::Serializable) else { return };
+    for what in ["failed in both", "failed on the server only"] {
+        let seen = tally.of("serializable", what);
+        assert!(seen * 100 >= cases, "{what} only {seen} times in {cases} programs");
+    }
+}
+
+#[test]
+fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
+    assert_agreement(cases() / 2, Levels::Mixed);
+}
+
+/// Plays random programs in the simulation alone, and asks of each whether it is serializable.
+fn judged(levels: Levels, tally: &Tally) -> Result<(), TestError<Program>> {
+    search(CASES_ALONE, 5_000, levels, |program| {
+        let mut run = Run::new(program);
+        let committed = play(&mut run, program, tally)?;
+        tally.note("transactions", &format!("{} committed", committed.len()));
+        assert_serializable(program, &committed, &mut run)
+    })
+}
+
+#[test]
+fn what_the_simulation_commits_at_serializable_is_serializable() {
+    let tally = Tally::default();
+    assert_none(judged(Levels::Serializable, &tally));
+    tally.print();
+    for statement in ["select", "update", "insert", "commit"] {
+        assert!(tally.of(statement, "40001") >= CASES_ALONE / 1_000, "{statement} never fails");
+    }
+}
+
+#[test]
+fn snapshots_alone_are_not_serializable_and_that_is_found_out() {
+    match judged(Levels::Snapshot, &Tally::default()) {
+        Err(TestError::Fail(difference, program)) => println!("{difference}\n{program:?}"),
+        other => panic!("no write skew was found: {other:?}"),
+    }
+}
+
+#[test]
+fn who_is_alone_is_answered_as_the_oracle_says() {
+    let found = search(CASES, 5_000, Levels::Exact, |program| {
+        let mut run = Run::new(program);
+        let mut tables = program.rows.clone();
+        for statement in program.sessions.iter().flatten() {
+            use Statement::{Begin, Commit, Rollback};
+            if matches!(statement, Begin(_) | Commit | Rollback) {
+                continue;
+            }
+            let before = tables.clone();
+            let expected = alone(&mut tables, statement);
+            if expected.is_none() {
+                tables = before;
+            }
+            match run.execute(0, statement) {
+                Reply::Answer(answer) if answer.as_ref().ok() == expected.as_ref() => {}
+                reply => return Err(format!("{statement}: {reply:?}, the oracle: {expected:?}")),
+            }
+        }
+        Ok(())
+    });
+    assert_none(found);
+}

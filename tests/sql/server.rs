@@ -1,0 +1,92 @@
+//! The server, and the sessions on it that a program is played in.
+
+use std::io::{self, Write};
+use std::sync::Once;
+
+use toctou::db::{
+    Cluster, Database, Reply, Row, SqlError, SqlState, Statement, SteppedDb, SteppedSession, Table,
+};
+
+use super::drive::World;
+use super::generate::{Program, TABLES};
+
+/// The throw-away server that all tests here share; none where there is no PostgreSQL, which is said
+/// loudly.
+pub(crate) fn cluster() -> Option<&'static Cluster> {
+    static SAID: Once = Once::new();
+    match Cluster::shared() {
+        Ok(cluster) => Some(cluster),
+        Err(error) => {
+            // Not by `eprintln!`: of a test that passes nobody would see it.
+            SAID.call_once(|| {
+                let _ = writeln!(
+                    io::stderr(),
+                    "\nNOT TESTED: that the simulated database behaves as PostgreSQL does. {error}\n"
+                );
+            });
+            None
+        }
+    }
+}
+
+/// A namespace on the server with the tables that programs are about, and three sessions in it.
+pub(crate) struct Lane {
+    db: SteppedDb,
+    sessions: Vec<SteppedSession>,
+    /// Whether no session has anything under way.
+    is_clean: bool,
+}
+
+impl Lane {
+    pub(crate) fn new(cluster: &Cluster) -> Result<Self, SqlError> {
+        let mut db = SteppedDb::new(cluster)?;
+        db.database().create(&TABLES)?;
+        let sessions = (0..3).map(|_| db.connect()).collect::<Result<_, _>>()?;
+        Ok(Lane { db, sessions, is_clean: true })
+    }
+
+    /// Puts the tables into the state that a program begins in.
+    pub(crate) fn reset(&mut self, program: &Program) -> Result<(), String> {
+        if !self.is_clean {
+            (0..self.sessions.len()).for_each(|who| self.hang_up(who));
+        }
+        self.is_clean = false;
+        for (table, rows) in &program.rows {
+            let filled = self.db.database().fill(table, rows.iter().cloned());
+            filled.map_err(|error| format!("{}: {error}", table.name))?;
+        }
+        Ok(())
+    }
+
+    /// Takes note that all transactions are over.
+    pub(crate) fn done(&mut self) {
+        self.is_clean = true;
+    }
+}
+
+impl World for Lane {
+    fn execute(&mut self, who: usize, statement: &Statement) -> Reply {
+        match self.sessions.get_mut(who) {
+            Some(session) => self.db.execute(session, statement),
+            None => Reply::Answer(Err(SqlState::INTERNAL_ERROR.into())),
+        }
+    }
+
+    fn waits_for(&mut self, who: usize) -> Vec<usize> {
+        let found = self.db.blockers(&self.sessions[who]).expect("an answer of the server");
+        let who_is = |index| self.sessions.iter().position(|session| session.index() == index);
+        let mut found: Vec<_> = found.into_iter().filter_map(who_is).collect();
+        found.sort_unstable();
+        found
+    }
+
+    fn hang_up(&mut self, who: usize) {
+        let fresh = self.db.connect().expect("another session");
+        let old = std::mem::replace(&mut self.sessions[who], fresh);
+        self.db.disconnect(old);
+    }
+
+    fn rows(&mut self, table: &'static Table) -> Vec<Row> {
+        self.db.database().rows(table).expect("an answer of the server")
+    }
+}

@@ -1,0 +1,109 @@
+//! What happened over a whole run, so that no idle one passes for an agreement.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use toctou::db::{OnConflict, Reply, Statement};
+
+/// How often each kind of statement had each kind of answer.
+#[derive(Default)]
+pub(crate) struct Tally(Mutex<BTreeMap<(&'static str, String), usize>>);
+
+/// Answers that a run has to have seen at READ COMMITTED and REPEATABLE READ, since these are what
+/// is easily got wrong.
+const INTERESTING: [(&str, &str); 29] = [
+    ("select", "rows"),
+    ("select", "no row"),
+    ("for update", "rows"),
+    ("for update", "no row"),
+    ("for update", "queued"),
+    ("for update", "waiting"),
+    ("for update", "40001"),
+    ("insert", "count 1"),
+    ("insert", "rows"),
+    ("insert", "queued"),
+    ("insert", "23505"),
+    ("insert do nothing", "count 0"),
+    ("insert do nothing", "count 1"),
+    ("insert do nothing", "no row"),
+    ("insert do nothing", "queued"),
+    ("insert do nothing", "40001"),
+    ("insert do update", "count 1"),
+    ("insert do update", "rows"),
+    ("insert do update", "queued"),
+    ("insert do update", "40001"),
+    ("update", "count 0"),
+    ("update", "count 1"),
+    ("update", "queued"),
+    ("update", "waiting"),
+    ("update", "40001"),
+    ("update", "40P01"),
+    ("update", "25P02"),
+    ("delete", "queued"),
+    ("delete", "40001"),
+];
+
+impl Tally {
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self, statement: &Statement, reply: &Reply) {
+        let kind = match statement {
+            Statement::Begin(_) => "begin",
+            Statement::Commit => "commit",
+            Statement::Rollback => "rollback",
+            Statement::Select(select) if select.for_update => "for update",
+            Statement::Select(_) => "select",
+            Statement::Insert(insert) => match insert.on_conflict {
+                OnConflict::Fail => "insert",
+                OnConflict::DoNothing => "insert do nothing",
+                OnConflict::DoUpdate(_) => "insert do update",
+            },
+            Statement::Update(_) => "update",
+            Statement::Delete(_) => "delete",
+        };
+        let outcome = match reply {
+            Reply::Queued => "queued".to_owned(),
+            Reply::Waiting => "waiting".to_owned(),
+            Reply::Answer(Err(error)) => error.state.to_string(),
+            Reply::Answer(Ok(answer)) => match answer {
+                toctou::db::Answer::Rows(rows) if rows.is_empty() => "no row".to_owned(),
+                toctou::db::Answer::Rows(_) => "rows".to_owned(),
+                toctou::db::Answer::Count(count) => format!("count {count}"),
+                other => format!("{other:?}").to_lowercase(),
+            },
+        };
+        self.note(kind, &outcome);
+    }
+
+    /// Counts something else.
+    pub(crate) fn note(&self, kind: &'static str, what: &str) {
+        *self.counts().entry((kind, what.to_owned())).or_default() += 1;
+    }
+
+    pub(crate) fn of(&self, kind: &'static str, what: &str) -> usize {
+        self.counts().get(&(kind, what.to_owned())).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn print(&self) {
+        let counts = self.counts();
+        let mut last = "";
+        for ((kind, what), count) in counts.iter() {
+            if *kind != last {
+                print!("{}{kind:18}", if last.is_empty() { "" } else { "\n" });
+                last = kind;
+            }
+            print!(" {what} {count},");
+        }
+        println!();
+    }
+
+    /// Asserts that a run of `cases` programs was no idle one.
+    pub(crate) fn assert_varied(&self, cases: usize) {
+        for (kind, what) in INTERESTING {
+            let seen = self.of(kind, what);
+            assert!(seen * 1_000 >= cases, "{kind}: {what} only {seen} times in {cases} programs");
+        }
+    }
+}
