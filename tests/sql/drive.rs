@@ -34,8 +34,8 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(program: &Program) -> Self {
-        let with = |db: SimDb, (table, rows): &(_, Vec<Row>)| db.with_table(table, rows.clone());
-        let db = program.rows.iter().fold(SimDb::new(), with);
+        let tables = program.rows.iter();
+        let db = tables.fold(SimDb::new(), |db, (table, rows)| db.with_table(table, rows.clone()));
         Run { db, sessions: vec![SimSession::new(); program.sessions.len()] }
     }
 }
@@ -126,8 +126,10 @@ impl<'p> Play<'p> {
                 if self.stuck == self.last.len() {
                     return Err(format!("nobody goes on any more: {:?}", self.last));
                 }
+                self.stuck += 1;
+                let waiting = waiting.clone();
                 self.last.rotate_left(1);
-                return Ok(Some((who, waiting.clone())));
+                return Ok(Some((who, waiting)));
             }
             if place.level.is_some() {
                 return Ok(Some((who, Statement::Rollback)));
@@ -141,7 +143,9 @@ impl<'p> Play<'p> {
     pub(crate) fn replied(&mut self, who: usize, statement: &Statement, reply: &Reply) {
         self.story.push(format!("{who}: {statement} -- {}", told(reply)));
         let place = &mut self.places[who];
-        self.stuck = if *reply == Reply::Waiting { self.stuck + 1 } else { 0 };
+        if *reply != Reply::Waiting {
+            self.stuck = 0;
+        }
         place.waiting = None;
         match reply {
             Reply::Queued | Reply::Waiting => place.waiting = Some(statement.clone()),

@@ -80,7 +80,14 @@ fn assert_serializable(
     let after: Tables = TABLES.iter().map(|table| (*table, world.rows(table))).collect();
     match serial_order(&program.rows, committed, &after) {
         Some(_) => Ok(()),
-        None => Err(format!("no serial order of {committed:#?} leads to {after:?}")),
+        None => {
+            let committed = committed.iter().map(|transaction| {
+                let said = transaction.iter().map(|(asked, said)| format!("{asked} -- {said}\n"));
+                said.collect()
+            });
+            let committed: Vec<String> = committed.collect();
+            Err(format!("no serial order of these transactions:\n{}", committed.join("\n")))
+        }
     }
 }
 

@@ -66,16 +66,13 @@ fn replayed(tables: &Tables, transaction: &Transaction) -> Option<Tables> {
 
 /// Performs a statement of somebody who is alone. None for what fails.
 pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer> {
-    let mut rows_of = |name: &'static Table| {
-        tables.iter_mut().find(|(table, _)| *table == name).map(|(_, rows)| rows)
-    };
     match statement {
         Statement::Begin(_) => Some(Answer::Begun),
         Statement::Commit => Some(Answer::Committed),
         Statement::Rollback => Some(Answer::RolledBack),
         Statement::Select(select) => {
             let table = select.table;
-            let mut rows = rows_of(table)?.clone();
+            let mut rows = rows_of(tables, table)?.clone();
             rows.retain(|row| fits(table, &select.filter, row));
             rows.sort();
             Some(Answer::Rows(match &select.what {
@@ -92,7 +89,7 @@ pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer
         Statement::Update(update) => {
             let table = update.table;
             let mut count = 0;
-            for row in rows_of(table)?.iter_mut().filter(|row| fits(table, &update.filter, row)) {
+            for row in rows_of(tables, table)?.iter_mut().filter(|row| fits(table, &update.filter, row)) {
                 let mut values = row.to_vec();
                 for (column, expression) in &update.set {
                     values[table.column(column)?] = match expression {
@@ -108,13 +105,17 @@ pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer
             Some(Answer::Count(count))
         }
         Statement::Delete(delete) => {
-            let rows = rows_of(delete.table)?;
+            let rows = rows_of(tables, delete.table)?;
             let before = rows.len();
             rows.retain(|row| !fits(delete.table, &delete.filter, row));
             Some(Answer::Count((before - rows.len()) as u64))
         }
-        Statement::Insert(insert) => inserted(rows_of(insert.table)?, insert),
+        Statement::Insert(insert) => inserted(rows_of(tables, insert.table)?, insert),
     }
+}
+
+fn rows_of<'t>(tables: &'t mut Tables, table: &Table) -> Option<&'t mut Vec<Row>> {
+    tables.iter_mut().find(|(other, _)| *other == table).map(|(_, rows)| rows)
 }
 
 fn inserted(rows: &mut Vec<Row>, insert: &Insert) -> Option<Answer> {

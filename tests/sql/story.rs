@@ -19,7 +19,7 @@ pub(crate) fn accounts(rows: &[(i64, i64)]) -> Program {
 
 /// Three sessions on these rows of one table; the others are empty.
 pub(crate) fn stage(with: &'static Table, rows: Vec<Row>) -> Program {
-    let rows = |table| if table == with { rows.clone() } else { Vec::new() };
+    let rows = |table: &Table| if table == with { rows.clone() } else { Vec::new() };
     Program {
         rows: TABLES.iter().map(|table| (*table, rows(table))).collect(),
         sessions: vec![Vec::new(); 3],

@@ -181,6 +181,12 @@ impl SimDb {
             }
         };
         while let Some((id, changed)) = progress.todo.first().copied() {
+            // What becomes of the row is computed before it is asked who holds it.
+            if let (Action::Update(set), false) = (action, changed)
+                && let Some(row) = self.seen(slot, table, id)
+            {
+                updated(row, set)?;
+            }
             if let Some(holder) = self.holder_beside(slot, table, id) {
                 return Err(self.queue_for_row(slot, (table, id), holder, progress));
             }
@@ -188,6 +194,16 @@ impl SimDb {
             progress.todo.remove(0);
         }
         Ok(progress)
+    }
+
+    /// A row as a transaction sees it.
+    fn seen(&self, slot: Slot, table: usize, id: u32) -> Option<&Row> {
+        let record = self.record(table, id)?;
+        let Some(snapshot) = self.snapshot(slot).filter(|_| record.change_by(slot).is_none()) else {
+            return record.newest_for(slot);
+        };
+        let mut seen = snapshot.tables.get(table)?.iter();
+        seen.find(|seen| seen.id == id).map(|seen| &seen.row)
     }
 
     /// Who else holds a row.
