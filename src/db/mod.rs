@@ -16,6 +16,7 @@ mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod schema;
+mod sim;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -32,6 +33,7 @@ pub use pool::Pooling;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresDb, PostgresSession};
 pub use schema::{Column, Kind, Row, Table, Value, row};
+pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteDb, SqliteOptions, SqliteSession, Synchronous};
