@@ -61,8 +61,8 @@ fn programs() -> Vec<Vec<Statement>> {
         vec![Statement::Begin(Isolation::Serializable), add(1, 1), Statement::Commit, balance(1)],
         // What cannot be.
         vec![Select::columns(&NOWHERE, &["id"]).into(), Delete::new(&NOWHERE).into()],
-        vec![Select::columns(&ACCOUNTS, &["nothing"]).into(), add(1, i64::MAX), balance(1)],
-        vec![all().filter("nothing", 1).into(), Update::new(&ACCOUNTS).add("nothing", 1).into()],
+        vec![Select::columns(&ACCOUNTS, &["missing"]).into(), add(1, i64::MAX), balance(1)],
+        vec![all().filter("missing", 1).into(), Update::new(&ACCOUNTS).add("missing", 1).into()],
         vec![all().filter("id", "one").into(), Update::new(&ACCOUNTS).set("balance", "all").into()],
         vec![add(1, i64::MAX - 100), balance(1), Select::sum(&ACCOUNTS, "balance").into()],
         vec![note(1, "a").on_conflict(OnConflict::DoNothing).into()],

@@ -24,7 +24,7 @@ fn a_server_that_is_not_there_and_a_url_that_makes_no_sense_are_told_so() {
     for (url, said) in [
         ("postgresql://toctou@127.0.0.1:1/postgres", "Connection refused"),
         ("host=/nonexistent user=toctou", "No such file or directory"),
-        ("host=", "invalid configuration"),
+        ("host=", "invalid connection string"),
         ("nonsense", "invalid connection string"),
         ("mysql://localhost/db", "invalid connection string"),
         ("postgresql://toctou@127.0.0.1:port/db", "invalid connection string"),
