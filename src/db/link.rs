@@ -60,7 +60,9 @@ impl<W: Wire> Link<W> {
                 self.transaction = Transaction::Open;
                 Ok(Answer::Begun)
             }
-            (Statement::Begin(_), Transaction::Open) => Err(SqlState::ACTIVE_TRANSACTION.into()),
+            (Statement::Begin(_), Transaction::Open | Transaction::Failed) => {
+                Err(SqlState::ACTIVE_TRANSACTION.into())
+            }
             (Statement::Commit | Statement::Rollback, Transaction::None) => {
                 Err(SqlState::NO_ACTIVE_TRANSACTION.into())
             }

@@ -422,6 +422,7 @@ impl Database for SimDb {
             return Reply::Waiting;
         }
         match statement {
+            Statement::Begin(_) => answer(Err(SqlState::ACTIVE_TRANSACTION)),
             Statement::Commit => {
                 session.slot = None;
                 answer(self.commit(slot))
@@ -433,7 +434,6 @@ impl Database for SimDb {
             _ if self.transaction(slot).is_some_and(|transaction| transaction.failed) => {
                 answer(Err(SqlState::IN_FAILED_TRANSACTION))
             }
-            Statement::Begin(_) => answer(Err(SqlState::ACTIVE_TRANSACTION)),
             _ => self.perform(session, slot, statement),
         }
     }

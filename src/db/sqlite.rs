@@ -103,12 +103,10 @@ impl SqliteDb {
             builder
         };
         let directory = builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir());
-        let directory = directory.map_err(|error| {
-            SqlError::new(SqlState::CONNECTION_REFUSED, &error.to_string())
-        })?;
+        let directory = directory
+            .map_err(|error| SqlError::new(SqlState::CONNECTION_REFUSED, &error.to_string()))?;
         let path = directory.path().join("db");
-        let options =
-            SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
+        let options = SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
         let manager = Manager { path, options, _directory: Some(Arc::new(directory)) };
         Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
     }
@@ -353,7 +351,7 @@ fn has_types(statement: &Statement) -> Result<(), SqlState> {
 fn told(error: &rusqlite::Error) -> SqlError {
     let said = error.to_string();
     let Some(code) = error.sqlite_error() else {
-        return SqlError::new(SqlState::INTERNAL_ERROR, &said);
+        return SqlError::new(by_words(&said), &said);
     };
     let state = match code.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqlState::LOCK_NOT_AVAILABLE,
