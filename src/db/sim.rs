@@ -78,7 +78,9 @@ struct Held {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Change {
     To(Row),
-    Deleted,
+    /// With the last version of a row that was inserted by the same transaction: until this one ends
+    /// its key counts as one that is being inserted.
+    Deleted(Option<Row>),
 }
 
 impl Record {
@@ -95,7 +97,7 @@ impl Record {
     fn newest_for(&self, slot: Slot) -> Option<&Row> {
         match self.change_by(slot) {
             Some(Change::To(row)) => Some(row),
-            Some(Change::Deleted) => None,
+            Some(Change::Deleted(_)) => None,
             None => self.committed.as_ref(),
         }
     }
@@ -299,7 +301,7 @@ impl SimDb {
                 match record.held.take().and_then(|held| held.change) {
                     None => continue,
                     Some(Change::To(row)) => record.committed = Some(row),
-                    Some(Change::Deleted) => record.committed = None,
+                    Some(Change::Deleted(_)) => record.committed = None,
                 }
                 changed.push((index, record.id));
             }

@@ -2,6 +2,7 @@
 //! neighbours in `sim`.
 
 use super::serial::Write;
+use super::wait::Wait;
 use super::{Change, Held, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop};
 use crate::db::schema::{Kind, Row, Table, Value};
 use crate::db::statement::{
@@ -82,13 +83,13 @@ impl SimDb {
         let seen = snapshot.tables.get(table).into_iter().flatten();
         let seen = seen.filter_map(|seen| match own(seen.id) {
             Some(Change::To(row)) => Some((seen.id, row.clone())),
-            Some(Change::Deleted) => None,
+            Some(Change::Deleted(_)) => None,
             None => Some((seen.id, seen.row.clone())),
         });
         let inserted = records.iter().filter(|record| record.committed.is_none());
         let inserted = inserted.filter_map(|record| match record.change_by(slot)? {
             Change::To(row) => Some((record.id, row.clone())),
-            Change::Deleted => None,
+            Change::Deleted(_) => None,
         });
         seen.chain(inserted).collect()
     }
@@ -187,6 +188,10 @@ impl SimDb {
             {
                 updated(row, set)?;
             }
+            // One that was changed since the snapshot is not waited for.
+            if !self.is_as_seen(slot, table, id) {
+                return Err(SqlState::SERIALIZATION_FAILURE.into());
+            }
             if let Some(holder) = self.holder_beside(slot, table, id) {
                 return Err(self.queue_for_row(slot, (table, id), holder, progress));
             }
@@ -222,9 +227,6 @@ impl SimDb {
         action: &Action<'_>,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        if !self.is_as_seen(slot, table, id) {
-            return Err(SqlState::SERIALIZATION_FAILURE.into());
-        }
         let Some(row) = self.record(table, id).and_then(|record| record.newest_for(slot)).cloned()
         else {
             return Ok(());
@@ -240,7 +242,10 @@ impl SimDb {
                 None
             }
             Action::Update(set) => Some(Change::To(updated(&row, set)?)),
-            Action::Delete => Some(Change::Deleted),
+            Action::Delete => {
+                let is_new = self.record(table, id).is_some_and(|it| it.committed.is_none());
+                Some(Change::Deleted(is_new.then_some(row)))
+            }
         };
         self.hold(slot, table, id, change);
         progress.count += 1;
@@ -293,7 +298,15 @@ impl SimDb {
             (_, None) => Answer::Count(u64::from(row.is_some())),
         };
         let key = insert.table.unique();
-        let Some(id) = self.same_key(slot, table, key, &insert.row)? else {
+        let found = match self.waits_of(slot).and_then(Wait::row) {
+            // It has found its row, and has waited for nothing but the lock.
+            Some((id, false)) => Some(id),
+            Some((_, true)) if self.snapshot(slot).is_some() => {
+                return Err(SqlState::SERIALIZATION_FAILURE.into());
+            }
+            Some((_, true)) | None => self.same_key(slot, table, key, &insert.row)?,
+        };
+        let Some(id) = found else {
             self.add(slot, table, insert.row.clone());
             return Ok(answer(Some((&insert.row, true))));
         };
@@ -352,7 +365,10 @@ impl SimDb {
             let committed = record.committed.as_ref().is_some_and(is_same);
             match &record.held {
                 Some(Held { by, change: Some(change) }) if *by != slot => {
-                    let is_coming = matches!(change, Change::To(row) if is_same(row));
+                    let is_coming = match change {
+                        Change::To(row) | Change::Deleted(Some(row)) => is_same(row),
+                        Change::Deleted(None) => false,
+                    };
                     if committed || is_coming {
                         waits_for = Some(*by);
                     }

@@ -35,6 +35,11 @@ impl Wait {
         at.table == table && self.row == Some(id) && !self.outdated
     }
 
+    /// The row in whose queue it stands, and whether that has a newer committed version by now.
+    pub(super) fn row(&self) -> Option<(u32, bool)> {
+        self.row.map(|row| (row, self.outdated))
+    }
+
     /// The row whose id must not be given to another one.
     pub(super) fn remembered(&self) -> Option<u32> {
         self.row
