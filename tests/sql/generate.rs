@@ -79,8 +79,8 @@ type Numbers = [u16; 14];
 
 /// Programs of two and of three sessions.
 pub(crate) fn program(levels: Levels) -> impl Strategy<Value = Program> {
-    let session = || vec(uniform14(any::<u16>()), 1..=8);
-    let schedule = vec(any::<u16>(), 2..=30);
+    let session = || vec(uniform14(any::<u16>()), 2..=8);
+    let schedule = vec(any::<u16>(), 6..=40);
     (uniform6(any::<u16>()), session(), session(), session(), schedule).prop_map(
         move |(first, one, two, three, schedule)| {
             let mut choices = Choices(first.iter());
@@ -96,12 +96,12 @@ pub(crate) fn program(levels: Levels) -> impl Strategy<Value = Program> {
 }
 
 fn rows(choices: &mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)> {
-    let accounts = choices.below(3) as i64;
+    let accounts = choices.weighed(&[(1, 0), (2, 1), (5, 2)]);
     let accounts = (1..=accounts).map(|id| row([id.into(), (id % 2 + 1).into()]));
-    let tokens = choices.below(3);
+    let tokens = choices.weighed(&[(1, 0), (2, 1), (3, 2)]);
     let tokens = CODES[..tokens].iter().zip([2, 1]);
     let tokens = tokens.map(|(code, uses)| row([uses.into(), (*code).into(), 1.into()]));
-    let entries = choices.below(3) as i64;
+    let entries = choices.weighed(&[(1, 0), (2, 1), (3, 2)]);
     let entries = (1..=entries).map(|id| row([id.into(), 1.into(), "x".into()]));
     vec![(&ACCOUNT, accounts.collect()), (&TOKEN, tokens.collect()), (&ENTRY, entries.collect())]
 }
@@ -113,7 +113,7 @@ fn session_of(levels: Levels, who: usize, numbers: &[Numbers]) -> Vec<Statement>
     let mut entries = 10 * (who as i64 + 1)..;
     for numbers in numbers {
         let mut choices = Choices(numbers.iter());
-        if is_open && choices.chance(20) {
+        if is_open && choices.chance(18) {
             let ends = [(7, Statement::Commit), (2, Statement::Rollback)];
             statements.push(choices.weighed(&ends));
             is_open = false;
@@ -193,7 +193,7 @@ impl Choices<'_> {
     }
 
     fn table(&mut self) -> &'static Table {
-        self.weighed(&[(6, &ACCOUNT), (3, &TOKEN), (3, &ENTRY)])
+        self.weighed(&[(9, &ACCOUNT), (3, &TOKEN), (2, &ENTRY)])
     }
 
     /// A value of a column, mostly one that some row has.
@@ -201,7 +201,8 @@ impl Choices<'_> {
         match column {
             "code" => self.of(&CODES).into(),
             "kind" => self.of(&["x", "y"]).into(),
-            "id" if table.unique.is_none() => self.of(&[1_i64, 2, 10, 20, 11, 21, 30]).into(),
+            "id" if table.unique.is_none() => self.weighed(&[(4, 1_i64), (4, 2), (1, 10), (1, 20), (1, 30)]).into(),
+            "id" => self.weighed(&[(6, 1_i64), (6, 2), (1, 3)]).into(),
             _ => self.weighed(&[(4, 1_i64), (4, 2), (1, 0), (1, 3)]).into(),
         }
     }
@@ -306,7 +307,7 @@ impl Choices<'_> {
                 None => update.add(number, 2),
             },
         };
-        if self.chance(50) {
+        if self.chance(30) {
             let (column, comparison, value) = self.condition(table);
             update = update.condition(column, comparison, value);
         }
