@@ -16,6 +16,10 @@
 //! - **SERIALIZABLE** admits whatever is serializable, and nothing else: PostgreSQL's own test is
 //!   coarser, so it fails more often, never less (see `serial`).
 //!
+//!   The look of an `INSERT` at its key counts as no read there, as in PostgreSQL, so a history with an
+//!   `ON CONFLICT DO NOTHING` that did nothing may commit that is not serializable. An `EXISTS` counts as
+//!   a read of every row that fits; PostgreSQL's stops at the first, so this may fail where that does not.
+//!
 //! What is not: savepoints, foreign keys, shared row locks, more than one unique column, changing a
 //! unique column, the order in which an `UPDATE` of several rows meets them.
 

@@ -187,7 +187,9 @@ fn anomalies() -> Vec<Anomaly> {
                 (0, set(1, 0)),
                 (0, COMMIT),
             ],
-            happened: |replies, _| [2, 4, 6].iter().all(|index: &usize| is_committed(&replies[*index])),
+            happened: |replies, _| {
+                [2, 4, 6].iter().all(|index: &usize| is_committed(&replies[*index]))
+            },
             up_to: Some(Isolation::RepeatableRead),
         },
     ]

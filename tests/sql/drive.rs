@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use toctou::db::{
-    Answer, Database, Isolation, Reply, Row, SimDb, SimSession, Statement, Table,
-};
+use toctou::db::{Answer, Database, Isolation, Reply, Row, SimDb, SimSession, Statement, Table};
 
 use super::generate::Program;
 use super::oracle::Transaction;
@@ -99,7 +97,7 @@ impl<'p> Play<'p> {
             done: Transaction::new(),
         });
         Play {
-                program,
+            program,
             turn: 0,
             places: places.collect(),
             last: (0..program.sessions.len()).collect(),

@@ -12,21 +12,36 @@ pub(crate) type Transaction = Vec<(Statement, Answer)>;
 /// The tables and their rows, in no order.
 pub(crate) type Tables = Vec<(&'static Table, Vec<Row>)>;
 
+/// What an `INSERT` says of keys that are there, or are not.
+///
+/// At SERIALIZABLE, PostgreSQL does not count the look at a unique index as a read: what an `INSERT`
+/// found there may be of another moment than all else that its transaction saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// It holds in the serial order too.
+    AreRead,
+    /// It need not: what was inserted is inserted, even beside a row with the same key, and what did
+    /// nothing does nothing.
+    AreNotRead,
+}
+
 /// An order in which the transactions, one after the other, get the same answers and leave the same
 /// rows; none if there is no such order.
 pub(crate) fn serial_order(
     before: &Tables,
     transactions: &[Transaction],
     after: &Tables,
+    keys: Keys,
 ) -> Option<Vec<usize>> {
     let mut order = Vec::with_capacity(transactions.len());
-    search(before, transactions, after, &mut order).then_some(order)
+    search(before, transactions, after, keys, &mut order).then_some(order)
 }
 
 fn search(
     tables: &Tables,
     transactions: &[Transaction],
     after: &Tables,
+    keys: Keys,
     order: &mut Vec<usize>,
 ) -> bool {
     if order.len() == transactions.len() {
@@ -36,9 +51,9 @@ fn search(
         if order.contains(&index) {
             continue;
         }
-        if let Some(tables) = replayed(tables, transaction) {
+        if let Some(tables) = replayed(tables, transaction, keys) {
             order.push(index);
-            if search(&tables, transactions, after, order) {
+            if search(&tables, transactions, after, keys, order) {
                 return true;
             }
             order.pop();
@@ -55,30 +70,42 @@ fn sorted(tables: &Tables) -> Vec<(&'static str, Vec<Row>)> {
     sorted
 }
 
-/// The transactions without the one kind of statement whose reads PostgreSQL does not count: an
-/// `INSERT … ON CONFLICT DO NOTHING` that found the key and did nothing.
-pub(crate) fn without_uncounted(transactions: &[Transaction]) -> Vec<Transaction> {
-    let is_counted = |(statement, answer): &&(Statement, Answer)| match statement {
-        Statement::Insert(insert) if insert.on_conflict == OnConflict::DoNothing => {
-            answer.count() > 0 || !answer.rows().is_empty()
-        }
-        _ => true,
-    };
-    let counted = |it: &Transaction| it.iter().filter(is_counted).cloned().collect();
-    transactions.iter().map(counted).collect()
-}
-
 /// What a transaction makes of the tables, if it is answered as it was.
-fn replayed(tables: &Tables, transaction: &Transaction) -> Option<Tables> {
+fn replayed(tables: &Tables, transaction: &Transaction, keys: Keys) -> Option<Tables> {
     let mut tables = tables.clone();
-    let same = transaction
-        .iter()
-        .all(|(statement, answer)| alone(&mut tables, statement).as_ref() == Some(answer));
+    let same = transaction.iter().all(|(statement, answer)| {
+        let given = (keys == Keys::AreNotRead).then(|| Found::by(answer));
+        alone(&mut tables, statement, given).as_ref() == Some(answer)
+    });
     same.then_some(tables)
 }
 
-/// Performs a statement of somebody who is alone. None for what fails.
-pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer> {
+/// What an `INSERT` that did not fail is known to have found under its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It touched no row, so there was one.
+    Something,
+    /// It touched a row: one that was there, or a new one.
+    Unsaid,
+}
+
+impl Found {
+    fn by(answer: &Answer) -> Self {
+        if answer.count() == 0 && answer.rows().is_empty() {
+            Found::Something
+        } else {
+            Found::Unsaid
+        }
+    }
+}
+
+/// Performs a statement of somebody who is alone. None for what fails. What an `INSERT` finds under its
+/// key is looked up, unless it is given.
+pub(crate) fn alone(
+    tables: &mut Tables,
+    statement: &Statement,
+    found: Option<Found>,
+) -> Option<Answer> {
     match statement {
         Statement::Begin(_) => Some(Answer::Begun),
         Statement::Commit => Some(Answer::Committed),
@@ -95,14 +122,17 @@ pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer
                 What::Exists => vec![Row::from([Value::Bool(!rows.is_empty())])],
                 What::Sum(column) => {
                     let numbers = rows.iter().filter_map(|row| of(table, row, column).int());
-                    vec![Row::from([Value::Int(numbers.sum())])]
+                    let sum = numbers.map(i128::from).sum::<i128>();
+                    vec![Row::from([Value::Int(sum.try_into().ok()?)])]
                 }
             }))
         }
         Statement::Update(update) => {
             let table = update.table;
             let mut count = 0;
-            for row in rows_of(tables, table)?.iter_mut().filter(|row| fits(table, &update.filter, row)) {
+            for row in
+                rows_of(tables, table)?.iter_mut().filter(|row| fits(table, &update.filter, row))
+            {
                 let mut values = row.to_vec();
                 for (column, expression) in &update.set {
                     values[table.column(column)?] = match expression {
@@ -123,7 +153,7 @@ pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer
             rows.retain(|row| !fits(delete.table, &delete.filter, row));
             Some(Answer::Count((before - rows.len()) as u64))
         }
-        Statement::Insert(insert) => inserted(rows_of(tables, insert.table)?, insert),
+        Statement::Insert(insert) => inserted(rows_of(tables, insert.table)?, insert, found),
     }
 }
 
@@ -131,14 +161,19 @@ fn rows_of<'t>(tables: &'t mut Tables, table: &Table) -> Option<&'t mut Vec<Row>
     tables.iter_mut().find(|(other, _)| *other == table).map(|(_, rows)| rows)
 }
 
-fn inserted(rows: &mut Vec<Row>, insert: &Insert) -> Option<Answer> {
+fn inserted(rows: &mut Vec<Row>, insert: &Insert, found: Option<Found>) -> Option<Answer> {
     let table = insert.table;
     let key = table.unique;
-    let same = |row: &&mut Row| {
-        key.is_some_and(|key| of(table, row, key) == of(table, &insert.row, key))
-    };
+    let same =
+        |row: &&mut Row| key.is_some_and(|key| of(table, row, key) == of(table, &insert.row, key));
     let there = rows.iter_mut().find(same);
+    let is_upsert = matches!(insert.on_conflict, OnConflict::DoUpdate(_));
+    let there = match found {
+        Some(Found::Unsaid) if !is_upsert => None,
+        _ => there,
+    };
     let (row, is_new) = match (there, &insert.on_conflict) {
+        (None, OnConflict::DoNothing) if found == Some(Found::Something) => (None, false),
         (None, _) => {
             rows.push(insert.row.clone());
             (Some(insert.row.clone()), true)

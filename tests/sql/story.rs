@@ -1,8 +1,6 @@
 //! Short stories of a few sessions, told in the simulation and on the server.
 
-use toctou::db::{
-    Answer, Isolation, Reply, Row, Select, Statement, Table, Update, Value, row,
-};
+use toctou::db::{Answer, Isolation, Reply, Row, Select, Statement, Table, Update, Value, row};
 
 use super::drive::{Run, World, told};
 use super::generate::{ACCOUNT, Program, TABLES};
@@ -71,7 +69,10 @@ pub(crate) fn each(stage: &Program, mut act: impl FnMut(&mut dyn World, &'static
 
 /// Plays what sessions ask in this order, as clients do that wait for their answers: whoever can go on
 /// after a wait goes on at once. Answers with what each statement came to in the end.
-pub(crate) fn played(world: &mut (impl World + ?Sized), asked: &[(usize, Statement)]) -> Vec<Reply> {
+pub(crate) fn played(
+    world: &mut (impl World + ?Sized),
+    asked: &[(usize, Statement)],
+) -> Vec<Reply> {
     let mut replies: Vec<Reply> = Vec::with_capacity(asked.len());
     for (who, statement) in asked {
         replies.push(world.execute(*who, statement));

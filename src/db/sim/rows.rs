@@ -204,7 +204,8 @@ impl SimDb {
     /// A row as a transaction sees it.
     fn seen(&self, slot: Slot, table: usize, id: u32) -> Option<&Row> {
         let record = self.record(table, id)?;
-        let Some(snapshot) = self.snapshot(slot).filter(|_| record.change_by(slot).is_none()) else {
+        let Some(snapshot) = self.snapshot(slot).filter(|_| record.change_by(slot).is_none())
+        else {
             return record.newest_for(slot);
         };
         let mut seen = snapshot.tables.get(table)?.iter();
