@@ -4,7 +4,8 @@
 //!
 //! A serializable transaction may fail on the server where the simulation admits it. So there what is
 //! asked is that nothing commits on the server which the simulation refuses, and that all that commits
-//! in either is serializable: some serial order gives the same answers and leaves the same rows.
+//! in either is serializable: some serial order gives the same answers and leaves the same rows. (But for
+//! an `ON CONFLICT DO NOTHING` that did nothing, which PostgreSQL does not count as a read.)
 //!
 //! The server is a throw-away one. Where there is no PostgreSQL, what it would have judged is left out,
 //! and that is said. `TOCTOU_SQL_CASES` sets how many programs are tried.
@@ -29,7 +30,7 @@ use std::time::Instant;
 use compare::compare;
 use drive::{Run, World, play};
 use generate::{Levels, Program, TABLES, program};
-use oracle::{Keys, Tables, Transaction, alone, serial_order};
+use oracle::{Tables, Transaction, alone, serial_order, without_idle_inserts};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use server::{Lane, cluster};
 use tally::Tally;
@@ -79,11 +80,12 @@ fn assert_serializable(
     tally: &Tally,
 ) -> Result<(), String> {
     let after: Tables = TABLES.iter().map(|table| (*table, world.rows(table))).collect();
-    if serial_order(&program.rows, committed, &after, Keys::AreRead).is_some() {
+    if serial_order(&program.rows, committed, &after).is_some() {
         return Ok(());
     }
-    if serial_order(&program.rows, committed, &after, Keys::AreNotRead).is_some() {
-        tally.note("serializable", "but for what its inserts say of keys");
+    // What PostgreSQL promises is a little less: see `surprises`.
+    if serial_order(&program.rows, &without_idle_inserts(committed), &after).is_some() {
+        tally.note("serializable", "but for inserts that did nothing");
         return Ok(());
     }
     let committed = committed.iter().map(|transaction| {
@@ -183,7 +185,7 @@ fn who_is_alone_is_answered_as_the_oracle_says() {
                 continue;
             }
             let before = tables.clone();
-            let expected = alone(&mut tables, statement, None);
+            let expected = alone(&mut tables, statement);
             if expected.is_none() {
                 tables = before;
             }

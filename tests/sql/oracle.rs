@@ -12,36 +12,21 @@ pub(crate) type Transaction = Vec<(Statement, Answer)>;
 /// The tables and their rows, in no order.
 pub(crate) type Tables = Vec<(&'static Table, Vec<Row>)>;
 
-/// What an `INSERT` says of keys that are there, or are not.
-///
-/// At SERIALIZABLE, PostgreSQL does not count the look at a unique index as a read: what an `INSERT`
-/// found there may be of another moment than all else that its transaction saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keys {
-    /// It holds in the serial order too.
-    AreRead,
-    /// It need not: what was inserted is inserted, even beside a row with the same key, and what did
-    /// nothing does nothing.
-    AreNotRead,
-}
-
 /// An order in which the transactions, one after the other, get the same answers and leave the same
 /// rows; none if there is no such order.
 pub(crate) fn serial_order(
     before: &Tables,
     transactions: &[Transaction],
     after: &Tables,
-    keys: Keys,
 ) -> Option<Vec<usize>> {
     let mut order = Vec::with_capacity(transactions.len());
-    search(before, transactions, after, keys, &mut order).then_some(order)
+    search(before, transactions, after, &mut order).then_some(order)
 }
 
 fn search(
     tables: &Tables,
     transactions: &[Transaction],
     after: &Tables,
-    keys: Keys,
     order: &mut Vec<usize>,
 ) -> bool {
     if order.len() == transactions.len() {
@@ -51,9 +36,9 @@ fn search(
         if order.contains(&index) {
             continue;
         }
-        if let Some(tables) = replayed(tables, transaction, keys) {
+        if let Some(tables) = replayed(tables, transaction) {
             order.push(index);
-            if search(&tables, transactions, after, keys, order) {
+            if search(&tables, transactions, after, order) {
                 return true;
             }
             order.pop();
@@ -70,42 +55,30 @@ fn sorted(tables: &Tables) -> Vec<(&'static str, Vec<Row>)> {
     sorted
 }
 
+/// The transactions without what PostgreSQL does not count as a read: an
+/// `INSERT … ON CONFLICT DO NOTHING` that found the key and did nothing.
+pub(crate) fn without_idle_inserts(transactions: &[Transaction]) -> Vec<Transaction> {
+    let is_counted = |(statement, answer): &&(Statement, Answer)| match statement {
+        Statement::Insert(insert) if insert.on_conflict == OnConflict::DoNothing => {
+            answer.count() > 0 || !answer.rows().is_empty()
+        }
+        _ => true,
+    };
+    let counted = |it: &Transaction| it.iter().filter(is_counted).cloned().collect();
+    transactions.iter().map(counted).collect()
+}
+
 /// What a transaction makes of the tables, if it is answered as it was.
-fn replayed(tables: &Tables, transaction: &Transaction, keys: Keys) -> Option<Tables> {
+fn replayed(tables: &Tables, transaction: &Transaction) -> Option<Tables> {
     let mut tables = tables.clone();
-    let same = transaction.iter().all(|(statement, answer)| {
-        let given = (keys == Keys::AreNotRead).then(|| Found::by(answer));
-        alone(&mut tables, statement, given).as_ref() == Some(answer)
-    });
+    let same = transaction
+        .iter()
+        .all(|(statement, answer)| alone(&mut tables, statement).as_ref() == Some(answer));
     same.then_some(tables)
 }
 
-/// What an `INSERT` that did not fail is known to have found under its key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// It touched no row, so there was one.
-    Something,
-    /// It touched a row: one that was there, or a new one.
-    Unsaid,
-}
-
-impl Found {
-    fn by(answer: &Answer) -> Self {
-        if answer.count() == 0 && answer.rows().is_empty() {
-            Found::Something
-        } else {
-            Found::Unsaid
-        }
-    }
-}
-
-/// Performs a statement of somebody who is alone. None for what fails. What an `INSERT` finds under its
-/// key is looked up, unless it is given.
-pub(crate) fn alone(
-    tables: &mut Tables,
-    statement: &Statement,
-    found: Option<Found>,
-) -> Option<Answer> {
+/// Performs a statement of somebody who is alone. None for what fails.
+pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer> {
     match statement {
         Statement::Begin(_) => Some(Answer::Begun),
         Statement::Commit => Some(Answer::Committed),
@@ -153,7 +126,7 @@ pub(crate) fn alone(
             rows.retain(|row| !fits(delete.table, &delete.filter, row));
             Some(Answer::Count((before - rows.len()) as u64))
         }
-        Statement::Insert(insert) => inserted(rows_of(tables, insert.table)?, insert, found),
+        Statement::Insert(insert) => inserted(rows_of(tables, insert.table)?, insert),
     }
 }
 
@@ -161,19 +134,13 @@ fn rows_of<'t>(tables: &'t mut Tables, table: &Table) -> Option<&'t mut Vec<Row>
     tables.iter_mut().find(|(other, _)| *other == table).map(|(_, rows)| rows)
 }
 
-fn inserted(rows: &mut Vec<Row>, insert: &Insert, found: Option<Found>) -> Option<Answer> {
+fn inserted(rows: &mut Vec<Row>, insert: &Insert) -> Option<Answer> {
     let table = insert.table;
     let key = table.unique;
     let same =
         |row: &&mut Row| key.is_some_and(|key| of(table, row, key) == of(table, &insert.row, key));
     let there = rows.iter_mut().find(same);
-    let is_upsert = matches!(insert.on_conflict, OnConflict::DoUpdate(_));
-    let there = match found {
-        Some(Found::Unsaid) if !is_upsert => None,
-        _ => there,
-    };
     let (row, is_new) = match (there, &insert.on_conflict) {
-        (None, OnConflict::DoNothing) if found == Some(Found::Something) => (None, false),
         (None, _) => {
             rows.push(insert.row.clone());
             (Some(insert.row.clone()), true)

@@ -95,6 +95,29 @@ fn nobody_waits_for_a_row_that_was_changed_since_the_snapshot_whoever_holds_it()
     );
 }
 
+/// `FOR UPDATE` goes on to the next version before it looks whether it may have it.
+#[test]
+fn for_update_waits_for_the_next_version_too_and_fails_only_then() {
+    assert_story(
+        &accounts(&[(1, 10)]),
+        &[
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (1, begin(RepeatableRead), "ok"),
+            (1, lock(1), "queued"),
+            (0, COMMIT, "ok"),
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (1, lock(1), "queued"),
+            (2, add(1, 1), "queued"),
+            (0, COMMIT, "ok"),
+            (2, add(1, 1), "1 row"),
+            (1, lock(1), "40001"),
+            (1, ROLLBACK, "rolled back"),
+        ],
+    );
+}
+
 #[test]
 fn a_row_that_was_only_locked_since_the_snapshot_can_still_be_changed() {
     assert_story(

@@ -188,6 +188,11 @@ impl SimDb {
             {
                 updated(row, set)?;
             }
+            if let (Action::Lock(_), Some(holder)) = (action, self.holder_beside(slot, table, id))
+                && self.waits_of(slot).is_some_and(|wait| wait.goes_on_to_next(id))
+            {
+                return Err(self.wait_for_next(slot, (table, id), holder, progress));
+            }
             // One that was changed since the snapshot is not waited for.
             if !self.is_as_seen(slot, table, id) {
                 return Err(SqlState::SERIALIZATION_FAILURE.into());

@@ -8,13 +8,26 @@ use crate::db::SqlState;
 pub(super) struct Wait {
     /// The row in whose queue it stands; none for a key that is being inserted, which has no queue.
     row: Option<u32>,
-    /// The row has a newer committed version by now: whoever comes for that one does not stand in
-    /// this queue.
-    outdated: bool,
+    /// For which version of it.
+    version: Version,
     /// The transaction that has to end.
     end_of: Option<Slot>,
     /// Those who have to leave the queue first.
     behind: Vec<Slot>,
+}
+
+/// The version of a row that somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Version {
+    /// The newest: whoever comes next stands behind.
+    Newest,
+    /// There is a newer one by now: whoever comes for that one does not stand in this queue.
+    Outdated,
+    /// The one after the outdated one. `FOR UPDATE` locks that first, and waits for its holder with no
+    /// place in its queue, but keeping the old one.
+    Next,
+    /// There is one even newer than that.
+    Lost,
 }
 
 impl Wait {
@@ -28,16 +41,26 @@ impl Wait {
     }
 
     pub(super) fn row_changed(&mut self, id: u32) {
-        self.outdated |= self.row == Some(id);
+        if self.row == Some(id) {
+            self.version = match self.version {
+                Version::Newest | Version::Outdated => Version::Outdated,
+                Version::Next | Version::Lost => Version::Lost,
+            };
+        }
     }
 
     fn stands_before(&self, table: usize, at: &InFlight, id: u32) -> bool {
-        at.table == table && self.row == Some(id) && !self.outdated
+        at.table == table && self.row == Some(id) && self.version == Version::Newest
     }
 
     /// The row in whose queue it stands, and whether that has a newer committed version by now.
     pub(super) fn row(&self) -> Option<(u32, bool)> {
-        self.row.map(|row| (row, self.outdated))
+        self.row.map(|row| (row, self.version != Version::Newest))
+    }
+
+    /// Whether a `FOR UPDATE` that has waited for this row is to lock the version after that one first.
+    pub(super) fn goes_on_to_next(&self, id: u32) -> bool {
+        self.row == Some(id) && matches!(self.version, Version::Outdated | Version::Next)
     }
 
     /// The row whose id must not be given to another one.
@@ -76,14 +99,28 @@ impl SimDb {
             queued.map(|(other, _)| other).collect()
         };
         let end_of = behind.is_empty().then_some(holder);
-        let wait = Wait { row: Some(id), outdated: false, end_of, behind };
+        let wait = Wait { row: Some(id), version: Version::Newest, end_of, behind };
+        self.wait(slot, InFlight { table, wait, progress })
+    }
+
+    /// Waits for the end of the transaction that holds the next version of a row.
+    pub(super) fn wait_for_next(
+        &mut self,
+        slot: Slot,
+        (table, id): (usize, u32),
+        holder: Slot,
+        progress: Progress,
+    ) -> Stop {
+        let (version, behind) = (Version::Next, Vec::new());
+        let wait = Wait { row: Some(id), version, end_of: Some(holder), behind };
         self.wait(slot, InFlight { table, wait, progress })
     }
 
     /// Waits for the end of a transaction that is inserting, changing or removing the same key.
     pub(super) fn wait_for_key(&mut self, slot: Slot, table: usize, holder: Slot) -> Stop {
         self.leave_queue(slot);
-        let wait = Wait { row: None, outdated: false, end_of: Some(holder), behind: Vec::new() };
+        let wait =
+            Wait { row: None, version: Version::Newest, end_of: Some(holder), behind: Vec::new() };
         self.wait(slot, InFlight { table, wait, progress: Progress::default() })
     }
 
