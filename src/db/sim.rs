@@ -19,6 +19,7 @@
 //!   The look of an `INSERT` at its key counts as no read there, as in PostgreSQL, so a history with an
 //!   `ON CONFLICT DO NOTHING` that did nothing may commit that is not serializable. An `EXISTS` counts as
 //!   a read of every row that fits; PostgreSQL's stops at the first, so this may fail where that does not.
+//!   A key that one serializable transaction frees and another takes is no order between them.
 //!
 //! What is not: savepoints, foreign keys, shared row locks, more than one unique column, changing a
 //! unique column, the order in which an `UPDATE` of several rows meets them.
@@ -76,6 +77,8 @@ struct Record {
 struct Held {
     by: Slot,
     change: Option<Change>,
+    /// It has changed it more than once, so that between the committed version and this one is another.
+    twice: bool,
 }
 
 /// What a transaction that has not committed makes of a row.
@@ -302,17 +305,19 @@ impl SimDb {
         let mut changed = Vec::new();
         for (index, stored) in self.tables.iter_mut().enumerate() {
             for record in stored.records.iter_mut().filter(|record| record.is_held_by(slot)) {
-                match record.held.take().and_then(|held| held.change) {
+                let held = record.held.take();
+                let twice = held.as_ref().is_some_and(|held| held.twice);
+                match held.and_then(|held| held.change) {
                     None => continue,
                     Some(Change::To(row)) => record.committed = Some(row),
                     Some(Change::Deleted(_)) => record.committed = None,
                 }
-                changed.push((index, record.id));
+                changed.push((index, record.id, twice));
             }
             stored.records.retain(|record| record.committed.is_some() || record.held.is_some());
         }
-        for (table, id) in changed {
-            self.tell_of_change(slot, table, id);
+        for (table, id, twice) in changed {
+            self.tell_of_change(slot, table, id, twice);
         }
         self.tell_of_end(slot);
         self.free(slot);
@@ -320,7 +325,7 @@ impl SimDb {
     }
 
     /// A committed change of a row: whoever sees an older version of it learns that it is old.
-    fn tell_of_change(&mut self, by: Slot, table: usize, id: u32) {
+    fn tell_of_change(&mut self, by: Slot, table: usize, id: u32, twice: bool) {
         for (slot, transaction) in self.open_mut() {
             if slot == by {
                 continue;
@@ -331,7 +336,7 @@ impl SimDb {
             }
             let statement = transaction.statement.as_mut();
             if let Some(statement) = statement.filter(|statement| statement.table == table) {
-                statement.wait.row_changed(id);
+                statement.wait.row_changed(id, twice);
                 let todo = statement.progress.todo.iter_mut();
                 todo.filter(|(row, _)| *row == id).for_each(|(_, changed)| *changed = true);
             }

@@ -177,6 +177,7 @@ impl<'p> Play<'p> {
     /// come in it is left out.
     pub(crate) fn gave_up(&mut self, who: usize, last: &Statement, why: &str) {
         self.story.push(format!("{who}: {last} -- {why}; given up"));
+        self.stuck = 0;
         let place = &mut self.places[who];
         place.waiting = None;
         place.level = None;

@@ -316,22 +316,3 @@ fn serializable_transactions_are_not_serializable_by_an_insert_that_does_nothing
         ],
     );
 }
-
-/// Here there is a conflict: who inserts a key comes after who removed the row that had it.
-#[test]
-fn a_serializable_transaction_that_takes_over_a_freed_key_comes_after_the_one_that_freed_it() {
-    let debit = Delete::new(&ACCOUNT).filter("id", 1).filter("balance", 10);
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(Serializable), "ok"),
-            (0, read(2), "no row"),
-            (1, begin(Serializable), "ok"),
-            (1, debit.into(), "1 row"),
-            (1, insert(2, 1).into(), "1 row"),
-            (1, COMMIT, "ok"),
-            (0, insert(1, 1).into(), "40001"),
-            (0, ROLLBACK, "rolled back"),
-        ],
-    );
-}

@@ -208,10 +208,10 @@ impl SimDb {
 
     /// A row as a transaction sees it.
     fn seen(&self, slot: Slot, table: usize, id: u32) -> Option<&Row> {
-        let record = self.record(table, id)?;
-        let Some(snapshot) = self.snapshot(slot).filter(|_| record.change_by(slot).is_none())
-        else {
-            return record.newest_for(slot);
+        let record = self.record(table, id);
+        let own = record.is_some_and(|record| record.change_by(slot).is_some());
+        let Some(snapshot) = self.snapshot(slot).filter(|_| !own) else {
+            return record?.newest_for(slot);
         };
         let mut seen = snapshot.tables.get(table)?.iter();
         seen.find(|seen| seen.id == id).map(|seen| &seen.row)
@@ -272,8 +272,9 @@ impl SimDb {
     fn hold(&mut self, slot: Slot, table: usize, id: u32, change: Option<Change>) {
         let Some(stored) = self.tables.get_mut(table) else { return };
         let Some(record) = stored.records.iter_mut().find(|record| record.id == id) else { return };
-        let held = record.held.get_or_insert(Held { by: slot, change: None });
+        let held = record.held.get_or_insert(Held { by: slot, change: None, twice: false });
         if change.is_some() {
+            held.twice |= held.change.is_some();
             held.change = change;
         }
     }
@@ -370,7 +371,7 @@ impl SimDb {
         for record in records {
             let committed = record.committed.as_ref().is_some_and(is_same);
             match &record.held {
-                Some(Held { by, change: Some(change) }) if *by != slot => {
+                Some(Held { by, change: Some(change), .. }) if *by != slot => {
                     let is_coming = match change {
                         Change::To(row) | Change::Deleted(Some(row)) => is_same(row),
                         Change::Deleted(None) => false,
@@ -403,7 +404,7 @@ impl SimDb {
         let taken: Vec<u32> =
             records.iter().map(|record| record.id).chain(seen).chain(self.written(table)).collect();
         let id = (0..).find(|id| !taken.contains(id)).unwrap_or(u32::MAX);
-        let held = Some(Held { by: slot, change: Some(Change::To(row)) });
+        let held = Some(Held { by: slot, change: Some(Change::To(row)), twice: false });
         if let Some(stored) = self.tables.get_mut(table) {
             let at = stored.records.partition_point(|record| record.id < id);
             stored.records.insert(at, Record { id, committed: None, held });

@@ -66,7 +66,7 @@ impl SimDb {
         // From mine to whatever has to come after it, until that is mine again.
         let committed = self.history.iter().enumerate();
         let after_mine = committed.filter(|(index, other)| {
-            self.comes_first(&mine, other, (*index < mine.reads.seen, false), false)
+            self.comes_first(&mine, other, *index < mine.reads.seen, false)
         });
         let mut next: Vec<usize> = after_mine.map(|(index, _)| index).collect();
         let mut reached = vec![false; self.history.len()];
@@ -75,12 +75,12 @@ impl SimDb {
             if std::mem::replace(&mut reached[from], true) {
                 continue;
             }
-            if self.comes_first(footprint, &mine, (false, from < mine.reads.seen), true) {
+            if self.comes_first(footprint, &mine, false, from < mine.reads.seen) {
                 return true;
             }
             let others = self.history.iter().enumerate().filter(|(to, other)| {
-                let snapshots = (*to < footprint.reads.seen, from < other.reads.seen);
-                self.comes_first(footprint, other, snapshots, from < *to)
+                let (sees, is_seen) = (*to < footprint.reads.seen, from < other.reads.seen);
+                self.comes_first(footprint, other, sees, is_seen)
             });
             next.extend(others.map(|(to, _)| to));
         }
@@ -88,14 +88,13 @@ impl SimDb {
     }
 
     /// Whether `first` has to come before `second` in any serial order. `sees`: the first one's
-    /// snapshot has what the second one committed; `is_seen`: the other way round. `is_earlier`: it
-    /// committed first.
+    /// snapshot has what the second one committed; `is_seen`: the other way round.
     fn comes_first(
         &self,
         first: &Footprint,
         second: &Footprint,
-        (sees, is_seen): (bool, bool),
-        is_earlier: bool,
+        sees: bool,
+        is_seen: bool,
     ) -> bool {
         let read_before_written = !sees && self.reads_of(first, second);
         let written_before_read = is_seen && self.reads_of(second, first);
@@ -106,21 +105,7 @@ impl SimDb {
                 };
                 second.writes.iter().any(same)
             });
-        let key_reused = is_earlier && self.frees_for(first, second);
-        read_before_written || written_before_read || rewritten || key_reused
-    }
-
-    /// Whether one removed a row whose key the other one inserted again.
-    fn frees_for(&self, first: &Footprint, second: &Footprint) -> bool {
-        first.writes.iter().filter(|removed| removed.after.is_none()).any(|removed| {
-            let unique = self.tables.get(removed.table).and_then(|it| it.table.unique());
-            let (Some(key), Some(old)) = (unique, &removed.before) else { return false };
-            let mut inserted = second.writes.iter().filter(|it| it.before.is_none());
-            inserted.any(|it| {
-                let new = it.after.as_ref();
-                it.table == removed.table && new.is_some_and(|new| new.get(key) == old.get(key))
-            })
-        })
+        read_before_written || written_before_read || rewritten
     }
 
     /// Whether one read what the other wrote, in whichever version.

@@ -40,10 +40,11 @@ impl Wait {
         self.end_of == Some(slot) || self.behind.contains(&slot)
     }
 
-    pub(super) fn row_changed(&mut self, id: u32) {
+    pub(super) fn row_changed(&mut self, id: u32, twice: bool) {
         if self.row == Some(id) {
             self.version = match self.version {
-                Version::Newest | Version::Outdated => Version::Outdated,
+                Version::Newest | Version::Outdated if !twice => Version::Outdated,
+                Version::Newest | Version::Outdated => Version::Lost,
                 Version::Next | Version::Lost => Version::Lost,
             };
         }
