@@ -13,13 +13,11 @@
 //! - **After a wait**, READ COMMITTED looks at the row as it is then (`EvalPlanQual`), and keeps it
 //!   locked even if it no longer fits; the other levels fail with 40001 if it was changed.
 //! - **Deadlocks** are found when somebody begins to wait, and it is that one who fails.
-//! - **SERIALIZABLE** admits whatever is serializable, and nothing else: PostgreSQL's own test is
-//!   coarser, so it fails more often, never less (see `serial`).
-//!
-//!   The look of an `INSERT` at its key counts as no read there, as in PostgreSQL, so a history with an
-//!   `ON CONFLICT DO NOTHING` that did nothing may commit that is not serializable. An `EXISTS` counts as
-//!   a read of every row that fits; PostgreSQL's stops at the first, so this may fail where that does not.
-//!   A key that one serializable transaction frees and another takes is no order between them.
+//! - **SERIALIZABLE** fails whoever closes a circle of reads and writes (see `serial`). PostgreSQL's own
+//!   test is coarser, so it mostly fails more. As there, the look of an `INSERT` at its key is no read: with
+//!   an `ON CONFLICT DO NOTHING` that did nothing, or a key that was freed and taken again, what commits
+//!   need not be serializable. An `EXISTS` counts as a read of every row that fits; PostgreSQL's stops at
+//!   the first, so there this may fail where that does not.
 //!
 //! What is not: savepoints, foreign keys, shared row locks, more than one unique column, changing a
 //! unique column, the order in which an `UPDATE` of several rows meets them.
