@@ -68,7 +68,7 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
-//! | ground | [`Process`], [`Step`], [`run`] |
+//! | ground | [`Process`], [`Step`], [`run`], [`recorded`] |
 //! | first: worlds | [`fs`] |
 //! | second: engines, neutral as to worlds | [`check`] |
 //! | third: what ships | [`store`], [`writer`] |
@@ -84,6 +84,7 @@ pub mod fs;
 pub mod models;
 mod nonce;
 pub mod process;
+pub mod recorded;
 #[cfg(feature = "command")]
 pub mod replay;
 #[cfg(feature = "command")]

@@ -15,6 +15,7 @@ mod link;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod recorded;
 mod schema;
 mod sim;
 mod sql;
