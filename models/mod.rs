@@ -1,6 +1,7 @@
 //! Fourth floor: the catalogue. One file a case: the system in a paragraph, its variants,
 //! scenarios and properties. No engine code. Imports every floor below, engines excepted.
 
+pub mod api_key;
 pub mod credential;
 pub mod download;
 
