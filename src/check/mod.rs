@@ -50,7 +50,7 @@ pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
-pub use trace::{PlayError, Played, Trace, TraceStep};
+pub use trace::{PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
     Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, ScheduleError, Verdict,
 };

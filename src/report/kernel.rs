@@ -167,11 +167,11 @@ pub fn difference(comparison: &Comparison) -> String {
             told(simulated)
         );
     }
-    if simulated.tree != real.tree {
+    if simulated.remains != real.remains {
         return format!(
             "what is left differs: on the kernel {:?}, in the simulation {:?}",
-            real.tree.to_string(),
-            simulated.tree.to_string()
+            real.remains.to_string(),
+            simulated.remains.to_string()
         );
     }
     "the kernel and the simulation end differently".into()
@@ -180,7 +180,7 @@ pub fn difference(comparison: &Comparison) -> String {
 /// Whether the kernel did as the simulation, and what it left.
 pub fn outcome(comparison: &Comparison) -> String {
     let mut out = format!("{}\n", paint(FAINT, "left on disk"));
-    for line in comparison.real.tree.to_string().lines() {
+    for line in comparison.real.remains.to_string().lines() {
         for line in wrap(line, WIDTH - 6) {
             let _ = writeln!(out, "      {line}");
         }

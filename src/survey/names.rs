@@ -60,7 +60,8 @@ impl Target {
         let asked = |known: &&Variant| self.variant.is_none_or(|only| only.name == known.name);
         for variant in model.variants().iter().filter(asked) {
             let asked = |known: &&Scenario| scenario.is_none_or(|only| only.name == known.name);
-            for scenario in model.scenarios().iter().filter(asked) {
+            let has = |known: &&Scenario| model.has(variant.name, known.name);
+            for scenario in model.scenarios().iter().filter(asked).filter(has) {
                 subjects.push(Subject { model, variant, scenario });
             }
         }
