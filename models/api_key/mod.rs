@@ -29,9 +29,10 @@
 //! - a retry of a statement by itself: the same;
 //! - two users without a constraint: their rows have nothing to do with one another.
 //!
-//! Some combinations make little sense, and their verdict says so: `ON CONFLICT (user_id)` without
-//! a unique index is 42P10, a 500 each time; `FOR UPDATE` by itself lets go at once. An unexpected
-//! error of the database is a 500, as it is in the handlers that were published.
+//! - `select-for-update` outside of a transaction: it lets go at once, and is the original.
+//!
+//! `ON CONFLICT (user_id)` without a unique index is 42P10, and its verdict says so: a 500 each
+//! time. An unexpected error of the database is a 500, as it is in the handlers that were published.
 //!
 //! # Identical clients, different keys
 //!
@@ -44,13 +45,14 @@ mod properties;
 mod variants;
 
 use super::{Model, Scenario, Size, Variant};
-use crate::case::Case;
+use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{Column, Isolation, SimDb, SimSession, Table, Way};
 use crate::handlers::API_KEYS;
+use crate::replay::Tables;
 
 pub use actors::{Client, Response, Status};
-use properties::system;
+use properties::{ApiKeySystem, system};
 use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
@@ -174,14 +176,25 @@ impl Model for ApiKey {
         SCENARIOS
     }
 
+    fn has(&self, variant: &str, scenario: &str) -> bool {
+        // A lock that is let go of at once is none: that is the original.
+        !(variant == "select-for-update" && scenario.ends_with("autocommit"))
+    }
+
+    fn has_scenarios_down(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> Size {
         // With three clients, two users have one request that is late.
         Size { usual: &[1, 2, 3], tried: &[1, 2, 3], most: 8, representative: 3, ..Size::CLIENTS }
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
-        let _ = simulated(variant, scenario, clients)?;
-        None
+        let system = simulated(variant, scenario, clients)?;
+        Some(Box::new(DbCase::new(system, |db| {
+            db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
+        })))
     }
 }
 
@@ -191,7 +204,7 @@ pub fn simulated(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimDb, Client<SimSession>>> {
-    Some(system(protocol(variant)?, surroundings(scenario)?, clients, Keys::OneAndTheOthers))
+    of(variant, scenario, clients, Keys::OneAndTheOthers)
 }
 
 /// The same with a key of its own for each client: larger, and to the same verdicts.
@@ -200,5 +213,10 @@ pub fn numbered(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimDb, Client<SimSession>>> {
-    Some(system(protocol(variant)?, surroundings(scenario)?, clients, Keys::Numbered))
+    of(variant, scenario, clients, Keys::Numbered)
+}
+
+fn of(variant: &str, scenario: &str, clients: usize, keys: Keys) -> Option<ApiKeySystem> {
+    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, keys))
 }

@@ -6,6 +6,7 @@ use super::{Keys, Protocol, Surroundings, USERS};
 use crate::check::{State, System};
 use crate::db::{SimDb, SimSession};
 use crate::handlers::API_KEYS;
+use crate::recorded::recorded_step;
 
 type Simulated = Client<SimSession>;
 pub(super) type ApiKeySystem = System<SimDb, Simulated>;
@@ -25,7 +26,9 @@ pub(super) fn system(
     let client =
         |user, key: &str| Client::new(protocol, surroundings.way, SimSession::new(), user, key);
     let world = SimDb::new().with_table(surroundings.schema.table(), []);
-    let mut system = System::new(world);
+    let mut system = System::new(world).described_by(recorded_step).waits_for(
+        |db: &SimDb, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
+    );
     let users = surroundings.users(clients);
     match keys {
         Keys::Numbered => {
