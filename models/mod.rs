@@ -141,4 +141,4 @@ pub struct Scenario {
 }
 
 /// Every model there is.
-pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential];
+pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential, &api_key::ApiKey];

@@ -1,51 +1,32 @@
 use toctou::check::*;
-use toctou::models::Model;
-use toctou::models::api_key::{ApiKey, simulated};
+use toctou::models::{Model, ALL};
+use toctou::case::Method;
+use std::time::Instant;
 
 #[test]
 fn survey() {
-    for variant in ApiKey.variants() {
-        println!("== {}", variant.name);
-        for scenario in ApiKey.scenarios() {
-            let mut seen: Vec<String> = vec![];
-            let Some(_) = simulated(variant.name, scenario.name, 1) else { continue };
-            for size in 1..=4 {
-                let system = simulated(variant.name, scenario.name, size).unwrap();
-                let report = Checker::new(system).graph(&GraphOptions::default());
-                for finding in &report.findings {
-                    let word = finding.verdict.word();
-                    if word == "violated" && !seen.contains(&finding.property) {
-                        seen.push(finding.property.clone());
-                        let s = finding.verdict.schedule().map(|s| s.turns.clone());
-                        println!(
-                            "            breaks(\"{}\", \"{}\", {size}), // {s:?}",
-                            scenario.name, finding.property
-                        );
-                    } else if word == "holds" && seen.contains(&finding.property) {
-                        println!("REPAIRED {} {}", finding.property, size);
-                    } else if word != "violated" && word != "holds" {
-                        println!("{word}");
-                    }
+    for model in ALL {
+        if model.name() == "credential" { continue }
+        let mut total = [0f64; 4];
+        for variant in model.variants() {
+            for scenario in model.scenarios() {
+                let Some(case) = model.case(variant.name, scenario.name, model.size().representative) else { continue };
+                for (i, max_configurations) in [500, 2000].into_iter().enumerate() {
+                let t = Instant::now();
+                let any = case.check(&Method::Any(AnyLimits { max_configurations }));
+                total[i] += t.elapsed().as_secs_f64();
+                let un = any.findings.iter().filter(|f| f.verdict.word() == "unfinished").count();
+                println!("{} {} {max_configurations}: {:?} {un} of {} unfinished", variant.name, scenario.name, t.elapsed(), any.findings.len());
                 }
-                if report.findings.is_empty() || !report.exhaustive() {
-                    println!("NOT EXHAUSTIVE")
+                let t = Instant::now();
+                for size in 1..=3 {
+                    let case = model.case(variant.name, scenario.name, size).unwrap();
+                    let r = case.check(&Method::Graph(GraphOptions { symmetry: false, ..Default::default() }));
+                    if size == 3 { println!("{} states apart, {} paths", r.states.unwrap_or(0), r.interleavings); }
                 }
-                if size == 3 {
-                    let any = Checker::new(simulated(variant.name, scenario.name, size).unwrap())
-                        .any(&AnyLimits::default());
-                    let told: Vec<_> = any
-                        .findings
-                        .iter()
-                        .map(|f| format!("{} {}", f.property, f.verdict.word()))
-                        .collect();
-                    println!(
-                        "// {} states {:?} any: {}",
-                        report.states.unwrap_or(0),
-                        report.elapsed,
-                        told.join(", ")
-                    );
-                }
+                total[2] += t.elapsed().as_secs_f64();
             }
         }
+        println!("{} {total:?}", model.name());
     }
 }
