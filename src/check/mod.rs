@@ -42,7 +42,7 @@ pub use columns::Part;
 #[cfg(feature = "command")]
 pub(crate) use columns::{columns, wrap};
 pub use execution::{Execution, Progress, Recorder};
-pub use graph::GraphOptions;
+pub use graph::{DEADLOCK_FREE, GraphOptions};
 use intern::SharedCodes;
 #[cfg(feature = "loom")]
 pub use loom::LoomOptions;

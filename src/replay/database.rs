@@ -22,8 +22,9 @@ pub trait RealDb: Database + Sized + 'static {
     /// anything else if it is there and fails.
     fn furnished(tables: &Tables) -> Result<Self, ReplayError>;
 
-    /// The committed rows of these tables, as nobody's transaction sees them.
-    fn remains(&mut self, tables: &Tables) -> Result<Tables, ReplayError>;
+    /// The committed rows of these tables, once all sessions are over; and the end of the database,
+    /// which may be furnished anew.
+    fn remains(self, tables: &Tables) -> Result<Tables, ReplayError>;
 }
 
 /// A system on a real database `D`, in a world `R`: the database itself, or what contains it.
@@ -32,7 +33,7 @@ pub trait RealDb: Database + Sized + 'static {
 /// to be said again, with real sessions.
 pub struct Stage<D, R, Q> {
     world: Box<dyn Fn(usize, D) -> R + Send + Sync>,
-    database: Box<dyn Fn(&mut R) -> &mut D + Send + Sync>,
+    database: Box<dyn Fn(R) -> D + Send + Sync>,
     actors: Box<Actors<R, Q>>,
 }
 
@@ -49,10 +50,10 @@ impl<D: RealDb, Q> Stage<D, D, Q> {
 }
 
 impl<D: RealDb, R, Q> Stage<D, R, Q> {
-    /// The world contains the database: `world` puts it there, `database` says where it is.
+    /// The world contains the database: `world` puts it there, `database` gets it out again.
     pub fn within(
         world: impl Fn(usize, D) -> R + Send + Sync + 'static,
-        database: impl Fn(&mut R) -> &mut D + Send + Sync + 'static,
+        database: impl Fn(R) -> D + Send + Sync + 'static,
         actors: impl Fn(usize, &mut R) -> Result<Vec<Q>, SqlError> + Send + Sync + 'static,
     ) -> Self {
         Stage { world: Box::new(world), database: Box::new(database), actors: Box::new(actors) }
@@ -95,7 +96,7 @@ where
         let mut world = Recorded::new((self.world)(schedule.start, D::furnished(tables)?));
         let actors = (self.actors)(schedule.start, world.inner_mut())?;
         let steps = one_after_the_other(&mut world, actors, schedule)?;
-        let rows = (self.database)(world.inner_mut()).remains(tables)?;
+        let rows = (self.database)(world.into_inner()).remains(tables)?;
         Ok(Replayed { trace: told(start, names, steps), remains: Remains::Rows(rows) })
     }
 }

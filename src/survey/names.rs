@@ -2,7 +2,7 @@
 //! [`models`](crate::models) and its neighbours in `survey`.
 
 use super::Subject;
-use crate::check::Engine;
+use crate::check::{DEADLOCK_FREE, Engine};
 use crate::models::{Model, Scenario, Variant};
 
 /// A name that names nothing.
@@ -101,7 +101,7 @@ impl Names {
     pub fn property(&self, subjects: &[Subject], name: &str) -> Result<(), UnknownName> {
         let cases =
             subjects.iter().filter_map(|subject| subject.case(subject.model.size().representative));
-        let mut known: Vec<String> = vec!["deadlock-free".to_owned()];
+        let mut known: Vec<String> = vec![DEADLOCK_FREE.to_owned()];
         for (property, _) in cases.flat_map(|case| case.properties()) {
             if !known.contains(&property) {
                 known.push(property);
