@@ -52,6 +52,7 @@ use crate::handlers::API_KEYS;
 use crate::replay::Tables;
 
 pub use actors::{Client, Response, Status};
+pub use properties::claimed;
 use properties::{ApiKeySystem, system};
 use variants::{SCENARIOS, VARIANTS};
 
@@ -196,6 +197,13 @@ impl Model for ApiKey {
             db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
         })))
     }
+}
+
+/// A request, before its first step, for any database; `None` if there is no such variant in that
+/// scenario. `key` is the one that it would issue.
+pub fn client_of<S>(variant: &str, scenario: &str, session: S, user: i64, key: &str) -> Option<Client<S>> {
+    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    Some(Client::new(protocol, surroundings.way, session, user, key))
 }
 
 /// The simulated system; `None` if either name is none of this model's.

@@ -3,14 +3,14 @@
 
 use super::actors::{Client, Response};
 use super::{Keys, Protocol, Surroundings, USERS};
-use crate::check::{State, System};
+use crate::Process;
+use crate::check::{System, Value};
 use crate::db::{SimDb, SimSession};
 use crate::handlers::API_KEYS;
 use crate::recorded::recorded_step;
 
 type Simulated = Client<SimSession>;
 pub(super) type ApiKeySystem = System<SimDb, Simulated>;
-type ApiKeyState<'a> = State<'a, SimDb, Simulated>;
 
 /// The user whose requests are looked at most closely.
 const ALICE: i64 = USERS[0];
@@ -48,21 +48,34 @@ pub(super) fn system(
             }
         }
     }
-    with_properties(system, &users)
+    claimed(system, &users, |db| db)
 }
 
+/// Claims of a system of these users' requests all that the model claims, whatever handles the
+/// requests, and wherever in its world the database is.
+///
 /// `one-key` and `key-is-valid` look at the rows. The others are about responses, which stay: what is
 /// true of them at the end and what is true of them always is the same, and as counts it can be
 /// decided for any number of clients.
-fn with_properties(system: ApiKeySystem, users: &[i64]) -> ApiKeySystem {
+pub fn claimed<W, P>(
+    system: System<W, P>,
+    users: &[i64],
+    database: fn(&W) -> &SimDb,
+) -> System<W, P>
+where
+    W: Value,
+    P: Process<W, Output = Response> + Value,
+{
     let asked: Vec<i64> = USERS.into_iter().filter(|user| users.contains(user)).collect();
     let somebody_is_late = asked.len() < users.len();
     let system = system
-        .always("one-key", |state| USERS.iter().all(|user| stored(state, *user).count() <= 1))
-        .finally("key-is-valid", |state| {
+        .always("one-key", move |state| {
+            USERS.iter().all(|user| stored(database(state.world()), *user).count() <= 1)
+        })
+        .finally("key-is-valid", move |state| {
             state.outputs().all(|response| {
-                let valid = |key| stored(state, response.user).any(|stored| stored == key);
-                response.key().is_none_or(|key| valid(&**key))
+                let mut stored = stored(database(state.world()), response.user);
+                response.key().is_none_or(|key| stored.any(|stored| stored == &**key))
             })
         })
         .finally("creator-told", move |state| {
@@ -91,8 +104,8 @@ fn with_properties(system: ApiKeySystem, users: &[i64]) -> ApiKeySystem {
 }
 
 /// The keys that are stored for a user.
-fn stored<'a>(state: &ApiKeyState<'a>, user: i64) -> impl Iterator<Item = &'a str> {
-    let rows = state.world().committed(&API_KEYS);
+fn stored(db: &SimDb, user: i64) -> impl Iterator<Item = &str> {
+    let rows = db.committed(&API_KEYS);
     rows.filter(move |row| row.first().and_then(|id| id.int()) == Some(user))
         .filter_map(|row| row.get(1)?.text())
 }

@@ -1,32 +1,33 @@
-use toctou::check::*;
-use toctou::models::{Model, ALL};
-use toctou::case::Method;
-use std::time::Instant;
+//! One API key a user: the verdicts of the model, the shipping machine proved and mutated, and the
+//! handler on real databases, whole and failing.
 
-#[test]
-fn survey() {
-    for model in ALL {
-        if model.name() == "credential" { continue }
-        let mut total = [0f64; 4];
-        for variant in model.variants() {
-            for scenario in model.scenarios() {
-                let Some(case) = model.case(variant.name, scenario.name, model.size().representative) else { continue };
-                for (i, max_configurations) in [500, 2000].into_iter().enumerate() {
-                let t = Instant::now();
-                let any = case.check(&Method::Any(AnyLimits { max_configurations }));
-                total[i] += t.elapsed().as_secs_f64();
-                let un = any.findings.iter().filter(|f| f.verdict.word() == "unfinished").count();
-                println!("{} {} {max_configurations}: {:?} {un} of {} unfinished", variant.name, scenario.name, t.elapsed(), any.findings.len());
-                }
-                let t = Instant::now();
-                for size in 1..=3 {
-                    let case = model.case(variant.name, scenario.name, size).unwrap();
-                    let r = case.check(&Method::Graph(GraphOptions { symmetry: false, ..Default::default() }));
-                    if size == 3 { println!("{} states apart, {} paths", r.states.unwrap_or(0), r.interleavings); }
-                }
-                total[2] += t.elapsed().as_secs_f64();
-            }
-        }
-        println!("{} {total:?}", model.name());
-    }
+#![cfg(feature = "command")]
+
+mod databases;
+mod faults;
+mod mutants;
+mod verdicts;
+
+use toctou::case::{Case, Method};
+use toctou::check::{GraphOptions, Report, Verdict};
+use toctou::models::api_key::ApiKey;
+use toctou::models::{Model, Scenario, Variant};
+
+fn graph() -> Method {
+    Method::Graph(GraphOptions::default())
+}
+
+fn case(variant: &str, scenario: &str, clients: usize) -> Box<dyn Case> {
+    ApiKey.case(variant, scenario, clients).expect("a variant in a scenario that it makes sense in")
+}
+
+fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
+    &report.finding(property).expect("a property of the model").verdict
+}
+
+/// Every variant in every scenario that it makes sense in.
+fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
+    let all = ApiKey.variants().iter();
+    let all = all.flat_map(|variant| ApiKey.scenarios().iter().map(move |it| (variant, it)));
+    all.filter(|(variant, scenario)| ApiKey.has(variant.name, scenario.name))
 }
