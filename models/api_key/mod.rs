@@ -201,7 +201,13 @@ impl Model for ApiKey {
 
 /// A request, before its first step, for any database; `None` if there is no such variant in that
 /// scenario. `key` is the one that it would issue.
-pub fn client_of<S>(variant: &str, scenario: &str, session: S, user: i64, key: &str) -> Option<Client<S>> {
+pub fn client_of<S>(
+    variant: &str,
+    scenario: &str,
+    session: S,
+    user: i64,
+    key: &str,
+) -> Option<Client<S>> {
     let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
     Some(Client::new(protocol, surroundings.way, session, user, key))
 }

@@ -35,9 +35,10 @@ fn each_property_is_broken_by_some_variant_and_kept_by_the_one_that_ships() {
         if name == "deadlock-free" {
             continue;
         }
-        let breaks = |(variant, scenario): (&toctou::models::Variant, &toctou::models::Scenario)| {
-            variant.is_known_to_break(scenario.name, name, 4)
-        };
+        let breaks =
+            |(variant, scenario): (&toctou::models::Variant, &toctou::models::Scenario)| {
+                variant.is_known_to_break(scenario.name, name, 4)
+            };
         assert!(everything().any(breaks), "nobody breaks {name}");
         let mut ships = everything().filter(|(variant, scenario)| {
             variant.name == "on-conflict-returning" && scenario.name == "unique-autocommit"
@@ -56,9 +57,12 @@ fn a_key_of_its_own_for_each_client_makes_no_difference() {
             let shared = case(variant.name, scenario.name, clients).check(&graph());
             assert!(report.exhaustive() && shared.exhaustive());
             for (one, other) in report.findings.iter().zip(&shared.findings) {
-                let what =
-                    format!("{} {} {clients} {}", variant.name, scenario.name, one.property);
-                assert_eq!((&one.property, one.verdict.word()), (&other.property, other.verdict.word()), "{what}");
+                let what = format!("{} {} {clients} {}", variant.name, scenario.name, one.property);
+                assert_eq!(
+                    (&one.property, one.verdict.word()),
+                    (&other.property, other.verdict.word()),
+                    "{what}"
+                );
             }
         }
     }
@@ -82,7 +86,9 @@ fn nothing_asks_for_a_retry_at_read_committed() {
         let asks = matches!(verdict(&report, "asks-for-a-retry"), Verdict::Holds(_));
         let what = format!("{} {}", variant.name, scenario.name);
         // Where it is asked for, this test sees it: who inserts first and looks then, at a snapshot.
-        let snapshot = failing && !["select-then-insert", "select-for-update", "insert-decides"].contains(&variant.name);
+        let snapshot = failing
+            && !["select-then-insert", "select-for-update", "insert-decides"]
+                .contains(&variant.name);
         assert_eq!(asks, snapshot, "{what}");
     }
 }
@@ -119,7 +125,8 @@ fn the_engines_agree_on_every_system_that_loom_and_shuttle_can_finish() {
 fn the_one_that_ships_answers_any_number_of_requests() {
     for scenario in ["unique-autocommit", "two-users-autocommit"] {
         let clients = ApiKey.size().representative;
-        let any = |variant| case(variant, scenario, clients).check(&Method::Any(AnyLimits::default()));
+        let any =
+            |variant| case(variant, scenario, clients).check(&Method::Any(AnyLimits::default()));
         let report = any("on-conflict-returning");
         for property in ["one-creator", "no-server-error", "somebody-is-told", "somebody-is-late"] {
             assert!(matches!(verdict(&report, property), Verdict::Holds(_)), "{property}");
