@@ -18,8 +18,6 @@ pub(super) fn system(
     clients: usize,
     keys: Keys,
 ) -> ApiKeySystem {
-    let client =
-        |user, key: &str| Client::new(protocol, surroundings.way, SimSession::new(), user, key);
     let world = SimDb::new().with_table(surroundings.schema.table(), []);
     let mut system = System::new(world).described_by(recorded_step).waits_for(
         |db: &SimDb, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),

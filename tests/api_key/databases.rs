@@ -2,7 +2,9 @@
 //! the database fails.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use toctou::db::{Cluster, Database, PostgresDb, Row, SqlState, SqliteDb, Table, row};
 use toctou::handlers::{API_KEYS, ApiKeys, HandlerError, Issued, TABLES};
@@ -187,16 +189,30 @@ fn keys_that_were_told_outlive_the_server() {
     let db = cluster.database().expect("the server answers");
     db.make(TABLES);
     let keys = ApiKeys::new(db.clone());
-    const USERS: i64 = 400;
+    let (asked, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let request = |user| {
+        let issued = keys.issue(user);
+        asked.fetch_add(1, Ordering::Relaxed);
+        (user, issued)
+    };
+    let several_more = || {
+        let enough = asked.load(Ordering::Relaxed) + 100;
+        while asked.load(Ordering::Relaxed) < enough {
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
     let told: Vec<(i64, Result<Issued, HandlerError>)> = thread::scope(|scope| {
-        let requests: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| (0..USERS).map(|user| (user, keys.issue(user))).collect()))
-            .collect();
-        thread::sleep(std::time::Duration::from_millis(100));
+        let until_over = || {
+            let users = (0..).take_while(|_| !is_over.load(Ordering::Relaxed));
+            users.map(request).collect::<Vec<_>>()
+        };
+        let requests: Vec<_> = (0..4).map(|_| scope.spawn(until_over)).collect();
+        several_more();
         cluster.kill().expect("it runs");
         cluster.restart().expect("it starts again");
-        let told = requests.into_iter().map(|request| request.join().expect("no panic"));
-        told.flat_map(|told: Vec<_>| told).collect()
+        several_more();
+        is_over.store(true, Ordering::Relaxed);
+        requests.into_iter().flat_map(|request| request.join().expect("no panic")).collect()
     });
     let stored = db.keys();
     let mut users: Vec<_> = stored.iter().filter_map(|row| row.first()).collect();

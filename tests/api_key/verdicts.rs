@@ -216,7 +216,8 @@ fn the_upsert_uses_up_its_retries() {
     let schedule = told("upsert-returning", "unique-serializable-retry", 4, "no-server-error");
     let last = schedule.last().map(String::as_str);
     assert_eq!(last, Some("1: ROLLBACK -- rolled back → 500 (40001)"));
-    let failures = schedule.iter().filter(|step| step.starts_with("1:") && step.ends_with("-- 40001"));
+    let failures =
+        schedule.iter().filter(|step| step.starts_with("1:") && step.ends_with("-- 40001"));
     assert_eq!(failures.count(), 3, "{schedule:#?}");
 }
 
