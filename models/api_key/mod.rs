@@ -19,6 +19,15 @@
 //!                                          201 bravo      a second key; or, with UNIQUE (user_id), a 500
 //! ```
 //!
+//! # What decides
+//!
+//! The constraint, and that its answer is looked at. With `UNIQUE (user_id)` one statement is enough,
+//! and no isolation beyond it: whoever's row went in has the key. `on-conflict-returning` reads that
+//! from `RETURNING`, `insert-decides` from the absence of 23505. What ships is the former: on a table
+//! without the constraint it fails (42P10), where the latter stores two keys and does not notice. Its
+//! `SELECT` is for a request that is sent again after its answer was lost; without faults, as here,
+//! nobody gets there (`tests/api_key/faults.rs` does).
+//!
 //! # The dimensions
 //!
 //! A scenario is a schema and an isolation level: `UNIQUE (user_id)` or nothing, and each statement
@@ -36,9 +45,10 @@
 //!
 //! # Identical clients, different keys
 //!
-//! Each request would issue a key of its own. No variant compares its key with another, so all that
-//! can befall a key is seen on one: client 0 has a key of its own, and the others share theirs and
-//! are interchangeable. (A test runs every system with a key a client, to the same verdicts.)
+//! Each request would issue a key of its own. Without faults no variant compares its key with
+//! another, so all that can befall a key is seen on one: client 0 has a key of its own, and the others
+//! share theirs and are interchangeable. (A test runs every system with a key a client, to the same
+//! verdicts.)
 
 mod actors;
 mod properties;

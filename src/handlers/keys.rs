@@ -93,7 +93,9 @@ pub enum Issued {
 ///
 /// It needs `UNIQUE (user_id)` ([`API_KEYS`]) and no isolation beyond the statement: one `INSERT …
 /// ON CONFLICT DO NOTHING RETURNING` decides, and its answer is looked at. Without that constraint
-/// every request fails with [`HandlerError::Schema`] and nothing is stored.
+/// every request fails with [`HandlerError::Schema`] and nothing is stored. (A plain `INSERT` whose
+/// unique violation is taken for an answer would be as good with the constraint, and store two keys
+/// without it.)
 ///
 /// # Its limits
 ///
