@@ -71,7 +71,7 @@
 //! | ground | [`Process`], [`Step`], [`run`], [`recorded`] |
 //! | first: worlds | [`fs`] |
 //! | second: engines, neutral as to worlds | [`check`] |
-//! | third: what ships | [`store`], [`writer`] |
+//! | third: what ships | [`store`], [`writer`], [`handlers`] |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
 
 #[cfg(feature = "command")]
@@ -79,6 +79,7 @@ pub mod case;
 pub mod check;
 pub mod db;
 pub mod fs;
+pub mod handlers;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;

@@ -1,0 +1,98 @@
+//! The system of `api_key` and what is claimed of it. Fourth floor: imports
+//! [`check`](crate::check), [`db`](crate::db) and its neighbours.
+
+use super::actors::{Client, Response};
+use super::{Keys, Protocol, Surroundings, USERS, requests};
+use crate::Process;
+use crate::check::{System, Value};
+use crate::db::{SimDb, SimSession};
+use crate::handlers::API_KEYS;
+use crate::recorded::recorded_step;
+
+type Simulated = Client<SimSession>;
+pub(super) type ApiKeySystem = System<SimDb, Simulated>;
+
+pub(super) fn system(
+    protocol: Protocol,
+    surroundings: Surroundings,
+    clients: usize,
+    keys: Keys,
+) -> ApiKeySystem {
+    let world = SimDb::new().with_table(surroundings.schema.table(), []);
+    let mut system = System::new(world).described_by(recorded_step).waits_for(
+        |db: &SimDb, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
+    );
+    let requests = requests(surroundings, clients, keys);
+    let users: Vec<i64> = requests.iter().map(|(user, _)| *user).collect();
+    let same =
+        |one: &(i64, String), other: &(i64, String)| keys == Keys::OneAndTheOthers && one == other;
+    // See the head of `mod.rs`: whatever befalls a key befalls client 0's somewhere.
+    for (index, alike) in requests.chunk_by(same).enumerate() {
+        let Some((user, key)) = alike.first() else { continue };
+        let client = Client::new(protocol, surroundings.way, SimSession::new(), *user, key);
+        system = match (keys, index) {
+            (Keys::OneAndTheOthers, 1..) => system.clients(alike.len(), client),
+            _ => system.actor(format!("client {index}"), client),
+        };
+    }
+    claimed(system, &users, |db| db)
+}
+
+/// Claims of a system of these users' requests all that the model claims, whatever handles the
+/// requests, and wherever in its world the database is.
+///
+/// `one-key` and `key-is-valid` look at the rows. The others are about responses, which stay: what is
+/// true of them at the end and what is true of them always is the same, and as counts it can be
+/// decided for any number of clients.
+pub fn claimed<W, P>(
+    system: System<W, P>,
+    users: &[i64],
+    database: fn(&W) -> &SimDb,
+) -> System<W, P>
+where
+    W: Value,
+    P: Process<W, Output = Response> + Value,
+{
+    let asked: Vec<i64> = USERS.into_iter().filter(|user| users.contains(user)).collect();
+    let somebody_is_late = asked.len() < users.len();
+    let system = system
+        .always("one-key", move |state| {
+            USERS.iter().all(|user| stored(database(state.world()), *user).count() <= 1)
+        })
+        .finally("key-is-valid", move |state| {
+            state.outputs().all(|response| {
+                let mut stored = stored(database(state.world()), response.user);
+                response.key().is_none_or(|key| stored.any(|stored| stored == &**key))
+            })
+        })
+        .finally("creator-told", move |state| {
+            asked.iter().all(|user| {
+                let created =
+                    |response: &&Response| response.user == *user && response.is_created();
+                state.outputs().filter(created).count() == 1
+            })
+        })
+        .at_most(1, "one-creator", |local| {
+            local.output().filter(|response| response.is_created()).map(|response| response.user)
+        })
+        .at_most(0, "no-server-error", |local| {
+            local.output().filter(|response| response.is_server_error()).map(|_| ())
+        })
+        .reaches("somebody-is-told", |local| {
+            local.output().is_some_and(|response| response.key().is_some())
+        });
+    if somebody_is_late {
+        system.reaches("somebody-is-late", |local| {
+            local.output().is_some_and(|r| !r.is_created() && !r.is_server_error())
+        })
+    } else {
+        system
+    }
+}
+
+/// The keys that are stored for a user.
+fn stored(db: &SimDb, user: i64) -> impl Iterator<Item = &str> {
+    let rows = db.committed(&API_KEYS);
+    rows.filter(move |row| row.first().and_then(|id| id.int()) == Some(user))
+        .filter_map(|row| row.get(1)?.text())
+}
