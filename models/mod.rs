@@ -20,6 +20,18 @@ pub trait Model: Send + Sync {
     /// What may surround it.
     fn scenarios(&self) -> &'static [Scenario];
 
+    /// Whether there is such a system: not every way of writing a protocol makes sense in every
+    /// scenario (`FOR UPDATE` outside of a transaction, say). Where it does not, the tables have a `–`.
+    fn has(&self, _variant: &str, _scenario: &str) -> bool {
+        true
+    }
+
+    /// Whether its tables have scenarios down and variants across, for models of few variants in many
+    /// scenarios (isolation levels, say).
+    fn has_scenarios_down(&self) -> bool {
+        false
+    }
+
     /// What its systems are sized by: clients, unless it says otherwise.
     fn size(&self) -> Size {
         Size::CLIENTS
@@ -31,7 +43,8 @@ pub trait Model: Send + Sync {
         None
     }
 
-    /// A variant in a scenario of this [size](Model::size); `None` if either is none of this model's.
+    /// A variant in a scenario of this [size](Model::size); `None` if either is none of this model's,
+    /// or it does not [have](Model::has) the one in the other.
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>>;
 }
 

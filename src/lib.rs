@@ -68,7 +68,7 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
-//! | ground | [`Process`], [`Step`], [`run`] |
+//! | ground | [`Process`], [`Step`], [`run`], [`recorded`] |
 //! | first: worlds | [`fs`] |
 //! | second: engines, neutral as to worlds | [`check`] |
 //! | third: what ships | [`store`], [`writer`] |
@@ -85,6 +85,7 @@ pub mod handlers;
 pub mod models;
 mod nonce;
 pub mod process;
+pub mod recorded;
 #[cfg(feature = "command")]
 pub mod replay;
 #[cfg(feature = "command")]

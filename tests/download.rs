@@ -259,9 +259,9 @@ fn replay_all(variant: &str, scenario: &str, clients: usize, threads: Threads) -
             compared.agrees(),
             "{variant} {scenario} {schedule}: the simulation says\n{}{}the kernel\n{}{}",
             compared.simulated.trace,
-            compared.simulated.tree,
+            compared.simulated.remains,
             compared.real.trace,
-            compared.real.tree,
+            compared.real.remains,
         );
         replayed += 1;
         true

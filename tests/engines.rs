@@ -89,7 +89,7 @@ fn every_engine_finds_the_deadlock_of_locks_taken_in_opposite_orders() {
         };
         let played = checker.system().play(schedule).expect("a schedule of this system");
         assert!(played.trace.unfinished.len() >= 2, "{}", report.engine);
-        assert!(played.trace.unfinished.iter().all(|(_, waits)| *waits), "{}", report.engine);
+        assert!(played.trace.unfinished.iter().all(|actor| actor.waits), "{}", report.engine);
     }
     assert_eq!(verdict(&reports[0], "deadlock-free").schedule().map(|s| s.turns.len()), Some(2));
 }

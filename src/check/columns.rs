@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write};
 
-use super::trace::{Trace, TraceStep};
+use super::trace::{Trace, TraceStep, Unfinished};
 
 /// What a terminal, a review comment and a test log all have.
 const WIDTH: usize = 100;
@@ -62,8 +62,26 @@ fn ending(step: &TraceStep) -> Option<String> {
     step.output.as_ref().map(|output| format!("→ {output}"))
 }
 
-fn unfinished(waits: bool) -> &'static str {
-    if waits { "⋯ waits" } else { "⋯ had not finished" }
+/// `⋯ waits for client 2`.
+fn waits(trace: &Trace, waits_for: Option<&Vec<usize>>) -> String {
+    match waits_for {
+        None => "⋯ waits".to_owned(),
+        Some(nobody) if nobody.is_empty() => "⋯ waits for nobody".to_owned(),
+        Some(them) => format!("⋯ waits for {}", trace.names(them)),
+    }
+}
+
+/// What is shown below a step after which its actor waits.
+fn waiting(trace: &Trace, step: &TraceStep) -> Option<String> {
+    step.waits_for.as_ref().map(|them| waits(trace, Some(them)))
+}
+
+/// What is shown of an actor that had not ended.
+fn unfinished(trace: &Trace, left: &Unfinished) -> String {
+    match left.waits {
+        true => waits(trace, left.waits_for.as_ref()),
+        false => "⋯ had not finished".to_owned(),
+    }
 }
 
 /// A column as wide as its longest text where all fit; where not, the widest give way first.
@@ -76,10 +94,11 @@ fn widths(trace: &Trace) -> Option<Vec<usize>> {
     };
     for step in &trace.steps {
         want(step.actor, &step.label);
+        want(step.actor, &waiting(trace, step).unwrap_or_default());
         want(step.actor, &ending(step).unwrap_or_default());
     }
-    for (actor, waits) in &trace.unfinished {
-        want(*actor, unfinished(*waits));
+    for left in &trace.unfinished {
+        want(left.actor, &unfinished(trace, left));
     }
     let room = WIDTH.checked_sub(GUTTER + GAP * wanted.len().saturating_sub(1))?;
     let fits = |cap: usize| wanted.iter().map(|width| cap.min(*width)).sum::<usize>() <= room;
@@ -115,14 +134,17 @@ fn in_columns(trace: &Trace, widths: &[usize], paint: Paint<'_>) -> String {
     row("", &names);
     for (number, step) in trace.steps.iter().enumerate() {
         row(&(number + 1).to_string(), &[(step.actor, Part::Call, &step.label)]);
+        if let Some(waiting) = waiting(trace, step) {
+            row("", &[(step.actor, Part::Unfinished, &waiting)]);
+        }
         if let Some(ending) = ending(step) {
             row("", &[(step.actor, Part::Output, &ending)]);
         }
     }
     let left = trace.unfinished.iter();
-    let left: Vec<_> =
-        left.map(|(actor, waits)| (*actor, Part::Unfinished, unfinished(*waits))).collect();
-    row("", &left);
+    let left: Vec<_> = left.map(|left| (left.actor, unfinished(trace, left))).collect();
+    let left = left.iter().map(|(actor, text)| (*actor, Part::Unfinished, text.as_str()));
+    row("", &left.collect::<Vec<_>>());
     out
 }
 
@@ -142,12 +164,15 @@ fn listed(trace: &Trace, paint: Paint<'_>) -> String {
     };
     for (number, step) in trace.steps.iter().enumerate() {
         row(&(number + 1).to_string(), name(step.actor), Part::Call, &step.label);
+        if let Some(waiting) = waiting(trace, step) {
+            row("", "", Part::Unfinished, &waiting);
+        }
         if let Some(ending) = ending(step) {
             row("", "", Part::Output, &ending);
         }
     }
-    for (actor, waits) in &trace.unfinished {
-        row("", name(*actor), Part::Unfinished, unfinished(*waits));
+    for left in &trace.unfinished {
+        row("", name(left.actor), Part::Unfinished, &unfinished(trace, left));
     }
     out
 }
@@ -193,7 +218,7 @@ mod tests {
 
     fn step(actor: usize, label: &str, output: Option<&str>) -> TraceStep {
         let output = output.map(str::to_owned);
-        TraceStep { actor, label: label.to_owned(), output, blocked: false }
+        TraceStep { actor, label: label.to_owned(), output, blocked: false, waits_for: None }
     }
 
     #[test]
@@ -205,7 +230,7 @@ mod tests {
                 step(0, "open(content) = ok", None),
                 step(1, "open(content) = ENOENT", Some("Gone")),
             ],
-            unfinished: vec![(0, false)],
+            unfinished: vec![Unfinished { actor: 0, waits: false, waits_for: None }],
         };
         let expected = [
             "      client 1            client 2",
@@ -225,7 +250,7 @@ mod tests {
                 start: Some("the key is there; attacker: rename, unlink, ".repeat(actors)),
                 actors: (1..=actors).map(|number| format!("client {number}")).collect(),
                 steps: (0..actors).map(|actor| step(actor, long, Some("Gone"))).collect(),
-                unfinished: vec![(0, true)],
+                unfinished: vec![Unfinished { actor: 0, waits: true, waits_for: None }],
             };
             let told = trace.to_string();
             for line in told.lines() {

@@ -42,7 +42,7 @@ pub use columns::Part;
 #[cfg(feature = "command")]
 pub(crate) use columns::{columns, wrap};
 pub use execution::{Execution, Progress, Recorder};
-pub use graph::GraphOptions;
+pub use graph::{DEADLOCK_FREE, GraphOptions};
 use intern::SharedCodes;
 #[cfg(feature = "loom")]
 pub use loom::LoomOptions;
@@ -50,7 +50,7 @@ pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
-pub use trace::{PlayError, Played, Trace, TraceStep};
+pub use trace::{PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
     Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, ScheduleError, Verdict,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::intern::LocalOf;
 use super::property::Property;
-use super::trace::Describe;
+use super::trace::{Describe, WaitsFor};
 use super::{PropertyKind, Value};
 use crate::Process;
 
@@ -78,6 +78,7 @@ pub struct System<W, P: Process<W>> {
     pub(super) groups: Vec<Group>,
     pub(super) properties: Vec<Property<W, P>>,
     pub(super) describe: Option<Describe<W, P>>,
+    pub(super) waits_for: Option<WaitsFor<W, P>>,
 }
 
 /// Actors that start out the same, so that which of them does what is no difference.
@@ -119,6 +120,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 .collect(),
             properties: Vec::new(),
             describe: None,
+            waits_for: None,
         }
     }
 
@@ -219,6 +221,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         describe: impl Fn(&mut W, P) -> (crate::Step<P, P::Output>, String) + Send + Sync + 'static,
     ) -> Self {
         self.describe = Some(Arc::new(describe));
+        self
+    }
+
+    /// Says who waits for whom: whether the first of these processes, where it stands, waits for
+    /// something that the second has, so that a [`Trace`](super::Trace) can tell of it, and a
+    /// deadlock be told as the circle that it is. Nothing is decided by it: that somebody waits is
+    /// known by [`Step::Blocked`](crate::Step::Blocked).
+    pub fn waits_for(
+        mut self,
+        waits_for: impl Fn(&W, &P, &P) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.waits_for = Some(Arc::new(waits_for));
         self
     }
 

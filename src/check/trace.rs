@@ -12,6 +12,9 @@ use crate::{Process, Step};
 pub(super) type Describe<W, P> =
     Arc<dyn Fn(&mut W, P) -> (Step<P, <P as Process<W>>::Output>, String) + Send + Sync>;
 
+/// Whether one process waits for another.
+pub(super) type WaitsFor<W, P> = Arc<dyn Fn(&W, &P, &P) -> bool + Send + Sync>;
+
 /// One step of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceStep {
@@ -23,6 +26,20 @@ pub struct TraceStep {
     pub output: Option<String>,
     /// The step had to wait and changed nothing.
     pub blocked: bool,
+    /// For which actors it waits from here on; `None` if it does not wait, or nobody
+    /// [says](System::waits_for) for whom.
+    pub waits_for: Option<Vec<usize>>,
+}
+
+/// An actor that had not ended when its schedule did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which one, by index.
+    pub actor: usize,
+    /// Whether it then had to wait.
+    pub waits: bool,
+    /// For which actors; `None` if it does not wait, or nobody [says](System::waits_for) for whom.
+    pub waits_for: Option<Vec<usize>>,
 }
 
 /// An execution told step by step.
@@ -34,8 +51,8 @@ pub struct Trace {
     pub actors: Vec<String>,
     /// What happened, in order.
     pub steps: Vec<TraceStep>,
-    /// The actors that had not ended when the schedule did, and whether each then had to wait.
-    pub unfinished: Vec<(usize, bool)>,
+    /// The actors that had not ended when the schedule did.
+    pub unfinished: Vec<Unfinished>,
 }
 
 /// The end of a played schedule.
@@ -84,6 +101,74 @@ fn indices(count: usize) -> String {
     count.checked_sub(1).map_or_else(String::new, |last| format!(" (0 to {last})"))
 }
 
+impl Trace {
+    /// The names of these actors: `client 1, client 2`.
+    pub fn names(&self, actors: &[usize]) -> String {
+        let name = |actor: &usize| self.actors.get(*actor).map_or("?", String::as_str);
+        actors.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Why nobody can go on: actors that wait for one another in a circle
+    /// (`client 1 → client 2 → client 1`), or one that waits although nobody is left who could end
+    /// that (`client 1 waits for nobody`: a wake-up was lost, or the owner of a lock has died). `None` if
+    /// somebody can go on, or nobody [says](System::waits_for) who waits for whom.
+    pub fn standstill(&self) -> Option<String> {
+        if self.unfinished.is_empty() || self.unfinished.iter().any(|actor| !actor.waits) {
+            return None;
+        }
+        let awaited = |actor: usize| {
+            let waiting = self.unfinished.iter().find(|waiting| waiting.actor == actor)?;
+            waiting.waits_for.as_deref()
+        };
+        // Whoever waits leads to somebody who waits, and so to a circle; or to the one who should not
+        // be waiting.
+        let mut way: Vec<usize> = vec![self.unfinished.first()?.actor];
+        loop {
+            let last = *way.last()?;
+            let Some(next) = awaited(last)?.first() else {
+                return Some(format!("{} waits for nobody", self.names(&[last])));
+            };
+            if let Some(before) = way.iter().position(|known| known == next) {
+                way.push(*next);
+                let circle = way[before..].iter().map(|actor| self.names(&[*actor]));
+                return Some(circle.collect::<Vec<_>>().join(" → "));
+            }
+            way.push(*next);
+        }
+    }
+
+    /// Whether both tell the same: who did what and got what answer, how each ended, and, as far as
+    /// both say so, who waited for whom.
+    pub fn agrees(&self, other: &Trace) -> bool {
+        let head = |trace: &Trace| (trace.start.clone(), trace.actors.clone());
+        head(self) == head(other)
+            && self.steps.len() == other.steps.len()
+            && self.steps.iter().zip(&other.steps).all(|(one, other)| one.agrees(other))
+            && self.unfinished.len() == other.unfinished.len()
+            && self.unfinished.iter().zip(&other.unfinished).all(|(one, other)| {
+                (one.actor, one.waits) == (other.actor, other.waits)
+                    && same_where_told(&one.waits_for, &other.waits_for)
+            })
+    }
+}
+
+impl TraceStep {
+    /// Whether both tell the same, as far as both say who waits for whom.
+    pub fn agrees(&self, other: &TraceStep) -> bool {
+        let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
+        told(self) == told(other)
+            && self.label == other.label
+            && same_where_told(&self.waits_for, &other.waits_for)
+    }
+}
+
+fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
 /// A process that never ends is left where it is after so many steps.
 const MAX_COMPLETED: usize = 10_000;
 
@@ -113,19 +198,34 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 }
             };
             locals[actor] = local;
-            steps.push(TraceStep { actor, label, output, blocked });
+            let waits_for = self.awaited(&world, &locals, actor).filter(|them| !them.is_empty());
+            steps.push(TraceStep { actor, label, output, blocked, waits_for });
         }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
             if let Local::Running(process) = local {
                 let step = process.clone().step(&mut world.clone());
-                unfinished.push((actor, matches!(step, Step::Blocked(_))));
+                let waits = matches!(step, Step::Blocked(_));
+                let waits_for = self.awaited(&world, &locals, actor).filter(|_| waits);
+                unfinished.push(Unfinished { actor, waits, waits_for });
             }
         }
         let named = self.starts.len() > 1 || !start.name.is_empty();
         let start = named.then(|| start.name.clone());
         let trace = Trace { start, actors: self.actors.clone(), steps, unfinished };
         Ok(Played { trace, world, locals })
+    }
+
+    /// The actors that this one waits for, by index; `None` if it has ended, or nobody says.
+    fn awaited(&self, world: &W, locals: &[LocalOf<W, P>], actor: usize) -> Option<Vec<usize>> {
+        let waits_for = self.waits_for.as_ref()?;
+        let Some(Local::Running(waiting)) = locals.get(actor) else { return None };
+        let is_awaited = |(other, local): (usize, &LocalOf<W, P>)| match local {
+            Local::Running(process) => other != actor && waits_for(world, waiting, process),
+            Local::Done(_) => false,
+        };
+        let others = (0..).zip(locals).filter(|other| is_awaited(*other));
+        Some(others.map(|(other, _)| other).collect())
     }
 
     /// The start of this index, if there is one.

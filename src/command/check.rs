@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use toctou::check::Engine;
 use toctou::models;
-use toctou::report::{attacks, count, json, kernel, sized, summary, table};
-use toctou::survey::{Names, Plan, Subject, Survey, Target, UnknownName, by_chance, on_the_kernel};
+use toctou::report::{attacks, count, json, replay, sized, summary, table};
+use toctou::survey::{Names, Plan, Subject, Survey, Target, UnknownName, by_chance, for_real};
 
 use super::out::{Bar, Out};
 use super::size::AskedSize;
@@ -50,20 +50,20 @@ pub(crate) fn everything() -> Result<AsItShould, Failure> {
 
     let examples = survey.counterexamples();
     let bar = Bar::new();
-    bar.doing(format!("{} on the kernel", count(examples.len(), "counterexample")));
-    let replays = on_the_kernel(&examples);
+    bar.doing(format!("{} for real", count(examples.len(), "counterexample")));
+    let replays = for_real(&examples);
     let stressed = by_chance(&examples, ROUNDS, Some(PATIENCE), &|example| {
         let size = sized(&example.subject, example.size);
         bar.doing(format!("{:?} with {size}, {ROUNDS} free runs", example.subject));
     });
     bar.clear();
-    out.say(&kernel::counterexamples(&examples, &replays, &stressed))?;
+    out.say(&replay::counterexamples(&examples, &replays, &stressed))?;
     out.line("")?;
     out.say(&summary::engines(&survey))?;
     out.line("")?;
     out.say(&summary::audit(&survey))?;
-    let troubles = kernel::troubles(&examples, &replays, &stressed);
-    out.say(&summary::kernel(&replays, &troubles))?;
+    let troubles = replay::troubles(&examples, &replays, &stressed);
+    out.say(&summary::real(&replays, &troubles))?;
     out.line("")?;
     out.say(&hints(&survey))?;
     Ok(AsItShould::be_if(survey.is_as_recorded() && troubles.is_empty()))
@@ -86,7 +86,7 @@ fn hints(survey: &Survey) -> String {
     let hint = |command: &str, about: &str| format!("  toctou {command:<40}  {about}\n");
     [
         hint(&format!("show {target}"), "the interleaving that breaks it, step by step"),
-        hint(&format!("replay {target}"), "the same on the kernel, with real threads"),
+        hint(&format!("replay {target}"), "the same for real, thread by thread"),
         hint("list", "what else there is"),
     ]
     .concat()

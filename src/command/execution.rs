@@ -5,8 +5,8 @@ use anstyle::Style;
 use toctou::case::{CaseError, Comparison};
 use toctou::check::{Schedule, Trace};
 use toctou::models;
-use toctou::replay::Threads;
-use toctou::report::{count, diagram, kernel, mermaid, sized};
+use toctou::replay::{Place, Threads};
+use toctou::report::{self, count, diagram, mermaid, sized};
 use toctou::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 
 use super::out::{Bar, Out, note};
@@ -79,8 +79,7 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
         }
         let Some(example) = alike.first() else { continue };
         let trace = played(example)?;
-        let steps = trace.as_ref().map_or(0, |trace| trace.steps.len());
-        let closings = alike.iter().map(|example| diagram::closing(example, steps));
+        let closings = alike.iter().map(|example| diagram::closing(example, trace.as_ref()));
         let closings: Vec<String> = closings.collect();
         match (asked.format, &trace) {
             (Picture::Text, _) => {
@@ -96,9 +95,11 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
                 }
             }
             (Picture::Mermaid, Some(trace)) => {
+                let case = example.subject.case(example.size);
+                let world = case.map_or(Place::Nowhere, |case| case.place()).world();
                 let closing = closings.join(", and ");
                 let closing = anstream::adapter::strip_str(&closing).to_string();
-                out.say(&mermaid::mermaid(trace, "file system", &closing))?;
+                out.say(&mermaid::mermaid(trace, world, &closing))?;
             }
             (Picture::Mermaid, None) => {}
         }
@@ -142,9 +143,9 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
             }
             out.line("")?;
         }
-        let steps = example.schedule.as_ref().map_or(0, |schedule| schedule.turns.len());
+        let trace = played(example)?;
         for example in alike {
-            out.line(&diagram::closing(example, steps))?;
+            out.line(&diagram::closing(example, trace.as_ref()))?;
             if let Some((broken, rounds)) =
                 stressed.iter().find_map(|stressed| stressed.chance(example))
             {
@@ -205,7 +206,7 @@ fn tell(out: &mut Out, comparison: &Comparison) -> Result<(), Failure> {
     out.line("")?;
     out.say(&diagram::diagram(&comparison.real.trace))?;
     out.line("")?;
-    out.say(&kernel::outcome(comparison))
+    out.say(&report::replay::outcome(comparison))
 }
 
 fn holds(out: &mut Out, proofs: &[Proof]) -> Result<(), Failure> {

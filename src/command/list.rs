@@ -72,8 +72,11 @@ fn of_model(model: &dyn Model) -> String {
 /// Each property, what kind it is, and in which scenarios it is claimed.
 fn properties(model: &dyn Model) -> Vec<(String, &'static str, Vec<&'static str>)> {
     let mut known: Vec<(String, &'static str, Vec<&'static str>)> = Vec::new();
-    let Some(variant) = model.variants().first() else { return known };
     for scenario in model.scenarios() {
+        let mut variants = model.variants().iter();
+        let Some(variant) = variants.find(|variant| model.has(variant.name, scenario.name)) else {
+            continue;
+        };
         let case = model.case(variant.name, scenario.name, model.size().representative);
         for (property, kind) in case.into_iter().flat_map(|case| case.properties()) {
             match known.iter_mut().find(|(name, ..)| *name == property) {

@@ -7,6 +7,7 @@
 //! [locks](https://www.postgresql.org/docs/current/explicit-locking.html) needs no further guide.
 
 mod error;
+mod recorded;
 mod schema;
 mod sim;
 mod sql;

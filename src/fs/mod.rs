@@ -19,12 +19,12 @@ mod user;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::recorded::{Recorded, recorded_step};
 pub use at::At;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
 pub use errno::errno_name;
 pub use os::{OsFile, OsFs};
-pub use recorded::{Recorded, recorded_step};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;
 pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};

@@ -1,5 +1,5 @@
-//! First floor: a world that tells what is done to it. Imports the [`FileSystem`] trait and its
-//! vocabulary.
+//! First floor, `fs`: how the calls of a file system are told by a [`Recorded`] one. Imports
+//! [`recorded`](crate::recorded), the [`FileSystem`] trait and its vocabulary.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,67 +11,11 @@ use super::{
     Access, At, AtFlags, Errno, FileSystem, FlockOperation, Kind, Mode, OFlags, RenameFlags,
     ResolveFlags, Status, User, Users, errno_name,
 };
-use crate::{Process, Step};
-
-/// A world round another that records each call and its answer as one line of text:
-/// `rename(content → content.download) = ok`, `open(claim, create exclusive) = EEXIST`,
-/// `read = "s3cret"`, `flock(exclusive) = would wait`.
-///
-/// Its files are the inner world's, so a process that runs in `F` runs here unchanged. Exploring
-/// uses the bare world and pays nothing; only a schedule that is shown is run in this one.
-#[derive(Clone, Debug, Default)]
-pub struct Recorded<F> {
-    world: F,
-    labels: Vec<String>,
-}
-
-/// Performs a step in a simulated world and says what call it made: how the steps of a file system
-/// protocol are told.
-pub fn recorded_step<F: Clone, P: Process<Recorded<F>>>(
-    world: &mut F,
-    process: P,
-) -> (Step<P, P::Output>, String) {
-    let mut recorded = Recorded::new(world.clone());
-    let step = process.step(&mut recorded);
-    let label = recorded.told();
-    *world = recorded.into_inner();
-    (step, label)
-}
+use crate::recorded::Recorded;
 
 impl<F> Recorded<F> {
-    /// Records what happens to `world` from here on.
-    pub fn new(world: F) -> Self {
-        Recorded { world, labels: Vec::new() }
-    }
-
-    /// The world as it is now.
-    pub fn inner(&self) -> &F {
-        &self.world
-    }
-
-    /// The world itself; what is done to it through here is not recorded.
-    pub fn inner_mut(&mut self) -> &mut F {
-        &mut self.world
-    }
-
-    /// The world, without the record.
-    pub fn into_inner(self) -> F {
-        self.world
-    }
-
-    /// The calls since the last `take` as one text, and no more of them: `no call` if there was none.
-    pub fn told(&mut self) -> String {
-        let labels = self.take();
-        if labels.is_empty() { "no call".to_owned() } else { labels.join("; ") }
-    }
-
-    /// The labels of the calls since the last `take`, oldest first.
-    pub fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.labels)
-    }
-
-    fn record(&mut self, call: fmt::Arguments<'_>, answer: impl fmt::Display) {
-        self.labels.push(format!("{call} = {answer}"));
+    fn tell_answer(&mut self, call: fmt::Arguments<'_>, answer: impl fmt::Display) {
+        self.record(format!("{call} = {answer}"));
     }
 
     fn tell_status(&mut self, call: fmt::Arguments<'_>, result: &Result<Status, Errno>) {
@@ -84,16 +28,16 @@ impl<F> Recorded<F> {
                     Kind::Other => "something else",
                 };
                 let mode = status.mode.as_raw_mode();
-                self.record(call, format_args!("{kind} {mode:04o}"));
+                self.tell_answer(call, format_args!("{kind} {mode:04o}"));
             }
-            Err(errno) => self.record(call, errno_name(*errno)),
+            Err(errno) => self.tell_answer(call, errno_name(*errno)),
         }
     }
 
     fn tell<T>(&mut self, call: fmt::Arguments<'_>, result: Result<T, Errno>) -> Result<T, Errno> {
         match &result {
-            Ok(_) => self.record(call, "ok"),
-            Err(errno) => self.record(call, errno_name(*errno)),
+            Ok(_) => self.tell_answer(call, "ok"),
+            Err(errno) => self.tell_answer(call, errno_name(*errno)),
         }
         result
     }
@@ -101,7 +45,7 @@ impl<F> Recorded<F> {
 
 impl<F: Users> Users for Recorded<F> {
     fn act_as(&mut self, user: User) -> Result<User, Errno> {
-        self.world.act_as(user)
+        self.inner_mut().act_as(user)
     }
 }
 
@@ -115,7 +59,7 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         mode: Mode,
     ) -> Result<F::File, Errno> {
         let at = at.into();
-        let result = self.world.open(at, flags, mode);
+        let result = self.inner_mut().open(at, flags, mode);
         self.tell(format_args!("open({}{})", Told(at), Flags(flags)), result)
     }
 
@@ -127,32 +71,32 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         resolve: ResolveFlags,
     ) -> Result<F::File, Errno> {
         let at = at.into();
-        let result = self.world.open_within(at, flags, mode, resolve);
+        let result = self.inner_mut().open_within(at, flags, mode, resolve);
         let call = format_args!("open({}{}{})", Told(at), Flags(flags), Limits(resolve));
         self.tell(call, result)
     }
 
     fn read(&mut self, file: &mut F::File, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let result = self.world.read(file, buffer);
+        let result = self.inner_mut().read(file, buffer);
         match result {
-            Ok(count) => self.record(format_args!("read"), Quoted(&buffer[..count])),
-            Err(errno) => self.record(format_args!("read"), errno_name(errno)),
+            Ok(count) => self.tell_answer(format_args!("read"), Quoted(&buffer[..count])),
+            Err(errno) => self.tell_answer(format_args!("read"), errno_name(errno)),
         }
         result
     }
 
     fn write(&mut self, file: &mut F::File, bytes: &[u8]) -> Result<usize, Errno> {
-        let result = self.world.write(file, bytes);
+        let result = self.inner_mut().write(file, bytes);
         let call = format_args!("write({})", Quoted(bytes));
         match result {
-            Ok(count) => self.record(call, count),
-            Err(errno) => self.record(call, errno_name(errno)),
+            Ok(count) => self.tell_answer(call, count),
+            Err(errno) => self.tell_answer(call, errno_name(errno)),
         }
         result
     }
 
     fn fsync(&mut self, file: &mut F::File) -> Result<(), Errno> {
-        let result = self.world.fsync(file);
+        let result = self.inner_mut().fsync(file);
         self.tell(format_args!("fsync"), result)
     }
 
@@ -162,14 +106,14 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         flags: AtFlags,
     ) -> Result<Status, Errno> {
         let at = at.into();
-        let result = self.world.stat(at, flags);
+        let result = self.inner_mut().stat(at, flags);
         let name = if flags == AtFlags::SYMLINK_NOFOLLOW { "lstat" } else { "stat" };
         self.tell_status(format_args!("{name}({})", Told(at)), &result);
         result
     }
 
     fn fstat(&mut self, file: &mut F::File) -> Result<Status, Errno> {
-        let result = self.world.fstat(file);
+        let result = self.inner_mut().fstat(file);
         self.tell_status(format_args!("fstat"), &result);
         result
     }
@@ -181,24 +125,24 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         flags: AtFlags,
     ) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.world.access(at, access, flags);
+        let result = self.inner_mut().access(at, access, flags);
         self.tell(format_args!("access({}{})", Told(at), Wanted(access)), result)
     }
 
     fn chmod<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.world.chmod(at, mode);
+        let result = self.inner_mut().chmod(at, mode);
         self.tell(format_args!("chmod({}, {:04o})", Told(at), mode.as_raw_mode()), result)
     }
 
     fn fchmod(&mut self, file: &mut F::File, mode: Mode) -> Result<(), Errno> {
-        let result = self.world.fchmod(file, mode);
+        let result = self.inner_mut().fchmod(file, mode);
         self.tell(format_args!("fchmod({:04o})", mode.as_raw_mode()), result)
     }
 
     fn unlink<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.world.unlink(at);
+        let result = self.inner_mut().unlink(at);
         self.tell(format_args!("unlink({})", Told(at)), result)
     }
 
@@ -208,7 +152,7 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         to: impl Into<At<'p, F::File>>,
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
-        let result = self.world.rename(from, to);
+        let result = self.inner_mut().rename(from, to);
         self.tell(format_args!("rename({} → {})", Told(from), Told(to)), result)
     }
 
@@ -219,7 +163,7 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         flags: RenameFlags,
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
-        let result = self.world.rename_with(from, to, flags);
+        let result = self.inner_mut().rename_with(from, to, flags);
         let (arrow, how) = match flags {
             RenameFlags::NOREPLACE => ("→", ", no replace"),
             RenameFlags::EXCHANGE => ("↔", ""),
@@ -235,7 +179,7 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         to: impl Into<At<'p, F::File>>,
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
-        let result = self.world.link(from, to);
+        let result = self.inner_mut().link(from, to);
         self.tell(format_args!("link({} → {})", Told(from), Told(to)), result)
     }
 
@@ -245,41 +189,41 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         to: impl Into<At<'p, F::File>>,
     ) -> Result<(), Errno> {
         let to = to.into();
-        let result = self.world.link_file(file, to);
+        let result = self.inner_mut().link_file(file, to);
         self.tell(format_args!("link(the open file → {})", Told(to)), result)
     }
 
     fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.world.symlink(target, at);
+        let result = self.inner_mut().symlink(target, at);
         self.tell(format_args!("symlink({} → {})", Told(at), target.display()), result)
     }
 
     fn readlink<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<PathBuf, Errno> {
         let at = at.into();
-        let result = self.world.readlink(at);
+        let result = self.inner_mut().readlink(at);
         let call = format_args!("readlink({})", Told(at));
         match &result {
-            Ok(target) => self.record(call, target.display()),
-            Err(errno) => self.record(call, errno_name(*errno)),
+            Ok(target) => self.tell_answer(call, target.display()),
+            Err(errno) => self.tell_answer(call, errno_name(*errno)),
         }
         result
     }
 
     fn mkdir<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.world.mkdir(at, mode);
+        let result = self.inner_mut().mkdir(at, mode);
         self.tell(format_args!("mkdir({})", Told(at)), result)
     }
 
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.world.rmdir(at);
+        let result = self.inner_mut().rmdir(at);
         self.tell(format_args!("rmdir({})", Told(at)), result)
     }
 
     fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
-        let result = self.world.flock(file, operation);
+        let result = self.inner_mut().flock(file, operation);
         let what = match operation {
             FlockOperation::LockShared => "shared",
             FlockOperation::LockExclusive => "exclusive",
@@ -289,23 +233,20 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         };
         let call = format_args!("flock({what})");
         match result {
-            Err(Errno::WOULDBLOCK) => self.record(call, "would wait"),
-            Ok(()) => self.record(call, "ok"),
-            Err(errno) => self.record(call, errno_name(errno)),
+            Err(Errno::WOULDBLOCK) => self.tell_answer(call, "would wait"),
+            Ok(()) => self.tell_answer(call, "ok"),
+            Err(errno) => self.tell_answer(call, errno_name(errno)),
         }
         result
     }
 
     fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
-        let told = self.labels.len();
-        let seen = look(self);
-        self.labels.truncate(told);
-        seen
+        self.unrecorded(look)
     }
 
     fn close(&mut self, file: F::File) {
-        self.world.close(file);
-        self.record(format_args!("close"), "ok");
+        self.inner_mut().close(file);
+        self.tell_answer(format_args!("close"), "ok");
     }
 }
 

@@ -1,124 +1,75 @@
-//! Fourth floor: schedules in the real world. Imports [`fs`](crate::fs) and the schedules and traces
-//! of [`check`](crate::check).
+//! Fourth floor: schedules in the real world. Imports [`fs`](crate::fs), [`db`](crate::db), and the
+//! schedules and traces of [`check`](crate::check).
 //!
-//! A counterexample found in a simulated world is made to happen: one real thread an actor, each
-//! taking its next system call when the schedule says so and no earlier. And, to show what a test
-//! that fires requests and hopes is up against, the same actors let loose.
+//! A counterexample found in a simulated world is made to happen: on the kernel's file system with one
+//! real thread an actor, each taking its next system call when the schedule says so and no earlier; on
+//! a database with one real session each. And, to show what a test that fires requests and hopes is up
+//! against, the same actors let loose.
 
+mod database;
+mod files;
+mod remains;
 mod stress;
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::fmt;
+use std::path::Path;
 
-use crate::check::{Schedule, Trace, TraceStep};
-use crate::fs::{Access, Errno, OsFs, Recorded, Tree, errno_name};
-use crate::{Process, Step};
-
+pub use database::{RealDb, Stage, Staged};
+pub use files::{Furnished, replay};
+pub use remains::{Remains, Tables};
 pub use stress::stress;
 
-/// A system on the kernel's file system, as it is before the first step.
-pub struct Furnished<Q> {
-    furnish: Box<Furnish>,
-    actors: Box<dyn Fn(usize) -> Vec<Q> + Send + Sync>,
-    adjust: Box<dyn Fn(usize, OsFs) -> OsFs + Send + Sync>,
-    require: Box<dyn Fn(usize) -> Result<(), String> + Send + Sync>,
-    several_users: bool,
+use crate::check::{Schedule, Trace, TraceStep, Unfinished};
+use crate::db::SqlError;
+use crate::fs::{Errno, errno_name};
+use crate::recorded::Recorded;
+use crate::{Process, Step};
+
+/// Where a schedule is made to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The kernel's file system.
+    Kernel,
+    /// A PostgreSQL server.
+    Postgres,
+    /// SQLite, in this process.
+    Sqlite,
+    /// In the simulation alone.
+    Nowhere,
 }
 
-type Furnish = dyn Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync;
-
-impl<Q> Furnished<Q> {
-    /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the
-    /// order of the simulated system's.
-    pub fn new(
-        furnish: impl Fn(&OsFs) -> Result<(), Errno> + Send + Sync + 'static,
-        actors: impl Fn() -> Vec<Q> + Send + Sync + 'static,
-    ) -> Self {
-        Self::family(move |_, fs| furnish(fs), move |_| actors())
-    }
-
-    /// The same for a system that may begin in several ways: both are told with which of its starts.
-    pub fn family(
-        furnish: impl Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync + 'static,
-        actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
-    ) -> Self {
-        Furnished {
-            furnish: Box::new(furnish),
-            actors: Box::new(actors),
-            adjust: Box::new(|_, fs| fs),
-            require: Box::new(|_| Ok(())),
-            several_users: false,
+impl Place {
+    /// What its world is called in a diagram: `file system`, `PostgreSQL`.
+    pub fn world(self) -> &'static str {
+        match self {
+            Place::Kernel => "file system",
+            Place::Postgres => "PostgreSQL",
+            Place::Sqlite => "SQLite",
+            Place::Nowhere => "world",
         }
     }
 
-    /// Once furnished, the world is adjusted so: its writes made short, say.
-    pub fn adjusted(self, adjust: impl Fn(usize, OsFs) -> OsFs + Send + Sync + 'static) -> Self {
-        Furnished { adjust: Box::new(adjust), ..self }
-    }
-
-    /// It takes this for the kernel to do as the simulation says: a reason why it cannot be had
-    /// here, or nothing.
-    pub fn requiring(
-        self,
-        require: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Self {
-        Furnished { require: Box::new(require), ..self }
-    }
-
-    /// Its processes act [as](crate::fs::As) users of their own: each thread gets a umask of its
-    /// own, so that replays can go on beside one another.
-    pub fn by_several_users(self) -> Self {
-        Furnished { several_users: true, ..self }
-    }
-
-    /// A fresh temporary directory, furnished.
-    fn world(&self, start: usize) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
-        let directory = temporary_directory()?;
-        let fs = self.furnished(start, directory.path())?;
-        Ok((directory, fs))
-    }
-
-    fn furnished(&self, start: usize, directory: &Path) -> Result<OsFs, ReplayError> {
-        (self.require)(start).map_err(ReplayError::NotHere)?;
-        let fs = OsFs::open(directory).map_err(ReplayError::furnish)?;
-        (self.furnish)(start, &fs).map_err(ReplayError::furnish)?;
-        Ok((self.adjust)(start, fs))
-    }
-
-    /// Makes the calling thread ready to act.
-    fn enter(&self) -> Result<(), ReplayError> {
-        if !self.several_users {
-            return Ok(());
+    /// What is left there is left where: `on disk`, `in PostgreSQL`.
+    pub fn within(self) -> &'static str {
+        match self {
+            Place::Kernel => "on disk",
+            Place::Postgres => "in PostgreSQL",
+            Place::Sqlite => "in SQLite",
+            Place::Nowhere => "in the simulation",
         }
-        OsFs::unshare_umask().map_err(|errno| {
-            let errno = errno_name(errno);
-            ReplayError::NotHere(format!("a thread cannot have a umask of its own here ({errno})"))
+    }
+}
+
+impl fmt::Display for Place {
+    /// Who answers there: `the kernel`, `PostgreSQL`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Place::Kernel => "the kernel",
+            Place::Postgres => "PostgreSQL",
+            Place::Sqlite => "SQLite",
+            Place::Nowhere => "the simulation",
         })
     }
-}
-
-/// A fresh temporary directory, its owner's alone.
-fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
-    let place = place();
-    tempfile::Builder::new()
-        .prefix("toctou-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(&place)
-        .map_err(|error| ReplayError::Directory(place.into(), error))
-}
-
-/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer than
-/// all the rest of a replay), unless `TMPDIR` says otherwise.
-fn place() -> PathBuf {
-    let memory = Path::new("/dev/shm");
-    let is_usable = || rustix::fs::access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
-    if std::env::var_os("TMPDIR").is_none() && is_usable() {
-        return memory.to_owned();
-    }
-    std::env::temp_dir()
 }
 
 /// Why a schedule could not be replayed.
@@ -130,6 +81,9 @@ pub enum ReplayError {
     /// This machine, or this user, cannot do what it takes.
     #[error("not possible here: {0}")]
     NotHere(String),
+    /// This happens in the simulation alone.
+    #[error("there is no real world to do it in: it happens in the simulation alone")]
+    Nowhere,
     /// The initial world could not be made there.
     #[error("cannot set the scene: {}", errno_name(*.0))]
     Furnish(Errno),
@@ -141,6 +95,9 @@ pub enum ReplayError {
         /// The index it names.
         actor: usize,
     },
+    /// The database would not be furnished, or be read at the end.
+    #[error("{0}")]
+    Database(#[from] SqlError),
     /// A process panicked.
     #[error("actor {0} panicked")]
     Panicked(usize),
@@ -150,207 +107,80 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    fn furnish(errno: Errno) -> Self {
+    pub(super) fn furnish(errno: Errno) -> Self {
         ReplayError::Furnish(errno)
     }
 }
 
-/// A schedule as it went on the kernel.
+/// A schedule as it went, in the real world or in a simulated one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
-    /// What each thread did and really got.
+    /// What each actor did and got.
     pub trace: Trace,
-    /// What was on disk at the end.
-    pub tree: Tree,
+    /// What was there at the end.
+    pub remains: Remains,
+}
+
+impl Replayed {
+    /// Whether every answer and everything left is the same, and, as far as both tell, who waited for
+    /// whom.
+    pub fn agrees(&self, other: &Replayed) -> bool {
+        self.trace.agrees(&other.trace) && self.remains == other.remains
+    }
 }
 
 /// Whose threads the actors step on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// One real thread an actor, each waiting for its turn.
+    /// One real thread an actor, each waiting for its turn. (The sessions of a database are worked on
+    /// by the server: there it makes no difference.)
     OneEach,
     /// All on the calling thread: the same system calls in the same order, many times faster. For
     /// replaying every interleaving there is.
     One,
 }
 
-/// Replays `schedule` in a fresh temporary directory, step by step. `start` and `names` are how its
-/// start and the actors are called.
-pub fn replay<Q, T>(
-    start: Option<&str>,
-    names: &[String],
-    furnished: &Furnished<Q>,
-    schedule: &Schedule,
-    threads: Threads,
-) -> Result<Replayed, ReplayError>
-where
-    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
-    T: std::fmt::Debug + Send,
-{
-    let ((directory, fs), steps) = if furnished.several_users {
-        thread::scope(|scope| {
-            let apart = scope.spawn(|| {
-                furnished.enter()?;
-                performed(furnished, schedule, threads)
-            });
-            apart.join().map_err(|_| ReplayError::Panicked(0))?
-        })?
-    } else {
-        performed(furnished, schedule, threads)?
-    };
+/// The trace of these steps.
+fn told(start: Option<&str>, names: &[String], steps: Vec<TraceStep>) -> Trace {
     let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
     let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
         let last = steps.iter().rev().find(|step| step.actor == actor);
-        (actor, last.is_some_and(|step| step.blocked))
+        Unfinished { actor, waits: last.is_some_and(|step| step.blocked), waits_for: None }
     });
-    let trace = Trace {
-        start: start.map(str::to_owned),
-        actors: names.to_vec(),
-        unfinished: unfinished.collect(),
-        steps: steps.clone(),
-    };
-    let tree = fs.tree().map_err(ReplayError::Tree)?;
-    drop(directory);
-    Ok(Replayed { trace, tree })
+    let unfinished = unfinished.collect();
+    Trace { start: start.map(str::to_owned), actors: names.to_vec(), steps, unfinished }
 }
 
-type Performed = ((tempfile::TempDir, OsFs), Vec<TraceStep>);
-
-/// Furnishes a world and performs the schedule in it.
-fn performed<Q, T>(
-    furnished: &Furnished<Q>,
-    schedule: &Schedule,
-    threads: Threads,
-) -> Result<Performed, ReplayError>
-where
-    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
-    T: std::fmt::Debug + Send,
-{
-    let world = furnished.world(schedule.start)?;
-    let actors = (furnished.actors)(schedule.start);
-    let steps = match threads {
-        Threads::OneEach => on_threads(furnished, &world.1, actors, schedule)?,
-        Threads::One => on_one_thread(&world.1, actors, schedule)?,
-    };
-    Ok((world, steps))
-}
-
-fn on_one_thread<Q, T>(
-    fs: &OsFs,
+/// Performs a schedule on the calling thread, step by step.
+fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
+    world: &mut Recorded<W>,
     actors: Vec<Q>,
     schedule: &Schedule,
-) -> Result<Vec<TraceStep>, ReplayError>
-where
-    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T>,
-    T: std::fmt::Debug,
-{
+) -> Result<Vec<TraceStep>, ReplayError> {
     let mut actors: Vec<Option<Q>> = actors.into_iter().map(Some).collect();
     let turns = schedule.turns.iter().enumerate();
     turns
         .map(|(position, &actor)| {
             let process = actors.get_mut(actor).and_then(Option::take);
             let gone = ReplayError::Actor { position: position + 1, actor };
-            let (step, left) = take_step(fs, actor, process.ok_or(gone)?);
+            let (step, left) = take_step(world, actor, process.ok_or(gone)?);
             actors[actor] = left;
             Ok(step)
         })
         .collect()
 }
 
-/// What gives a thread its turns, and what it tells of each.
-type Turns = (Sender<()>, Receiver<Option<TraceStep>>);
-
-fn on_threads<Q, T>(
-    furnished: &Furnished<Q>,
-    fs: &OsFs,
-    actors: Vec<Q>,
-    schedule: &Schedule,
-) -> Result<Vec<TraceStep>, ReplayError>
-where
-    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
-    T: std::fmt::Debug + Send,
-{
-    thread::scope(|scope| {
-        let (turns, running): (Vec<Turns>, Vec<_>) = actors
-            .into_iter()
-            .enumerate()
-            .map(|(actor, process)| {
-                let (go, turn) = channel();
-                let (tell, told) = channel();
-                let thread = scope.spawn(move || {
-                    // The thread that furnished the world could enter; a new one can.
-                    let entered = furnished.enter();
-                    let mut process = entered.is_ok().then_some(process);
-                    for () in turn {
-                        let step = process.take().map(|now| take_step(fs, actor, now));
-                        let step = step.map(|(step, left)| {
-                            process = left;
-                            step
-                        });
-                        if tell.send(step).is_err() {
-                            return;
-                        }
-                    }
-                });
-                ((go, told), thread)
-            })
-            .unzip();
-        let take_turn = |(position, &actor): (usize, &usize)| {
-            let gone = || ReplayError::Actor { position: position + 1, actor };
-            let (go, told) = turns.get(actor).ok_or_else(gone)?;
-            // A thread that is gone has panicked: it waits for its turn until there are no more.
-            go.send(()).map_err(|_| ReplayError::Panicked(actor))?;
-            let step = told.recv().map_err(|_| ReplayError::Panicked(actor))?;
-            step.ok_or_else(gone)
-        };
-        let steps = schedule.turns.iter().enumerate().map(take_turn).collect();
-        drop(turns);
-        for thread in running {
-            // A panic is told of by now; one that nobody joins, the scope would pass on.
-            let _ = thread.join();
-        }
-        steps
-    })
-}
-
-/// One step on the kernel, told; and the process, if it goes on.
-fn take_step<'a, Q, T>(fs: &'a OsFs, actor: usize, process: Q) -> (TraceStep, Option<Q>)
-where
-    Q: Process<Recorded<&'a OsFs>, Output = T>,
-    T: std::fmt::Debug,
-{
-    let mut world = Recorded::new(fs);
-    let (left, output, blocked) = match process.step(&mut world) {
+/// One step in the real world, told; and the process, if it goes on.
+fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
+    world: &mut Recorded<W>,
+    actor: usize,
+    process: Q,
+) -> (TraceStep, Option<Q>) {
+    let (left, output, blocked) = match process.step(world) {
         Step::Next(next) => (Some(next), None, false),
         Step::Blocked(same) => (Some(same), None, true),
         Step::Done(output) => (None, Some(format!("{output:?}")), false),
     };
     let label = world.told();
-    (TraceStep { actor, label, output, blocked }, left)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Panics.
-    #[derive(Clone, Debug)]
-    struct Panicking;
-
-    impl<F> Process<F> for Panicking {
-        type Output = ();
-
-        fn step(self, _: &mut F) -> Step<Self, ()> {
-            panic!("as it is to");
-        }
-    }
-
-    #[test]
-    fn an_actor_that_panics_is_an_error_that_names_it() {
-        let names = ["first", "second"].map(str::to_owned);
-        let furnished = Furnished::new(|_| Ok(()), || vec![Panicking, Panicking]);
-        let schedule = Schedule::from_start(0, vec![1]);
-        let replayed = replay(None, &names, &furnished, &schedule, Threads::OneEach);
-        assert!(matches!(replayed, Err(ReplayError::Panicked(1))), "{replayed:?}");
-    }
+    (TraceStep { actor, label, output, blocked, waits_for: None }, left)
 }

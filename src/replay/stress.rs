@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::sync::mpsc::channel;
 
-use super::{Furnished, ReplayError, temporary_directory};
+use super::files::temporary_directory;
+use super::{Furnished, ReplayError};
 use crate::fs::{OsFs, Tree};
 use crate::{Process, run};
 

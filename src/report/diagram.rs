@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
 use super::{WIDTH, count, grouped, share, sized};
-use crate::check::{Part, PropertyKind, Trace};
+use crate::check::{DEADLOCK_FREE, Part, PropertyKind, Trace};
 use crate::survey::{Example, Proof};
 
 /// The execution, step by step: what each actor did and saw, and what it ended with.
@@ -20,9 +20,11 @@ pub fn diagram(trace: &Trace) -> String {
     })
 }
 
-/// What the execution shows: `at-most-once violated after 8 steps; 40 of 46 interleavings …`.
-pub fn closing(example: &Example, steps: usize) -> String {
-    let after = count(steps, "step");
+/// What the execution, told by `trace`, shows:
+/// `at-most-once violated after 8 steps; 40 of 46 interleavings …`; of a deadlock also who waits for
+/// whom, where that is known.
+pub fn closing(example: &Example, trace: Option<&Trace>) -> String {
+    let after = count(trace.map_or(0, |trace| trace.steps.len()), "step");
     let property = paint(HEAD, &example.property);
     if !example.is_violated {
         return format!("{property} {} after {after}", paint(GOOD, "reached"));
@@ -48,7 +50,13 @@ pub fn closing(example: &Example, steps: usize) -> String {
     // Counts can be long.
     let fits = columns(&example.property) + columns(" violated") + columns(&told) <= WIDTH;
     let told = if fits { told } else { told.replacen("; ", ";\n  ", 1) };
-    format!("{property} {violated}{told}")
+    let standstill = match example.property == DEADLOCK_FREE {
+        true => trace.and_then(Trace::standstill),
+        false => None,
+    };
+    let whom = standstill.iter().flat_map(|standstill| wrap(standstill, WIDTH - 2));
+    let whom: String = whom.map(|line| format!("\n  {}", line.trim())).collect();
+    format!("{property} {violated}{told}{whom}")
 }
 
 /// How often chance found what the checker always finds.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::check::Trace;
+use crate::check::{Trace, Unfinished};
 
 /// A `sequenceDiagram`: actors and the world are participants, calls go to the world, and notes
 /// say what actors ended with.
@@ -20,12 +20,21 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     for step in &trace.steps {
         let arrow = if step.blocked { "--x" } else { "->>" };
         let _ = writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&step.label));
+        if let Some(them) = &step.waits_for {
+            let whom = escaped(&trace.names(them));
+            let _ = writeln!(out, "    Note over a{}: waits for {whom}", step.actor);
+        }
         if let Some(output) = &step.output {
             let _ = writeln!(out, "    Note over a{}: {}", step.actor, escaped(output));
         }
     }
-    for (actor, waits) in &trace.unfinished {
-        let how = if *waits { "waits" } else { "had not finished" };
+    for Unfinished { actor, waits, waits_for } in &trace.unfinished {
+        let how = match (waits, waits_for) {
+            (false, _) => "had not finished".to_owned(),
+            (true, None) => "waits".to_owned(),
+            (true, Some(nobody)) if nobody.is_empty() => "waits for nobody".to_owned(),
+            (true, Some(them)) => format!("waits for {}", escaped(&trace.names(them))),
+        };
         let _ = writeln!(out, "    Note over a{actor}: {how}");
     }
     if let Some(last) = last {
@@ -61,6 +70,7 @@ mod tests {
             label: "read = \"a;b#c\"".into(),
             output: Some("Delivered(\"<x>\")".into()),
             blocked: false,
+            waits_for: None,
         };
         let trace = Trace {
             start: None,

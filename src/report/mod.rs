@@ -7,9 +7,9 @@
 pub mod attacks;
 pub mod diagram;
 pub mod json;
-pub mod kernel;
 mod layout;
 pub mod mermaid;
+pub mod replay;
 mod style;
 pub mod summary;
 pub mod table;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use num_bigint::BigUint;
 
-use super::kernel::limits;
+use super::replay::{limits, places};
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
 use super::{WIDTH, count, grouped, sized};
 use crate::case::CaseError;
@@ -178,9 +178,9 @@ fn name(system: &Checked) -> String {
     format!("{:?} with {}", system.subject, sized(&system.subject, system.size))
 }
 
-/// Whether the kernel did as the simulation said; if not, where. `limits` says what could not be
+/// Whether the real world did as the simulation said; if not, where. `limits` says what could not be
 /// replayed here, or not wholly, and how often.
-pub fn kernel(replays: &[Replay], troubles: &[String]) -> String {
+pub fn real(replays: &[Replay], troubles: &[String]) -> String {
     let not_here =
         |replay: &&Result<_, CaseError>| replay.as_ref().err().is_some_and(CaseError::is_not_here);
     let all = replays.iter().flatten().count();
@@ -191,7 +191,10 @@ pub fn kernel(replays: &[Replay], troubles: &[String]) -> String {
             writeln!(out, "{}", paint(UNSURE, &format!("{}: {limit}", count(number, "replay"))));
     }
     if troubles.is_empty() {
-        let said = format!("{replayed} replayed on the kernel: every answer is as simulated");
+        let places: Vec<String> =
+            places(replays.iter()).iter().map(|place| format!("on {place}")).collect();
+        let on = if places.is_empty() { String::new() } else { format!(" {}", listed(&places)) };
+        let said = format!("{replayed} replayed{on}: every answer is as simulated");
         let _ = writeln!(out, "{}", paint(GOOD, &said));
         return out;
     }
@@ -200,7 +203,15 @@ pub fn kernel(replays: &[Replay], troubles: &[String]) -> String {
             let _ = writeln!(out, "  {}", paint(BAD, &line));
         }
     }
-    let said = format!("{replayed} for the kernel: not all were replayed and went as simulated");
+    let said = format!("{replayed} to replay: not all went as simulated");
     let _ = writeln!(out, "{}", paint(BAD, &said));
     out
+}
+
+/// `one, another and a third`.
+fn listed(parts: &[String]) -> String {
+    match parts.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => parts.concat(),
+    }
 }

@@ -7,9 +7,9 @@
 
 mod cores;
 mod example;
-mod kernel;
 mod names;
 mod recorded;
+mod replay;
 mod run;
 
 use std::fmt;
@@ -20,9 +20,9 @@ use crate::check::{Disagreement, Engine, Report, Verdict};
 use crate::models::{Model, Scenario, Variant};
 
 pub use example::{Example, Proof, examples, proofs, witnesses};
-pub use kernel::{Replay, Stressed, by_chance, on_the_kernel};
 pub use names::{Names, Target, UnknownName};
 pub use recorded::{Mismatch, compare};
+pub use replay::{Replay, Stressed, by_chance, for_real};
 pub use run::{Budget, Progress};
 
 /// One variant in one scenario; with a [size](Model::size) it is a system.

@@ -2,7 +2,7 @@
 //! [`models`](crate::models) and its neighbours in `survey`.
 
 use super::Subject;
-use crate::check::Engine;
+use crate::check::{DEADLOCK_FREE, Engine};
 use crate::models::{Model, Scenario, Variant};
 
 /// A name that names nothing.
@@ -60,7 +60,8 @@ impl Target {
         let asked = |known: &&Variant| self.variant.is_none_or(|only| only.name == known.name);
         for variant in model.variants().iter().filter(asked) {
             let asked = |known: &&Scenario| scenario.is_none_or(|only| only.name == known.name);
-            for scenario in model.scenarios().iter().filter(asked) {
+            let has = |known: &&Scenario| model.has(variant.name, known.name);
+            for scenario in model.scenarios().iter().filter(asked).filter(has) {
                 subjects.push(Subject { model, variant, scenario });
             }
         }
@@ -100,7 +101,7 @@ impl Names {
     pub fn property(&self, subjects: &[Subject], name: &str) -> Result<(), UnknownName> {
         let cases =
             subjects.iter().filter_map(|subject| subject.case(subject.model.size().representative));
-        let mut known: Vec<String> = vec!["deadlock-free".to_owned()];
+        let mut known: Vec<String> = vec![DEADLOCK_FREE.to_owned()];
         for (property, _) in cases.flat_map(|case| case.properties()) {
             if !known.contains(&property) {
                 known.push(property);

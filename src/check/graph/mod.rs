@@ -25,7 +25,7 @@ use search::{Search, Stop};
 use tuple::{Few, Small, Tuple, Wide};
 
 /// The name of the property that every system has.
-pub(super) const DEADLOCK_FREE: &str = "deadlock-free";
+pub const DEADLOCK_FREE: &str = "deadlock-free";
 
 /// A graph that outgrows this many states is started anew on all cores; below, threads cost more
 /// than they bring.

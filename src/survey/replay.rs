@@ -1,4 +1,4 @@
-//! Fourth floor, `survey`: counterexamples on the kernel, by schedule and by chance. Imports
+//! Fourth floor, `survey`: counterexamples in the real world, by schedule and by chance. Imports
 //! [`case`](crate::case), [`replay`](crate::replay) and its neighbours in `survey`.
 
 use std::time::{Duration, Instant};
@@ -6,16 +6,20 @@ use std::time::{Duration, Instant};
 use super::cores::on_all_cores;
 use super::{Example, Subject};
 use crate::case::{Case, CaseError, Comparison, Stress};
-use crate::replay::Threads;
+use crate::replay::{Place, Threads};
 
-/// What came of an example on the kernel; `None` if it has no schedule to replay.
+/// What came of an example in the real world; `None` if it has no schedule to replay, or happens in the
+/// simulation alone.
 pub type Replay = Option<Result<Comparison, CaseError>>;
 
-/// Replays each example, one real thread an actor, several examples at a time.
-pub fn on_the_kernel(examples: &[Example]) -> Vec<Replay> {
+/// Replays each example, with a real thread or session for each actor, several examples at a time.
+pub fn for_real(examples: &[Example]) -> Vec<Replay> {
     let order: Vec<usize> = (0..examples.len()).collect();
     on_all_cores(examples, &order, |example| {
         let case = example.subject.case(example.size)?;
+        if case.place() == Place::Nowhere {
+            return None;
+        }
         Some(case.replay(example.schedule.as_ref()?, Threads::OneEach))
     })
 }

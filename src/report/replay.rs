@@ -1,4 +1,4 @@
-//! Fourth floor, `report`: counterexamples and what came of them on the kernel. Imports
+//! Fourth floor, `report`: counterexamples and what came of them in the real world. Imports
 //! [`case`](crate::case), [`models`](crate::models) and [`survey`](crate::survey).
 
 use std::fmt::Write;
@@ -9,11 +9,11 @@ use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, 
 use super::{WIDTH, grouped};
 use crate::case::{CaseError, Comparison};
 use crate::models::Scenario;
-use crate::replay::ReplayError;
+use crate::replay::{Place, ReplayError};
 use crate::survey::{Example, Replay, Stressed, Subject};
 
 /// Each counterexample in a line: how short it is, how many interleavings show the same, what the
-/// kernel made of it, and how often chance finds it. One list a model.
+/// real world made of it, and how often chance finds it. One list a model.
 pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Stressed]) -> String {
     let both: Vec<(&Example, &Replay)> = examples.iter().zip(replays).collect();
     let of_one_model = |(left, _): &(&Example, &Replay), (right, _): &(&Example, &Replay)| {
@@ -31,11 +31,31 @@ fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
     let mut rows: Vec<_> =
         list.iter().map(|(example, replay)| cells(example, replay, stressed)).collect();
     let number = subject.model.size().plural();
-    let mut heads = [&*number, "steps", "interleavings", "on the kernel", "by chance"];
+    let places = places(list.iter().map(|(_, replay)| *replay));
+    let real = match places.as_slice() {
+        [] => String::new(),
+        [one] => format!("on {one}"),
+        _ => "for real".to_owned(),
+    };
+    let mut heads = [&*number, "steps", "interleavings", &*real, "by chance"];
     // Where free runs cannot be judged, there is nothing to say of chance.
     if rows.iter().all(|cells| cells[4].0 == NOTHING) {
         heads[4] = "";
         rows.iter_mut().for_each(|cells| cells[4].0.clear());
+    }
+    // Nor of a real world, where there is none.
+    if real.is_empty() && rows.iter().all(|cells| cells[3].0 == NOTHING) {
+        rows.iter_mut().for_each(|cells| cells[3].0.clear());
+    }
+    // Where there are several, it stands in each line which.
+    if places.len() > 1 {
+        for (cells, (_, replay)) in rows.iter_mut().zip(list) {
+            if let Some(Ok(comparison)) = replay
+                && comparison.agrees()
+            {
+                cells[3].0 = format!("on {}", comparison.place);
+            }
+        }
     }
     let widths: [usize; 5] = std::array::from_fn(|column| {
         let texts = rows.iter().map(|cells| columns(&cells[column].0));
@@ -77,7 +97,7 @@ fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
     out
 }
 
-/// Its size, its steps, its share of the interleavings, the kernel's word, and chance's.
+/// Its size, its steps, its share of the interleavings, the real world's word, and chance's.
 fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String, Style); 5] {
     let steps = example.schedule.as_ref().map(|schedule| schedule.turns.len().to_string());
     let all = grouped(&example.interleavings.to_string());
@@ -86,7 +106,7 @@ fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String,
         None if example.schedule.is_none() => format!("none of {all}"),
         None => String::new(),
     };
-    let (kernel, style) = match replay {
+    let (real, style) = match replay {
         None => ("–", FAINT),
         Some(Err(error)) if error.is_not_here() => ("not here", FAINT),
         Some(Err(_)) => ("failed", BAD),
@@ -103,12 +123,23 @@ fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String,
         (example.size.to_string(), PLAIN),
         (steps.unwrap_or_else(nothing), PLAIN),
         (share, PLAIN),
-        (kernel.to_owned(), style),
+        (real.to_owned(), style),
         (chance.unwrap_or_else(nothing), PLAIN),
     ]
 }
 
-/// What did not go as it should on the kernel, one line each; empty where all did. Without a
+/// Where these were made to happen, each place once.
+pub(super) fn places<'a>(replays: impl Iterator<Item = &'a Replay>) -> Vec<Place> {
+    let mut places = Vec::new();
+    for comparison in replays.flatten().flatten() {
+        if !places.contains(&comparison.place) {
+            places.push(comparison.place);
+        }
+    }
+    places
+}
+
+/// What did not go as it should in the real world, one line each; empty where all did. Without a
 /// directory to do it in nothing can be done, which is told once.
 pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed]) -> Vec<String> {
     let no_place =
@@ -150,37 +181,37 @@ pub fn limits(replays: &[Replay]) -> Vec<(String, usize)> {
     limits
 }
 
-/// Where the kernel and the simulation first part.
+/// Where the real world and the simulation first part.
 pub fn difference(comparison: &Comparison) -> String {
-    let (simulated, real) = (&comparison.simulated, &comparison.real);
+    let (place, simulated, real) = (comparison.place, &comparison.simulated, &comparison.real);
     let steps = simulated.trace.steps.iter().zip(&real.trace.steps);
-    let first = steps.enumerate().find(|(_, (simulated, real))| simulated != real);
+    let first = steps.enumerate().find(|(_, (simulated, real))| !simulated.agrees(real));
     if let Some((position, (simulated, real))) = first {
         let told = |step: &crate::check::TraceStep| match &step.output {
             Some(output) => format!("`{}` and ends with {output}", step.label),
             None => format!("`{}`", step.label),
         };
         return format!(
-            "step {}: the kernel says {}, the simulation {}",
+            "step {}: {place} says {}, the simulation {}",
             position + 1,
             told(real),
             told(simulated)
         );
     }
-    if simulated.tree != real.tree {
+    if simulated.remains != real.remains {
         return format!(
-            "what is left differs: on the kernel {:?}, in the simulation {:?}",
-            real.tree.to_string(),
-            simulated.tree.to_string()
+            "what is left differs: on {place} {:?}, in the simulation {:?}",
+            real.remains.to_string(),
+            simulated.remains.to_string()
         );
     }
-    "the kernel and the simulation end differently".into()
+    format!("{place} and the simulation end differently")
 }
 
-/// Whether the kernel did as the simulation, and what it left.
+/// Whether the real world did as the simulation, and what it left.
 pub fn outcome(comparison: &Comparison) -> String {
-    let mut out = format!("{}\n", paint(FAINT, "left on disk"));
-    for line in comparison.real.tree.to_string().lines() {
+    let mut out = format!("{}\n", paint(FAINT, &format!("left {}", comparison.place.within())));
+    for line in comparison.real.remains.to_string().lines() {
         for line in wrap(line, WIDTH - 6) {
             let _ = writeln!(out, "      {line}");
         }
@@ -189,10 +220,13 @@ pub fn outcome(comparison: &Comparison) -> String {
         let _ = writeln!(out, "{}", paint(UNSURE, &format!("here: {but}")));
     }
     if comparison.agrees() {
-        let said = "the kernel agrees: every answer and everything left is as simulated";
-        let _ = writeln!(out, "{}", paint(GOOD, said));
+        let said = format!(
+            "{} agrees: every answer and everything left is as simulated",
+            comparison.place
+        );
+        let _ = writeln!(out, "{}", paint(GOOD, &said));
     } else {
-        let said = format!("the kernel disagrees: {}", difference(comparison));
+        let said = format!("{} disagrees: {}", comparison.place, difference(comparison));
         for line in wrap(&said, WIDTH) {
             let _ = writeln!(out, "{}", paint(BAD, &line));
         }

@@ -1,0 +1,219 @@
+//! Fourth floor, `case`: cases whose world is a file system. Imports [`check`](crate::check),
+//! [`replay`](crate::replay), [`fs`](crate::fs).
+
+use super::{Case, CaseError, Comparison, Method, Stress, check, properties, starts};
+use crate::Process;
+use crate::check::{
+    Checker, Local, PlayError, PropertyKind, Report, Schedule, System, Trace, Value,
+};
+use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree, Uid, User};
+use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
+
+/// A case whose world is a file system: `P` are its processes in the simulation, `Q` the same ones
+/// on the kernel.
+pub struct FsCase<P: Process<SimFs>, Q> {
+    checker: Checker<SimFs, P>,
+    kernel: Furnished<Q>,
+    /// What to replay where the system itself cannot be.
+    stand_in: Option<StandIn<P, Q>>,
+    judges_free_runs: bool,
+}
+
+/// The same system with fewer users: all that somebody who is not root can be.
+struct StandIn<P: Process<SimFs>, Q> {
+    system: System<SimFs, P>,
+    kernel: Furnished<Q>,
+    why: &'static str,
+}
+
+impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
+    /// A simulated system and the same one on the kernel.
+    pub fn new(system: System<SimFs, P>, kernel: Furnished<Q>) -> Self {
+        let checker = Checker::new(system);
+        FsCase { checker, kernel, stand_in: None, judges_free_runs: true }
+    }
+
+    /// Replays this instead, for that reason. It has the same starts and actors.
+    pub fn standing_in(
+        self,
+        system: System<SimFs, P>,
+        kernel: Furnished<Q>,
+        why: &'static str,
+    ) -> Self {
+        FsCase { stand_in: Some(StandIn { system, kernel, why }), ..self }
+    }
+
+    /// Its properties ask for more than what is left on disk in the end can tell.
+    pub fn without_free_runs(self) -> Self {
+        FsCase { judges_free_runs: false, ..self }
+    }
+}
+
+impl<P, Q, T> Case for FsCase<P, Q>
+where
+    P: Process<SimFs, Output = T> + Value,
+    Q: for<'a> Process<&'a OsFs, Output = T>
+        + for<'a> Process<Recorded<&'a OsFs>, Output = T>
+        + Send,
+    T: Value,
+{
+    fn actors(&self) -> Vec<String> {
+        self.checker.system().actors().to_vec()
+    }
+
+    fn starts(&self) -> Vec<String> {
+        starts(self.checker.system())
+    }
+
+    fn has_clients(&self) -> bool {
+        self.checker.system().has_clients()
+    }
+
+    fn properties(&self) -> Vec<(String, PropertyKind)> {
+        properties(self.checker.system())
+    }
+
+    fn check(&self, method: &Method) -> Report {
+        check(&self.checker, method)
+    }
+
+    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
+        Ok(self.checker.system().play(schedule)?.trace)
+    }
+
+    fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
+        self.checker.system().interleavings(visit);
+    }
+
+    fn place(&self) -> Place {
+        Place::Kernel
+    }
+
+    fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError> {
+        let (system, kernel) = match &self.stand_in {
+            Some(stand_in) => (&stand_in.system, &stand_in.kernel),
+            None => (self.checker.system(), &self.kernel),
+        };
+        let but = self.stand_in.as_ref().map(|stand_in| stand_in.why);
+        let schedule = match (system.completed(schedule), but) {
+            (Ok(schedule), _) => schedule,
+            // A schedule of the system that is none of its stand-in.
+            (Err(PlayError::Ended { .. }), Some(why)) => {
+                return Err(ReplayError::NotHere(why.to_owned()).into());
+            }
+            (Err(error), _) => return Err(error.into()),
+        };
+        let played = system.play(&schedule)?;
+        // What is root's in the simulation is, here, whoever's this process is.
+        let tree = played.world.tree().handed_over(Uid::ROOT, User::current().uid);
+        let simulated = Replayed { trace: played.trace, remains: Remains::Files(tree) };
+        let Trace { start, actors, .. } = &simulated.trace;
+        let real = replay(start.as_deref(), actors, kernel, &schedule, threads)?;
+        Ok(Comparison { place: Place::Kernel, schedule, simulated, real, but })
+    }
+
+    fn can_run_free(&self) -> bool {
+        self.judges_free_runs
+    }
+
+    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {
+        let system = self.checker.system();
+        system.start(start)?;
+        let judged = system.properties().iter();
+        let judged = judged.filter(|property| property.kind() != PropertyKind::Reachable);
+        let mut violations: Vec<_> =
+            judged.map(|property| (property.name().to_owned(), 0)).collect();
+        stress(&self.kernel, start, rounds, |ended, tree| {
+            let locals: Vec<_> = ended.into_iter().map(Local::Done).collect();
+            // A tree that the simulation cannot hold would be a wonder; then nothing is judged.
+            let Ok(world) = simulated(tree) else { return };
+            for (name, count) in &mut violations {
+                if system.is_true_in(name, &world, &locals) == Some(false) {
+                    *count += 1;
+                }
+            }
+        })?;
+        Ok(Stress { rounds, violations })
+    }
+}
+
+/// A simulated file system that holds what was found on disk.
+fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
+    let mut world = SimFs::new();
+    for (path, node) in tree.iter() {
+        match node {
+            Node::Directory { .. } if path.as_os_str() == "." => {}
+            Node::Directory { mode, .. } => world.mkdir(path, *mode)?,
+            Node::File { mode, bytes, .. } => {
+                let mut file = world.open(path, OFlags::CREATE | OFlags::WRONLY, *mode)?;
+                world.write(&mut file, bytes)?;
+            }
+            Node::Symlink { target, .. } => world.symlink(target, path)?,
+            Node::Other => {}
+        }
+    }
+    Ok(world)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Step;
+    use crate::check::Start;
+    use crate::fs::{Mode, recorded_step};
+    use std::path::Path;
+
+    /// Looks whether the marker is there.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Looks;
+
+    impl<F: FileSystem> Process<F> for Looks {
+        type Output = bool;
+
+        fn step(self, fs: &mut F) -> Step<Self, bool> {
+            let marker = fs.open(Path::new("marker"), OFlags::RDONLY, Mode::empty());
+            Step::Done(marker.is_ok())
+        }
+    }
+
+    fn furnish(start: usize, fs: &mut impl FileSystem) -> Result<(), Errno> {
+        if start == 1 {
+            fs.open(Path::new("marker"), OFlags::CREATE | OFlags::WRONLY, Mode::RUSR)?;
+        }
+        Ok(())
+    }
+
+    fn with_and_without() -> FsCase<Looks, Looks> {
+        let starts = ["no marker", "a marker"].into_iter().enumerate().map(|(start, name)| {
+            let mut world = SimFs::new();
+            furnish(start, &mut world).unwrap();
+            Start { name: name.to_owned(), world, processes: vec![Looks] }
+        });
+        let system = System::family(&["looks"], starts.collect())
+            .described_by(recorded_step)
+            .finally("sees-nothing", |state| !state.outputs().any(|seen| *seen));
+        let kernel = Furnished::family(|start, mut fs| furnish(start, &mut fs), |_| vec![Looks]);
+        FsCase::new(system, kernel)
+    }
+
+    #[test]
+    fn the_kernel_begins_as_the_schedule_says() {
+        let case = with_and_without();
+        for (start, name) in case.starts().into_iter().enumerate() {
+            let schedule = Schedule::from_start(start, Vec::new());
+            let compared = case.replay(&schedule, Threads::OneEach).unwrap();
+            assert!(compared.agrees(), "{compared:?}");
+            assert_eq!(compared.real.trace.start, Some(name));
+            let seen = format!("{:?}", start == 1);
+            assert_eq!(compared.real.trace.steps[0].output, Some(seen));
+            let broken = case.stress(start, 3).unwrap().violations;
+            assert_eq!(broken, [("sees-nothing".to_owned(), 3 * start)]);
+        }
+        let gone = PlayError::NoSuchStart { start: 2, starts: 2 };
+        let schedule = Schedule::from_start(2, Vec::new());
+        let replayed = case.replay(&schedule, Threads::One);
+        assert!(matches!(replayed, Err(CaseError::Play(error)) if error == gone));
+        let stressed = case.stress(2, 1);
+        assert!(matches!(stressed, Err(CaseError::Play(error)) if error == gone));
+    }
+}

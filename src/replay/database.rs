@@ -1,0 +1,102 @@
+//! Fourth floor, `replay`: schedules on a real database, one session an actor. Imports
+//! [`db`](crate::db), the schedules of [`check`](crate::check) and its neighbours in `replay`.
+
+use std::fmt::Debug;
+
+use super::{Place, Remains, ReplayError, Replayed, Tables, one_after_the_other, told};
+use crate::Process;
+use crate::check::Schedule;
+use crate::db::{Database, SqlError};
+use crate::recorded::Recorded;
+
+/// A real database that schedules can be made to happen on.
+pub trait RealDb: Database + Sized + 'static {
+    /// Whose it is.
+    const PLACE: Place;
+
+    /// A fresh one, nobody else's, in which there are these tables with these rows, and nothing more.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError::NotHere`] where there is no such database on this machine, with what to install;
+    /// anything else if it is there and fails.
+    fn furnished(tables: &Tables) -> Result<Self, ReplayError>;
+
+    /// The committed rows of these tables, once all sessions are over; and the end of the database,
+    /// which may be furnished anew.
+    fn remains(self, tables: &Tables) -> Result<Tables, ReplayError>;
+}
+
+/// A system on a real database `D`, in a world `R`: the database itself, or what contains it.
+///
+/// The tables and their rows are those of the simulated system's start; only its processes, `Q`, are
+/// to be said again, with real sessions.
+pub struct Stage<D, R, Q> {
+    world: Box<dyn Fn(usize, D) -> R + Send + Sync>,
+    database: Box<dyn Fn(R) -> D + Send + Sync>,
+    actors: Box<Actors<R, Q>>,
+}
+
+type Actors<R, Q> = dyn Fn(usize, &mut R) -> Result<Vec<Q>, SqlError> + Send + Sync;
+
+impl<D: RealDb, Q> Stage<D, D, Q> {
+    /// The world is the database. `actors` opens the sessions of a start's processes, and gives these
+    /// in the order of the simulated system's.
+    pub fn new(
+        actors: impl Fn(usize, &mut D) -> Result<Vec<Q>, SqlError> + Send + Sync + 'static,
+    ) -> Self {
+        Stage::within(|_, db| db, |db| db, actors)
+    }
+}
+
+impl<D: RealDb, R, Q> Stage<D, R, Q> {
+    /// The world contains the database: `world` puts it there, `database` gets it out again.
+    pub fn within(
+        world: impl Fn(usize, D) -> R + Send + Sync + 'static,
+        database: impl Fn(R) -> D + Send + Sync + 'static,
+        actors: impl Fn(usize, &mut R) -> Result<Vec<Q>, SqlError> + Send + Sync + 'static,
+    ) -> Self {
+        Stage { world: Box::new(world), database: Box::new(database), actors: Box::new(actors) }
+    }
+}
+
+/// A [`Stage`], whatever its database, its world and its processes are.
+pub trait Staged: Send + Sync {
+    /// Where it happens.
+    fn place(&self) -> Place;
+
+    /// Replays `schedule` step by step in a fresh database furnished with `tables`. `start` and
+    /// `names` are how its start and the actors are called. All steps are taken on the calling
+    /// thread; what is concurrent is the sessions.
+    fn replay(
+        &self,
+        start: Option<&str>,
+        names: &[String],
+        tables: &Tables,
+        schedule: &Schedule,
+    ) -> Result<Replayed, ReplayError>;
+}
+
+impl<D, R, Q> Staged for Stage<D, R, Q>
+where
+    D: RealDb,
+    Q: Process<Recorded<R>, Output: Debug>,
+{
+    fn place(&self) -> Place {
+        D::PLACE
+    }
+
+    fn replay(
+        &self,
+        start: Option<&str>,
+        names: &[String],
+        tables: &Tables,
+        schedule: &Schedule,
+    ) -> Result<Replayed, ReplayError> {
+        let mut world = Recorded::new((self.world)(schedule.start, D::furnished(tables)?));
+        let actors = (self.actors)(schedule.start, world.inner_mut())?;
+        let steps = one_after_the_other(&mut world, actors, schedule)?;
+        let rows = (self.database)(world.into_inner()).remains(tables)?;
+        Ok(Replayed { trace: told(start, names, steps), remains: Remains::Rows(rows) })
+    }
+}

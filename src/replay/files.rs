@@ -1,0 +1,250 @@
+//! Fourth floor, `replay`: schedules on the kernel's file system. Imports [`fs`](crate::fs), the
+//! schedules of [`check`](crate::check) and its neighbours in `replay`.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use super::{Remains, ReplayError, Replayed, Threads, one_after_the_other, take_step, told};
+use crate::Process;
+use crate::check::{Schedule, TraceStep};
+use crate::fs::{Access, Errno, OsFs, Recorded, errno_name};
+
+/// A system on the kernel's file system, as it is before the first step.
+pub struct Furnished<Q> {
+    furnish: Box<Furnish>,
+    pub(super) actors: Box<dyn Fn(usize) -> Vec<Q> + Send + Sync>,
+    adjust: Box<dyn Fn(usize, OsFs) -> OsFs + Send + Sync>,
+    require: Box<dyn Fn(usize) -> Result<(), String> + Send + Sync>,
+    several_users: bool,
+}
+
+type Furnish = dyn Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync;
+
+impl<Q> Furnished<Q> {
+    /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the
+    /// order of the simulated system's.
+    pub fn new(
+        furnish: impl Fn(&OsFs) -> Result<(), Errno> + Send + Sync + 'static,
+        actors: impl Fn() -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
+        Self::family(move |_, fs| furnish(fs), move |_| actors())
+    }
+
+    /// The same for a system that may begin in several ways: both are told with which of its starts.
+    pub fn family(
+        furnish: impl Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync + 'static,
+        actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
+        Furnished {
+            furnish: Box::new(furnish),
+            actors: Box::new(actors),
+            adjust: Box::new(|_, fs| fs),
+            require: Box::new(|_| Ok(())),
+            several_users: false,
+        }
+    }
+
+    /// Once furnished, the world is adjusted so: its writes made short, say.
+    pub fn adjusted(self, adjust: impl Fn(usize, OsFs) -> OsFs + Send + Sync + 'static) -> Self {
+        Furnished { adjust: Box::new(adjust), ..self }
+    }
+
+    /// It takes this for the kernel to do as the simulation says: a reason why it cannot be had
+    /// here, or nothing.
+    pub fn requiring(
+        self,
+        require: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Furnished { require: Box::new(require), ..self }
+    }
+
+    /// Its processes act [as](crate::fs::As) users of their own: each thread gets a umask of its
+    /// own, so that replays can go on beside one another.
+    pub fn by_several_users(self) -> Self {
+        Furnished { several_users: true, ..self }
+    }
+
+    /// A fresh temporary directory, furnished.
+    fn world(&self, start: usize) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
+        let directory = temporary_directory()?;
+        let fs = self.furnished(start, directory.path())?;
+        Ok((directory, fs))
+    }
+
+    pub(super) fn furnished(&self, start: usize, directory: &Path) -> Result<OsFs, ReplayError> {
+        (self.require)(start).map_err(ReplayError::NotHere)?;
+        let fs = OsFs::open(directory).map_err(ReplayError::furnish)?;
+        (self.furnish)(start, &fs).map_err(ReplayError::furnish)?;
+        Ok((self.adjust)(start, fs))
+    }
+
+    /// Makes the calling thread ready to act.
+    fn enter(&self) -> Result<(), ReplayError> {
+        if !self.several_users {
+            return Ok(());
+        }
+        OsFs::unshare_umask().map_err(|errno| {
+            let errno = errno_name(errno);
+            ReplayError::NotHere(format!("a thread cannot have a umask of its own here ({errno})"))
+        })
+    }
+}
+
+/// A fresh temporary directory, its owner's alone.
+pub(super) fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
+    let place = place();
+    tempfile::Builder::new()
+        .prefix("toctou-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(&place)
+        .map_err(|error| ReplayError::Directory(place.into(), error))
+}
+
+/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer than
+/// all the rest of a replay), unless `TMPDIR` says otherwise.
+fn place() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let is_usable = || rustix::fs::access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    if std::env::var_os("TMPDIR").is_none() && is_usable() {
+        return memory.to_owned();
+    }
+    std::env::temp_dir()
+}
+
+/// Replays `schedule` in a fresh temporary directory, step by step. `start` and `names` are how its
+/// start and the actors are called.
+pub fn replay<Q, T>(
+    start: Option<&str>,
+    names: &[String],
+    furnished: &Furnished<Q>,
+    schedule: &Schedule,
+    threads: Threads,
+) -> Result<Replayed, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: std::fmt::Debug + Send,
+{
+    let ((directory, fs), steps) = if furnished.several_users {
+        thread::scope(|scope| {
+            let apart = scope.spawn(|| {
+                furnished.enter()?;
+                performed(furnished, schedule, threads)
+            });
+            apart.join().map_err(|_| ReplayError::Panicked(0))?
+        })?
+    } else {
+        performed(furnished, schedule, threads)?
+    };
+    let trace = told(start, names, steps);
+    let tree = fs.tree().map_err(ReplayError::Tree)?;
+    drop(directory);
+    Ok(Replayed { trace, remains: Remains::Files(tree) })
+}
+
+type Performed = ((tempfile::TempDir, OsFs), Vec<TraceStep>);
+
+/// Furnishes a world and performs the schedule in it.
+fn performed<Q, T>(
+    furnished: &Furnished<Q>,
+    schedule: &Schedule,
+    threads: Threads,
+) -> Result<Performed, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: std::fmt::Debug + Send,
+{
+    let world = furnished.world(schedule.start)?;
+    let actors = (furnished.actors)(schedule.start);
+    let steps = match threads {
+        Threads::OneEach => on_threads(furnished, &world.1, actors, schedule)?,
+        Threads::One => one_after_the_other(&mut Recorded::new(&world.1), actors, schedule)?,
+    };
+    Ok((world, steps))
+}
+
+/// What gives a thread its turns, and what it tells of each.
+type Turns = (Sender<()>, Receiver<Option<TraceStep>>);
+
+fn on_threads<Q, T>(
+    furnished: &Furnished<Q>,
+    fs: &OsFs,
+    actors: Vec<Q>,
+    schedule: &Schedule,
+) -> Result<Vec<TraceStep>, ReplayError>
+where
+    Q: for<'a> Process<Recorded<&'a OsFs>, Output = T> + Send,
+    T: std::fmt::Debug + Send,
+{
+    thread::scope(|scope| {
+        let (turns, running): (Vec<Turns>, Vec<_>) = actors
+            .into_iter()
+            .enumerate()
+            .map(|(actor, process)| {
+                let (go, turn) = channel();
+                let (tell, told) = channel();
+                let thread = scope.spawn(move || {
+                    // The thread that furnished the world could enter; a new one can.
+                    let entered = furnished.enter();
+                    let mut process = entered.is_ok().then_some(process);
+                    for () in turn {
+                        let step =
+                            process.take().map(|now| take_step(&mut Recorded::new(fs), actor, now));
+                        let step = step.map(|(step, left)| {
+                            process = left;
+                            step
+                        });
+                        if tell.send(step).is_err() {
+                            return;
+                        }
+                    }
+                });
+                ((go, told), thread)
+            })
+            .unzip();
+        let take_turn = |(position, &actor): (usize, &usize)| {
+            let gone = || ReplayError::Actor { position: position + 1, actor };
+            let (go, told) = turns.get(actor).ok_or_else(gone)?;
+            // A thread that is gone has panicked: it waits for its turn until there are no more.
+            go.send(()).map_err(|_| ReplayError::Panicked(actor))?;
+            let step = told.recv().map_err(|_| ReplayError::Panicked(actor))?;
+            step.ok_or_else(gone)
+        };
+        let steps = schedule.turns.iter().enumerate().map(take_turn).collect();
+        drop(turns);
+        for thread in running {
+            // A panic is told of by now; one that nobody joins, the scope would pass on.
+            let _ = thread.join();
+        }
+        steps
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Step;
+
+    /// Panics.
+    #[derive(Clone, Debug)]
+    struct Panicking;
+
+    impl<F> Process<F> for Panicking {
+        type Output = ();
+
+        fn step(self, _: &mut F) -> Step<Self, ()> {
+            panic!("as it is to");
+        }
+    }
+
+    #[test]
+    fn an_actor_that_panics_is_an_error_that_names_it() {
+        let names = ["first", "second"].map(str::to_owned);
+        let furnished = Furnished::new(|_| Ok(()), || vec![Panicking, Panicking]);
+        let schedule = Schedule::from_start(0, vec![1]);
+        let replayed = replay(None, &names, &furnished, &schedule, Threads::OneEach);
+        assert!(matches!(replayed, Err(ReplayError::Panicked(1))), "{replayed:?}");
+    }
+}
