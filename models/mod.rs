@@ -3,6 +3,9 @@
 
 pub mod credential;
 pub mod download;
+pub mod order;
+mod request;
+pub mod transfer;
 
 use crate::case::Case;
 

@@ -135,7 +135,7 @@ impl Model for Order {
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let table = protocol(variant)?.table();
         let system = simulated(variant, scenario, clients, true)?;
-        let tables =
+let tables =
             move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
         Some(Box::new(DbCase::new(system, tables)))
     }

@@ -35,7 +35,7 @@ pub(super) fn system(
     let request = |ending, round| protocol.request(SimSession::new(), ending, round);
     let system = System::new(Servers::new(furnished(protocol.table()), 2))
         .described_by(recorded_step)
-        .waits_for(|world, actor, other| actor.0.waits_for(&other.0, world));
+        .waits_for(|world, actor: &Simulated, other| actor.0.waits_for(&other.0, world));
     let system = match around {
         Surroundings::TwoServers => system
             .clients(clients.div_ceil(2), request(Ending::Cancel, round))

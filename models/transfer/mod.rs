@@ -118,7 +118,7 @@ impl Model for Transfer {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let system = simulated(variant, scenario, clients)?;
-        let tables =
+let tables =
             |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
         Some(Box::new(DbCase::new(system, tables)))
     }

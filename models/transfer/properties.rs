@@ -47,7 +47,7 @@ pub(super) fn system(protocol: Protocol, around: Surroundings, clients: usize) -
     let db = SimDb::new().with_table(&ACCOUNTS, rows);
     let system = System::new(Servers::new(db, 1))
         .described_by(recorded_step)
-        .waits_for(|world, actor, other| actor.waits_for(other, world));
+        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
     let client = |number| {
         protocol.request(SimSession::new(), around.payment(number), around.rule())
     };

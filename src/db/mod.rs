@@ -9,12 +9,14 @@
 mod error;
 mod recorded;
 mod schema;
+mod service;
 mod sim;
 mod sql;
 mod statement;
 mod transaction;
 
 pub use error::{SqlError, SqlState};
+pub use service::{Servers, Service};
 pub use schema::{Column, Kind, Row, Table, Value, row};
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
