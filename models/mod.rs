@@ -1,6 +1,7 @@
 //! Fourth floor: the catalogue. One file a case: the system in a paragraph, its variants,
 //! scenarios and properties. No engine code. Imports every floor below, engines excepted.
 
+pub mod api_key;
 pub mod credential;
 pub mod download;
 pub mod order;
@@ -143,4 +144,4 @@ pub struct Scenario {
 }
 
 /// Every model there is.
-pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential];
+pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential, &api_key::ApiKey];

@@ -137,6 +137,54 @@ fn spins_until_stopped() -> System<bool, Spins> {
     System::new(false).actor("spins", Spins::Looks).actor("stops", Spins::Stops)
 }
 
+/// `waiting` wants the lock that `other` has.
+fn wants_what_it_has(waiting: &TakesBoth, other: &TakesBoth) -> bool {
+    let wanted = waiting.order.get(waiting.held);
+    wanted.is_some_and(|lock| other.order[..other.held].contains(lock))
+}
+
+#[test]
+fn a_deadlock_is_told_with_who_waits_for_whom() {
+    let told = || {
+        let system = philosophers([[0, 1], [1, 0], [0, 1]]);
+        system.waits_for(|_, waiting, other| wants_what_it_has(waiting, other))
+    };
+    let report = Checker::new(told()).graph(&GraphOptions::default());
+    let schedule = verdict(&report, "deadlock-free").schedule().expect("a deadlock");
+    let trace = told().play(schedule).expect("a schedule of this system").trace;
+    let waits_for = |actor: usize| trace.unfinished[actor].waits_for.clone();
+    assert_eq!([waits_for(0), waits_for(1), waits_for(2)], [vec![1], vec![0], vec![0]].map(Some));
+    assert_eq!(trace.standstill().as_deref(), Some("taker 0 → taker 1 → taker 0"));
+    let text = trace.to_string();
+    let last = text.lines().last().expect("a line");
+    assert_eq!(
+        last.split_whitespace().collect::<Vec<_>>().join(" "),
+        concat!("⋯ waits for taker 1 ⋯ waits for taker 0 ⋯ waits for taker 0")
+    );
+    // In the middle of it, one that can go on is no deadlock.
+    let halfway = told().play(&Schedule::from_start(0, vec![0])).expect("its first step").trace;
+    assert_eq!(halfway.standstill(), None);
+    assert_eq!(halfway.unfinished[2].waits_for, Some(vec![0]));
+}
+
+#[test]
+fn who_waits_for_nobody_is_told_as_that_and_nothing_is_told_where_nobody_says() {
+    // Both locks are taken, and nobody is there who would give them back.
+    let lonely = || {
+        let take = TakesBoth { order: [0, 1], held: 0 };
+        System::new([true; 2]).actor("taker", take)
+    };
+    let empty = Schedule::from_start(0, Vec::new());
+    let trace = lonely().play(&empty).expect("no step").trace;
+    assert_eq!(trace.standstill(), None);
+    assert!(trace.to_string().ends_with("⋯ waits\n"), "{trace}");
+    let told = lonely().waits_for(|_, waiting, other| wants_what_it_has(waiting, other));
+    let trace_told = told.play(&empty).expect("no step").trace;
+    assert_eq!(trace_told.standstill().as_deref(), Some("taker waits for nobody"));
+    assert!(trace_told.to_string().ends_with("⋯ waits for nobody\n"), "{trace_told}");
+    assert!(trace.agrees(&trace_told), "one of them says more, and nothing else");
+}
+
 #[test]
 fn an_execution_without_end_leaves_engines_that_follow_executions_unfinished() {
     let checker = Checker::new(spins_until_stopped());

@@ -551,6 +551,21 @@ mod tests {
         assert_eq!(told(&mut db, &mut two, add(1, 0)), "40001");
     }
 
+    /// Whoever wrote the statement may believe in a constraint that nobody has made.
+    #[test]
+    fn what_is_unique_is_for_the_database_to_say() {
+        static BARE: Table = Table { name: KEY.name, columns: KEY.columns, unique: None };
+        let mut db = SimDb::new().with_table(&BARE, []);
+        let mut session = SimSession::new();
+        let insert = Insert::new(&KEY, row([7.into(), "a".into()]));
+        let kind = insert.clone().on_conflict(OnConflict::DoNothing);
+        assert_eq!(told(&mut db, &mut session, kind), "42P10");
+        for _ in 0..2 {
+            assert_eq!(told(&mut db, &mut session, insert.clone()), "1 row");
+        }
+        assert_eq!(db.rows(&KEY).len(), 2);
+    }
+
     #[test]
     fn a_key_that_is_being_inserted_is_waited_for() {
         let insert = |key: &str| {

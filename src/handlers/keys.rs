@@ -194,6 +194,11 @@ impl<S> Issuing<S> {
         let transact = Transact::new(session, issue.clone(), way);
         Issuing { transact, issue, way, resends: RESENDS }
     }
+
+    /// The session it runs in.
+    pub fn session(&self) -> &S {
+        self.transact.session()
+    }
 }
 
 impl<D: Database> Process<D> for Issuing<D::Session> {

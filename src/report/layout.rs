@@ -1,10 +1,11 @@
 //! Fourth floor, `report`: columns fitted into the width there is. Imports its neighbours in
 //! `report`.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use super::WIDTH;
-use super::style::columns;
+use super::style::{FAINT, columns, paint};
 
 /// What stands before every line of a table.
 pub(super) const INDENT: usize = 2;
@@ -54,6 +55,19 @@ impl Layout {
     pub(super) fn width(&self, name: usize, block: Range<usize>) -> usize {
         let columns = self.widths[block].iter().map(|width| self.gap + width);
         INDENT + name + columns.sum::<usize>()
+    }
+
+    /// The headings of these columns, beside which names of this width will stand.
+    pub(super) fn tell_heads(&self, out: &mut String, block: Range<usize>, name: usize) {
+        let (heads, widths) = (&self.heads[block.clone()], &self.widths[block]);
+        for line in 0..heads.iter().map(Vec::len).max().unwrap_or(0) {
+            let mut told = format!("  {:name$}", "");
+            for (lines, width) in heads.iter().zip(widths) {
+                let text = lines.get(line).map_or("", String::as_str);
+                let _ = write!(told, "{:1$}{text:width$}", "", self.gap);
+            }
+            let _ = writeln!(out, "{}", paint(FAINT, told.trim_end()));
+        }
     }
 
     /// As many columns beside one another as there is room for, and at least one.

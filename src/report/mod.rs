@@ -5,9 +5,12 @@
 //! they are not wanted. None is wider than [`WIDTH`] columns, as far as names allow.
 
 pub mod attacks;
+mod cells;
 pub mod diagram;
 pub mod json;
 mod layout;
+mod legend;
+mod matrix;
 pub mod mermaid;
 pub mod replay;
 mod style;

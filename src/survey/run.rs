@@ -22,12 +22,18 @@ pub struct Budget {
     pub loom_transitions: u64,
     /// shuttle likewise; it needs at most one execution a transition.
     pub shuttle_transitions: u64,
+    /// `any` gives up beyond this many configurations. Where it finishes at all, it does with fewer.
+    pub any_configurations: usize,
 }
 
 impl Budget {
     /// What keeps the whole catalogue within seconds.
-    pub const USUAL: Budget =
-        Budget { graph_states: 200_000, loom_transitions: 450, shuttle_transitions: 2_000 };
+    pub const USUAL: Budget = Budget {
+        graph_states: 200_000,
+        loom_transitions: 450,
+        shuttle_transitions: 2_000,
+        any_configurations: 2_000,
+    };
 }
 
 /// Beyond this many states even a graph that was asked for is given up, before memory or patience
@@ -136,7 +142,11 @@ impl Plan {
         if is_first && self.asks_for_any_number(&known) {
             let larger = (known.representative > size).then(|| subject.case(known.representative));
             let case = larger.flatten().unwrap_or(case);
-            reports.push(case.check(&Method::Any(AnyLimits::default())));
+            let limits = match self.engines {
+                Some(_) => AnyLimits::default(),
+                None => AnyLimits { max_configurations: Budget::USUAL.any_configurations },
+            };
+            reports.push(case.check(&Method::Any(limits)));
         }
         reports.sort_by_key(|report| report.engine);
         let disagreements = audit(&reports);

@@ -1,0 +1,230 @@
+//! One API key a user. Fourth floor: imports [`handlers`](crate::handlers) and the floors below.
+//!
+//! # The system
+//!
+//! A web handler gives a user an API key unless there is one (an article of CockroachDB's on races
+//! in REST endpoints): the table `api_keys (user_id, key)`, several requests at once. The promise: a
+//! user has at most one key; whoever was told a key can use it; exactly one request creates it and is
+//! told so (201), the others are told that there is one (409, or 200 with the key); nobody gets a 500.
+//!
+//! # The bad interleaving
+//!
+//! ```text
+//! client 1                                 client 2
+//! SELECT EXISTS (…) = false
+//!                                          SELECT EXISTS (…) = false
+//! INSERT INTO api_keys … = 1 row
+//!                                          INSERT INTO api_keys … = 1 row
+//! 201 alpha
+//!                                          201 bravo      a second key; or, with UNIQUE (user_id), a 500
+//! ```
+//!
+//! # The dimensions
+//!
+//! A scenario is a schema and an isolation level: `UNIQUE (user_id)` or nothing, and each statement
+//! by itself (autocommit) or all of them in one transaction (`BEGIN` of this level … `COMMIT`), begun
+//! anew after a serialization failure (`retry`) or not. What is left out and why:
+//!
+//! - a retry at READ COMMITTED: nothing here fails there with a code that asks for one (a test looks);
+//! - a retry of a statement by itself: the same;
+//! - two users without a constraint: their rows have nothing to do with one another.
+//!
+//! - `select-for-update` outside of a transaction: it lets go at once, and is the original.
+//!
+//! `ON CONFLICT (user_id)` without a unique index is 42P10, and its verdict says so: a 500 each
+//! time. An unexpected error of the database is a 500, as it is in the handlers that were published.
+//!
+//! # Identical clients, different keys
+//!
+//! Each request would issue a key of its own. No variant compares its key with another, so all that
+//! can befall a key is seen on one: client 0 has a key of its own, and the others share theirs and
+//! are interchangeable. (A test runs every system with a key a client, to the same verdicts.)
+
+mod actors;
+mod properties;
+mod variants;
+
+use super::{Model, Scenario, Size, Variant};
+use crate::case::{Case, DbCase};
+use crate::check::System;
+use crate::db::{Column, Isolation, SimDb, SimSession, Table, Way};
+use crate::handlers::API_KEYS;
+use crate::replay::Tables;
+
+pub use actors::{Client, Response, Status};
+pub use properties::claimed;
+use properties::{ApiKeySystem, system};
+use variants::{SCENARIOS, VARIANTS};
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiKey;
+
+/// Whose requests come in.
+pub const USERS: [i64; 2] = [1, 2];
+
+/// How often a transaction is begun anew where it is.
+const RETRIES: u32 = 2;
+
+/// The handlers' table where somebody has forgotten its constraint.
+pub static WITHOUT_CONSTRAINT: Table = Table {
+    name: API_KEYS.name,
+    columns: &[Column::int("user_id"), Column::text("key")],
+    unique: None,
+};
+
+/// How a request is handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Protocol {
+    SelectThenInsert,
+    OnConflictSelect,
+    UpsertReturning,
+    SelectForUpdate,
+    /// The shipping one.
+    OnConflictReturning,
+    InsertDecides,
+    ControlTrustsTheInsert,
+}
+
+fn protocol(variant: &str) -> Option<Protocol> {
+    Some(match variant {
+        "select-then-insert" => Protocol::SelectThenInsert,
+        "on-conflict-select" => Protocol::OnConflictSelect,
+        "upsert-returning" => Protocol::UpsertReturning,
+        "select-for-update" => Protocol::SelectForUpdate,
+        "on-conflict-returning" => Protocol::OnConflictReturning,
+        "insert-decides" => Protocol::InsertDecides,
+        "control-trusts-the-insert" => Protocol::ControlTrustsTheInsert,
+        _ => return None,
+    })
+}
+
+/// Whether a user's key is unique by the database's own doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schema {
+    Unique,
+    Bare,
+}
+
+impl Schema {
+    fn table(self) -> &'static Table {
+        match self {
+            Schema::Unique => &API_KEYS,
+            Schema::Bare => &WITHOUT_CONSTRAINT,
+        }
+    }
+}
+
+/// What a scenario comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Surroundings {
+    schema: Schema,
+    two_users: bool,
+    way: Way,
+}
+
+impl Surroundings {
+    /// Whose request each client's is: all are one user's, or they take turns.
+    fn users(self, clients: usize) -> Vec<i64> {
+        let turn = |number: usize| if self.two_users { USERS[number % 2] } else { USERS[0] };
+        (0..clients).map(turn).collect()
+    }
+}
+
+fn surroundings(scenario: &str) -> Option<Surroundings> {
+    let (schema, two_users, level) = if let Some(level) = scenario.strip_prefix("unique-") {
+        (Schema::Unique, false, level)
+    } else if let Some(level) = scenario.strip_prefix("bare-") {
+        (Schema::Bare, false, level)
+    } else {
+        (Schema::Unique, true, scenario.strip_prefix("two-users-")?)
+    };
+    let way = match level {
+        "autocommit" => Way::AUTOCOMMIT,
+        "read-committed" => Way::within(Isolation::ReadCommitted),
+        "repeatable-read" => Way::within(Isolation::RepeatableRead),
+        "repeatable-read-retry" => Way::within(Isolation::RepeatableRead).retrying(RETRIES),
+        "serializable" => Way::within(Isolation::Serializable),
+        "serializable-retry" => Way::within(Isolation::Serializable).retrying(RETRIES),
+        _ => return None,
+    };
+    Some(Surroundings { schema, two_users, way })
+}
+
+/// Which keys the clients would issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    /// Client 0 has one, the others another: enough to see all that can befall a key.
+    OneAndTheOthers,
+    /// Each its own.
+    Numbered,
+}
+
+impl Model for ApiKey {
+    fn name(&self) -> &'static str {
+        "api_key"
+    }
+
+    fn about(&self) -> &'static str {
+        "One API key a user: it is created once, and who is told a key can use it."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn has(&self, variant: &str, scenario: &str) -> bool {
+        // A lock that is let go of at once is none: that is the original.
+        !(variant == "select-for-update" && scenario.ends_with("autocommit"))
+    }
+
+    fn has_scenarios_down(&self) -> bool {
+        true
+    }
+
+    fn size(&self) -> Size {
+        // With three clients, two users have one request that is late.
+        Size { usual: &[1, 2, 3], tried: &[1, 2, 3], most: 8, representative: 3, ..Size::CLIENTS }
+    }
+
+    fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
+        let system = simulated(variant, scenario, clients)?;
+        Some(Box::new(DbCase::new(system, |db| {
+            db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
+        })))
+    }
+}
+
+/// A request, before its first step, for any database; `None` if there is no such variant in that
+/// scenario. `key` is the one that it would issue.
+pub fn client_of<S>(variant: &str, scenario: &str, session: S, user: i64, key: &str) -> Option<Client<S>> {
+    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    Some(Client::new(protocol, surroundings.way, session, user, key))
+}
+
+/// The simulated system; `None` if either name is none of this model's.
+pub fn simulated(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<SimDb, Client<SimSession>>> {
+    of(variant, scenario, clients, Keys::OneAndTheOthers)
+}
+
+/// The same with a key of its own for each client: larger, and to the same verdicts.
+pub fn numbered(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<SimDb, Client<SimSession>>> {
+    of(variant, scenario, clients, Keys::Numbered)
+}
+
+fn of(variant: &str, scenario: &str, clients: usize, keys: Keys) -> Option<ApiKeySystem> {
+    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, keys))
+}

@@ -1,0 +1,148 @@
+//! Fourth floor, `report`: what the signs in a table of verdicts mean. Imports
+//! [`check`](crate::check), [`models`](crate::models) and [`survey`](crate::survey).
+
+use std::fmt::Write;
+
+use anstyle::Style;
+
+use super::layout::INDENT;
+use super::style::{BAD, FAINT, GOOD, UNSURE, paint, wrap};
+use super::{WIDTH, count, grouped, sized};
+use crate::check::{Bound, Engine, PropertyKind};
+use crate::models::{Model, Size};
+use crate::survey::{Checked, Survey};
+
+/// Systems that no engine was given: which sizes a `✓` does not speak of.
+fn not_checked(systems: &[&Checked]) -> Vec<String> {
+    let mut left: Vec<(String, Vec<&str>)> = Vec::new();
+    for system in systems.iter().filter(|system| {
+        // `any` alone answers once for all numbers: nothing is left out then.
+        system.reports.is_empty() && !system.left_out.is_empty()
+    }) {
+        let size = sized(&system.subject, system.size);
+        let what = format!("{} with {size}", system.subject.variant.name);
+        let scenario = system.subject.scenario.name;
+        match left.iter_mut().find(|(known, _)| *known == what) {
+            Some((_, scenarios)) => scenarios.push(scenario),
+            None => left.push((what, vec![scenario])),
+        }
+    }
+    left.iter().map(|(what, scenarios)| format!("{what} ({})", scenarios.join(", "))).collect()
+}
+
+/// `✓ holds with 1, 2, 3 clients` and `✗ 2 broken from 2 clients on`, for these sizes of a model.
+fn signs(size: &Size, sizes: &[usize]) -> [(Style, String, String); 2] {
+    let numbers: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    let noun = if numbers == ["1"] { size.noun.to_owned() } else { size.plural() };
+    let whose = if size.whose.is_empty() { String::new() } else { format!(" {}", size.whose) };
+    let holds = format!("holds with {} {noun}{whose}", numbers.join(", "));
+    // With one number alone, nothing is known of fewer.
+    let (broken, since) = match numbers.as_slice() {
+        [one] => (format!("✗ {one}"), format!("broken with {one} {noun}")),
+        _ => ("✗ 2".into(), format!("broken from 2 {noun} on")),
+    };
+    [(GOOD, "✓".into(), holds), (BAD, broken, since)]
+}
+
+/// What the signs in a model's tables mean, as far as any is there.
+pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) -> String {
+    let of_model = |system: &&Checked| system.subject.model.name() == model.name();
+    let systems: Vec<&Checked> = survey.systems.iter().filter(of_model).collect();
+    let mut sizes: Vec<usize> = systems.iter().map(|system| system.size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut signs = signs(&model.size(), &sizes).to_vec();
+    let reports = || systems.iter().flat_map(|system| &system.reports);
+    let bounds: Vec<&Bound> = reports().filter_map(|report| report.bound.as_ref()).collect();
+    if bounds.iter().any(|bound| !matches!(bound, Bound::NoClients)) {
+        signs.push((UNSURE, "?".into(), "undecided".into()));
+    }
+    if systems.iter().any(|system| !system.mismatches.is_empty()) {
+        signs.push((BAD, "!".into(), "not as recorded".into()));
+    }
+    if has_unclaimed {
+        signs.push((FAINT, "–".into(), "not claimed".into()));
+    }
+    let mut out = String::new();
+    for (style, sign, meaning) in signs {
+        let _ = write!(
+            out,
+            "{}{} {meaning}",
+            if out.is_empty() { "  " } else { "   " },
+            paint(style, &sign)
+        );
+    }
+    out.push('\n');
+    let mut note = |text: &str| {
+        for line in wrap(text, WIDTH - INDENT) {
+            let _ = writeln!(out, "  {}", line.trim());
+        }
+    };
+    let not_checked = not_checked(&systems);
+    if !not_checked.is_empty() {
+        note(&format!("not checked, as too large for a quick answer: {}", not_checked.join("; ")));
+    }
+    if reports().any(|report| report.engine == Engine::Any) {
+        note("any number: the column before, for however many clients");
+    }
+    if bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
+        note(match model.size().is_clients() {
+            true => {
+                "– not applicable: its clients are not identical, each has a claim name of its own"
+            }
+            false => "– not applicable: there are no clients of whom there could be any number",
+        });
+    }
+    let mut findings = reports().flat_map(|report| &report.findings);
+    if findings.any(|finding| finding.kind == PropertyKind::Reachable) {
+        note("all reached: what must be possible is, so no proof is empty");
+    }
+    if let Some(told) = beginnings(model, &systems, sizes.last().copied()) {
+        note(&told);
+    }
+    out
+}
+
+/// How many ways to begin the systems of the largest size were given.
+fn beginnings(model: &dyn Model, systems: &[&Checked], size: Option<usize>) -> Option<String> {
+    let largest = systems.iter().filter(|system| Some(system.size) == size);
+    let (mut explored, mut conceivable) = (0, 0);
+    for system in largest {
+        explored += system.starts.len() as u64;
+        conceivable += model.conceivable_starts(system.subject.scenario.name, system.size)?;
+    }
+    if explored == 0 {
+        return None;
+    }
+    let others = grouped(&conceivable.saturating_sub(explored).to_string());
+    let explored = grouped(&explored.to_string());
+    let size = count(size?, model.size().noun);
+    Some(format!(
+        "with {size}: {explored} ways to begin (a script, a first world); {others} more come to the \
+         same as one of these"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(size: &Size, sizes: &[usize]) -> String {
+        signs(size, sizes).map(|(_, sign, meaning)| format!("{sign} {meaning}")).join("; ")
+    }
+
+    #[test]
+    fn the_legend_speaks_of_what_the_model_is_sized_by() {
+        let clients = Size::CLIENTS;
+        assert_eq!(
+            told(&clients, &[1, 2, 3]),
+            "✓ holds with 1, 2, 3 clients; ✗ 2 broken from 2 clients on"
+        );
+        assert_eq!(told(&clients, &[1]), "✓ holds with 1 client; ✗ 1 broken with 1 client");
+        let actions = Size { noun: "action", whose: "of the attacker", ..clients };
+        assert_eq!(
+            told(&actions, &[0, 1, 2]),
+            "✓ holds with 0, 1, 2 actions of the attacker; ✗ 2 broken from 2 actions on"
+        );
+    }
+}
