@@ -8,6 +8,7 @@
 
 mod database;
 mod files;
+mod real;
 mod remains;
 mod stress;
 
@@ -20,7 +21,7 @@ pub use remains::{Remains, Tables};
 pub use stress::stress;
 
 use crate::check::{Schedule, Trace, TraceStep, Unfinished};
-use crate::db::SqlError;
+use crate::db::{ClusterError, SqlError};
 use crate::fs::{Errno, errno_name};
 use crate::recorded::Recorded;
 use crate::{Process, Step};
@@ -81,6 +82,9 @@ pub enum ReplayError {
     /// This machine, or this user, cannot do what it takes.
     #[error("not possible here: {0}")]
     NotHere(String),
+    /// There is a server, and it would not start.
+    #[error(transparent)]
+    Server(&'static ClusterError),
     /// This happens in the simulation alone.
     #[error("there is no real world to do it in: it happens in the simulation alone")]
     Nowhere,

@@ -55,7 +55,8 @@ impl Matrix {
         });
         let mut properties: Vec<String> = claimed.collect();
         // What every system has comes last.
-        properties.rotate_left(1.min(properties.len()));
+        let first = 1.min(properties.len());
+        properties.rotate_left(first);
         let reachables = reachables(survey, &subjects);
         let is_missed = |property: &&String| {
             let holds = |subject: &Subject| {
