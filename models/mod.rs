@@ -144,4 +144,10 @@ pub struct Scenario {
 }
 
 /// Every model there is.
-pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential, &api_key::ApiKey];
+pub static ALL: &[&dyn Model] = &[
+    &download::Download,
+    &credential::Credential,
+    &api_key::ApiKey,
+    &order::Order,
+    &transfer::Transfer,
+];

@@ -13,8 +13,8 @@
 //! ```
 
 use crate::db::{
-    Body, Database, Failure, Reply, Servers, Service, SimDb, SimSession, SqlError, Statement, Transact,
-    Way,
+    Body, Database, Failure, Reply, Servers, Service, SimDb, SimSession, SqlError, Statement,
+    Transact, Way,
 };
 use crate::{Process, Step};
 

@@ -170,9 +170,7 @@ impl Body for Handling {
             },
             Handling::Published(body) => body.answered(answer),
             Handling::Direct(..) if answer.count() == 0 => Next::Commit(Told::NoRow),
-            Handling::Blind(ending) | Handling::Direct(_, ending) => {
-                Next::Commit(Told::of(ending))
-            }
+            Handling::Blind(ending) | Handling::Direct(_, ending) => Next::Commit(Told::of(ending)),
         }
     }
 }

@@ -38,9 +38,11 @@ use super::request::{Request, Round};
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, DbCase};
 use crate::check::System;
-use crate::db::{Column, Isolation, Servers, SimDb, SimSession, Table, Way};
+use crate::db::{
+    Column, Database, Isolation, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Table, Way,
+};
 use crate::handlers::{Ending, ORDERS};
-use crate::replay::Tables;
+use crate::replay::{RealDb, Stage, Tables};
 
 pub use bodies::{Actor, Handling, Told};
 use bodies::{Published, Writes};
@@ -103,12 +105,6 @@ impl Protocol {
             Protocol::ControlForgetsUpdate => published(Writes::Nothing, false),
         }
     }
-
-    /// A request before its first step.
-    fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
-        let round = Round { locks: self == Protocol::ProcessMutex, ..round };
-        Actor(Request::new(round, session, self.handling(ending), self.way()))
-    }
 }
 
 impl Model for Order {
@@ -133,11 +129,14 @@ impl Model for Order {
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
-        let table = protocol(variant)?.table();
-        let system = simulated(variant, scenario, clients, true)?;
-let tables =
-            move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
-        Some(Box::new(DbCase::new(system, tables)))
+        let scene = scene(variant, scenario, clients, true)?;
+        let table = scene.protocol.table();
+        let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
+        let case = DbCase::new(system(scene), tables);
+        Some(match scene.protocol.way().isolation {
+            None => Box::new(case.on(stage::<SqliteDb>(scene))),
+            Some(_) => Box::new(case.on(stage::<SteppedDb>(scene))),
+        })
     }
 }
 
@@ -152,7 +151,92 @@ pub fn simulated(
     clients: usize,
     signed: bool,
 ) -> Option<System<Servers<SimDb>, Actor<SimSession>>> {
-    Some(system(protocol(variant)?, surroundings(scenario)?, clients, signed))
+    Some(system(scene(variant, scenario, clients, signed)?))
+}
+
+/// The same actors on a real database.
+fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
+    Stage::within(
+        |_, db| Servers::new(db, SERVERS),
+        |servers| servers.db,
+        move |_, world| scene.actors(|| world.connect()),
+    )
+}
+
+/// How many server processes there are; mostly only the first has something to do.
+const SERVERS: usize = 2;
+
+/// A variant in a scenario.
+#[derive(Clone, Copy, Debug)]
+struct Scene {
+    protocol: Protocol,
+    around: Surroundings,
+    clients: usize,
+    signed: bool,
+}
+
+fn scene(variant: &str, scenario: &str, clients: usize, signed: bool) -> Option<Scene> {
+    let (protocol, around) = (protocol(variant)?, surroundings(scenario)?);
+    Some(Scene { protocol, around, clients, signed })
+}
+
+impl Scene {
+    /// What is round each request of the service.
+    fn round(self) -> Round {
+        let locks = self.protocol == Protocol::ProcessMutex;
+        let is_task = self.around == Surroundings::OneWorker;
+        Round { server: 0, verifies: self.signed, locks, is_task }
+    }
+
+    /// How many clients there are of each server.
+    fn clients(self) -> Vec<(usize, usize)> {
+        match self.around {
+            Surroundings::TwoServers => {
+                vec![(0, self.clients.div_ceil(2)), (1, self.clients / 2)]
+            }
+            _ => vec![(0, self.clients)],
+        }
+    }
+
+    /// A client's request, before its first step.
+    fn client<S>(self, session: S, server: usize) -> Actor<S> {
+        self.request(session, Ending::Cancel, Round { server, ..self.round() })
+    }
+
+    fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
+        let handling = self.protocol.handling(ending);
+        Actor(Request::new(round, session, handling, self.protocol.way()))
+    }
+
+    /// Who acts beside the clients.
+    fn other<S>(self, session: S) -> Option<(&'static str, Actor<S>)> {
+        Some(match self.around {
+            Surroundings::Fulfilment => {
+                ("fulfilment", self.request(session, Ending::Ship, self.round()))
+            }
+            Surroundings::UnlockedWriter => {
+                let direct = Handling::Direct(self.protocol.table(), Ending::Ship);
+                let direct = Request::new(Round::default(), session, direct, Way::AUTOCOMMIT);
+                ("writer", Actor(direct))
+            }
+            Surroundings::Replay => ("replay", self.request(session, Ending::Cancel, self.round())),
+            Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => {
+                return None;
+            }
+        })
+    }
+
+    /// Everybody, in the order of the system's actors, each with a session of its own.
+    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
+        let mut actors = Vec::new();
+        for (server, count) in self.clients() {
+            for _ in 0..count {
+                actors.push(self.client(connect()?, server));
+            }
+        }
+        actors.extend(self.other(connect()?).map(|(_, actor)| actor));
+        Ok(actors)
+    }
 }
 
 fn protocol(variant: &str) -> Option<Protocol> {
@@ -174,8 +258,8 @@ fn protocol(variant: &str) -> Option<Protocol> {
     })
 }
 
-/// Enough for those who retry: each failure is another one's success.
-const RETRIES: u32 = 4;
+/// Enough for three clients: each failure is another one's success.
+const RETRIES: u32 = 2;
 
 /// What surrounds the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

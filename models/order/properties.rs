@@ -1,12 +1,11 @@
 //! The system of `order` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::super::request::{Request, Round};
-use super::bodies::{Actor, Handling, Told};
-use super::{ORDER, Protocol, Surroundings};
+use super::bodies::{Actor, Told};
+use super::{ORDER, SERVERS, Scene, Surroundings};
 use crate::check::{Local, State, System};
-use crate::db::{Servers, SimDb, SimSession, Table, Value, Way};
-use crate::handlers::{Ending, PENDING};
+use crate::db::{Servers, SimDb, SimSession, Table, Value};
+use crate::handlers::PENDING;
 use crate::recorded::recorded_step;
 
 type Simulated = Actor<SimSession>;
@@ -23,37 +22,19 @@ fn furnished(table: &'static Table) -> SimDb {
     SimDb::new().with_table(table, [columns.collect()])
 }
 
-pub(super) fn system(
-    protocol: Protocol,
-    around: Surroundings,
-    clients: usize,
-    signed: bool,
-) -> OrderSystem {
-    let is_task = around == Surroundings::OneWorker;
-    let round = Round { verifies: signed, is_task, ..Round::default() };
-    let second = Round { server: 1, ..round };
-    let request = |ending, round| protocol.request(SimSession::new(), ending, round);
-    let system = System::new(Servers::new(furnished(protocol.table()), 2))
+pub(super) fn system(scene: Scene) -> OrderSystem {
+    let table = scene.protocol.table();
+    let system = System::new(Servers::new(furnished(table), SERVERS))
         .described_by(recorded_step)
         .waits_for(|world, actor: &Simulated, other| actor.0.waits_for(&other.0, world));
-    let system = match around {
-        Surroundings::TwoServers => system
-            .clients(clients.div_ceil(2), request(Ending::Cancel, round))
-            .clients(clients / 2, request(Ending::Cancel, second)),
-        _ => system.clients(clients, request(Ending::Cancel, round)),
+    let system = scene.clients().into_iter().fold(system, |system, (server, count)| {
+        system.clients(count, scene.client(SimSession::new(), server))
+    });
+    let system = match scene.other(SimSession::new()) {
+        Some((name, actor)) => system.actor(name, actor),
+        None => system,
     };
-    let system = match around {
-        Surroundings::Fulfilment => system.actor("fulfilment", request(Ending::Ship, round)),
-        Surroundings::UnlockedWriter => {
-            let direct = Handling::Direct(protocol.table(), Ending::Ship);
-            let direct =
-                Request::new(Round::default(), SimSession::new(), direct, Way::AUTOCOMMIT);
-            system.actor("writer", Actor(direct))
-        }
-        Surroundings::Replay => system.actor("replay", request(Ending::Cancel, round)),
-        Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => system,
-    };
-    with_properties(system, protocol.table(), around)
+    with_properties(system, table, scene.around)
 }
 
 fn with_properties(
@@ -73,7 +54,9 @@ fn with_properties(
         .reaches("somebody-cancels", |local| matches!(local, Local::Done(Told::Cancelled)));
     let ships = [Surroundings::Fulfilment, Surroundings::UnlockedWriter].contains(&around);
     let system = match ships {
-        true => system.reaches("it-is-shipped", |local| matches!(local, Local::Done(Told::Shipped))),
+        true => {
+            system.reaches("it-is-shipped", |local| matches!(local, Local::Done(Told::Shipped)))
+        }
         false => system,
     };
     match actors {

@@ -6,7 +6,7 @@ use std::fmt;
 use super::super::request::{End, Request};
 use super::CUSTOMERS;
 use crate::db::{
-    Answer, Body, Comparison, Next, Select, Service, SimDb, SimSession, Servers, SqlState,
+    Answer, Body, Comparison, Next, Select, Servers, Service, SimDb, SimSession, SqlState,
     Statement, Update,
 };
 use crate::handlers::{self, ACCOUNTS, Transferred};
@@ -96,7 +96,10 @@ pub struct Checked {
 enum At {
     Read,
     /// What was read: the balance of the payer, and of the others that count.
-    Debit { own: i64, others: i64 },
+    Debit {
+        own: i64,
+        others: i64,
+    },
     Credit,
 }
 
@@ -146,7 +149,8 @@ impl Checked {
                 for row in answer.rows() {
                     let mut numbers = row.iter().filter_map(|value| value.int());
                     let (id, balance) = (numbers.next(), numbers.next().unwrap_or_default());
-                    *(if id == Some(self.payment.from) { &mut own } else { &mut others }) += balance;
+                    *(if id == Some(self.payment.from) { &mut own } else { &mut others }) +=
+                        balance;
                 }
                 match own + others < self.payment.amount {
                     true => Next::Rollback(Told::Insufficient),

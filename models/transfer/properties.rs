@@ -2,9 +2,9 @@
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
 use super::bodies::{Actor, Payment, Rule, Told};
-use super::{CUSTOMERS, Protocol, Surroundings};
+use super::{CUSTOMERS, Scene, Surroundings};
 use crate::check::{Local, State, System};
-use crate::db::{Servers, SimDb, SimSession, row};
+use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
 use crate::recorded::recorded_step;
 
@@ -12,88 +12,55 @@ type Simulated = Actor<SimSession>;
 pub(super) type TransferSystem = System<Servers<SimDb>, Simulated>;
 type TransferState<'a> = State<'a, Servers<SimDb>, Simulated>;
 
-impl Surroundings {
-    fn rule(self) -> Rule {
-        if self == Surroundings::Sum { Rule::Sum } else { Rule::Balance }
-    }
-
-    /// What is in the accounts at first: there is not enough for two who want the same.
-    fn balances(self, clients: usize) -> Vec<i64> {
-        match self {
-            Surroundings::Out | Surroundings::Crash => vec![1, 0],
-            Surroundings::BothWays => vec![1, 1],
-            // A till for each: payments to the same one would be in each other's way.
-            Surroundings::Sum => [1, 1].into_iter().chain((0..clients).map(|_| 0)).collect(),
-        }
-    }
-
-    fn payment(self, client: usize) -> Payment {
-        let (there, back) =
-            (Payment { from: 1, to: 2, amount: 1 }, Payment { from: 2, to: 1, amount: 1 });
-        match self {
-            Surroundings::Out | Surroundings::Crash => there,
-            Surroundings::BothWays => [there, back][client % 2],
-            Surroundings::Sum => {
-                let client = i64::try_from(client).unwrap_or_default();
-                Payment { from: 1 + client % 2, to: CUSTOMERS + 1 + client, amount: 2 }
-            }
-        }
-    }
-}
-
-pub(super) fn system(protocol: Protocol, around: Surroundings, clients: usize) -> TransferSystem {
-    let balances = around.balances(clients);
-    let rows = (1..).zip(&balances).map(|(id, balance)| row([id.into(), (*balance).into()]));
+pub(super) fn system(scene: Scene) -> TransferSystem {
+    let Scene { around, clients, .. } = scene;
+    let rows = (1..).zip(scene.balances()).map(|(id, balance)| row([id.into(), balance.into()]));
     let db = SimDb::new().with_table(&ACCOUNTS, rows);
     let system = System::new(Servers::new(db, 1))
         .described_by(recorded_step)
         .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
-    let client = |number| {
-        protocol.request(SimSession::new(), around.payment(number), around.rule())
-    };
+    let client = |number| scene.client(SimSession::new(), number);
     let system = match around {
         Surroundings::Out => system.clients(clients, client(0)),
-        Surroundings::BothWays => {
-            system.clients(clients.div_ceil(2), client(0)).clients(clients / 2, client(1))
-        }
+        Surroundings::BothWays => system
+            .clients(clients.div_ceil(2), client(0))
+            .clients(clients / 2, client(clients.saturating_sub(1))),
+        // Each has a till of its own, so they are not identical.
         Surroundings::Sum => (0..clients).fold(system, |system, number| {
             system.actor(format!("client {}", number + 1), client(number))
         }),
         Surroundings::Crash => system.clients(clients, client(0)).actor("crash", Actor::Crash),
     };
-    with_properties(system, around, clients, balances)
+    with_properties(system, scene)
 }
 
-fn with_properties(
-    system: TransferSystem,
-    around: Surroundings,
-    clients: usize,
-    first: Vec<i64>,
-) -> TransferSystem {
+fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
+    let first = scene.balances();
     let total: i64 = first.iter().sum();
+    let conserved = move |state: &TransferState<'_>| balances(state).iter().sum::<i64>() == total;
     let system = system
-        .always("no-overdraft", move |state| match around.rule() {
+        .always("no-overdraft", move |state| match scene.rule() {
             Rule::Balance => balances(state).iter().all(|balance| *balance >= 0),
             Rule::Sum => customers(state) >= 0,
         })
-        .always("conserved-at-every-commit", move |state| {
-            balances(state).iter().sum::<i64>() == total
-        })
-        .finally("money-conserved", move |state| balances(state).iter().sum::<i64>() == total)
-        .finally("told-the-truth", move |state| is_true(state, around, &first))
+        .always("conserved-at-every-commit", conserved)
+        .finally("money-conserved", conserved)
+        .finally("told-the-truth", move |state| is_true(state, scene, &first))
         .finally("no-server-error", |state| {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
         .reaches("somebody-pays", |local| matches!(local, Local::Done(Told::Paid(_))));
-    let system = match around {
-        Surroundings::Crash => {
-            system.reaches("somebody-dies", |local| matches!(local, Local::Done(Told::Died(_))))
-        }
+    let system = match scene.around {
+        // The server is dead, and somebody had begun and not finished.
+        Surroundings::Crash => system.reachable("dies-halfway", move |state| {
+            let servers = state.world();
+            servers.is_dead(0) && !(servers.db.is_idle() && conserved(state))
+        }),
         _ => system,
     };
-    match (around, clients) {
-        (_, 1) => system,
-        (Surroundings::BothWays, _) => system.reachable("both-pay", |state| {
+    match scene {
+        Scene { clients: 1, .. } => system,
+        Scene { around: Surroundings::BothWays, .. } => system.reachable("both-pay", |state| {
             state.outputs().filter(|told| matches!(told, Told::Paid(_))).count() > 1
         }),
         _ => system.reaches("somebody-is-refused", |local| {
@@ -115,7 +82,7 @@ fn customers(state: &TransferState<'_>) -> i64 {
 
 /// Whether what the actors were told agrees with what is in the accounts in the end. Of a payment
 /// whose server died it is unknown whether it was made; but not, that half of it was.
-fn is_true(state: &TransferState<'_>, around: Surroundings, first: &[i64]) -> bool {
+fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
     let paid = |told: &Told| match told {
         Told::Paid(payment) => Some(*payment),
         _ => None,
@@ -136,10 +103,10 @@ fn is_true(state: &TransferState<'_>, around: Surroundings, first: &[i64]) -> bo
         pay(&mut balances, dead[..made].iter().copied());
         balances == found
     });
-    let amount = around.payment(0).amount;
+    let amount = scene.payment(0).amount;
     let refused = state.outputs().any(|told| *told == Told::Insufficient);
     // Where money only goes out, there is still too little for who was told so.
-    let rightly = match around {
+    let rightly = match scene.around {
         Surroundings::BothWays => true,
         Surroundings::Out | Surroundings::Crash => found.first() < Some(&amount),
         Surroundings::Sum => customers(state) < amount,
