@@ -108,9 +108,10 @@ pub enum CaseError {
 }
 
 impl CaseError {
-    /// Whether it is only that this machine, or this user, cannot do it.
+    /// Whether it is only that this machine, or this user, cannot do it, or that there is no real world
+    /// to do it in.
     pub fn is_not_here(&self) -> bool {
-        matches!(self, CaseError::Replay(ReplayError::NotHere(_)))
+        matches!(self, CaseError::Replay(ReplayError::NotHere(_) | ReplayError::Nowhere))
     }
 }
 

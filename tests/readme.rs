@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use toctou::models::{self, Model, Variant};
+use toctou::models::{self, Model, Scenario, Variant};
 
 const END: &str = "<!-- end of the verdicts -->";
 
@@ -17,28 +17,56 @@ fn begin(model: &dyn Model) -> String {
     format!("<!-- the verdicts of {name}: kept equal to the model's by tests/readme.rs -->\n")
 }
 
-fn row(model: &dyn Model, variant: &Variant) -> String {
-    let cells = model.scenarios().iter().map(|scenario| {
-        let broken: Vec<_> = variant
-            .breaks
-            .iter()
-            .filter(|breaks| breaks.scenario == scenario.name)
-            .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_size))
-            .collect();
-        if broken.is_empty() { "✓".to_owned() } else { broken.join(", ") }
-    });
-    let cells: Vec<_> = cells.collect();
-    format!("| `{}`: {} | {} |\n", variant.name, variant.origin, cells.join(" | "))
+/// What a variant is known to break in a scenario, and from which size on.
+fn cell(model: &dyn Model, variant: &Variant, scenario: &Scenario) -> String {
+    if !model.has(variant.name, scenario.name) {
+        return "–".to_owned();
+    }
+    let broken: Vec<_> = variant
+        .breaks
+        .iter()
+        .filter(|breaks| breaks.scenario == scenario.name)
+        .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_size))
+        .collect();
+    if broken.is_empty() { "✓".to_owned() } else { broken.join(", ") }
+}
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn rule(columns: usize) -> String {
+    format!("| --- |{}\n", " --- |".repeat(columns))
+}
+
+fn published(model: &dyn Model) -> Vec<&'static Variant> {
+    model.variants().iter().filter(|variant| !variant.is_control()).collect()
 }
 
 fn table(model: &dyn Model) -> String {
-    let scenarios: Vec<_> =
-        model.scenarios().iter().map(|scenario| format!("`{}`", scenario.name)).collect();
-    let head = format!("| variant | {} |\n", scenarios.join(" | "));
-    let rule = format!("| --- |{}\n", " --- |".repeat(scenarios.len()));
-    let published = model.variants().iter().filter(|variant| !variant.is_control());
-    let rows: String = published.map(|variant| row(model, variant)).collect();
-    format!("{head}{rule}{rows}")
+    if model.has_scenarios_down() {
+        return scenarios_down(model);
+    }
+    let scenarios = model.scenarios();
+    let heads = scenarios.iter().map(|scenario| format!("`{}`", scenario.name));
+    let head: Vec<_> = std::iter::once("variant".to_owned()).chain(heads).collect();
+    let rows = published(model).into_iter().map(|variant| {
+        let name = format!("`{}`: {}", variant.name, variant.origin);
+        let cells = scenarios.iter().map(|scenario| cell(model, variant, scenario));
+        line(&std::iter::once(name).chain(cells).collect::<Vec<_>>())
+    });
+    format!("{}{}{}", line(&head), rule(scenarios.len()), rows.collect::<String>())
+}
+
+fn scenarios_down(model: &dyn Model) -> String {
+    let variants = published(model);
+    let heads = variants.iter().map(|variant| format!("`{}`: {}", variant.name, variant.origin));
+    let head: Vec<_> = std::iter::once("scenario".to_owned()).chain(heads).collect();
+    let rows = model.scenarios().iter().map(|scenario| {
+        let cells = variants.iter().map(|variant| cell(model, variant, scenario));
+        line(&std::iter::once(format!("`{}`", scenario.name)).chain(cells).collect::<Vec<_>>())
+    });
+    format!("{}{}{}", line(&head), rule(variants.len()), rows.collect::<String>())
 }
 
 #[test]

@@ -98,3 +98,148 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Case for DbCase<W, P> {
         Err(ReplayError::Nowhere.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::GraphOptions;
+    use crate::db::{
+        Answer, Body, Column, Database, Failure, Isolation, Next, Row, SimDb, SimSession, SqliteDb,
+        Statement, SteppedDb, Table, Transact, Update, Way, row,
+    };
+    use crate::recorded::recorded_step;
+    use crate::replay::RealDb;
+
+    static ACCOUNTS: Table = Table {
+        name: "accounts",
+        columns: &[Column::int("id"), Column::int("balance")],
+        unique: Some("id"),
+    };
+
+    /// Adds one to both accounts, in this order.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Adds {
+        order: [i64; 2],
+        done: usize,
+    }
+
+    impl Body for Adds {
+        type Output = &'static str;
+
+        fn statement(&self) -> Statement {
+            let account = self.order[self.done];
+            Update::new(&ACCOUNTS).add("balance", 1).filter("id", account).into()
+        }
+
+        fn answered(self, _: Answer) -> Next<Self, &'static str> {
+            match self.done {
+                0 => Next::Ask(Adds { done: 1, ..self }),
+                _ => Next::Commit("added"),
+            }
+        }
+    }
+
+    type Adder<S> = Transact<S, Adds>;
+
+    fn adders<D: Database>(
+        db: &mut D,
+        way: Way,
+    ) -> Result<Vec<Adder<D::Session>>, crate::db::SqlError> {
+        let orders = [[1, 2], [2, 1]].into_iter();
+        orders.map(|order| Ok(Transact::new(db.connect()?, Adds { order, done: 0 }, way))).collect()
+    }
+
+    fn accounts(balance: i64) -> [Row; 2] {
+        [1, 2].map(|id| row([id.into(), balance.into()]))
+    }
+
+    fn system(way: Way) -> System<SimDb, Adder<SimSession>> {
+        let mut db = SimDb::new().with_table(&ACCOUNTS, accounts(0));
+        let actors = adders(&mut db, way).unwrap();
+        let system = System::new(db)
+            .described_by(recorded_step)
+            .waits_for(|db, waiting: &Adder<_>, other| {
+                db.waits_for(waiting.session(), other.session())
+            })
+            .finally("both-added", |state| {
+                let both = |told: &Result<_, Failure>| told.is_ok();
+                state.outputs().filter(|told| both(told)).count() == 2
+            });
+        let named = ["there", "back"].into_iter().zip(actors);
+        named.fold(system, |system, (name, actor)| system.actor(name, actor))
+    }
+
+    fn case<D: RealDb>(way: Way) -> DbCase<SimDb, Adder<SimSession>> {
+        let rows = |db: &SimDb| Tables::new().with(&ACCOUNTS, db.rows(&ACCOUNTS));
+        DbCase::new(system(way), rows).on(Stage::new(move |_, db: &mut D| adders(db, way)))
+    }
+
+    /// Each interleaving, on the real database beside the simulated one; how many there were.
+    fn all_replayed<D: RealDb>(case: &DbCase<SimDb, Adder<SimSession>>) -> Option<usize> {
+        let mut schedules = Vec::new();
+        case.interleavings(&mut |schedule| {
+            schedules.push(schedule.clone());
+            true
+        });
+        for schedule in &schedules {
+            let compared = match case.replay(schedule, Threads::OneEach) {
+                // Said loudly: what was left out was not seen to work.
+                Err(error) if error.is_not_here() => {
+                    eprintln!("LEFT OUT: {error}");
+                    return None;
+                }
+                compared => compared.unwrap(),
+            };
+            assert!(compared.agrees(), "{schedule}\n{}\n{compared:?}", compared.real.trace);
+        }
+        Some(schedules.len())
+    }
+
+    #[test]
+    fn a_deadlock_that_the_simulation_breaks_postgresql_breaks_alike() {
+        let way = Way::within(Isolation::ReadCommitted);
+        let case = case::<SteppedDb>(way);
+        let report = case.check(&Method::Graph(GraphOptions::default()));
+        let broken = report.finding("both-added").unwrap().verdict.schedule().unwrap().clone();
+        let trace = case.play(&broken).unwrap();
+        let waits: Vec<_> = trace.steps.iter().filter_map(|step| step.waits_for.clone()).collect();
+        assert_eq!(waits, [[1]], "{trace}");
+        assert!(trace.to_string().contains("⋯ waits for back"), "{trace}");
+        assert!(trace.to_string().contains("-- 40P01"), "{trace}");
+
+        let Some(replayed) = all_replayed::<SteppedDb>(&case) else { return };
+        assert!(replayed > 20, "{replayed}");
+        let compared = case.replay(&broken, Threads::OneEach).unwrap();
+        let told = compared.real.trace.to_string();
+        assert!(told.contains("-- waits") && told.contains("-- 40P01"), "{told}");
+        // One of them was undone.
+        assert_eq!(
+            compared.real.remains,
+            Remains::Rows(Tables::new().with(&ACCOUNTS, accounts(1)))
+        );
+    }
+
+    #[test]
+    fn what_needs_no_transaction_is_replayed_on_sqlite() {
+        let case = case::<SqliteDb>(Way::AUTOCOMMIT);
+        assert_eq!(case.place(), Place::Sqlite);
+        assert_eq!(all_replayed::<SqliteDb>(&case), Some(6));
+        let compared = case.replay(&Schedule::from_start(0, vec![]), Threads::One).unwrap();
+        assert_eq!(
+            compared.real.remains,
+            Remains::Rows(Tables::new().with(&ACCOUNTS, accounts(2)))
+        );
+        assert_eq!(
+            compared.real.trace.steps[0].label,
+            "UPDATE accounts SET balance = balance + 1 WHERE id = 1 -- 1 row"
+        );
+    }
+
+    #[test]
+    fn without_a_real_database_it_happens_in_the_simulation_alone() {
+        let case = DbCase::new(system(Way::AUTOCOMMIT), |_| Tables::new());
+        assert_eq!(case.place(), Place::Nowhere);
+        let error = case.replay(&Schedule::from_start(0, vec![]), Threads::One).unwrap_err();
+        assert!(matches!(error, CaseError::Replay(ReplayError::Nowhere)), "{error}");
+    }
+}

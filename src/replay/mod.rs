@@ -46,7 +46,7 @@ impl Place {
             Place::Kernel => "file system",
             Place::Postgres => "PostgreSQL",
             Place::Sqlite => "SQLite",
-            Place::Nowhere => "world",
+            Place::Nowhere => "simulation",
         }
     }
 

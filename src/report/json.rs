@@ -4,7 +4,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::check::{Engine, Finding, Interleavings, Report, Verdict};
+use crate::check::{DEADLOCK_FREE, Engine, Finding, Interleavings, Report, Verdict};
 use crate::survey::{Checked, Survey};
 
 /// What one engine says of one property of one system. `null` where a field does not apply.
@@ -40,8 +40,20 @@ pub struct Row {
     pub start: Option<String>,
     /// The counterexample, or the witness of a `reachable`.
     pub schedule: Option<Vec<usize>>,
+    /// Of a deadlock: each actor that waits, and for whom; left out where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Vec<Waits>>,
     /// Time the engine took, for all properties together.
     pub elapsed_ms: f64,
+}
+
+/// Who waits for whom, by the indices that schedules name actors by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Waits {
+    /// Who waits.
+    pub actor: usize,
+    /// For whom.
+    pub waits_for: Vec<usize>,
 }
 
 /// How large a system is, in a field named by what it is sized by.
@@ -138,8 +150,21 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
         start: schedule.and_then(|schedule| many?.get(schedule.start).cloned()),
         schedule: schedule.map(|schedule| schedule.turns.clone()),
+        waits_for: waits(system, finding),
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }
+}
+
+/// Who waits for whom where a deadlock was found: its schedule is played to see.
+fn waits(system: &Checked, finding: &Finding) -> Option<Vec<Waits>> {
+    if finding.property != DEADLOCK_FREE {
+        return None;
+    }
+    let schedule = finding.verdict.schedule()?;
+    let trace = system.subject.case(system.size)?.play(schedule).ok()?;
+    trace.standstill()?;
+    let waiting = trace.unfinished.into_iter();
+    waiting.map(|left| Some(Waits { actor: left.actor, waits_for: left.waits_for? })).collect()
 }
 
 #[cfg(test)]

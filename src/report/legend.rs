@@ -51,6 +51,7 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
     let mut sizes: Vec<usize> = systems.iter().map(|system| system.size).collect();
     sizes.sort_unstable();
     sizes.dedup();
+    let down = model.has_scenarios_down();
     let mut signs = signs(&model.size(), &sizes).to_vec();
     let reports = || systems.iter().flat_map(|system| &system.reports);
     let bounds: Vec<&Bound> = reports().filter_map(|report| report.bound.as_ref()).collect();
@@ -61,7 +62,8 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
         signs.push((BAD, "!".into(), "not as recorded".into()));
     }
     if has_unclaimed {
-        signs.push((FAINT, "–".into(), "not claimed".into()));
+        let gap = if down { "no such system" } else { "not claimed" };
+        signs.push((FAINT, "–".into(), gap.into()));
     }
     let mut out = String::new();
     for (style, sign, meaning) in signs {
@@ -82,10 +84,11 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
     if !not_checked.is_empty() {
         note(&format!("not checked, as too large for a quick answer: {}", not_checked.join("; ")));
     }
-    if reports().any(|report| report.engine == Engine::Any) {
+    // Where scenarios stand down, these have no columns.
+    if !down && reports().any(|report| report.engine == Engine::Any) {
         note("any number: the column before, for however many clients");
     }
-    if bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
+    if !down && bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
         note(match model.size().is_clients() {
             true => {
                 "– not applicable: its clients are not identical, each has a claim name of its own"
@@ -94,7 +97,7 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
         });
     }
     let mut findings = reports().flat_map(|report| &report.findings);
-    if findings.any(|finding| finding.kind == PropertyKind::Reachable) {
+    if !down && findings.any(|finding| finding.kind == PropertyKind::Reachable) {
         note("all reached: what must be possible is, so no proof is empty");
     }
     if let Some(told) = beginnings(model, &systems, sizes.last().copied()) {

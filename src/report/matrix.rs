@@ -123,10 +123,11 @@ impl Matrix {
         let mut out = String::new();
         let letters = self.properties.iter().enumerate();
         let letters: Vec<String> =
-            letters.map(|(position, name)| format!("{} {name}", letter(position))).collect();
+            letters.map(|(position, name)| format!("{}\u{a0}{name}", letter(position))).collect();
         let mut note = |text: &str| {
             for line in wrap(text, WIDTH - INDENT) {
-                let _ = writeln!(out, "  {}", line.trim());
+                // A letter and its property stay together.
+                let _ = writeln!(out, "  {}", line.trim().replace('\u{a0}', " "));
             }
         };
         note(&format!("what is broken: {}", letters.join(", ")));
@@ -198,4 +199,66 @@ fn summed_up(survey: &Survey, subject: &Subject, properties: &[String]) -> Cell 
         ("✓".to_owned(), GOOD)
     };
     Cell { text, style, as_recorded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::tables;
+    use crate::case::Case;
+    use crate::check::Engine;
+    use crate::models::download::Download;
+    use crate::models::{Model, Scenario, Variant};
+    use crate::survey::{Plan, Target};
+
+    /// Two scenarios of `download`, the other way round; one variant is missing in one of them.
+    struct Turned;
+
+    impl Model for Turned {
+        fn name(&self) -> &'static str {
+            "turned"
+        }
+
+        fn about(&self) -> &'static str {
+            "What it says does not matter."
+        }
+
+        fn variants(&self) -> &'static [Variant] {
+            Download.variants()
+        }
+
+        fn scenarios(&self) -> &'static [Scenario] {
+            &Download.scenarios()[..2]
+        }
+
+        fn has(&self, variant: &str, scenario: &str) -> bool {
+            (variant, scenario) != ("meta-check-first", "janitor")
+        }
+
+        fn has_scenarios_down(&self) -> bool {
+            true
+        }
+
+        fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
+            Download.case(variant, scenario, size)
+        }
+    }
+
+    #[test]
+    fn scenarios_stand_down_and_a_cell_says_what_breaks_and_from_which_size_on() {
+        let subjects = Target { model: &Turned, variant: None }.subjects(None);
+        let plan = Plan { subjects, size: Some(2), engines: Some(vec![Engine::Graph]) };
+        let told = anstream::adapter::strip_str(&tables(&plan.run(&|_| {}))).to_string();
+        assert!(told.lines().all(|line| line.chars().count() <= 100), "{told}");
+        let cells = |scenario: &str| {
+            let line = told.lines().find(|line| line.trim().starts_with(scenario)).unwrap();
+            line.trim().split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect()
+        };
+        let clients: Vec<&str> = cells("clients ");
+        assert_eq!(clients[..4], ["clients", "✗ ab 2", "✗ ab 2", "✓"], "{told}");
+        let janitor: Vec<&str> = cells("janitor ");
+        assert_eq!(janitor[..4], ["janitor", "✗ ab 2", "–", "✓"], "{told}");
+        assert!(told.contains("what is broken: a at-most-once, b exactly-once"), "{told}");
+        assert!(told.contains("– no such system"), "{told}");
+        assert!(told.contains("all is reached that must be possible"), "{told}");
+    }
 }
