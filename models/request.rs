@@ -148,7 +148,10 @@ impl<W: Service, B: Body> Process<W> for Request<W::Session, B> {
             At::Arrived(transact) if world.try_poll(round.server) => {
                 Self::next(round, round.first(transact))
             }
-            At::Verify(transact) => Self::next(round, round.verified(transact)),
+            At::Verify(transact) => {
+                world.verify();
+                Self::next(round, round.verified(transact))
+            }
             At::Lock(transact) if world.try_lock(round.server) => {
                 Self::next(round, round.locked(transact))
             }

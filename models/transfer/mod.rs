@@ -146,6 +146,38 @@ pub fn simulated(
     Some(system(scene(variant, scenario, clients)?))
 }
 
+/// How a transfer can be written, for [`at`].
+pub const BODIES: [&str; 3] = ["check-then-debit", "conditional-debit", "ordered"];
+
+/// The isolation levels, without and with a retry loop, for [`at`].
+pub const LEVELS: [(&str, Way); 7] = [
+    ("autocommit", Way::AUTOCOMMIT),
+    ("READ COMMITTED", Way::within(Isolation::ReadCommitted)),
+    ("READ COMMITTED, retried", Way::within(Isolation::ReadCommitted).retrying(RETRIES)),
+    ("REPEATABLE READ", Way::within(Isolation::RepeatableRead)),
+    ("REPEATABLE READ, retried", Way::within(Isolation::RepeatableRead).retrying(RETRIES)),
+    ("SERIALIZABLE", Way::within(Isolation::Serializable)),
+    ("SERIALIZABLE, retried", Way::within(Isolation::Serializable).retrying(RETRIES)),
+];
+
+/// One of the [`BODIES`] run in some way, a variant of the catalogue or not: what each isolation level
+/// makes of it. `None` if there is no such body or scenario.
+pub fn at(
+    body: &str,
+    way: Way,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<Servers<SimDb>, Actor<SimSession>>> {
+    let body = match body {
+        "check-then-debit" => Written::Checked(Debit::Set),
+        "conditional-debit" => Written::Checked(Debit::Conditional),
+        "ordered" => Written::Ordered,
+        _ => return None,
+    };
+    let protocol = Protocol::new(body, way);
+    Some(system(Scene { protocol, around: surroundings(scenario)?, clients }))
+}
+
 /// The same actors on a real database.
 fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
     Stage::within(

@@ -14,6 +14,9 @@ use crate::recorded::Recorded;
 /// Each operation is one step, like a statement. One that answers `false` has changed nothing, and is
 /// tried again.
 pub trait Service: Database {
+    /// Verifies the signature of a request. It is right, and nothing is changed by it.
+    fn verify(&mut self) {}
+
     /// Locks the mutex in the memory of a server process, if it is free: `std::sync::Mutex`. Who waits
     /// for it blocks its *thread*.
     fn try_lock(&mut self, server: usize) -> bool;
@@ -115,18 +118,23 @@ impl<D: Database> Service for Servers<D> {
     }
 }
 
-/// Tells what is no statement as a comment between statements: `-- lock the mutex of server 1`.
+/// Tells what is no statement as SQL tells what is none: `-- locks the mutex of server 1`.
 impl<S: Service> Service for Recorded<S> {
+    fn verify(&mut self) {
+        self.inner_mut().verify();
+        self.record("-- verifies the signature".to_owned());
+    }
+
     fn try_lock(&mut self, server: usize) -> bool {
         let locked = self.inner_mut().try_lock(server);
         let waits = if locked { "" } else { ": waits" };
-        self.record(format!("-- lock the mutex of server {}{waits}", server + 1));
+        self.record(format!("-- locks the mutex of server {}{waits}", server + 1));
         locked
     }
 
     fn unlock(&mut self, server: usize) {
         self.inner_mut().unlock(server);
-        self.record(format!("-- unlock the mutex of server {}", server + 1));
+        self.record(format!("-- unlocks the mutex of server {}", server + 1));
     }
 
     fn try_poll(&mut self, server: usize) -> bool {

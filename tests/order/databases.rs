@@ -39,10 +39,7 @@ fn pending() -> impl Iterator<Item = toctou::db::Row> {
     (1..=ROUNDS).map(|id| row([id.into(), "pending".into()]))
 }
 
-fn assert_each_ended_once(
-    told: &[Vec<Result<Ended, HandlerError>>],
-    left: &[toctou::db::Row],
-) {
+fn assert_each_ended_once(told: &[Vec<Result<Ended, HandlerError>>], left: &[toctou::db::Row]) {
     assert_eq!(told.len(), left.len());
     for (told, row) in told.iter().zip(left) {
         let status = row[1].text().expect("a status");

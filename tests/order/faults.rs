@@ -43,7 +43,10 @@ fn whichever_statement_fails_the_answer_is_true() -> Result<(), SqlError> {
                     Ok(Ended::NotPending(said)) => assert_eq!((&*said, &*left), (status, status)),
                     Ok(Ended::NoSuchOrder) => panic!("{what}"),
                     Err(HandlerError::Unknown(_)) => {
-                        assert!(matches!(fault, Fault::BreaksBefore | Fault::BreaksAfter), "{what}");
+                        assert!(
+                            matches!(fault, Fault::BreaksBefore | Fault::BreaksAfter),
+                            "{what}"
+                        );
                     }
                     Err(_) => assert_eq!(left, status, "{what}"),
                 }

@@ -97,8 +97,8 @@ fn the_engines_agree_wherever_they_finish() {
 #[test]
 fn what_ships_ends_an_order_once_for_any_number_of_clients() {
     for scenario in Order.scenarios() {
-        let report = case("conditional-update", scenario.name, 2)
-            .check(&Method::Any(AnyLimits::default()));
+        let report =
+            case("conditional-update", scenario.name, 2).check(&Method::Any(AnyLimits::default()));
         assert_eq!(*verdict(&report, "one-ending"), Verdict::Holds(None), "{}", scenario.name);
         assert_eq!(*verdict(&report, "somebody-is-late"), Verdict::Holds(None));
     }
@@ -128,7 +128,7 @@ fn a_mutex_held_across_an_await_stops_the_one_worker_and_it_is_told_who_waits_fo
     let told = trace.to_string();
     assert!(told.contains("waits for client 1") && told.contains("waits for client 2"), "{told}");
     // One has the mutex and wants the worker, the other has the worker and wants the mutex.
-    assert!(told.contains("lock the mutex of server 1"), "{told}");
+    assert!(told.contains("locks the mutex of server 1"), "{told}");
     // Nothing of the kind befalls those that wait in the database.
     for variant in ["conditional-update", "version-column", "select-for-update"] {
         let report = super::case(variant, "one-worker", 3).check(&graph());
@@ -144,7 +144,7 @@ fn verifying_the_signature_changes_no_verdict() {
                 let system = simulated(variant.name, scenario.name, clients, signed);
                 Checker::new(system.expect("of the model")).graph(&GraphOptions::default())
             });
-            assert!(signed.interleavings > unsigned.interleavings, "it is a step of its own");
+            assert!(signed.states > unsigned.states, "it is a step of its own");
             assert_eq!(broken(&signed), broken(&unsigned), "{} {}", variant.name, scenario.name);
         }
     }

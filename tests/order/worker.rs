@@ -12,7 +12,8 @@ use std::time::Duration;
 /// An await that is not ready at first, as a query's is not.
 async fn query() {
     let mut sent = false;
-    poll_fn(|_| if std::mem::replace(&mut sent, true) { Poll::Ready(()) } else { Poll::Pending }).await
+    poll_fn(|_| if std::mem::replace(&mut sent, true) { Poll::Ready(()) } else { Poll::Pending })
+        .await
 }
 
 /// The published handler: check, then update, under the mutex.

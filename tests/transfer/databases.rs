@@ -10,7 +10,10 @@ const TRANSFERS: i64 = 60;
 const EACH: [i64; 4] = [5, 5, 5, 5];
 
 fn rows(balances: &[i64]) -> Vec<Row> {
-    (1..).zip(balances).map(|(id, balance)| row([i64::from(id).into(), (*balance).into()])).collect()
+    (1..)
+        .zip(balances)
+        .map(|(id, balance)| row([i64::from(id).into(), (*balance).into()]))
+        .collect()
 }
 
 /// Every thread moves 3 between accounts, in all directions; what the balances then have to be,
@@ -106,4 +109,3 @@ fn on_postgresql_money_is_conserved_and_everybody_told_the_truth()
     assert_eq!(db.rows(&ACCOUNTS)?, rows(&[5, 0, i64::MAX]));
     Ok(())
 }
-

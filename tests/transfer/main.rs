@@ -1,5 +1,5 @@
-//! Money that moves whole: the verdicts of the model, the shipping
-//! machine mutated, and the handler on real databases, whole and failing.
+//! Money that moves whole: the verdicts of the model, its isolation levels, the shipping machine
+//! mutated, and the handler on real databases, whole and failing.
 
 #![cfg(feature = "command")]
 
@@ -7,6 +7,7 @@ mod databases;
 mod faults;
 #[path = "../order/flaky.rs"]
 mod flaky;
+mod isolation;
 mod mutants;
 #[path = "../order/mutated.rs"]
 mod mutated;
@@ -32,5 +33,6 @@ fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
 /// Every variant in every scenario.
 fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
     let variants = Transfer.variants().iter();
-    variants.flat_map(|variant| Transfer.scenarios().iter().map(move |scenario| (variant, scenario)))
+    variants
+        .flat_map(|variant| Transfer.scenarios().iter().map(move |scenario| (variant, scenario)))
 }

@@ -33,7 +33,11 @@ fn total(balances: &[i64]) -> i128 {
     balances.iter().copied().map(i128::from).sum()
 }
 
-fn system((first, transfers, end): Setting, mutation: Mutation, way: Way) -> System<SimDb, Request> {
+fn system(
+    (first, transfers, end): Setting,
+    mutation: Mutation,
+    way: Way,
+) -> System<SimDb, Request> {
     let rows = (1..).zip(first).map(|(id, balance)| row([i64::from(id).into(), (*balance).into()]));
     let system = System::new(SimDb::new().with_table(&ACCOUNTS, rows));
     let system = transfers.iter().enumerate().fold(system, |system, (number, (from, to))| {
