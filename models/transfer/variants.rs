@@ -1,4 +1,5 @@
-//! The variants of `transfer` with the verdicts they are known for, and its scenarios.
+//! The variants of `transfer` with the verdicts they are known for, and its scenarios. Fourth floor:
+//! imports the catalogue's vocabulary.
 
 use super::super::{Breaks, Scenario, Variant};
 

@@ -158,3 +158,56 @@ impl<S: Service> Service for Recorded<S> {
         self.inner().is_dead(server)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::SimDb;
+    use super::*;
+
+    #[test]
+    fn a_mutex_is_locked_once_and_a_second_server_has_another() {
+        let mut servers = Servers::new(SimDb::new(), 2);
+        assert!(servers.try_lock(0));
+        let before = servers.clone();
+        assert!(!servers.try_lock(0));
+        assert_eq!(servers, before, "who has to wait has changed nothing");
+        assert!(servers.try_lock(1));
+        servers.unlock(0);
+        assert!(servers.try_lock(0) && servers.is_locked(1));
+        assert!(!servers.try_lock(2), "there is no such server");
+    }
+
+    #[test]
+    fn a_worker_polls_one_task_at_a_time_until_it_is_suspended() {
+        let mut servers = Servers::new(SimDb::new(), 1);
+        assert!(servers.try_poll(0) && !servers.try_poll(0) && servers.is_polling(0));
+        servers.suspend(0);
+        assert!(servers.try_poll(0));
+        servers.kill(0);
+        assert!(servers.is_dead(0));
+    }
+
+    #[test]
+    fn what_is_no_statement_is_told_as_a_comment() {
+        let mut servers = Recorded::new(Servers::new(SimDb::new(), 1));
+        servers.verify();
+        servers.try_lock(0);
+        servers.try_lock(0);
+        servers.unlock(0);
+        servers.try_poll(0);
+        servers.suspend(0);
+        servers.kill(0);
+        assert_eq!(
+            servers.take(),
+            [
+                "-- verifies the signature",
+                "-- locks the mutex of server 1",
+                "-- locks the mutex of server 1: waits",
+                "-- unlocks the mutex of server 1",
+                "-- polled by the worker of server 1",
+                "-- gives the worker of server 1 back",
+                "-- server 1 dies",
+            ]
+        );
+    }
+}

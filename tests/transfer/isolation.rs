@@ -26,6 +26,43 @@ fn cell(body: &str, way: toctou::db::Way) -> String {
 
 /// Each line a level and a body, and what breaks.
 const KNOWN: &str = "\
+autocommit | check-then-debit | out: money-conserved, out: told-the-truth, \
+both-ways: money-conserved, both-ways: told-the-truth, sum: no-overdraft, \
+crash: money-conserved, crash: told-the-truth\n\
+autocommit | conditional-debit | sum: no-overdraft, crash: money-conserved, \
+crash: told-the-truth\n\
+autocommit | ordered | sum: no-overdraft, crash: money-conserved, crash: told-the-truth\n\
+READ COMMITTED | check-then-debit | out: conserved-at-every-commit, out: money-conserved, \
+out: told-the-truth, both-ways: conserved-at-every-commit, both-ways: money-conserved, \
+both-ways: told-the-truth, both-ways: no-server-error, sum: no-overdraft, \
+crash: conserved-at-every-commit, crash: money-conserved, crash: told-the-truth\n\
+READ COMMITTED | conditional-debit | both-ways: no-server-error, sum: no-overdraft\n\
+READ COMMITTED | ordered | holds\n\
+READ COMMITTED, retried | check-then-debit | out: conserved-at-every-commit, \
+out: money-conserved, out: told-the-truth, both-ways: conserved-at-every-commit, \
+both-ways: money-conserved, both-ways: told-the-truth, both-ways: no-server-error, \
+sum: no-overdraft, crash: conserved-at-every-commit, crash: money-conserved, \
+crash: told-the-truth\n\
+READ COMMITTED, retried | conditional-debit | both-ways: no-server-error, sum: no-overdraft\n\
+READ COMMITTED, retried | ordered | holds\n\
+REPEATABLE READ | check-then-debit | out: no-server-error, both-ways: no-server-error, \
+sum: no-overdraft, crash: no-server-error\n\
+REPEATABLE READ | conditional-debit | out: no-server-error, both-ways: no-server-error, \
+sum: no-overdraft, crash: no-server-error\n\
+REPEATABLE READ | ordered | out: no-server-error, both-ways: no-server-error, \
+sum: no-server-error, crash: no-server-error\n\
+REPEATABLE READ, retried | check-then-debit | both-ways: no-server-error, sum: no-overdraft\n\
+REPEATABLE READ, retried | conditional-debit | both-ways: no-server-error, sum: no-overdraft\n\
+REPEATABLE READ, retried | ordered | holds\n\
+SERIALIZABLE | check-then-debit | out: no-server-error, both-ways: no-server-error, \
+sum: no-server-error, crash: no-server-error\n\
+SERIALIZABLE | conditional-debit | out: no-server-error, both-ways: no-server-error, \
+sum: no-server-error, crash: no-server-error\n\
+SERIALIZABLE | ordered | out: no-server-error, both-ways: no-server-error, \
+sum: no-server-error, crash: no-server-error\n\
+SERIALIZABLE, retried | check-then-debit | both-ways: no-server-error\n\
+SERIALIZABLE, retried | conditional-debit | both-ways: no-server-error\n\
+SERIALIZABLE, retried | ordered | holds\n\
 ";
 
 #[test]
