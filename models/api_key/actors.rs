@@ -73,7 +73,7 @@ impl fmt::Debug for Status {
 /// One request of a user for a key, as it was written by others: which statements, and what its
 /// response is. The key that it would issue is an input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Request {
+pub(super) struct Request {
     protocol: Protocol,
     user: i64,
     key: Arc<str>,

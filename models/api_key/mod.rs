@@ -47,9 +47,9 @@ mod variants;
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, DbCase};
 use crate::check::System;
-use crate::db::{Column, Isolation, SimDb, SimSession, Table, Way};
+use crate::db::{Column, Isolation, SimDb, SimSession, SqliteDb, SteppedDb, Table, Way};
 use crate::handlers::API_KEYS;
-use crate::replay::Tables;
+use crate::replay::{RealDb, Stage, Tables};
 
 pub use actors::{Client, Response, Status};
 pub use properties::claimed;
@@ -124,10 +124,10 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    /// Whose request each client's is: all are one user's, or they take turns.
-    fn users(self, clients: usize) -> Vec<i64> {
-        let turn = |number: usize| if self.two_users { USERS[number % 2] } else { USERS[0] };
-        (0..clients).map(turn).collect()
+    /// Of so many requests, how many are each user's: all are one's, or half of them the other's.
+    fn shares(self, clients: usize) -> [usize; 2] {
+        let other = if self.two_users { clients / 2 } else { 0 };
+        [clients - other, other]
     }
 }
 
@@ -158,6 +158,20 @@ enum Keys {
     OneAndTheOthers,
     /// Each its own.
     Numbered,
+}
+
+/// Whose request each client's is, and the key it would issue; those of one user stand together.
+fn requests(surroundings: Surroundings, clients: usize, keys: Keys) -> Vec<(i64, String)> {
+    let shares = surroundings.shares(clients);
+    let users = USERS.into_iter().zip(shares);
+    let users = users.flat_map(|(user, share)| std::iter::repeat_n(user, share));
+    let key = |(number, user): (usize, i64)| match (keys, number) {
+        (Keys::Numbered, _) => (user, format!("key-{number}")),
+        (Keys::OneAndTheOthers, 0) => (user, "alpha".to_owned()),
+        (Keys::OneAndTheOthers, _) if user == USERS[0] => (user, "bravo".to_owned()),
+        (Keys::OneAndTheOthers, _) => (user, "charlie".to_owned()),
+    };
+    users.enumerate().map(key).collect()
 }
 
 impl Model for ApiKey {
@@ -192,16 +206,46 @@ impl Model for ApiKey {
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
+        let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
         let system = simulated(variant, scenario, clients)?;
-        Some(Box::new(DbCase::new(system, |db| {
+        let case = DbCase::new(system, |db| {
             db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
-        })))
+        });
+        // Statements by themselves are the same anywhere; whether a row is new, PostgreSQL alone tells.
+        let anywhere =
+            surroundings.way.isolation.is_none() && protocol != Protocol::UpsertReturning;
+        Some(Box::new(match anywhere {
+            true => case.on(stage::<SqliteDb>(protocol, surroundings, clients)),
+            false => case.on(stage::<SteppedDb>(protocol, surroundings, clients)),
+        }))
     }
+}
+
+/// The clients on a real database.
+fn stage<D: RealDb>(
+    protocol: Protocol,
+    surroundings: Surroundings,
+    clients: usize,
+) -> Stage<D, D, Client<D::Session>> {
+    Stage::new(move |_, db: &mut D| {
+        let requests = requests(surroundings, clients, Keys::OneAndTheOthers);
+        let client = |(user, key): (i64, String)| {
+            let session = db.connect()?;
+            Ok(Client::new(protocol, surroundings.way, session, user, &key))
+        };
+        requests.into_iter().map(client).collect()
+    })
 }
 
 /// A request, before its first step, for any database; `None` if there is no such variant in that
 /// scenario. `key` is the one that it would issue.
-pub fn client_of<S>(variant: &str, scenario: &str, session: S, user: i64, key: &str) -> Option<Client<S>> {
+pub fn client_of<S>(
+    variant: &str,
+    scenario: &str,
+    session: S,
+    user: i64,
+    key: &str,
+) -> Option<Client<S>> {
     let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
     Some(Client::new(protocol, surroundings.way, session, user, key))
 }

@@ -2,7 +2,7 @@
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
 use super::actors::{Client, Response};
-use super::{Keys, Protocol, Surroundings, USERS};
+use super::{Keys, Protocol, Surroundings, USERS, requests};
 use crate::Process;
 use crate::check::{System, Value};
 use crate::db::{SimDb, SimSession};
@@ -12,41 +12,28 @@ use crate::recorded::recorded_step;
 type Simulated = Client<SimSession>;
 pub(super) type ApiKeySystem = System<SimDb, Simulated>;
 
-/// The user whose requests are looked at most closely.
-const ALICE: i64 = USERS[0];
-/// The other one.
-const BOB: i64 = USERS[1];
-
 pub(super) fn system(
     protocol: Protocol,
     surroundings: Surroundings,
     clients: usize,
     keys: Keys,
 ) -> ApiKeySystem {
-    let client =
-        |user, key: &str| Client::new(protocol, surroundings.way, SimSession::new(), user, key);
     let world = SimDb::new().with_table(surroundings.schema.table(), []);
     let mut system = System::new(world).described_by(recorded_step).waits_for(
         |db: &SimDb, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
     );
-    let users = surroundings.users(clients);
-    match keys {
-        Keys::Numbered => {
-            for (number, user) in users.iter().enumerate() {
-                system = system
-                    .actor(format!("client {number}"), client(*user, &format!("key-{number}")));
-            }
-        }
-        // See the head of `mod.rs`: whatever befalls the key of one, befalls this one's somewhere.
-        Keys::OneAndTheOthers => {
-            system = system.actor("client 0", client(ALICE, "alpha"));
-            for (user, key) in [(ALICE, "bravo"), (BOB, "charlie")] {
-                let count = users.iter().skip(1).filter(|other| **other == user).count();
-                if count > 0 {
-                    system = system.clients(count, client(user, key));
-                }
-            }
-        }
+    let requests = requests(surroundings, clients, keys);
+    let users: Vec<i64> = requests.iter().map(|(user, _)| *user).collect();
+    let same =
+        |one: &(i64, String), other: &(i64, String)| keys == Keys::OneAndTheOthers && one == other;
+    // See the head of `mod.rs`: whatever befalls a key befalls client 0's somewhere.
+    for (index, alike) in requests.chunk_by(same).enumerate() {
+        let Some((user, key)) = alike.first() else { continue };
+        let client = Client::new(protocol, surroundings.way, SimSession::new(), *user, key);
+        system = match (keys, index) {
+            (Keys::OneAndTheOthers, 1..) => system.clients(alike.len(), client),
+            _ => system.actor(format!("client {index}"), client),
+        };
     }
     claimed(system, &users, |db| db)
 }

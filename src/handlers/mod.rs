@@ -74,6 +74,7 @@ impl From<Failure> for HandlerError {
         if may_have_happened {
             return HandlerError::Unknown(error);
         }
+        let of_crowd = [SqlState::LOCK_NOT_AVAILABLE, SqlState::TOO_MANY_CONNECTIONS];
         let of_schema = [
             SqlState::INVALID_COLUMN_REFERENCE,
             SqlState::UNDEFINED_TABLE,
@@ -82,7 +83,7 @@ impl From<Failure> for HandlerError {
         ];
         match error.state {
             state if state.is_connection() => HandlerError::Unavailable(error),
-            state if state.is_worth_a_retry() || state == SqlState::LOCK_NOT_AVAILABLE => {
+            state if state.is_worth_a_retry() || of_crowd.contains(&state) => {
                 HandlerError::Busy(error)
             }
             state if of_schema.contains(&state) => HandlerError::Schema(error),

@@ -5,6 +5,7 @@
 
 mod databases;
 mod faults;
+mod flaky;
 mod mutants;
 mod verdicts;
 

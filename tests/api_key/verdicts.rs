@@ -5,9 +5,10 @@ use toctou::check::{
     AnyLimits, Checker, Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode,
     Verdict, audit,
 };
-use toctou::db::SqlState;
-use toctou::models::Model;
 use toctou::models::api_key::{ApiKey, Status, numbered, simulated};
+use toctou::models::{Model, Scenario, Variant};
+
+use toctou::replay::Threads;
 
 use super::{case, everything, graph, verdict};
 
@@ -35,7 +36,7 @@ fn each_property_is_broken_by_some_variant_and_kept_by_the_one_that_ships() {
         if name == "deadlock-free" {
             continue;
         }
-        let breaks = |(variant, scenario): (&toctou::models::Variant, &toctou::models::Scenario)| {
+        let breaks = |(variant, scenario): (&Variant, &Scenario)| {
             variant.is_known_to_break(scenario.name, name, 4)
         };
         assert!(everything().any(breaks), "nobody breaks {name}");
@@ -56,9 +57,12 @@ fn a_key_of_its_own_for_each_client_makes_no_difference() {
             let shared = case(variant.name, scenario.name, clients).check(&graph());
             assert!(report.exhaustive() && shared.exhaustive());
             for (one, other) in report.findings.iter().zip(&shared.findings) {
-                let what =
-                    format!("{} {} {clients} {}", variant.name, scenario.name, one.property);
-                assert_eq!((&one.property, one.verdict.word()), (&other.property, other.verdict.word()), "{what}");
+                let what = format!("{} {} {clients} {}", variant.name, scenario.name, one.property);
+                assert_eq!(
+                    (&one.property, one.verdict.word()),
+                    (&other.property, other.verdict.word()),
+                    "{what}"
+                );
             }
         }
     }
@@ -82,7 +86,9 @@ fn nothing_asks_for_a_retry_at_read_committed() {
         let asks = matches!(verdict(&report, "asks-for-a-retry"), Verdict::Holds(_));
         let what = format!("{} {}", variant.name, scenario.name);
         // Where it is asked for, this test sees it: who inserts first and looks then, at a snapshot.
-        let snapshot = failing && !["select-then-insert", "select-for-update", "insert-decides"].contains(&variant.name);
+        let snapshot = failing
+            && !["select-then-insert", "select-for-update", "insert-decides"]
+                .contains(&variant.name);
         assert_eq!(asks, snapshot, "{what}");
     }
 }
@@ -119,7 +125,8 @@ fn the_engines_agree_on_every_system_that_loom_and_shuttle_can_finish() {
 fn the_one_that_ships_answers_any_number_of_requests() {
     for scenario in ["unique-autocommit", "two-users-autocommit"] {
         let clients = ApiKey.size().representative;
-        let any = |variant| case(variant, scenario, clients).check(&Method::Any(AnyLimits::default()));
+        let any =
+            |variant| case(variant, scenario, clients).check(&Method::Any(AnyLimits::default()));
         let report = any("on-conflict-returning");
         for property in ["one-creator", "no-server-error", "somebody-is-told", "somebody-is-late"] {
             assert!(matches!(verdict(&report, property), Verdict::Holds(_)), "{property}");
@@ -147,33 +154,94 @@ fn told(variant: &str, scenario: &str, clients: usize, property: &str) -> Vec<St
 
 #[test]
 fn the_original_stores_two_keys_or_lets_the_constraint_answer_with_a_500() {
-    assert_eq!(told("select-then-insert", "bare-autocommit", 2, "one-key"), ["?"]);
-    assert_eq!(told("select-then-insert", "unique-autocommit", 2, "no-server-error"), ["?"]);
+    let common = [
+        "0: SELECT EXISTS (SELECT 1 FROM api_keys WHERE user_id = 1) -- false",
+        "1: SELECT EXISTS (SELECT 1 FROM api_keys WHERE user_id = 1) -- false",
+        "0: INSERT INTO api_keys VALUES (1, 'alpha') -- 1 row → 201 alpha",
+    ];
+    let bare = told("select-then-insert", "bare-autocommit", 2, "one-key");
+    assert_eq!(bare[..3], common);
+    assert_eq!(bare[3..], ["1: INSERT INTO api_keys VALUES (1, 'bravo') -- 1 row → 201 bravo"]);
+    let unique = told("select-then-insert", "unique-autocommit", 2, "no-server-error");
+    assert_eq!(unique[..3], common);
+    assert_eq!(unique[3..], ["1: INSERT INTO api_keys VALUES (1, 'bravo') -- 23505 → 500 (23505)"]);
 }
 
 /// No race is needed: the second request is answered 409, and has replaced the key that the first was
 /// told.
 #[test]
 fn the_upsert_takes_away_the_key_that_was_told() {
-    assert_eq!(told("upsert-returning", "unique-autocommit", 2, "key-is-valid"), ["?"]);
+    let upsert = |client, key, answer| {
+        let set = "ON CONFLICT (user_id) DO UPDATE SET key = EXCLUDED.key RETURNING (xmax = 0)";
+        format!("{client}: INSERT INTO api_keys VALUES (1, '{key}') {set} -- {answer}")
+    };
+    assert_eq!(
+        told("upsert-returning", "unique-autocommit", 2, "key-is-valid"),
+        [upsert(0, "alpha", "true → 201 alpha"), upsert(1, "bravo", "false → 409")]
+    );
 }
 
 #[test]
 fn the_first_published_fix_never_tells_anybody_that_a_key_was_created() {
-    assert_eq!(told("on-conflict-select", "unique-autocommit", 1, "creator-told"), ["?"]);
+    assert_eq!(
+        told("on-conflict-select", "unique-autocommit", 1, "creator-told"),
+        [
+            "0: INSERT INTO api_keys VALUES (1, 'alpha') ON CONFLICT (user_id) DO NOTHING -- 1 row",
+            "0: SELECT key FROM api_keys WHERE user_id = 1 -- 'alpha' → 200 alpha",
+        ]
+    );
 }
 
 /// There is no row to lock yet.
 #[test]
 fn for_update_locks_nothing_where_there_is_nothing() {
-    assert_eq!(told("select-for-update", "unique-serializable", 2, "no-server-error"), ["?"]);
+    assert_eq!(
+        told("select-for-update", "unique-serializable", 2, "no-server-error"),
+        [
+            "0: BEGIN ISOLATION LEVEL SERIALIZABLE -- ok",
+            "0: SELECT key FROM api_keys WHERE user_id = 1 FOR UPDATE -- no row",
+            "0: INSERT INTO api_keys VALUES (1, 'alpha') -- 1 row",
+            "1: BEGIN ISOLATION LEVEL SERIALIZABLE -- ok",
+            "1: SELECT key FROM api_keys WHERE user_id = 1 FOR UPDATE -- no row",
+            "0: COMMIT -- ok → 201 alpha",
+            "1: INSERT INTO api_keys VALUES (1, 'bravo') -- 40001",
+            "1: ROLLBACK -- rolled back → 500 (40001)",
+        ]
+    );
 }
 
 /// As others go on overwriting the row, a bounded number of retries is used up.
 #[test]
-fn the_upsert_uses_up_any_number_of_retries() {
+fn the_upsert_uses_up_its_retries() {
     let schedule = told("upsert-returning", "unique-serializable-retry", 4, "no-server-error");
-    assert_eq!(schedule.last().map(String::as_str), Some("?"));
-    let failures = schedule.iter().filter(|step| step.starts_with("1:") && step.contains("40001"));
+    let last = schedule.last().map(String::as_str);
+    assert_eq!(last, Some("1: ROLLBACK -- rolled back → 500 (40001)"));
+    let failures =
+        schedule.iter().filter(|step| step.starts_with("1:") && step.ends_with("-- 40001"));
     assert_eq!(failures.count(), 3, "{schedule:#?}");
+}
+
+/// Every violation that is known of two clients, and of three where there are two users, on the real
+/// database of its scenario.
+#[test]
+fn what_breaks_in_the_simulation_breaks_in_the_real_database() {
+    let mut replayed = 0;
+    for (variant, scenario) in everything() {
+        let clients = if scenario.name.starts_with("two-users") { 3 } else { 2 };
+        let case = case(variant.name, scenario.name, clients);
+        let report = case.check(&graph());
+        for finding in &report.findings {
+            let Some(schedule) = finding.verdict.schedule() else { continue };
+            let what = format!("{} {} {}", variant.name, scenario.name, finding.property);
+            match case.replay(schedule, Threads::OneEach) {
+                Ok(compared) => {
+                    assert!(compared.agrees(), "{what}: {compared:#?}");
+                    replayed += 1;
+                }
+                Err(error) if error.is_not_here() => eprintln!("SKIPPED: {what}: {error}"),
+                Err(error) => panic!("{what}: {error}"),
+            }
+        }
+    }
+    assert!(replayed > 0, "SQLite at least is always there");
 }
