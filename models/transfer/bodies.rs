@@ -1,5 +1,5 @@
 //! What the handlers of `transfer` ask the database, and what they tell. Fourth floor: imports
-//! [`handlers`](crate::handlers), [`db`](crate::db) and its neighbours.
+//! [`handlers`], [`db`](crate::db) and its neighbours.
 
 use std::fmt;
 
