@@ -4,6 +4,9 @@
 pub mod api_key;
 pub mod credential;
 pub mod download;
+pub mod order;
+mod request;
+pub mod transfer;
 
 use crate::case::Case;
 
@@ -141,4 +144,10 @@ pub struct Scenario {
 }
 
 /// Every model there is.
-pub static ALL: &[&dyn Model] = &[&download::Download, &credential::Credential, &api_key::ApiKey];
+pub static ALL: &[&dyn Model] = &[
+    &download::Download,
+    &credential::Credential,
+    &api_key::ApiKey,
+    &order::Order,
+    &transfer::Transfer,
+];

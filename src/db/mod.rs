@@ -17,6 +17,7 @@ mod pool;
 mod postgres;
 mod recorded;
 mod schema;
+mod service;
 mod sim;
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -34,6 +35,7 @@ pub use pool::Pooling;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresDb, PostgresSession};
 pub use schema::{Column, Kind, Row, Table, Value, row};
+pub use service::{Servers, Service};
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 #[cfg(feature = "sqlite")]

@@ -8,6 +8,8 @@
 //! | handler | promise |
 //! | --- | --- |
 //! | [`ApiKeys`] | a user has at most one key, and exactly one request is told it |
+//! | [`Orders`] | an order is cancelled or shipped, never both, never twice |
+//! | [`Accounts`] | money moves whole, and no account is overdrawn |
 //!
 //! # The schema
 //!
@@ -16,14 +18,18 @@
 //! ([`HandlerError::Schema`]) and does nothing.
 
 mod keys;
+mod orders;
+mod transfers;
 
 pub use keys::{API_KEYS, ApiKey, ApiKeys, Issue, Issued, Issuing};
+pub use orders::{EndOrder, Ended, Ending, ORDERS, Orders, PENDING};
+pub use transfers::{ACCOUNTS, Accounts, Transfer, TransferError, Transferred};
 
 use crate::db::{Database, Failure, SqlError, SqlState, Table};
 use crate::{Process, run};
 
 /// The tables that the handlers use.
-pub static TABLES: &[&Table] = &[&API_KEYS];
+pub static TABLES: &[&Table] = &[&API_KEYS, &ORDERS, &ACCOUNTS];
 
 /// The statements that create the tables, one each, where they are not there yet.
 pub fn schema() -> Vec<String> {

@@ -1,0 +1,285 @@
+//! Check, then update: an order is cancelled. Fourth floor: imports [`handlers`](crate::handlers) and
+//! the floors below.
+//!
+//! # The system
+//!
+//! A web handler (Actix, signed requests) cancels an order where it is pending, and refunds it; a
+//! fulfilment job ships orders. The promise: an order ends once, cancelled or shipped, whoever did
+//! it is told so, and nobody else is.
+//!
+//! ```text
+//! orders (id, status, version)        one row: 1, 'pending', 0
+//! ```
+//!
+//! # The bad interleaving
+//!
+//! ```text
+//! client 1                                      client 2
+//! SELECT status FROM orders … -- 'pending'
+//!                                               SELECT status FROM orders … -- 'pending'
+//! UPDATE orders SET status = 'cancelled' …
+//!                                               UPDATE orders SET status = 'cancelled' …
+//! → Cancelled: refunded                         → Cancelled: refunded again
+//! ```
+//!
+//! # What decides
+//!
+//! A lock that everybody takes who can change the row, or one statement that decides and whose answer
+//! is looked at. The published fix is a lock in the memory of one process: a second server has one of
+//! its own, a program that updates the table directly has none, and held across an `await` it stops
+//! the one thread that could release it. `conditional-update` needs none of it, and ships. A version
+//! column does as much, as long as *everybody* counts it up.
+
+mod bodies;
+mod properties;
+mod variants;
+
+use super::request::{Request, Round};
+use super::{Model, Scenario, Size, Variant};
+use crate::case::{Case, DbCase};
+use crate::check::System;
+use crate::db::{
+    Column, Database, Isolation, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Table, Way,
+};
+use crate::handlers::{Ending, ORDERS};
+use crate::replay::{RealDb, Stage, Tables};
+
+pub use bodies::{Actor, Handling, Told};
+use bodies::{Published, Writes};
+use properties::system;
+use variants::{SCENARIOS, VARIANTS};
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct Order;
+
+/// The order that everybody wants to end.
+const ORDER: i64 = 1;
+
+/// The table of those who count its changes.
+pub static VERSIONED_ORDERS: Table = Table {
+    name: "orders",
+    columns: &[Column::int("id"), Column::text("status"), Column::int("version")],
+    unique: Some("id"),
+};
+
+/// How a handler is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Protocol {
+    /// Looks, then updates, in this way.
+    CheckThenUpdate(Way),
+    ProcessMutex,
+    ConditionalUpdate,
+    VersionColumn,
+    SelectForUpdate,
+    ControlIgnoresCount,
+    ControlForgetsUpdate,
+}
+
+impl Protocol {
+    fn table(self) -> &'static Table {
+        if self == Protocol::VersionColumn { &VERSIONED_ORDERS } else { &ORDERS }
+    }
+
+    fn way(self) -> Way {
+        match self {
+            Protocol::CheckThenUpdate(way) => way,
+            Protocol::SelectForUpdate => Way::within(Isolation::ReadCommitted),
+            _ => Way::AUTOCOMMIT,
+        }
+    }
+
+    fn handling(self, ending: Ending) -> Handling {
+        let table = self.table();
+        let published = |writes, locks_row| {
+            Handling::Published(Published::new(table, ending, writes, locks_row))
+        };
+        match self {
+            Protocol::CheckThenUpdate(_) | Protocol::ProcessMutex => {
+                published(Writes::Anyway, false)
+            }
+            Protocol::ConditionalUpdate => Handling::ships(ending),
+            Protocol::VersionColumn => published(Writes::SameVersion, false),
+            Protocol::SelectForUpdate => published(Writes::Anyway, true),
+            Protocol::ControlIgnoresCount => Handling::Blind(ending),
+            Protocol::ControlForgetsUpdate => published(Writes::Nothing, false),
+        }
+    }
+}
+
+impl Model for Order {
+    fn name(&self) -> &'static str {
+        "order"
+    }
+
+    fn about(&self) -> &'static str {
+        "Signed requests cancel an order: it ends once, cancelled or shipped, and who did it is told so."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn size(&self) -> Size {
+        Size { usual: &[1, 2, 3], tried: &[1, 2, 3], ..Size::CLIENTS }
+    }
+
+    fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
+        let scene = scene(variant, scenario, clients, true)?;
+        let table = scene.protocol.table();
+        let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
+        let case = DbCase::new(system(scene), tables);
+        Some(match scene.protocol.way().isolation {
+            None => Box::new(case.on(stage::<SqliteDb>(scene))),
+            Some(_) => Box::new(case.on(stage::<SteppedDb>(scene))),
+        })
+    }
+}
+
+/// The simulated system, with requests that are signed or not; `None` if either name is none of this
+/// model's.
+///
+/// [`Model::case`] hides what a system is made of, and has all requests signed. This is for whoever
+/// puts the same world and the same machines before another checker.
+pub fn simulated(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+    signed: bool,
+) -> Option<System<Servers<SimDb>, Actor<SimSession>>> {
+    Some(system(scene(variant, scenario, clients, signed)?))
+}
+
+/// The same actors on a real database.
+fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
+    Stage::within(
+        |_, db| Servers::new(db, SERVERS),
+        |servers| servers.db,
+        move |_, world| scene.actors(|| world.connect()),
+    )
+}
+
+/// How many server processes there are; mostly only the first has something to do.
+const SERVERS: usize = 2;
+
+/// A variant in a scenario.
+#[derive(Clone, Copy, Debug)]
+struct Scene {
+    protocol: Protocol,
+    around: Surroundings,
+    clients: usize,
+    signed: bool,
+}
+
+fn scene(variant: &str, scenario: &str, clients: usize, signed: bool) -> Option<Scene> {
+    let (protocol, around) = (protocol(variant)?, surroundings(scenario)?);
+    Some(Scene { protocol, around, clients, signed })
+}
+
+impl Scene {
+    /// What is round each request of the service.
+    fn round(self) -> Round {
+        let locks = self.protocol == Protocol::ProcessMutex;
+        let is_task = self.around == Surroundings::OneWorker;
+        Round { server: 0, verifies: self.signed, locks, is_task }
+    }
+
+    /// How many clients there are of each server.
+    fn clients(self) -> Vec<(usize, usize)> {
+        match self.around {
+            Surroundings::TwoServers => {
+                vec![(0, self.clients.div_ceil(2)), (1, self.clients / 2)]
+            }
+            _ => vec![(0, self.clients)],
+        }
+    }
+
+    /// A client's request, before its first step.
+    fn client<S>(self, session: S, server: usize) -> Actor<S> {
+        self.request(session, Ending::Cancel, Round { server, ..self.round() })
+    }
+
+    fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
+        let handling = self.protocol.handling(ending);
+        Actor(Request::new(round, session, handling, self.protocol.way()))
+    }
+
+    /// Who acts beside the clients.
+    fn other<S>(self, session: S) -> Option<(&'static str, Actor<S>)> {
+        Some(match self.around {
+            Surroundings::Fulfilment => {
+                ("fulfilment", self.request(session, Ending::Ship, self.round()))
+            }
+            Surroundings::UnlockedWriter => {
+                let direct = Handling::Direct(self.protocol.table(), Ending::Ship);
+                let direct = Request::new(Round::default(), session, direct, Way::AUTOCOMMIT);
+                ("writer", Actor(direct))
+            }
+            Surroundings::Replay => ("replay", self.request(session, Ending::Cancel, self.round())),
+            Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => {
+                return None;
+            }
+        })
+    }
+
+    /// Everybody, in the order of the system's actors, each with a session of its own.
+    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
+        let mut actors = Vec::new();
+        for (server, count) in self.clients() {
+            for _ in 0..count {
+                actors.push(self.client(connect()?, server));
+            }
+        }
+        actors.extend(self.other(connect()?).map(|(_, actor)| actor));
+        Ok(actors)
+    }
+}
+
+fn protocol(variant: &str) -> Option<Protocol> {
+    let within = |isolation| Protocol::CheckThenUpdate(Way::within(isolation));
+    Some(match variant {
+        "check-then-update" => Protocol::CheckThenUpdate(Way::AUTOCOMMIT),
+        "process-mutex" => Protocol::ProcessMutex,
+        "conditional-update" => Protocol::ConditionalUpdate,
+        "version-column" => Protocol::VersionColumn,
+        "select-for-update" => Protocol::SelectForUpdate,
+        "read-committed" => within(Isolation::ReadCommitted),
+        "snapshot" => within(Isolation::RepeatableRead),
+        "serializable-retry" => {
+            Protocol::CheckThenUpdate(Way::within(Isolation::Serializable).retrying(RETRIES))
+        }
+        "control-ignores-count" => Protocol::ControlIgnoresCount,
+        "control-forgets-update" => Protocol::ControlForgetsUpdate,
+        _ => return None,
+    })
+}
+
+/// Enough for three clients: each failure is another one's success.
+const RETRIES: u32 = 2;
+
+/// What surrounds the clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surroundings {
+    Nobody,
+    Fulfilment,
+    UnlockedWriter,
+    TwoServers,
+    OneWorker,
+    Replay,
+}
+
+fn surroundings(scenario: &str) -> Option<Surroundings> {
+    Some(match scenario {
+        "cancels" => Surroundings::Nobody,
+        "ship" => Surroundings::Fulfilment,
+        "unlocked-writer" => Surroundings::UnlockedWriter,
+        "two-servers" => Surroundings::TwoServers,
+        "one-worker" => Surroundings::OneWorker,
+        "replay" => Surroundings::Replay,
+        _ => return None,
+    })
+}

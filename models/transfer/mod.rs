@@ -1,0 +1,289 @@
+//! Check, then debit: money moves between accounts. Fourth floor: imports
+//! [`handlers`](crate::handlers) and the floors below.
+//!
+//! # The system
+//!
+//! A web handler (Actix, signed requests) debits an account after checking its balance, and credits
+//! another. The promise: no money appears or vanishes, no account is overdrawn, and who is told that
+//! the money moved is told the truth.
+//!
+//! ```text
+//! accounts (id, balance)      1 and 2 are the customers'; in `sum`, both are one customer's
+//! ```
+//!
+//! # The bad interleaving
+//!
+//! ```text
+//! client 1                                      client 2
+//! SELECT balance … WHERE id = 1 -- 1
+//!                                               SELECT balance … WHERE id = 1 -- 1
+//! UPDATE … SET balance = 0 WHERE id = 1
+//!                                               UPDATE … SET balance = 0 WHERE id = 1
+//! UPDATE … SET balance = balance + 1 WHERE id = 2
+//!                                               UPDATE … SET balance = balance + 1 WHERE id = 2
+//! ```
+//!
+//! One was debited, two were credited.
+//!
+//! # What decides
+//!
+//! That the condition is in the statement that debits (or the row is locked before it is read), that
+//! debit and credit are one transaction, and that the rows are always taken in the same order. That
+//! is `ordered`, which ships: it needs no more than READ COMMITTED, and no retry.
+//!
+//! Without the order, two opposite transfers wait for one another, the database fails one of them
+//! with 40P01, and beginning it anew is not enough: it takes its first row again before the other,
+//! who waited for just that row, is woken, and then is the one who closes the circle once more.
+//! However often it is tried, there is an execution in which that was not often enough.
+//!
+//! A rule over several rows (their sum) is in no one statement: it takes SERIALIZABLE with a retry
+//! loop, or locks on all of the rows. REPEATABLE READ lets it be broken without an error.
+
+mod bodies;
+mod properties;
+mod variants;
+
+use super::request::{Request, Round};
+use super::{Model, Scenario, Size, Variant};
+use crate::case::{Case, DbCase};
+use crate::check::System;
+use crate::db::{Database, Isolation, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Way};
+use crate::handlers::ACCOUNTS;
+use crate::replay::{RealDb, Stage, Tables};
+
+pub use bodies::{Actor, Handling, Payment, Told};
+use bodies::{Checked, Debit, Rule};
+use properties::system;
+use variants::{SCENARIOS, VARIANTS};
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer;
+
+/// Accounts up to this one are the customers'.
+const CUSTOMERS: i64 = 2;
+
+/// Enough for three clients, if each failure is another one's success. (A deadlock's need not be.)
+const RETRIES: u32 = 2;
+
+/// How a handler is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Protocol {
+    body: Written,
+    way: Way,
+    locks: bool,
+}
+
+/// What it asks the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Written {
+    Checked(Debit),
+    Ordered,
+}
+
+impl Protocol {
+    const fn new(body: Written, way: Way) -> Self {
+        Protocol { body, way, locks: false }
+    }
+
+    /// A request before its first step.
+    fn request<S>(self, session: S, payment: Payment, rule: Rule) -> Actor<S> {
+        let handling = match (self.body, rule) {
+            (Written::Ordered, Rule::Balance) => Handling::ships(payment),
+            // What ships judges each account by itself. For a rule over several, the same idea is:
+            (Written::Ordered, Rule::Sum) => {
+                Handling::Checked(Checked::new(payment, rule, Debit::Locked))
+            }
+            (Written::Checked(debit), _) => Handling::Checked(Checked::new(payment, rule, debit)),
+        };
+        let round = Round { locks: self.locks, ..Round::default() };
+        Actor::Request(payment, Request::new(round, session, handling, self.way))
+    }
+}
+
+impl Model for Transfer {
+    fn name(&self) -> &'static str {
+        "transfer"
+    }
+
+    fn about(&self) -> &'static str {
+        "Money moves between accounts: whole or not at all, and never more than there is."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn size(&self) -> Size {
+        Size { usual: &[1, 2, 3], tried: &[1, 2, 3], ..Size::CLIENTS }
+    }
+
+    fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
+        let scene = scene(variant, scenario, clients)?;
+        let tables =
+            |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
+        let case = DbCase::new(system(scene), tables);
+        Some(match scene.protocol.way.isolation {
+            None => Box::new(case.on(stage::<SqliteDb>(scene))),
+            Some(_) => Box::new(case.on(stage::<SteppedDb>(scene))),
+        })
+    }
+}
+
+/// The simulated system; `None` if either name is none of this model's.
+///
+/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
+/// same machines before another checker.
+pub fn simulated(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<Servers<SimDb>, Actor<SimSession>>> {
+    Some(system(scene(variant, scenario, clients)?))
+}
+
+/// How a transfer can be written, for [`at`].
+pub const BODIES: [&str; 3] = ["check-then-debit", "conditional-debit", "ordered"];
+
+/// The isolation levels, without and with a retry loop, for [`at`].
+pub const LEVELS: [(&str, Way); 7] = [
+    ("autocommit", Way::AUTOCOMMIT),
+    ("READ COMMITTED", Way::within(Isolation::ReadCommitted)),
+    ("READ COMMITTED, retried", Way::within(Isolation::ReadCommitted).retrying(RETRIES)),
+    ("REPEATABLE READ", Way::within(Isolation::RepeatableRead)),
+    ("REPEATABLE READ, retried", Way::within(Isolation::RepeatableRead).retrying(RETRIES)),
+    ("SERIALIZABLE", Way::within(Isolation::Serializable)),
+    ("SERIALIZABLE, retried", Way::within(Isolation::Serializable).retrying(RETRIES)),
+];
+
+/// One of the [`BODIES`] run in some way, a variant of the catalogue or not: what each isolation level
+/// makes of it. `None` if there is no such body or scenario.
+pub fn at(
+    body: &str,
+    way: Way,
+    scenario: &str,
+    clients: usize,
+) -> Option<System<Servers<SimDb>, Actor<SimSession>>> {
+    let body = match body {
+        "check-then-debit" => Written::Checked(Debit::Set),
+        "conditional-debit" => Written::Checked(Debit::Conditional),
+        "ordered" => Written::Ordered,
+        _ => return None,
+    };
+    let protocol = Protocol::new(body, way);
+    Some(system(Scene { protocol, around: surroundings(scenario)?, clients }))
+}
+
+/// The same actors on a real database.
+fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
+    Stage::within(
+        |_, db| Servers::new(db, 1),
+        |servers| servers.db,
+        move |_, world| scene.actors(|| world.connect()),
+    )
+}
+
+/// A variant in a scenario.
+#[derive(Clone, Copy, Debug)]
+struct Scene {
+    protocol: Protocol,
+    around: Surroundings,
+    clients: usize,
+}
+
+fn scene(variant: &str, scenario: &str, clients: usize) -> Option<Scene> {
+    Some(Scene { protocol: protocol(variant)?, around: surroundings(scenario)?, clients })
+}
+
+impl Scene {
+    /// What must not fall below zero.
+    fn rule(self) -> Rule {
+        if self.around == Surroundings::Sum { Rule::Sum } else { Rule::Balance }
+    }
+
+    /// What is in the accounts at first: there is not enough for two who want the same.
+    fn balances(self) -> Vec<i64> {
+        match self.around {
+            Surroundings::Out | Surroundings::Crash => vec![1, 0],
+            Surroundings::BothWays => vec![1, 1],
+            // A till for each: payments into the same one would be in each other's way.
+            Surroundings::Sum => [1, 1].into_iter().chain((0..self.clients).map(|_| 0)).collect(),
+        }
+    }
+
+    /// What the client of this number wants. In `both-ways` the first half pays in one direction.
+    fn payment(self, client: usize) -> Payment {
+        let there = Payment { from: 1, to: 2, amount: 1 };
+        match self.around {
+            Surroundings::Out | Surroundings::Crash => there,
+            Surroundings::BothWays if client < self.clients.div_ceil(2) => there,
+            Surroundings::BothWays => Payment { from: 2, to: 1, amount: 1 },
+            Surroundings::Sum => {
+                let client = i64::try_from(client).unwrap_or_default();
+                Payment { from: 1 + client % 2, to: CUSTOMERS + 1 + client, amount: 2 }
+            }
+        }
+    }
+
+    /// The request of the client of this number, before its first step.
+    fn client<S>(self, session: S, number: usize) -> Actor<S> {
+        self.protocol.request(session, self.payment(number), self.rule())
+    }
+
+    /// Everybody, in the order of the system's actors, each client with a session of its own.
+    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
+        let clients = (0..self.clients).map(|number| Ok(self.client(connect()?, number)));
+        let mut actors = clients.collect::<Result<Vec<_>, E>>()?;
+        if self.around == Surroundings::Crash {
+            actors.push(Actor::Crash);
+        }
+        Ok(actors)
+    }
+}
+
+fn protocol(variant: &str) -> Option<Protocol> {
+    let checked = |debit, way| Protocol::new(Written::Checked(debit), way);
+    let read_committed = Way::within(Isolation::ReadCommitted);
+    let snapshot = Way::within(Isolation::RepeatableRead);
+    let serializable = Way::within(Isolation::Serializable);
+    Some(match variant {
+        "check-then-debit" => checked(Debit::Set, Way::AUTOCOMMIT),
+        "check-then-subtract" => checked(Debit::Subtract, Way::AUTOCOMMIT),
+        "two-statements" => checked(Debit::Conditional, Way::AUTOCOMMIT),
+        "conditional-debit" => checked(Debit::Conditional, read_committed),
+        "conditional-retry" => checked(Debit::Conditional, read_committed.retrying(RETRIES)),
+        "read-committed" => checked(Debit::Set, read_committed),
+        "snapshot" => checked(Debit::Set, snapshot),
+        "snapshot-retry" => checked(Debit::Set, snapshot.retrying(RETRIES)),
+        "serializable" => checked(Debit::Set, serializable),
+        "serializable-retry" => checked(Debit::Set, serializable.retrying(RETRIES)),
+        "process-mutex" => Protocol { locks: true, ..checked(Debit::Set, Way::AUTOCOMMIT) },
+        "ordered" => Protocol::new(Written::Ordered, read_committed),
+        "control-ignores-count" => checked(Debit::Blind, read_committed),
+        "control-unchecked" => checked(Debit::Unchecked, read_committed),
+        _ => return None,
+    })
+}
+
+/// What surrounds the clients, and what they want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surroundings {
+    Out,
+    BothWays,
+    Sum,
+    Crash,
+}
+
+fn surroundings(scenario: &str) -> Option<Surroundings> {
+    Some(match scenario {
+        "out" => Surroundings::Out,
+        "both-ways" => Surroundings::BothWays,
+        "sum" => Surroundings::Sum,
+        "crash" => Surroundings::Crash,
+        _ => return None,
+    })
+}

@@ -1,0 +1,126 @@
+//! The system of `transfer` and what is claimed of it. Fourth floor: imports
+//! [`check`](crate::check), [`db`](crate::db) and its neighbours.
+
+use super::bodies::{Actor, Payment, Rule, Told};
+use super::{CUSTOMERS, Scene, Surroundings};
+use crate::check::{Local, State, System};
+use crate::db::{Servers, Service, SimDb, SimSession, row};
+use crate::handlers::ACCOUNTS;
+use crate::recorded::recorded_step;
+
+type Simulated = Actor<SimSession>;
+pub(super) type TransferSystem = System<Servers<SimDb>, Simulated>;
+type TransferState<'a> = State<'a, Servers<SimDb>, Simulated>;
+
+pub(super) fn system(scene: Scene) -> TransferSystem {
+    let Scene { around, clients, .. } = scene;
+    let rows = (1..).zip(scene.balances()).map(|(id, balance)| row([id.into(), balance.into()]));
+    let db = SimDb::new().with_table(&ACCOUNTS, rows);
+    let system = System::new(Servers::new(db, 1))
+        .described_by(recorded_step)
+        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
+    let client = |number| scene.client(SimSession::new(), number);
+    let system = match around {
+        Surroundings::Out => system.clients(clients, client(0)),
+        Surroundings::BothWays => system
+            .clients(clients.div_ceil(2), client(0))
+            .clients(clients / 2, client(clients.saturating_sub(1))),
+        // Each has a till of its own, so they are not identical.
+        Surroundings::Sum => (0..clients).fold(system, |system, number| {
+            system.actor(format!("client {}", number + 1), client(number))
+        }),
+        Surroundings::Crash => system.clients(clients, client(0)).actor("crash", Actor::Crash),
+    };
+    with_properties(system, scene)
+}
+
+fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
+    let first = scene.balances();
+    let total: i64 = first.iter().sum();
+    let conserved = move |state: &TransferState<'_>| balances(state).iter().sum::<i64>() == total;
+    let system = system
+        .always("no-overdraft", move |state| match scene.rule() {
+            Rule::Balance => balances(state).iter().all(|balance| *balance >= 0),
+            Rule::Sum => customers(state) >= 0,
+        })
+        .always("conserved-at-every-commit", conserved)
+        .finally("money-conserved", conserved)
+        .finally("told-the-truth", move |state| is_true(state, scene, &first))
+        .finally("no-server-error", |state| {
+            !state.outputs().any(|told| matches!(told, Told::Failed(_)))
+        })
+        .reaches("somebody-pays", |local| matches!(local, Local::Done(Told::Paid(_))));
+    let system = match scene.around {
+        // The server is dead, and somebody had begun and not finished.
+        Surroundings::Crash => system.reachable("dies-halfway", move |state| {
+            let servers = state.world();
+            servers.is_dead(0) && !(servers.db.is_idle() && conserved(state))
+        }),
+        _ => system,
+    };
+    match scene {
+        Scene { clients: 1, .. } => system,
+        Scene { around: Surroundings::BothWays, .. } => system.reachable("both-pay", |state| {
+            state.outputs().filter(|told| matches!(told, Told::Paid(_))).count() > 1
+        }),
+        _ => system.reaches("somebody-is-refused", |local| {
+            matches!(local, Local::Done(Told::Insufficient))
+        }),
+    }
+}
+
+/// The committed balances, by account.
+fn balances(state: &TransferState<'_>) -> Vec<i64> {
+    let rows = state.world().db.rows(&ACCOUNTS);
+    rows.iter().filter_map(|row| row.get(1)?.int()).collect()
+}
+
+/// What the customers have together.
+fn customers(state: &TransferState<'_>) -> i64 {
+    (1..=CUSTOMERS).zip(balances(state)).map(|(_, balance)| balance).sum()
+}
+
+/// Whether what the actors were told agrees with what is in the accounts in the end. Of a payment
+/// whose server died it is unknown whether it was made; but not, that half of it was.
+fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
+    let paid = |told: &Told| match told {
+        Told::Paid(payment) => Some(*payment),
+        _ => None,
+    };
+    let mut expected = first.to_vec();
+    pay(&mut expected, state.outputs().filter_map(paid));
+    let dead: Vec<_> = state
+        .outputs()
+        .filter_map(|told| match told {
+            Told::Died(payment) => Some(*payment),
+            _ => None,
+        })
+        .collect();
+    let found = balances(state);
+    // They are all alike: how many of them were made is all there is to it.
+    let made = (0..=dead.len()).any(|made| {
+        let mut balances = expected.clone();
+        pay(&mut balances, dead[..made].iter().copied());
+        balances == found
+    });
+    let amount = scene.payment(0).amount;
+    let refused = state.outputs().any(|told| *told == Told::Insufficient);
+    // Where money only goes out, there is still too little for who was told so.
+    let rightly = match scene.around {
+        Surroundings::BothWays => true,
+        Surroundings::Out | Surroundings::Crash => found.first() < Some(&amount),
+        Surroundings::Sum => customers(state) < amount,
+    };
+    made && (rightly || !refused) && !state.outputs().any(|told| *told == Told::Refused)
+}
+
+fn pay(balances: &mut [i64], payments: impl Iterator<Item = Payment>) {
+    let place = |id: i64| usize::try_from(id - 1).unwrap_or(usize::MAX);
+    for Payment { from, to, amount } in payments {
+        for (id, amount) in [(from, -amount), (to, amount)] {
+            if let Some(balance) = balances.get_mut(place(id)) {
+                *balance += amount;
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Orders that end once: the verdicts of the model, who waits for whom in its deadlock, the shipping
+//! machine mutated, and the handler on real databases, whole and failing.
+
+#![cfg(feature = "command")]
+
+mod databases;
+mod faults;
+mod flaky;
+mod mutants;
+mod mutated;
+mod verdicts;
+mod worker;
+
+use toctou::case::{Case, Method};
+use toctou::check::{GraphOptions, Report, Verdict};
+use toctou::models::order::Order;
+use toctou::models::{Model, Scenario, Variant};
+
+fn graph() -> Method {
+    Method::Graph(GraphOptions::default())
+}
+
+fn case(variant: &str, scenario: &str, clients: usize) -> Box<dyn Case> {
+    Order.case(variant, scenario, clients).expect("a variant and a scenario of the model")
+}
+
+fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
+    &report.finding(property).expect("a property of the model").verdict
+}
+
+/// Every variant in every scenario.
+fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
+    let variants = Order.variants().iter();
+    variants.flat_map(|variant| Order.scenarios().iter().map(move |scenario| (variant, scenario)))
+}

@@ -1,0 +1,76 @@
+//! What ships is no longer than it has to be: without any one of its conditions, or blind to an answer,
+//! some property breaks.
+
+use toctou::check::{Checker, GraphOptions, System, Verdict};
+use toctou::db::{Answer, Body, Next, Row, SimDb, SimSession, Statement, Transact, Way, row};
+use toctou::handlers::{EndOrder, Ended, Ending, ORDERS};
+
+use super::mutated::{Mutated, Mutation, Part};
+
+type Request = Transact<SimSession, Mutated<EndOrder>>;
+
+fn order(id: i64, status: &str) -> Row {
+    row([id.into(), status.into()])
+}
+
+/// Two cancels and a shipment of one order between two others, and a cancel of one that is not there.
+fn system(mutation: Mutation) -> System<SimDb, Request> {
+    let request = |order, ending| {
+        let body = Mutated { body: EndOrder::new(order, ending), mutation };
+        Transact::new(SimSession::new(), body, Way::AUTOCOMMIT)
+    };
+    let rows = [order(0, "shipped"), order(1, "pending"), order(2, "pending")];
+    System::new(SimDb::new().with_table(&ORDERS, rows))
+        .clients(2, request(1, Ending::Cancel))
+        .actor("fulfilment", request(1, Ending::Ship))
+        .actor("stranger", request(9, Ending::Cancel))
+        .at_most(1, "one-ending", |local| {
+            local.output().filter(|told| **told == Ok(Ended::ByThis)).map(|_| ())
+        })
+        .finally("told-the-truth", |state| {
+            let rows = state.world().rows(&ORDERS);
+            let status = rows.get(1).and_then(|row| row[1].text()).unwrap_or_default();
+            let late = Ok(Ended::NotPending(status.into()));
+            status != "pending"
+                && state.outputs().filter(|told| **told == Ok(Ended::ByThis)).count() == 1
+                && state.outputs().filter(|told| **told == late).count() == 2
+                && state.outputs().filter(|told| **told == Ok(Ended::NoSuchOrder)).count() == 1
+        })
+        .finally("others-untouched", |state| {
+            let rows = state.world().rows(&ORDERS);
+            rows.first() == Some(&order(0, "shipped")) && rows.get(2) == Some(&order(2, "pending"))
+        })
+        .reachable("all-end", |state| state.outputs().count() == 4)
+}
+
+fn broken(mutation: Mutation) -> Vec<String> {
+    let report = Checker::new(system(mutation)).graph(&GraphOptions::default());
+    assert!(report.exhaustive());
+    let findings = report.findings.into_iter();
+    let broken = findings.filter(|finding| matches!(finding.verdict, Verdict::Violated(_)));
+    broken.map(|finding| finding.property).collect()
+}
+
+#[test]
+fn no_condition_of_what_ships_can_be_left_out() {
+    assert!(broken(Mutation::Whole).is_empty(), "{:?}", broken(Mutation::Whole));
+    for mutation in [
+        Mutation::Without(Part::Set, "id"),
+        Mutation::Without(Part::Set, "status"),
+        Mutation::Without(Part::Look, "id"),
+        Mutation::Blind(Part::Set),
+    ] {
+        let broken = broken(mutation);
+        assert!(!broken.is_empty(), "nothing tells {mutation:?} apart");
+        println!("{mutation:?}: {broken:?}");
+    }
+}
+
+#[test]
+fn an_order_that_has_become_pending_again_is_ended_and_not_told_to_be_pending() {
+    let updates = EndOrder::new(1, Ending::Cancel);
+    let Next::Ask(looks) = updates.clone().answered(Answer::Count(0)) else { panic!("it looks") };
+    assert!(matches!(looks.statement(), Statement::Select(_)));
+    let pending = Answer::Rows(vec![row(["pending".into()])]);
+    assert_eq!(looks.answered(pending), Next::Ask(updates));
+}

@@ -1,0 +1,120 @@
+//! What ships is no longer than it has to be: without any one of its conditions, without its
+//! transaction, or blind to an answer, some property breaks.
+
+use toctou::check::{Checker, GraphOptions, System, Verdict};
+use toctou::db::{Isolation, SimDb, SimSession, Transact, Way, row};
+use toctou::handlers::{ACCOUNTS, Transfer, Transferred};
+
+use super::mutated::{Mutated, Mutation, Part};
+
+type Request = Transact<SimSession, Mutated<Transfer>>;
+
+/// Balances of the accounts 1, 2 and so on; transfers of 1, from and to; and how the first one ends
+/// if that is the same in every execution.
+type Setting = (&'static [i64], &'static [(i64, i64)], Option<Transferred>);
+
+const SETTINGS: &[Setting] = &[
+    (&[1, 0, 5], &[(1, 2), (1, 2)], None),
+    (&[0, 1, 5], &[(2, 1), (2, 1)], None),
+    (&[1, 1, 5], &[(1, 2), (2, 1)], None),
+    (&[5, i64::MAX], &[(1, 2)], Some(Transferred::Overflow)),
+    (&[i64::MAX, 5], &[(2, 1)], Some(Transferred::Overflow)),
+    (&[5], &[(1, 9)], Some(Transferred::NoSuchAccount(9))),
+    (&[5], &[(9, 1)], Some(Transferred::NoSuchAccount(9))),
+    (&[5, 0], &[(2, 1)], Some(Transferred::Insufficient)),
+    (&[5, 0], &[(0, 1)], Some(Transferred::NoSuchAccount(0))),
+];
+
+fn balances(db: &SimDb) -> Vec<i64> {
+    db.rows(&ACCOUNTS).iter().filter_map(|row| row[1].int()).collect()
+}
+
+/// A mutant may tell of what no balance can be.
+fn add(balances: &mut [i64], id: i64, amount: i64) {
+    let place = usize::try_from(id - 1).ok();
+    if let Some(balance) = place.and_then(|place| balances.get_mut(place)) {
+        *balance = balance.wrapping_add(amount);
+    }
+}
+
+fn total(balances: &[i64]) -> i128 {
+    balances.iter().copied().map(i128::from).sum()
+}
+
+fn system(
+    (first, transfers, end): Setting,
+    mutation: Mutation,
+    way: Way,
+) -> System<SimDb, Request> {
+    let rows = (1..).zip(first).map(|(id, balance)| row([i64::from(id).into(), (*balance).into()]));
+    let system = System::new(SimDb::new().with_table(&ACCOUNTS, rows));
+    let system = transfers.iter().enumerate().fold(system, |system, (number, (from, to))| {
+        let body = Transfer::new(*from, *to, 1).expect("a transfer");
+        let request = Transact::new(SimSession::new(), Mutated { body, mutation }, way);
+        system.actor(format!("client {}", number + 1), request)
+    });
+    system
+        .always("conserved", move |state| total(&balances(state.world())) == total(first))
+        .always("no-overdraft", |state| balances(state.world()).iter().all(|it| *it >= 0))
+        .finally("told-the-truth", move |state| {
+            let mut expected = first.to_vec();
+            for ((from, to), told) in transfers.iter().zip(state.outputs()) {
+                if *told == Ok(Transferred::Done) {
+                    add(&mut expected, *from, -1);
+                    add(&mut expected, *to, 1);
+                }
+            }
+            expected == balances(state.world())
+        })
+        .finally("no-error", |state| state.outputs().all(Result::is_ok))
+        .finally("as-it-must", move |state| {
+            end.is_none_or(|end| state.outputs().next() == Some(&Ok(end)))
+        })
+        .reachable("all-end", |state| state.outputs().count() == transfers.len())
+}
+
+/// The properties that break, in whichever setting.
+fn broken(mutation: Mutation, way: Way) -> Vec<String> {
+    let mut broken = Vec::new();
+    for setting in SETTINGS {
+        let report = Checker::new(system(*setting, mutation, way)).graph(&GraphOptions::default());
+        assert!(report.exhaustive());
+        for finding in report.findings {
+            if matches!(finding.verdict, Verdict::Violated(_)) {
+                broken.push(format!("{} with {setting:?}", finding.property));
+            }
+        }
+    }
+    broken
+}
+
+#[test]
+fn no_condition_of_what_ships_can_be_left_out() {
+    let way = Way::within(Isolation::ReadCommitted);
+    let whole = broken(Mutation::Whole, way);
+    assert!(whole.is_empty(), "{whole:#?}");
+    assert!(!broken(Mutation::Whole, Way::AUTOCOMMIT).is_empty(), "it needs its transaction");
+    for mutation in [
+        Mutation::Without(Part::Debit, "id"),
+        Mutation::Without(Part::Debit, "balance"),
+        Mutation::Without(Part::Credit, "id"),
+        Mutation::Without(Part::Credit, "balance"),
+        Mutation::Without(Part::Look, "id"),
+        Mutation::Blind(Part::Debit),
+        Mutation::Blind(Part::Credit),
+    ] {
+        let broken = broken(mutation, way);
+        assert!(!broken.is_empty(), "nothing tells {mutation:?} apart");
+        println!("{mutation:?}: {broken:?}");
+    }
+}
+
+#[test]
+fn stricter_levels_keep_every_promise_but_may_ask_for_a_retry() {
+    for isolation in [Isolation::RepeatableRead, Isolation::Serializable] {
+        let once = broken(Mutation::Whole, Way::within(isolation));
+        assert!(!once.is_empty() && once.iter().all(|it| it.starts_with("no-error")), "{once:#?}");
+        let retried = broken(Mutation::Whole, Way::within(isolation).retrying(2));
+        assert!(retried.is_empty(), "{isolation:?}: {retried:#?}");
+    }
+}
