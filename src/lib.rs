@@ -79,6 +79,7 @@ pub mod case;
 pub mod check;
 pub mod db;
 pub mod fs;
+pub mod handlers;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;

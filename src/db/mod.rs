@@ -8,12 +8,14 @@
 
 mod error;
 mod schema;
+mod sim;
 mod sql;
 mod statement;
 mod transaction;
 
 pub use error::{SqlError, SqlState};
 pub use schema::{Column, Kind, Row, Table, Value, row};
+pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 pub use statement::{
     Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,

@@ -1,0 +1,106 @@
+//! The system of `order` and what is claimed of it. Fourth floor: imports
+//! [`check`](crate::check), [`db`](crate::db) and its neighbours.
+
+use super::super::request::{Request, Round};
+use super::bodies::{Actor, Handling, Told};
+use super::{ORDER, Protocol, Surroundings};
+use crate::check::{Local, State, System};
+use crate::db::{Servers, SimDb, SimSession, Table, Value, Way};
+use crate::handlers::{Ending, PENDING};
+use crate::recorded::recorded_step;
+
+type Simulated = Actor<SimSession>;
+pub(super) type OrderSystem = System<Servers<SimDb>, Simulated>;
+type OrderState<'a> = State<'a, Servers<SimDb>, Simulated>;
+
+/// One pending order.
+fn furnished(table: &'static Table) -> SimDb {
+    let columns = table.columns.iter().map(|column| match column.name {
+        "id" => Value::from(ORDER),
+        "status" => Value::from(PENDING),
+        _ => Value::from(0),
+    });
+    SimDb::new().with_table(table, [columns.collect()])
+}
+
+pub(super) fn system(
+    protocol: Protocol,
+    around: Surroundings,
+    clients: usize,
+    signed: bool,
+) -> OrderSystem {
+    let is_task = around == Surroundings::OneWorker;
+    let round = Round { verifies: signed, is_task, ..Round::default() };
+    let second = Round { server: 1, ..round };
+    let request = |ending, round| protocol.request(SimSession::new(), ending, round);
+    let system = System::new(Servers::new(furnished(protocol.table()), 2))
+        .described_by(recorded_step)
+        .waits_for(|world, actor, other| actor.0.waits_for(&other.0, world));
+    let system = match around {
+        Surroundings::TwoServers => system
+            .clients(clients.div_ceil(2), request(Ending::Cancel, round))
+            .clients(clients / 2, request(Ending::Cancel, second)),
+        _ => system.clients(clients, request(Ending::Cancel, round)),
+    };
+    let system = match around {
+        Surroundings::Fulfilment => system.actor("fulfilment", request(Ending::Ship, round)),
+        Surroundings::UnlockedWriter => {
+            let direct = Handling::Direct(protocol.table(), Ending::Ship);
+            let direct =
+                Request::new(Round::default(), SimSession::new(), direct, Way::AUTOCOMMIT);
+            system.actor("writer", Actor(direct))
+        }
+        Surroundings::Replay => system.actor("replay", request(Ending::Cancel, round)),
+        Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => system,
+    };
+    with_properties(system, protocol.table(), around)
+}
+
+fn with_properties(
+    system: OrderSystem,
+    table: &'static Table,
+    around: Surroundings,
+) -> OrderSystem {
+    let actors = system.actors().len();
+    let system = system
+        .at_most(1, "one-ending", |local| {
+            local.output().filter(|told| told.is_ending()).map(|_| ())
+        })
+        .finally("told-the-truth", move |state| is_true(state, table))
+        .finally("no-server-error", |state| {
+            !state.outputs().any(|told| matches!(told, Told::Failed(_)))
+        })
+        .reaches("somebody-cancels", |local| matches!(local, Local::Done(Told::Cancelled)));
+    let ships = [Surroundings::Fulfilment, Surroundings::UnlockedWriter].contains(&around);
+    let system = match ships {
+        true => system.reaches("it-is-shipped", |local| matches!(local, Local::Done(Told::Shipped))),
+        false => system,
+    };
+    match actors {
+        1 => system,
+        _ => system.reaches("somebody-is-late", |local| {
+            matches!(local, Local::Done(Told::NotPending(_) | Told::NoRow))
+        }),
+    }
+}
+
+/// Whether what the actors were told agrees with how the order stands in the end.
+fn is_true(state: &OrderState<'_>, table: &'static Table) -> bool {
+    let rows = state.world().db.rows(table);
+    let status = table.column("status").and_then(|column| rows.first()?.get(column)?.text());
+    let told = |told: &Told| state.outputs().filter(|output| *output == told).count();
+    let endings = match status {
+        Some(PENDING) => (0, 0),
+        Some("cancelled") => (1, 0),
+        Some("shipped") => (0, 1),
+        _ => return false,
+    };
+    let others = state.outputs().all(|output| match output {
+        // How an order ended stays so: whoever was told of it is still right.
+        Told::NotPending(said) => Some(&**said) == status && status != Some(PENDING),
+        Told::NoRow => status != Some(PENDING),
+        Told::NoSuchOrder => false,
+        Told::Cancelled | Told::Shipped | Told::Failed(_) | Told::Died => true,
+    });
+    (told(&Told::Cancelled), told(&Told::Shipped)) == endings && others
+}

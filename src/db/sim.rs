@@ -1,0 +1,583 @@
+//! First floor, `db`: the simulated database, a pure value that behaves as PostgreSQL does. Imports its
+//! neighbours in `db`.
+//!
+//! What is modelled, and after which source:
+//!
+//! - **Versions.** A row is its last committed version and, beside it, what the one transaction that
+//!   holds it makes of it. An older version is needed only by a transaction that still sees it, so a
+//!   snapshot is a copy of the rows, taken by that transaction. (Chapter 13, "Concurrency Control".)
+//! - **Locks and queues** of rows, as `heapam.c` has them: who finds a row held waits for the holder's
+//!   transaction; who comes later waits for those who came before; but who comes when the holder has
+//!   just ended overtakes them all. A key that another transaction is inserting is waited for
+//!   without a queue (`nbtinsert.c`).
+//! - **After a wait**, READ COMMITTED looks at the row as it is then (`EvalPlanQual`), and keeps it
+//!   locked even if it no longer fits; the other levels fail with 40001 if it was changed.
+//! - **Deadlocks** are found when somebody begins to wait, and it is that one who fails.
+//! - **SERIALIZABLE** admits whatever is serializable, and nothing else: PostgreSQL's own test is
+//!   coarser, so it fails more often, never less (see `serial`).
+//!
+//! What is not: savepoints, foreign keys, shared row locks, more than one unique column, changing a
+//! unique column, the order in which an `UPDATE` of several rows meets them.
+
+mod rows;
+mod serial;
+mod wait;
+
+use std::hash::{Hash, Hasher};
+
+use self::serial::{Footprint, Reads};
+use self::wait::Wait;
+use super::schema::{Row, Table};
+use super::statement::{Isolation, Statement};
+use super::{Answer, Database, Reply, SqlError, SqlState};
+
+/// A simulated database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct SimDb {
+    tables: Vec<Stored>,
+    /// By slot. A session's slot is the lowest that was free, so that histories which differ only in
+    /// who came when end in one state.
+    transactions: Vec<Option<Transaction>>,
+    /// The serializable transactions that committed, oldest first, while one is open that may have to
+    /// be ordered among them.
+    history: Vec<Footprint>,
+}
+
+/// A table and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stored {
+    table: &'static Table,
+    /// By id.
+    records: Vec<Record>,
+}
+
+impl Hash for Stored {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.records.hash(state);
+    }
+}
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Record {
+    /// Stays the same while anybody remembers the row.
+    id: u32,
+    /// Its last committed version; `None` while it is being inserted.
+    committed: Option<Row>,
+    held: Option<Held>,
+}
+
+/// Who has locked a row, and what it makes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Held {
+    by: Slot,
+    change: Option<Change>,
+}
+
+/// What a transaction that has not committed makes of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Change {
+    To(Row),
+    Deleted,
+}
+
+impl Record {
+    fn is_held_by(&self, slot: Slot) -> bool {
+        self.held.as_ref().is_some_and(|held| held.by == slot)
+    }
+
+    /// What this transaction makes of it, if anything.
+    fn change_by(&self, slot: Slot) -> Option<&Change> {
+        self.held.as_ref().filter(|held| held.by == slot)?.change.as_ref()
+    }
+
+    /// The newest version that this transaction may work on: its own or the last committed one.
+    fn newest_for(&self, slot: Slot) -> Option<&Row> {
+        match self.change_by(slot) {
+            Some(Change::To(row)) => Some(row),
+            Some(Change::Deleted) => None,
+            None => self.committed.as_ref(),
+        }
+    }
+}
+
+type Slot = u8;
+
+/// A transaction that has begun and not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Transaction {
+    isolation: Isolation,
+    /// A statement outside of any, which is one by itself.
+    implicit: bool,
+    /// It has failed, holds nothing any more, and waits to be rolled back.
+    failed: bool,
+    /// What it sees, from its first statement on, above READ COMMITTED.
+    snapshot: Option<Snapshot>,
+    /// The statement that waits, as far as it has come.
+    statement: Option<InFlight>,
+    /// What it has read, if it is serializable.
+    reads: Option<Reads>,
+}
+
+/// What was committed when a transaction first looked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Snapshot {
+    /// For each table, its rows by id, and whether another transaction has changed one since.
+    tables: Vec<Vec<Seen>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Seen {
+    id: u32,
+    row: Row,
+    changed: bool,
+}
+
+/// A statement that had to wait.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct InFlight {
+    table: usize,
+    wait: Wait,
+    progress: Progress,
+}
+
+/// How far a statement has come that goes from row to row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+struct Progress {
+    /// The rows to come, in order, and whether each was changed since the statement began.
+    todo: Vec<(u32, bool)>,
+    /// What it has found so far.
+    found: Vec<Row>,
+    /// How many rows it has touched so far.
+    count: u64,
+}
+
+/// A session of a [`SimDb`]. All those that have no transaction under way are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct SimSession {
+    slot: Option<Slot>,
+}
+
+impl SimSession {
+    /// A session that has done nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// Why a statement does not go on.
+#[derive(Debug)]
+enum Stop {
+    /// It waits, and the transaction says for whom.
+    Waits,
+    Fails(SqlState),
+}
+
+impl From<SqlState> for Stop {
+    fn from(state: SqlState) -> Self {
+        Stop::Fails(state)
+    }
+}
+
+impl SimDb {
+    /// A database without tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more table, and these committed rows in it. Rows that are no rows of the
+    /// table are a mistake that every statement on it will tell.
+    pub fn with_table(
+        mut self,
+        table: &'static Table,
+        rows: impl IntoIterator<Item = Row>,
+    ) -> Self {
+        let records = (0..).zip(rows);
+        let records =
+            records.map(|(id, row)| Record { id, committed: Some(row), held: None }).collect();
+        self.tables.push(Stored { table, records });
+        self
+    }
+
+    /// The committed rows of a table, sorted; none if it is not there.
+    pub fn rows(&self, table: &Table) -> Vec<Row> {
+        let mut rows: Vec<Row> = self.committed(table).cloned().collect();
+        rows.sort();
+        rows
+    }
+
+    /// The committed rows of a table, in no order in particular; none if it is not there.
+    pub fn committed(&self, table: &Table) -> impl Iterator<Item = &Row> {
+        let stored = self.tables.iter().filter(|stored| stored.table.name == table.name);
+        stored.flat_map(|stored| &stored.records).filter_map(|record| record.committed.as_ref())
+    }
+
+    /// The tables there are.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        self.tables.iter().map(|stored| stored.table)
+    }
+
+    /// Whether no transaction is open.
+    pub fn is_idle(&self) -> bool {
+        self.transactions.is_empty()
+    }
+
+    /// Whether the statement that one session has waiting waits for the other: for the end of its
+    /// transaction, or for it to leave the queue before it.
+    pub fn waits_for(&self, waiting: &SimSession, other: &SimSession) -> bool {
+        let (Some(waiting), Some(other)) = (waiting.slot, other.slot) else { return false };
+        self.waits_of(waiting).is_some_and(|wait| wait.is_for(other))
+    }
+
+    /// Whether this session's statement has to wait as things are.
+    pub fn is_waiting(&self, session: &SimSession) -> bool {
+        session.slot.and_then(|slot| self.waits_of(slot)).is_some_and(|wait| !wait.is_over())
+    }
+
+    fn transaction(&self, slot: Slot) -> Option<&Transaction> {
+        self.transactions.get(usize::from(slot))?.as_ref()
+    }
+
+    fn transaction_mut(&mut self, slot: Slot) -> Option<&mut Transaction> {
+        self.transactions.get_mut(usize::from(slot))?.as_mut()
+    }
+
+    fn open(&self) -> impl Iterator<Item = (Slot, &Transaction)> {
+        let slots = (0..).zip(&self.transactions);
+        slots.filter_map(|(slot, transaction)| Some((slot, transaction.as_ref()?)))
+    }
+
+    fn open_mut(&mut self) -> impl Iterator<Item = (Slot, &mut Transaction)> {
+        let slots = (0..).zip(&mut self.transactions);
+        slots.filter_map(|(slot, transaction)| Some((slot, transaction.as_mut()?)))
+    }
+
+    fn begin(&mut self, isolation: Isolation, implicit: bool) -> Slot {
+        let transaction = Transaction {
+            isolation,
+            implicit,
+            failed: false,
+            snapshot: None,
+            statement: None,
+            reads: None,
+        };
+        let free = self.transactions.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.transactions.len());
+        match self.transactions.get_mut(slot) {
+            Some(free) => *free = Some(transaction),
+            None => self.transactions.push(Some(transaction)),
+        }
+        // More sessions than that are beyond exploring anyway.
+        Slot::try_from(slot).unwrap_or(Slot::MAX)
+    }
+
+    fn free(&mut self, slot: Slot) {
+        if let Some(place) = self.transactions.get_mut(usize::from(slot)) {
+            *place = None;
+        }
+        while self.transactions.last().is_some_and(Option::is_none) {
+            self.transactions.pop();
+        }
+        self.forget_history();
+    }
+
+    /// Makes permanent what a transaction did, and ends it.
+    fn commit(&mut self, slot: Slot) -> Result<Answer, SqlState> {
+        if self.transaction(slot).is_none_or(|transaction| transaction.failed) {
+            self.free(slot);
+            return Ok(Answer::RolledBack);
+        }
+        if self.is_doomed(slot, None) {
+            self.release(slot);
+            self.free(slot);
+            return Err(SqlState::SERIALIZATION_FAILURE);
+        }
+        self.remember(slot);
+        let mut changed = Vec::new();
+        for (index, stored) in self.tables.iter_mut().enumerate() {
+            for record in stored.records.iter_mut().filter(|record| record.is_held_by(slot)) {
+                match record.held.take().and_then(|held| held.change) {
+                    None => continue,
+                    Some(Change::To(row)) => record.committed = Some(row),
+                    Some(Change::Deleted) => record.committed = None,
+                }
+                changed.push((index, record.id));
+            }
+            stored.records.retain(|record| record.committed.is_some() || record.held.is_some());
+        }
+        for (table, id) in changed {
+            self.tell_of_change(slot, table, id);
+        }
+        self.tell_of_end(slot);
+        self.free(slot);
+        Ok(Answer::Committed)
+    }
+
+    /// A committed change of a row: whoever sees an older version of it learns that it is old.
+    fn tell_of_change(&mut self, by: Slot, table: usize, id: u32) {
+        for (slot, transaction) in self.open_mut() {
+            if slot == by {
+                continue;
+            }
+            if let Some(snapshot) = &mut transaction.snapshot {
+                let seen = snapshot.tables.get_mut(table).into_iter().flatten();
+                seen.filter(|seen| seen.id == id).for_each(|seen| seen.changed = true);
+            }
+            let statement = transaction.statement.as_mut();
+            if let Some(statement) = statement.filter(|statement| statement.table == table) {
+                statement.wait.row_changed(id);
+                let todo = statement.progress.todo.iter_mut();
+                todo.filter(|(row, _)| *row == id).for_each(|(_, changed)| *changed = true);
+            }
+        }
+    }
+
+    /// Undoes what a transaction did and lets go of what it holds.
+    fn release(&mut self, slot: Slot) {
+        for stored in &mut self.tables {
+            for record in stored.records.iter_mut().filter(|record| record.is_held_by(slot)) {
+                record.held = None;
+            }
+            stored.records.retain(|record| record.committed.is_some() || record.held.is_some());
+        }
+        self.tell_of_end(slot);
+    }
+
+    /// Undoes a transaction in which something failed. What is left of it is that it has failed; of a
+    /// statement by itself, nothing.
+    fn fail(&mut self, slot: Slot) {
+        self.release(slot);
+        let Some(transaction) = self.transaction_mut(slot) else { return };
+        if transaction.implicit {
+            self.free(slot);
+            return;
+        }
+        transaction.failed = true;
+        transaction.snapshot = None;
+        transaction.statement = None;
+        transaction.reads = None;
+        self.forget_history();
+    }
+
+    fn rollback(&mut self, slot: Slot) -> Answer {
+        self.release(slot);
+        self.free(slot);
+        Answer::RolledBack
+    }
+
+    /// Takes up a statement, or goes on with one that waited, in its transaction.
+    fn perform(&mut self, session: &mut SimSession, slot: Slot, statement: &Statement) -> Reply {
+        let result = self.attempt(slot, statement);
+        let implicit = self.transaction(slot).is_some_and(|transaction| transaction.implicit);
+        match result {
+            Err(Stop::Waits) => {
+                session.slot = Some(slot);
+                Reply::Queued
+            }
+            Err(Stop::Fails(state)) => {
+                self.fail(slot);
+                session.slot = (!implicit).then_some(slot);
+                Reply::Answer(Err(state.into()))
+            }
+            Ok(answer) if implicit => {
+                session.slot = None;
+                Reply::Answer(self.commit(slot).map(|_| answer).map_err(SqlError::from))
+            }
+            Ok(answer) => {
+                session.slot = Some(slot);
+                Reply::Answer(Ok(answer))
+            }
+        }
+    }
+}
+
+impl Database for SimDb {
+    type Session = SimSession;
+
+    fn connect(&mut self) -> Result<SimSession, SqlError> {
+        Ok(SimSession::new())
+    }
+
+    fn execute(&mut self, session: &mut SimSession, statement: &Statement) -> Reply {
+        let answer = |result: Result<Answer, SqlState>| Reply::Answer(result.map_err(Into::into));
+        let Some(slot) = session.slot else {
+            return match statement {
+                Statement::Begin(isolation) => {
+                    session.slot = Some(self.begin(*isolation, false));
+                    answer(Ok(Answer::Begun))
+                }
+                Statement::Commit | Statement::Rollback => {
+                    answer(Err(SqlState::NO_ACTIVE_TRANSACTION))
+                }
+                _ => {
+                    let slot = self.begin(Isolation::ReadCommitted, true);
+                    self.perform(session, slot, statement)
+                }
+            };
+        };
+        if let Some(wait) = self.waits_of(slot) {
+            if wait.is_over() {
+                return self.perform(session, slot, statement);
+            }
+            return Reply::Waiting;
+        }
+        match statement {
+            Statement::Begin(_) => answer(Err(SqlState::ACTIVE_TRANSACTION)),
+            Statement::Commit => {
+                session.slot = None;
+                answer(self.commit(slot))
+            }
+            Statement::Rollback => {
+                session.slot = None;
+                answer(Ok(self.rollback(slot)))
+            }
+            _ if self.transaction(slot).is_some_and(|transaction| transaction.failed) => {
+                answer(Err(SqlState::IN_FAILED_TRANSACTION))
+            }
+            _ => self.perform(session, slot, statement),
+        }
+    }
+
+    fn disconnect(&mut self, session: SimSession) {
+        if let Some(slot) = session.slot {
+            self.rollback(slot);
+        }
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Column, Insert, OnConflict, Returning, Select, Update, Value, row};
+
+    static ACCOUNT: Table = Table {
+        name: "account",
+        columns: &[Column::int("id"), Column::int("balance")],
+        unique: Some("id"),
+    };
+    static KEY: Table = Table {
+        name: "api_key",
+        columns: &[Column::int("user_id"), Column::text("key")],
+        unique: Some("user_id"),
+    };
+
+    fn bank() -> SimDb {
+        let rows = [row([1.into(), 100.into()]), row([2.into(), 100.into()])];
+        SimDb::new().with_table(&ACCOUNT, rows).with_table(&KEY, [])
+    }
+
+    fn add(id: i64, amount: i64) -> Statement {
+        Update::new(&ACCOUNT).add("balance", amount).filter("id", id).into()
+    }
+
+    fn told(db: &mut SimDb, session: &mut SimSession, statement: impl Into<Statement>) -> String {
+        match db.execute(session, &statement.into()) {
+            Reply::Answer(Ok(answer)) => answer.to_string(),
+            Reply::Answer(Err(error)) => format!("{error:?}"),
+            Reply::Queued => "queued".into(),
+            Reply::Waiting => "waiting".into(),
+        }
+    }
+
+    #[test]
+    fn an_update_waits_for_the_row_and_works_on_what_it_has_become() {
+        let mut db = bank();
+        let (mut one, mut two) = (SimSession::new(), SimSession::new());
+        assert_eq!(told(&mut db, &mut one, Statement::Begin(Isolation::ReadCommitted)), "ok");
+        assert_eq!(told(&mut db, &mut one, add(1, -60)), "1 row");
+        let debit = Update::new(&ACCOUNT).add("balance", -60).filter("id", 1).condition(
+            "balance",
+            crate::db::Comparison::AtLeast,
+            60,
+        );
+        assert_eq!(told(&mut db, &mut two, debit.clone()), "queued");
+        let before = db.clone();
+        assert_eq!(told(&mut db, &mut two, debit.clone()), "waiting");
+        assert_eq!(db, before);
+        assert!(db.waits_for(&two, &one) && !db.waits_for(&one, &two));
+        assert_eq!(told(&mut db, &mut one, Statement::Commit), "ok");
+        assert_eq!(told(&mut db, &mut two, debit), "0 rows");
+        assert!(db.is_idle(), "{db:?}");
+        assert_eq!(two, SimSession::new());
+    }
+
+    #[test]
+    fn two_who_wait_for_one_another_are_a_deadlock() {
+        let mut db = bank();
+        let (mut one, mut two) = (SimSession::new(), SimSession::new());
+        for (session, id) in [(&mut one, 1), (&mut two, 2)] {
+            told(&mut db, session, Statement::Begin(Isolation::ReadCommitted));
+            assert_eq!(told(&mut db, session, add(id, 1)), "1 row");
+        }
+        assert_eq!(told(&mut db, &mut one, add(2, 1)), "queued");
+        assert_eq!(told(&mut db, &mut two, add(1, 1)), "40P01");
+        assert_eq!(told(&mut db, &mut two, add(1, 1)), "25P02");
+        assert_eq!(told(&mut db, &mut one, add(2, 1)), "1 row");
+        assert_eq!(told(&mut db, &mut two, Statement::Commit), "rolled back");
+        assert_eq!(told(&mut db, &mut one, Statement::Commit), "ok");
+        assert!(db.is_idle());
+        assert_eq!(db.rows(&ACCOUNT), [row([1.into(), 101.into()]), row([2.into(), 101.into()])]);
+    }
+
+    #[test]
+    fn snapshots_do_not_see_write_skew_and_serializable_does() {
+        for (isolation, last) in
+            [(Isolation::RepeatableRead, "ok"), (Isolation::Serializable, "40001")]
+        {
+            let mut db = bank();
+            let (mut one, mut two) = (SimSession::new(), SimSession::new());
+            for session in [&mut one, &mut two] {
+                told(&mut db, session, Statement::Begin(isolation));
+                assert_eq!(told(&mut db, session, Select::sum(&ACCOUNT, "balance")), "200");
+            }
+            assert_eq!(told(&mut db, &mut one, add(1, -200)), "1 row");
+            assert_eq!(told(&mut db, &mut two, add(2, -200)), "1 row");
+            assert_eq!(told(&mut db, &mut one, Statement::Commit), "ok");
+            assert_eq!(told(&mut db, &mut two, Statement::Commit), last);
+            assert!(db.is_idle());
+        }
+    }
+
+    #[test]
+    fn the_first_updater_wins_above_read_committed() {
+        let mut db = bank();
+        let (mut one, mut two) = (SimSession::new(), SimSession::new());
+        for session in [&mut one, &mut two] {
+            told(&mut db, session, Statement::Begin(Isolation::RepeatableRead));
+            told(&mut db, session, Select::columns(&ACCOUNT, &["balance"]));
+        }
+        assert_eq!(told(&mut db, &mut one, add(1, 0)), "1 row");
+        assert_eq!(told(&mut db, &mut two, add(1, 0)), "queued");
+        assert_eq!(told(&mut db, &mut one, Statement::Commit), "ok");
+        assert_eq!(told(&mut db, &mut two, add(1, 0)), "40001");
+    }
+
+    #[test]
+    fn a_key_that_is_being_inserted_is_waited_for() {
+        let insert = |key: &str| {
+            Insert::new(&KEY, row([7.into(), Value::from(key)]))
+                .on_conflict(OnConflict::DoNothing)
+                .returning(Returning::Columns(vec!["key"]))
+        };
+        for (end, answer) in [(Statement::Commit, "no row"), (Statement::Rollback, "'b'")] {
+            let mut db = bank();
+            let (mut one, mut two) = (SimSession::new(), SimSession::new());
+            told(&mut db, &mut one, Statement::Begin(Isolation::ReadCommitted));
+            assert_eq!(told(&mut db, &mut one, insert("a")), "'a'");
+            assert_eq!(told(&mut db, &mut two, insert("b")), "queued");
+            told(&mut db, &mut one, end);
+            assert_eq!(told(&mut db, &mut two, insert("b")), answer);
+            assert_eq!(db.rows(&KEY).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_session_that_ends_in_the_middle_leaves_nothing() {
+        let mut db = bank();
+        let before = db.clone();
+        let mut one = SimSession::new();
+        told(&mut db, &mut one, Statement::Begin(Isolation::Serializable));
+        told(&mut db, &mut one, add(1, -10));
+        db.disconnect(one);
+        assert_eq!(db, before);
+    }
+}

@@ -1,0 +1,443 @@
+//! First floor, `db`: what each statement does to the rows of the simulated database. Imports its
+//! neighbours in `sim`.
+
+use super::serial::Write;
+use super::{Change, Held, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop};
+use crate::db::schema::{Kind, Row, Table, Value};
+use crate::db::statement::{
+    Comparison, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning, Select,
+    Statement, Update, What,
+};
+use crate::db::{Answer, SqlState};
+
+/// What a statement does to the rows it goes through.
+enum Action<'a> {
+    /// `SELECT … FOR UPDATE`: the columns to answer.
+    Lock(&'a [usize]),
+    Update(&'a [(usize, &'a Expression)]),
+    Delete,
+}
+
+impl SimDb {
+    /// Performs a statement from where it stands.
+    pub(super) fn attempt(&mut self, slot: Slot, statement: &Statement) -> Result<Answer, Stop> {
+        self.look(slot);
+        if self.is_doomed(slot, None) {
+            return Err(SqlState::SERIALIZATION_FAILURE.into());
+        }
+        let answer = match statement {
+            Statement::Select(select) => self.select(slot, select),
+            Statement::Insert(insert) => self.insert(slot, insert),
+            Statement::Update(update) => self.update(slot, update),
+            Statement::Delete(delete) => self.delete(slot, delete),
+            // `execute` does not come here with these.
+            Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
+                Err(SqlState::INTERNAL_ERROR.into())
+            }
+        }?;
+        if self.is_doomed(slot, None) {
+            return Err(SqlState::SERIALIZATION_FAILURE.into());
+        }
+        self.leave_queue(slot);
+        if let Some(transaction) = self.transaction_mut(slot) {
+            transaction.statement = None;
+        }
+        Ok(answer)
+    }
+
+    /// Takes the transaction's snapshot, if it is to have one and has none.
+    fn look(&mut self, slot: Slot) {
+        let Some(transaction) = self.transaction(slot) else { return };
+        if transaction.isolation == Isolation::ReadCommitted || transaction.snapshot.is_some() {
+            return;
+        }
+        let reads = self.reads_from_here(transaction.isolation);
+        let tables = self.tables.iter().map(|stored| {
+            let rows = stored.records.iter().filter_map(|record| {
+                let row = record.committed.clone()?;
+                Some(Seen { id: record.id, row, changed: false })
+            });
+            rows.collect()
+        });
+        let snapshot = Snapshot { tables: tables.collect() };
+        if let Some(transaction) = self.transaction_mut(slot) {
+            transaction.snapshot = Some(snapshot);
+            transaction.reads = reads;
+        }
+    }
+
+    /// The rows that a transaction sees: its own, and of others what is committed, or was.
+    fn visible(&self, slot: Slot, table: usize) -> Vec<(u32, Row)> {
+        let records = self.tables.get(table).map_or(&[][..], |stored| &stored.records);
+        let Some(snapshot) = self.snapshot(slot) else {
+            let newest = records.iter();
+            return newest
+                .filter_map(|record| Some((record.id, record.newest_for(slot)?.clone())))
+                .collect();
+        };
+        let own = |id| {
+            let record = records.iter().find(|record| record.id == id)?;
+            record.change_by(slot)
+        };
+        let seen = snapshot.tables.get(table).into_iter().flatten();
+        let seen = seen.filter_map(|seen| match own(seen.id) {
+            Some(Change::To(row)) => Some((seen.id, row.clone())),
+            Some(Change::Deleted) => None,
+            None => Some((seen.id, seen.row.clone())),
+        });
+        let inserted = records.iter().filter(|record| record.committed.is_none());
+        let inserted = inserted.filter_map(|record| match record.change_by(slot)? {
+            Change::To(row) => Some((record.id, row.clone())),
+            Change::Deleted => None,
+        });
+        seen.chain(inserted).collect()
+    }
+
+    fn snapshot(&self, slot: Slot) -> Option<&Snapshot> {
+        self.transaction(slot)?.snapshot.as_ref()
+    }
+
+    fn select(&mut self, slot: Slot, select: &Select) -> Result<Answer, Stop> {
+        let table = self.table(select.table)?;
+        self.check(table, &select.filter)?;
+        if select.for_update {
+            let What::Columns(columns) = &select.what else {
+                return Err(SqlState::FEATURE_NOT_SUPPORTED.into());
+            };
+            let columns = self.columns(table, columns)?;
+            let action = Action::Lock(&columns);
+            let progress = self.each(slot, table, &select.filter, &action)?;
+            return Ok(Answer::Rows(progress.found));
+        }
+        self.has_read(slot, table, &select.filter);
+        let rows = self.found(slot, table, &select.filter);
+        let rows = rows.iter().map(|(_, row)| row);
+        Ok(Answer::Rows(match &select.what {
+            What::Columns(columns) => {
+                let columns = self.columns(table, columns)?;
+                rows.map(|row| project(row, &columns)).collect()
+            }
+            What::Exists => vec![Row::from([Value::Bool(rows.len() > 0)])],
+            What::Sum(column) => {
+                let column = self.column(table, column)?;
+                let numbers = rows.filter_map(|row| row.get(column)?.int());
+                let sum = numbers.map(i128::from).sum::<i128>();
+                let sum = i64::try_from(sum).map_err(|_| SqlState::NUMERIC_OUT_OF_RANGE)?;
+                vec![Row::from([Value::Int(sum)])]
+            }
+        }))
+    }
+
+    /// The rows that a transaction sees and that fit, in the order of their columns.
+    fn found(&self, slot: Slot, table: usize, filter: &Filter) -> Vec<(u32, Row)> {
+        let mut rows = self.visible(slot, table);
+        rows.retain(|(_, row)| self.fits(table, filter, row));
+        rows.sort_by(|(_, one), (_, other)| one.cmp(other));
+        rows
+    }
+
+    fn update(&mut self, slot: Slot, update: &Update) -> Result<Answer, Stop> {
+        let table = self.table(update.table)?;
+        self.check(table, &update.filter)?;
+        let mut set = Vec::with_capacity(update.set.len());
+        for (column, expression) in &update.set {
+            let index = self.column(table, column)?;
+            if update.table.unique() == Some(index) {
+                return Err(SqlState::FEATURE_NOT_SUPPORTED.into());
+            }
+            match expression {
+                Expression::Value(value) => self.check_kind(table, index, value)?,
+                Expression::Plus(_) => self.check_kind(table, index, &Value::Int(0))?,
+            }
+            set.push((index, expression));
+        }
+        let progress = self.each(slot, table, &update.filter, &Action::Update(&set))?;
+        Ok(Answer::Count(progress.count))
+    }
+
+    fn delete(&mut self, slot: Slot, delete: &Delete) -> Result<Answer, Stop> {
+        let table = self.table(delete.table)?;
+        self.check(table, &delete.filter)?;
+        let progress = self.each(slot, table, &delete.filter, &Action::Delete)?;
+        Ok(Answer::Count(progress.count))
+    }
+
+    /// Goes through the rows that fit, or on from where it had to wait.
+    fn each(
+        &mut self,
+        slot: Slot,
+        table: usize,
+        filter: &Filter,
+        action: &Action<'_>,
+    ) -> Result<Progress, Stop> {
+        let waited = self.transaction_mut(slot).and_then(|it| it.statement.as_mut());
+        let mut progress = match waited {
+            Some(statement) => std::mem::take(&mut statement.progress),
+            None => {
+                self.has_read(slot, table, filter);
+                let found = self.found(slot, table, filter);
+                let todo = found.into_iter().map(|(id, _)| (id, false)).collect();
+                Progress { todo, ..Progress::default() }
+            }
+        };
+        while let Some((id, changed)) = progress.todo.first().copied() {
+            if let Some(holder) = self.holder_beside(slot, table, id) {
+                return Err(self.queue_for_row(slot, (table, id), holder, progress));
+            }
+            self.one(slot, (table, id), changed, filter, action, &mut progress)?;
+            progress.todo.remove(0);
+        }
+        Ok(progress)
+    }
+
+    /// Who else holds a row.
+    fn holder_beside(&self, slot: Slot, table: usize, id: u32) -> Option<Slot> {
+        let held = self.record(table, id)?.held.as_ref()?;
+        (held.by != slot).then_some(held.by)
+    }
+
+    /// One row, which nobody else holds.
+    fn one(
+        &mut self,
+        slot: Slot,
+        (table, id): (usize, u32),
+        changed: bool,
+        filter: &Filter,
+        action: &Action<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Stop> {
+        if !self.is_as_seen(slot, table, id) {
+            return Err(SqlState::SERIALIZATION_FAILURE.into());
+        }
+        let Some(row) = self.record(table, id).and_then(|record| record.newest_for(slot)).cloned()
+        else {
+            return Ok(());
+        };
+        // A row that was changed since the statement looked is locked before it is looked at again.
+        if changed && !self.fits(table, filter, &row) {
+            self.hold(slot, table, id, None);
+            return Ok(());
+        }
+        let change = match action {
+            Action::Lock(columns) => {
+                progress.found.push(project(&row, columns));
+                None
+            }
+            Action::Update(set) => Some(Change::To(updated(&row, set)?)),
+            Action::Delete => Some(Change::Deleted),
+        };
+        self.hold(slot, table, id, change);
+        progress.count += 1;
+        Ok(())
+    }
+
+    /// Whether a row is still what the transaction's snapshot has, or its own, or there is no snapshot.
+    fn is_as_seen(&self, slot: Slot, table: usize, id: u32) -> bool {
+        let Some(snapshot) = self.snapshot(slot) else { return true };
+        if self.record(table, id).is_some_and(|record| record.change_by(slot).is_some()) {
+            return true;
+        }
+        let mut seen = snapshot.tables.get(table).into_iter().flatten();
+        seen.any(|seen| seen.id == id && !seen.changed)
+    }
+
+    /// Locks a row, and changes it if there is something to change.
+    fn hold(&mut self, slot: Slot, table: usize, id: u32, change: Option<Change>) {
+        let Some(stored) = self.tables.get_mut(table) else { return };
+        let Some(record) = stored.records.iter_mut().find(|record| record.id == id) else { return };
+        let held = record.held.get_or_insert(Held { by: slot, change: None });
+        if change.is_some() {
+            held.change = change;
+        }
+    }
+
+    fn insert(&mut self, slot: Slot, insert: &Insert) -> Result<Answer, Stop> {
+        let table = self.table(insert.table)?;
+        if insert.row.len() != insert.table.columns.len() {
+            return Err(SqlState::DATATYPE_MISMATCH.into());
+        }
+        for (index, value) in insert.row.iter().enumerate() {
+            self.check_kind(table, index, value)?;
+        }
+        if insert.on_conflict != OnConflict::Fail && insert.table.unique().is_none() {
+            return Err(SqlState::INVALID_COLUMN_REFERENCE.into());
+        }
+        let returned = match &insert.returning {
+            Returning::Columns(columns) => Some(self.columns(table, columns)?),
+            Returning::Count | Returning::Inserted => None,
+        };
+        let answer = |row: Option<(&Row, bool)>| match (&insert.returning, &returned) {
+            (Returning::Inserted, _) => {
+                let inserted = row.map(|(_, inserted)| Row::from([Value::Bool(inserted)]));
+                Answer::Rows(inserted.into_iter().collect())
+            }
+            (_, Some(columns)) => {
+                Answer::Rows(row.iter().map(|(row, _)| project(row, columns)).collect())
+            }
+            (_, None) => Answer::Count(u64::from(row.is_some())),
+        };
+        let key = insert.table.unique();
+        let Some(id) = self.same_key(slot, table, key, &insert.row)? else {
+            self.add(slot, table, insert.row.clone());
+            return Ok(answer(Some((&insert.row, true))));
+        };
+        match &insert.on_conflict {
+            OnConflict::Fail => {
+                let after = Some(insert.row.clone());
+                let write = Write { table, id: None, before: None, after };
+                Err(if self.is_doomed(slot, Some(write)) {
+                    SqlState::SERIALIZATION_FAILURE.into()
+                } else {
+                    SqlState::UNIQUE_VIOLATION.into()
+                })
+            }
+            OnConflict::DoNothing if self.is_as_seen(slot, table, id) => Ok(answer(None)),
+            OnConflict::DoNothing => Err(SqlState::SERIALIZATION_FAILURE.into()),
+            OnConflict::DoUpdate(columns) => {
+                if let Some(holder) = self.holder_beside(slot, table, id) {
+                    let progress = Progress::default();
+                    return Err(self.queue_for_row(slot, (table, id), holder, progress));
+                }
+                if !self.is_as_seen(slot, table, id) {
+                    return Err(SqlState::SERIALIZATION_FAILURE.into());
+                }
+                let columns = self.columns(table, columns)?;
+                let row = self.record(table, id).and_then(|record| record.newest_for(slot));
+                let mut values: Vec<Value> = row.map_or_else(Vec::new, |row| row.to_vec());
+                for column in columns {
+                    if let (Some(value), Some(new)) =
+                        (values.get_mut(column), insert.row.get(column))
+                    {
+                        *value = new.clone();
+                    }
+                }
+                let row = Row::from(values);
+                self.hold(slot, table, id, Some(Change::To(row.clone())));
+                Ok(answer(Some((&row, false))))
+            }
+        }
+    }
+
+    /// The row that has the same key, if there is one. One that another transaction inserts, changes
+    /// or removes is waited for.
+    fn same_key(
+        &mut self,
+        slot: Slot,
+        table: usize,
+        key: Option<usize>,
+        row: &Row,
+    ) -> Result<Option<u32>, Stop> {
+        let Some(key) = key else { return Ok(None) };
+        let is_same = |other: &Row| other.get(key) == row.get(key);
+        let records = self.tables.get(table).map_or(&[][..], |stored| &stored.records);
+        let mut found = None;
+        let mut waits_for = None;
+        for record in records {
+            let committed = record.committed.as_ref().is_some_and(is_same);
+            match &record.held {
+                Some(Held { by, change: Some(change) }) if *by != slot => {
+                    let is_coming = matches!(change, Change::To(row) if is_same(row));
+                    if committed || is_coming {
+                        waits_for = Some(*by);
+                    }
+                }
+                _ if record.newest_for(slot).is_some_and(is_same) => found = Some(record.id),
+                _ => {}
+            }
+        }
+        match waits_for {
+            Some(holder) => Err(self.wait_for_key(slot, table, holder)),
+            None => Ok(found),
+        }
+    }
+
+    /// Inserts a row under an id that nobody remembers.
+    fn add(&mut self, slot: Slot, table: usize, row: Row) {
+        let seen = self.open().flat_map(|(_, transaction)| {
+            let snapshot = transaction.snapshot.as_ref();
+            let seen = snapshot.and_then(|snapshot| snapshot.tables.get(table));
+            let statement = transaction.statement.as_ref().filter(|it| it.table == table);
+            let todo = statement.into_iter().flat_map(|it| &it.progress.todo).map(|(id, _)| *id);
+            let waiting = statement.and_then(|it| it.wait.remembered());
+            seen.into_iter().flatten().map(|seen| seen.id).chain(todo).chain(waiting)
+        });
+        let records = self.tables.get(table).map_or(&[][..], |stored| &stored.records);
+        let taken: Vec<u32> =
+            records.iter().map(|record| record.id).chain(seen).chain(self.written(table)).collect();
+        let id = (0..).find(|id| !taken.contains(id)).unwrap_or(u32::MAX);
+        let held = Some(Held { by: slot, change: Some(Change::To(row)) });
+        if let Some(stored) = self.tables.get_mut(table) {
+            let at = stored.records.partition_point(|record| record.id < id);
+            stored.records.insert(at, Record { id, committed: None, held });
+        }
+    }
+
+    fn record(&self, table: usize, id: u32) -> Option<&Record> {
+        self.tables.get(table)?.records.iter().find(|record| record.id == id)
+    }
+
+    fn table(&self, table: &Table) -> Result<usize, SqlState> {
+        let position = self.tables.iter().position(|stored| stored.table.name == table.name);
+        position.ok_or(SqlState::UNDEFINED_TABLE)
+    }
+
+    fn column(&self, table: usize, name: &str) -> Result<usize, SqlState> {
+        let stored = self.tables.get(table);
+        stored.and_then(|stored| stored.table.column(name)).ok_or(SqlState::UNDEFINED_COLUMN)
+    }
+
+    fn columns(&self, table: usize, names: &[&'static str]) -> Result<Vec<usize>, SqlState> {
+        names.iter().map(|name| self.column(table, name)).collect()
+    }
+
+    fn check(&self, table: usize, filter: &Filter) -> Result<(), SqlState> {
+        for condition in filter {
+            let column = self.column(table, condition.column)?;
+            self.check_kind(table, column, &condition.value)?;
+        }
+        Ok(())
+    }
+
+    fn check_kind(&self, table: usize, column: usize, value: &Value) -> Result<(), SqlState> {
+        let stored = self.tables.get(table).ok_or(SqlState::UNDEFINED_TABLE)?;
+        let column = stored.table.columns.get(column).ok_or(SqlState::UNDEFINED_COLUMN)?;
+        match (column.kind, value) {
+            (Kind::Int, Value::Int(_)) | (Kind::Text, Value::Text(_)) => Ok(()),
+            _ => Err(SqlState::DATATYPE_MISMATCH),
+        }
+    }
+
+    /// Whether a row meets all conditions.
+    pub(super) fn fits(&self, table: usize, filter: &Filter, row: &Row) -> bool {
+        filter.iter().all(|condition| {
+            let column = self.column(table, condition.column).ok();
+            let Some(value) = column.and_then(|column| row.get(column)) else { return false };
+            match condition.comparison {
+                Comparison::Equal => *value == condition.value,
+                Comparison::NotEqual => *value != condition.value,
+                Comparison::AtLeast => *value >= condition.value,
+                Comparison::AtMost => *value <= condition.value,
+            }
+        })
+    }
+}
+
+fn project(row: &Row, columns: &[usize]) -> Row {
+    columns.iter().filter_map(|column| row.get(*column).cloned()).collect()
+}
+
+fn updated(row: &Row, set: &[(usize, &Expression)]) -> Result<Row, SqlState> {
+    let mut values = row.to_vec();
+    for (column, expression) in set {
+        let Some(value) = values.get_mut(*column) else { continue };
+        *value = match expression {
+            Expression::Value(new) => new.clone(),
+            Expression::Plus(amount) => {
+                let number = row.get(*column).and_then(Value::int).unwrap_or(0);
+                let sum = number.checked_add(*amount).ok_or(SqlState::NUMERIC_OUT_OF_RANGE)?;
+                Value::Int(sum)
+            }
+        };
+    }
+    Ok(Row::from(values))
+}

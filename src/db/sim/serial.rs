@@ -1,0 +1,156 @@
+//! First floor, `db`: which serializable transactions may commit. Imports its neighbours in `sim`.
+//!
+//! Between two transactions of which one reads what the other writes (by what the `WHERE`s say, so
+//! that rows which are not there count) or both write one row, there is an order; a history is
+//! serializable if these orders have no circle. A transaction that closes a circle with committed ones
+//! fails: at the statement that closes it, or at the first one after somebody's commit did.
+//!
+//! This admits every serializable history of snapshots. PostgreSQL looks for less (two conflicts in a row,
+//! without following them round; whole pages and tables in place of conditions) and so fails
+//! transactions that this admits. A protocol that is right here and fails too often there is what retries are
+//! for; one that is wrong here is wrong there.
+
+use super::{Change, SimDb, Slot};
+use crate::db::Isolation;
+use crate::db::schema::Row;
+use crate::db::statement::Filter;
+
+/// What an open transaction has read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Reads {
+    /// Which tables, and which of their rows.
+    of: Vec<(usize, Filter)>,
+    /// How many of the history's transactions had committed when it took its snapshot.
+    seen: usize,
+}
+
+/// What a transaction has read and written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Footprint {
+    reads: Reads,
+    writes: Vec<Write>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Write {
+    pub(super) table: usize,
+    pub(super) id: Option<u32>,
+    pub(super) before: Option<Row>,
+    pub(super) after: Option<Row>,
+}
+
+impl SimDb {
+    /// Notes the snapshot of a serializable transaction.
+    pub(super) fn reads_from_here(&self, isolation: Isolation) -> Option<Reads> {
+        let seen = self.history.len();
+        (isolation == Isolation::Serializable).then_some(Reads { of: Vec::new(), seen })
+    }
+
+    /// Notes that a serializable transaction has read these rows.
+    pub(super) fn has_read(&mut self, slot: Slot, table: usize, filter: &Filter) {
+        let transaction = self.transaction_mut(slot);
+        let Some(reads) = transaction.and_then(|transaction| transaction.reads.as_mut()) else {
+            return;
+        };
+        let read = (table, filter.clone());
+        if !reads.of.contains(&read) {
+            reads.of.push(read);
+        }
+    }
+
+    /// Whether a serializable transaction can no longer commit, or could not if it also made this
+    /// write.
+    pub(super) fn is_doomed(&self, slot: Slot, and: Option<Write>) -> bool {
+        let Some(mut mine) = self.footprint(slot) else { return false };
+        mine.writes.extend(and);
+        // From mine to whatever has to come after it, until that is mine again.
+        let committed = self.history.iter().enumerate();
+        let after_mine = committed.filter(|(index, other)| {
+            self.comes_first(&mine, other, *index < mine.reads.seen, false)
+        });
+        let mut next: Vec<usize> = after_mine.map(|(index, _)| index).collect();
+        let mut reached = vec![false; self.history.len()];
+        while let Some(from) = next.pop() {
+            let Some(footprint) = self.history.get(from) else { continue };
+            if std::mem::replace(&mut reached[from], true) {
+                continue;
+            }
+            if self.comes_first(footprint, &mine, false, from < mine.reads.seen) {
+                return true;
+            }
+            let others = self.history.iter().enumerate().filter(|(to, other)| {
+                let (sees, is_seen) = (*to < footprint.reads.seen, from < other.reads.seen);
+                self.comes_first(footprint, other, sees, is_seen)
+            });
+            next.extend(others.map(|(to, _)| to));
+        }
+        false
+    }
+
+    /// Whether `first` has to come before `second` in any serial order. `sees`: the first one's
+    /// snapshot has what the second one committed; `is_seen`: the other way round.
+    fn comes_first(
+        &self,
+        first: &Footprint,
+        second: &Footprint,
+        sees: bool,
+        is_seen: bool,
+    ) -> bool {
+        let read_before_written = !sees && self.reads_of(first, second);
+        let written_before_read = is_seen && self.reads_of(second, first);
+        let rewritten = is_seen
+            && first.writes.iter().any(|one| {
+                let same = |other: &Write| {
+                    one.id.is_some() && (one.table, one.id) == (other.table, other.id)
+                };
+                second.writes.iter().any(same)
+            });
+        read_before_written || written_before_read || rewritten
+    }
+
+    /// Whether one read what the other wrote, in whichever version.
+    fn reads_of(&self, reader: &Footprint, writer: &Footprint) -> bool {
+        reader.reads.of.iter().any(|(table, filter)| {
+            let written = writer.writes.iter().filter(|write| write.table == *table);
+            let mut versions = written.flat_map(|write| [&write.before, &write.after]).flatten();
+            versions.any(|row| self.fits(*table, filter, row))
+        })
+    }
+
+    fn footprint(&self, slot: Slot) -> Option<Footprint> {
+        let reads = self.transaction(slot)?.reads.clone()?;
+        let mut writes = Vec::new();
+        for (table, stored) in self.tables.iter().enumerate() {
+            for record in &stored.records {
+                let Some(change) = record.change_by(slot) else { continue };
+                let after = match change {
+                    Change::To(row) => Some(row.clone()),
+                    Change::Deleted => None,
+                };
+                let before = record.committed.clone();
+                writes.push(Write { table, id: Some(record.id), before, after });
+            }
+        }
+        Some(Footprint { reads, writes })
+    }
+
+    /// Keeps what a transaction that commits has read and written.
+    pub(super) fn remember(&mut self, slot: Slot) {
+        if let Some(footprint) = self.footprint(slot) {
+            self.history.push(footprint);
+        }
+    }
+
+    /// Once nobody is left who could be ordered among them, what came before does not matter.
+    pub(super) fn forget_history(&mut self) {
+        if !self.open().any(|(_, transaction)| transaction.reads.is_some()) {
+            self.history.clear();
+        }
+    }
+
+    /// The rows whose ids the history remembers.
+    pub(super) fn written(&self, table: usize) -> impl Iterator<Item = u32> {
+        let writes = self.history.iter().flat_map(|footprint| &footprint.writes);
+        writes.filter(move |write| write.table == table).filter_map(|write| write.id)
+    }
+}
