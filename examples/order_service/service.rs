@@ -160,12 +160,12 @@ fn cancelled(ended: Ended) -> Result<HttpResponse, Refusal> {
     }
 }
 
-async fn nowhere() -> Refusal {
-    Refusal::NoSuchPath
+async fn nowhere() -> Result<HttpResponse, Refusal> {
+    Err(Refusal::NoSuchPath)
 }
 
-async fn other_method() -> Refusal {
-    Refusal::OtherMethod
+async fn other_method() -> Result<HttpResponse, Refusal> {
+    Err(Refusal::OtherMethod)
 }
 
 /// Calls of a database block: they get a thread on which nothing else has to go on.
