@@ -17,10 +17,14 @@ impl SqlState {
     pub const CARDINALITY_VIOLATION: SqlState = SqlState(*b"21000");
     /// A number outside of its type.
     pub const NUMERIC_OUT_OF_RANGE: SqlState = SqlState(*b"22003");
+    /// Another constraint than that of a unique index.
+    pub const INTEGRITY_VIOLATION: SqlState = SqlState(*b"23000");
     /// A unique index has that key.
     pub const UNIQUE_VIOLATION: SqlState = SqlState(*b"23505");
     /// `BEGIN` inside a transaction. (PostgreSQL only warns; every world here refuses.)
     pub const ACTIVE_TRANSACTION: SqlState = SqlState(*b"25001");
+    /// The database can be read and not be written to.
+    pub const READ_ONLY: SqlState = SqlState(*b"25006");
     /// `COMMIT` or `ROLLBACK` outside of one. (PostgreSQL only warns; every world here refuses.)
     pub const NO_ACTIVE_TRANSACTION: SqlState = SqlState(*b"25P01");
     /// The transaction has failed before: nothing but its end is accepted.
@@ -37,6 +41,8 @@ impl SqlState {
     pub const INVALID_COLUMN_REFERENCE: SqlState = SqlState(*b"42P10");
     /// A value of another type than its column.
     pub const DATATYPE_MISMATCH: SqlState = SqlState(*b"42804");
+    /// The server, or the pool, has no further session to give.
+    pub const TOO_MANY_CONNECTIONS: SqlState = SqlState(*b"53300");
     /// The disk is full.
     pub const DISK_FULL: SqlState = SqlState(*b"53100");
     /// A lock was not to be had in time.
@@ -45,6 +51,8 @@ impl SqlState {
     pub const ADMIN_SHUTDOWN: SqlState = SqlState(*b"57P01");
     /// Something that this database does not have.
     pub const FEATURE_NOT_SUPPORTED: SqlState = SqlState(*b"0A000");
+    /// The database's own file makes no sense to it.
+    pub const DATA_CORRUPTED: SqlState = SqlState(*b"XX001");
     /// Anything else that went wrong inside of the database.
     pub const INTERNAL_ERROR: SqlState = SqlState(*b"XX000");
 
@@ -77,8 +85,10 @@ impl SqlState {
             Self::CONNECTION_REFUSED => "the database cannot be reached",
             Self::CARDINALITY_VIOLATION => "one row would be changed twice",
             Self::NUMERIC_OUT_OF_RANGE => "a number is out of range",
+            Self::INTEGRITY_VIOLATION => "the table does not allow such a row",
             Self::UNIQUE_VIOLATION => "there is a row with that key",
             Self::ACTIVE_TRANSACTION => "a transaction is under way",
+            Self::READ_ONLY => "the database cannot be written to",
             Self::NO_ACTIVE_TRANSACTION => "no transaction is under way",
             Self::IN_FAILED_TRANSACTION => "the transaction has failed before",
             Self::SERIALIZATION_FAILURE => "a concurrent transaction came first",
@@ -88,8 +98,10 @@ impl SqlState {
             Self::INVALID_COLUMN_REFERENCE => "that column has no unique index",
             Self::DATATYPE_MISMATCH => "a value is of another type than its column",
             Self::DISK_FULL => "the database's disk is full",
+            Self::TOO_MANY_CONNECTIONS => "no connection to the database is free",
             Self::LOCK_NOT_AVAILABLE => "the database is locked by somebody else",
             Self::ADMIN_SHUTDOWN => "the database is shutting down",
+            Self::DATA_CORRUPTED => "the database's file is damaged, or not one",
             Self::FEATURE_NOT_SUPPORTED => "this database cannot do that",
             _ => "the database failed",
         }

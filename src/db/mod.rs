@@ -6,21 +6,43 @@
 //! [isolation](https://www.postgresql.org/docs/current/transaction-iso.html) and
 //! [locks](https://www.postgresql.org/docs/current/explicit-locking.html) needs no further guide.
 
+#[cfg(feature = "postgres")]
+mod cluster;
 mod error;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod link;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod schema;
 mod sim;
 mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod statement;
+#[cfg(feature = "postgres")]
+mod stepped;
 mod transaction;
 
+#[cfg(feature = "postgres")]
+pub use cluster::{BIN, Cluster, ClusterError};
 pub use error::{SqlError, SqlState};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use pool::Pooling;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresDb, PostgresSession};
 pub use schema::{Column, Kind, Row, Table, Value, row};
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteDb, SqliteOptions, SqliteSession, Synchronous};
 pub use statement::{
     Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
     Select, Statement, Update, What,
 };
+#[cfg(feature = "postgres")]
+pub use stepped::{SteppedDb, SteppedSession};
 pub use transaction::{Body, Failure, Next, Transact, Way};
 
 use crate::Step;

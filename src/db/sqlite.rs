@@ -1,0 +1,398 @@
+//! First floor, `db`: SQLite. Imports its neighbours in `db`, and the `rusqlite` crate.
+
+use std::ffi::c_int;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::{ManageConnection, PooledConnection};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, ToSql, ffi};
+use tempfile::TempDir;
+
+use super::link::{Link, Wire};
+use super::pool::{self, Pool, Pooling};
+use super::{Answer, Database, Dialect, Expression, Kind, Query, Reply, Row, SqlError, SqlState};
+use super::{Condition, Select, Statement, Table, Value, What};
+
+/// A SQLite database in a file. A clone is the same one.
+///
+/// Its sessions come from a pool; the file is in WAL mode. A transaction takes the one write lock
+/// when it begins (`BEGIN IMMEDIATE`), so transactions are serial whatever isolation is asked for.
+/// Who has to wait for the lock does so inside of SQLite, up to a timeout, so nothing is ever answered
+/// [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting).
+///
+/// An error comes as the SQLSTATE that PostgreSQL would give: `55P03` where somebody else has the
+/// lock for longer than the timeout, `53100` where the disk is full, `25006` where the file may not
+/// be written to, `08001` where it cannot be opened, `XX001` where it is damaged or not a database,
+/// `08006` where the disk fails (what was to be committed may have been), `53300` where no session of
+/// the pool became free in time. SQLite goes on after a failed statement; here, as elsewhere, its
+/// transaction accepts nothing more. Values are held to the types of their columns.
+#[derive(Clone, Debug)]
+pub struct SqliteDb {
+    pool: Pool<Manager>,
+}
+
+/// How a SQLite database is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// How long to wait for somebody else's lock.
+    pub busy_timeout: Duration,
+    /// What is synced to disk.
+    pub synchronous: Synchronous,
+    /// How many pages the file may have at most, if that is limited.
+    pub max_pages: Option<u32>,
+    /// The sessions.
+    pub pooling: Pooling,
+}
+
+impl Default for SqliteOptions {
+    /// 5 seconds for a lock; commits are there after a power failure.
+    fn default() -> Self {
+        SqliteOptions {
+            busy_timeout: Duration::from_secs(5),
+            synchronous: Synchronous::Full,
+            max_pages: None,
+            pooling: Pooling::default(),
+        }
+    }
+}
+
+/// What SQLite syncs to disk: `PRAGMA synchronous`, in WAL mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Nothing: a power failure may damage the database.
+    Off,
+    /// A power failure may undo the last commits.
+    Normal,
+    /// Every commit.
+    Full,
+}
+
+impl SqliteDb {
+    /// The database in this file, which is created if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `08001` where it cannot be opened, `25006` where it cannot be written to, `XX001` where it is
+    /// not a database.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SqlError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// The same, in another way.
+    ///
+    /// # Errors
+    ///
+    /// As of [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, SqlError> {
+        let manager = Manager { path: path.as_ref().to_owned(), options, _directory: None };
+        Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
+    }
+
+    /// A database that is gone with its last session and clone: a file in memory, where the system
+    /// has a place for those (`/dev/shm`), else in the temporary directory.
+    ///
+    /// # Errors
+    ///
+    /// `08001` where no such file can be made.
+    pub fn in_memory() -> Result<Self, SqlError> {
+        let builder = || {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix("toctou-sqlite-");
+            builder
+        };
+        let directory = builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir());
+        let directory = directory.map_err(|error| {
+            SqlError::new(SqlState::CONNECTION_REFUSED, &error.to_string())
+        })?;
+        let path = directory.path().join("db");
+        let options =
+            SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
+        let manager = Manager { path, options, _directory: Some(Arc::new(directory)) };
+        Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
+    }
+
+    /// Creates those of the tables that are not there.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
+        let link = self.pool.get()?;
+        let run = |table: &&'static Table| link.wire.0.execute_batch(&definition(table));
+        tables.iter().try_for_each(run).map_err(|error| told(&error))
+    }
+
+    /// Puts rows into a table, all or none.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn insert(
+        &self,
+        table: &'static Table,
+        rows: impl IntoIterator<Item = Row>,
+    ) -> Result<(), SqlError> {
+        pool::insert(&mut self.clone(), table, rows, false)
+    }
+
+    /// Has a table hold these rows and no others.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn fill(
+        &self,
+        table: &'static Table,
+        rows: impl IntoIterator<Item = Row>,
+    ) -> Result<(), SqlError> {
+        pool::insert(&mut self.clone(), table, rows, true)
+    }
+
+    /// The committed rows of a table, sorted.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn rows(&self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+        pool::rows(&mut self.clone(), table)
+    }
+}
+
+impl Database for SqliteDb {
+    type Session = SqliteSession;
+
+    fn connect(&mut self) -> Result<SqliteSession, SqlError> {
+        self.pool.get().map(SqliteSession)
+    }
+
+    fn execute(&mut self, session: &mut SqliteSession, statement: &Statement) -> Reply {
+        Reply::Answer(session.0.execute(statement))
+    }
+
+    fn disconnect(&mut self, session: SqliteSession) {
+        drop(session);
+    }
+}
+
+/// A session of a [`SqliteDb`]. Dropped in the middle of a transaction, it rolls that back.
+#[derive(Debug)]
+pub struct SqliteSession(PooledConnection<Manager>);
+
+impl Drop for SqliteSession {
+    fn drop(&mut self) {
+        // If it fails the transaction is still there, and the pool will not have it.
+        let _ = self.0.end();
+    }
+}
+
+/// Opens sessions for the pool.
+#[derive(Debug)]
+struct Manager {
+    path: PathBuf,
+    options: SqliteOptions,
+    /// To be removed in the end.
+    _directory: Option<Arc<TempDir>>,
+}
+
+impl ManageConnection for Manager {
+    type Connection = Link<File>;
+    type Error = SqlError;
+
+    fn connect(&self) -> Result<Link<File>, SqlError> {
+        File::open(&self.path, &self.options).map(Link::new).map_err(|error| told(&error))
+    }
+
+    fn is_valid(&self, _: &mut Link<File>) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    fn has_broken(&self, link: &mut Link<File>) -> bool {
+        link.is_spoilt()
+    }
+}
+
+/// An open database.
+#[derive(Debug)]
+struct File(Connection);
+
+impl File {
+    fn open(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Self> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(options.busy_timeout)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        let synchronous = match options.synchronous {
+            Synchronous::Off => "OFF",
+            Synchronous::Normal => "NORMAL",
+            Synchronous::Full => "FULL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        if let Some(pages) = options.max_pages {
+            connection.pragma_update(None, "max_page_count", pages)?;
+        }
+        Ok(File(connection))
+    }
+}
+
+impl Wire for File {
+    fn control(&mut self, statement: &Statement) -> Result<(), SqlError> {
+        // Some errors have rolled it back.
+        if *statement == Statement::Rollback && self.0.is_autocommit() {
+            return Ok(());
+        }
+        let query = statement.query(Dialect::Sqlite)?;
+        let done = self.0.prepare_cached(&query.text).and_then(|mut text| text.execute(()));
+        if done.is_err() && *statement == Statement::Commit && !self.0.is_autocommit() {
+            // SQLite would let us commit once more.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+        done.map(drop).map_err(|error| told(&error))
+    }
+
+    fn ask(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
+        let Query { text, parameters } = statement.query(Dialect::Sqlite)?;
+        has_types(statement)?;
+        let prepared = self.0.prepare_cached(&text);
+        let mut prepared = prepared.map_err(|error| told(&error))?;
+        let parameters = rusqlite::params_from_iter(parameters.iter().map(Parameter));
+        if prepared.column_count() == 0 {
+            let count = prepared.execute(parameters).map_err(|error| told(&error))?;
+            return Ok(Answer::Count(count as u64));
+        }
+        let truth = matches!(statement, Statement::Select(Select { what: What::Exists, .. }));
+        let columns = prepared.column_count();
+        let mut rows = prepared.query(parameters).map_err(|error| told(&error))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(|error| told(&error))? {
+            let value = |index| {
+                let value = row.get_ref(index).map_err(|error| told(&error))?;
+                value_of(value, truth)
+            };
+            found.push((0..columns).map(value).collect::<Result<Row, _>>()?);
+        }
+        Ok(Answer::Rows(found))
+    }
+}
+
+struct Parameter<'a>(&'a Value);
+
+impl ToSql for Parameter<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Value::Int(number) => (*number).into(),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Bool(truth) => (*truth).into(),
+        })
+    }
+}
+
+fn value_of(value: ValueRef<'_>, truth: bool) -> Result<Value, SqlError> {
+    match value {
+        ValueRef::Integer(number) if truth => Ok(Value::Bool(number != 0)),
+        ValueRef::Integer(number) => Ok(Value::Int(number)),
+        ValueRef::Text(text) => {
+            let text = std::str::from_utf8(text);
+            text.map(Value::from).map_err(|_| SqlState::DATATYPE_MISMATCH.into())
+        }
+        ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => {
+            let said = format!("a value of type {}", value.data_type());
+            Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
+        }
+    }
+}
+
+/// `CREATE TABLE`, strict: of SQLite's own accord a sum that overflows would become a rounded one.
+fn definition(table: &Table) -> String {
+    format!("{} STRICT", table.definition().replace(" BIGINT ", " INTEGER "))
+}
+
+/// [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) where a value is of another type than its
+/// column: SQLite would convert it, or find nothing.
+fn has_types(statement: &Statement) -> Result<(), SqlState> {
+    let fits = |table: &Table, column: &str, value: &Value| {
+        let Some(column) = table.column(column).and_then(|index| table.columns.get(index)) else {
+            return true;
+        };
+        match value {
+            Value::Int(_) => column.kind == Kind::Int,
+            Value::Text(_) => column.kind == Kind::Text,
+            Value::Bool(_) => false,
+        }
+    };
+    let filter = |table: &Table, filter: &[Condition]| {
+        filter.iter().all(|condition| fits(table, condition.column, &condition.value))
+    };
+    let all = match statement {
+        Statement::Begin(_) | Statement::Commit | Statement::Rollback => true,
+        Statement::Select(select) => {
+            let adds_up = match select.what {
+                What::Sum(column) => fits(select.table, column, &Value::Int(0)),
+                What::Columns(_) | What::Exists => true,
+            };
+            adds_up && filter(select.table, &select.filter)
+        }
+        Statement::Insert(insert) => {
+            let columns = insert.table.columns.iter();
+            columns.zip(&*insert.row).all(|(column, value)| fits(insert.table, column.name, value))
+        }
+        Statement::Update(update) => {
+            let set = update.set.iter().all(|(column, expression)| match expression {
+                Expression::Value(value) => fits(update.table, column, value),
+                Expression::Plus(amount) => fits(update.table, column, &Value::Int(*amount)),
+            });
+            set && filter(update.table, &update.filter)
+        }
+        Statement::Delete(delete) => filter(delete.table, &delete.filter),
+    };
+    if all { Ok(()) } else { Err(SqlState::DATATYPE_MISMATCH) }
+}
+
+/// The SQLSTATE of an error of SQLite, and what SQLite said.
+fn told(error: &rusqlite::Error) -> SqlError {
+    let said = error.to_string();
+    let Some(code) = error.sqlite_error() else {
+        return SqlError::new(SqlState::INTERNAL_ERROR, &said);
+    };
+    let state = match code.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqlState::LOCK_NOT_AVAILABLE,
+        ErrorCode::ConstraintViolation => constraint(code.extended_code),
+        ErrorCode::DiskFull => SqlState::DISK_FULL,
+        ErrorCode::CannotOpen => SqlState::CONNECTION_REFUSED,
+        ErrorCode::ReadOnly => SqlState::READ_ONLY,
+        ErrorCode::PermissionDenied => SqlState::CONNECTION_REFUSED,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => SqlState::DATA_CORRUPTED,
+        // No room for the file that the sessions share.
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
+            SqlState::DISK_FULL
+        }
+        ErrorCode::SystemIoFailure => SqlState::CONNECTION_FAILURE,
+        ErrorCode::TypeMismatch => SqlState::DATATYPE_MISMATCH,
+        _ => by_words(&said),
+    };
+    SqlError::new(state, &said)
+}
+
+fn constraint(code: c_int) -> SqlState {
+    match code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+            SqlState::UNIQUE_VIOLATION
+        }
+        // The values were looked at, so it is a sum that has become a rounded one.
+        ffi::SQLITE_CONSTRAINT_DATATYPE => SqlState::NUMERIC_OUT_OF_RANGE,
+        _ => SqlState::INTEGRITY_VIOLATION,
+    }
+}
+
+/// SQLite has one code for all of these.
+fn by_words(said: &str) -> SqlState {
+    let words = [
+        ("no such table", SqlState::UNDEFINED_TABLE),
+        ("no such column", SqlState::UNDEFINED_COLUMN),
+        ("integer overflow", SqlState::NUMERIC_OUT_OF_RANGE),
+        ("ON CONFLICT clause does not match", SqlState::INVALID_COLUMN_REFERENCE),
+    ];
+    let known = words.iter().find(|(words, _)| said.contains(words));
+    known.map_or(SqlState::INTERNAL_ERROR, |(_, state)| *state)
+}

@@ -1,0 +1,347 @@
+//! First floor, `db`: PostgreSQL with its sessions in lockstep, so that a schedule decides who goes
+//! next. Imports its neighbours in `db`, and rustix for signals.
+
+use std::fmt;
+use std::fs;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Config;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use super::link::Link;
+use super::postgres::{PostgresDb, Server, config};
+use super::{Answer, Cluster, Database, Reply, SqlError, SqlState, Statement};
+
+/// How long the server may take for anything that is no wait for another transaction.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A PostgreSQL database whose sessions run one at a time, each only in its own step: what
+/// [`SimDb`](super::SimDb) is in a simulation, in a server's own processes.
+///
+/// A statement that has to wait for another transaction is answered [`Queued`](Reply::Queued) once
+/// the server has begun to wait and has looked for a deadlock (it tells so, by `log_lock_waits`).
+/// Then the server's process of that session is stopped, by a signal. When the wait is over, nothing
+/// happens: the process goes on in its session's next step and not before, so that somebody else can
+/// come in between. In a wait that is not over, a step is answered [`Waiting`](Reply::Waiting); the
+/// server itself is asked which it is.
+///
+/// Nothing here is waited for longer than half a minute; then it is an
+/// [internal error](SqlState::INTERNAL_ERROR).
+#[derive(Debug)]
+pub struct SteppedDb {
+    database: PostgresDb,
+    config: Config,
+    /// Asks who waits for whom.
+    observer: Server,
+    /// The server's processes, in the order of their sessions.
+    processes: Vec<i32>,
+    /// Sessions that are over and can be used again.
+    idle: Idle,
+}
+
+type Idle = Arc<Mutex<Vec<Worker>>>;
+
+/// A session of a [`SteppedDb`]. Dropped, it ends as by [`Database::disconnect`].
+pub struct SteppedSession {
+    index: usize,
+    /// `None` while it is being dropped.
+    worker: Option<Worker>,
+    idle: Idle,
+}
+
+/// A thread with a connection, and the server's process at the other end of it.
+#[derive(Debug)]
+struct Worker {
+    process: Pid,
+    statements: Sender<Order>,
+    events: Receiver<Event>,
+    /// Its statement waits, and its process is stopped.
+    is_stopped: bool,
+}
+
+enum Order {
+    Execute(Statement),
+    End,
+}
+
+enum Event {
+    /// It has begun to wait, and there is no deadlock.
+    Waits,
+    /// The wait is over.
+    Acquired,
+    Answer(Result<Answer, SqlError>),
+}
+
+impl SteppedDb {
+    /// A database with no tables on this server, of which nobody else knows.
+    ///
+    /// # Errors
+    ///
+    /// Those of a server that does not answer.
+    pub fn new(cluster: &Cluster) -> Result<Self, SqlError> {
+        let url = cluster.namespace()?;
+        let config = config(&url)?;
+        let observer = Server::connect(&config)?;
+        let database = PostgresDb::connect(&url)?;
+        Ok(SteppedDb { database, config, observer, processes: Vec::new(), idle: Idle::default() })
+    }
+
+    /// The same database with sessions that nobody steps: to create tables, to fill and to read
+    /// them. What it is asked must not have to wait for a session that is stepped.
+    pub fn database(&self) -> &PostgresDb {
+        &self.database
+    }
+
+    /// Whom a session's statement waits for, in the server's own view (`pg_blocking_pids`): the
+    /// [indices](SteppedSession::index) of the sessions that hold what it wants, or that are before
+    /// it in a queue; sorted. Empty where it does not wait, or does no longer.
+    ///
+    /// # Errors
+    ///
+    /// Those of a server that does not answer.
+    pub fn blockers(&mut self, session: &SteppedSession) -> Result<Vec<usize>, SqlError> {
+        let Some(worker) = session.worker.as_ref().filter(|worker| worker.is_stopped) else {
+            return Ok(Vec::new());
+        };
+        let found = self.blocking(worker.process)?;
+        // The last session of a process, for a process serves one after the other.
+        let index = |process| self.processes.iter().rposition(|known| *known == process);
+        let mut blockers: Vec<_> = found.into_iter().filter_map(index).collect();
+        blockers.sort_unstable();
+        blockers.dedup();
+        Ok(blockers)
+    }
+
+    fn blocking(&mut self, process: Pid) -> Result<Vec<i32>, SqlError> {
+        let process = process.as_raw_nonzero().get();
+        self.observer.numbers("SELECT unnest(pg_blocking_pids($1))", &[&process])
+    }
+
+    fn worker(&self) -> Result<Worker, SqlError> {
+        while let Some(worker) = idle(&self.idle).pop() {
+            if test_kill_process(worker.process).is_ok() {
+                return Ok(worker);
+            }
+        }
+        let (statements, orders) = channel();
+        let (events, received) = channel();
+        let (opened, process) = channel();
+        let mut config = self.config.clone();
+        let options = config.get_options().unwrap_or_default();
+        let options = format!("{options} -c client_min_messages=log");
+        config.options(&options);
+        let notices = Mutex::new(events.clone());
+        config.notice_callback(move |notice| {
+            // "process 4711 still waiting for ShareLock on transaction 740 after 1.024 ms"
+            let message = notice.message();
+            let event = if message.contains(" still waiting for ") {
+                Event::Waits
+            } else if message.contains(" acquired ") {
+                Event::Acquired
+            } else {
+                return;
+            };
+            let events = notices.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = events.send(event);
+        });
+        let spawned = thread::Builder::new().name("stepped session".to_owned()).spawn(move || {
+            let mut link = match open(&config) {
+                Ok((link, process)) => {
+                    let _ = opened.send(Ok(process));
+                    link
+                }
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                    return;
+                }
+            };
+            for order in orders {
+                let answer = match order {
+                    Order::Execute(statement) => link.execute(&statement),
+                    Order::End => match link.end() {
+                        Ok(()) if link.is_spoilt() => Err(SqlState::CONNECTION_FAILURE.into()),
+                        ended => ended.map(|()| Answer::RolledBack),
+                    },
+                };
+                if events.send(Event::Answer(answer)).is_err() {
+                    return;
+                }
+            }
+        });
+        spawned.map_err(|error| SqlError::new(SqlState::INTERNAL_ERROR, &error.to_string()))?;
+        let process = process.recv_timeout(PATIENCE).map_err(late)??;
+        Ok(Worker { process, statements, events: received, is_stopped: false })
+    }
+
+    fn step(&mut self, worker: &mut Worker, statement: &Statement) -> Result<Reply, SqlError> {
+        if worker.is_stopped {
+            if !self.blocking(worker.process)?.is_empty() {
+                return Ok(Reply::Waiting);
+            }
+            worker.resume()?;
+            // It may tell a second time that it waits, until it tells that it does no longer.
+            loop {
+                match worker.event()? {
+                    Event::Waits => {}
+                    Event::Acquired => break,
+                    Event::Answer(answer) => return Ok(Reply::Answer(answer)),
+                }
+            }
+        } else {
+            worker.send(Order::Execute(statement.clone()))?;
+        }
+        loop {
+            match worker.event()? {
+                Event::Waits => {
+                    worker.stop()?;
+                    return Ok(Reply::Queued);
+                }
+                // It has waited for no longer than it takes to look for a deadlock.
+                Event::Acquired => {}
+                Event::Answer(answer) => return Ok(Reply::Answer(answer)),
+            }
+        }
+    }
+}
+
+/// Opens a connection, and asks for the process at its other end.
+fn open(config: &Config) -> Result<(Link<Server>, Pid), SqlError> {
+    let mut server = Server::connect(config)?;
+    let process = server.numbers("SELECT pg_backend_pid()", &[])?;
+    let process = process.first().and_then(|process| Pid::from_raw(*process));
+    process.map(|process| (Link::new(server), process)).ok_or(SqlState::INTERNAL_ERROR.into())
+}
+
+impl Database for SteppedDb {
+    type Session = SteppedSession;
+
+    fn connect(&mut self) -> Result<SteppedSession, SqlError> {
+        let worker = self.worker()?;
+        let index = self.processes.len();
+        self.processes.push(worker.process.as_raw_nonzero().get());
+        Ok(SteppedSession { index, worker: Some(worker), idle: Arc::clone(&self.idle) })
+    }
+
+    fn execute(&mut self, session: &mut SteppedSession, statement: &Statement) -> Reply {
+        let Some(worker) = &mut session.worker else {
+            return Reply::Answer(Err(SqlState::CONNECTION_FAILURE.into()));
+        };
+        self.step(worker, statement).unwrap_or_else(|error| {
+            // Where it stands nobody knows.
+            if let Some(mut worker) = session.worker.take() {
+                worker.kill();
+            }
+            Reply::Answer(Err(error))
+        })
+    }
+
+    fn disconnect(&mut self, session: SteppedSession) {
+        drop(session);
+    }
+}
+
+impl SteppedSession {
+    /// Which of its database's sessions it is, by the order of connecting: the first is 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Debug for SteppedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {}", self.index)
+    }
+}
+
+impl Drop for SteppedSession {
+    fn drop(&mut self) {
+        let Some(mut worker) = self.worker.take() else { return };
+        let is_over = !worker.is_stopped && worker.end().is_ok();
+        if !is_over {
+            worker.kill();
+        } else {
+            idle(&self.idle).push(worker);
+        }
+    }
+}
+
+fn idle(idle: &Idle) -> MutexGuard<'_, Vec<Worker>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Worker {
+    fn send(&self, order: Order) -> Result<(), SqlError> {
+        self.statements.send(order).map_err(|_| SqlState::CONNECTION_FAILURE.into())
+    }
+
+    fn event(&self) -> Result<Event, SqlError> {
+        self.events.recv_timeout(PATIENCE).map_err(late)
+    }
+
+    fn end(&mut self) -> Result<(), SqlError> {
+        self.send(Order::End)?;
+        loop {
+            if let Event::Answer(answer) = self.event()? {
+                return answer.map(drop);
+            }
+        }
+    }
+
+    /// Stops the server's process, and returns once it stands.
+    fn stop(&mut self) -> Result<(), SqlError> {
+        self.signal(Signal::STOP)?;
+        self.is_stopped = true;
+        let stat = format!("/proc/{}/stat", self.process.as_raw_nonzero());
+        let until = Instant::now() + PATIENCE;
+        loop {
+            // Its state is what comes after its name; elsewhere than on Linux nobody can tell.
+            let Ok(stat) = fs::read_to_string(&stat) else { return Ok(()) };
+            if stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")) {
+                return Ok(());
+            }
+            if Instant::now() > until {
+                return Err(late(RecvTimeoutError::Timeout));
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn resume(&mut self) -> Result<(), SqlError> {
+        self.is_stopped = false;
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), SqlError> {
+        kill_process(self.process, signal).map_err(|errno| {
+            let state = match errno {
+                rustix::io::Errno::SRCH => SqlState::CONNECTION_FAILURE,
+                _ => SqlState::INTERNAL_ERROR,
+            };
+            SqlError::new(state, &format!("the server's process {}: {errno}", self.process))
+        })
+    }
+
+    /// Ends the server's process, which rolls its transaction back, and returns once it is gone.
+    fn kill(&mut self) {
+        // It comes to know of the one before it does anything else after the other.
+        let _ = self.signal(Signal::TERM);
+        let _ = self.resume();
+        let until = Instant::now() + PATIENCE;
+        while test_kill_process(self.process).is_ok() && Instant::now() < until {
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+fn late(error: RecvTimeoutError) -> SqlError {
+    match error {
+        RecvTimeoutError::Timeout => {
+            let said = format!("no answer within {} seconds", PATIENCE.as_secs());
+            SqlError::new(SqlState::INTERNAL_ERROR, &said)
+        }
+        RecvTimeoutError::Disconnected => SqlState::CONNECTION_FAILURE.into(),
+    }
+}

@@ -1,0 +1,59 @@
+//! A PostgreSQL server to test with, a table, and short words for statements.
+
+use toctou::db::{
+    Answer, Cluster, Column, Database, Insert, Isolation, Reply, Row, Select, SqlError, Statement,
+    Table, Update, row,
+};
+
+/// Accounts and what is on them.
+pub(crate) static ACCOUNTS: Table = Table {
+    name: "accounts",
+    columns: &[Column::int("id"), Column::int("balance")],
+    unique: Some("id"),
+};
+
+/// The server that tests share; says loudly which test is left out where there is none.
+pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
+    told(test, Cluster::shared())
+}
+
+/// A server that one test may kill.
+pub(crate) fn cluster_of_ones_own(test: &str) -> Option<Cluster> {
+    told(test, Cluster::start())
+}
+
+fn told<T, E: std::fmt::Display>(test: &str, cluster: Result<T, E>) -> Option<T> {
+    cluster.map_err(|error| eprintln!("SKIPPED: {test}: {error}")).ok()
+}
+
+pub(crate) fn account(id: i64, balance: i64) -> Row {
+    row([id.into(), balance.into()])
+}
+
+pub(crate) fn begin() -> Statement {
+    Statement::Begin(Isolation::ReadCommitted)
+}
+
+pub(crate) fn add(id: i64, amount: i64) -> Statement {
+    Update::new(&ACCOUNTS).add("balance", amount).filter("id", id).into()
+}
+
+pub(crate) fn insert(id: i64, balance: i64) -> Statement {
+    Insert::new(&ACCOUNTS, account(id, balance)).into()
+}
+
+pub(crate) fn balance(id: i64) -> Statement {
+    Select::columns(&ACCOUNTS, &["balance"]).filter("id", id).into()
+}
+
+/// The answer of a statement that does not have to wait.
+pub(crate) fn answer<D: Database>(
+    db: &mut D,
+    session: &mut D::Session,
+    statement: &Statement,
+) -> Result<Answer, SqlError> {
+    match db.execute(session, statement) {
+        Reply::Answer(answer) => answer,
+        waits => panic!("{statement}: {waits:?}"),
+    }
+}
