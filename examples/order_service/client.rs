@@ -59,9 +59,14 @@ impl Answer {
 }
 
 impl std::fmt::Display for Answer {
-    /// `409 not_pending`.
+    /// `200 cancelled`, `409 not_pending (cancelled)`, `404 no_such_order`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}{}", self.status, self.field("error"), self.field("status"))
+        write!(f, "{}", self.status)?;
+        match (self.field("error"), self.field("status")) {
+            ("", "") => Ok(()),
+            ("", word) | (word, "") => write!(f, " {word}"),
+            (error, status) => write!(f, " {error} ({status})"),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod signature;
 mod tests;
 mod told;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -116,7 +117,10 @@ fn within(text: &str, least: usize, most: usize) -> Option<usize> {
 /// Why it cannot do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("there is no key: set {KEY} to at least {} characters (`openssl rand -hex 32`)", Key::LEAST)]
+    #[error(
+        "there is no key: set {KEY} to at least {} characters (`openssl rand -hex 32`)",
+        Key::LEAST
+    )]
     NoKey,
     #[error("{KEY}: {0}")]
     ShortKey(#[from] ShortKey),
@@ -161,17 +165,19 @@ fn run(command: Command) -> Result<bool, Failure> {
         }
         Command::Drive { url: Some(url), rounds, concurrent, .. } => {
             let target = Target { url, sibling: None, key: key()? };
-            say(&format!("{}:\n", target.url))?;
+            say(&format!("The service at {}:\n", target.url))?;
             told(&drive::drive(&target, Load { rounds, concurrent })?)
         }
         Command::Drive { url: None, database, rounds, concurrent } => {
             let load = Load { rounds, concurrent };
-            let (name, report) = match open(database)? {
-                Open::Sqlite(db, name, _directory) => (name, drive_own(&db, load)?),
-                Open::Postgres(db, name) => (name, drive_own(&db, load)?),
+            let begin = |name: String| say(&format!("A service of its own, on {name}:\n"));
+            let report = match open(database)? {
+                Open::Sqlite(db, name, _directory) => {
+                    begin(name).and_then(|()| drive_own(&db, load))
+                }
+                Open::Postgres(db, name) => begin(name).and_then(|()| drive_own(&db, load)),
             };
-            say(&format!("{name}, a service of its own.\n"))?;
-            told(&report)
+            told(&report?)
         }
     }
 }
@@ -191,7 +197,11 @@ fn say(text: &str) -> Result<(), Failure> {
 
 /// The key in the environment.
 fn key() -> Result<Key, Failure> {
-    let secret = std::env::var_os(KEY).ok_or(Failure::NoKey)?;
+    key_of(std::env::var_os(KEY))
+}
+
+fn key_of(secret: Option<OsString>) -> Result<Key, Failure> {
+    let secret = secret.ok_or(Failure::NoKey)?;
     Ok(Key::new(secret.as_encoded_bytes())?)
 }
 
@@ -240,6 +250,7 @@ where
     let served = actix_web::rt::System::new().block_on(async {
         let server = server(db, key, listener, Signals::Heeded)?;
         say(&format!("{name}; listening on http://{address}\n"))?;
+        say("POST /vulnerable/orders/{id}/cancel is vulnerable on purpose.\n")?;
         server.await.map_err(Failure::Served)
     });
     served.map(|()| true)

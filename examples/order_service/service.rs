@@ -169,9 +169,7 @@ async fn other_method() -> Result<HttpResponse, Refusal> {
 }
 
 /// Calls of a database block: they get a thread on which nothing else has to go on.
-async fn blocking<T, E>(
-    call: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, Refusal>
+async fn blocking<T, E>(call: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Refusal>
 where
     T: Send + 'static,
     E: Into<Refusal> + Send + 'static,

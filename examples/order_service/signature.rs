@@ -261,7 +261,6 @@ mod tests {
             Request { query: Some("cd"), body: b"", ..plain },
             with_query,
             Request { path: "/a/bc", query: Some(""), ..with_query },
-            Request { path: "/a/bc", query: None, ..with_query },
         ];
         for (index, one) in alike.iter().enumerate() {
             let signed = Signed { stamp: STAMP, signature: key().sign(one, STAMP) };
@@ -302,7 +301,10 @@ mod tests {
             (&time, &nonce, "é"),
             (&time, &nonce, ""),
         ] {
-            assert!(Signed::parse([time, nonce, signature]).is_none(), "{time} {nonce} {signature}");
+            assert!(
+                Signed::parse([time, nonce, signature]).is_none(),
+                "{time} {nonce} {signature}"
+            );
         }
     }
 

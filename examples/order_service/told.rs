@@ -46,8 +46,7 @@ impl fmt::Display for Report {
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, cells: [String; 5]) -> fmt::Result {
     let [told, again, lost, conflicts, errors] = cells;
-    let line =
-        format!("{name:<36}{told:>12}{again:>16}{lost:>15}{conflicts:>8}{errors:>8}");
+    let line = format!("{name:<36}{told:>12}{again:>16}{lost:>15}{conflicts:>8}{errors:>8}");
     writeln!(f, "{}", line.trim_end())
 }
 

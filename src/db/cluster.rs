@@ -12,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::postgres::{PostgresDb, Server, config};
 use super::SqlError;
+use super::postgres::{PostgresDb, Server, config};
 
 /// The variable that says where `initdb` and `postgres` are.
 pub const BIN: &str = "TOCTOU_POSTGRES_BIN";
@@ -120,7 +120,8 @@ impl Cluster {
         };
         let keeper = Mutex::new(Keeper { shell, orders, reports });
         // From here on the shell removes it.
-        let cluster = Cluster { directory: directory.keep(), keeper, namespaces: AtomicU64::new(0) };
+        let cluster =
+            Cluster { directory: directory.keep(), keeper, namespaces: AtomicU64::new(0) };
         match cluster.keeper().report() {
             Ok(report) if report == "started" => {}
             Ok(_) => return Err(ClusterError::Initdb { said: cluster.log() }),

@@ -103,12 +103,10 @@ impl SqliteDb {
             builder
         };
         let directory = builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir());
-        let directory = directory.map_err(|error| {
-            SqlError::new(SqlState::CONNECTION_REFUSED, &error.to_string())
-        })?;
+        let directory = directory
+            .map_err(|error| SqlError::new(SqlState::CONNECTION_REFUSED, &error.to_string()))?;
         let path = directory.path().join("db");
-        let options =
-            SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
+        let options = SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
         let manager = Manager { path, options, _directory: Some(Arc::new(directory)) };
         Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
     }

@@ -102,10 +102,9 @@ fn whose_wait_would_be_for_itself_is_the_one_that_fails() {
 #[test]
 fn a_key_is_waited_for_as_a_row_is() {
     let Some((mut db, [mut a, mut b, mut c])) = bank("a key") else { return };
-    for (end, told) in [
-        (Statement::Commit, Some(SqlState::UNIQUE_VIOLATION)),
-        (Statement::Rollback, None),
-    ] {
+    for (end, told) in
+        [(Statement::Commit, Some(SqlState::UNIQUE_VIOLATION)), (Statement::Rollback, None)]
+    {
         let id = if told.is_some() { 3 } else { 4 };
         answer(&mut db, &mut a, &begin()).expect("it is ours");
         assert_eq!(db.execute(&mut a, &insert(id, 0)), count(1));
