@@ -74,7 +74,7 @@ fn text(statement: &Statement, dialect: Option<Dialect>, put: Put<'_>) -> String
         Statement::Rollback => text.push_str("ROLLBACK"),
         Statement::Select(select) => select_text(&mut text, select, dialect, put),
         Statement::Insert(insert) => insert_text(&mut text, insert, put),
-        Statement::Update(update) => update_text(&mut text, update, put),
+        Statement::Update(update) => update_text(&mut text, update, dialect, put),
         Statement::Delete(delete) => {
             let _ = write!(text, "DELETE FROM {}", delete.table.name);
             filter_text(&mut text, &delete.filter, put);
@@ -134,7 +134,7 @@ fn insert_text(text: &mut String, insert: &Insert, put: Put<'_>) {
     };
 }
 
-fn update_text(text: &mut String, update: &Update, put: Put<'_>) {
+fn update_text(text: &mut String, update: &Update, dialect: Option<Dialect>, put: Put<'_>) {
     let _ = write!(text, "UPDATE {} SET ", update.table.name);
     for (index, (column, expression)) in update.set.iter().enumerate() {
         if index > 0 {
@@ -143,9 +143,8 @@ fn update_text(text: &mut String, update: &Update, put: Put<'_>) {
         let _ = write!(text, "{column} = ");
         match expression {
             Expression::Value(value) => put(text, value),
-            Expression::Plus(amount) if *amount < 0 => {
-                let _ = write!(text, "{column} - ");
-                put(text, &Value::Int(amount.saturating_neg()));
+            Expression::Plus(amount) if *amount < 0 && dialect.is_none() => {
+                let _ = write!(text, "{column} - {}", amount.unsigned_abs());
             }
             Expression::Plus(amount) => {
                 let _ = write!(text, "{column} + ");
@@ -167,5 +166,97 @@ fn filter_text(text: &mut String, filter: &[Condition], put: Put<'_>) {
         let and = if index == 0 { " WHERE" } else { " AND" };
         let _ = write!(text, "{and} {column} {comparison} ");
         put(text, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Column, Delete, Isolation, Table, row};
+
+    static ACCOUNT: Table = Table {
+        name: "account",
+        columns: &[Column::int("id"), Column::text("owner"), Column::int("balance")],
+        unique: Some("id"),
+    };
+
+    #[track_caller]
+    fn assert_sql(statement: impl Into<Statement>, shown: &str, postgres: &str, sqlite: &str) {
+        let statement = statement.into();
+        assert_eq!(statement.to_string(), shown);
+        assert_eq!(statement.query(Dialect::Postgres).unwrap().text, postgres);
+        let sent = statement.query(Dialect::Sqlite);
+        assert_eq!(sent.map_or_else(|state| state.to_string(), |query| query.text), sqlite);
+    }
+
+    #[test]
+    fn statements_are_written_as_each_database_reads_them() {
+        assert_sql(
+            Select::columns(&ACCOUNT, &["owner"]).filter("id", 7).for_update(),
+            "SELECT owner FROM account WHERE id = 7 FOR UPDATE",
+            "SELECT owner FROM account WHERE id = $1 ORDER BY id, owner, balance FOR UPDATE",
+            "SELECT owner FROM account WHERE id = ?1 ORDER BY id, owner, balance",
+        );
+        assert_sql(
+            Select::exists(&ACCOUNT).condition("balance", Comparison::NotEqual, 0),
+            "SELECT EXISTS (SELECT 1 FROM account WHERE balance <> 0)",
+            "SELECT EXISTS (SELECT 1 FROM account WHERE balance <> $1)",
+            "SELECT EXISTS (SELECT 1 FROM account WHERE balance <> ?1)",
+        );
+        assert_sql(
+            Select::sum(&ACCOUNT, "balance"),
+            "SELECT sum(balance) FROM account",
+            "SELECT CAST(COALESCE(sum(balance), 0) AS BIGINT) FROM account",
+            "SELECT CAST(COALESCE(sum(balance), 0) AS BIGINT) FROM account",
+        );
+        assert_sql(
+            Update::new(&ACCOUNT)
+                .add("balance", -5)
+                .set("owner", "O'Neill")
+                .filter("id", 1)
+                .condition("balance", Comparison::AtLeast, 5),
+            "UPDATE account SET balance = balance - 5, owner = 'O''Neill' WHERE id = 1 AND balance >= 5",
+            "UPDATE account SET balance = balance + $1, owner = $2 WHERE id = $3 AND balance >= $4",
+            "UPDATE account SET balance = balance + ?1, owner = ?2 WHERE id = ?3 AND balance >= ?4",
+        );
+        let insert = Insert::new(&ACCOUNT, row([1.into(), "ada".into(), 0.into()]));
+        assert_sql(
+            insert
+                .clone()
+                .on_conflict(OnConflict::DoNothing)
+                .returning(Returning::Columns(vec!["owner"])),
+            "INSERT INTO account VALUES (1, 'ada', 0) ON CONFLICT (id) DO NOTHING RETURNING owner",
+            "INSERT INTO account VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING owner",
+            "INSERT INTO account VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING RETURNING owner",
+        );
+        assert_sql(
+            insert
+                .on_conflict(OnConflict::DoUpdate(vec!["owner", "balance"]))
+                .returning(Returning::Inserted),
+            "INSERT INTO account VALUES (1, 'ada', 0) ON CONFLICT (id) DO UPDATE SET \
+             owner = EXCLUDED.owner, balance = EXCLUDED.balance RETURNING (xmax = 0)",
+            "INSERT INTO account VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET \
+             owner = EXCLUDED.owner, balance = EXCLUDED.balance RETURNING (xmax = 0)",
+            "0A000",
+        );
+        assert_sql(
+            Delete::new(&ACCOUNT).condition("balance", Comparison::AtMost, 0),
+            "DELETE FROM account WHERE balance <= 0",
+            "DELETE FROM account WHERE balance <= $1",
+            "DELETE FROM account WHERE balance <= ?1",
+        );
+        assert_sql(
+            Statement::Begin(Isolation::RepeatableRead),
+            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN IMMEDIATE",
+        );
+    }
+
+    #[test]
+    fn parameters_come_in_the_order_of_their_numbers() {
+        let update = Update::new(&ACCOUNT).add("balance", -5).filter("id", 1);
+        let query = Statement::from(update).query(Dialect::Postgres).unwrap();
+        assert_eq!(query.parameters, [Value::Int(-5), Value::Int(1)]);
     }
 }

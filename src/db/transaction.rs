@@ -247,3 +247,151 @@ impl<D: Database, B: Body> Process<D> for Transact<D::Session, B> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Column, Reply, Select, Table};
+    use crate::run;
+
+    static ONE: Table = Table { name: "one", columns: &[Column::int("id")], unique: None };
+
+    /// Looks once, and keeps or undoes.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Looks {
+        keeps: bool,
+    }
+
+    impl Body for Looks {
+        type Output = &'static str;
+
+        fn statement(&self) -> Statement {
+            Select::exists(&ONE).into()
+        }
+
+        fn answered(self, _: Answer) -> Next<Self, &'static str> {
+            if self.keeps { Next::Commit("kept") } else { Next::Rollback("undone") }
+        }
+
+        fn failed(self, error: &SqlError) -> Option<&'static str> {
+            (error.state == SqlState::UNIQUE_VIOLATION).then_some("there already")
+        }
+    }
+
+    /// Answers with these errors, one a statement, and with success where it says so; notes what it
+    /// was asked.
+    struct Scripted {
+        script: Vec<Option<SqlState>>,
+        asked: Vec<String>,
+    }
+
+    impl Database for Scripted {
+        type Session = ();
+
+        fn connect(&mut self) -> Result<(), SqlError> {
+            Ok(())
+        }
+
+        fn execute(&mut self, (): &mut (), statement: &Statement) -> Reply {
+            let verb = statement.to_string();
+            self.asked.push(verb.split(' ').next().unwrap_or_default().to_owned());
+            let scripted = self.script.get(self.asked.len() - 1).copied().flatten();
+            Reply::Answer(match scripted {
+                Some(state) => Err(state.into()),
+                None => Ok(match statement {
+                    Statement::Begin(_) => Answer::Begun,
+                    Statement::Commit => Answer::Committed,
+                    Statement::Rollback => Answer::RolledBack,
+                    _ => Answer::Rows(Vec::new()),
+                }),
+            })
+        }
+
+        fn disconnect(&mut self, (): ()) {}
+    }
+
+    fn told(way: Way, script: &[Option<SqlState>]) -> (String, String) {
+        let mut db = Scripted { script: script.to_vec(), asked: Vec::new() };
+        let told = run(Transact::new((), Looks { keeps: true }, way), &mut db);
+        (format!("{told:?}"), db.asked.join(" "))
+    }
+
+    const RETRY: Option<SqlState> = Some(SqlState::SERIALIZATION_FAILURE);
+    const BROKEN: Option<SqlState> = Some(SqlState::CONNECTION_FAILURE);
+    const TWICE: Way = Way::within(Isolation::Serializable).retrying(1);
+
+    #[track_caller]
+    fn assert_told(way: Way, script: &[Option<SqlState>], told_as: &str, asked: &str) {
+        assert_eq!(told(way, script), (told_as.to_owned(), asked.to_owned()));
+    }
+
+    #[test]
+    fn what_succeeds_is_committed() {
+        assert_told(TWICE, &[], r#"Ok("kept")"#, "BEGIN SELECT COMMIT");
+        assert_told(Way::AUTOCOMMIT, &[], r#"Ok("kept")"#, "SELECT");
+    }
+
+    #[test]
+    fn what_is_worth_a_retry_is_rolled_back_and_begun_anew() {
+        let again = "BEGIN SELECT ROLLBACK BEGIN SELECT COMMIT";
+        assert_told(TWICE, &[None, RETRY], r#"Ok("kept")"#, again);
+        // A commit that fails has ended its transaction.
+        let again = "BEGIN SELECT COMMIT BEGIN SELECT COMMIT";
+        assert_told(TWICE, &[None, None, RETRY], r#"Ok("kept")"#, again);
+    }
+
+    #[test]
+    fn retries_come_to_an_end() {
+        let both = "BEGIN SELECT ROLLBACK BEGIN SELECT ROLLBACK";
+        assert_told(TWICE, &[None, RETRY, None, None, RETRY], "Err(40001)", both);
+        assert_told(TWICE.retrying(0), &[None, RETRY], "Err(40001)", "BEGIN SELECT ROLLBACK");
+    }
+
+    #[test]
+    fn an_error_that_the_body_knows_what_to_say_to_is_its_output() {
+        let there = Some(SqlState::UNIQUE_VIOLATION);
+        assert_told(TWICE, &[None, there], r#"Ok("there already")"#, "BEGIN SELECT ROLLBACK");
+        assert_told(Way::AUTOCOMMIT, &[there], r#"Ok("there already")"#, "SELECT");
+    }
+
+    #[test]
+    fn a_connection_that_breaks_at_the_commit_leaves_it_open_what_happened() {
+        let unknown = "Err(08006, perhaps done)";
+        assert_told(TWICE, &[None, None, BROKEN], unknown, "BEGIN SELECT COMMIT");
+        assert_told(Way::AUTOCOMMIT, &[BROKEN], unknown, "SELECT");
+        // Before the commit nothing can have happened, and there is nobody to tell of a rollback.
+        assert_told(TWICE, &[None, BROKEN], "Err(08006)", "BEGIN SELECT");
+        assert_told(TWICE, &[BROKEN], "Err(08006)", "BEGIN");
+    }
+
+    #[test]
+    fn a_commit_that_is_answered_with_a_rollback_is_no_success() {
+        struct Forgetful(Scripted);
+        impl Database for Forgetful {
+            type Session = ();
+            fn connect(&mut self) -> Result<(), SqlError> {
+                Ok(())
+            }
+            fn execute(&mut self, session: &mut (), statement: &Statement) -> Reply {
+                match statement {
+                    Statement::Commit => Reply::Answer(Ok(Answer::RolledBack)),
+                    _ => self.0.execute(session, statement),
+                }
+            }
+            fn disconnect(&mut self, (): ()) {}
+        }
+        let mut db = Forgetful(Scripted { script: Vec::new(), asked: Vec::new() });
+        let told = run(Transact::new((), Looks { keeps: true }, TWICE), &mut db);
+        assert_eq!(told.unwrap_err().error.state, SqlState::IN_FAILED_TRANSACTION);
+    }
+
+    #[test]
+    fn what_is_to_be_undone_is_undone_even_if_nobody_answers() {
+        for script in [vec![], vec![None, None, BROKEN]] {
+            let mut db = Scripted { script, asked: Vec::new() };
+            let told = run(Transact::new((), Looks { keeps: false }, TWICE), &mut db);
+            assert_eq!(told, Ok("undone"));
+            assert_eq!(db.asked.join(" "), "BEGIN SELECT ROLLBACK");
+        }
+    }
+}
