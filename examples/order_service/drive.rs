@@ -95,7 +95,8 @@ impl Tally {
         self.most_told = self.most_told.max(cancelled);
         self.refunded_again += usize::from(order.refunds > 1);
         self.not_refunded += usize::from(order.refunds == 0);
-        self.lost_cents += (order.refunded_cents - order.paid_cents).max(0);
+        let lost = order.refunded_cents.saturating_sub(order.paid_cents).max(0);
+        self.lost_cents = self.lost_cents.saturating_add(lost);
     }
 
     fn error(&mut self, error: String) {

@@ -179,8 +179,9 @@ impl Seen {
     pub(crate) fn admit(&self, stamp: Stamp, now: u64) -> Result<(), Turned> {
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         memory.oldest = memory.oldest.max(now.saturating_sub(WINDOW));
-        let oldest = Stamp { time: memory.oldest, nonce: [0; 16] };
-        memory.stamps = memory.stamps.split_off(&oldest);
+        while memory.stamps.first().is_some_and(|first| first.time < memory.oldest) {
+            memory.stamps.pop_first();
+        }
         if stamp.time < memory.oldest || stamp.time > now.saturating_add(WINDOW) {
             Err(Turned::Stale)
         } else if memory.stamps.contains(&stamp) {
