@@ -16,7 +16,7 @@ use super::SqlError;
 use super::postgres::{PostgresDb, Server, config};
 
 /// The variable that says where `initdb` and `postgres` are.
-pub const BIN: &str = "TOCTOU_POSTGRES_BIN";
+const BIN: &str = "TOCTOU_POSTGRES_BIN";
 
 /// How long the server may take to be there.
 const PATIENCE: Duration = Duration::from_secs(60);

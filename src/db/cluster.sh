@@ -8,7 +8,7 @@ start() {
     : >"$dir/log"
     "$bin/postgres" -D "$dir/data" \
         -c listen_addresses= -c unix_socket_directories="$dir" -c max_connections=100 \
-        -c fsync=off -c full_page_writes=off -c synchronous_commit=off \
+        -c fsync=off -c full_page_writes=off \
         -c wal_level=minimal -c max_wal_senders=0 -c max_logical_replication_workers=0 \
         -c autovacuum=off -c jit=off -c shared_buffers=32MB -c timezone=UTC \
         -c deadlock_timeout=1ms -c log_lock_waits=on -c log_min_messages=fatal \

@@ -60,8 +60,7 @@ impl<W: Wire> Link<W> {
                 self.transaction = Transaction::Open;
                 Ok(Answer::Begun)
             }
-            (Statement::Begin(_), Transaction::Open) => {
-                self.transaction = Transaction::Failed;
+            (Statement::Begin(_), Transaction::Open | Transaction::Failed) => {
                 Err(SqlState::ACTIVE_TRANSACTION.into())
             }
             (Statement::Commit | Statement::Rollback, Transaction::None) => {

@@ -26,7 +26,7 @@ mod stepped;
 mod transaction;
 
 #[cfg(feature = "postgres")]
-pub use cluster::{BIN, Cluster, ClusterError};
+pub use cluster::{Cluster, ClusterError};
 pub use error::{SqlError, SqlState};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use pool::Pooling;

@@ -180,6 +180,13 @@ impl Server {
         self.client.batch_execute(sql).map_err(|error| failed(&error))
     }
 
+    /// Returns once the server is done with what it has answered: it tells of an error first, and
+    /// rolls back then.
+    pub(super) fn settle(&mut self) {
+        // If this fails, whatever is asked next does.
+        let _ = self.client.simple_query("");
+    }
+
     /// A column of numbers.
     pub(super) fn numbers(
         &mut self,

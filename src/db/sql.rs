@@ -33,11 +33,19 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for what the dialect does not have.
+    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for what the dialect does not have;
+    /// [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` where no
+    /// column is unique.
     pub fn query(&self, dialect: Dialect) -> Result<Query, SqlState> {
         let inserted = matches!(self, Statement::Insert(i) if i.returning == Returning::Inserted);
         if inserted && dialect == Dialect::Sqlite {
             return Err(SqlState::FEATURE_NOT_SUPPORTED);
+        }
+        // It would have to name a column that is not there.
+        let conflict = matches!(self, Statement::Insert(i)
+            if i.on_conflict != OnConflict::Fail && i.table.unique.is_none());
+        if conflict {
+            return Err(SqlState::INVALID_COLUMN_REFERENCE);
         }
         let mut parameters = Vec::new();
         let sign = if dialect == Dialect::Postgres { '$' } else { '?' };

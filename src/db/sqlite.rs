@@ -351,7 +351,7 @@ fn has_types(statement: &Statement) -> Result<(), SqlState> {
 fn told(error: &rusqlite::Error) -> SqlError {
     let said = error.to_string();
     let Some(code) = error.sqlite_error() else {
-        return SqlError::new(SqlState::INTERNAL_ERROR, &said);
+        return SqlError::new(by_words(&said), &said);
     };
     let state = match code.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqlState::LOCK_NOT_AVAILABLE,

@@ -166,6 +166,9 @@ impl SteppedDb {
                         ended => ended.map(|()| Answer::RolledBack),
                     },
                 };
+                if answer.is_err() {
+                    link.wire.settle();
+                }
                 if events.send(Event::Answer(answer)).is_err() {
                     return;
                 }

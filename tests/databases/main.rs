@@ -3,5 +3,11 @@
 
 #![cfg(all(feature = "postgres", feature = "sqlite"))]
 
+mod alike;
+mod apart;
+mod cluster;
+mod cut;
+mod postgres;
 mod server;
+mod sqlite;
 mod stepped;

@@ -1,9 +1,10 @@
 //! A PostgreSQL server to test with, a table, and short words for statements.
 
 use toctou::db::{
-    Answer, Cluster, Column, Database, Insert, Isolation, Reply, Row, Select, SqlError, Statement,
-    Table, Update, row,
+    Answer, Body, Cluster, Column, Database, Failure, Insert, Isolation, Next, Reply, Row, Select,
+    SqlError, Statement, Table, Transact, Update, Way, row,
 };
+use toctou::run;
 
 /// Accounts and what is on them.
 pub(crate) static ACCOUNTS: Table = Table {
@@ -56,4 +57,26 @@ pub(crate) fn answer<D: Database>(
         Reply::Answer(answer) => answer,
         waits => panic!("{statement}: {waits:?}"),
     }
+}
+
+/// Writes one account in a transaction, and that is all.
+#[derive(Clone, Debug)]
+pub(crate) struct Open(pub(crate) i64);
+
+impl Body for Open {
+    type Output = ();
+
+    fn statement(&self) -> Statement {
+        insert(self.0, 0)
+    }
+
+    fn answered(self, _: Answer) -> Next<Self, ()> {
+        Next::Commit(())
+    }
+}
+
+/// Opens an account, in a session of its own.
+pub(crate) fn open<D: Database>(db: &mut D, id: i64) -> Result<(), Failure> {
+    let session = db.connect()?;
+    run(Transact::new(session, Open(id), Way::within(Isolation::Serializable)), db)
 }
