@@ -101,6 +101,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Case for DbCase<W, P> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::check::GraphOptions;
     use crate::db::{
@@ -185,7 +187,7 @@ mod tests {
             let compared = match case.replay(schedule, Threads::OneEach) {
                 // Said loudly: what was left out was not seen to work.
                 Err(error) if error.is_not_here() => {
-                    eprintln!("LEFT OUT: {error}");
+                    let _ = writeln!(std::io::stderr(), "SKIPPED: a replay: {error}");
                     return None;
                 }
                 compared => compared.unwrap(),

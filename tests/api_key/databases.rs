@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use toctou::db::{Cluster, Database, PostgresDb, Row, SqlState, SqliteDb, Table, row};
+use toctou::db::{Database, PostgresDb, Row, SqlState, SqliteDb, Table, row};
 use toctou::handlers::{API_KEYS, ApiKeys, HandlerError, Issued, TABLES};
 use toctou::models::api_key::WITHOUT_CONSTRAINT;
 
@@ -42,11 +42,9 @@ fn sqlite() -> SqliteDb {
     SqliteDb::in_memory().expect("there is room for a file")
 }
 
-/// A database of its own on the server that tests share; says loudly which test is left out where
-/// there is no server.
+/// A database of its own on the server that tests share, if there is one.
 fn postgres(test: &str) -> Option<PostgresDb> {
-    let cluster = Cluster::shared().map_err(|error| eprintln!("SKIPPED: {test}: {error}")).ok()?;
-    Some(cluster.database().expect("the server answers"))
+    Some(crate::throwaway::shared(test)?.database().expect("the server answers"))
 }
 
 /// Many threads, a request a user each, all at once.
@@ -182,9 +180,8 @@ fn a_failing_postgresql_is_never_told_as_a_success() {
 /// Whatever is told before, while and after a server dies is there when it is back.
 #[test]
 fn keys_that_were_told_outlive_the_server() {
-    let cluster = match Cluster::start() {
-        Ok(cluster) => cluster,
-        Err(error) => return eprintln!("SKIPPED: keys_that_were_told_outlive_the_server: {error}"),
+    let Some(cluster) = crate::throwaway::own("keys_that_were_told_outlive_the_server") else {
+        return;
     };
     let db = cluster.database().expect("the server answers");
     db.make(TABLES);

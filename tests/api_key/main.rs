@@ -7,6 +7,8 @@ mod databases;
 mod faults;
 mod flaky;
 mod mutants;
+#[path = "../throwaway/mod.rs"]
+mod throwaway;
 mod verdicts;
 
 use toctou::case::{Case, Method};

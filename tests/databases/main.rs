@@ -11,3 +11,5 @@ mod postgres;
 mod server;
 mod sqlite;
 mod stepped;
+#[path = "../throwaway/mod.rs"]
+mod throwaway;

@@ -1,8 +1,8 @@
-//! A PostgreSQL server to test with, a table, and short words for statements.
+//! A table to test with, and short words for statements.
 
 use toctou::db::{
-    Answer, Body, Cluster, Column, Database, Failure, Insert, Isolation, Next, Reply, Row, Select,
-    SqlError, Statement, Table, Transact, Update, Way, row,
+    Answer, Body, Column, Database, Failure, Insert, Isolation, Next, Reply, Row, Select, SqlError,
+    Statement, Table, Transact, Update, Way, row,
 };
 use toctou::run;
 
@@ -13,19 +13,7 @@ pub(crate) static ACCOUNTS: Table = Table {
     unique: Some("id"),
 };
 
-/// The server that tests share; says loudly which test is left out where there is none.
-pub(crate) fn cluster(test: &str) -> Option<&'static Cluster> {
-    told(test, Cluster::shared())
-}
-
-/// A server that one test may kill.
-pub(crate) fn cluster_of_ones_own(test: &str) -> Option<Cluster> {
-    told(test, Cluster::start())
-}
-
-fn told<T, E: std::fmt::Display>(test: &str, cluster: Result<T, E>) -> Option<T> {
-    cluster.map_err(|error| eprintln!("SKIPPED: {test}: {error}")).ok()
-}
+pub(crate) use crate::throwaway::{own as cluster_of_ones_own, shared as cluster};
 
 pub(crate) fn account(id: i64, balance: i64) -> Row {
     row([id.into(), balance.into()])

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use toctou::db::{Cluster, Database, SqlError, SqliteDb, row};
+use toctou::db::{Database, SqlError, SqliteDb, row};
 use toctou::handlers::{Ended, HandlerError, ORDERS, Orders};
 
 const THREADS: usize = 8;
@@ -65,12 +65,8 @@ fn on_sqlite_each_order_ends_once_and_everybody_is_told_how() -> Result<(), SqlE
 
 #[test]
 fn on_postgresql_each_order_ends_once_and_everybody_is_told_how() -> Result<(), SqlError> {
-    let cluster = match Cluster::shared() {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            eprintln!("SKIPPED: on_postgresql_each_order_ends_once: {error}");
-            return Ok(());
-        }
+    let Some(cluster) = crate::throwaway::shared("on_postgresql_each_order_ends_once") else {
+        return Ok(());
     };
     let db = cluster.database()?;
     db.create(&[&ORDERS])?;

@@ -8,6 +8,8 @@ mod faults;
 mod flaky;
 mod mutants;
 mod mutated;
+#[path = "../throwaway/mod.rs"]
+mod throwaway;
 mod verdicts;
 mod worker;
 

@@ -20,6 +20,8 @@ mod server;
 mod story;
 mod surprises;
 mod tally;
+#[path = "../throwaway/mod.rs"]
+mod throwaway;
 mod wrong;
 
 use std::cell::RefCell;

@@ -1,7 +1,6 @@
 //! The server, and the sessions on it that a program is played in.
 
-use std::io::{self, Write};
-use std::sync::Once;
+use std::sync::OnceLock;
 
 use toctou::db::{
     Cluster, Database, Reply, Row, SqlError, SqlState, Statement, SteppedDb, SteppedSession, Table,
@@ -13,20 +12,9 @@ use super::generate::{Program, TABLES};
 /// The throw-away server that all tests here share; none where there is no PostgreSQL, which is said
 /// loudly.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
-    static SAID: Once = Once::new();
-    match Cluster::shared() {
-        Ok(cluster) => Some(cluster),
-        Err(error) => {
-            // Not by `eprintln!`: of a test that passes nobody would see it.
-            SAID.call_once(|| {
-                let _ = writeln!(
-                    io::stderr(),
-                    "\nNOT TESTED: that the simulated database behaves as PostgreSQL does. {error}\n"
-                );
-            });
-            None
-        }
-    }
+    static CLUSTER: OnceLock<Option<&'static Cluster>> = OnceLock::new();
+    let what = "that the simulated database behaves as PostgreSQL does";
+    *CLUSTER.get_or_init(|| crate::throwaway::shared(what))
 }
 
 /// A namespace on the server with the tables that programs are about, and three sessions in it.

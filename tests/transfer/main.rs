@@ -11,6 +11,8 @@ mod isolation;
 mod mutants;
 #[path = "../order/mutated.rs"]
 mod mutated;
+#[path = "../throwaway/mod.rs"]
+mod throwaway;
 mod verdicts;
 
 use toctou::case::{Case, Method};

@@ -1,7 +1,6 @@
 //! An example, `order_service`: the driver, and what the program is asked. Imports all of it.
 
 use clap::error::ErrorKind;
-use toctou::db::Cluster;
 
 use super::*;
 
@@ -71,13 +70,7 @@ fn a_drive_does_not_take_a_service_that_fails_for_one_that_is_safe() {
 
 #[test]
 fn a_drive_on_postgresql_is_as_one_on_sqlite() {
-    let cluster = match Cluster::shared() {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            eprintln!("SKIPPED: a drive on PostgreSQL: {error}");
-            return;
-        }
-    };
+    let Some(cluster) = super::throwaway::shared("a drive on PostgreSQL") else { return };
     let db = cluster.database().unwrap();
     db.create(TABLES).unwrap();
     let report = drive_own(&db, LITTLE).unwrap();

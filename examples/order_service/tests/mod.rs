@@ -1,5 +1,8 @@
 //! An example, `order_service`: its tests, in process, and what they share. Imports all of it.
 
+#[path = "../../../tests/throwaway/mod.rs"]
+mod throwaway;
+
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceResponse};
