@@ -69,7 +69,7 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | ground | [`Process`], [`Step`], [`run`], [`recorded`] |
-//! | first: worlds | [`fs`] |
+//! | first: worlds | [`fs`], [`db`] |
 //! | second: engines, neutral as to worlds | [`check`] |
 //! | third: what ships | [`store`], [`writer`], [`handlers`] |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |

@@ -163,11 +163,10 @@ impl Body for Handling {
 
     fn answered(self, answer: Answer) -> Next<Self, Told> {
         match self {
-            Handling::Ships(ending, body) => match body.answered(answer) {
-                Next::Ask(body) => Next::Ask(Handling::Ships(ending, body)),
-                Next::Commit(ended) => Next::Commit(told(ending, ended)),
-                Next::Rollback(ended) => Next::Rollback(told(ending, ended)),
-            },
+            Handling::Ships(ending, body) => {
+                let next = body.answered(answer);
+                next.map(|body| Handling::Ships(ending, body), |ended| told(ending, ended))
+            }
             Handling::Published(body) => body.answered(answer),
             Handling::Direct(..) if answer.count() == 0 => Next::Commit(Told::NoRow),
             Handling::Blind(ending) | Handling::Direct(_, ending) => Next::Commit(Told::of(ending)),

@@ -189,11 +189,10 @@ impl Body for Handling {
 
     fn answered(self, answer: Answer) -> Next<Self, Told> {
         match self {
-            Handling::Ships(payment, body) => match body.answered(answer) {
-                Next::Ask(body) => Next::Ask(Handling::Ships(payment, body)),
-                Next::Commit(end) => Next::Commit(told(payment, end)),
-                Next::Rollback(end) => Next::Rollback(told(payment, end)),
-            },
+            Handling::Ships(payment, body) => {
+                let next = body.answered(answer);
+                next.map(|body| Handling::Ships(payment, body), |end| told(payment, end))
+            }
             Handling::Checked(body) => body.answered(answer),
             Handling::Refused => Next::Rollback(Told::Refused),
         }

@@ -31,6 +31,8 @@ impl SqlState {
     pub const IN_FAILED_TRANSACTION: SqlState = SqlState(*b"25P02");
     /// The transaction cannot be put into a serial order with others, or another one updated first.
     pub const SERIALIZATION_FAILURE: SqlState = SqlState(*b"40001");
+    /// Whether the statement took effect is not known, though the connection is whole.
+    pub const STATEMENT_COMPLETION_UNKNOWN: SqlState = SqlState(*b"40003");
     /// The transaction was chosen to break a deadlock.
     pub const DEADLOCK_DETECTED: SqlState = SqlState(*b"40P01");
     /// No such column.
@@ -47,6 +49,8 @@ impl SqlState {
     pub const DISK_FULL: SqlState = SqlState(*b"53100");
     /// A lock was not to be had in time.
     pub const LOCK_NOT_AVAILABLE: SqlState = SqlState(*b"55P03");
+    /// The statement took longer than it was allowed to, or somebody cancelled it.
+    pub const QUERY_CANCELED: SqlState = SqlState(*b"57014");
     /// The server is shutting down.
     pub const ADMIN_SHUTDOWN: SqlState = SqlState(*b"57P01");
     /// Something that this database does not have.
@@ -92,6 +96,7 @@ impl SqlState {
             Self::NO_ACTIVE_TRANSACTION => "no transaction is under way",
             Self::IN_FAILED_TRANSACTION => "the transaction has failed before",
             Self::SERIALIZATION_FAILURE => "a concurrent transaction came first",
+            Self::STATEMENT_COMPLETION_UNKNOWN => "whether the statement took effect is not known",
             Self::DEADLOCK_DETECTED => "transactions waited for one another",
             Self::UNDEFINED_COLUMN => "there is no such column",
             Self::UNDEFINED_TABLE => "there is no such table",
@@ -100,6 +105,7 @@ impl SqlState {
             Self::DISK_FULL => "the database's disk is full",
             Self::TOO_MANY_CONNECTIONS => "no connection to the database is free",
             Self::LOCK_NOT_AVAILABLE => "the database is locked by somebody else",
+            Self::QUERY_CANCELED => "the statement was cancelled, or took too long",
             Self::ADMIN_SHUTDOWN => "the database is shutting down",
             Self::DATA_CORRUPTED => "the database's file is damaged, or not one",
             Self::FEATURE_NOT_SUPPORTED => "this database cannot do that",

@@ -13,6 +13,15 @@ pub(super) trait Wire {
     fn ask(&mut self, statement: &Statement) -> Result<Answer, SqlError>;
 }
 
+/// An answer that could not be read: of a statement that may have changed something, what it did is
+/// done.
+pub(super) fn unread(statement: &Statement, error: SqlError) -> SqlError {
+    match statement {
+        Statement::Select(_) => error,
+        _ => SqlError { state: SqlState::STATEMENT_COMPLETION_UNKNOWN, ..error },
+    }
+}
+
 /// A connection that behaves as every world here: a transaction in which a statement failed accepts
 /// nothing but its end, and `BEGIN`, `COMMIT` and `ROLLBACK` in the wrong place are errors.
 ///

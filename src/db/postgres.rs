@@ -10,7 +10,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Config, NoTls};
 use r2d2::{ManageConnection, PooledConnection};
 
-use super::link::{Link, Wire};
+use super::link::{Link, Wire, unread};
 use super::pool::{self, Pool, Pooling};
 use super::{Answer, Database, Dialect, Query, Reply, Row, SqlError, SqlState, Statement};
 use super::{Returning, Table, Value};
@@ -218,16 +218,31 @@ impl Wire for Server {
             None => {
                 let prepared = self.client.prepare_typed(&text[..length], &types);
                 let prepared = prepared.map_err(|error| failed(&error))?;
-                self.prepared.insert(text, prepared.clone());
+                // Before it is executed: what it does could not be undone because its answer is odd.
+                prepared.columns().iter().try_for_each(is_readable)?;
+                self.prepared.insert(text.clone(), prepared.clone());
                 prepared
             }
         };
-        if has_rows(statement) {
-            let rows = self.client.query(&prepared, &values).map_err(|error| failed(&error))?;
-            rows.iter().map(row).collect::<Result<_, _>>().map(Answer::Rows)
+        let answer = if has_rows(statement) {
+            self.client.query(&prepared, &values).map(Ok)
         } else {
-            let count = self.client.execute(&prepared, &values);
-            count.map(Answer::Count).map_err(|error| failed(&error))
+            self.client.execute(&prepared, &values).map(Err)
+        };
+        match answer {
+            Ok(Err(count)) => Ok(Answer::Count(count)),
+            Ok(Ok(rows)) => {
+                let rows = rows.iter().map(row).collect::<Result<_, _>>();
+                rows.map(Answer::Rows).map_err(|error| unread(statement, error))
+            }
+            Err(error) => {
+                let error = failed(&error);
+                if error.state == SqlState::FEATURE_NOT_SUPPORTED {
+                    // The table is another one than when this was prepared: the next time will do.
+                    self.prepared.remove(&text);
+                }
+                Err(error)
+            }
         }
     }
 }
@@ -288,16 +303,26 @@ impl<'a> Parameter<'a> {
     }
 }
 
+/// [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a column of a type that no
+/// [`Value`] is.
+fn is_readable(column: &postgres::Column) -> Result<(), SqlError> {
+    match *column.type_() {
+        Type::INT8 | Type::INT4 | Type::BOOL | Type::TEXT | Type::VARCHAR => Ok(()),
+        ref other => {
+            let said = format!("column `{}` is of type {other}", column.name());
+            Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
+        }
+    }
+}
+
 fn row(row: &postgres::Row) -> Result<Row, SqlError> {
     let value = |(index, column): (usize, &postgres::Column)| {
+        is_readable(column)?;
         let value = match *column.type_() {
             Type::INT8 => row.try_get(index).map(Value::Int),
-            Type::TEXT => row.try_get::<_, &str>(index).map(Value::from),
+            Type::INT4 => row.try_get::<_, i32>(index).map(i64::from).map(Value::Int),
             Type::BOOL => row.try_get(index).map(Value::Bool),
-            ref other => {
-                let said = format!("column `{}` is of type {other}", column.name());
-                return Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said));
-            }
+            _ => row.try_get::<_, &str>(index).map(Value::from),
         };
         value.map_err(|error| SqlError::new(SqlState::DATATYPE_MISMATCH, &said(&error)))
     };
@@ -348,7 +373,6 @@ fn told(error: &DbError) -> SqlError {
         "42883" => SqlState::DATATYPE_MISMATCH,
         // CockroachDB does not know whether it has committed, which is what a broken connection
         // comes to.
-        "40003" => SqlState::CONNECTION_FAILURE,
         code => SqlState::of(code),
     };
     SqlError::new(state, error.message())

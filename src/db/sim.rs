@@ -12,7 +12,9 @@
 //!   without a queue (`nbtinsert.c`).
 //! - **After a wait**, READ COMMITTED looks at the row as it is then (`EvalPlanQual`), and keeps it
 //!   locked even if it no longer fits; the other levels fail with 40001 if it was changed.
-//! - **Deadlocks** are found when somebody begins to wait, and it is that one who fails.
+//! - **Deadlocks** are found when somebody begins to wait, and it is that one who fails. PostgreSQL
+//!   fails whoever first looks for one after the circle is closed (`deadlock_timeout`), which may be
+//!   somebody who has waited for longer.
 //! - **SERIALIZABLE** fails whoever closes a circle of reads and writes (see `serial`). PostgreSQL's own
 //!   test is coarser, so it mostly fails more. As there, the look of an `INSERT` at its key is no read: with
 //!   an `ON CONFLICT DO NOTHING` that did nothing, or a key that was freed and taken again, what commits
@@ -453,6 +455,7 @@ impl Database for SimDb {
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

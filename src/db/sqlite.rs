@@ -10,7 +10,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, ffi};
 use tempfile::TempDir;
 
-use super::link::{Link, Wire};
+use super::link::{Link, Wire, unread};
 use super::pool::{self, Pool, Pooling};
 use super::{Answer, Database, Dialect, Expression, Kind, Query, Reply, Row, SqlError, SqlState};
 use super::{Condition, Select, Statement, Table, Value, What};
@@ -220,6 +220,7 @@ impl File {
         let connection = Connection::open(path)?;
         connection.busy_timeout(options.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Where there can be no shared memory, it stays what it is: slower, and as safe.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         let synchronous = match options.synchronous {
             Synchronous::Off => "OFF",
@@ -268,7 +269,8 @@ impl Wire for File {
                 let value = row.get_ref(index).map_err(|error| told(&error))?;
                 value_of(value, truth)
             };
-            found.push((0..columns).map(value).collect::<Result<Row, _>>()?);
+            let row = (0..columns).map(value).collect::<Result<Row, _>>();
+            found.push(row.map_err(|error| unread(statement, error))?);
         }
         Ok(Answer::Rows(found))
     }

@@ -41,6 +41,21 @@ pub enum Next<B, T> {
     /// To the end, with this output; what was done in the transaction is undone. (What was done
     /// outside of one stays.)
     Rollback(T),
+    /// To the end, with this error: the database is not what the body was made for. What was done in
+    /// the transaction is undone.
+    Fail(SqlState),
+}
+
+impl<B, T> Next<B, T> {
+    /// The same for a body that embeds another one, and has an output of its own.
+    pub fn map<C, U>(self, body: impl FnOnce(B) -> C, output: impl FnOnce(T) -> U) -> Next<C, U> {
+        match self {
+            Next::Ask(inner) => Next::Ask(body(inner)),
+            Next::Commit(inner) => Next::Commit(output(inner)),
+            Next::Rollback(inner) => Next::Rollback(output(inner)),
+            Next::Fail(state) => Next::Fail(state),
+        }
+    }
 }
 
 /// How a body is run.
@@ -48,7 +63,8 @@ pub enum Next<B, T> {
 pub struct Way {
     /// In a transaction of this level, or each statement by itself.
     pub isolation: Option<Isolation>,
-    /// How many times it is begun anew after an error that is worth it.
+    /// How many times it is begun anew after an error that is worth it. Outside of a transaction it is
+    /// the statement that failed which is sent again, for those before it have taken effect.
     pub retries: u32,
 }
 
@@ -61,7 +77,7 @@ impl Way {
         Way { isolation: Some(isolation), retries: 0 }
     }
 
-    /// The same, begun anew so many times after an error that is worth it.
+    /// The same, [begun anew](Way::retries) so many times after an error that is worth it.
     pub const fn retrying(self, retries: u32) -> Self {
         Way { retries, ..self }
     }
@@ -112,7 +128,8 @@ enum At<B, T> {
 enum Then<T> {
     End(T),
     Fail(SqlError),
-    Anew,
+    /// Begin anew, after this error.
+    Anew(SqlError),
 }
 
 impl<S, B: Body> Transact<S, B> {
@@ -162,6 +179,13 @@ impl<S, B: Body> Transact<S, B> {
                 Next::Commit(output) if transaction => again.go(At::Commit(output)),
                 Next::Rollback(output) if transaction => again.go(At::Rollback(Then::End(output))),
                 Next::Commit(output) | Next::Rollback(output) => Step::Done(Ok(output)),
+                Next::Fail(state) if transaction => {
+                    again.go(At::Rollback(Then::Fail(state.into())))
+                }
+                // What was done outside of a transaction stays.
+                Next::Fail(state) => {
+                    Step::Done(Err(Failure { error: state.into(), may_have_happened: true }))
+                }
             },
             At::Commit(output) => Step::Done(match answer {
                 Answer::RolledBack => Err(SqlState::IN_FAILED_TRANSACTION.into()),
@@ -169,7 +193,7 @@ impl<S, B: Body> Transact<S, B> {
             }),
             At::Rollback(Then::End(output)) => Step::Done(Ok(output)),
             At::Rollback(Then::Fail(error)) => Step::Done(Err(error.into())),
-            At::Rollback(Then::Anew) => again.anew(),
+            At::Rollback(Then::Anew(_)) => again.anew(),
         }
     }
 
@@ -183,6 +207,7 @@ impl<S, B: Body> Transact<S, B> {
         let again = Transact { session, body, way, at: At::Begin };
         let transaction = way.isolation.is_some();
         let broken = error.state.is_connection();
+        let unknown = broken || error.state == SqlState::STATEMENT_COMPLETION_UNKNOWN;
         let begun = match at {
             At::Begin => {
                 if error.state.is_worth_a_retry() && way.retries > 0 {
@@ -191,10 +216,10 @@ impl<S, B: Body> Transact<S, B> {
                 return Step::Done(Err(error.into()));
             }
             // A statement by itself, or a commit, may have taken effect before the connection broke.
-            At::Commit(_) if broken => {
+            At::Commit(_) if unknown => {
                 return Step::Done(Err(Failure { error, may_have_happened: true }));
             }
-            At::Ask(_) if broken => {
+            At::Ask(_) if broken || unknown && !transaction => {
                 return Step::Done(Err(Failure { error, may_have_happened: !transaction }));
             }
             // A commit that failed has ended its transaction.
@@ -204,15 +229,22 @@ impl<S, B: Body> Transact<S, B> {
                 return match then {
                     Then::End(output) => Step::Done(Ok(output)),
                     Then::Fail(error) => Step::Done(Err(error.into())),
-                    Then::Anew if broken => Step::Done(Err(error.into())),
-                    Then::Anew => again.anew(),
+                    // What came first is what it failed of.
+                    Then::Anew(first) => Step::Done(Err(first.into())),
                 };
             }
             At::Ask(body) => Some(body),
         };
         let open = transaction && begun.is_some();
         if error.state.is_worth_a_retry() && way.retries > 0 {
-            return if open { again.go(At::Rollback(Then::Anew)) } else { again.anew() };
+            return match begun {
+                Some(_) if open => again.go(At::Rollback(Then::Anew(error))),
+                Some(body) => {
+                    let way = Way { retries: way.retries - 1, ..way };
+                    Step::Next(Transact { way, at: At::Ask(body), ..again })
+                }
+                None => again.anew(),
+            };
         }
         match begun.and_then(|body| body.failed(&error)) {
             Some(output) if open => again.go(At::Rollback(Then::End(output))),
@@ -345,6 +377,49 @@ mod tests {
         let both = "BEGIN SELECT ROLLBACK BEGIN SELECT ROLLBACK";
         assert_told(TWICE, &[None, RETRY, None, None, RETRY], "Err(40001)", both);
         assert_told(TWICE.retrying(0), &[None, RETRY], "Err(40001)", "BEGIN SELECT ROLLBACK");
+    }
+
+    /// Looks twice.
+    #[derive(Clone, Debug)]
+    struct Twice(bool);
+
+    impl Body for Twice {
+        type Output = ();
+
+        fn statement(&self) -> Statement {
+            if self.0 { Select::exists(&ONE).into() } else { crate::db::Delete::new(&ONE).into() }
+        }
+
+        fn answered(self, _: Answer) -> Next<Self, ()> {
+            if self.0 { Next::Commit(()) } else { Next::Ask(Twice(true)) }
+        }
+    }
+
+    #[test]
+    fn outside_of_a_transaction_only_the_statement_that_failed_is_sent_again() {
+        for (way, asked) in [
+            (Way::AUTOCOMMIT.retrying(1), "DELETE SELECT SELECT"),
+            (TWICE, "BEGIN DELETE ROLLBACK BEGIN DELETE SELECT COMMIT"),
+        ] {
+            let mut db = Scripted { script: vec![None, RETRY], asked: Vec::new() };
+            assert_eq!(run(Transact::new((), Twice(false), way), &mut db), Ok(()));
+            assert_eq!(db.asked.join(" "), asked);
+        }
+    }
+
+    #[test]
+    fn a_rollback_that_fails_is_told_with_what_it_was_for() {
+        let full = Some(SqlState::DISK_FULL);
+        assert_told(TWICE, &[None, RETRY, full], "Err(40001)", "BEGIN SELECT ROLLBACK");
+    }
+
+    #[test]
+    fn a_statement_whose_end_is_not_known_may_have_happened_unless_it_is_rolled_back() {
+        let lost = Some(SqlState::STATEMENT_COMPLETION_UNKNOWN);
+        assert_told(Way::AUTOCOMMIT, &[lost], "Err(40003, perhaps done)", "SELECT");
+        assert_told(TWICE, &[None, lost], "Err(40003)", "BEGIN SELECT ROLLBACK");
+        let commit = "BEGIN SELECT COMMIT";
+        assert_told(TWICE, &[None, None, lost], "Err(40003, perhaps done)", commit);
     }
 
     #[test]

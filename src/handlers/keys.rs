@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{HandlerError, perform};
 use crate::db::{
-    Answer, Body, Column, Database, Failure, Insert, Next, OnConflict, Returning, Select,
+    Answer, Body, Column, Database, Failure, Insert, Next, OnConflict, Returning, Select, SqlState,
     Statement, Table, Transact, Way, row,
 };
 use crate::nonce::DIGITS;
@@ -172,8 +172,11 @@ impl Body for Issue {
     fn answered(self, answer: Answer) -> Next<Self, Issued> {
         let row = answer.value().and_then(|value| value.text());
         match self.at {
-            At::Insert if row.is_some() => Next::Commit(Issued::Created(self.key)),
+            At::Insert if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
+            At::Insert if row.is_some() => Next::Fail(SqlState::DATATYPE_MISMATCH),
             At::Insert if self.again => Next::Ask(Issue { at: At::Look, ..self }),
+            // Somebody has removed it since.
+            At::Look if row.is_none() => Next::Ask(Issue { at: At::Insert, ..self }),
             At::Look if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
             At::Insert | At::Look => Next::Commit(Issued::Exists),
         }

@@ -14,8 +14,9 @@
 //! # The schema
 //!
 //! The promises stand on constraints that the database enforces. Whoever sets it up runs [`schema`],
-//! or has the same constraints in a schema of their own; a handler that misses one says so
-//! ([`HandlerError::Schema`]) and does nothing.
+//! or has the same names, types and constraints in a schema of their own. Where the unique constraint
+//! is missing, [`ApiKeys`] does nothing, and [`Accounts`] nothing between accounts that share an id: both
+//! say so ([`HandlerError::Schema`]). Of [`Orders`] that share an id, all end together.
 
 mod keys;
 mod orders;
@@ -43,7 +44,9 @@ pub enum HandlerError {
     #[error("nothing was done, the database is not there: {0}; ask again later")]
     Unavailable(#[source] SqlError),
     /// The connection broke when the database may already have done what was asked. Look before
-    /// asking again: the handler's own documentation says what a second request comes to.
+    /// asking again: the handler's own documentation says what a second request comes to. To have
+    /// looked is no proof that nothing will happen: a server that does not notice that its client is
+    /// gone may still be waiting for a lock, and do it later.
     #[error("whether it was done is not known: {0}; look before asking again")]
     Unknown(#[source] SqlError),
     /// Others came first each time, or held their locks for too long. Nothing was done: ask again (503).
@@ -74,7 +77,11 @@ impl From<Failure> for HandlerError {
         if may_have_happened {
             return HandlerError::Unknown(error);
         }
-        let of_crowd = [SqlState::LOCK_NOT_AVAILABLE, SqlState::TOO_MANY_CONNECTIONS];
+        let of_crowd = [
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::TOO_MANY_CONNECTIONS,
+        ];
         let of_schema = [
             SqlState::INVALID_COLUMN_REFERENCE,
             SqlState::UNDEFINED_TABLE,

@@ -3,8 +3,8 @@
 
 use super::{HandlerError, perform};
 use crate::db::{
-    Answer, Body, Column, Comparison, Database, Isolation, Next, Select, Statement, Table,
-    Transact, Update, Way,
+    Answer, Body, Column, Comparison, Database, Isolation, Next, Select, SqlState, Statement,
+    Table, Transact, Update, Way,
 };
 
 /// An account and what is in it, in the smallest unit there is.
@@ -190,6 +190,10 @@ impl Body for Transfer {
     fn answered(self, answer: Answer) -> Next<Self, Transferred> {
         let balance = answer.value().and_then(|value| value.int());
         match (self.at, balance) {
+            // Accounts that share an id.
+            (At::Debit | At::Credit, _) if answer.count() > 1 => {
+                Next::Fail(SqlState::INVALID_COLUMN_REFERENCE)
+            }
             (At::Debit, _) if answer.count() > 0 => self.done(At::Credit),
             (At::Debit, _) => self.ask(At::LookAtPayer),
             (At::Credit, _) if answer.count() > 0 => self.done(At::Debit),

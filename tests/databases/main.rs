@@ -8,6 +8,7 @@ mod apart;
 mod cluster;
 mod cut;
 mod postgres;
+mod schemas;
 mod server;
 mod sqlite;
 mod stepped;

@@ -77,11 +77,7 @@ impl<B: Body> Body for Mutated<B> {
             (Answer::Count(0), Mutation::Blind(blind)) if part == Some(blind) => Answer::Count(1),
             (answer, _) => answer,
         };
-        match body.answered(answer) {
-            Next::Ask(body) => Next::Ask(Mutated { body, mutation }),
-            Next::Commit(output) => Next::Commit(output),
-            Next::Rollback(output) => Next::Rollback(output),
-        }
+        body.answered(answer).map(|body| Mutated { body, mutation }, |output| output)
     }
 
     fn failed(self, error: &SqlError) -> Option<B::Output> {
