@@ -103,8 +103,8 @@ impl Real for PostgresDb {
     }
 }
 
-/// The statements written by hand, in a connection of their own; each answers how long they took, the
-/// preparing left out.
+/// The statements written by hand, prepared once in a connection of their own; each answers how long
+/// they took.
 trait ByHand {
     fn cancel(&mut self, orders: &[i64]) -> Duration;
     fn issue(&mut self, keys: &[(i64, String)]) -> Duration;
@@ -125,7 +125,7 @@ fn timed(work: impl FnOnce()) -> Duration {
 
 impl ByHand for Connection {
     fn cancel(&mut self, orders: &[i64]) -> Duration {
-        let mut cancel = self.prepare(CANCEL).expect("it is SQL");
+        let mut cancel = self.prepare_cached(CANCEL).expect("it is SQL");
         timed(|| {
             for id in orders {
                 let count = cancel.execute(("cancelled", id, PENDING)).expect("nobody else writes");
@@ -135,7 +135,7 @@ impl ByHand for Connection {
     }
 
     fn issue(&mut self, keys: &[(i64, String)]) -> Duration {
-        let mut issue = self.prepare(ISSUE).expect("it is SQL");
+        let mut issue = self.prepare_cached(ISSUE).expect("it is SQL");
         timed(|| {
             for (user, key) in keys {
                 let stored = issue.query_row((user, key), |row| row.get::<_, String>(0));
@@ -147,7 +147,7 @@ impl ByHand for Connection {
     fn transfer(&mut self, payments: &[Payment]) -> Duration {
         let [mut begin, mut commit, mut debit, mut credit] =
             ["BEGIN IMMEDIATE", "COMMIT", DEBIT, CREDIT]
-                .map(|text| self.prepare(text).expect("it is SQL"));
+                .map(|text| self.prepare_cached(text).expect("it is SQL"));
         timed(|| {
             for Payment { from, to, amount } in payments {
                 begin.execute(()).expect("nobody else writes");
@@ -161,41 +161,58 @@ impl ByHand for Connection {
     }
 }
 
-impl ByHand for Client {
+/// A client and its prepared statements. (One that is prepared anew is planned anew for the first times.)
+struct Prepared {
+    client: Client,
+    cancel: postgres::Statement,
+    issue: postgres::Statement,
+    debit: postgres::Statement,
+    credit: postgres::Statement,
+}
+
+impl Prepared {
+    fn new(mut client: Client) -> Self {
+        let [cancel, issue, debit, credit] =
+            [CANCEL, ISSUE, DEBIT, CREDIT].map(|text| client.prepare(text).expect("it is SQL"));
+        Prepared { client, cancel, issue, debit, credit }
+    }
+}
+
+impl ByHand for Prepared {
     fn cancel(&mut self, orders: &[i64]) -> Duration {
-        let cancel = self.prepare(CANCEL).expect("it is SQL");
+        let Prepared { client, cancel, .. } = self;
         timed(|| {
             for id in orders {
-                let count = self.execute(&cancel, &[&"cancelled", id, &PENDING]);
+                let count = client.execute(cancel, &[&"cancelled", id, &PENDING]);
                 assert_eq!(count.expect("the server answers"), 1);
             }
         })
     }
 
     fn issue(&mut self, keys: &[(i64, String)]) -> Duration {
-        let issue = self.prepare(ISSUE).expect("it is SQL");
+        let Prepared { client, issue, .. } = self;
         timed(|| {
             for (user, key) in keys {
-                let row = self.query_one(&issue, &[user, key]).expect("the server answers");
+                let row = client.query_one(issue, &[user, key]).expect("the server answers");
                 assert_eq!(row.get::<_, &str>(0), key);
             }
         })
     }
 
     fn transfer(&mut self, payments: &[Payment]) -> Duration {
-        let [debit, credit] = [DEBIT, CREDIT].map(|text| self.prepare(text).expect("it is SQL"));
+        let Prepared { client, debit, credit, .. } = self;
         timed(|| {
             for Payment { from, to, amount } in payments {
                 let mut ask = || {
-                    self.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+                    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")?;
                     for account in [from.min(to), from.max(to)] {
                         let count = match account == from {
-                            true => self.execute(&debit, &[amount, from])?,
-                            false => self.execute(&credit, &[amount, to, &(i64::MAX - amount)])?,
+                            true => client.execute(debit, &[amount, from])?,
+                            false => client.execute(credit, &[amount, to, &(i64::MAX - amount)])?,
                         };
                         assert_eq!(count, 1);
                     }
-                    self.batch_execute("COMMIT")
+                    client.batch_execute("COMMIT")
                 };
                 ask().expect("the server answers");
             }
@@ -254,7 +271,7 @@ fn postgres() -> Option<Place<PostgresDb>> {
     let url = format!("{} options='-c search_path={schema}'", cluster.url());
     let db = PostgresDb::pooled(&url, POOLING).expect("the server answers");
     db.create(&TABLES).expect("the server answers");
-    Some(Place::new("PostgreSQL", db, client))
+    Some(Place::new("PostgreSQL", db, Prepared::new(client)))
 }
 
 impl<D: Real> Place<D> {
