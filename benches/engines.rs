@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 use criterion::{
     BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
+use toctou::Process;
 use toctou::check::{
-    AnyLimits, Checker, GraphOptions, Interleavings, LoomOptions, ShuttleMode, System,
+    AnyLimits, Checker, GraphOptions, Interleavings, LoomOptions, Report, ShuttleMode, System,
+    Value,
 };
 use toctou::fs::{SimFile, SimFs};
 use toctou::models::credential::{self, program_of, with_program};
 use toctou::models::download::{Actor, Told, simulated};
+use toctou::models::{api_key, order, transfer};
 
 #[path = "../tests/peer/mod.rs"]
 mod peer;
@@ -240,5 +243,62 @@ fn written(
     with_program(program, scenario, actions).expect("it has this scenario")
 }
 
-criterion_group!(benches, credential, states, verdict);
+/// What ships for the database, and what is strictest: the time to its verdict, by every engine.
+fn databases(criterion: &mut Criterion) {
+    let known = "the model has it";
+    for clients in 2..=4 {
+        let build =
+            || order::simulated("conditional-update", "cancels", clients, true).expect(known);
+        engines(criterion, "order/conditional-update, cancels", clients, build);
+        let build = || transfer::simulated("ordered", "both-ways", clients).expect(known);
+        engines(criterion, "transfer/ordered, both-ways", clients, build);
+        let build = || {
+            let level = "unique-serializable-retry";
+            api_key::simulated("select-for-update", level, clients).expect(known)
+        };
+        engines(criterion, "api_key/select-for-update, unique-serializable-retry", clients, build);
+    }
+}
+
+/// The time from a system to its verdict: by the graph, and for two clients by the others, too.
+fn engines<W, P>(
+    criterion: &mut Criterion,
+    name: &str,
+    clients: usize,
+    build: impl Fn() -> System<W, P>,
+) where
+    W: Value,
+    P: Process<W, Output: Value> + Value,
+{
+    let mut group = criterion.benchmark_group(format!("databases/{name}"));
+    group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(500));
+    let mut report = None;
+    let checker = Checker::new(build());
+    let took = timed(|| report = Some(checker.graph(&GraphOptions::default())));
+    let report = report.expect("it was just made");
+    assert!(report.exhaustive() && report.holds());
+    let states = report.states.expect("the graph engine counts states");
+    println!("databases/{name}: {clients} clients, {states} states; once: {took:.1?}");
+    let skipping = LoomOptions { skip_known_states: true, ..LoomOptions::default() };
+    type Engine<'a, W, P> = (&'a str, &'a dyn Fn(&Checker<W, P>) -> Report);
+    let all: [Engine<'_, W, P>; 3] = [
+        ("graph", &|checker| checker.graph(&GraphOptions::default())),
+        ("loom, skip known states", &|checker| checker.loom(&skipping)),
+        ("shuttle, known states", &|checker| checker.shuttle(ShuttleMode::KnownStates)),
+    ];
+    for (engine, check) in &all[..if clients == 2 { all.len() } else { 1 }] {
+        group.bench_function(BenchmarkId::new(*engine, clients), |bencher| {
+            // What a checker has found out it keeps, so each is asked once.
+            bencher.iter_batched(
+                || Checker::new(build()),
+                |checker| assert!(check(&checker).holds()),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, credential, databases, states, verdict);
 criterion_main!(benches);

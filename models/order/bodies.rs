@@ -65,7 +65,7 @@ pub enum Handling {
     /// Looks first.
     Published(Published),
     /// A negative control: the conditional update, and nobody looks at what it answers.
-    Blind(Ending),
+    Blind(i64, Ending),
     /// A program beside the service, which knows of no mutex and no version: the conditional update,
     /// and whoever started it sees how many rows it changed.
     Direct(&'static Table, Ending),
@@ -75,6 +75,7 @@ pub enum Handling {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Published {
     table: &'static Table,
+    order: i64,
     ending: Ending,
     writes: Writes,
     /// `SELECT … FOR UPDATE`.
@@ -97,24 +98,27 @@ pub(super) enum Writes {
 impl Published {
     pub(super) fn new(
         table: &'static Table,
+        order: i64,
         ending: Ending,
         writes: Writes,
         locks_row: bool,
     ) -> Self {
-        Published { table, ending, writes, locks_row, seen: None }
+        Published { table, order, ending, writes, locks_row, seen: None }
     }
 
     fn statement(&self) -> Statement {
         let versioned = self.writes == Writes::SameVersion;
         let Some(seen) = self.seen else {
             let columns: &[&str] = if versioned { &["status", "version"] } else { &["status"] };
-            let select = Select::columns(self.table, columns).filter("id", ORDER);
+            let select = Select::columns(self.table, columns).filter("id", self.order);
             return if self.locks_row { select.for_update() } else { select }.into();
         };
         let update = Update::new(self.table).set("status", self.ending.status());
         match versioned {
-            true => update.add("version", 1).filter("id", ORDER).filter("version", seen).into(),
-            false => update.filter("id", ORDER).into(),
+            true => {
+                update.add("version", 1).filter("id", self.order).filter("version", seen).into()
+            }
+            false => update.filter("id", self.order).into(),
         }
     }
 
@@ -140,8 +144,8 @@ impl Published {
 
 impl Handling {
     /// The shipping body.
-    pub(super) fn ships(ending: Ending) -> Self {
-        Handling::Ships(ending, EndOrder::new(ORDER, ending))
+    pub(super) fn ships(order: i64, ending: Ending) -> Self {
+        Handling::Ships(ending, EndOrder::new(order, ending))
     }
 }
 
@@ -149,15 +153,15 @@ impl Body for Handling {
     type Output = Told;
 
     fn statement(&self) -> Statement {
-        let conditional = |table, ending: Ending| {
+        let conditional = |table, order: i64, ending: Ending| {
             let update = Update::new(table).set("status", ending.status());
-            update.filter("id", ORDER).filter("status", PENDING).into()
+            update.filter("id", order).filter("status", PENDING).into()
         };
         match self {
             Handling::Ships(_, body) => body.statement(),
             Handling::Published(body) => body.statement(),
-            Handling::Blind(ending) => conditional(&ORDERS, *ending),
-            Handling::Direct(table, ending) => conditional(table, *ending),
+            Handling::Blind(order, ending) => conditional(&ORDERS, *order, *ending),
+            Handling::Direct(table, ending) => conditional(table, ORDER, *ending),
         }
     }
 
@@ -169,7 +173,9 @@ impl Body for Handling {
             }
             Handling::Published(body) => body.answered(answer),
             Handling::Direct(..) if answer.count() == 0 => Next::Commit(Told::NoRow),
-            Handling::Blind(ending) | Handling::Direct(_, ending) => Next::Commit(Told::of(ending)),
+            Handling::Blind(_, ending) | Handling::Direct(_, ending) => {
+                Next::Commit(Told::of(ending))
+            }
         }
     }
 }

@@ -89,19 +89,19 @@ impl Protocol {
         }
     }
 
-    fn handling(self, ending: Ending) -> Handling {
+    fn handling(self, order: i64, ending: Ending) -> Handling {
         let table = self.table();
         let published = |writes, locks_row| {
-            Handling::Published(Published::new(table, ending, writes, locks_row))
+            Handling::Published(Published::new(table, order, ending, writes, locks_row))
         };
         match self {
             Protocol::CheckThenUpdate(_) | Protocol::ProcessMutex => {
                 published(Writes::Anyway, false)
             }
-            Protocol::ConditionalUpdate => Handling::ships(ending),
+            Protocol::ConditionalUpdate => Handling::ships(order, ending),
             Protocol::VersionColumn => published(Writes::SameVersion, false),
             Protocol::SelectForUpdate => published(Writes::Anyway, true),
-            Protocol::ControlIgnoresCount => Handling::Blind(ending),
+            Protocol::ControlIgnoresCount => Handling::Blind(order, ending),
             Protocol::ControlForgetsUpdate => published(Writes::Nothing, false),
         }
     }
@@ -154,6 +154,18 @@ pub fn simulated(
     Some(system(scene(variant, scenario, clients, signed)?))
 }
 
+/// A request to cancel any order, unsigned and before its first step, to the first server of any
+/// [`Service`](crate::db::Service); `None` if there is no such variant.
+///
+/// The model's own is about one order. This is for whoever has many: a benchmark of the real
+/// databases.
+pub fn request_of<S>(variant: &str, session: S, order: i64) -> Option<Actor<S>> {
+    let protocol = protocol(variant)?;
+    let round = Round { locks: protocol == Protocol::ProcessMutex, ..Round::default() };
+    let handling = protocol.handling(order, Ending::Cancel);
+    Some(Actor(Request::new(round, session, handling, protocol.way())))
+}
+
 /// The same actors on a real database.
 fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
     Stage::within(
@@ -204,7 +216,7 @@ impl Scene {
     }
 
     fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
-        let handling = self.protocol.handling(ending);
+        let handling = self.protocol.handling(ORDER, ending);
         Actor(Request::new(round, session, handling, self.protocol.way()))
     }
 

@@ -146,6 +146,15 @@ pub fn simulated(
     Some(system(scene(variant, scenario, clients)?))
 }
 
+/// A request for any payment, before its first step, to the first server of any
+/// [`Service`](crate::db::Service); `None` if there is no such variant.
+///
+/// The payments of the model's own scenarios are few. This is for whoever has many: a benchmark of
+/// the real databases.
+pub fn request_of<S>(variant: &str, session: S, payment: Payment) -> Option<Actor<S>> {
+    Some(protocol(variant)?.request(session, payment, Rule::Balance))
+}
+
 /// How a transfer can be written, for [`at`].
 pub const BODIES: [&str; 3] = ["check-then-debit", "conditional-debit", "ordered"];
 
