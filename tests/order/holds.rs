@@ -8,7 +8,7 @@ use super::{case, graph, left_out};
 /// At most so many interleavings of a system are tried, from all over.
 const MOST: u64 = 300;
 
-fn assert_every_interleaving_agrees(variant: &str) {
+fn assert_interleavings_agree(variant: &str) {
     for scenario in ["cancels", "ship"] {
         let case = case(variant, scenario, 2);
         let report = case.check(&graph());
@@ -42,16 +42,16 @@ fn assert_every_interleaving_agrees(variant: &str) {
 }
 
 #[test]
-fn what_ships_goes_in_every_interleaving_as_in_the_simulation() {
-    assert_every_interleaving_agrees("conditional-update");
+fn what_ships_goes_as_in_the_simulation() {
+    assert_interleavings_agree("conditional-update");
 }
 
 #[test]
-fn a_version_column_goes_in_every_interleaving_as_in_the_simulation() {
-    assert_every_interleaving_agrees("version-column");
+fn a_version_column_goes_as_in_the_simulation() {
+    assert_interleavings_agree("version-column");
 }
 
 #[test]
-fn a_locked_row_goes_in_every_interleaving_as_in_the_simulation() {
-    assert_every_interleaving_agrees("select-for-update");
+fn a_locked_row_goes_as_in_the_simulation() {
+    assert_interleavings_agree("select-for-update");
 }
