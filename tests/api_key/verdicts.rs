@@ -1,13 +1,13 @@
 //! What each variant is known for, and that the engines agree about it.
 
-use toctou::case::Method;
+use toctou::case::{CaseError, Method};
 use toctou::check::{
     AnyLimits, Checker, Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode,
     Verdict, audit,
 };
+use toctou::db::Cluster;
 use toctou::models::api_key::{ApiKey, Status, numbered, simulated};
 use toctou::models::{Model, Scenario, Variant};
-
 use toctou::replay::Threads;
 
 use super::{case, everything, graph, verdict};
@@ -221,6 +221,12 @@ fn the_upsert_uses_up_its_retries() {
     assert_eq!(failures.count(), 3, "{schedule:#?}");
 }
 
+/// A replay did not happen, which is said; and it is wrong unless PostgreSQL is missing.
+fn left_out(what: &str, error: CaseError) {
+    assert!(error.is_not_here() && Cluster::shared().is_err(), "{what}: {error}");
+    crate::throwaway::left_out(what, error);
+}
+
 /// Every violation that is known of two clients, and of three where there are two users, on the real
 /// database of its scenario.
 #[test]
@@ -238,10 +244,43 @@ fn what_breaks_in_the_simulation_breaks_in_the_real_database() {
                     assert!(compared.agrees(), "{what}: {compared:#?}");
                     replayed += 1;
                 }
-                Err(error) if error.is_not_here() => crate::throwaway::left_out(&what, error),
-                Err(error) => panic!("{what}: {error}"),
+                Err(error) => left_out(&what, error),
             }
         }
     }
     assert!(replayed > 0, "SQLite at least is always there");
+}
+
+/// Every interleaving of two requests, on the real database of the scenario.
+#[test]
+fn the_one_that_ships_goes_in_every_interleaving_as_in_the_simulation() {
+    const MOST: u64 = 300;
+    for scenario in ["unique-autocommit", "unique-read-committed"] {
+        let case = case("on-conflict-returning", scenario, 2);
+        let report = case.check(&graph());
+        assert!(report.findings.iter().all(|finding| finding.verdict.word() == "holds"));
+        let all: u64 = report.interleavings.to_string().parse().expect("counted");
+        assert!(all > 1, "{scenario} is no race");
+        let (mut seen, mut agreed, mut absent) = (0, 0, 0);
+        case.interleavings(&mut |schedule| {
+            seen += 1;
+            // Some from all over, where there are too many.
+            if (seen - 1) % all.div_ceil(MOST) > 0 {
+                return true;
+            }
+            match case.replay(schedule, Threads::OneEach) {
+                Ok(compared) => {
+                    assert!(compared.agrees(), "{scenario} {schedule}: {compared:#?}");
+                    agreed += 1;
+                }
+                Err(error) => {
+                    left_out(&format!("{scenario} {schedule}"), error);
+                    absent += 1;
+                }
+            }
+            absent == 0
+        });
+        assert!(absent > 0 || (agreed > 0 && seen == all), "{agreed} of {seen}, of {all}");
+        println!("{scenario}: {agreed} of {all}");
+    }
 }

@@ -6,6 +6,7 @@
 mod databases;
 mod faults;
 mod flaky;
+mod holds;
 mod mutants;
 mod mutated;
 #[path = "../throwaway/mod.rs"]
@@ -13,8 +14,9 @@ mod throwaway;
 mod verdicts;
 mod worker;
 
-use toctou::case::{Case, Method};
+use toctou::case::{Case, CaseError, Method};
 use toctou::check::{GraphOptions, Report, Verdict};
+use toctou::db::Cluster;
 use toctou::models::order::Order;
 use toctou::models::{Model, Scenario, Variant};
 
@@ -34,4 +36,10 @@ fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
 fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
     let variants = Order.variants().iter();
     variants.flat_map(|variant| Order.scenarios().iter().map(move |scenario| (variant, scenario)))
+}
+
+/// A replay did not happen, which is said; and it is wrong unless PostgreSQL is missing.
+fn left_out(what: &str, error: CaseError) {
+    assert!(error.is_not_here() && Cluster::shared().is_err(), "{what}: {error}");
+    throwaway::left_out(what, error);
 }

@@ -26,6 +26,7 @@ mod wrong;
 
 use std::cell::RefCell;
 use std::env;
+use std::ffi::OsStr;
 use std::thread;
 use std::time::Instant;
 
@@ -44,7 +45,13 @@ const CASES: usize = 2_000;
 const CASES_ALONE: usize = 20_000;
 
 fn cases() -> usize {
-    env::var("TOCTOU_SQL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+    env::var_os("TOCTOU_SQL_CASES").map_or(CASES, |asked| cases_of(&asked))
+}
+
+/// How many programs are asked for: some.
+fn cases_of(asked: &OsStr) -> usize {
+    let cases = asked.to_str().and_then(|asked| asked.parse().ok()).filter(|cases| *cases > 0);
+    cases.unwrap_or_else(|| panic!("TOCTOU_SQL_CASES has to be a number above 0: {asked:?}"))
 }
 
 /// Tries `cases` random programs; answers with one, shrunk in at most so many steps, that fails.
@@ -135,7 +142,7 @@ fn the_simulation_behaves_as_postgresql_at_read_committed_and_repeatable_read() 
 
 #[test]
 fn what_postgresql_commits_at_serializable_is_serializable_and_the_simulation_allows_it() {
-    let cases = cases() / 2;
+    let cases = cases().div_ceil(2);
     let Some(tally) = assert_agreement(cases, Levels::Serializable) else { return };
     for what in ["failed in both", "failed on the server only"] {
         let seen = tally.of("serializable", what);
@@ -145,7 +152,28 @@ fn what_postgresql_commits_at_serializable_is_serializable_and_the_simulation_al
 
 #[test]
 fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
-    assert_agreement(cases() / 2, Levels::Mixed);
+    let cases = cases().div_ceil(2);
+    let Some(tally) = assert_agreement(cases, Levels::Mixed) else { return };
+    // Transactions of all levels end, wait for one another, and are refused for one another's sake.
+    let conflicts = [
+        "select",
+        "for update",
+        "insert",
+        "insert do nothing",
+        "insert do update",
+        "update",
+        "delete",
+        "commit",
+    ];
+    let conflicts = conflicts.map(|statement| tally.of(statement, "40001"));
+    let seen = [
+        ("commits", tally.of("commit", "committed")),
+        ("waits", tally.of("update", "queued")),
+        ("conflicts", conflicts.iter().sum()),
+    ];
+    for (what, seen) in seen {
+        assert!(seen * 100 >= cases, "only {seen} {what} in {cases} programs");
+    }
 }
 
 /// Plays random programs in the simulation alone, and asks of each whether it is serializable.
@@ -199,4 +227,21 @@ fn who_is_alone_is_answered_as_the_oracle_says() {
         Ok(())
     });
     assert_none(found);
+}
+
+#[test]
+fn a_number_of_programs_is_taken_as_it_is_asked_for() {
+    assert_eq!(cases_of(OsStr::new("12")), 12);
+}
+
+#[test]
+#[should_panic(expected = "TOCTOU_SQL_CASES has to be a number above 0: \"0\"")]
+fn to_try_no_program_at_all_is_refused() {
+    cases_of(OsStr::new("0"));
+}
+
+#[test]
+#[should_panic(expected = "TOCTOU_SQL_CASES has to be a number above 0: \"many\"")]
+fn what_is_no_number_of_programs_is_refused() {
+    cases_of(OsStr::new("many"));
 }

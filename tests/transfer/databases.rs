@@ -1,9 +1,12 @@
-//! The handler on SQLite and on PostgreSQL, by several threads at once.
+//! The handler on SQLite and on PostgreSQL, by several threads at once; and on a server that dies.
 
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use toctou::db::{Database, Row, SqliteDb, row};
-use toctou::handlers::{ACCOUNTS, Accounts, TransferError, Transferred};
+use toctou::db::{Cluster, Database, PostgresDb, Row, SqliteDb, row};
+use toctou::handlers::{ACCOUNTS, Accounts, HandlerError, TransferError, Transferred};
 
 const THREADS: i64 = 8;
 const TRANSFERS: i64 = 60;
@@ -74,8 +77,7 @@ fn extremes() -> Vec<Row> {
 }
 
 #[test]
-fn on_sqlite_money_is_conserved_and_everybody_told_the_truth()
--> Result<(), Box<dyn std::error::Error>> {
+fn on_sqlite_money_is_conserved_and_everybody_told_the_truth() -> Result<(), Box<dyn Error>> {
     let db = SqliteDb::in_memory()?;
     db.create(&[&ACCOUNTS])?;
     db.fill(&ACCOUNTS, rows(&EACH))?;
@@ -89,8 +91,7 @@ fn on_sqlite_money_is_conserved_and_everybody_told_the_truth()
 }
 
 #[test]
-fn on_postgresql_money_is_conserved_and_everybody_told_the_truth()
--> Result<(), Box<dyn std::error::Error>> {
+fn on_postgresql_money_is_conserved_and_everybody_told_the_truth() -> Result<(), Box<dyn Error>> {
     let Some(cluster) = crate::throwaway::shared("on_postgresql_money_is_conserved") else {
         return Ok(());
     };
@@ -103,5 +104,98 @@ fn on_postgresql_money_is_conserved_and_everybody_told_the_truth()
     db.fill(&ACCOUNTS, extremes())?;
     assert_answers(db.clone())?;
     assert_eq!(db.rows(&ACCOUNTS)?, rows(&[5, 0, i64::MAX]));
+    Ok(())
+}
+
+/// What is in each of two accounts: more than is moved.
+const PLENTY: i64 = 1_000_000_000_000_000;
+/// What goes there in one transfer, and what comes back: by the balances it is seen how often either
+/// happened.
+const AMOUNTS: [i64; 2] = [1, 1_000_000];
+
+/// How many transfers in a direction were told to be done, of how many it is not known, and how many
+/// were told to have failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    done: i64,
+    unknown: i64,
+    failed: i64,
+}
+
+/// Two threads move money there and two move it back, while the server is killed and started again;
+/// what was told of either direction.
+fn moved_across_a_death(cluster: &Cluster, db: &PostgresDb) -> [Count; 2] {
+    let (answered, is_over) = (AtomicI64::new(0), AtomicBool::new(false));
+    let move_all = |direction: usize| {
+        let accounts = Accounts::new(db.clone());
+        let [from, to] = [[1, 2], [2, 1]][direction];
+        let mut count = Count::default();
+        while !is_over.load(Ordering::Relaxed) {
+            match accounts.transfer(from, to, AMOUNTS[direction]) {
+                Ok(Transferred::Done) => {
+                    count.done += 1;
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(TransferError::Handler(HandlerError::Unknown(_))) => count.unknown += 1,
+                Err(TransferError::Handler(error)) => {
+                    assert!(error.is_temporary(), "{error:?}");
+                    count.failed += 1;
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        count
+    };
+    let several_more = || {
+        let enough = answered.load(Ordering::Relaxed) + 200;
+        while answered.load(Ordering::Relaxed) < enough {
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    thread::scope(|scope| {
+        let move_all = &move_all;
+        let threads = [0, 1, 0, 1].map(|way| (way, scope.spawn(move || move_all(way))));
+        several_more();
+        cluster.kill().expect("it runs");
+        cluster.restart().expect("it starts again");
+        several_more();
+        is_over.store(true, Ordering::Relaxed);
+        let mut counts = [Count::default(); 2];
+        for (direction, thread) in threads {
+            let count = thread.join().expect("no panic");
+            let sum = &mut counts[direction];
+            sum.done += count.done;
+            sum.unknown += count.unknown;
+            sum.failed += count.failed;
+        }
+        counts
+    })
+}
+
+/// No money comes or goes; whatever was told to be done is done, and what was not told is done only
+/// where that was told not to be known.
+#[test]
+fn transfers_that_were_told_outlive_the_server_and_money_is_conserved() -> Result<(), Box<dyn Error>>
+{
+    let test = "transfers_that_were_told_outlive_the_server_and_money_is_conserved";
+    let Some(cluster) = crate::throwaway::own(test) else { return Ok(()) };
+    let db = cluster.database()?;
+    db.create(&[&ACCOUNTS])?;
+    db.fill(&ACCOUNTS, rows(&[PLENTY, PLENTY]))?;
+    let counts = moved_across_a_death(&cluster, &db);
+    let balances: Vec<i64> = db.rows(&ACCOUNTS)?.iter().filter_map(|row| row[1].int()).collect();
+    let [payer, receiver] = balances[..] else { panic!("{balances:?}") };
+    assert_eq!(payer + receiver, 2 * PLENTY, "{counts:?}");
+    let won = receiver - PLENTY;
+    assert!(counts[0].done + counts[0].unknown < AMOUNTS[1], "too many to tell: {counts:?}");
+    let moved = [won.rem_euclid(AMOUNTS[1]), -won.div_euclid(AMOUNTS[1])];
+    for (moved, Count { done, unknown, .. }) in moved.into_iter().zip(counts) {
+        assert!(done <= moved && moved <= done + unknown, "{moved} moved: {counts:?}");
+        assert!(done > 0, "{counts:?}");
+    }
+    let unanswered: i64 = counts.iter().map(|count| count.unknown + count.failed).sum();
+    assert!(unanswered > 0, "nobody noticed that the server died: {counts:?}");
     Ok(())
 }
