@@ -159,7 +159,7 @@ fn a_deadlock_is_told_with_who_waits_for_whom() {
     let last = text.lines().last().expect("a line");
     assert_eq!(
         last.split_whitespace().collect::<Vec<_>>().join(" "),
-        concat!("⋯ waits for taker 1 ⋯ waits for taker 0 ⋯ waits for taker 0")
+        "⋯ waits for taker 1 ⋯ waits for taker 0 ⋯ waits for taker 0"
     );
     // In the middle of it, one that can go on is no deadlock.
     let halfway = told().play(&Schedule::from_start(0, vec![0])).expect("its first step").trace;

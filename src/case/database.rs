@@ -177,7 +177,7 @@ mod tests {
     }
 
     /// Each interleaving, on the real database beside the simulated one; how many there were.
-    fn all_replayed<D: RealDb>(case: &DbCase<SimDb, Adder<SimSession>>) -> Option<usize> {
+    fn all_replayed(case: &DbCase<SimDb, Adder<SimSession>>) -> Option<usize> {
         let mut schedules = Vec::new();
         case.interleavings(&mut |schedule| {
             schedules.push(schedule.clone());
@@ -209,7 +209,7 @@ mod tests {
         assert!(trace.to_string().contains("⋯ waits for back"), "{trace}");
         assert!(trace.to_string().contains("-- 40P01"), "{trace}");
 
-        let Some(replayed) = all_replayed::<SteppedDb>(&case) else { return };
+        let Some(replayed) = all_replayed(&case) else { return };
         assert!(replayed > 20, "{replayed}");
         let compared = case.replay(&broken, Threads::OneEach).unwrap();
         let told = compared.real.trace.to_string();
@@ -225,7 +225,7 @@ mod tests {
     fn what_needs_no_transaction_is_replayed_on_sqlite() {
         let case = case::<SqliteDb>(Way::AUTOCOMMIT);
         assert_eq!(case.place(), Place::Sqlite);
-        assert_eq!(all_replayed::<SqliteDb>(&case), Some(6));
+        assert_eq!(all_replayed(&case), Some(6));
         let compared = case.replay(&Schedule::from_start(0, vec![]), Threads::One).unwrap();
         assert_eq!(
             compared.real.remains,

@@ -104,7 +104,9 @@ impl<D> Flaky<D> {
                 Answer::Rows(vec![key().into()])
             }
             (Some(Mistake::LooksInstead), Statement::Insert(_)) => Answer::Rows(Vec::new()),
-            (Some(Mistake::NeverLooks), Statement::Select(_)) => Answer::Rows(Vec::new()),
+            (Some(Mistake::NeverLooks), Statement::Select(_)) => {
+                Answer::Rows(vec![toctou::db::row(["somebody else's".into()])])
+            }
             _ => answer,
         }
     }
