@@ -34,8 +34,8 @@ impl fmt::Debug for Payment {
 pub enum Told {
     /// The money has moved.
     Paid(Payment),
-    /// There was too little.
-    Insufficient,
+    /// There was too little for this payment.
+    Insufficient(Payment),
     /// It is not to be done: no such account, or no room there.
     Refused,
     /// The database had no answer (500).
@@ -62,7 +62,7 @@ pub(super) enum Debit {
     Set,
     /// Reads; subtracts the amount from whatever the balance is by then.
     Subtract,
-    /// Locks the rows and reads; subtracts.
+    /// Locks the rows of all customers in the order of their ids and reads; subtracts.
     Locked,
     /// Subtracts if the balance is enough by itself. Where others count too, they are read before.
     Conditional,
@@ -120,9 +120,11 @@ impl Checked {
         match self.at {
             At::Read => {
                 let select = Select::columns(&ACCOUNTS, &["id", "balance"]);
-                let select = match self.rule {
-                    Rule::Balance => select.filter("id", from),
-                    Rule::Sum => select.condition("id", Comparison::AtMost, CUSTOMERS),
+                let select = match (self.rule, self.debit) {
+                    (Rule::Balance, debit) if debit != Debit::Locked => select.filter("id", from),
+                    // The account that is credited is locked as well: two who pay one another would
+                    // wait in a circle for it otherwise.
+                    _ => select.condition("id", Comparison::AtMost, CUSTOMERS),
                 };
                 if self.debit == Debit::Locked { select.for_update() } else { select }.into()
             }
@@ -152,13 +154,15 @@ impl Checked {
                     *(if id == Some(self.payment.from) { &mut own } else { &mut others }) +=
                         balance;
                 }
-                match own + others < self.payment.amount {
-                    true => Next::Rollback(Told::Insufficient),
+                // What others have does not count where each is judged by itself.
+                let counted = if self.rule == Rule::Sum { own + others } else { own };
+                match counted < self.payment.amount {
+                    true => Next::Rollback(Told::Insufficient(self.payment)),
                     false => ask(At::Debit { own, others }),
                 }
             }
             At::Debit { .. } if answer.count() == 0 && self.debit == Debit::Conditional => {
-                Next::Rollback(Told::Insufficient)
+                Next::Rollback(Told::Insufficient(self.payment))
             }
             At::Debit { .. } => ask(At::Credit),
             At::Credit => Next::Commit(Told::Paid(self.payment)),
@@ -202,7 +206,7 @@ impl Body for Handling {
 fn told(payment: Payment, end: Transferred) -> Told {
     match end {
         Transferred::Done => Told::Paid(payment),
-        Transferred::Insufficient => Told::Insufficient,
+        Transferred::Insufficient => Told::Insufficient(payment),
         Transferred::Overflow | Transferred::NoSuchAccount(_) => Told::Refused,
     }
 }

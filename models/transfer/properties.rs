@@ -64,7 +64,7 @@ fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
             state.outputs().filter(|told| matches!(told, Told::Paid(_))).count() > 1
         }),
         _ => system.reaches("somebody-is-refused", |local| {
-            matches!(local, Local::Done(Told::Insufficient))
+            matches!(local, Local::Done(Told::Insufficient(_)))
         }),
     }
 }
@@ -104,14 +104,21 @@ fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
         balances == found
     });
     let amount = scene.payment(0).amount;
-    let refused = state.outputs().any(|told| *told == Told::Insufficient);
-    // Where money only goes out, there is still too little for who was told so.
-    let rightly = match scene.around {
-        Surroundings::BothWays => true,
+    let rightly = |refused: &Payment| match scene.around {
+        // There was enough at first: another payment has to have left the account before. (Whether it
+        // was back already when the account was looked at, the end does not tell.)
+        Surroundings::BothWays => {
+            state.outputs().filter_map(paid).any(|payment| payment.from == refused.from)
+        }
+        // Where money only goes out, there is still too little for who was told so.
         Surroundings::Out | Surroundings::Crash => found.first() < Some(&amount),
         Surroundings::Sum => customers(state) < amount,
     };
-    made && (rightly || !refused) && !state.outputs().any(|told| *told == Told::Refused)
+    let truly_refused = state.outputs().all(|told| match told {
+        Told::Insufficient(payment) => rightly(payment),
+        _ => true,
+    });
+    made && truly_refused && !state.outputs().any(|told| *told == Told::Refused)
 }
 
 fn pay(balances: &mut [i64], payments: impl Iterator<Item = Payment>) {

@@ -141,6 +141,12 @@ pub(super) static VARIANTS: &[Variant] = &[
         breaks: &[breaks("both-ways", "no-server-error", 2), breaks("sum", "no-overdraft", 2)],
     },
     Variant {
+        name: "select-for-update",
+        origin: "the lock before the look",
+        about: "SELECT both customers' accounts FOR UPDATE, in the order of their ids; debit; credit",
+        breaks: &[],
+    },
+    Variant {
         name: "ordered",
         origin: "what Accounts does",
         about: "conditional-debit, the account of the smaller id first, be it debited or credited",
