@@ -89,13 +89,15 @@ type Told = (i64, bool, Result<Ended, HandlerError>);
 /// Four threads end one order after the other, two of them in either way, while the server is killed and
 /// started again.
 fn ended_across_a_death(cluster: &Cluster, db: &PostgresDb) -> Vec<Told> {
-    let (answered, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (answered, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let is_over = AtomicBool::new(false);
     let end_all = |ships: bool| {
         let orders = Orders::new(db.clone());
         let (mut told, mut order) = (Vec::new(), 0);
         while !is_over.load(Ordering::Relaxed) {
             let id = order % MANY + 1;
             let ended = if ships { orders.ship(id) } else { orders.cancel(id) };
+            failed.fetch_or(ended.is_err(), Ordering::Relaxed);
             match &ended {
                 // Nothing was done: asked again a little later.
                 Err(error) if error.is_temporary() => thread::sleep(Duration::from_millis(1)),
@@ -119,7 +121,12 @@ fn ended_across_a_death(cluster: &Cluster, db: &PostgresDb) -> Vec<Told> {
         let end_all = &end_all;
         let threads = [false, true, false, true].map(|ships| scope.spawn(move || end_all(ships)));
         several_more();
+        failed.store(false, Ordering::Relaxed);
         cluster.kill().expect("it runs");
+        // At the latest those who wait for a connection give up.
+        while !failed.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
         cluster.restart().expect("it starts again");
         several_more();
         is_over.store(true, Ordering::Relaxed);
@@ -164,6 +171,7 @@ fn orders_that_were_told_to_be_ended_stay_so_when_the_server_dies() -> Result<()
         won += winners;
         failed += told.iter().filter(|(_, ended)| ended.is_err()).count();
     }
+    println!("{won} orders ended, {failed} requests without an answer");
     assert!(won > 0 && failed > 0, "{won} orders ended, {failed} requests without an answer");
     Ok(())
 }

@@ -132,13 +132,16 @@ struct Count {
 /// Two threads move money there and two move it back, while the server is killed and started again;
 /// what was told of either direction.
 fn moved_across_a_death(cluster: &Cluster, db: &PostgresDb) -> [Count; 2] {
-    let (answered, is_over) = (AtomicI64::new(0), AtomicBool::new(false));
+    let (answered, failed) = (AtomicI64::new(0), AtomicBool::new(false));
+    let is_over = AtomicBool::new(false);
     let move_all = |direction: usize| {
         let accounts = Accounts::new(db.clone());
         let [from, to] = [[1, 2], [2, 1]][direction];
         let mut count = Count::default();
         while !is_over.load(Ordering::Relaxed) {
-            match accounts.transfer(from, to, AMOUNTS[direction]) {
+            let told = accounts.transfer(from, to, AMOUNTS[direction]);
+            failed.fetch_or(told.is_err(), Ordering::Relaxed);
+            match told {
                 Ok(Transferred::Done) => {
                     count.done += 1;
                     answered.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +168,12 @@ fn moved_across_a_death(cluster: &Cluster, db: &PostgresDb) -> [Count; 2] {
         let move_all = &move_all;
         let threads = [0, 1, 0, 1].map(|way| (way, scope.spawn(move || move_all(way))));
         several_more();
+        failed.store(false, Ordering::Relaxed);
         cluster.kill().expect("it runs");
+        // At the latest those who wait for a connection give up.
+        while !failed.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
         cluster.restart().expect("it starts again");
         several_more();
         is_over.store(true, Ordering::Relaxed);
@@ -203,6 +211,7 @@ fn transfers_that_were_told_outlive_the_server_and_money_is_conserved() -> Resul
         assert!(done > 0, "{counts:?}");
     }
     let unanswered: i64 = counts.iter().map(|count| count.unknown + count.failed).sum();
+    println!("{counts:?}, {moved:?} moved");
     assert!(unanswered > 0, "nobody noticed that the server died: {counts:?}");
     Ok(())
 }
