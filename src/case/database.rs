@@ -75,7 +75,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Case for DbCase<W, P> {
     /// `threads` makes no difference.
     fn replay(&self, schedule: &Schedule, _threads: Threads) -> Result<Comparison, CaseError> {
         let system = self.checker.system();
-        let schedule = system.completed(schedule)?;
+        let mut schedule = system.completed(schedule)?;
+        // Where nobody can go on, each tries once more: only so is it seen that a real one waits, too.
+        let unfinished = system.play(&schedule)?.trace.unfinished;
+        let waiting = unfinished.iter().filter(|left| left.waits).map(|left| left.actor);
+        schedule.turns.extend(waiting);
         let played = system.play(&schedule)?;
         let Some(stage) = &self.stage else {
             return Err(ReplayError::Nowhere.into());

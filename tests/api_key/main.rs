@@ -6,6 +6,8 @@
 mod databases;
 mod faults;
 mod flaky;
+#[path = "../known/mod.rs"]
+mod known;
 mod mutants;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;

@@ -10,23 +10,11 @@ use toctou::models::api_key::{ApiKey, Status, numbered, simulated};
 use toctou::models::{Model, Scenario, Variant};
 use toctou::replay::Threads;
 
-use super::{case, everything, graph, verdict};
+use super::{case, everything, graph, known, verdict};
 
 #[test]
 fn every_variant_has_just_the_verdicts_it_is_known_for_with_up_to_four_clients() {
-    for (variant, scenario) in everything() {
-        for clients in 1..=4 {
-            let report = case(variant.name, scenario.name, clients).check(&graph());
-            assert!(report.exhaustive());
-            for finding in &report.findings {
-                let known = variant.is_known_to_break(scenario.name, &finding.property, clients);
-                let expected = if known { "violated" } else { "holds" };
-                let what =
-                    format!("{} {} {clients} {}", variant.name, scenario.name, finding.property);
-                assert_eq!(finding.verdict.word(), expected, "{what}");
-            }
-        }
-    }
+    known::assert_verdicts(&ApiKey, 1..=4);
 }
 
 #[test]
@@ -231,24 +219,8 @@ fn left_out(what: &str, error: CaseError) {
 /// database of its scenario.
 #[test]
 fn what_breaks_in_the_simulation_breaks_in_the_real_database() {
-    let mut replayed = 0;
-    for (variant, scenario) in everything() {
-        let clients = if scenario.name.starts_with("two-users") { 3 } else { 2 };
-        let case = case(variant.name, scenario.name, clients);
-        let report = case.check(&graph());
-        for finding in &report.findings {
-            let Some(schedule) = finding.verdict.schedule() else { continue };
-            let what = format!("{} {} {}", variant.name, scenario.name, finding.property);
-            match case.replay(schedule, Threads::OneEach) {
-                Ok(compared) => {
-                    assert!(compared.agrees(), "{what}: {compared:#?}");
-                    replayed += 1;
-                }
-                Err(error) => left_out(&what, error),
-            }
-        }
-    }
-    assert!(replayed > 0, "SQLite at least is always there");
+    let clients = |scenario: &Scenario| if scenario.name.starts_with("two-users") { 3 } else { 2 };
+    known::assert_what_breaks_breaks_for_real(&ApiKey, clients, 1, left_out);
 }
 
 /// Every interleaving of two requests, on the real database of the scenario.

@@ -3,6 +3,8 @@
 
 mod doctored;
 mod kernel;
+#[path = "../known/mod.rs"]
+mod known;
 mod mutants;
 mod order;
 mod verdicts;

@@ -9,23 +9,11 @@ use toctou::models::Model;
 use toctou::models::credential::{Credential, with_program};
 use toctou::writer::{NEW_BY_NAME, Op, Options};
 
-use super::{case, everything, graph, verdict};
+use super::{case, everything, graph, known, verdict};
 
 #[test]
 fn every_variant_has_just_the_verdicts_it_is_known_for_up_to_three_actions() {
-    for (variant, scenario) in everything() {
-        for actions in 0..=3 {
-            let report = case(variant.name, scenario.name, actions).check(&graph());
-            assert!(report.exhaustive());
-            for finding in &report.findings {
-                let known = variant.is_known_to_break(scenario.name, &finding.property, actions);
-                let expected = if known { "violated" } else { "holds" };
-                let what =
-                    format!("{} {} {actions} {}", variant.name, scenario.name, finding.property);
-                assert_eq!(finding.verdict.word(), expected, "{what}");
-            }
-        }
-    }
+    known::assert_verdicts(&Credential, 0..=3);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod databases;
 mod faults;
 mod flaky;
 mod holds;
+#[path = "../known/mod.rs"]
+mod known;
 mod mutants;
 mod mutated;
 #[path = "../throwaway/mod.rs"]

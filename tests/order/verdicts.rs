@@ -1,15 +1,11 @@
 //! What each variant is known for, and that the engines agree about it.
 
 use toctou::case::Method;
-use toctou::check::{
-    AnyLimits, Checker, Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode,
-    Verdict, audit,
-};
+use toctou::check::{AnyLimits, Checker, GraphOptions, Report, Verdict};
 use toctou::models::Model;
 use toctou::models::order::{Order, simulated};
-use toctou::replay::Threads;
 
-use super::{case, everything, graph, verdict};
+use super::{case, everything, graph, known, verdict};
 
 /// The properties that do not hold.
 fn broken(report: &Report) -> Vec<String> {
@@ -21,77 +17,25 @@ fn broken(report: &Report) -> Vec<String> {
 
 #[test]
 fn every_variant_has_just_the_verdicts_it_is_known_for_with_one_to_three_clients() {
-    for (variant, scenario) in everything() {
-        for clients in 1..=3 {
-            let report = case(variant.name, scenario.name, clients).check(&graph());
-            assert!(report.exhaustive());
-            for finding in &report.findings {
-                let known = variant.is_known_to_break(scenario.name, &finding.property, clients);
-                let expected = if known { "violated" } else { "holds" };
-                let what =
-                    format!("{} {} {clients} {}", variant.name, scenario.name, finding.property);
-                assert_eq!(finding.verdict.word(), expected, "{what}");
-            }
-        }
-    }
+    known::assert_verdicts(&Order, 1..=3);
 }
 
 #[test]
 fn everything_recorded_names_a_scenario_and_a_property_that_there_are() {
-    for variant in Order.variants() {
-        for breaks in variant.breaks {
-            let properties = case(variant.name, breaks.scenario, breaks.from_size).properties();
-            let known = properties.iter().any(|(name, _)| name == breaks.property)
-                || breaks.property == "deadlock-free";
-            assert!(known, "{} {} {}", variant.name, breaks.scenario, breaks.property);
-        }
-    }
+    known::assert_records_speak_of_what_is_there(&Order);
 }
 
 #[test]
 fn each_property_is_broken_by_some_variant_and_kept_by_what_ships() {
-    let claimed = case("conditional-update", "cancels", 2).properties();
-    let claimed = claimed.iter().filter(|(_, kind)| *kind != PropertyKind::Reachable);
-    for name in claimed.map(|(name, _)| name.as_str()).chain(["deadlock-free"]) {
-        let breaks = |by: &str, scenario: &str| {
-            let variant = Order.variants().iter().find(|variant| variant.name == by);
-            variant.expect("a variant").is_known_to_break(scenario, name, 3)
-        };
-        let mut everywhere = everything();
-        assert!(everywhere.any(|(v, s)| breaks(v.name, s.name)), "nobody breaks {name}");
-        for scenario in Order.scenarios() {
-            assert!(!breaks("conditional-update", scenario.name), "{name} {}", scenario.name);
-        }
-    }
+    let claimed = known::claimed(&*case("conditional-update", "cancels", 2));
+    let mut claimed: Vec<_> = claimed.iter().map(String::as_str).collect();
+    claimed.push("deadlock-free");
+    known::assert_each_can_fail(&Order, "conditional-update", &claimed, 3);
 }
 
-/// loom and shuttle get what they can finish in a test's time.
 #[test]
 fn the_engines_agree_wherever_they_finish() {
-    const EVERY_INTERLEAVING: u64 = 1_500;
-    const EVERY_STATE: u64 = 400;
-    let mut finished = 0;
-    for (variant, scenario) in everything() {
-        for clients in 1..=2 {
-            let case = case(variant.name, scenario.name, clients);
-            let mut reports = vec![case.check(&graph())];
-            if reports[0].states.unwrap_or(u64::MAX) > EVERY_STATE {
-                continue;
-            }
-            let every = GraphOptions { symmetry: false, ..GraphOptions::default() };
-            reports.push(case.check(&Method::Graph(every)));
-            let paths: Option<u64> = reports[0].interleavings.to_string().parse().ok();
-            let skip_known_states = paths.is_none_or(|paths| paths > EVERY_INTERLEAVING);
-            let options = LoomOptions { skip_known_states, ..LoomOptions::default() };
-            reports.push(case.check(&Method::Loom(options)));
-            reports.push(case.check(&Method::Shuttle(ShuttleMode::KnownStates)));
-            let told: Vec<_> = audit(&reports).iter().map(Disagreement::to_string).collect();
-            assert!(told.is_empty(), "{} {} {clients}: {told:#?}", variant.name, scenario.name);
-            assert!(reports.iter().all(Report::exhaustive));
-            finished += 1;
-        }
-    }
-    assert!(finished > everything().count(), "{finished}");
+    known::assert_engines_agree(&Order, 1..=2);
 }
 
 #[test]
@@ -165,29 +109,5 @@ fn a_request_sent_again_is_as_one_client_more() {
 /// Those without a transaction on SQLite, the others on PostgreSQL where there is one.
 #[test]
 fn every_counterexample_happens_on_a_real_database() {
-    let (mut happened, mut left_out) = (0, 0);
-    for (variant, scenario) in everything() {
-        let case = case(variant.name, scenario.name, 2);
-        for finding in &case.check(&graph()).findings {
-            let Verdict::Violated(Some(schedule)) = &finding.verdict else { continue };
-            let mut schedule = schedule.clone();
-            if finding.property == "deadlock-free" {
-                // Everybody tries once more: only so is it seen that a real one waits.
-                schedule.turns.extend(0..case.actors().len());
-            }
-            match case.replay(&schedule, Threads::One) {
-                Ok(compared) => {
-                    let (simulated, real) = (&compared.simulated, &compared.real);
-                    let what = format!("{} {} {}", variant.name, scenario.name, finding.property);
-                    assert!(compared.agrees(), "{what}\n{}\n{}", simulated.trace, real.trace);
-                    happened += 1;
-                }
-                Err(error) => {
-                    super::left_out(&format!("{} {}", variant.name, scenario.name), error);
-                    left_out += 1;
-                }
-            }
-        }
-    }
-    assert!(happened > 20, "{happened} happened, {left_out} left out");
+    known::assert_what_breaks_breaks_for_real(&Order, |_| 2, 20, super::left_out);
 }

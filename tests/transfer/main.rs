@@ -8,6 +8,8 @@ mod faults;
 #[path = "../order/flaky.rs"]
 mod flaky;
 mod isolation;
+#[path = "../known/mod.rs"]
+mod known;
 mod mutants;
 #[path = "../order/mutated.rs"]
 mod mutated;
@@ -15,10 +17,11 @@ mod mutated;
 mod throwaway;
 mod verdicts;
 
-use toctou::case::{Case, Method};
+use toctou::case::{Case, CaseError, Method};
 use toctou::check::{GraphOptions, Report, Verdict};
+use toctou::db::Cluster;
+use toctou::models::Model;
 use toctou::models::transfer::Transfer;
-use toctou::models::{Model, Scenario, Variant};
 
 fn graph() -> Method {
     Method::Graph(GraphOptions::default())
@@ -32,10 +35,8 @@ fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
     &report.finding(property).expect("a property of the model").verdict
 }
 
-/// Every variant in every scenario that has it.
-fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
-    let variants = Transfer.variants().iter();
-    variants
-        .flat_map(|variant| Transfer.scenarios().iter().map(move |scenario| (variant, scenario)))
-        .filter(|(variant, scenario)| Transfer.has(variant.name, scenario.name))
+/// A replay did not happen, which is said; and it is wrong unless PostgreSQL is missing.
+fn left_out(what: &str, error: CaseError) {
+    assert!(error.is_not_here() && Cluster::shared().is_err(), "{what}: {error}");
+    throwaway::left_out(what, error);
 }

@@ -1,86 +1,31 @@
 //! What each variant is known for, and that the engines agree about it.
 
-use toctou::case::Method;
-use toctou::check::{
-    Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode, Verdict, audit,
-};
+use toctou::check::Verdict;
 use toctou::models::Model;
 use toctou::models::transfer::Transfer;
-use toctou::replay::Threads;
 
-use super::{case, everything, graph, verdict};
+use super::{case, graph, known, verdict};
 
 #[test]
 fn every_variant_has_just_the_verdicts_it_is_known_for_with_one_to_three_clients() {
-    for (variant, scenario) in everything() {
-        for clients in 1..=3 {
-            let report = case(variant.name, scenario.name, clients).check(&graph());
-            assert!(report.exhaustive());
-            for finding in &report.findings {
-                let known = variant.is_known_to_break(scenario.name, &finding.property, clients);
-                let expected = if known { "violated" } else { "holds" };
-                let what =
-                    format!("{} {} {clients} {}", variant.name, scenario.name, finding.property);
-                assert_eq!(finding.verdict.word(), expected, "{what}");
-            }
-        }
-    }
+    known::assert_verdicts(&Transfer, 1..=3);
 }
 
 #[test]
 fn everything_recorded_names_a_scenario_and_a_property_that_there_are() {
-    for variant in Transfer.variants() {
-        for breaks in variant.breaks {
-            let properties = case(variant.name, breaks.scenario, breaks.from_size).properties();
-            let known = properties.iter().any(|(name, _)| name == breaks.property);
-            assert!(known, "{} {} {}", variant.name, breaks.scenario, breaks.property);
-        }
-    }
+    known::assert_records_speak_of_what_is_there(&Transfer);
 }
 
 #[test]
 fn each_property_is_broken_by_some_variant_and_kept_by_what_ships() {
-    let claimed = case("ordered", "out", 2).properties();
-    for (name, _) in claimed.iter().filter(|(_, kind)| *kind != PropertyKind::Reachable) {
-        let breaks = |by: &str, scenario: &str| {
-            let variant = Transfer.variants().iter().find(|variant| variant.name == by);
-            variant.expect("a variant").is_known_to_break(scenario, name, 3)
-        };
-        let mut everywhere = everything();
-        assert!(everywhere.any(|(v, s)| breaks(v.name, s.name)), "nobody breaks {name}");
-        for scenario in Transfer.scenarios() {
-            assert!(!breaks("ordered", scenario.name), "{name} {}", scenario.name);
-        }
-    }
+    let claimed = known::claimed(&*case("ordered", "out", 2));
+    let claimed: Vec<_> = claimed.iter().map(String::as_str).collect();
+    known::assert_each_can_fail(&Transfer, "ordered", &claimed, 3);
 }
 
-/// loom and shuttle get what they can finish in a test's time.
 #[test]
 fn the_engines_agree_wherever_they_finish() {
-    const EVERY_INTERLEAVING: u64 = 1_500;
-    const EVERY_STATE: u64 = 400;
-    let mut finished = 0;
-    for (variant, scenario) in everything() {
-        for clients in 1..=2 {
-            let case = case(variant.name, scenario.name, clients);
-            let mut reports = vec![case.check(&graph())];
-            if reports[0].states.unwrap_or(u64::MAX) > EVERY_STATE {
-                continue;
-            }
-            let every = GraphOptions { symmetry: false, ..GraphOptions::default() };
-            reports.push(case.check(&Method::Graph(every)));
-            let paths: Option<u64> = reports[0].interleavings.to_string().parse().ok();
-            let skip_known_states = paths.is_none_or(|paths| paths > EVERY_INTERLEAVING);
-            let options = LoomOptions { skip_known_states, ..LoomOptions::default() };
-            reports.push(case.check(&Method::Loom(options)));
-            reports.push(case.check(&Method::Shuttle(ShuttleMode::KnownStates)));
-            let told: Vec<_> = audit(&reports).iter().map(Disagreement::to_string).collect();
-            assert!(told.is_empty(), "{} {} {clients}: {told:#?}", variant.name, scenario.name);
-            assert!(reports.iter().all(Report::exhaustive));
-            finished += 1;
-        }
-    }
-    assert!(finished > everything().count(), "{finished}");
+    known::assert_engines_agree(&Transfer, 1..=2);
 }
 
 /// The retried transaction takes its first row again before the one that waits for it is woken, and is
@@ -148,26 +93,5 @@ fn a_crash_loses_money_where_there_is_no_transaction_and_only_there() {
 /// Those without a transaction on SQLite, the others on PostgreSQL where there is one.
 #[test]
 fn every_counterexample_happens_on_a_real_database() {
-    let (mut happened, mut left_out) = (0, 0);
-    for (variant, scenario) in everything() {
-        let case = case(variant.name, scenario.name, 2);
-        for finding in &case.check(&graph()).findings {
-            let Verdict::Violated(Some(schedule)) = &finding.verdict else { continue };
-            match case.replay(schedule, Threads::One) {
-                Ok(compared) => {
-                    let (simulated, real) = (&compared.simulated, &compared.real);
-                    let what = format!("{} {} {}", variant.name, scenario.name, finding.property);
-                    assert!(compared.agrees(), "{what}\n{}\n{}", simulated.trace, real.trace);
-                    happened += 1;
-                }
-                Err(error) if error.is_not_here() => {
-                    let what = format!("{} {}", variant.name, scenario.name);
-                    crate::throwaway::left_out(&what, error);
-                    left_out += 1;
-                }
-                Err(error) => panic!("{} {}: {error}", variant.name, scenario.name),
-            }
-        }
-    }
-    assert!(happened > 10, "{happened} happened, {left_out} left out");
+    known::assert_what_breaks_breaks_for_real(&Transfer, |_| 2, 10, super::left_out);
 }
