@@ -85,10 +85,13 @@ pub fn engines(survey: &Survey) -> String {
     let lines: Vec<[String; 6]> = totals.iter().map(cells).collect();
     let width = |column: usize| lines.iter().map(|line| columns(&line[column])).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
+    // Wide apart where there is room.
+    let room = WIDTH.saturating_sub(2 + widths.iter().sum::<usize>());
+    let gap = (room / (widths.len() - 1)).clamp(1, 3);
     for [name, counts @ ..] in &lines {
         let _ = write!(out, "  {}", cell(PLAIN, name, widths[0]));
         for (text, width) in counts.iter().zip(&widths[1..]) {
-            let _ = write!(out, "   {text:>width$}");
+            let _ = write!(out, "{:gap$}{text:>width$}", "");
         }
         out.push('\n');
     }
@@ -195,7 +198,9 @@ pub fn real(replays: &[Replay], troubles: &[String]) -> String {
             places(replays.iter()).iter().map(|place| format!("on {place}")).collect();
         let on = if places.is_empty() { String::new() } else { format!(" {}", listed(&places)) };
         let said = format!("{replayed} replayed{on}: every answer is as simulated");
-        let _ = writeln!(out, "{}", paint(GOOD, &said));
+        for line in wrap(&said, WIDTH) {
+            let _ = writeln!(out, "{}", paint(GOOD, &line));
+        }
         return out;
     }
     for trouble in troubles {
