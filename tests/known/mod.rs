@@ -8,17 +8,19 @@ use std::ops::RangeInclusive;
 
 use toctou::case::{Case, Method};
 use toctou::check::{
-    Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode, audit,
+    Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode, Verdict, audit,
 };
 use toctou::models::{Model, Scenario, Variant};
 use toctou::replay::Threads;
 
-fn graph() -> Method {
+pub(crate) fn graph() -> Method {
     Method::Graph(GraphOptions::default())
 }
 
 /// Every variant in every scenario that it says something of.
-fn everything(model: &dyn Model) -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
+pub(crate) fn everything(
+    model: &dyn Model,
+) -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
     let variants = model.variants().iter();
     let all = variants.flat_map(|variant| model.scenarios().iter().map(move |it| (variant, it)));
     all.filter(|(variant, scenario)| model.has(variant.name, scenario.name))
@@ -68,6 +70,11 @@ pub(crate) fn assert_each_can_fail(model: &dyn Model, ships: &str, claimed: &[&s
         assert!(shipped.peek().is_some(), "there is no {ships}");
         assert!(!shipped.any(breaks), "{ships} breaks {name}");
     }
+}
+
+/// A property's verdict.
+pub(crate) fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
+    &report.finding(property).expect("a property of the model").verdict
 }
 
 /// What is claimed of every execution, of a case of the model.

@@ -16,28 +16,19 @@ mod throwaway;
 mod verdicts;
 mod worker;
 
-use toctou::case::{Case, CaseError, Method};
-use toctou::check::{GraphOptions, Report, Verdict};
+use known::{graph, verdict};
+use toctou::case::{Case, CaseError};
 use toctou::db::Cluster;
 use toctou::models::order::Order;
 use toctou::models::{Model, Scenario, Variant};
-
-fn graph() -> Method {
-    Method::Graph(GraphOptions::default())
-}
 
 fn case(variant: &str, scenario: &str, clients: usize) -> Box<dyn Case> {
     Order.case(variant, scenario, clients).expect("a variant and a scenario of the model")
 }
 
-fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
-    &report.finding(property).expect("a property of the model").verdict
-}
-
 /// Every variant in every scenario.
 fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
-    let variants = Order.variants().iter();
-    variants.flat_map(|variant| Order.scenarios().iter().map(move |scenario| (variant, scenario)))
+    known::everything(&Order)
 }
 
 /// A replay did not happen, which is said; and it is wrong unless PostgreSQL is missing.

@@ -17,22 +17,14 @@ mod mutated;
 mod throwaway;
 mod verdicts;
 
-use toctou::case::{Case, CaseError, Method};
-use toctou::check::{GraphOptions, Report, Verdict};
+use known::{graph, verdict};
+use toctou::case::{Case, CaseError};
 use toctou::db::Cluster;
 use toctou::models::Model;
 use toctou::models::transfer::Transfer;
 
-fn graph() -> Method {
-    Method::Graph(GraphOptions::default())
-}
-
 fn case(variant: &str, scenario: &str, clients: usize) -> Box<dyn Case> {
     Transfer.case(variant, scenario, clients).expect("a variant and a scenario of the model")
-}
-
-fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
-    &report.finding(property).expect("a property of the model").verdict
 }
 
 /// A replay did not happen, which is said; and it is wrong unless PostgreSQL is missing.
