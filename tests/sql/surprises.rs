@@ -118,6 +118,65 @@ fn for_update_waits_for_the_next_version_too_and_fails_only_then() {
     );
 }
 
+/// But not where the row was only locked when it began to wait: then there was no next version to go
+/// on to, and what comes after is as with an `UPDATE`.
+#[test]
+fn for_update_that_waited_for_a_lock_alone_does_not_go_on_to_what_its_holder_made_of_the_row() {
+    let story = |level, then: &[_]| {
+        let mut story = vec![
+            (0, begin(ReadCommitted), "ok"),
+            (0, lock(1), "10"),
+            (1, begin(level), "ok"),
+            (1, lock(1), "queued"),
+            (0, add(1, 1), "1 row"),
+            (0, COMMIT, "ok"),
+            (2, begin(ReadCommitted), "ok"),
+            (2, lock(1), "11"),
+        ];
+        story.extend_from_slice(then);
+        assert_story(&accounts(&[(1, 10)]), &story);
+    };
+    story(
+        RepeatableRead,
+        &[(1, lock(1), "40001"), (1, ROLLBACK, "rolled back"), (2, COMMIT, "ok")],
+    );
+    // Whoever comes later stands behind it in the queue of the new version.
+    story(
+        ReadCommitted,
+        &[
+            (1, lock(1), "queued"),
+            (0, lock(1), "queued"),
+            (2, COMMIT, "ok"),
+            (0, lock(1), "waiting"),
+            (1, lock(1), "11"),
+            (1, COMMIT, "ok"),
+            (0, lock(1), "11"),
+        ],
+    );
+}
+
+/// Who follows a row to its newest version waits for whoever is changing that, and stands in no queue.
+#[test]
+fn who_comes_later_overtakes_one_that_follows_the_row_to_its_newest_version() {
+    assert_story(
+        &accounts(&[(1, 10)]),
+        &[
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (1, add(1, 1), "queued"),
+            (0, COMMIT, "ok"),
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (1, add(1, 1), "queued"),
+            (2, add(1, 1), "queued"),
+            (0, COMMIT, "ok"),
+            (2, add(1, 1), "1 row"),
+            (1, add(1, 1), "1 row"),
+            (1, read(1), "14"),
+        ],
+    );
+}
+
 #[test]
 fn a_row_that_was_only_locked_since_the_snapshot_can_still_be_changed() {
     assert_story(

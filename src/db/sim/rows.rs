@@ -198,7 +198,13 @@ impl SimDb {
                 return Err(SqlState::SERIALIZATION_FAILURE.into());
             }
             if let Some(holder) = self.holder_beside(slot, table, id) {
-                return Err(self.queue_for_row(slot, (table, id), holder, progress));
+                let is_changing = self.is_changed_by(holder, table, id);
+                let stands = self.waits_of(slot).is_some_and(|wait| wait.stands_for(id));
+                if changed && is_changing && !stands {
+                    return Err(self.wait_for_change(slot, (table, id), holder, progress));
+                }
+                let goes_on = is_changing && matches!(action, Action::Lock(_));
+                return Err(self.queue_for_row(slot, (table, id), holder, goes_on, progress));
             }
             self.one(slot, (table, id), changed, filter, action, &mut progress)?;
             progress.todo.remove(0);
@@ -221,6 +227,10 @@ impl SimDb {
     fn holder_beside(&self, slot: Slot, table: usize, id: u32) -> Option<Slot> {
         let held = self.record(table, id)?.held.as_ref()?;
         (held.by != slot).then_some(held.by)
+    }
+
+    fn is_changed_by(&self, slot: Slot, table: usize, id: u32) -> bool {
+        self.record(table, id).is_some_and(|record| record.change_by(slot).is_some())
     }
 
     /// One row, which nobody else holds.
@@ -334,7 +344,7 @@ impl SimDb {
             OnConflict::DoUpdate(columns) => {
                 if let Some(holder) = self.holder_beside(slot, table, id) {
                     let progress = Progress::default();
-                    return Err(self.queue_for_row(slot, (table, id), holder, progress));
+                    return Err(self.queue_for_row(slot, (table, id), holder, false, progress));
                 }
                 if !self.is_as_seen(slot, table, id) {
                     return Err(SqlState::SERIALIZATION_FAILURE.into());

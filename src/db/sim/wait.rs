@@ -19,15 +19,22 @@ pub(super) struct Wait {
 /// The version of a row that somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Version {
-    /// The newest: whoever comes next stands behind.
-    Newest,
+    /// The newest: whoever comes next stands behind. And whether its holder had made a newer one when
+    /// the wait began, to which a `FOR UPDATE` goes on once that is committed.
+    Newest { goes_on: bool },
     /// There is a newer one by now: whoever comes for that one does not stand in this queue.
     Outdated,
     /// The one after the outdated one. `FOR UPDATE` locks that first, and waits for its holder with no
     /// place in its queue, but keeping the old one.
     Next,
-    /// There is one even newer than that.
+    /// There is one even newer than that, or it is not known which one is to be locked in the end.
     Lost,
+}
+
+impl Version {
+    fn is_newest(self) -> bool {
+        matches!(self, Version::Newest { .. })
+    }
 }
 
 impl Wait {
@@ -43,20 +50,26 @@ impl Wait {
     pub(super) fn row_changed(&mut self, id: u32, twice: bool) {
         if self.row == Some(id) {
             self.version = match self.version {
-                Version::Newest | Version::Outdated if !twice => Version::Outdated,
-                Version::Newest | Version::Outdated => Version::Lost,
-                Version::Next | Version::Lost => Version::Lost,
+                Version::Newest { goes_on: true } | Version::Outdated if !twice => {
+                    Version::Outdated
+                }
+                _ => Version::Lost,
             };
         }
     }
 
+    /// Whether it stands in the queue of this row, for its newest version.
+    pub(super) fn stands_for(&self, id: u32) -> bool {
+        self.row == Some(id) && self.version.is_newest()
+    }
+
     fn stands_before(&self, table: usize, at: &InFlight, id: u32) -> bool {
-        at.table == table && self.row == Some(id) && self.version == Version::Newest
+        at.table == table && self.stands_for(id)
     }
 
     /// The row in whose queue it stands, and whether that has a newer committed version by now.
     pub(super) fn row(&self) -> Option<(u32, bool)> {
-        self.row.map(|row| (row, self.version != Version::Newest))
+        self.row.map(|row| (row, !self.version.is_newest()))
     }
 
     /// Whether a `FOR UPDATE` that has waited for this row is to lock the version after that one first.
@@ -75,12 +88,14 @@ impl SimDb {
         Some(&self.transaction(slot)?.statement.as_ref()?.wait)
     }
 
-    /// Stands in the queue of a row that another transaction holds.
+    /// Stands in the queue of a row that another transaction holds, and goes on to the version that
+    /// this one makes of it or not.
     pub(super) fn queue_for_row(
         &mut self,
         slot: Slot,
         (table, id): (usize, u32),
         holder: Slot,
+        goes_on: bool,
         progress: Progress,
     ) -> Stop {
         let was_first = self.waits_of(slot).is_some_and(|wait| {
@@ -100,7 +115,8 @@ impl SimDb {
             queued.map(|(other, _)| other).collect()
         };
         let end_of = behind.is_empty().then_some(holder);
-        let wait = Wait { row: Some(id), version: Version::Newest, end_of, behind };
+        let version = Version::Newest { goes_on };
+        let wait = Wait { row: Some(id), version, end_of, behind };
         self.wait(slot, InFlight { table, wait, progress })
     }
 
@@ -117,11 +133,27 @@ impl SimDb {
         self.wait(slot, InFlight { table, wait, progress })
     }
 
+    /// Waits for the end of the transaction that is changing a row which was changed since the statement
+    /// looked. Who follows a row from version to version stands in the queue of the one that it locks
+    /// in the end, and in none on the way.
+    pub(super) fn wait_for_change(
+        &mut self,
+        slot: Slot,
+        (table, id): (usize, u32),
+        holder: Slot,
+        progress: Progress,
+    ) -> Stop {
+        self.leave_queue(slot);
+        let (version, behind) = (Version::Lost, Vec::new());
+        let wait = Wait { row: Some(id), version, end_of: Some(holder), behind };
+        self.wait(slot, InFlight { table, wait, progress })
+    }
+
     /// Waits for the end of a transaction that is inserting, changing or removing the same key.
     pub(super) fn wait_for_key(&mut self, slot: Slot, table: usize, holder: Slot) -> Stop {
         self.leave_queue(slot);
-        let wait =
-            Wait { row: None, version: Version::Newest, end_of: Some(holder), behind: Vec::new() };
+        let version = Version::Newest { goes_on: false };
+        let wait = Wait { row: None, version, end_of: Some(holder), behind: Vec::new() };
         self.wait(slot, InFlight { table, wait, progress: Progress::default() })
     }
 
