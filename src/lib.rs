@@ -69,20 +69,24 @@
 //! | floor | modules |
 //! | --- | --- |
 //! | ground | [`Process`], [`Step`], [`run`], [`recorded`] |
-//! | first: worlds | [`fs`], [`db`] |
+//! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds | [`check`] |
-//! | third: what ships | [`store`], [`writer`], [`handlers`] |
+//! | third: what ships | [`store`], [`writer`], [`handlers`], `fetch` with feature `http` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
 
 #[cfg(feature = "command")]
 pub mod case;
 pub mod check;
 pub mod db;
+#[cfg(feature = "http")]
+pub mod fetch;
 pub mod fs;
 pub mod handlers;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;
+#[cfg(feature = "http")]
+pub mod net;
 mod nonce;
 pub mod process;
 pub mod recorded;

@@ -1,0 +1,110 @@
+//! First floor, `net`: what somebody can do who owns a name server and web servers. Imports its
+//! neighbours in `net`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Method, Request};
+use crate::recorded::Recorded;
+
+/// What a web server answers to every request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Page {
+    /// 200, of this type, with this body.
+    Content(Arc<str>, Arc<str>),
+    /// 302, to there.
+    Redirect(Arc<str>),
+}
+
+impl Page {
+    /// A text.
+    pub fn text(body: &str) -> Self {
+        Page::Content("text/plain".into(), body.into())
+    }
+
+    /// A redirect.
+    pub fn redirect(to: &str) -> Self {
+        Page::Redirect(to.into())
+    }
+}
+
+impl fmt::Display for Page {
+    /// `200 "cat"`, `302 → http://a.example/`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Page::Content(_, body) => write!(f, "200 {body:?}"),
+            Page::Redirect(to) => write!(f, "302 → {to}"),
+        }
+    }
+}
+
+/// What reached a server: that somebody connected, or a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Visit {
+    /// A connection was made.
+    Connected,
+    /// A request came: what was asked, of which host, by the request's own word.
+    Asked(Method, Arc<str>, Arc<str>),
+}
+
+impl Visit {
+    /// The request as a server sees it.
+    pub fn of(request: &Request) -> Self {
+        let url = &request.url;
+        let host = match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (host, _) => host.unwrap_or_default().to_owned(),
+        };
+        Visit::Asked(request.method, host.into(), url[url::Position::BeforePath..].into())
+    }
+
+    /// Whether it is a request.
+    pub fn is_request(&self) -> bool {
+        matches!(self, Visit::Asked(..))
+    }
+}
+
+impl fmt::Display for Visit {
+    /// `connected`, `GET / of a.example`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Visit::Connected => f.write_str("connected"),
+            Visit::Asked(method, host, path) => write!(f, "{} {path} of {host}", method.word()),
+        }
+    }
+}
+
+/// A network of which somebody owns the names and the servers: an attacker's powers, each of which
+/// takes effect at once.
+pub trait Scripted {
+    /// From now on the name has these addresses, in this order.
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]);
+
+    /// From now on the server at this address answers so, requests included that it has and has not
+    /// answered.
+    fn serve(&mut self, server: IpAddr, page: &Page);
+
+    /// Whether the server at this address accepts connections from now on.
+    fn listen(&mut self, server: IpAddr, listens: bool);
+}
+
+/// Tells each move: `bind a.example → 10.0.0.1`.
+impl<N: Scripted> Scripted for Recorded<N> {
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
+        self.inner_mut().bind(name, addresses);
+        let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+        self.record(format!("bind {name} → {}", addresses.join(", ")));
+    }
+
+    fn serve(&mut self, server: IpAddr, page: &Page) {
+        self.inner_mut().serve(server, page);
+        self.record(format!("serve {page} at {server}"));
+    }
+
+    fn listen(&mut self, server: IpAddr, listens: bool) {
+        self.inner_mut().listen(server, listens);
+        let word = if listens { "accept" } else { "refuse" };
+        self.record(format!("{word} connections at {server}"));
+    }
+}
