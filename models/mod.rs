@@ -2,6 +2,7 @@
 //! scenarios and properties. No engine code. Imports every floor below, engines excepted.
 
 pub mod api_key;
+pub mod avatar;
 pub mod credential;
 pub mod download;
 pub mod order;
@@ -150,4 +151,5 @@ pub static ALL: &[&dyn Model] = &[
     &api_key::ApiKey,
     &order::Order,
     &transfer::Transfer,
+    &avatar::Avatar,
 ];

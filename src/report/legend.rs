@@ -121,7 +121,7 @@ fn beginnings(model: &dyn Model, systems: &[&Checked], size: Option<usize>) -> O
     let explored = grouped(&explored.to_string());
     let size = count(size?, model.size().noun);
     Some(format!(
-        "with {size}: {explored} ways to begin (a script, a first world); {others} more come to the \
+        "with {size}: {explored} ways to begin (a script in a first world); {others} more come to the \
          same as one of these"
     ))
 }

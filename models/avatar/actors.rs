@@ -1,0 +1,75 @@
+//! Who acts in `avatar`. Fourth floor: imports [`net`](crate::net) and its neighbours.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use super::actions::Action;
+use super::client::Client;
+use crate::net::{Network, Scripted};
+use crate::{Process, Step};
+
+/// What an actor ends with.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// The service: it has this.
+    Fetched(Vec<u8>),
+    /// The service: something on the way is not public.
+    Refused,
+    /// The service: it could not be fetched.
+    Failed,
+    /// The attacker: the script is over.
+    Over,
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Fetched(bytes) => write!(f, "Fetched({:?})", String::from_utf8_lossy(bytes)),
+            Told::Refused => f.write_str("Refused"),
+            Told::Failed => f.write_str("Failed"),
+            Told::Over => f.write_str("Over"),
+        }
+    }
+}
+
+/// Anybody who acts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Actor<C>(Part<C>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Part<C> {
+    /// Downloads.
+    Service(Client<C>),
+    /// Follows its script.
+    Attacker(VecDeque<Action>),
+}
+
+impl<C> Actor<C> {
+    pub(super) fn client(client: Client<C>) -> Self {
+        Actor(Part::Service(client))
+    }
+
+    pub(super) fn attacker(script: Vec<Action>) -> Self {
+        Actor(Part::Attacker(script.into()))
+    }
+}
+
+impl<N: Network + Scripted> Process<N> for Actor<N::Connection> {
+    type Output = Told;
+
+    fn step(self, net: &mut N) -> Step<Self, Told> {
+        match self.0 {
+            Part::Service(client) => client.step(net).map(|client| Actor(Part::Service(client))),
+            Part::Attacker(mut script) => {
+                if let Some(step) = script.pop_front() {
+                    step.perform(net);
+                }
+                // Nobody is there who would have to be told that it is over, so this is no step.
+                match script.is_empty() {
+                    true => Step::Done(Told::Over),
+                    false => Step::Next(Actor(Part::Attacker(script))),
+                }
+            }
+        }
+    }
+}

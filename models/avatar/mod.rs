@@ -1,0 +1,206 @@
+//! Check the URL, then fetch it: a picture from a URL that a user gave. Fourth floor: imports
+//! [`fetch`](crate::fetch) and the floors below.
+//!
+//! # The system
+//!
+//! A service downloads a user's avatar (the Egregora journal entry) from a URL that the user gives, and
+//! is not to reach what is inside of its own network. The user owns a name server and a web server:
+//! at any moment the name may lead elsewhere, and any answer may be a redirect to any URL.
+//!
+//! ```text
+//! http://evil.example/    the URL that is given; its name is the attacker's, and 127.0.0.2 at first
+//! 127.0.0.2               the attacker's server: public
+//! 127.0.0.4               cdn.example, an honest server: public
+//! 127.0.0.3               vault.example, and no business of anybody's outside: internal
+//! ```
+//!
+//! All of them are on loopback, so that what is found can be made to happen; the policy is the shipping
+//! one (loopback is not public), with the two public servers allowed by name.
+//!
+//! # The bad interleaving
+//!
+//! ```text
+//! service                                       attacker
+//! resolve(evil.example) = 127.0.0.2
+//!   public: go on
+//!                                               bind evil.example → 127.0.0.3
+//! resolve(evil.example) = 127.0.0.3
+//! connect(127.0.0.3:80), send, receive
+//! → the vault's content
+//! ```
+//!
+//! # What decides
+//!
+//! That the address which is checked is the one that is connected to. A check that resolves the name by
+//! itself, and leaves it to the HTTP client to resolve it again, has checked another answer. `pinned`
+//! hands the client the address (and ships, as [`fetch_public`](crate::fetch)); `check-peer` asks the
+//! socket where it leads before a byte is sent, and so lets an attacker find out by connecting what is
+//! there.
+
+mod actions;
+mod actors;
+mod client;
+mod properties;
+mod variants;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::{Model, Scenario, Size, Variant};
+use crate::case::{Case, DbCase};
+use crate::check::{Start, System};
+use crate::fetch::{Fetch, Rules};
+use crate::net::{Page, Policy, SimConnection, SimNet};
+use crate::replay::Tables;
+
+use actions::{Powers, scripts};
+pub use actors::{Actor, Told};
+use client::{Client, Manner};
+use properties::claimed;
+use variants::{SCENARIOS, VARIANTS};
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct Avatar;
+
+/// The URL that the user gives.
+const GIVEN: &str = "http://evil.example/";
+/// The attacker's name.
+const NAME: &str = "evil.example";
+/// The attacker's server.
+const EVIL: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// The internal server.
+pub const VAULT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+/// An honest one.
+const CDN: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
+/// What the attacker's server has while it is honest.
+const PICTURE: &str = "cat";
+/// What the honest server has.
+const LARGE_PICTURE: &str = "large cat";
+/// What the internal server has.
+const SECRET: &str = "key";
+
+/// So many redirects are followed, whoever follows them.
+const REDIRECTS: u32 = 3;
+/// So many bytes are read.
+const BYTES: u64 = 64;
+
+/// How the download is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Protocol {
+    /// The machine that ships.
+    Pinned,
+    /// Another way.
+    Other(Manner),
+}
+
+impl Protocol {
+    fn of(variant: &str) -> Option<Protocol> {
+        Some(match variant {
+            "head-then-get" => Protocol::Other(Manner::HeadThenGet),
+            "response-hook" => Protocol::Other(Manner::ResponseHook),
+            "request-hook" => Protocol::Other(Manner::RequestHook),
+            "pinned" => Protocol::Pinned,
+            "check-peer" => Protocol::Other(Manner::CheckPeer),
+            "control-first-address" => Protocol::Other(Manner::FirstAddress),
+            "control-first-hop" => Protocol::Other(Manner::FirstHop),
+            "control-ignores-mapped" => Protocol::Other(Manner::IgnoresMapped),
+            "control-refuses-all" => Protocol::Other(Manner::RefusesAll),
+            _ => return None,
+        })
+    }
+
+    /// The download, before its first step.
+    fn client<C>(self) -> Client<C> {
+        let rules =
+            Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
+        match self {
+            Protocol::Pinned => Client::ships(Fetch::new(GIVEN, Arc::new(rules))),
+            Protocol::Other(manner) => Client::written(manner, GIVEN, rules.policy),
+        }
+    }
+}
+
+/// The shipping policy, by which the two public servers would not be public.
+fn policy() -> Policy {
+    Policy::public().allowing(EVIL).allowing(CDN)
+}
+
+/// Before anybody has done anything.
+fn world() -> SimNet {
+    SimNet::new()
+        .with_name(NAME, &[EVIL])
+        .with_name("cdn.example", &[CDN])
+        .with_name("vault.example", &[VAULT])
+        .with_server(EVIL, Page::text(PICTURE))
+        .with_server(CDN, Page::text(LARGE_PICTURE))
+        .with_server(VAULT, Page::text(SECRET))
+}
+
+impl Model for Avatar {
+    fn name(&self) -> &'static str {
+        "avatar"
+    }
+
+    fn about(&self) -> &'static str {
+        "A picture is downloaded from a URL that a user gives, who owns the name server and the web \
+         server: nothing internal is to be reached."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn size(&self) -> Size {
+        Size {
+            noun: "action",
+            whose: "of the attacker",
+            usual: &[0, 1, 2, 3],
+            tried: &[0, 1, 2, 3],
+            least: 0,
+            most: 4,
+            representative: 1,
+        }
+    }
+
+    /// Every script, those included in which an action changes nothing.
+    fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
+        let actions = Powers::of(scenario)?.actions().count() as u64;
+        Some((0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum())
+    }
+
+    fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
+        let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
+        let scripts = scripts(powers, size);
+        let system = simulated(variant, scenario, size)?;
+        let actors = move |start: usize| {
+            let script = scripts.get(start).cloned().unwrap_or_default();
+            vec![Actor::client(protocol.client()), Actor::attacker(script)]
+        };
+        let _: Vec<Actor<()>> = actors(0);
+        Some(Box::new(DbCase::new(system, |_| Tables::new())))
+    }
+}
+
+/// The simulated system; `None` if either name is none of this model's.
+///
+/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the same
+/// machines before another checker.
+pub fn simulated(
+    variant: &str,
+    scenario: &str,
+    size: usize,
+) -> Option<System<SimNet, Actor<SimConnection>>> {
+    let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
+    let starts = scripts(powers, size).into_iter().map(|script| Start {
+        name: actions::told(&script),
+        world: world(),
+        processes: vec![Actor::client(protocol.client()), Actor::attacker(script)],
+    });
+    let system = System::family(&["service", "attacker"], starts.collect());
+    Some(claimed(system, powers, size))
+}
