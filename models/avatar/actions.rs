@@ -94,8 +94,8 @@ struct Stand {
 impl Stand {
     const FIRST: Stand = Stand { binding: Binding::Public, answer: Answer::Picture, listens: true };
 
-    fn after(self, step: Action) -> Stand {
-        match step {
+    fn after(self, action: Action) -> Stand {
+        match action {
             Action::Bind(binding) => Stand { binding, ..self },
             Action::Serve(answer) => Stand { answer, ..self },
             Action::Listen(listens) => Stand { listens, ..self },
@@ -103,21 +103,33 @@ impl Stand {
     }
 }
 
-/// Every script of at most so many actions, shortest first, but for those with an action that changes
-/// nothing: one of these is the shorter script without it, since nobody but the attacker has a say in
-/// how these things stand.
+/// Every script of at most so many actions, shortest first.
+pub(super) fn every_script(powers: Powers, length: usize) -> Vec<Vec<Action>> {
+    extended(powers, length, |_, _| true)
+}
+
+/// The same but for those with an action that changes nothing: one of these is the shorter script
+/// without it, since nobody but the attacker has a say in how these things stand.
 pub(super) fn scripts(powers: Powers, length: usize) -> Vec<Vec<Action>> {
+    extended(powers, length, |before, after| before != after)
+}
+
+fn extended(
+    powers: Powers,
+    length: usize,
+    is_worth_it: impl Fn(Stand, Stand) -> bool,
+) -> Vec<Vec<Action>> {
     let mut all = vec![(Vec::new(), Stand::FIRST)];
     let mut from = 0;
     for _ in 0..length {
         let shorter = from..all.len();
         from = all.len();
         for index in shorter {
-            for step in powers.actions() {
-                let (script, stand) = &all[index];
-                let after = stand.after(step);
-                if after != *stand {
-                    let script = script.iter().copied().chain([step]).collect();
+            for action in powers.actions() {
+                let (script, before) = &all[index];
+                let after = before.after(action);
+                if is_worth_it(*before, after) {
+                    let script = script.iter().copied().chain([action]).collect();
                     all.push((script, after));
                 }
             }

@@ -61,8 +61,8 @@ impl<N: Network + Scripted> Process<N> for Actor<N::Connection> {
         match self.0 {
             Part::Service(client) => client.step(net).map(|client| Actor(Part::Service(client))),
             Part::Attacker(mut script) => {
-                if let Some(step) = script.pop_front() {
-                    step.perform(net);
+                if let Some(action) = script.pop_front() {
+                    action.perform(net);
                 }
                 // Nobody is there who would have to be told that it is over, so this is no step.
                 match script.is_empty() {

@@ -53,7 +53,7 @@ use crate::fetch::{Fetch, Rules};
 use crate::net::{Page, Policy, SimConnection, SimNet};
 use crate::replay::Tables;
 
-use actions::{Powers, scripts};
+use actions::{Action, Powers, every_script, scripts};
 pub use actors::{Actor, Told};
 use client::{Client, Manner};
 use properties::claimed;
@@ -186,15 +186,29 @@ impl Model for Avatar {
     }
 }
 
+/// A system in the simulation.
+pub type AvatarSystem = System<SimNet, Actor<SimConnection>>;
+
 /// The simulated system; `None` if either name is none of this model's.
 ///
 /// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the same
 /// machines before another checker.
-pub fn simulated(
+pub fn simulated(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
+    following(variant, scenario, size, scripts)
+}
+
+/// The same with every script, those included in which an action changes nothing: many times as large,
+/// and nothing else can come of it.
+pub fn with_every_script(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
+    following(variant, scenario, size, every_script)
+}
+
+fn following(
     variant: &str,
     scenario: &str,
     size: usize,
-) -> Option<System<SimNet, Actor<SimConnection>>> {
+    scripts: impl Fn(Powers, usize) -> Vec<Vec<Action>>,
+) -> Option<AvatarSystem> {
     let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
     let starts = scripts(powers, size).into_iter().map(|script| Start {
         name: actions::told(&script),
