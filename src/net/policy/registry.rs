@@ -16,8 +16,7 @@ use Reachable::{No, Unsaid, Yes};
 pub struct Row {
     /// The block as the registry writes it: `10.0.0.0/8`.
     pub text: &'static str,
-    /// The same block.
-    pub block: Block,
+    block: Block,
     /// What it is for: `Private-Use`.
     pub name: &'static str,
     /// Who says so: `[RFC1918]`.
@@ -81,6 +80,11 @@ const fn row(
 }
 
 impl Row {
+    /// Whether an address is in the block, an IPv4-mapped one in that of its form.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.block.has(address)
+    }
+
     const fn carrying(self, carries: Carries) -> Self {
         Row { carries: Some(carries), ..self }
     }
@@ -177,7 +181,7 @@ pub(super) fn most_specific(address: IpAddr) -> Option<&'static Row> {
         IpAddr::V4(_) => (IPV4, IPV4_ELSEWHERE),
         IpAddr::V6(_) => (IPV6, IPV6_ELSEWHERE),
     };
-    let rows = special.iter().chain(elsewhere).filter(|row| row.block.has(address));
+    let rows = special.iter().chain(elsewhere).filter(|row| row.contains(address));
     rows.max_by_key(|row| row.block.length())
 }
 
