@@ -35,9 +35,13 @@ impl Block {
         Block { first, length }
     }
 
-    /// How many bits its addresses have in common.
-    pub(super) fn length(self) -> u8 {
-        self.length
+    pub(super) const fn first(self) -> IpAddr {
+        self.first
+    }
+
+    /// Ones where its addresses are alike, [from the left](bits).
+    pub(super) const fn mask(self) -> u128 {
+        if self.length == 0 { 0 } else { u128::MAX << (128 - self.length) }
     }
 
     /// Whether an address is one of it.
@@ -47,15 +51,14 @@ impl Block {
 
     /// The same, with IPv4-mapped addresses taken as the IPv6 addresses that they are written as.
     pub(super) fn has(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.first.is_ipv4()
-            && (bits(address) ^ bits(self.first)).leading_zeros() >= u32::from(self.length)
+        address.is_ipv4() == self.first.is_ipv4() && bits(address) & self.mask() == bits(self.first)
     }
 }
 
 /// An address's bits, from the left.
-fn bits(address: IpAddr) -> u128 {
+pub(super) const fn bits(address: IpAddr) -> u128 {
     match address {
-        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V4(v4) => (v4.to_bits() as u128) << 96,
         IpAddr::V6(v6) => v6.to_bits(),
     }
 }

@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Block;
+use super::block::{Block, bits};
 use Reachable::{No, Unsaid, Yes};
 
 /// A block of addresses, and what it is for.
@@ -17,6 +17,10 @@ pub struct Row {
     /// The block as the registry writes it: `10.0.0.0/8`.
     pub text: &'static str,
     block: Block,
+    /// The block's first address and the bits that its addresses have in common, [from the
+    /// left](bits): every address is held against every row, of its family.
+    first: u128,
+    mask: u128,
     /// What it is for: `Private-Use`.
     pub name: &'static str,
     /// Who says so: `[RFC1918]`.
@@ -76,7 +80,9 @@ const fn row(
     rfc: &'static str,
     reachable: Reachable,
 ) -> Row {
-    Row { text, block: block(text), name, rfc, reachable, carries: None }
+    let block = block(text);
+    let (first, mask) = (bits(block.first()), block.mask());
+    Row { text, block, first, mask, name, rfc, reachable, carries: None }
 }
 
 impl Row {
@@ -181,8 +187,9 @@ pub(super) fn most_specific(address: IpAddr) -> Option<&'static Row> {
         IpAddr::V4(_) => (IPV4, IPV4_ELSEWHERE),
         IpAddr::V6(_) => (IPV6, IPV6_ELSEWHERE),
     };
-    let rows = special.iter().chain(elsewhere).filter(|row| row.contains(address));
-    rows.max_by_key(|row| row.block.length())
+    let bits = bits(address);
+    let rows = special.iter().chain(elsewhere).filter(|row| bits & row.mask == row.first);
+    rows.max_by_key(|row| row.mask)
 }
 
 /// Reads a block of the tables above while the crate is compiled; what is none does not compile.
