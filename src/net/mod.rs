@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use url::Url;
 
 pub use error::NetError;
-pub use policy::{Policy, Special};
+pub use policy::{Block, BlockError, Carried, Policy, Special};
 pub use script::{Page, Scripted, Visit};
 pub use sim::{SimConnection, SimNet};
 
