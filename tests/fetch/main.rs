@@ -5,7 +5,10 @@
 
 #![cfg(feature = "command")]
 
+mod hops;
 mod names;
+mod refused;
 mod responses;
 mod server;
 mod time;
+mod tls;
