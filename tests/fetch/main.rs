@@ -6,6 +6,7 @@
 #![cfg(feature = "command")]
 
 mod hops;
+mod machine;
 mod names;
 mod refused;
 mod responses;
