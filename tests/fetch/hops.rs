@@ -1,0 +1,275 @@
+//! Redirects, and which hosts are connected to: each hop is judged, by the addresses that are used.
+
+use std::net::{IpAddr, TcpListener};
+
+use toctou::fetch::{Act, FetchError, Limits, UrlFault};
+use toctou::fs::Errno;
+use toctou::net::NetError;
+
+use crate::names::{Client, fetch, limits, net_error};
+use crate::server::{INSIDE, OUTSIDE, Server, ok, redirect};
+
+/// What comes of a redirect to there.
+fn redirected(to: &str) -> FetchError {
+    let server = Server::answering(redirect(to));
+    let error = fetch(&server.url("/start")).unwrap_err();
+    assert_eq!(server.requests().len(), 1, "{error}");
+    error
+}
+
+/// Which fault a URL has that nobody is asked about.
+fn fault(error: &FetchError) -> &UrlFault {
+    match error {
+        FetchError::BadUrl { fault, .. } => fault,
+        other => panic!("the URL is not at fault: {other}"),
+    }
+}
+
+/// A server of which nobody is to know anything.
+fn inside() -> Server {
+    Server::at(INSIDE, |stream, reached| reached.request(stream).map(drop))
+}
+
+#[test]
+fn redirects_are_followed_as_many_as_allowed_and_not_one_more() {
+    let server = Server::responding(|_| redirect("/again"));
+    for redirects in [0, 1, 5] {
+        let before = server.requests().len();
+        let client = Client::new(Limits { redirects, ..limits() });
+        let error = client.fetch(&server.url("/")).unwrap_err();
+        assert!(
+            matches!(&error, FetchError::TooManyRedirects { hop, limit }
+                if *limit == redirects && hop.number == redirects + 1),
+            "{error}"
+        );
+        assert!(error.is_refusal());
+        assert_eq!(server.requests().len() - before, redirects as usize + 1);
+        assert_eq!(client.asked().len(), redirects as usize + 1, "each hop is resolved once");
+    }
+}
+
+#[test]
+fn a_redirect_leads_where_a_browser_would_go() {
+    let server = Server::responding(|request| {
+        let path = request.split(' ').nth(1).unwrap();
+        match path {
+            "/a/start" => redirect("next?q"),
+            "/a/next?q" => redirect("//b.test:PORT/up/../c#part").replace("PORT", port(request)),
+            "/c" => redirect("HTTP:/d\\e"),
+            "/d/e" => ok("cat"),
+            other => panic!("{other}"),
+        }
+    });
+    fn port(request: &str) -> &str {
+        let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        host.rsplit_once(':').unwrap().1
+    }
+    let client = Client::new(limits());
+    let fetched = client.fetch(&server.url("/a/start")).unwrap();
+    assert_eq!(fetched.url.as_str(), format!("http://b.test:{}/d/e", server.port()));
+    assert_eq!(client.asked(), ["a.test", "a.test", "b.test", "b.test"]);
+}
+
+#[test]
+fn a_redirect_to_another_scheme_is_refused() {
+    for to in ["file:///etc/passwd", "ftp://a.test/", "gopher://a.test/", "javascript:alert(1)"] {
+        let error = redirected(to);
+        let scheme = to.split(':').next().unwrap();
+        assert_eq!(fault(&error), &UrlFault::Scheme(scheme.into()));
+        assert_eq!(
+            error.to_string(),
+            format!("{to} (redirect 1) is not fetched: the scheme `{scheme}` is not allowed")
+        );
+    }
+    for to in ["data:text/plain,cat", "ws://a.test/", "mailto:a@b.test", "blob:http://a.test/x"] {
+        assert!(matches!(fault(&redirected(to)), UrlFault::Scheme(_)), "{to}");
+    }
+}
+
+#[test]
+fn a_redirect_with_a_user_name_or_a_password_is_refused_and_neither_is_told() {
+    for to in [
+        "http://u53r:p455@a.test/",
+        "http://u53r@a.test/",
+        "//:p455@a.test/",
+        "ftp://u53r:p455@a.test/",
+    ] {
+        let error = redirected(to);
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("p455") && !told.contains("u53r"), "{told}");
+        assert!(matches!(fault(&error), UrlFault::Credentials | UrlFault::Scheme(_)), "{error}");
+    }
+    // Not even where there is one redirect too many, and nobody looks at the URL.
+    let server = Server::answering(redirect("http://u53r:p455@a.test/"));
+    let error =
+        Client::new(Limits { redirects: 0, ..limits() }).fetch(&server.url("/")).unwrap_err();
+    let told = format!("{error} {error:?}");
+    assert!(matches!(error, FetchError::TooManyRedirects { .. }), "{told}");
+    assert!(!told.contains("p455") && !told.contains("u53r"), "{told}");
+}
+
+#[test]
+fn a_password_in_what_is_no_url_is_not_told() {
+    for url in [
+        "http://u53r:p455@a.test:99999/",
+        "http://u53r:p455@[bad/",
+        "u53r:p455@a.test",
+        "http:\\\\u53r:p455@a b/",
+        "https://u53r:p4@55@a.test/",
+        "u53r:p455//@a.test",
+        "u53r:p455://x@a.test",
+        " http://u53r:p455\n@a.test/",
+    ] {
+        let error = fetch(url).unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(matches!(error, FetchError::BadUrl { number: 0, .. }), "{told}");
+        assert!(!told.contains("55"), "{told}");
+    }
+}
+
+#[test]
+fn an_error_is_one_short_line_whatever_the_url() {
+    let long = "x".repeat(1_000_000);
+    for url in ["a\nb\u{1b}[2J\u{202e}".to_owned(), format!("http://a.test/{long}"), long.clone()] {
+        let error = fetch(&url).unwrap_err();
+        let told = error.to_string();
+        assert!(told.len() < 500 && told.chars().all(|char| (' '..='~').contains(&char)), "{told}");
+        assert!(format!("{error:?}").len() < 600);
+    }
+    let server = Server::answering(redirect(&format!("/{}", "x".repeat(30_000))));
+    let error = fetch(&server.url("/")).unwrap_err();
+    assert_eq!(fault(&error), &UrlFault::TooLong);
+    assert!(error.to_string().len() < 500, "{error}");
+}
+
+#[test]
+fn relative_redirects_do_not_grow_for_ever() {
+    let server = Server::responding(|_| redirect(&format!("{}/", "x".repeat(1000))));
+    let client = Client::new(Limits { redirects: 100, ..limits() });
+    let error = client.fetch(&server.url("/")).unwrap_err();
+    assert_eq!(fault(&error), &UrlFault::TooLong);
+    assert_eq!(error.hop(), 9);
+}
+
+#[test]
+fn without_tls_nothing_is_fetched_if_so_told() {
+    let server = Server::answering(ok("cat"));
+    let client = Client::new(Limits { https_only: true, ..limits() });
+    let error = client.fetch(&server.url("/")).unwrap_err();
+    assert_eq!(fault(&error), &UrlFault::Scheme("http".into()));
+    assert_eq!((server.connections(), client.asked().len()), (0, 0));
+}
+
+#[test]
+fn a_name_with_one_address_that_is_not_public_is_refused_and_nobody_is_connected_to() {
+    let (outside, inside) = (Server::answering(ok("cat")), inside());
+    for addresses in [[OUTSIDE, INSIDE], [INSIDE, OUTSIDE]] {
+        let client = Client::resolving(limits(), move |_, _| Ok(addresses.to_vec()));
+        for server in [&outside, &inside] {
+            let error = client.fetch(&server.url("/")).unwrap_err();
+            assert!(
+                matches!(&error, FetchError::Refused { hop, address, .. }
+                    if hop.number == 0 && *address == INSIDE),
+                "{error}"
+            );
+            let told = error.to_string();
+            assert!(
+                told.ends_with("its address 127.0.0.3 is not public (127.0.0.0/8, Loopback)"),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!((outside.connections(), inside.connections()), (0, 0));
+}
+
+#[test]
+fn a_redirect_inside_is_refused_however_the_address_is_written() {
+    let inside = inside();
+    let port = inside.port();
+    let hosts = [
+        "127.0.0.3",
+        "127.3",
+        "2130706435",
+        "0x7f000003",
+        "0177.0.0.3",
+        "0x7f.0.0.0x3",
+        "127.0.0.3.",
+        "%31%32%37.0.0.3",
+        "１２７.0.0.3",
+        "127。0。0。3",
+        "[::ffff:127.0.0.3]",
+        "[::ffff:7f00:3]",
+        "[0:0::FFFF:127.0.0.3]",
+        "inside.test",
+    ];
+    for host in hosts {
+        let server = Server::answering(redirect(&format!("http://{host}:{port}/")));
+        let client = Client::resolving(limits(), |name, _| {
+            Ok(vec![if name == "inside.test" { INSIDE } else { OUTSIDE }])
+        });
+        let error = client.fetch(&server.url("/")).unwrap_err();
+        assert!(
+            matches!(&error, FetchError::Refused { hop, address, .. }
+                if hop.number == 1 && address.to_canonical() == INSIDE),
+            "{host}: {error}"
+        );
+    }
+    assert_eq!(inside.connections(), 0);
+}
+
+#[test]
+fn a_name_is_asked_for_once_a_hop_and_what_was_judged_is_connected_to() {
+    let (inside, server) = (inside(), Server::answering(ok("cat")));
+    let client =
+        Client::resolving(limits(), |_, times| Ok(vec![if times == 0 { OUTSIDE } else { INSIDE }]));
+    assert_eq!(client.fetch(&server.url("/")).unwrap().bytes, b"cat");
+    assert_eq!(client.asked(), ["a.test"]);
+
+    // The second time it is asked for, for a second hop, the answer is judged anew.
+    let client =
+        Client::resolving(limits(), |_, times| Ok(vec![if times == 0 { OUTSIDE } else { INSIDE }]));
+    let server = Server::responding(move |_| redirect("/again"));
+    let error = client.fetch(&server.url("/")).unwrap_err();
+    assert!(matches!(&error, FetchError::Refused { hop, .. } if hop.number == 1), "{error}");
+    assert_eq!((server.requests().len(), inside.connections()), (1, 0));
+}
+
+#[test]
+fn an_address_that_refuses_is_followed_by_the_next_one() {
+    let server = Server::answering(ok("cat"));
+    let other = IpAddr::from([127, 0, 0, 4]);
+    let policy = toctou::net::Policy::public().allowing(OUTSIDE).allowing(other);
+    let client = Client::resolving(limits(), move |_, _| Ok(vec![other, other, OUTSIDE]));
+    let fetched = client.fetcher.clone().with_policy(policy.clone()).fetch(&server.url("/"));
+    assert_eq!(fetched.unwrap().address.ip(), OUTSIDE);
+
+    let free = TcpListener::bind((other, 0)).unwrap().local_addr().unwrap();
+    let client = Client::resolving(limits(), move |_, _| Ok(vec![OUTSIDE, other]));
+    let url = format!("http://a.test:{}/", free.port());
+    let error = client.fetcher.with_policy(policy).fetch(&url).unwrap_err();
+    assert!(
+        matches!(&error, FetchError::Network { act: Act::Connect(last), error, .. }
+            if *last == free && *error == NetError::Os(Errno::CONNREFUSED)),
+        "{error}"
+    );
+    let told = format!("{url} was not fetched: connecting to {free}: ECONNREFUSED");
+    assert_eq!(error.to_string(), told);
+}
+
+#[test]
+fn a_name_that_resolves_to_nothing_is_an_error() {
+    let client = Client::resolving(limits(), |_, _| Ok(Vec::new()));
+    assert_eq!(net_error(client.fetch("http://a.test/")), NetError::NoSuchName);
+    let client = Client::resolving(limits(), |_, _| Err(NetError::Resolver("no server".into())));
+    let error = client.fetch("http://a.test/x").unwrap_err().to_string();
+    let told = "http://a.test/x was not fetched: resolving its host: the name could not be resolved: no server";
+    assert_eq!(error, told);
+}
+
+#[test]
+fn a_location_that_is_not_text_is_an_error() {
+    let server = Server::answering(b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\n\r\n");
+    assert!(matches!(net_error(fetch(&server.url("/"))), NetError::Http(_)));
+    assert!(matches!(fault(&redirected("http://[bad/")), UrlFault::NotAUrl(_)));
+    assert!(matches!(fault(&redirected("http://a.test:99999/")), UrlFault::NotAUrl(_)));
+}
