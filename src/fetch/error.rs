@@ -1,10 +1,13 @@
 //! Third floor, `fetch`: why nothing was fetched. Imports [`net`](crate::net).
+//!
+//! Errors end in logs, and what is in them was written by strangers: a URL that is no good is kept as
+//! one line without control characters, shortened, and without a user name or a password.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::net::{NetError, Special, Url};
+use crate::net::{NetError, Special, Url, printable};
 
 /// One URL on the way: the one that was given, or where a redirect led.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,12 +19,9 @@ pub struct Hop {
 }
 
 impl fmt::Display for Hop {
-    /// `http://a.example/`, `http://a.example/ (redirect 2)`.
+    /// `http://a.example/`, `http://a.example/ (redirect 2)`; a long one is shortened.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.number {
-            0 => write!(f, "{}", self.url),
-            number => write!(f, "{} (redirect {number})", self.url),
-        }
+        f.write_str(&told(self.url.as_str(), self.number))
     }
 }
 
@@ -31,6 +31,9 @@ pub enum UrlFault {
     /// It is none.
     #[error("it is not a URL: {0}")]
     NotAUrl(Arc<str>),
+    /// It has more than [`LONGEST`](UrlFault::LONGEST) bytes.
+    #[error("it has more than {} bytes", UrlFault::LONGEST)]
+    TooLong,
     /// Its scheme is not allowed.
     #[error("the scheme `{0}` is not allowed")]
     Scheme(Arc<str>),
@@ -42,6 +45,15 @@ pub enum UrlFault {
     NoHost,
 }
 
+impl UrlFault {
+    /// So many bytes a URL may have.
+    pub const LONGEST: usize = 8192;
+
+    pub(super) fn scheme(scheme: &str) -> Self {
+        UrlFault::Scheme(printable(scheme).into())
+    }
+}
+
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
@@ -49,7 +61,8 @@ pub enum Act {
     Resolve,
     /// Connecting to this address.
     Connect(SocketAddr),
-    /// Sending the request to this address.
+    /// Sending the request to this address; with `https`, having the server show its certificate
+    /// first.
     Send(SocketAddr),
     /// Receiving the response from this address.
     Receive(SocketAddr),
@@ -75,7 +88,8 @@ pub enum FetchError {
     BadUrl {
         /// How many redirects led here: 0 for the URL that was given.
         number: u32,
-        /// What was given, or what the redirect said.
+        /// What was given, or what the redirect said, as it can stand in a log: without a user name or
+        /// a password, without control characters, shortened.
         url: Arc<str>,
         /// What is wrong with it.
         fault: UrlFault,
@@ -98,7 +112,7 @@ pub enum FetchError {
         /// So many were allowed.
         limit: u32,
     },
-    /// The server answered with something else than what was asked for (not 2xx).
+    /// The server answered with something else than what was asked for: not 2xx, or a part (206).
     #[error("{hop} was answered {status}")]
     Status {
         /// Which hop.
@@ -118,9 +132,66 @@ pub enum FetchError {
     },
 }
 
+impl FetchError {
+    /// Whether it is the URL that was given, or what it led to, that is not fetched as a rule: asking
+    /// again would not help, and nothing is wrong with the network.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            FetchError::BadUrl { .. }
+            | FetchError::Refused { .. }
+            | FetchError::TooManyRedirects { .. } => true,
+            FetchError::Status { .. } | FetchError::Network { .. } => false,
+        }
+    }
+
+    /// Whether it took too long.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self, FetchError::Network { error: NetError::TimedOut, .. })
+    }
+
+    /// Whether the response is larger than allowed.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, FetchError::Network { error: NetError::TooLarge { .. }, .. })
+    }
+
+    /// At which hop it ended: how many redirects led there, 0 for the URL that was given.
+    pub fn hop(&self) -> u32 {
+        match self {
+            FetchError::BadUrl { number, .. } => *number,
+            FetchError::Refused { hop, .. }
+            | FetchError::TooManyRedirects { hop, .. }
+            | FetchError::Status { hop, .. }
+            | FetchError::Network { hop, .. } => hop.number,
+        }
+    }
+
+    pub(super) fn bad_url(number: u32, url: &str, fault: UrlFault) -> Self {
+        FetchError::BadUrl { number, url: printable(&anonymous(url)).into(), fault }
+    }
+
+    pub(super) fn too_many_redirects(number: u32, mut url: Url, limit: u32) -> Self {
+        // A URL that cannot have them has none.
+        let _ = url.set_password(None);
+        let _ = url.set_username("");
+        FetchError::TooManyRedirects { hop: Hop { number, url }, limit }
+    }
+}
+
+/// A URL, or what is none, without the user name and the password that may be in it. All that could be
+/// one goes, so that it does not depend on what a parser makes of it.
+fn anonymous(url: &str) -> String {
+    let Some((before, after)) = url.rsplit_once('@') else { return url.to_owned() };
+    let scheme = before.split_once("://").map(|(scheme, _)| scheme);
+    match scheme.filter(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        Some(scheme) => format!("{scheme}://***@{after}"),
+        None => format!("***@{after}"),
+    }
+}
+
 fn told(url: &str, number: u32) -> String {
+    let url = printable(url);
     match number {
-        0 => format!("{url:?}"),
-        number => format!("{url:?} (redirect {number})"),
+        0 => url,
+        number => format!("{url} (redirect {number})"),
     }
 }

@@ -18,17 +18,23 @@ use crate::{Process, Step};
 /// at the name that could come out otherwise. A redirect is one more hop, with all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch<C> {
+    errand: Errand,
+    at: At<C>,
+}
+
+/// What is being fetched, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Errand {
     rules: Arc<Rules>,
     hop: Hop,
-    at: At<C>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum At<C> {
     /// The host's name is to be resolved.
     Resolve,
-    /// The first of these, all of which are public, is to be connected to.
-    Connect(VecDeque<SocketAddr>),
+    /// The first address is to be connected to, and the others after it; all of them are public.
+    Connect(SocketAddr, VecDeque<SocketAddr>),
     /// The request is to be sent.
     Send(SocketAddr, C),
     /// The response is to be received.
@@ -44,45 +50,62 @@ impl<C> Fetch<C> {
     /// ([`FetchError::BadUrl`]), or that its host is an address that is not public
     /// ([`FetchError::Refused`]).
     pub fn new(url: &str, rules: Arc<Rules>) -> Result<Self, FetchError> {
-        let parsed = Url::parse(url).map_err(|error| FetchError::BadUrl {
-            number: 0,
-            url: url.into(),
-            fault: UrlFault::NotAUrl(error.to_string().into()),
-        })?;
-        Self::enter(0, parsed, rules)
+        let hop = Hop { number: 0, url: parsed(0, url, Url::parse)? };
+        Errand { rules, hop }.begun()
+    }
+}
+
+/// A URL by its text, if it is one.
+fn parsed(
+    number: u32,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<Url, url::ParseError>,
+) -> Result<Url, FetchError> {
+    // Long before anything is done that takes longer the longer it is.
+    if text.len() > UrlFault::LONGEST {
+        return Err(FetchError::bad_url(number, text, UrlFault::TooLong));
+    }
+    parse(text).map_err(|error| {
+        FetchError::bad_url(number, text, UrlFault::NotAUrl(error.to_string().into()))
+    })
+}
+
+impl Errand {
+    /// At the beginning of the hop, with nothing done of it.
+    fn begun<C>(mut self) -> Result<Fetch<C>, FetchError> {
+        if let Err(fault) = self.permitted() {
+            return Err(FetchError::bad_url(self.hop.number, self.hop.url.as_str(), fault));
+        }
+        // It is not the server's business which part of a page somebody meant.
+        self.hop.url.set_fragment(None);
+        match self.hop.url.host() {
+            Some(Host::Domain(_)) => Ok(Fetch { errand: self, at: At::Resolve }),
+            Some(Host::Ipv4(v4)) => self.judged(&[v4.into()]),
+            Some(Host::Ipv6(v6)) => self.judged(&[v6.into()]),
+            None => {
+                let Hop { number, url } = &self.hop;
+                Err(FetchError::bad_url(*number, url.as_str(), UrlFault::NoHost))
+            }
+        }
     }
 
-    /// At a hop, with nothing done of it.
-    fn enter(number: u32, mut url: Url, rules: Arc<Rules>) -> Result<Self, FetchError> {
-        // It is not the server's business which part of a page somebody meant.
-        url.set_fragment(None);
-        let bad = |fault| FetchError::BadUrl { number, url: url.as_str().into(), fault };
-        let is_allowed = match url.scheme() {
-            "https" => true,
-            "http" => !rules.https_only,
-            _ => false,
-        };
-        if !is_allowed {
-            return Err(bad(UrlFault::Scheme(url.scheme().into())));
+    /// Whether such a URL is fetched, wherever it leads.
+    fn permitted(&self) -> Result<(), UrlFault> {
+        let url = &self.hop.url;
+        match url.scheme() {
+            "https" => {}
+            "http" if !self.rules.https_only => {}
+            scheme => return Err(UrlFault::scheme(scheme)),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad(UrlFault::Credentials));
+            return Err(UrlFault::Credentials);
         }
-        let literal: Option<IpAddr> = match url.host() {
-            Some(Host::Domain(_)) => None,
-            Some(Host::Ipv4(v4)) => Some(v4.into()),
-            Some(Host::Ipv6(v6)) => Some(v6.into()),
-            None => return Err(bad(UrlFault::NoHost)),
-        };
-        let fetch = Fetch { rules, hop: Hop { number, url }, at: At::Resolve };
-        match literal {
-            Some(address) => fetch.judged(&[address]),
-            None => Ok(fetch),
-        }
+        // One that is relative to a long one may have become longer.
+        if url.as_str().len() > UrlFault::LONGEST { Err(UrlFault::TooLong) } else { Ok(()) }
     }
 
     /// These addresses are to be connected to, if every one of them may be.
-    fn judged(self, addresses: &[IpAddr]) -> Result<Self, FetchError> {
+    fn judged<C>(self, addresses: &[IpAddr]) -> Result<Fetch<C>, FetchError> {
         for &address in addresses {
             if let Err(special) = self.rules.policy.judge(address) {
                 return Err(FetchError::Refused { hop: self.hop, address, special });
@@ -90,8 +113,21 @@ impl<C> Fetch<C> {
         }
         // The schemes that are fetched have a port of their own.
         let port = self.hop.url.port_or_known_default().unwrap_or_default();
-        let addresses = addresses.iter().map(|address| SocketAddr::new(*address, port));
-        Ok(Fetch { at: At::Connect(addresses.collect()), ..self })
+        let addresses = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+        self.connecting(addresses, Act::Resolve, NetError::NoSuchName)
+    }
+
+    /// The first of these addresses is next; where there is none, `error` was the last word.
+    fn connecting<C>(
+        self,
+        mut addresses: VecDeque<SocketAddr>,
+        act: Act,
+        error: NetError,
+    ) -> Result<Fetch<C>, FetchError> {
+        match addresses.pop_front() {
+            Some(first) => Ok(Fetch { errand: self, at: At::Connect(first, addresses) }),
+            None => Err(self.failed(act, error)),
+        }
     }
 
     fn failed(self, act: Act, error: NetError) -> FetchError {
@@ -99,92 +135,60 @@ impl<C> Fetch<C> {
     }
 
     /// What a response comes to: what was to be fetched, or one more hop.
-    fn answered(self, from: SocketAddr, response: Response) -> Result<Answered<C>, FetchError> {
+    fn answered<C>(self, from: SocketAddr, response: Response) -> Next<C> {
         if let Some(location) = response.redirect() {
-            return self.redirected(location).map(Answered::Redirected);
+            return match self.redirected(location) {
+                Ok(fetch) => Step::Next(fetch),
+                Err(error) => Step::Done(Err(error)),
+            };
         }
         let Response { status, content_type, body: bytes, .. } = response;
-        if !(200..300).contains(&status) {
-            return Err(FetchError::Status { hop: self.hop, status });
+        // A part of it (206) is not what was asked for.
+        if !(200..300).contains(&status) || status == 206 {
+            return Step::Done(Err(FetchError::Status { hop: self.hop, status }));
         }
-        let url = self.hop.url;
-        Ok(Answered::Fetched(Fetched { url, address: from, content_type, bytes }))
+        Step::Done(Ok(Fetched { url: self.hop.url, address: from, content_type, bytes }))
     }
 
-    fn redirected(self, location: &str) -> Result<Self, FetchError> {
-        let Fetch { rules, hop: Hop { number, url }, .. } = self;
+    fn redirected<C>(self, location: &str) -> Result<Fetch<C>, FetchError> {
+        let Errand { rules, hop: Hop { number, url } } = self;
         let number = number + 1;
-        let to = url.join(location).map_err(|error| FetchError::BadUrl {
-            number,
-            url: location.into(),
-            fault: UrlFault::NotAUrl(error.to_string().into()),
-        })?;
+        let url = parsed(number, location, |text| url.join(text))?;
         if number > rules.redirects {
-            let limit = rules.redirects;
-            return Err(FetchError::TooManyRedirects { hop: Hop { number, url: to }, limit });
+            return Err(FetchError::too_many_redirects(number, url, rules.redirects));
         }
-        Self::enter(number, to, rules)
+        Errand { rules, hop: Hop { number, url } }.begun()
     }
 }
 
-enum Answered<C> {
-    Fetched(Fetched),
-    Redirected(Fetch<C>),
-}
+/// What a step comes to.
+type Next<C> = Step<Fetch<C>, Result<Fetched, FetchError>>;
 
 impl<N: Network> Process<N> for Fetch<N::Connection> {
     type Output = Result<Fetched, FetchError>;
 
     fn step(self, net: &mut N) -> Step<Self, Self::Output> {
-        let next = match self.at {
-            At::Resolve => {
-                let resolved = net.resolve(self.hop.url.host_str().unwrap_or_default());
-                let this = Fetch { at: At::Resolve, ..self };
-                match resolved {
-                    Ok(addresses) if addresses.is_empty() => {
-                        Err(this.failed(Act::Resolve, NetError::NoSuchName))
-                    }
-                    Ok(addresses) => this.judged(&addresses),
-                    Err(error) => Err(this.failed(Act::Resolve, error)),
-                }
-            }
-            At::Connect(mut addresses) => {
-                // There is one at least: `judged` is given some, and the last one decides.
-                let Some(address) = addresses.pop_front() else {
-                    let this = Fetch { at: At::Resolve, ..self };
-                    return Step::Done(Err(this.failed(Act::Resolve, NetError::NoSuchName)));
-                };
-                match net.connect(address) {
-                    Ok(connection) => Ok(Fetch { at: At::Send(address, connection), ..self }),
-                    Err(error) if addresses.is_empty() => {
-                        let this: Fetch<N::Connection> = Fetch { at: At::Resolve, ..self };
-                        Err(this.failed(Act::Connect(address), error))
-                    }
-                    Err(_) => Ok(Fetch { at: At::Connect(addresses), ..self }),
-                }
-            }
+        let Fetch { errand, at } = self;
+        let next = match at {
+            At::Resolve => match net.resolve(errand.hop.url.host_str().unwrap_or_default()) {
+                Ok(addresses) => errand.judged(&addresses),
+                Err(error) => Err(errand.failed(Act::Resolve, error)),
+            },
+            At::Connect(address, others) => match net.connect(address) {
+                Ok(connection) => Ok(Fetch { errand, at: At::Send(address, connection) }),
+                Err(error) => errand.connecting(others, Act::Connect(address), error),
+            },
             At::Send(address, mut connection) => {
-                let request = Request { method: Method::Get, url: self.hop.url.clone() };
+                let request = Request { method: Method::Get, url: errand.hop.url.clone() };
                 match net.send(&mut connection, &request) {
-                    Ok(()) => Ok(Fetch { at: At::Receive(address, connection), ..self }),
-                    Err(error) => {
-                        let this: Fetch<N::Connection> = Fetch { at: At::Resolve, ..self };
-                        Err(this.failed(Act::Send(address), error))
-                    }
+                    Ok(()) => Ok(Fetch { errand, at: At::Receive(address, connection) }),
+                    Err(error) => Err(errand.failed(Act::Send(address), error)),
                 }
             }
-            At::Receive(address, connection) => {
-                let received = net.receive(connection, self.rules.bytes);
-                let this: Fetch<N::Connection> = Fetch { at: At::Resolve, ..self };
-                match received.map_err(|error| (Act::Receive(address), error)) {
-                    Ok(response) => match this.answered(address, response) {
-                        Ok(Answered::Fetched(fetched)) => return Step::Done(Ok(fetched)),
-                        Ok(Answered::Redirected(next)) => Ok(next),
-                        Err(error) => Err(error),
-                    },
-                    Err((act, error)) => Err(this.failed(act, error)),
-                }
-            }
+            At::Receive(address, connection) => match net.receive(connection, errand.rules.bytes) {
+                Ok(response) => return errand.answered(address, response),
+                Err(error) => Err(errand.failed(Act::Receive(address), error)),
+            },
         };
         match next {
             Ok(next) => Step::Next(next),

@@ -1,13 +1,63 @@
 //! Third floor: fetching what is at a URL that somebody else gave, and reaching nothing that is not
 //! public. Imports [`net`](crate::net) and the floors below.
+//!
+//! A server that fetches a picture from wherever its users say can reach what its users cannot: the
+//! database on its own host, the cloud's metadata service, the printer next door. To look where the
+//! URL leads first is a race, as names can change between the look and the fetch, and a response can
+//! be a redirect. What runs here is what was proved: the machine [`Fetch`], driven to its end on real
+//! sockets, and the very same machine is explored against every script of an attacker who owns the
+//! name and the server.
+//!
+//! ```no_run
+//! use toctou::fetch::{FetchError, Limits, fetch_public};
+//!
+//! # fn main() -> Result<(), FetchError> {
+//! let avatar = fetch_public("https://images.example/cat.png", Limits::default())?;
+//! println!("{} bytes from {}", avatar.bytes.len(), avatar.address);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Promised
+//!
+//! - No connection is made to an address that is not public by IANA's registries of special-purpose
+//!   addresses, whatever the URL, the name servers and the web servers say, and however an address is
+//!   written. One such address among several is enough to refuse a name.
+//! - Each name is resolved once for each redirect, and the addresses that were judged are those that
+//!   are connected to. A server on `https` has to show a certificate for the URL's host.
+//! - Only `http` and `https`, no user names and passwords, at most so many redirects, at most so many
+//!   bytes (never more are held), and all of it by one deadline, however slowly a server trickles.
+//! - What is returned is whole: a response that is cut short is an error. It came from a server of
+//!   the last hop's host, and no cookie, authorization or referrer was sent to any.
+//!
+//! # Not promised
+//!
+//! - That a public address does not lead inside: by a NAT64 with a prefix of your own, by a router
+//!   that takes a public address for itself, by a transparent proxy. Networks that have such things
+//!   need a firewall.
+//! - That a public server does not fetch something itself for whoever asks. If it can reach you from
+//!   inside, that is between the two of you.
+//! - That the body is of the type that the server says, or harmless.
+//! - That only web servers are reached: any port of a public address is. A `GET` is all that it
+//!   gets.
+//! - That nobody notices. The name server and the web server that a URL names see you come; the name
+//!   server also sees it where the fetch is then refused.
+//! - That nothing is sent in the clear: a redirect may lead from `https` to `http`, unless
+//!   [`https_only`](Limits::https_only) is set.
+//!
+//! It blocks: in asynchronous code, call it within `tokio::task::spawn_blocking` or
+//! `actix_web::web::block`.
 
 mod error;
 mod machine;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::net::{Policy, Url};
+use crate::net::{ClientConfig, OsNet, Policy, Resolve, Url};
+use crate::run;
 
 pub use error::{Act, FetchError, Hop, UrlFault};
 pub use machine::Fetch;
@@ -36,4 +86,129 @@ pub struct Fetched {
     pub content_type: Option<Arc<str>>,
     /// What it is.
     pub bytes: Vec<u8>,
+}
+
+/// How much a fetch may take.
+///
+/// ```
+/// use std::time::Duration;
+/// use toctou::fetch::Limits;
+///
+/// let limits = Limits { bytes: 256 * 1024, timeout: Duration::from_secs(3), ..Limits::default() };
+/// # assert_eq!(limits.redirects, 5);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// How many bytes the body may have: 5 MiB by default.
+    pub bytes: u64,
+    /// How many redirects are followed: 5 by default.
+    pub redirects: u32,
+    /// How long all of it together may take, redirects included: 10 seconds by default.
+    pub timeout: Duration,
+    /// How long each address is waited for to accept a connection, before the name's next one is
+    /// tried; never beyond `timeout`. 5 seconds by default.
+    pub connect_timeout: Duration,
+    /// Whether `http` is refused, for the URL that is given and for redirects: no by default.
+    pub https_only: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            bytes: 5 * 1024 * 1024,
+            redirects: 5,
+            timeout: Duration::from_secs(10),
+            connect_timeout: OsNet::CONNECT_TIMEOUT,
+            https_only: false,
+        }
+    }
+}
+
+/// Fetches what is at a URL that somebody else gave, and reaches nothing that is not public. What
+/// exactly that means is [said above](self).
+///
+/// # Errors
+///
+/// Which hop was not fetched, and why: it was [refused](FetchError::is_refusal), it was answered with
+/// another status than 2xx, or something on the network did not happen (in
+/// [time](FetchError::is_timed_out), within [limits](FetchError::is_too_large)).
+pub fn fetch_public(url: &str, limits: Limits) -> Result<Fetched, FetchError> {
+    Fetcher::new(limits).fetch(url)
+}
+
+/// Fetches as [`fetch_public`] does, for those who need another policy, another resolver or other
+/// roots of trust. It is cheap to clone, and can be shared by threads.
+///
+/// ```no_run
+/// use toctou::fetch::{FetchError, Fetcher, Limits};
+/// use toctou::net::Policy;
+///
+/// # fn main() -> Result<(), FetchError> {
+/// // Our own image server is inside.
+/// let policy = Policy::public().allowing([10, 0, 0, 7].into());
+/// let fetcher = Fetcher::new(Limits::default()).with_policy(policy);
+/// let avatar = fetcher.fetch("http://images.corp.example/cat.png")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Fetcher {
+    limits: Limits,
+    rules: Arc<Rules>,
+    resolver: Option<Arc<dyn Resolve>>,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Fetcher {
+    /// Within these limits, from public addresses only.
+    pub fn new(limits: Limits) -> Self {
+        let Limits { bytes, redirects, https_only, .. } = limits;
+        let rules = Rules { policy: Policy::public(), bytes, redirects, https_only };
+        Fetcher { limits, rules: Arc::new(rules), resolver: None, tls: None }
+    }
+
+    /// The same, from the addresses that this policy allows.
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        Arc::make_mut(&mut self.rules).policy = policy;
+        self
+    }
+
+    /// The same, with names resolved by somebody else than the system.
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// The same, with TLS that is configured otherwise: trusting other roots than Mozilla's, say.
+    pub fn with_tls(mut self, tls: Arc<ClientConfig>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Fetches what is at a URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`].
+    pub fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
+        let fetch = Fetch::new(url, self.rules.clone())?;
+        let Limits { timeout, connect_timeout, .. } = self.limits;
+        let mut net = OsNet::new(timeout).with_connect_timeout(connect_timeout);
+        if let Some(resolver) = &self.resolver {
+            net = net.with_resolver(resolver.clone());
+        }
+        if let Some(tls) = &self.tls {
+            net = net.with_tls(tls.clone());
+        }
+        run(fetch, &mut net)
+    }
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher")
+            .field("limits", &self.limits)
+            .field("policy", &self.rules.policy)
+            .finish_non_exhaustive()
+    }
 }

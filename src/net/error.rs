@@ -1,5 +1,7 @@
-//! First floor, `net`: what can go wrong with a network. Imports rustix's `Errno`.
+//! First floor, `net`: what can go wrong with a network. Imports rustix's `Errno` and rustls' errors.
 
+use std::fmt::Display;
+use std::io;
 use std::sync::Arc;
 
 use crate::fs::{Errno, errno_name};
@@ -22,8 +24,8 @@ pub enum NetError {
     /// No secure connection: the server's certificate is not valid for this host, say.
     #[error("TLS: {0}")]
     Tls(Arc<str>),
-    /// What came is not HTTP, or ended too soon.
-    #[error("this is not HTTP: {0}")]
+    /// What came is not HTTP, or not HTTP that is understood here, or ended too soon.
+    #[error("HTTP: {0}")]
     Http(Arc<str>),
     /// The response's body, or its head, is longer than this many bytes.
     #[error("the response has more than {limit} bytes")]
@@ -46,4 +48,53 @@ impl NetError {
             NetError::TooLarge { .. } => "too large".to_owned(),
         }
     }
+
+    pub(super) fn resolver(words: &impl Display) -> Self {
+        NetError::Resolver(printable(&words.to_string()).into())
+    }
+
+    pub(super) fn tls(words: &impl Display) -> Self {
+        NetError::Tls(printable(&words.to_string()).into())
+    }
+
+    pub(super) fn http(words: &impl Display) -> Self {
+        NetError::Http(printable(&words.to_string()).into())
+    }
+}
+
+impl From<io::Error> for NetError {
+    /// A socket says `EAGAIN` when its time is over.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => return NetError::TimedOut,
+            io::ErrorKind::UnexpectedEof => {
+                return NetError::http(&"the connection ended too soon");
+            }
+            _ => {}
+        }
+        if let Some(errno) = Errno::from_io_error(&error) {
+            return NetError::Os(errno);
+        }
+        // What is neither the system's nor about time comes from TLS.
+        NetError::tls(&error)
+    }
+}
+
+/// What somebody else may have written (a certificate, a header), as it can stand in one line of a log:
+/// without control characters, and cut after 300 characters.
+pub(crate) fn printable(text: &str) -> String {
+    const MOST: usize = 300;
+    let mut told = String::new();
+    for (at, char) in text.chars().enumerate() {
+        if at == MOST {
+            told.push_str("...");
+            break;
+        }
+        // Of the others, some turn the direction of writing.
+        match char {
+            ' '..='~' => told.push(char),
+            _ => told.extend(char.escape_unicode()),
+        }
+    }
+    told
 }

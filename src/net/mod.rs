@@ -8,6 +8,7 @@
 //! a redirect. That is the point: who wants to check an address has to hold the one that is used.
 
 mod error;
+mod os;
 pub mod policy;
 mod recorded;
 mod script;
@@ -16,9 +17,12 @@ mod sim;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+pub use rustls::ClientConfig;
 pub use url::Url;
 
 pub use error::NetError;
+pub(crate) use error::printable;
+pub use os::{OsConnection, OsNet, Resolve, SystemResolver};
 pub use policy::{Policy, Special};
 pub use script::{Page, Scripted, Visit};
 pub use sim::{SimConnection, SimNet};
@@ -51,8 +55,8 @@ pub trait Network {
     ) -> Result<(), NetError>;
 
     /// Receives the response, with a body of at most `limit` bytes: a longer one is
-    /// [`NetError::TooLarge`]. Of a redirect, and of the answer to a [`HEAD`](Method::Head), there is
-    /// no body.
+    /// [`NetError::TooLarge`]. Only a success (2xx) has one: of a redirect, of an error, and of
+    /// the answer to a [`HEAD`](Method::Head), there is none.
     fn receive(&mut self, connection: Self::Connection, limit: u64) -> Result<Response, NetError>;
 }
 

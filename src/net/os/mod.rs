@@ -1,0 +1,125 @@
+//! First floor, `net`: real sockets. Imports its neighbours in `net`, rustls, and (its children)
+//! ureq-proto and the standard library's sockets.
+
+mod http;
+mod resolve;
+mod stream;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use rustls::client::Resumption;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::{NetError, Network, Request, Response};
+pub use resolve::{Resolve, SystemResolver};
+pub use stream::OsConnection;
+
+/// The real network, for one fetch: everything that is done in it has to be done by one deadline.
+///
+/// A connection leads to the address that was asked for, and speaks to the host of the request's URL:
+/// by the `Host` header and, for `https`, by the name that the server has to show a certificate for.
+/// Nothing else has a say in where it leads: proxies that the environment names are ignored. It speaks
+/// HTTP/1.1, one request a connection. What it says of itself is
+/// `User-Agent: toctou/` and this crate's version.
+///
+/// Every call blocks, at the latest until the deadline.
+#[derive(Clone)]
+pub struct OsNet {
+    deadline: Instant,
+    connect_timeout: Duration,
+    resolver: Arc<dyn Resolve>,
+    tls: Arc<ClientConfig>,
+}
+
+/// A deadline may be far away, but has to be an instant.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl OsNet {
+    /// How long one address is waited for, unless [told otherwise](OsNet::with_connect_timeout).
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The network from now on, and until `timeout` is over: with the system's
+    /// [resolver](SystemResolver), and trusting whom Mozilla trusts.
+    pub fn new(timeout: Duration) -> Self {
+        OsNet {
+            deadline: Instant::now() + timeout.min(LONGEST),
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            resolver: Arc::new(SystemResolver),
+            tls: MOZILLAS.clone(),
+        }
+    }
+
+    /// The same, with names resolved by somebody else.
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// The same, with TLS that is configured otherwise: with other roots, say.
+    pub fn with_tls(mut self, tls: Arc<ClientConfig>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The same, waiting so long for each address to accept a connection (and never beyond the
+    /// deadline), as there may be another one that answers. [`OsNet::CONNECT_TIMEOUT`] otherwise.
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+}
+
+impl fmt::Debug for OsNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OsNet").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+impl Network for OsNet {
+    type Connection = OsConnection;
+
+    /// Asks the resolver once. Addresses that it says twice are said once.
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        let said = self.resolver.resolve(name, self.deadline)?;
+        let mut addresses = Vec::with_capacity(said.len());
+        for address in said {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        if addresses.is_empty() { Err(NetError::NoSuchName) } else { Ok(addresses) }
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> Result<OsConnection, NetError> {
+        OsConnection::open(to, self.connect_timeout, self.deadline)
+    }
+
+    fn peer(&self, connection: &OsConnection) -> Result<SocketAddr, NetError> {
+        connection.peer()
+    }
+
+    fn send(&mut self, connection: &mut OsConnection, request: &Request) -> Result<(), NetError> {
+        http::send(connection, request, &self.tls)
+    }
+
+    fn receive(&mut self, connection: OsConnection, limit: u64) -> Result<Response, NetError> {
+        http::receive(connection, limit)
+    }
+}
+
+/// Mozilla's roots, HTTP/1.1, and no sessions resumed: a server cannot know somebody again.
+static MOZILLAS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks the default versions of TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![stream::HTTP_1_1.to_vec()];
+    config.resumption = Resumption::disabled();
+    Arc::new(config)
+});

@@ -1,0 +1,11 @@
+//! The shipping fetch on real sockets of loopback: what it refuses, what it bounds, and to whom it
+//! speaks; and its machine alone, against whatever names and servers answer.
+//!
+//! Nothing here leaves loopback: names are resolved by a script, or are in `/etc/hosts`.
+
+#![cfg(feature = "command")]
+
+mod names;
+mod responses;
+mod server;
+mod time;
