@@ -1,9 +1,10 @@
 //! Fourth floor: one variant in one scenario with so many clients, whatever its world and its
 //! processes are made of. Imports [`check`](crate::check), [`replay`](crate::replay), [`fs`](crate::fs),
-//! [`db`](crate::db).
+//! [`db`](crate::db), [`net`](crate::net).
 
 mod database;
 mod files;
+mod network;
 
 use crate::Process;
 use crate::check::{
@@ -14,6 +15,7 @@ use crate::replay::{Place, ReplayError, Replayed, Threads};
 
 pub use database::{DbCase, OnDatabase};
 pub use files::{FsCase, OnKernel};
+pub use network::{NetCase, OnLoopback};
 
 /// An engine, and how it is to go about it.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether every answer and everything left is the same, and, as far as both tell, who waited for
+    /// Whether every answer and everything left, or arrived, is the same, and, as far as both tell, who waited for
     /// whom.
     pub fn agrees(&self) -> bool {
         self.simulated.agrees(&self.real)
