@@ -1,9 +1,10 @@
 //! Fourth floor: one variant in one scenario with so many clients, whatever its world and its
 //! processes are made of. Imports [`check`](crate::check), [`replay`](crate::replay), [`fs`](crate::fs),
-//! [`db`](crate::db).
+//! [`db`](crate::db), [`net`](crate::net).
 
 mod database;
 mod files;
+mod network;
 
 use crate::Process;
 use crate::check::{
@@ -12,8 +13,9 @@ use crate::check::{
 };
 use crate::replay::{Place, ReplayError, Replayed, Threads};
 
-pub use database::DbCase;
-pub use files::FsCase;
+pub use database::{DbCase, OnDatabase};
+pub use files::{FsCase, OnKernel};
+pub use network::{NetCase, OnLoopback};
 
 /// An engine, and how it is to go about it.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether every answer and everything left is the same, and, as far as both tell, who waited for
+    /// Whether every answer and everything left, or arrived, is the same, and, as far as both tell, who waited for
     /// whom.
     pub fn agrees(&self) -> bool {
         self.simulated.agrees(&self.real)
@@ -115,28 +117,104 @@ impl CaseError {
     }
 }
 
-/// Puts a system before an engine.
-fn check<W: Value, P: Process<W, Output: Value> + Value>(
-    checker: &Checker<W, P>,
-    method: &Method,
-) -> Report {
-    match method {
-        Method::Graph(options) => checker.graph(options),
-        Method::Any(limits) => checker.any(limits),
-        Method::Loom(options) => checker.loom(options),
-        Method::Shuttle(mode) => checker.shuttle(*mode),
+/// Where the schedules of a system of `P` in the simulated world `W` are made to happen, and how.
+pub trait RealWorld<W: Value, P: Process<W, Output: Value> + Value>: Send + Sync {
+    /// What it is.
+    fn place(&self) -> Place;
+
+    /// Makes a schedule of the system happen there and in the simulation.
+    fn replay(
+        &self,
+        system: &System<W, P>,
+        schedule: &Schedule,
+        threads: Threads,
+    ) -> Result<Comparison, CaseError>;
+
+    /// Whether what free runs leave can be judged.
+    fn can_run_free(&self) -> bool {
+        false
+    }
+
+    /// Lets the actors loose there, so many times, each time from the start of this index, which there
+    /// is. Only where they [can run free](RealWorld::can_run_free).
+    fn stress(
+        &self,
+        system: &System<W, P>,
+        start: usize,
+        rounds: usize,
+    ) -> Result<Stress, CaseError> {
+        let _ = (system, start, rounds);
+        Err(ReplayError::Nowhere.into())
     }
 }
 
-/// How the starts of a system are called.
-fn starts<W: Value, P: Process<W, Output: Value> + Value>(system: &System<W, P>) -> Vec<String> {
-    system.starts().iter().map(|start| start.name.clone()).collect()
+/// A simulated system, and the real world `R` in which the same can happen.
+pub struct CaseOn<W, P: Process<W>, R> {
+    checker: Checker<W, P>,
+    real: R,
 }
 
-/// What is claimed of a system.
-fn properties<W: Value, P: Process<W, Output: Value> + Value>(
-    system: &System<W, P>,
-) -> Vec<(String, PropertyKind)> {
-    let properties = system.properties().iter();
-    properties.map(|property| (property.name().to_owned(), property.kind())).collect()
+impl<W: Value, P: Process<W, Output: Value> + Value, R> CaseOn<W, P, R> {
+    fn on_real(system: System<W, P>, real: R) -> Self {
+        CaseOn { checker: Checker::new(system), real }
+    }
+}
+
+impl<W, P, R> Case for CaseOn<W, P, R>
+where
+    W: Value,
+    P: Process<W, Output: Value> + Value,
+    R: RealWorld<W, P>,
+{
+    fn actors(&self) -> Vec<String> {
+        self.checker.system().actors().to_vec()
+    }
+
+    fn starts(&self) -> Vec<String> {
+        self.checker.system().starts().iter().map(|start| start.name.clone()).collect()
+    }
+
+    fn has_clients(&self) -> bool {
+        self.checker.system().has_clients()
+    }
+
+    fn properties(&self) -> Vec<(String, PropertyKind)> {
+        let properties = self.checker.system().properties().iter();
+        properties.map(|property| (property.name().to_owned(), property.kind())).collect()
+    }
+
+    fn check(&self, method: &Method) -> Report {
+        match method {
+            Method::Graph(options) => self.checker.graph(options),
+            Method::Any(limits) => self.checker.any(limits),
+            Method::Loom(options) => self.checker.loom(options),
+            Method::Shuttle(mode) => self.checker.shuttle(*mode),
+        }
+    }
+
+    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
+        Ok(self.checker.system().play(schedule)?.trace)
+    }
+
+    fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
+        self.checker.system().interleavings(visit);
+    }
+
+    fn place(&self) -> Place {
+        self.real.place()
+    }
+
+    fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError> {
+        self.real.replay(self.checker.system(), schedule, threads)
+    }
+
+    fn can_run_free(&self) -> bool {
+        self.real.can_run_free()
+    }
+
+    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {
+        let system = self.checker.system();
+        system.start(start)?;
+        self.real.stress(system, start, rounds)
+    }
 }

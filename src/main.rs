@@ -10,8 +10,8 @@ use toctou::check::Schedule;
 /// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
 ///
 /// Without a command: checks everything on every engine, replays each counterexample in the real
-/// world (the kernel's file system, SQLite, PostgreSQL), and lets each system run freely to see how
-/// often chance finds the same.
+/// world (the kernel's file system, SQLite, PostgreSQL, sockets on loopback), and lets each system run
+/// freely to see how often chance finds the same.
 ///
 /// Exit status: 0 if every verdict is as recorded, the engines agree and the real world does as the
 /// simulation; 1 if not; 2 for bad usage.
@@ -28,7 +28,7 @@ enum Command {
     Check(Check),
     /// Show the shortest counterexample as columns; for a proof, what can be reached
     Show(Show),
-    /// Make a counterexample happen for real, with a thread or a database session for each actor
+    /// Make a counterexample happen for real: on threads, database sessions, sockets of loopback
     Replay(Replay),
     /// List models, their variants, scenarios and properties
     List,

@@ -1,9 +1,9 @@
 //! Fourth floor, `case`: cases whose world is a database, or contains one. Imports
 //! [`check`](crate::check), [`replay`](crate::replay), [`db`](crate::db).
 
-use super::{Case, CaseError, Comparison, Method, Stress, check, properties, starts};
+use super::{CaseError, CaseOn, Comparison, RealWorld};
 use crate::Process;
-use crate::check::{Checker, PlayError, PropertyKind, Report, Schedule, System, Trace, Value};
+use crate::check::{Schedule, System, Trace, Value};
 use crate::replay::{Place, Remains, ReplayError, Replayed, Stage, Staged, Tables, Threads};
 
 /// A case whose world is a simulated database, or contains one; on a real one, where it is
@@ -13,8 +13,10 @@ use crate::replay::{Place, Remains, ReplayError, Replayed, Stage, Staged, Tables
 /// DbCase::new(system, |db| Tables::new().with(&KEYS, db.rows(&KEYS)))
 ///     .on(Stage::<SteppedDb, _, _>::new(move |_, db| actors(variant, db)))
 /// ```
-pub struct DbCase<W, P: Process<W>> {
-    checker: Checker<W, P>,
+pub type DbCase<W, P> = CaseOn<W, P, OnDatabase<W>>;
+
+/// The same system on a real database, if it is said on which.
+pub struct OnDatabase<W> {
     tables: Box<dyn Fn(&W) -> Tables + Send + Sync>,
     stage: Option<Box<dyn Staged>>,
 }
@@ -26,55 +28,32 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
         system: System<W, P>,
         tables: impl Fn(&W) -> Tables + Send + Sync + 'static,
     ) -> Self {
-        DbCase { checker: Checker::new(system), tables: Box::new(tables), stage: None }
+        Self::on_real(system, OnDatabase { tables: Box::new(tables), stage: None })
     }
 
     /// Schedules are made to happen there.
-    pub fn on<D, R, Q>(self, stage: Stage<D, R, Q>) -> Self
+    pub fn on<D, R, Q>(mut self, stage: Stage<D, R, Q>) -> Self
     where
         Stage<D, R, Q>: Staged + 'static,
     {
-        DbCase { stage: Some(Box::new(stage)), ..self }
+        self.real.stage = Some(Box::new(stage));
+        self
     }
 }
 
-impl<W: Value, P: Process<W, Output: Value> + Value> Case for DbCase<W, P> {
-    fn actors(&self) -> Vec<String> {
-        self.checker.system().actors().to_vec()
-    }
-
-    fn starts(&self) -> Vec<String> {
-        starts(self.checker.system())
-    }
-
-    fn has_clients(&self) -> bool {
-        self.checker.system().has_clients()
-    }
-
-    fn properties(&self) -> Vec<(String, PropertyKind)> {
-        properties(self.checker.system())
-    }
-
-    fn check(&self, method: &Method) -> Report {
-        check(&self.checker, method)
-    }
-
-    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
-        Ok(self.checker.system().play(schedule)?.trace)
-    }
-
-    fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
-        self.checker.system().interleavings(visit);
-    }
-
+impl<W: Value, P: Process<W, Output: Value> + Value> RealWorld<W, P> for OnDatabase<W> {
     fn place(&self) -> Place {
         self.stage.as_ref().map_or(Place::Nowhere, |stage| stage.place())
     }
 
     /// On the sessions of a real database. These are worked on by the server, beside one another, so
     /// `threads` makes no difference.
-    fn replay(&self, schedule: &Schedule, _threads: Threads) -> Result<Comparison, CaseError> {
-        let system = self.checker.system();
+    fn replay(
+        &self,
+        system: &System<W, P>,
+        schedule: &Schedule,
+        _threads: Threads,
+    ) -> Result<Comparison, CaseError> {
         let mut schedule = system.completed(schedule)?;
         // Where nobody can go on, each tries once more: only so is it seen that a real one waits, too.
         let unfinished = system.play(&schedule)?.trace.unfinished;
@@ -91,16 +70,6 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Case for DbCase<W, P> {
         let real = stage.replay(start.as_deref(), actors, &furniture, &schedule)?;
         Ok(Comparison { place: stage.place(), schedule, simulated, real, but: None })
     }
-
-    fn can_run_free(&self) -> bool {
-        false
-    }
-
-    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {
-        self.checker.system().start(start)?;
-        let _ = rounds;
-        Err(ReplayError::Nowhere.into())
-    }
 }
 
 #[cfg(test)]
@@ -108,6 +77,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::case::{Case, Method};
     use crate::check::GraphOptions;
     use crate::db::{
         Answer, Body, Column, Database, Failure, Isolation, Next, Row, SimDb, SimSession, SqliteDb,

@@ -1,18 +1,18 @@
 //! Fourth floor, `case`: cases whose world is a file system. Imports [`check`](crate::check),
 //! [`replay`](crate::replay), [`fs`](crate::fs).
 
-use super::{Case, CaseError, Comparison, Method, Stress, check, properties, starts};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress};
 use crate::Process;
-use crate::check::{
-    Checker, Local, PlayError, PropertyKind, Report, Schedule, System, Trace, Value,
-};
+use crate::check::{Local, PlayError, PropertyKind, Schedule, System, Trace, Value};
 use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree, Uid, User};
 use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
 
 /// A case whose world is a file system: `P` are its processes in the simulation, `Q` the same ones
 /// on the kernel.
-pub struct FsCase<P: Process<SimFs>, Q> {
-    checker: Checker<SimFs, P>,
+pub type FsCase<P, Q> = CaseOn<SimFs, P, OnKernel<P, Q>>;
+
+/// The same system on the kernel's file system.
+pub struct OnKernel<P: Process<SimFs>, Q> {
     kernel: Furnished<Q>,
     /// What to replay where the system itself cannot be.
     stand_in: Option<StandIn<P, Q>>,
@@ -29,27 +29,28 @@ struct StandIn<P: Process<SimFs>, Q> {
 impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
     /// A simulated system and the same one on the kernel.
     pub fn new(system: System<SimFs, P>, kernel: Furnished<Q>) -> Self {
-        let checker = Checker::new(system);
-        FsCase { checker, kernel, stand_in: None, judges_free_runs: true }
+        Self::on_real(system, OnKernel { kernel, stand_in: None, judges_free_runs: true })
     }
 
     /// Replays this instead, for that reason. It has the same starts and actors.
     pub fn standing_in(
-        self,
+        mut self,
         system: System<SimFs, P>,
         kernel: Furnished<Q>,
         why: &'static str,
     ) -> Self {
-        FsCase { stand_in: Some(StandIn { system, kernel, why }), ..self }
+        self.real.stand_in = Some(StandIn { system, kernel, why });
+        self
     }
 
     /// Its properties ask for more than what is left on disk in the end can tell.
-    pub fn without_free_runs(self) -> Self {
-        FsCase { judges_free_runs: false, ..self }
+    pub fn without_free_runs(mut self) -> Self {
+        self.real.judges_free_runs = false;
+        self
     }
 }
 
-impl<P, Q, T> Case for FsCase<P, Q>
+impl<P, Q, T> RealWorld<SimFs, P> for OnKernel<P, Q>
 where
     P: Process<SimFs, Output = T> + Value,
     Q: for<'a> Process<&'a OsFs, Output = T>
@@ -57,42 +58,19 @@ where
         + Send,
     T: Value,
 {
-    fn actors(&self) -> Vec<String> {
-        self.checker.system().actors().to_vec()
-    }
-
-    fn starts(&self) -> Vec<String> {
-        starts(self.checker.system())
-    }
-
-    fn has_clients(&self) -> bool {
-        self.checker.system().has_clients()
-    }
-
-    fn properties(&self) -> Vec<(String, PropertyKind)> {
-        properties(self.checker.system())
-    }
-
-    fn check(&self, method: &Method) -> Report {
-        check(&self.checker, method)
-    }
-
-    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
-        Ok(self.checker.system().play(schedule)?.trace)
-    }
-
-    fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
-        self.checker.system().interleavings(visit);
-    }
-
     fn place(&self) -> Place {
         Place::Kernel
     }
 
-    fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError> {
+    fn replay(
+        &self,
+        system: &System<SimFs, P>,
+        schedule: &Schedule,
+        threads: Threads,
+    ) -> Result<Comparison, CaseError> {
         let (system, kernel) = match &self.stand_in {
             Some(stand_in) => (&stand_in.system, &stand_in.kernel),
-            None => (self.checker.system(), &self.kernel),
+            None => (system, &self.kernel),
         };
         let but = self.stand_in.as_ref().map(|stand_in| stand_in.why);
         let schedule = match (system.completed(schedule), but) {
@@ -116,9 +94,12 @@ where
         self.judges_free_runs
     }
 
-    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {
-        let system = self.checker.system();
-        system.start(start)?;
+    fn stress(
+        &self,
+        system: &System<SimFs, P>,
+        start: usize,
+        rounds: usize,
+    ) -> Result<Stress, CaseError> {
         let judged = system.properties().iter();
         let judged = judged.filter(|property| property.kind() != PropertyKind::Reachable);
         let mut violations: Vec<_> =
@@ -159,6 +140,7 @@ fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
 mod tests {
     use super::*;
     use crate::Step;
+    use crate::case::Case;
     use crate::check::Start;
     use crate::fs::{Mode, recorded_step};
     use std::path::Path;

@@ -86,7 +86,7 @@ fn hints(survey: &Survey) -> String {
     let hint = |command: &str, about: &str| format!("  toctou {command:<40}  {about}\n");
     [
         hint(&format!("show {target}"), "the interleaving that breaks it, step by step"),
-        hint(&format!("replay {target}"), "the same for real, thread by thread"),
+        hint(&format!("replay {target}"), "the same for real, step by step"),
         hint("list", "what else there is"),
     ]
     .concat()

@@ -201,7 +201,7 @@ fn replay_schedule(
     Ok(AsItShould::be_if(comparison.agrees()))
 }
 
-/// What each thread really got, and what is left.
+/// What each actor really got, and what is left.
 fn tell(out: &mut Out, comparison: &Comparison) -> Result<(), Failure> {
     out.line("")?;
     out.say(&diagram::diagram(&comparison.real.trace))?;

@@ -56,7 +56,9 @@ impl Visit {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
-        Visit::Asked(request.method, host.into(), url[url::Position::BeforePath..].into())
+        // A fragment is not sent.
+        let asked = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        Visit::Asked(request.method, host.into(), asked.into())
     }
 
     /// Whether it is a request.

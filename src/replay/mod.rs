@@ -1,13 +1,15 @@
-//! Fourth floor: schedules in the real world. Imports [`fs`](crate::fs), [`db`](crate::db), and the
-//! schedules and traces of [`check`](crate::check).
+//! Fourth floor: schedules in the real world. Imports [`fs`](crate::fs), [`db`](crate::db),
+//! [`net`](crate::net), and the schedules and traces of [`check`](crate::check).
 //!
 //! A counterexample found in a simulated world is made to happen: on the kernel's file system with one
 //! real thread an actor, each taking its next system call when the schedule says so and no earlier; on
-//! a database with one real session each. And, to show what a test that fires requests and hopes is up
-//! against, the same actors let loose.
+//! a database with one real session each; on a network with real connections, whose both ends take
+//! turns. And, to show what a test that fires requests and hopes is up against, the same actors let
+//! loose.
 
 mod database;
 mod files;
+mod network;
 mod real;
 mod remains;
 mod stress;
@@ -17,7 +19,8 @@ use std::path::Path;
 
 pub use database::{RealDb, Stage, Staged};
 pub use files::{Furnished, replay};
-pub use remains::{Remains, Tables};
+pub use network::replay_on_loopback;
+pub use remains::{Remains, Tables, Visits};
 pub use stress::stress;
 
 use crate::check::{Schedule, Trace, TraceStep, Unfinished};
@@ -35,6 +38,8 @@ pub enum Place {
     Postgres,
     /// SQLite, in this process.
     Sqlite,
+    /// Sockets of the loopback interface.
+    Loopback,
     /// In the simulation alone.
     Nowhere,
 }
@@ -46,16 +51,18 @@ impl Place {
             Place::Kernel => "file system",
             Place::Postgres => "PostgreSQL",
             Place::Sqlite => "SQLite",
+            Place::Loopback => "network",
             Place::Nowhere => "simulation",
         }
     }
 
-    /// What is left there is left where: `on disk`, `in PostgreSQL`.
+    /// What is left there is left where: `on disk`, `in PostgreSQL`, `on loopback`.
     pub fn within(self) -> &'static str {
         match self {
             Place::Kernel => "on disk",
             Place::Postgres => "in PostgreSQL",
             Place::Sqlite => "in SQLite",
+            Place::Loopback => "on loopback",
             Place::Nowhere => "in the simulation",
         }
     }
@@ -68,6 +75,7 @@ impl fmt::Display for Place {
             Place::Kernel => "the kernel",
             Place::Postgres => "PostgreSQL",
             Place::Sqlite => "SQLite",
+            Place::Loopback => "loopback",
             Place::Nowhere => "the simulation",
         })
     }
@@ -102,6 +110,9 @@ pub enum ReplayError {
     /// The database would not be furnished, or be read at the end.
     #[error("{0}")]
     Database(#[from] SqlError),
+    /// The servers would not be set up.
+    #[error("cannot set up the servers on loopback: {0}")]
+    Network(#[source] std::io::Error),
     /// A process panicked.
     #[error("actor {0} panicked")]
     Panicked(usize),
@@ -137,7 +148,8 @@ impl Replayed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
     /// One real thread an actor, each waiting for its turn. (The sessions of a database are worked on
-    /// by the server: there it makes no difference.)
+    /// by the server, and on a network both ends of a connection take turns: there it makes no
+    /// difference.)
     OneEach,
     /// All on the calling thread: the same system calls in the same order, many times faster. For
     /// replaying every interleaving there is.

@@ -1,10 +1,12 @@
-//! Fourth floor, `replay`: what is left when all is over. Imports [`fs`](crate::fs) and
-//! [`db`](crate::db).
+//! Fourth floor, `replay`: what is left when all is over. Imports [`fs`](crate::fs),
+//! [`db`](crate::db) and [`net`](crate::net).
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::db::{Row, Table, Value};
 use crate::fs::Tree;
+use crate::net::Visit;
 
 /// What is there at the end of a replay, as a value that can be compared between worlds and read by a
 /// person.
@@ -14,6 +16,18 @@ pub enum Remains {
     Files(Tree),
     /// The committed rows of a database.
     Rows(Tables),
+    /// What reached the servers of a network.
+    Visits(Visits),
+}
+
+impl Remains {
+    /// How it came to be there: files and rows are what `was left`, visits are what `arrived`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Remains::Files(_) | Remains::Rows(_) => "was left",
+            Remains::Visits(_) => "arrived",
+        }
+    }
 }
 
 impl fmt::Display for Remains {
@@ -21,6 +35,7 @@ impl fmt::Display for Remains {
         match self {
             Remains::Files(tree) => tree.fmt(f),
             Remains::Rows(tables) => tables.fmt(f),
+            Remains::Visits(visits) => visits.fmt(f),
         }
     }
 }
@@ -81,10 +96,45 @@ impl fmt::Display for Tables {
     }
 }
 
+/// What reached each server of a network, in its order.
+///
+/// Displayed as a server's address, and below it a line for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Visits(Vec<(IpAddr, Vec<Visit>)>);
+
+impl Visits {
+    /// What reached these servers.
+    pub fn of<'v>(servers: impl Iterator<Item = (IpAddr, &'v [Visit])>) -> Self {
+        Visits(servers.map(|(address, visits)| (address, visits.to_vec())).collect())
+    }
+
+    /// What reached the server at this address; nothing where there is none.
+    pub fn at(&self, server: IpAddr) -> &[Visit] {
+        let found = self.0.iter().find(|(address, _)| *address == server.to_canonical());
+        found.map_or(&[], |(_, visits)| visits)
+    }
+}
+
+impl fmt::Display for Visits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (address, visits) in &self.0 {
+            writeln!(f, "{address}")?;
+            for visit in visits {
+                writeln!(f, "  {visit}")?;
+            }
+            if visits.is_empty() {
+                writeln!(f, "  (nothing)")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::db::{Column, row};
+    use crate::net::Method;
 
     static ORDERS: Table = Table {
         name: "orders",
@@ -110,5 +160,19 @@ mod tests {
         assert_eq!(tables, Tables::new().with(&ORDERS, [first.clone(), second]));
         assert_ne!(tables, Tables::new().with(&ORDERS, [first.clone(), first]));
         assert!(Tables::new().with(&ORDERS, []).to_string().ends_with("(no row)\n"));
+    }
+
+    #[test]
+    fn visits_are_shown_by_server_a_line_each() {
+        let [public, internal] = [[127, 0, 0, 2], [127, 0, 0, 3]].map(IpAddr::from);
+        let asked = Visit::Asked(Method::Get, "a.example".into(), "/cat".into());
+        let seen = [Visit::Connected, asked];
+        let visits = Visits::of([(public, &seen[..]), (internal, &[])].into_iter());
+        assert_eq!(
+            visits.to_string().lines().collect::<Vec<_>>(),
+            ["127.0.0.2", "  connected", "  GET /cat of a.example", "127.0.0.3", "  (nothing)"]
+        );
+        assert_eq!(visits.at(public), seen);
+        assert!(visits.at(internal).is_empty());
     }
 }

@@ -200,7 +200,8 @@ pub fn difference(comparison: &Comparison) -> String {
     }
     if simulated.remains != real.remains {
         return format!(
-            "what is left differs: on {place} {:?}, in the simulation {:?}",
+            "what {} differs: on {place} {:?}, in the simulation {:?}",
+            real.remains.word(),
             real.remains.to_string(),
             simulated.remains.to_string()
         );
@@ -210,8 +211,10 @@ pub fn difference(comparison: &Comparison) -> String {
 
 /// Whether the real world did as the simulation, and what it left.
 pub fn outcome(comparison: &Comparison) -> String {
-    let mut out = format!("{}\n", paint(FAINT, &format!("left {}", comparison.place.within())));
-    for line in comparison.real.remains.to_string().lines() {
+    let (within, remains) = (comparison.place.within(), &comparison.real.remains);
+    let head = format!("what {} {within}", remains.word());
+    let mut out = format!("{}\n", paint(FAINT, &head));
+    for line in remains.to_string().lines() {
         for line in wrap(line, WIDTH - 6) {
             let _ = writeln!(out, "      {line}");
         }
@@ -221,8 +224,9 @@ pub fn outcome(comparison: &Comparison) -> String {
     }
     if comparison.agrees() {
         let said = format!(
-            "{} agrees: every answer and everything left is as simulated",
-            comparison.place
+            "{} agrees: every answer and all that {} is as simulated",
+            comparison.place,
+            remains.word()
         );
         let _ = writeln!(out, "{}", paint(GOOD, &said));
     } else {

@@ -12,7 +12,7 @@ use crate::replay::{Place, Threads};
 /// simulation alone.
 pub type Replay = Option<Result<Comparison, CaseError>>;
 
-/// Replays each example, with a real thread or session for each actor, several examples at a time.
+/// Replays each example, with a real thread, session or connection for each actor, several examples at a time.
 pub fn for_real(examples: &[Example]) -> Vec<Replay> {
     let order: Vec<usize> = (0..examples.len()).collect();
     on_all_cores(examples, &order, |example| {

@@ -23,11 +23,11 @@ mod surprises;
 mod tally;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;
+#[path = "../tries/mod.rs"]
+mod tries;
 mod wrong;
 
 use std::cell::RefCell;
-use std::env;
-use std::ffi::OsStr;
 use std::thread;
 use std::time::Instant;
 
@@ -39,28 +39,22 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 use server::{Lane, cluster};
 use tally::Tally;
 use toctou::db::{Reply, Statement};
+use tries::Tries;
 
 /// How many programs are tried on the server, unless the environment says otherwise.
 const CASES: usize = 2_000;
 /// How many serializable programs are tried in the simulation alone.
 const CASES_ALONE: usize = 20_000;
 
-fn cases() -> usize {
-    env::var_os("TOCTOU_SQL_CASES").map_or(CASES, |asked| cases_of(&asked))
-}
+const TRIES: Tries = Tries("TOCTOU_SQL_CASES");
 
-/// How many programs are asked for: some.
-fn cases_of(asked: &OsStr) -> usize {
-    let cases = asked.to_str().and_then(|asked| asked.parse().ok()).filter(|cases| *cases > 0);
-    cases.unwrap_or_else(|| panic!("TOCTOU_SQL_CASES has to be a number above 0: {asked:?}"))
+fn cases() -> usize {
+    TRIES.number(CASES)
 }
 
 /// Where the random programs of one search begin.
 fn seed(search: u64) -> RngSeed {
-    match env::var_os("TOCTOU_SQL_CASES") {
-        Some(_) => RngSeed::Random,
-        None => RngSeed::Fixed(search),
-    }
+    TRIES.seed(search)
 }
 
 /// Tries `cases` random programs; answers with one, shrunk in at most so many steps, that fails.
@@ -237,21 +231,4 @@ fn who_is_alone_is_answered_as_the_oracle_says() {
         Ok(())
     });
     assert_none(found);
-}
-
-#[test]
-fn a_number_of_programs_is_taken_as_it_is_asked_for() {
-    assert_eq!(cases_of(OsStr::new("12")), 12);
-}
-
-#[test]
-#[should_panic(expected = "TOCTOU_SQL_CASES has to be a number above 0: \"0\"")]
-fn to_try_no_program_at_all_is_refused() {
-    cases_of(OsStr::new("0"));
-}
-
-#[test]
-#[should_panic(expected = "TOCTOU_SQL_CASES has to be a number above 0: \"many\"")]
-fn what_is_no_number_of_programs_is_refused() {
-    cases_of(OsStr::new("many"));
 }
