@@ -47,11 +47,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::{Model, Scenario, Size, Variant};
-use crate::case::{Case, DbCase};
+use crate::case::{Case, NetCase};
 use crate::check::{Start, System};
 use crate::fetch::{Fetch, Rules};
 use crate::net::{Page, Policy, SimConnection, SimNet};
-use crate::replay::Tables;
 
 use actions::{Action, Powers, every_script, scripts};
 pub use actors::{Actor, Told};
@@ -181,8 +180,7 @@ impl Model for Avatar {
             let script = scripts.get(start).cloned().unwrap_or_default();
             vec![Actor::client(protocol.client()), Actor::attacker(script)]
         };
-        let _: Vec<Actor<()>> = actors(0);
-        Some(Box::new(DbCase::new(system, |_| Tables::new())))
+        Some(Box::new(NetCase::new(system, actors)))
     }
 }
 
