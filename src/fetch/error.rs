@@ -98,7 +98,7 @@ pub enum FetchError {
     #[error("{hop} is not fetched: its address {address} is not public ({special})")]
     Refused {
         /// Which hop.
-        hop: Hop,
+        hop: Box<Hop>,
         /// Which of its addresses.
         address: IpAddr,
         /// Why that is not public.
@@ -108,7 +108,7 @@ pub enum FetchError {
     #[error("{hop} is not fetched: more than {limit} redirects")]
     TooManyRedirects {
         /// The one too many.
-        hop: Hop,
+        hop: Box<Hop>,
         /// So many were allowed.
         limit: u32,
     },
@@ -116,7 +116,7 @@ pub enum FetchError {
     #[error("{hop} was answered {status}")]
     Status {
         /// Which hop.
-        hop: Hop,
+        hop: Box<Hop>,
         /// The status code.
         status: u16,
     },
@@ -124,7 +124,7 @@ pub enum FetchError {
     #[error("{hop} was not fetched: {act}: {error}")]
     Network {
         /// Which hop.
-        hop: Hop,
+        hop: Box<Hop>,
         /// What was being done.
         act: Act,
         /// What went wrong.
@@ -173,7 +173,7 @@ impl FetchError {
         // A URL that cannot have them has none.
         let _ = url.set_password(None);
         let _ = url.set_username("");
-        FetchError::TooManyRedirects { hop: Hop { number, url }, limit }
+        FetchError::TooManyRedirects { hop: Box::new(Hop { number, url }), limit }
     }
 }
 

@@ -108,7 +108,8 @@ impl Errand {
     fn judged<C>(self, addresses: &[IpAddr]) -> Result<Fetch<C>, FetchError> {
         for &address in addresses {
             if let Err(special) = self.rules.policy.judge(address) {
-                return Err(FetchError::Refused { hop: self.hop, address, special });
+                let hop = Box::new(self.hop);
+                return Err(FetchError::Refused { hop, address, special });
             }
         }
         // The schemes that are fetched have a port of their own.
@@ -131,7 +132,7 @@ impl Errand {
     }
 
     fn failed(self, act: Act, error: NetError) -> FetchError {
-        FetchError::Network { hop: self.hop, act, error }
+        FetchError::Network { hop: Box::new(self.hop), act, error }
     }
 
     /// What a response comes to: what was to be fetched, or one more hop.
@@ -145,7 +146,8 @@ impl Errand {
         let Response { status, content_type, body: bytes, .. } = response;
         // A part of it (206) is not what was asked for.
         if !(200..300).contains(&status) || status == 206 {
-            return Step::Done(Err(FetchError::Status { hop: self.hop, status }));
+            let hop = Box::new(self.hop);
+            return Step::Done(Err(FetchError::Status { hop, status }));
         }
         Step::Done(Ok(Fetched { url: self.hop.url, address: from, content_type, bytes }))
     }

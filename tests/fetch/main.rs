@@ -5,6 +5,7 @@
 
 #![cfg(feature = "command")]
 
+mod acts;
 mod hops;
 mod machine;
 mod names;

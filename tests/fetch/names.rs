@@ -10,10 +10,12 @@ use toctou::net::{NetError, Policy, Resolve};
 use crate::server::OUTSIDE;
 
 type Answer = Result<Vec<IpAddr>, NetError>;
+/// What a name's addresses are, asked for so often before.
+type Script = dyn Fn(&str, usize) -> Answer + Send + Sync;
 
 /// Answers by a script, and notes what it is asked.
 pub(crate) struct Names {
-    script: Box<dyn Fn(&str, usize) -> Answer + Send + Sync>,
+    script: Box<Script>,
     asked: Mutex<Vec<String>>,
 }
 

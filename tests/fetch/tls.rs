@@ -222,7 +222,11 @@ fn a_redirect_from_https_to_http_is_refused_if_so_told() {
 fn a_server_that_speaks_no_tls_is_not_spoken_to() {
     let plain = Server::at(OUTSIDE, |stream, _| stream.write_all(ok("cat").as_bytes()));
     let url = plain.url("/").replace("http:", "https:");
-    refused(Client::new(limits()).fetch(&url), "");
+    refused(Client::new(limits()).fetch(&url), "corrupt message");
+
+    let closed = Server::at(OUTSIDE, |stream, _| stream.read(&mut [0; 4096]).map(drop));
+    let url = closed.url("/").replace("http:", "https:");
+    refused(Client::new(limits()).fetch(&url), "cut short");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,14 +56,17 @@ impl OsConnection {
             Some(Host::Domain(name)) => {
                 ServerName::try_from(name.to_owned()).map_err(|error| NetError::tls(&error))?
             }
-            Some(Host::Ipv4(v4)) => ServerName::from(std::net::IpAddr::from(v4)),
-            Some(Host::Ipv6(v6)) => ServerName::from(std::net::IpAddr::from(v6)),
+            Some(Host::Ipv4(v4)) => ServerName::from(IpAddr::from(v4)),
+            Some(Host::Ipv6(v6)) => ServerName::from(IpAddr::from(v6)),
             None => return Err(NetError::tls(&"the URL has no host")),
         };
         let mut tls =
             ClientConnection::new(config.clone(), name).map_err(|error| NetError::tls(&error))?;
         while tls.is_handshaking() {
-            tls.complete_io(&mut self.tcp)?;
+            tls.complete_io(&mut self.tcp).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => NetError::tls(&"the handshake was cut short"),
+                _ => error.into(),
+            })?;
         }
         if tls.alpn_protocol().is_some_and(|protocol| protocol != HTTP_1_1) {
             return Err(NetError::tls(&"the server chose another protocol than HTTP/1.1"));
