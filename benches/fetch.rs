@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -106,8 +106,6 @@ impl Clients {
         let listener = TcpListener::bind((SERVER, 0)).expect("an address of loopback");
         let server = listener.local_addr().expect("it listens");
         thread::spawn(move || serve(&listener).expect("a server that goes on"));
-        // Whether it is there is no matter of the first measurement.
-        drop(TcpStream::connect(server));
         let config = ureq::Agent::config_builder().max_idle_connections(0).proxy(None).build();
         let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), Known(server));
         let resolver = Arc::new(Known(server));

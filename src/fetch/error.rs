@@ -21,7 +21,7 @@ pub struct Hop {
 impl fmt::Display for Hop {
     /// `http://a.example/`, `http://a.example/ (redirect 2)`; a long one is shortened.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(self.url.as_str(), self.number))
+        f.write_str(&told(&printable(self.url.as_str()), self.number))
     }
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Act {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum FetchError {
     /// A URL that is not fetched, wherever it leads. Nobody was asked anything about it.
-    #[error("{} is not fetched: {fault}", told(url, *number))]
+    #[error("{} is not fetched: {fault}", told(&format!("{url:?}"), *number))]
     BadUrl {
         /// How many redirects led here: 0 for the URL that was given.
         number: u32,
@@ -189,9 +189,8 @@ fn anonymous(url: &str) -> String {
 }
 
 fn told(url: &str, number: u32) -> String {
-    let url = printable(url);
     match number {
-        0 => url,
+        0 => url.to_owned(),
         number => format!("{url} (redirect {number})"),
     }
 }

@@ -78,7 +78,7 @@ fn a_redirect_to_another_scheme_is_refused() {
         assert_eq!(fault(&error), &UrlFault::Scheme(scheme.into()));
         assert_eq!(
             error.to_string(),
-            format!("{to} (redirect 1) is not fetched: the scheme `{scheme}` is not allowed")
+            format!("\"{to}\" (redirect 1) is not fetched: the scheme `{scheme}` is not allowed")
         );
     }
     for to in ["data:text/plain,cat", "ws://a.test/", "mailto:a@b.test", "blob:http://a.test/x"] {

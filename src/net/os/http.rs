@@ -21,8 +21,10 @@ use crate::net::{Method, Request, Response};
 /// final one); so may what comes after its body.
 const HEAD: usize = 64 * 1024;
 
-/// So many bytes are read at once.
+/// So many bytes are read at once, and twice as many each time that there are as many, up to
+/// [`INPUT_MOST`]. A line between chunks is not longer than this.
 const INPUT: usize = 16 * 1024;
+const INPUT_MOST: usize = 128 * 1024;
 
 const AGENT: &str = concat!("toctou/", env!("CARGO_PKG_VERSION"));
 
@@ -208,7 +210,7 @@ fn body(input: &mut Input, mut call: Call<RecvBody>, limit: u64) -> Result<Vec<u
         if input.bytes().len() >= INPUT {
             return Err(NetError::http(&"a line between chunks does not end"));
         }
-        if input.fill(INPUT)? == 0 {
+        if input.fill(INPUT_MOST)? == 0 {
             return match until_close || call.is_ended_chunked() {
                 true => Ok(body),
                 false => Err(NetError::http(&"the response's body is cut short")),
@@ -249,11 +251,13 @@ struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Whether the last read filled the buffer: there may be more where that came from.
+    full: bool,
 }
 
 impl Input {
     fn new(connection: OsConnection) -> Self {
-        Input { connection, buffer: vec![0; INPUT], start: 0, end: 0 }
+        Input { connection, buffer: vec![0; INPUT], start: 0, end: 0, full: false }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -272,13 +276,15 @@ impl Input {
         if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            if self.end == self.buffer.len() {
-                self.buffer.resize(self.end * 2, 0);
-            }
+        }
+        if self.full {
+            let size = (self.buffer.len() * 2).min(INPUT_MOST);
+            self.buffer.resize(size, 0);
         }
         let end = self.buffer.len().min(self.start + most);
         let got = self.connection.read(&mut self.buffer[self.end..end])?;
         self.end += got;
+        self.full = self.end == self.buffer.len();
         Ok(got)
     }
 }
