@@ -19,21 +19,6 @@ pub(super) enum Client<C> {
     Ships(Fetch<C>),
     /// In another way.
     Written(Written<C>),
-    /// It knew better than to begin.
-    Not,
-}
-
-impl<C> Client<C> {
-    pub(super) fn ships(fetch: Result<Fetch<C>, FetchError>) -> Self {
-        fetch.map_or(Client::Not, Client::Ships)
-    }
-
-    pub(super) fn written(manner: Manner, given: &str, policy: Policy) -> Self {
-        match Url::parse(given) {
-            Ok(url) => Client::Written(Written::new(manner, url, policy)),
-            Err(_) => Client::Not,
-        }
-    }
 }
 
 impl<N: Network> Process<N> for Client<N::Connection> {
@@ -49,7 +34,6 @@ impl<N: Network> Process<N> for Client<N::Connection> {
                 })
             }),
             Client::Written(written) => written.step(net).map(Client::Written),
-            Client::Not => Step::Done(Told::Refused),
         }
     }
 }
@@ -100,20 +84,26 @@ enum At<C> {
     Receive(SocketAddr, C),
 }
 
+impl<C> At<C> {
+    /// Who does not check a hop beforehand begins with what the HTTP client does.
+    fn beginning(manner: Manner) -> Self {
+        if manner == Manner::RequestHook { At::Check } else { At::Resolve }
+    }
+}
+
 /// What a step comes to.
 type Next<C> = Step<Written<C>, Told>;
 
 impl<C> Written<C> {
-    fn new(manner: Manner, given: Url, policy: Policy) -> Self {
+    pub(super) fn new(manner: Manner, given: Url, policy: Policy) -> Self {
         let method = if manner == Manner::HeadThenGet { Method::Head } else { Method::Get };
-        let url = given.clone();
-        Written { manner, policy, method, given, hop: 0, url, at: At::Check }.entering()
+        let (url, at) = (given.clone(), At::beginning(manner));
+        Written { manner, policy, method, given, hop: 0, url, at }
     }
 
-    /// At a hop: who does not check it beforehand begins with what the HTTP client does.
+    /// At the beginning of a hop.
     fn entering(self) -> Self {
-        let at = if self.manner == Manner::RequestHook { At::Check } else { At::Resolve };
-        Written { at, ..self }
+        Written { at: At::beginning(self.manner), ..self }
     }
 
     /// The address that the host is, if it is one.

@@ -50,11 +50,11 @@ use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, NetCase};
 use crate::check::{Start, System};
 use crate::fetch::{Fetch, Rules};
-use crate::net::{Page, Policy, SimConnection, SimNet};
+use crate::net::{Page, Policy, SimConnection, SimNet, Url};
 
 use actions::{Action, Powers, every_script, scripts};
 pub use actors::{Actor, Told};
-use client::{Client, Manner};
+use client::{Client, Manner, Written};
 use properties::claimed;
 use variants::{SCENARIOS, VARIANTS};
 
@@ -114,8 +114,14 @@ impl Protocol {
         let rules =
             Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
         match self {
-            Protocol::Pinned => Client::ships(Fetch::new(GIVEN, Arc::new(rules))),
-            Protocol::Other(manner) => Client::written(manner, GIVEN, rules.policy),
+            Protocol::Pinned => {
+                let fetch = Fetch::new(GIVEN, Arc::new(rules));
+                Client::Ships(fetch.expect("a URL that is fetched"))
+            }
+            Protocol::Other(manner) => {
+                let given = Url::parse(GIVEN).expect("a URL");
+                Client::Written(Written::new(manner, given, rules.policy))
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ impl fmt::Display for Hop {
 
 /// What is wrong with a URL, whatever it leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum UrlFault {
     /// It is none.
     #[error("it is not a URL: {0}")]
@@ -40,6 +41,9 @@ pub enum UrlFault {
     /// There is a user name or a password in it.
     #[error("it has a user name or a password in it")]
     Credentials,
+    /// Its host is neither an address nor a name that can be asked for.
+    #[error("its host is neither an address nor a name")]
+    Host,
     /// It has no host.
     #[error("it has no host")]
     NoHost,
@@ -82,6 +86,7 @@ impl fmt::Display for Act {
 
 /// Why nothing was fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchError {
     /// A URL that is not fetched, wherever it leads. Nobody was asked anything about it.
     #[error("{} is not fetched: {fault}", told(&format!("{url:?}"), *number))]
@@ -149,7 +154,7 @@ impl FetchError {
         matches!(self, FetchError::Network { error: NetError::TimedOut, .. })
     }
 
-    /// Whether the response is larger than allowed.
+    /// Whether the body is larger than [allowed](super::Limits::bytes).
     pub fn is_too_large(&self) -> bool {
         matches!(self, FetchError::Network { error: NetError::TooLarge { .. }, .. })
     }
@@ -180,7 +185,9 @@ impl FetchError {
 /// A URL, or what is none, without the user name and the password that may be in it. All that could be
 /// one goes, so that it does not depend on what a parser makes of it.
 fn anonymous(url: &str) -> String {
-    let Some((before, after)) = url.rsplit_once('@') else { return url.to_owned() };
+    // Some would have written an `@` in another way, and found that this is no URL.
+    let url = url.replace("%40", "@").replace('\u{ff20}', "@");
+    let Some((before, after)) = url.rsplit_once('@') else { return url };
     let scheme = before.split_once("://").map(|(scheme, _)| scheme);
     match scheme.filter(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
         Some(scheme) => format!("{scheme}://***@{after}"),

@@ -11,6 +11,13 @@ use super::{Act, FetchError, Fetched, Hop, Rules, UrlFault};
 use crate::net::{Method, NetError, Network, Request, Response, Url};
 use crate::{Process, Step};
 
+/// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
+pub const MOST_ADDRESSES: usize = 64;
+
+/// So many of a name's addresses are connected to before it is given up, so that nobody has one fetch
+/// knock at many doors.
+pub const TRIED_ADDRESSES: usize = 8;
+
 /// Fetches from a URL that somebody else gave. `C` are the network's connections.
 ///
 /// For each hop: the host's name is resolved *once*, every address that it has is judged, and those
@@ -70,6 +77,19 @@ fn parsed(
     })
 }
 
+/// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and underscores,
+/// as DNS and certificates have them.
+fn is_name(host: &str) -> bool {
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    labels.len() <= 253 && labels.split('.').all(is_label)
+}
+
 impl Errand {
     /// At the beginning of the hop, with nothing done of it.
     fn begun<C>(mut self) -> Result<Fetch<C>, FetchError> {
@@ -100,12 +120,21 @@ impl Errand {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlFault::Credentials);
         }
+        if let Some(Host::Domain(name)) = url.host()
+            && !is_name(name)
+        {
+            return Err(UrlFault::Host);
+        }
         // One that is relative to a long one may have become longer.
         if url.as_str().len() > UrlFault::LONGEST { Err(UrlFault::TooLong) } else { Ok(()) }
     }
 
     /// These addresses are to be connected to, if every one of them may be.
     fn judged<C>(self, addresses: &[IpAddr]) -> Result<Fetch<C>, FetchError> {
+        if addresses.len() > MOST_ADDRESSES {
+            let said = format!("it has more than {MOST_ADDRESSES} addresses");
+            return Err(self.failed(Act::Resolve, NetError::Resolver(said.into())));
+        }
         for &address in addresses {
             if let Err(special) = self.rules.policy.judge(address) {
                 let hop = Box::new(self.hop);
@@ -114,8 +143,9 @@ impl Errand {
         }
         // The schemes that are fetched have a port of their own.
         let port = self.hop.url.port_or_known_default().unwrap_or_default();
-        let addresses = addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
-        self.connecting(addresses, Act::Resolve, NetError::NoSuchName)
+        let tried = addresses.iter().take(TRIED_ADDRESSES);
+        let tried = tried.map(|address| SocketAddr::new(*address, port)).collect();
+        self.connecting(tried, Act::Resolve, NetError::NoSuchName)
     }
 
     /// The first of these addresses is next; where there is none, `error` was the last word.

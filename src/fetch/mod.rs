@@ -27,19 +27,25 @@
 //!   are connected to. A server on `https` has to show a certificate for the URL's host.
 //! - Only `http` and `https`, no user names and passwords, at most so many redirects, at most so many
 //!   bytes (never more are held), and all of it by one deadline, however slowly a server trickles.
-//! - What is returned is whole: a response that is cut short is an error. It came from a server of
+//! - What is returned is whole: a response that is cut short is an error, unless a server gives neither
+//!   the length of a body nor chunks, and does not encrypt: then nobody can tell. It came from a server of
 //!   the last hop's host, and no cookie, authorization or referrer was sent to any.
 //!
 //! # Not promised
 //!
-//! - That a public address does not lead inside: by a NAT64 with a prefix of your own, by a router
-//!   that takes a public address for itself, by a transparent proxy. Networks that have such things
-//!   need a firewall.
+//! - That a public address does not lead inside: it may be one of your own, behind your firewall; that of
+//!   a NAT64 with a prefix of your own; one that your cloud's host has taken for itself (Azure:
+//!   168.63.129.16). [Deny](crate::net::Policy::denying_block) those. A transparent proxy, or a router that
+//!   leads a public address inside, needs a firewall.
 //! - That a public server does not fetch something itself for whoever asks. If it can reach you from
 //!   inside, that is between the two of you.
 //! - That the body is of the type that the server says, or harmless.
 //! - That only web servers are reached: any port of a public address is. A `GET` is all that it
 //!   gets.
+//! - That one fetch leaves the others alone: names are resolved in at most 64 threads of the process, and a
+//!   slow name server can keep each of them until the fetch's deadline, and a little longer.
+//! - That no more crosses the wire than is returned. Chunks of one byte, answers before the answer: what
+//!   bounds these is the time.
 //! - That nobody notices. The name server and the web server that a URL names see you come; the name
 //!   server also sees it where the fetch is then refused.
 //! - That nothing is sent in the clear: a redirect may lead from `https` to `http`, unless
@@ -60,7 +66,7 @@ use crate::net::{ClientConfig, OsNet, Policy, Resolve, Url};
 use crate::run;
 
 pub use error::{Act, FetchError, Hop, UrlFault};
-pub use machine::Fetch;
+pub use machine::{Fetch, MOST_ADDRESSES, TRIED_ADDRESSES};
 
 /// What is asked of every hop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +112,7 @@ pub struct Limits {
     /// How long all of it together may take, redirects included: 10 seconds by default.
     pub timeout: Duration,
     /// How long each address is waited for to accept a connection, before the name's next one is
-    /// tried; never beyond `timeout`. 5 seconds by default.
+    /// tried; never beyond `timeout`. 3 seconds by default.
     pub connect_timeout: Duration,
     /// Whether `http` is refused, for the URL that is given and for redirects: no by default.
     pub https_only: bool,

@@ -1,4 +1,5 @@
-//! First floor, `net`: what can go wrong with a network. Imports rustix's `Errno` and rustls' errors.
+//! First floor, `net`: what can go wrong with a network. Imports `Errno` and its names from
+//! [`fs`](crate::fs).
 
 use std::fmt::Display;
 use std::io;
@@ -8,6 +9,7 @@ use crate::fs::{Errno, errno_name};
 
 /// Why something on the network did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum NetError {
     /// The name has no address.
     #[error("the name has no address")]
@@ -27,10 +29,16 @@ pub enum NetError {
     /// What came is not HTTP, or not HTTP that is understood here, or ended too soon.
     #[error("HTTP: {0}")]
     Http(Arc<str>),
-    /// The response's body, or its head, is longer than this many bytes.
+    /// The response's body is longer than this many bytes.
     #[error("the response has more than {limit} bytes")]
     TooLarge {
         /// So many were allowed.
+        limit: u64,
+    },
+    /// What comes before the response's body, between its parts or after it is longer than any server's is.
+    #[error("the response has more than {limit} bytes beside its body")]
+    HeadTooLarge {
+        /// So many are read.
         limit: u64,
     },
 }
@@ -46,6 +54,7 @@ impl NetError {
             NetError::Tls(_) => "TLS failed".to_owned(),
             NetError::Http(_) => "not HTTP".to_owned(),
             NetError::TooLarge { .. } => "too large".to_owned(),
+            NetError::HeadTooLarge { .. } => "head too large".to_owned(),
         }
     }
 

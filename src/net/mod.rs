@@ -8,6 +8,7 @@
 //! a redirect. That is the point: who wants to check an address has to hold the one that is used.
 
 mod error;
+#[cfg(feature = "command")]
 mod loopback;
 mod os;
 pub mod policy;
@@ -23,6 +24,7 @@ pub use url::Url;
 
 pub use error::NetError;
 pub(crate) use error::printable;
+#[cfg(feature = "command")]
 pub use loopback::{LoopbackConnection, LoopbackNet};
 pub use os::{OsConnection, OsNet, Resolve, SystemResolver};
 pub use policy::{Block, BlockError, Carried, Policy, Special};

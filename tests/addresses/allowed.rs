@@ -51,3 +51,28 @@ fn an_allowed_block_allows_its_addresses_and_not_its_neighbours() {
         assert!(policy.judge(address(other)).is_err(), "{other}");
     }
 }
+
+/// Azure's host has a service at a public address.
+#[test]
+fn a_denied_block_is_refused_in_each_form_that_carries_it_whatever_else_is_allowed() {
+    let block = |text: &str| text.parse::<Block>().expect("a block");
+    let policy = Policy::public()
+        .denying_block(block("168.63.129.16"))
+        .denying_block(block("2001:67c:2e8::/48"))
+        .allowing_block(block("168.63.0.0/16"));
+    let denied = [
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "64:ff9b::168.63.129.16",
+        "2a00::5efe:168.63.129.16",
+        "2001:67c:2e8::1",
+    ];
+    for denied in denied {
+        let special = policy.judge(address(denied)).expect_err("denied");
+        assert_eq!(special.to_string(), "denied, by this policy", "{denied}");
+        assert_eq!(Policy::public().judge(address(denied)), Ok(()), "{denied}");
+    }
+    for other in ["168.63.129.17", "64:ff9b::168.63.129.17", "2001:67c:2e9::1"] {
+        assert_eq!(policy.judge(address(other)), Ok(()), "{other}");
+    }
+}

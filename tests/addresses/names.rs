@@ -120,7 +120,7 @@ fn address(text: &str) -> IpAddr {
 
 #[test]
 fn a_name_that_looks_like_an_address_is_judged_by_what_it_resolves_to() {
-    for name in ["127.0.0.1..", "127.0.0.1.a", "0x7f.0x1g", "a127.0.0.1a", "127.0.0.1-a"] {
+    for name in ["127.0.0.1.a", "0x7f.0x1g", "a127.0.0.1a", "127.0.0.1-a"] {
         let (fetched, visits) = fetched(name, &[address("127.0.0.1")]);
         let is_refused = matches!(fetched, Err(FetchError::Refused { .. }));
         assert!(is_refused && visits == 0, "{name}: {fetched:?}, {visits} visits");

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, TcpListener};
 
-use toctou::fetch::{Act, FetchError, Limits, UrlFault};
+use toctou::fetch::{Act, FetchError, Limits, MOST_ADDRESSES, TRIED_ADDRESSES, UrlFault};
 use toctou::fs::Errno;
 use toctou::net::NetError;
 
@@ -119,6 +119,8 @@ fn a_password_in_what_is_no_url_is_not_told() {
         "u53r:p455//@a.test",
         "u53r:p455://x@a.test",
         " http://u53r:p455\n@a.test/",
+        "http://u53r:p455%40a.test/",
+        "http://u53r:p455\u{ff20}host/",
     ] {
         let error = fetch(url).unwrap_err();
         let told = format!("{error} {error:?}");
@@ -254,6 +256,40 @@ fn an_address_that_refuses_is_followed_by_the_next_one() {
     );
     let told = format!("{url} was not fetched: connecting to {free}: ECONNREFUSED");
     assert_eq!(error.to_string(), told);
+}
+
+/// Otherwise a name server could have one fetch knock at any number of doors.
+#[test]
+fn a_few_of_a_names_addresses_are_tried_and_a_name_with_very_many_is_refused() {
+    let server = Server::answering(ok("cat"));
+    let refusing = |count: u16| {
+        (0..count).map(|at| IpAddr::from([127, 7, (at >> 8) as u8, (at & 0xff) as u8]))
+    };
+    let with = |count: u16| {
+        let addresses: Vec<IpAddr> = refusing(count).chain([OUTSIDE]).collect();
+        let policy = toctou::net::Policy::public()
+            .allowing(OUTSIDE)
+            .allowing_block("127.7.0.0/16".parse().unwrap());
+        let client = Client::resolving(limits(), move |_, _| Ok(addresses.clone()));
+        client.fetcher.with_policy(policy).fetch(&server.url("/"))
+    };
+    let tried = u16::try_from(TRIED_ADDRESSES).unwrap();
+    assert_eq!(with(tried - 1).unwrap().address.ip(), OUTSIDE);
+    assert_eq!(net_error(with(tried)), NetError::Os(Errno::CONNREFUSED));
+    let most = u16::try_from(MOST_ADDRESSES).unwrap();
+    assert_eq!(net_error(with(most - 1)), NetError::Os(Errno::CONNREFUSED));
+    let many = NetError::Resolver("it has more than 64 addresses".into());
+    assert_eq!(net_error(with(most)), many);
+    assert_eq!(net_error(with(u16::MAX)), many);
+}
+
+#[test]
+fn a_host_that_nobody_could_resolve_is_no_host() {
+    let long = format!("http://{}.test/", "a".repeat(64));
+    for url in ["http://a..test/", "https://-a.test/", "http://a\".test/", "http://./", &long] {
+        let error = fetch(url).unwrap_err();
+        assert_eq!(fault(&error), &UrlFault::Host, "{error}");
+    }
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn endless(first: &'static str, then: &'static str) -> NetError {
 
 #[test]
 fn what_has_no_end_is_too_large() {
-    let head = NetError::TooLarge { limit: 64 * 1024 };
+    let head = NetError::HeadTooLarge { limit: 64 * 1024 };
     assert_eq!(endless("HTTP/1.1 200 OK\r\nX: ", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"), head);
     assert_eq!(endless("", "HTTP/1.1 103 Early Hints\r\nX: xxxxxxxxxxxxxxxxxxxxxx\r\n\r\n"), head);
     assert_eq!(endless("HTTP/1.1 200 OK\r\n\r\n", "xxxxxxx"), NetError::TooLarge { limit: 1000 });

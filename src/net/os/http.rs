@@ -134,7 +134,7 @@ fn head(input: &mut Input, call: &mut Call<RecvResponse>) -> Result<http::Respon
         }
         seen = bytes.len();
         if consumed + seen >= HEAD {
-            return Err(NetError::TooLarge { limit: HEAD as u64 });
+            return Err(NetError::HeadTooLarge { limit: HEAD as u64 });
         }
         if input.fill(HEAD - consumed)? == 0 {
             let nothing = consumed + seen == 0;
@@ -202,7 +202,7 @@ fn body(input: &mut Input, mut call: Call<RecvBody>, limit: u64) -> Result<Vec<u
         // Only what comes after the body can go on and on without being one.
         framing = if got > 0 { 0 } else { framing + used };
         if framing > HEAD {
-            return Err(NetError::TooLarge { limit: HEAD as u64 });
+            return Err(NetError::HeadTooLarge { limit: HEAD as u64 });
         }
         if used > 0 {
             continue;

@@ -5,6 +5,7 @@ mod http;
 mod resolve;
 mod stream;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
@@ -40,7 +41,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 impl OsNet {
     /// How long one address is waited for, unless [told otherwise](OsNet::with_connect_timeout).
-    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
     /// The network from now on, and until `timeout` is over: with the system's
     /// [resolver](SystemResolver), and trusting whom Mozilla trusts.
@@ -84,13 +85,9 @@ impl Network for OsNet {
 
     /// Asks the resolver once. Addresses that it says twice are said once.
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
-        let said = self.resolver.resolve(name, self.deadline)?;
-        let mut addresses = Vec::with_capacity(said.len());
-        for address in said {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
+        let mut addresses = self.resolver.resolve(name, self.deadline)?;
+        let mut seen = HashSet::with_capacity(addresses.len());
+        addresses.retain(|address| seen.insert(*address));
         if addresses.is_empty() { Err(NetError::NoSuchName) } else { Ok(addresses) }
     }
 

@@ -68,10 +68,16 @@ impl fmt::Display for Special {
     }
 }
 
-/// Which addresses may be connected to: public ones, and those that are [allowed](Policy::allowing).
+/// Which addresses may be connected to: public ones, and those that are [allowed](Policy::allowing), but
+/// for those that are [denied](Policy::denying_block).
+///
+/// What is public by IANA's registries may be internal all the same: a network's own public addresses
+/// behind its firewall, the prefix of its own NAT64, a service of a cloud's host (Azure has one at
+/// 168.63.129.16). No registry knows them: deny them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Policy {
     allowed: Arc<[Block]>,
+    denied: Arc<[Block]>,
 }
 
 impl Policy {
@@ -91,7 +97,14 @@ impl Policy {
     /// The same, and every address of this block, as if [each](Policy::allowing) were allowed.
     pub fn allowing_block(self, block: Block) -> Self {
         let allowed = self.allowed.iter().copied().chain([block]);
-        Policy { allowed: allowed.collect() }
+        Policy { allowed: allowed.collect(), ..self }
+    }
+
+    /// The same, and no address of this block, whatever else allows it; of IPv4 addresses, none that
+    /// carries one of them either.
+    pub fn denying_block(self, block: Block) -> Self {
+        let denied = self.denied.iter().copied().chain([block]);
+        Policy { denied: denied.collect(), ..self }
     }
 
     /// Whether an address may be connected to.
@@ -100,11 +113,40 @@ impl Policy {
     ///
     /// Why not.
     pub fn judge(&self, address: IpAddr) -> Result<(), Special> {
+        if self.denies(address) {
+            return Err(Special {
+                block: "denied",
+                name: "by this policy",
+                rfc: "",
+                carried: None,
+            });
+        }
         if self.allowed.iter().any(|block| block.contains(address)) {
             return Ok(());
         }
         special(address).map_or(Ok(()), Err)
     }
+}
+
+impl Policy {
+    fn denies(&self, address: IpAddr) -> bool {
+        if self.denied.is_empty() {
+            return false;
+        }
+        let carried = match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => carried(v6),
+        };
+        let mut addresses = [Some(address), carried.map(IpAddr::from)].into_iter().flatten();
+        addresses.any(|it| self.denied.iter().any(|block| block.contains(it)))
+    }
+}
+
+/// The IPv4 address that an address carries, if it is of a form that does.
+fn carried(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let by_form = registry::most_specific(v6.into()).and_then(|row| row.carries);
+    let by_isatap = || isatap(v6).map(|(_, carried)| carried.address);
+    by_form.map(|carries| carries.out_of(v6)).or_else(by_isatap)
 }
 
 /// Why an address is not public; `None` if it is.
