@@ -24,7 +24,11 @@ const HEAD: usize = 64 * 1024;
 /// So many bytes are read at once, and twice as many each time that there are as many, up to
 /// [`INPUT_MOST`]. A line between chunks is not longer than this.
 const INPUT: usize = 16 * 1024;
-const INPUT_MOST: usize = 128 * 1024;
+const INPUT_MOST: usize = 64 * 1024;
+
+/// For each byte of a body that came, room is made for so many of those that are promised. (A body whose
+/// room doubled would go through the allocator again and again, and fresh pages are what costs most.)
+const TRUST: usize = 8;
 
 const AGENT: &str = concat!("toctou/", env!("CARGO_PKG_VERSION"));
 
@@ -193,9 +197,14 @@ fn body(input: &mut Input, mut call: Call<RecvBody>, limit: u64) -> Result<Vec<u
     }
     let until_close = mode == BodyMode::CloseDelimited;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let promised = match mode {
+        BodyMode::LengthDelimited(length) => usize::try_from(length).unwrap_or(most),
+        _ => 0,
+    };
     let mut body = Vec::new();
     let mut framing = 0;
     while until_close || !call.can_proceed() {
+        make_room(&mut body, input.bytes().len(), promised, most);
         let (used, got) =
             taken(&mut call, input.bytes(), &mut body, most)?.ok_or_else(too_large)?;
         input.consume(used);
@@ -220,6 +229,18 @@ fn body(input: &mut Input, mut call: Call<RecvBody>, limit: u64) -> Result<Vec<u
     Ok(body)
 }
 
+/// Makes room for so many more bytes, and for some of those that are promised: never for more than
+/// `most` in all.
+fn make_room(body: &mut Vec<u8>, more: usize, promised: usize, most: usize) {
+    let needed = body.len().saturating_add(more).min(most);
+    if body.capacity() < needed {
+        let ahead = promised.min(needed.saturating_mul(TRUST));
+        let doubled = body.len().saturating_mul(2);
+        let room = needed.max(ahead).max(doubled).min(most);
+        body.reserve_exact(room - body.len());
+    }
+}
+
 /// Moves from `bytes` to `body` what belongs there: how many were used, and how many of them were the
 /// body's. `None` if it would have more than `most`.
 fn taken(
@@ -234,10 +255,6 @@ fn taken(
         let mut one_more = [0];
         let (used, got) = call.read(bytes, &mut one_more)?;
         return Ok((got == 0).then_some((used, 0)));
-    }
-    if body.capacity() - before < room {
-        // It doubles, as a `Vec` does, but never has more room than is allowed.
-        body.reserve_exact((before * 2).clamp(before + room, most) - before);
     }
     body.resize(before + room, 0);
     let (used, got) = call.read(bytes, &mut body[before..])?;
