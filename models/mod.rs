@@ -86,6 +86,17 @@ impl Size {
         representative: 2,
     };
 
+    /// Every script of an attacker, up to so many actions.
+    pub const ACTIONS: Size = Size {
+        noun: "action",
+        whose: "of the attacker",
+        usual: &[0, 1, 2, 3],
+        tried: &[0, 1, 2, 3],
+        least: 0,
+        most: 4,
+        representative: 1,
+    };
+
     /// Whether it is clients that are counted: then there may be any number of them.
     pub fn is_clients(&self) -> bool {
         self.noun == Size::CLIENTS.noun

@@ -39,14 +39,14 @@ pub struct Actor<C>(Part<C>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part<C> {
     /// Downloads.
-    Service(Client<C>),
+    Service(Box<Client<C>>),
     /// Follows its script.
     Attacker(VecDeque<Action>),
 }
 
 impl<C> Actor<C> {
     pub(super) fn client(client: Client<C>) -> Self {
-        Actor(Part::Service(client))
+        Actor(Part::Service(Box::new(client)))
     }
 
     pub(super) fn attacker(script: Vec<Action>) -> Self {
@@ -59,7 +59,7 @@ impl<N: Network + Scripted> Process<N> for Actor<N::Connection> {
 
     fn step(self, net: &mut N) -> Step<Self, Told> {
         match self.0 {
-            Part::Service(client) => client.step(net).map(|client| Actor(Part::Service(client))),
+            Part::Service(client) => client.step(net).map(Actor::client),
             Part::Attacker(mut script) => {
                 if let Some(action) = script.pop_front() {
                     action.perform(net);

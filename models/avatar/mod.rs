@@ -161,15 +161,7 @@ impl Model for Avatar {
     }
 
     fn size(&self) -> Size {
-        Size {
-            noun: "action",
-            whose: "of the attacker",
-            usual: &[0, 1, 2, 3],
-            tried: &[0, 1, 2, 3],
-            least: 0,
-            most: 4,
-            representative: 1,
-        }
+        Size::ACTIONS
     }
 
     /// Every script, those included in which an action changes nothing.

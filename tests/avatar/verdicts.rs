@@ -1,15 +1,13 @@
 //! What the model says of each variant, and that it can say otherwise.
 
 use toctou::case::Method;
-use toctou::check::{
-    Checker, Disagreement, GraphOptions, LoomOptions, Report, ShuttleMode, Verdict, audit,
-};
+use toctou::check::{Disagreement, LoomOptions, Report, ShuttleMode, audit};
 use toctou::models::Model;
-use toctou::models::avatar::{Avatar, AvatarSystem, simulated, with_every_script};
+use toctou::models::avatar::{Avatar, simulated, with_every_script};
 
 use super::known::{
     assert_each_can_fail, assert_engines_agree, assert_records_speak_of_what_is_there,
-    assert_verdicts, claimed, everything,
+    assert_verdicts, broken, claimed, everything,
 };
 use super::{case, graph, verdict};
 
@@ -110,15 +108,6 @@ fn of_a_name_with_several_addresses_each_has_to_be_checked() {
     let told = case.play(schedule).expect("a schedule of this system").to_string();
     assert!(told.contains("connect(127.0.0.2:80) = ECONNREFUSED"), "{told}");
     assert!(told.contains("connect(127.0.0.3:80) = ok"), "{told}");
-}
-
-fn broken(system: AvatarSystem) -> Vec<String> {
-    let options = GraphOptions { count_interleavings_up_to: 0, ..GraphOptions::default() };
-    let report = Checker::new(system).graph(&options);
-    assert!(report.exhaustive());
-    let findings = report.findings.into_iter();
-    let broken = findings.filter(|finding| matches!(finding.verdict, Verdict::Violated(_)));
-    broken.map(|finding| finding.property).collect()
 }
 
 #[test]

@@ -1,25 +1,14 @@
 //! Programs made wrong on purpose, and the properties that tell on them; and that the scripts which
 //! are not run could have shown nothing more.
 
-use toctou::check::{Checker, GraphOptions, System, Verdict};
-use toctou::fs::{OFlags, SimFile, SimFs};
-use toctou::models::credential::{Actor, with_every_script, with_program};
+use toctou::fs::OFlags;
+use toctou::models::credential::with_every_script;
 use toctou::writer::{Exchange, NEW, NEW_BY_NAME, Op, REPLACE};
 
+use super::known;
+use super::mutants::broken;
+
 const MADE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL);
-
-fn violated(system: System<SimFs, Actor<SimFile>>) -> Vec<String> {
-    let options = GraphOptions { count_interleavings_up_to: 0, ..GraphOptions::default() };
-    let report = Checker::new(system).graph(&options);
-    assert!(report.exhaustive());
-    let findings = report.findings.into_iter();
-    let violated = findings.filter(|finding| matches!(finding.verdict, Verdict::Violated(_)));
-    violated.map(|finding| finding.property).collect()
-}
-
-fn broken(program: &[Op], scenario: &str, actions: usize) -> Vec<String> {
-    violated(with_program(program.to_vec(), scenario, actions).expect("a scenario"))
-}
 
 fn breaks(program: &[Op], scenario: &str, property: &str) -> bool {
     broken(program, scenario, 0).iter().any(|broken| broken == property)
@@ -57,7 +46,7 @@ fn the_scripts_that_are_not_run_can_show_nothing_more() {
                 let every = with_every_script(program.to_vec(), scenario, actions);
                 let every = every.expect("a scenario");
                 let found = broken(program, scenario, actions);
-                assert_eq!(found, violated(every), "{program:?} {scenario} {actions}");
+                assert_eq!(found, known::broken(every), "{program:?} {scenario} {actions}");
             }
         }
     }

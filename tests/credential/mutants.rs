@@ -1,10 +1,11 @@
 //! What ships is no longer than it has to be: without any one of its steps or flags some property
 //! breaks, or the mutant is listed here, with the reason why nothing can show it.
 
-use toctou::check::{Checker, GraphOptions, Verdict};
 use toctou::fs::{OFlags, ResolveFlags};
 use toctou::models::credential::with_program;
 use toctou::writer::{Exchange, NEW, NEW_BY_NAME, Op, REPLACE};
+
+use super::known;
 
 /// What was done to a program, and what is left of it.
 struct Mutant {
@@ -66,13 +67,7 @@ fn weakened(op: Op) -> Vec<(&'static str, Op)> {
 
 /// Which properties this program breaks.
 pub(super) fn broken(program: &[Op], scenario: &str, actions: usize) -> Vec<String> {
-    let system = with_program(program.to_vec(), scenario, actions).expect("a scenario");
-    let options = GraphOptions { count_interleavings_up_to: 0, ..GraphOptions::default() };
-    let report = Checker::new(system).graph(&options);
-    assert!(report.exhaustive());
-    let findings = report.findings.into_iter();
-    let broken = findings.filter(|finding| matches!(finding.verdict, Verdict::Violated(_)));
-    broken.map(|finding| finding.property).collect()
+    known::broken(with_program(program.to_vec(), scenario, actions).expect("a scenario"))
 }
 
 /// In a sticky directory an attacker can do less than in one that is not, so these are all it takes.

@@ -6,9 +6,11 @@
 
 use std::ops::RangeInclusive;
 
+use toctou::Process;
 use toctou::case::{Case, Method};
 use toctou::check::{
-    Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode, Verdict, audit,
+    Checker, Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, ShuttleMode, System,
+    Value, Verdict, audit,
 };
 use toctou::models::{Model, Scenario, Variant};
 use toctou::replay::Threads;
@@ -70,6 +72,18 @@ pub(crate) fn assert_each_can_fail(model: &dyn Model, ships: &str, claimed: &[&s
         assert!(shipped.peek().is_some(), "there is no {ships}");
         assert!(!shipped.any(breaks), "{ships} breaks {name}");
     }
+}
+
+/// The properties that a system breaks.
+pub(crate) fn broken<W: Value, P: Process<W, Output: Value> + Value>(
+    system: System<W, P>,
+) -> Vec<String> {
+    let options = GraphOptions { count_interleavings_up_to: 0, ..GraphOptions::default() };
+    let report = Checker::new(system).graph(&options);
+    assert!(report.exhaustive());
+    let findings = report.findings.into_iter();
+    let broken = findings.filter(|finding| matches!(finding.verdict, Verdict::Violated(_)));
+    broken.map(|finding| finding.property).collect()
 }
 
 /// A property's verdict.

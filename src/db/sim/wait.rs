@@ -128,9 +128,7 @@ impl SimDb {
         holder: Slot,
         progress: Progress,
     ) -> Stop {
-        let (version, behind) = (Version::Next, Vec::new());
-        let wait = Wait { row: Some(id), version, end_of: Some(holder), behind };
-        self.wait(slot, InFlight { table, wait, progress })
+        self.wait_beside_the_queue(slot, (table, id), Version::Next, holder, progress)
     }
 
     /// Waits for the end of the transaction that is changing a row which was changed since the statement
@@ -144,8 +142,18 @@ impl SimDb {
         progress: Progress,
     ) -> Stop {
         self.leave_queue(slot);
-        let (version, behind) = (Version::Lost, Vec::new());
-        let wait = Wait { row: Some(id), version, end_of: Some(holder), behind };
+        self.wait_beside_the_queue(slot, (table, id), Version::Lost, holder, progress)
+    }
+
+    fn wait_beside_the_queue(
+        &mut self,
+        slot: Slot,
+        (table, id): (usize, u32),
+        version: Version,
+        holder: Slot,
+        progress: Progress,
+    ) -> Stop {
+        let wait = Wait { row: Some(id), version, end_of: Some(holder), behind: Vec::new() };
         self.wait(slot, InFlight { table, wait, progress })
     }
 
