@@ -215,8 +215,10 @@ pub fn outcome(comparison: &Comparison) -> String {
     let head = format!("what {} {within}", remains.word());
     let mut out = format!("{}\n", paint(FAINT, &head));
     for line in remains.to_string().lines() {
-        for line in wrap(line, WIDTH - 6) {
-            let _ = writeln!(out, "      {line}");
+        let text = line.trim_start();
+        let margin = 6 + line.len() - text.len();
+        for line in wrap(text, WIDTH.saturating_sub(margin)) {
+            let _ = writeln!(out, "{:margin$}{line}", "");
         }
     }
     if let Some(but) = comparison.but {
