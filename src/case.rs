@@ -46,8 +46,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether every answer and everything left, or arrived, is the same, and, as far as both tell, who waited for
-    /// whom.
+    /// Whether every answer and everything left, or arrived, is the same, and, as far as both tell, who
+    /// waited for whom.
     pub fn agrees(&self) -> bool {
         self.simulated.agrees(&self.real)
     }

@@ -113,11 +113,6 @@ impl LoopbackNet {
     pub fn servers(&self) -> impl Iterator<Item = (IpAddr, &[Visit])> {
         self.servers.iter().map(|(address, server)| (*address, server.visits.as_slice()))
     }
-
-    /// What reached the server at this address, in order; nothing where there is none.
-    pub fn visits(&self, server: IpAddr) -> &[Visit] {
-        self.servers.get(&server.to_canonical()).map_or(&[], |server| &server.visits)
-    }
 }
 
 /// A socket for each address, bound to one port at all of them, on which nobody listens yet.
