@@ -68,15 +68,17 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
-//! | ground | [`Process`], [`Step`], [`run`], [`recorded`] |
+//! | ground | [`Process`], [`Step`], [`run`], [`recorded`], [`atoms`] |
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds | [`check`] |
-//! | third: what ships | [`store`], [`writer`], [`handlers`], `fetch` with feature `http` |
+//! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
 
+pub mod atoms;
 #[cfg(feature = "command")]
 pub mod case;
 pub mod check;
+pub mod claim_cell;
 pub mod db;
 #[cfg(feature = "http")]
 pub mod fetch;

@@ -1,0 +1,10 @@
+//! Third floor, `claim_cell`: the source over shuttle's atomics. Imports
+//! [`atoms`](crate::atoms).
+
+use crate::atoms::shuttle as atoms;
+
+#[allow(clippy::duplicate_mod, reason = "one source, compiled over each of the facades")]
+#[path = "cell.rs"]
+mod cell;
+
+pub use cell::ClaimCell;

@@ -1,0 +1,14 @@
+//! `ClaimCell` as it ships: on real threads, against a model of it, with values of every kind; and its
+//! very source over loom's atomics, with one ordering weaker at a time.
+
+mod crowd;
+mod dropped;
+mod ledger;
+mod model;
+#[cfg(feature = "loom")]
+mod over_loom;
+mod types;
+
+/// Where the source of the cell looks for it.
+#[cfg(feature = "loom")]
+use toctou::atoms;
