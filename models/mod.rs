@@ -3,6 +3,7 @@
 
 pub mod api_key;
 pub mod avatar;
+pub mod claim_cell;
 pub mod credential;
 pub mod download;
 pub mod order;
@@ -97,6 +98,18 @@ impl Size {
         representative: 1,
     };
 
+    /// Threads of the code under test, where that is threads itself.
+    pub const THREADS: Size = Size {
+        noun: "thread",
+        whose: "",
+        usual: &[2, 3],
+        tried: &[2, 3],
+        least: 2,
+        // loom takes one more, and that takes minutes.
+        most: 4,
+        representative: 3,
+    };
+
     /// Whether it is clients that are counted: then there may be any number of them.
     pub fn is_clients(&self) -> bool {
         self.noun == Size::CLIENTS.noun
@@ -163,4 +176,5 @@ pub static ALL: &[&dyn Model] = &[
     &order::Order,
     &transfer::Transfer,
     &avatar::Avatar,
+    &claim_cell::ClaimCell,
 ];

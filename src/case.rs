@@ -5,6 +5,7 @@
 mod database;
 mod files;
 mod network;
+mod threads;
 
 use crate::Process;
 use crate::check::{
@@ -16,6 +17,7 @@ use crate::replay::{Place, ReplayError, Replayed, Threads};
 pub use database::{DbCase, OnDatabase};
 pub use files::{FsCase, OnKernel};
 pub use network::{NetCase, OnLoopback};
+pub use threads::ThreadsCase;
 
 /// An engine, and how it is to go about it.
 #[derive(Clone, Debug)]
@@ -64,6 +66,12 @@ pub struct Stress {
 
 /// A system that can be checked, told and replayed.
 pub trait Case: Send + Sync {
+    /// Whether it is a machine in a world, whose states can be searched: what the state graph and `any`
+    /// take.
+    fn is_machine(&self) -> bool {
+        true
+    }
+
     /// The actors' names, in the order in which schedules count them.
     fn actors(&self) -> Vec<String>;
 

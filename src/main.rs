@@ -43,12 +43,16 @@ struct Check {
     #[arg(long)]
     scenario: Option<String>,
     /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
-    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "actions")]
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
     clients: Option<usize>,
     /// With every script of up to so many actions, at most 4, where a model is sized by what an
     /// attacker does [default: 3]
-    #[arg(long, value_name = "N", value_parser = number)]
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "threads")]
     actions: Option<usize>,
+    /// With up to so many threads, at most 4, where the code under test is threads itself
+    /// [default: 3]
+    #[arg(long, value_name = "N", value_parser = number)]
+    threads: Option<usize>,
     /// graph, any, loom, shuttle or all, however long it takes [default: all, within seconds]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
@@ -77,12 +81,16 @@ struct What {
     #[arg(long)]
     property: Option<String>,
     /// With so many clients [default: the fewest that show it]
-    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "actions")]
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
     clients: Option<usize>,
     /// With every script of up to so many actions of an attacker, at most 4, where that is what a
     /// model is sized by [default: the fewest that show it]
-    #[arg(long, value_name = "N", value_parser = number)]
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "threads")]
     actions: Option<usize>,
+    /// With so many threads, at most 4, where the code under test is threads itself [default: the
+    /// fewest that show it]
+    #[arg(long, value_name = "N", value_parser = number)]
+    threads: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]

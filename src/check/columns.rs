@@ -28,13 +28,15 @@ pub enum Part {
     Output,
     /// That an actor has not ended.
     Unfinished,
+    /// What it all came to.
+    End,
 }
 
 type Paint<'a> = &'a dyn Fn(Part, &str) -> String;
 
 impl fmt::Display for Trace {
     /// How the system began, where it may in several ways. Below, one column an actor, one row a
-    /// step, what an actor ended with below its last one. At most 100 characters wide: labels that do not fit go on below, and for more actors than there is
+    /// step, what an actor ended with below its last one; and what it all came to. At most 100 characters wide: labels that do not fit go on below, and for more actors than there is
     /// room for, each row begins with the name instead.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told(&|_, text| text.to_owned()))
@@ -50,10 +52,14 @@ impl Trace {
         {
             let _ = writeln!(told, "{}", paint(Part::Start, &line));
         }
-        told + &match widths(self) {
+        told += &match widths(self) {
             Some(widths) => in_columns(self, &widths, paint),
             None => listed(self, paint),
+        };
+        for line in self.end.iter().flat_map(|end| wrap(end, WIDTH - GUTTER)) {
+            let _ = writeln!(told, "{:GUTTER$}{}", "", paint(Part::End, &line));
         }
+        told
     }
 }
 
@@ -231,6 +237,7 @@ mod tests {
                 step(1, "open(content) = ENOENT", Some("Gone")),
             ],
             unfinished: vec![Unfinished { actor: 0, waits: false, waits_for: None }],
+            end: Some("the download is still there".into()),
         };
         let expected = [
             "      client 1            client 2",
@@ -238,6 +245,7 @@ mod tests {
             "   2                      open(content) = ENOENT",
             "                          → Gone",
             "      ⋯ had not finished",
+            "      the download is still there",
         ];
         assert_eq!(trace.to_string().lines().collect::<Vec<_>>(), expected);
     }
@@ -251,6 +259,7 @@ mod tests {
                 actors: (1..=actors).map(|number| format!("client {number}")).collect(),
                 steps: (0..actors).map(|actor| step(actor, long, Some("Gone"))).collect(),
                 unfinished: vec![Unfinished { actor: 0, waits: true, waits_for: None }],
+                end: Some("value 1 dropped once, ".repeat(actors)),
             };
             let told = trace.to_string();
             for line in told.lines() {

@@ -11,6 +11,9 @@
 //! | [`loom`](Checker::loom) | executions, on loom's threads | an independent second opinion |
 //! | [`shuttle`](Checker::shuttle) | executions, on shuttle's threads | a third, and random testing of the very large |
 //!
+//! Code that is itself threads and atomics has an engine of its own: `threads`, with features `loom` and
+//! `shuttle`.
+//!
 //! Nothing is believed because one engine says so: [`audit`](fn@audit) compares what they found.
 
 mod any;
@@ -29,6 +32,8 @@ mod quiet;
 mod shuttle;
 mod steps;
 mod system;
+#[cfg(all(feature = "loom", feature = "shuttle"))]
+pub mod threads;
 mod trace;
 mod verdict;
 

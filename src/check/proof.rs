@@ -3,7 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Checker, GraphOptions, Report, System, Value, Verdict, audit};
+use super::{
+    Checker, GraphOptions, Interleavings, PlayError, Report, Schedule, System, Trace, Value,
+    Verdict, audit,
+};
 use crate::Process;
 
 /// Graphs with more transitions than this are not put before the slower engines as well.
@@ -19,37 +22,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     pub fn assert_holds(self) {
         let checker = Checker::new(self);
         let reports = checker.opinions();
-        let mut complaint = String::new();
-        for disagreement in audit(&reports) {
-            let _ = writeln!(complaint, "the engines disagree: {disagreement}");
-        }
-        for finding in &reports[0].findings {
-            let told = match &finding.verdict {
-                Verdict::Holds(_) => continue,
-                Verdict::Unfinished(bound) => format!("is not decided: {bound}"),
-                Verdict::Violated(None) => "is not reached by any interleaving".to_owned(),
-                Verdict::Violated(Some(schedule)) => {
-                    let often = match &finding.violating {
-                        Some(violating) => {
-                            format!(" ({violating} of {} interleavings)", reports[0].interleavings)
-                        }
-                        None => String::new(),
-                    };
-                    let trace = match checker.system().play(schedule) {
-                        Ok(played) => played.trace.to_string(),
-                        Err(error) => error.to_string(),
-                    };
-                    format!("is violated{often}, soonest by {schedule}:\n\n{trace}")
-                }
-            };
-            let kind = finding.kind.word();
-            let _ = writeln!(complaint, "{kind} `{}` {told}", finding.property);
-        }
+        let mut complaint =
+            complaint(&reports, |schedule| Ok(checker.system().play(schedule)?.trace));
         let ended = reports[0].outcomes.as_ref().is_some_and(|outcomes| !outcomes.is_empty());
         if complaint.is_empty() && !ended {
             let _ = writeln!(complaint, "no execution ever ends, so nothing is shown of any end");
         }
-        assert!(complaint.is_empty(), "\n{complaint}");
+        if !complaint.is_empty() {
+            #[cfg(feature = "loom")]
+            super::quiet::complain(&format!("\n{complaint}"));
+            #[cfg(not(feature = "loom"))]
+            panic!("\n{complaint}");
+        }
     }
 
     /// Panics unless some interleaving breaks the property, and returns the report: the negative
@@ -57,14 +41,54 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     #[track_caller]
     pub fn assert_breaks(self, property: &str) -> Report {
         let report = Checker::new(self).graph(&GraphOptions::default());
-        let Some(finding) = report.finding(property) else {
-            panic!("no property `{property}` is claimed of this system");
-        };
-        let broken = matches!(finding.verdict, Verdict::Violated(_));
-        let kind = finding.kind;
-        assert!(broken, "{} `{property}` {}", kind.word(), finding.verdict.word());
+        assert_broken(&report, property);
         report
     }
+}
+
+/// Where engines disagree, and what the first of them says that is not as it should be, with the shortest
+/// execution that shows it.
+pub(super) fn complaint(
+    reports: &[Report],
+    play: impl Fn(&Schedule) -> Result<Trace, PlayError>,
+) -> String {
+    let mut complaint = String::new();
+    for disagreement in audit(reports) {
+        let _ = writeln!(complaint, "the engines disagree: {disagreement}");
+    }
+    let Some(report) = reports.first() else { return complaint };
+    let counted = match (&report.interleavings, report.executions) {
+        (Interleavings::NotCounted, Some(executions)) => format!("{executions} executions"),
+        (interleavings, _) => format!("{interleavings} interleavings"),
+    };
+    for finding in &report.findings {
+        let told = match &finding.verdict {
+            Verdict::Holds(_) => continue,
+            Verdict::Unfinished(bound) => format!("is not decided: {bound}"),
+            Verdict::Violated(None) => format!("is not reached by any of {counted}"),
+            Verdict::Violated(Some(schedule)) => {
+                let often = match &finding.violating {
+                    Some(violating) => format!(" ({violating} of {counted})"),
+                    None => String::new(),
+                };
+                let trace =
+                    play(schedule).map_or_else(|error| error.to_string(), |t| t.to_string());
+                format!("is violated{often}, soonest by {schedule}:\n\n{trace}")
+            }
+        };
+        let _ = writeln!(complaint, "{} `{}` {told}", finding.kind.word(), finding.property);
+    }
+    complaint
+}
+
+/// Panics unless the report says that the property is violated.
+#[track_caller]
+pub(super) fn assert_broken(report: &Report, property: &str) {
+    let Some(finding) = report.finding(property) else {
+        panic!("no property `{property}` is claimed here");
+    };
+    let broken = matches!(finding.verdict, Verdict::Violated(_));
+    assert!(broken, "{} `{property}` {}", finding.kind.word(), finding.verdict.word());
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {

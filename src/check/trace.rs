@@ -53,6 +53,8 @@ pub struct Trace {
     pub steps: Vec<TraceStep>,
     /// The actors that had not ended when the schedule did.
     pub unfinished: Vec<Unfinished>,
+    /// What it all came to, where all have ended and there is more to tell than what they ended with.
+    pub end: Option<String>,
 }
 
 /// The end of a played schedule.
@@ -85,6 +87,20 @@ pub enum PlayError {
         actor: usize,
         /// How many actors there are.
         actors: usize,
+    },
+    /// The actor waits for a lock that somebody else has.
+    #[error("step {position} names {actor}, which waits for a lock")]
+    Waits {
+        /// Which step of the schedule, from 1.
+        position: usize,
+        /// The actor's name.
+        actor: String,
+    },
+    /// What is read there is never that old.
+    #[error("step {position} is to read what was there some writes ago, and never does")]
+    Stale {
+        /// Which step of the schedule, from 1.
+        position: usize,
     },
     /// The actor has ended.
     #[error("step {position} names {actor}, which ended before")]
@@ -149,6 +165,7 @@ impl Trace {
                 (one.actor, one.waits) == (other.actor, other.waits)
                     && same_where_told(&one.waits_for, &other.waits_for)
             })
+            && self.end == other.end
     }
 }
 
@@ -175,6 +192,10 @@ const MAX_COMPLETED: usize = 10_000;
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// Plays a schedule from where it begins and tells each step.
     pub fn play(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
+        // A world is what it is: nothing in it is older for one than for another.
+        if let Some((turn, _)) = schedule.stale.first() {
+            return Err(PlayError::Stale { position: turn + 1 });
+        }
         let start = self.start(schedule.start)?;
         let mut world = start.world.clone();
         let mut locals = start.locals();
@@ -212,7 +233,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         }
         let named = self.starts.len() > 1 || !start.name.is_empty();
         let start = named.then(|| start.name.clone());
-        let trace = Trace { start, actors: self.actors.clone(), steps, unfinished };
+        let trace = Trace { start, actors: self.actors.clone(), steps, unfinished, end: None };
         Ok(Played { trace, world, locals })
     }
 

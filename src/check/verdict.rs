@@ -12,23 +12,34 @@ use super::PropertyKind;
 /// How a system begins and which actor steps, in order, both by index. Processes are deterministic,
 /// so this *is* an execution, in every engine and in the real world. Written `[0, 1, 1, 0]`; or
 /// `7: [0, 1, 1, 0]` where it begins with start 7 and not with start 0.
+///
+/// Only [threads](super::threads) may also read what was there some writes ago, as the memory model
+/// allows: `[0, 1~1]`, where actor 1 reads what was there before actor 0's write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Schedule {
     /// Which of the system's starts; 0 where there is only one.
     pub start: usize,
     /// Which actor steps, in order.
     pub turns: Vec<usize>,
+    /// The turns that read an old value: which one, by its index in [`turns`](Self::turns), and how many
+    /// writes old. In order, none of them 0.
+    pub stale: Vec<(usize, usize)>,
 }
 
 impl Schedule {
     /// These turns from the first start, mostly the only one.
     pub fn of(turns: Vec<usize>) -> Self {
-        Schedule { start: 0, turns }
+        Schedule { turns, ..Schedule::default() }
     }
 
     /// These turns from the start of this index.
     pub fn from_start(start: usize, turns: Vec<usize>) -> Self {
-        Schedule { start, turns }
+        Schedule { start, turns, ..Schedule::default() }
+    }
+
+    /// How many writes old what the turn of this index reads is.
+    pub fn behind(&self, turn: usize) -> usize {
+        self.stale.iter().find(|(stale, _)| *stale == turn).map_or(0, |(_, behind)| *behind)
     }
 }
 
@@ -43,6 +54,10 @@ impl fmt::Display for Schedule {
                 f.write_str(", ")?;
             }
             write!(f, "{actor}")?;
+            match self.behind(position) {
+                0 => {}
+                behind => write!(f, "~{behind}")?,
+            }
         }
         f.write_str("]")
     }
@@ -52,7 +67,9 @@ impl fmt::Display for Schedule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// One of the turns is not a number.
-    #[error("`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0]")]
+    #[error(
+        "`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0], or [0, 1~1] where an old value is read"
+    )]
     Turn(String),
     /// What stands before the colon is not a number.
     #[error("`{0}` is not a start's index; a schedule from start 7 looks like 7: [0, 1, 1, 0]")]
@@ -62,7 +79,7 @@ pub enum ScheduleError {
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
-    /// Reads `[0, 1, 1, 0]` and `7: [0, 1, 1, 0]`; brackets and spaces may be left out.
+    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]` and `[0, 1~1]`; brackets and spaces may be left out.
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let (start, turns) = match text.split_once(':') {
             None => (0, text),
@@ -74,12 +91,17 @@ impl FromStr for Schedule {
         let inner = turns.trim();
         let inner = inner.strip_prefix('[').unwrap_or(inner);
         let inner = inner.strip_suffix(']').unwrap_or(inner);
-        inner
-            .split([',', ' '])
-            .filter(|part| !part.is_empty())
-            .map(|part| part.parse().map_err(|_| ScheduleError::Turn(part.to_owned())))
-            .collect::<Result<_, _>>()
-            .map(|turns| Schedule { start, turns })
+        let mut schedule = Schedule { start, ..Schedule::default() };
+        for part in inner.split([',', ' ']).filter(|part| !part.is_empty()) {
+            let wrong = |_| ScheduleError::Turn(part.to_owned());
+            let (actor, behind) = part.split_once('~').unwrap_or((part, "0"));
+            let behind = behind.parse().map_err(wrong)?;
+            if behind > 0 {
+                schedule.stale.push((schedule.turns.len(), behind));
+            }
+            schedule.turns.push(actor.parse().map_err(wrong)?);
+        }
+        Ok(schedule)
     }
 }
 
@@ -148,9 +170,39 @@ pub enum Bound {
     /// `any` decides properties over counts only.
     #[error("not a property over counts")]
     NotOverCounts,
+    /// Threads were interrupted no more often than this in any execution.
+    #[error("explored with at most {0} preemptions an execution, which proves nothing")]
+    Preemptions(u64),
+    /// The code under test is threads itself: there is no machine whose states could be searched.
+    #[error("the code under test is threads itself: for loom and shuttle alone")]
+    NoMachine,
+    /// The engine does one operation after the other, as if there were no memory model.
+    #[error(
+        "{0} ran every order of whole operations; stale reads and data races are loom's to find"
+    )]
+    NoMemoryModel(Engine),
     /// A sampling engine looked at random executions and proves nothing.
     #[error("sampled {0} random executions, which proves nothing")]
     Sampled(u64),
+}
+
+impl Bound {
+    /// Whether the engine was never going to decide it: whatever it is given, however long it takes.
+    pub fn is_by_nature(&self) -> bool {
+        match self {
+            Bound::NoClients
+            | Bound::NotOverCounts
+            | Bound::NoMachine
+            | Bound::NoMemoryModel(_)
+            | Bound::Preemptions(_)
+            | Bound::Sampled(_) => true,
+            Bound::States(_)
+            | Bound::Executions(_)
+            | Bound::Turns(_)
+            | Bound::Actors { .. }
+            | Bound::Configurations(_) => false,
+        }
+    }
 }
 
 /// The answer to one property.

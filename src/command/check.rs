@@ -66,7 +66,9 @@ pub(crate) fn everything() -> Result<AsItShould, Failure> {
     out.say(&summary::real(&replays, &troubles))?;
     out.line("")?;
     out.say(&hints(&survey))?;
-    Ok(AsItShould::be_if(survey.is_as_recorded() && troubles.is_empty()))
+    Ok(AsItShould::be_if(
+        summary::decides(&survey) && survey.is_as_recorded() && troubles.is_empty(),
+    ))
 }
 
 fn run(plan: &Plan) -> Survey {
@@ -98,12 +100,12 @@ fn plan(asked: &Check) -> Result<Plan, Failure> {
         [] => all(),
         named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,
     };
-    let size = match AskedSize::new(asked.clients, asked.actions) {
+    let size = match AskedSize::new(asked.clients, asked.actions, asked.threads) {
         None => None,
         Some(size) => {
             // Nobody named the others: those that can be of this size are meant.
-            if asked.targets.is_empty() && targets.iter().any(|t| size.is_for(t.model)) {
-                targets.retain(|target| size.is_for(target.model));
+            if asked.targets.is_empty() && targets.iter().any(|t| size.of(t.model).is_ok()) {
+                targets.retain(|target| size.of(target.model).is_ok());
             }
             let sizes = targets.iter().map(|target| size.of(target.model));
             sizes.collect::<Result<Vec<usize>, _>>()?.first().copied()

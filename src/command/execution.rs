@@ -40,7 +40,7 @@ impl Asked {
         if let Some(property) = &what.property {
             names.property(&subjects, property)?;
         }
-        let size = AskedSize::new(what.clients, what.actions);
+        let size = AskedSize::new(what.clients, what.actions, what.threads);
         let size = size.map(|size| size.of(target.model)).transpose()?;
         Ok(Asked { subjects, property: what.property.clone(), size })
     }
@@ -69,11 +69,11 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
     }
     // A mermaid document is one diagram.
     let most = if asked.format == Picture::Mermaid { 1 } else { usize::MAX };
-    let more = executions(&examples).count().saturating_sub(most);
+    let more = executions(&examples).len().saturating_sub(most);
     if more > 0 {
         note(&format!("{more} more; --scenario and --property choose another"));
     }
-    for (position, alike) in executions(&examples).take(most).enumerate() {
+    for (position, alike) in executions(&examples).iter().take(most).enumerate() {
         if position > 0 {
             out.line("")?;
         }
@@ -104,12 +104,21 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
             (Picture::Mermaid, None) => {}
         }
     }
-    Ok(AsItShould::be_if(proofs.iter().all(|proof| proof.undecided.is_empty())))
+    let mut bounds = proofs.iter().flat_map(|proof| &proof.undecided);
+    Ok(AsItShould::be_if(bounds.all(|(_, bound)| bound.is_by_nature())))
 }
 
 /// Examples of several properties that are one execution, together.
-fn executions(examples: &[Example]) -> impl Iterator<Item = &[Example]> {
-    examples.chunk_by(|left, right| left.is_same_execution(right))
+fn executions(examples: &[Example]) -> Vec<Vec<&Example>> {
+    let mut executions: Vec<Vec<&Example>> = Vec::new();
+    for example in examples {
+        let is_same = |alike: &&mut Vec<&Example>| alike[0].is_same_execution(example);
+        match executions.iter_mut().find(is_same) {
+            Some(alike) => alike.push(example),
+            None => executions.push(vec![example]),
+        }
+    }
+    executions
 }
 
 pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
@@ -125,7 +134,7 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
         rounds => by_chance(&examples, rounds, None, &|_| {}),
     };
     let mut all_agree = true;
-    for (position, alike) in executions(&examples).enumerate() {
+    for (position, alike) in executions(&examples).iter().enumerate() {
         if position > 0 {
             out.line("")?;
         }

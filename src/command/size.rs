@@ -14,14 +14,14 @@ pub(super) struct AskedSize {
 
 impl AskedSize {
     /// Of the flags at most one was given.
-    pub(super) fn new(clients: Option<usize>, actions: Option<usize>) -> Option<AskedSize> {
-        let clients = clients.map(|number| AskedSize { plural: "clients", number });
-        clients.or(actions.map(|number| AskedSize { plural: "actions", number }))
-    }
-
-    /// Whether the model is sized by this at all.
-    pub(super) fn is_for(self, model: &dyn Model) -> bool {
-        self.plural == model.size().plural()
+    pub(super) fn new(
+        clients: Option<usize>,
+        actions: Option<usize>,
+        threads: Option<usize>,
+    ) -> Option<AskedSize> {
+        let flags = [("clients", clients), ("actions", actions), ("threads", threads)];
+        let given = flags.into_iter().find_map(|(plural, number)| Some((plural, number?)));
+        given.map(|(plural, number)| AskedSize { plural, number })
     }
 
     /// The size, if it is one for this model.
@@ -56,7 +56,7 @@ mod tests {
     fn a_size_has_to_be_of_the_models_kind_and_within_its_bounds() {
         let actions = Size { noun: "action", least: 0, most: 4, tried: &[0, 1], ..Size::CLIENTS };
         let asked = |clients, actions_asked| {
-            let asked = AskedSize::new(clients, actions_asked).unwrap();
+            let asked = AskedSize::new(clients, actions_asked, None).unwrap();
             asked.fitting("credential", &actions)
         };
         assert_eq!(asked(None, Some(0)), Ok(0));

@@ -4,7 +4,7 @@
 //! A counterexample found in a simulated world is made to happen: on the kernel's file system with one
 //! real thread an actor, each taking its next system call when the schedule says so and no earlier; on
 //! a database with one real session each; on a network with real connections, whose both ends take
-//! turns. And, to show what a test that fires requests and hopes is up against, the same actors let
+//! turns; in memory with real threads and the processor's own atomics. And, to show what a test that fires requests and hopes is up against, the same actors let
 //! loose.
 
 mod database;
@@ -13,6 +13,7 @@ mod network;
 mod real;
 mod remains;
 mod stress;
+mod threads;
 
 use std::fmt;
 use std::path::Path;
@@ -22,6 +23,7 @@ pub use files::{Furnished, replay};
 pub use network::replay_on_loopback;
 pub use remains::{Remains, Tables, Visits};
 pub use stress::stress;
+pub use threads::{let_loose, on_real_threads};
 
 use crate::check::{Schedule, Trace, TraceStep, Unfinished};
 use crate::db::{ClusterError, SqlError};
@@ -40,6 +42,8 @@ pub enum Place {
     Sqlite,
     /// Sockets of the loopback interface.
     Loopback,
+    /// Threads of this process, and the processor's atomics.
+    Threads,
     /// In the simulation alone.
     Nowhere,
 }
@@ -52,6 +56,7 @@ impl Place {
             Place::Postgres => "PostgreSQL",
             Place::Sqlite => "SQLite",
             Place::Loopback => "network",
+            Place::Threads => "memory",
             Place::Nowhere => "simulation",
         }
     }
@@ -63,6 +68,7 @@ impl Place {
             Place::Postgres => "in PostgreSQL",
             Place::Sqlite => "in SQLite",
             Place::Loopback => "on loopback",
+            Place::Threads => "on real threads",
             Place::Nowhere => "in the simulation",
         }
     }
@@ -76,6 +82,7 @@ impl fmt::Display for Place {
             Place::Postgres => "PostgreSQL",
             Place::Sqlite => "SQLite",
             Place::Loopback => "loopback",
+            Place::Threads => "the processor",
             Place::Nowhere => "the simulation",
         })
     }
@@ -164,7 +171,8 @@ fn told(start: Option<&str>, names: &[String], steps: Vec<TraceStep>) -> Trace {
         Unfinished { actor, waits: last.is_some_and(|step| step.blocked), waits_for: None }
     });
     let unfinished = unfinished.collect();
-    Trace { start: start.map(str::to_owned), actors: names.to_vec(), steps, unfinished }
+    let start = start.map(str::to_owned);
+    Trace { start, actors: names.to_vec(), steps, unfinished, end: None }
 }
 
 /// Performs a schedule on the calling thread, step by step.

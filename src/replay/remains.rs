@@ -1,9 +1,10 @@
 //! Fourth floor, `replay`: what is left when all is over. Imports [`fs`](crate::fs),
-//! [`db`](crate::db) and [`net`](crate::net).
+//! [`db`](crate::db), [`net`](crate::net) and [`check`](crate::check).
 
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::check::threads::fates;
 use crate::db::{Row, Table, Value};
 use crate::fs::Tree;
 use crate::net::Visit;
@@ -18,14 +19,18 @@ pub enum Remains {
     Rows(Tables),
     /// What reached the servers of a network.
     Visits(Visits),
+    /// How many times each value was dropped.
+    Drops(Vec<usize>),
 }
 
 impl Remains {
-    /// How it came to be there: files and rows are what `was left`, visits are what `arrived`.
+    /// How it came to be there: files and rows are what `was left`, visits are what `arrived`, drops are
+    /// what `happened`.
     pub fn word(&self) -> &'static str {
         match self {
             Remains::Files(_) | Remains::Rows(_) => "was left",
             Remains::Visits(_) => "arrived",
+            Remains::Drops(_) => "happened",
         }
     }
 }
@@ -36,6 +41,7 @@ impl fmt::Display for Remains {
             Remains::Files(tree) => tree.fmt(f),
             Remains::Rows(tables) => tables.fmt(f),
             Remains::Visits(visits) => visits.fmt(f),
+            Remains::Drops(dropped) => f.write_str(&fates(dropped)),
         }
     }
 }

@@ -99,7 +99,7 @@ fn as_recorded(survey: &Survey, subject: &Subject, property: &str) -> bool {
 
 pub(super) fn of_property(survey: &Survey, subject: &Subject, property: &str) -> Cell {
     let as_recorded = as_recorded(survey, subject, property);
-    let mut undecided = false;
+    let mut undecided = None;
     let mut known = false;
     for system in survey.of(subject) {
         match system.verdict(property) {
@@ -107,17 +107,19 @@ pub(super) fn of_property(survey: &Survey, subject: &Subject, property: &str) ->
                 let text = format!("✗ {}", system.size);
                 return Cell { text, style: BAD, as_recorded };
             }
-            Some(Verdict::Unfinished(_)) => undecided = true,
+            Some(Verdict::Unfinished(_)) => undecided = undecided.or(Some(system.size)),
             Some(Verdict::Holds(_)) => known = true,
             None => {}
         }
     }
     let (text, style) = match (undecided, known) {
-        (true, _) => ("?", UNSURE),
-        (false, true) => ("✓", GOOD),
-        (false, false) => ("–", FAINT),
+        // What is known is known of smaller ones.
+        (Some(size), true) => (format!("? {size}"), UNSURE),
+        (Some(_), false) => ("?".to_owned(), UNSURE),
+        (None, true) => ("✓".to_owned(), GOOD),
+        (None, false) => ("–".to_owned(), FAINT),
     };
-    Cell { text: text.into(), style, as_recorded }
+    Cell { text, style, as_recorded }
 }
 
 /// What `any` says of what is claimed `always`.

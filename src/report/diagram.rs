@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
 use super::{WIDTH, count, grouped, share, sized};
-use crate::check::{DEADLOCK_FREE, Part, PropertyKind, Trace};
+use crate::check::{Bound, DEADLOCK_FREE, Part, PropertyKind, Trace};
 use crate::survey::{Example, Proof};
 
 /// The execution, step by step: what each actor did and saw, and what it ended with.
@@ -13,7 +13,7 @@ pub fn diagram(trace: &Trace) -> String {
     trace.told(&|part, text| {
         let style = match part {
             Part::Name | Part::Output => HEAD,
-            Part::Start | Part::Number | Part::Unfinished => FAINT,
+            Part::Start | Part::Number | Part::Unfinished | Part::End => FAINT,
             Part::Call => PLAIN,
         };
         paint(style, text)
@@ -36,7 +36,7 @@ pub fn closing(example: &Example, trace: Option<&Trace>) -> String {
             return format!(
                 "{property} {}: none of {} gets there",
                 paint(BAD, "violated"),
-                count(&example.interleavings, "interleaving")
+                count(&example.interleavings, example.counted)
             );
         }
     };
@@ -81,7 +81,7 @@ pub fn proofs(proofs: &[Proof]) -> String {
             push_new(&mut claims, claim);
         }
     }
-    let Some(Proof { subject, .. }) = proofs.first() else { return String::new() };
+    let Some(Proof { subject, counted, .. }) = proofs.first() else { return String::new() };
     let name = format!("{}/{}", subject.model.name(), subject.variant.name);
     let mut out = format!("{}\n", paint(HEAD, &name));
     let verb = if claims.len() == 1 { "holds" } else { "hold" };
@@ -113,16 +113,35 @@ pub fn proofs(proofs: &[Proof]) -> String {
         }
         out.push('\n');
     }
-    let _ = writeln!(out, "  {}", paint(FAINT, "interleavings, all of them accounted for"));
-    for proof in proofs {
-        for (property, bound) in &proof.undecided {
-            let size = sized(&proof.subject, proof.size);
-            let undecided = paint(UNSURE, "undecided");
-            let scenario = proof.subject.scenario.name;
-            let _ = writeln!(out, "  {property} is {undecided}: {scenario}, {size}: {bound}");
+    let is_all = proofs.iter().all(|proof| proof.undecided.is_empty());
+    let all =
+        if is_all { "all of them accounted for" } else { "undecided where not all there are" };
+    let _ = writeln!(out, "  {}", paint(FAINT, &format!("{counted}s, {all}")));
+    for (bound, size, properties) in undecided(proofs) {
+        let size = sized(subject, size);
+        let told = format!("undecided with {size}: {}: {bound}", properties.join(", "));
+        for line in wrap(&told, WIDTH - 2) {
+            let _ = writeln!(out, "  {}", paint(UNSURE, &line));
         }
     }
     out
+}
+
+/// What is not known and why, the properties of all scenarios together.
+fn undecided(proofs: &[Proof]) -> Vec<(&Bound, usize, Vec<&str>)> {
+    let mut undecided: Vec<(&Bound, usize, Vec<&str>)> = Vec::new();
+    for proof in proofs {
+        for (property, bound) in &proof.undecided {
+            let alike = undecided
+                .iter_mut()
+                .find(|(known, size, _)| (*known, *size) == (bound, proof.size));
+            match alike {
+                Some((_, _, properties)) => push_new(properties, property),
+                None => undecided.push((bound, proof.size, vec![property])),
+            }
+        }
+    }
+    undecided
 }
 
 fn push_new<T: PartialEq>(known: &mut Vec<T>, new: T) {

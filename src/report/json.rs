@@ -40,6 +40,10 @@ pub struct Row {
     pub start: Option<String>,
     /// The counterexample, or the witness of a `reachable`.
     pub schedule: Option<Vec<usize>>,
+    /// Of threads: the turns that read an old value, by their index in `schedule`, and how many writes
+    /// old; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<(usize, usize)>,
     /// Of a deadlock: each actor that waits, and for whom; left out where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Vec<Waits>>,
@@ -150,6 +154,7 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
         start: schedule.and_then(|schedule| many?.get(schedule.start).cloned()),
         schedule: schedule.map(|schedule| schedule.turns.clone()),
+        stale: schedule.map(|schedule| schedule.stale.clone()).unwrap_or_default(),
         waits_for: waits(system, finding),
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }

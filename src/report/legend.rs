@@ -8,7 +8,7 @@ use anstyle::Style;
 use super::layout::INDENT;
 use super::style::{BAD, FAINT, GOOD, UNSURE, paint, wrap};
 use super::{WIDTH, count, grouped, sized};
-use crate::check::{Bound, Engine, PropertyKind};
+use crate::check::{Bound, Engine, PropertyKind, Report};
 use crate::models::{Model, Size};
 use crate::survey::{Checked, Survey};
 
@@ -44,6 +44,11 @@ fn signs(size: &Size, sizes: &[usize]) -> [(Style, String, String); 2] {
     [(GOOD, "✓".into(), holds), (BAD, broken, since)]
 }
 
+/// Whether `any` was not done with what it is made for.
+fn gave_up(report: &Report) -> bool {
+    report.engine == Engine::Any && report.bound.as_ref().is_some_and(|bound| !bound.is_by_nature())
+}
+
 /// What the signs in a model's tables mean, as far as any is there.
 pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) -> String {
     let of_model = |system: &&Checked| system.subject.model.name() == model.name();
@@ -52,11 +57,23 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
     sizes.sort_unstable();
     sizes.dedup();
     let down = model.has_scenarios_down();
-    let mut signs = signs(&model.size(), &sizes).to_vec();
+    let undecided_from = systems.iter().filter(|system| !system.undecided().is_empty());
+    let undecided_from = undecided_from.map(|system| system.size).min();
+    let mut known = sizes.clone();
+    known.retain(|size| undecided_from.is_none_or(|from| *size < from));
+    let mut signs = signs(&model.size(), if known.is_empty() { &sizes } else { &known }).to_vec();
     let reports = || systems.iter().flat_map(|system| &system.reports);
     let bounds: Vec<&Bound> = reports().filter_map(|report| report.bound.as_ref()).collect();
-    if bounds.iter().any(|bound| !matches!(bound, Bound::NoClients)) {
-        signs.push((UNSURE, "?".into(), "undecided".into()));
+    let is_undecided = |system: &&Checked| !system.undecided().is_empty();
+    if systems.iter().any(is_undecided) || reports().any(gave_up) {
+        let since = undecided_from;
+        let plural = model.size().plural();
+        signs.push(match since.filter(|size| sizes.first().is_some_and(|least| least < size)) {
+            Some(size) => {
+                (UNSURE, format!("? {size}"), format!("undecided from {size} {plural} on"))
+            }
+            None => (UNSURE, "?".into(), "undecided".into()),
+        });
     }
     if systems.iter().any(|system| !system.mismatches.is_empty()) {
         signs.push((BAD, "!".into(), "not as recorded".into()));

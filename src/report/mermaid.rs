@@ -37,6 +37,9 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         };
         let _ = writeln!(out, "    Note over a{actor}: {how}");
     }
+    if let (Some(last), Some(end)) = (last, &trace.end) {
+        let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(end));
+    }
     if let Some(last) = last {
         let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(closing));
     }
@@ -77,6 +80,7 @@ mod tests {
             actors: vec!["client 1".into()],
             steps: vec![step],
             unfinished: Vec::new(),
+            end: None,
         };
         let lines: Vec<_> =
             mermaid(&trace, "file system", "done").lines().map(str::to_owned).collect();

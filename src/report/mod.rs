@@ -58,9 +58,9 @@ pub fn grouped(number: &str) -> String {
     out
 }
 
-/// `40 of 46 interleavings`, as far as they were counted.
+/// `40 of 46 interleavings`, or `executions`, as far as they were counted.
 pub fn share(example: &Example) -> String {
-    let all = count(&example.interleavings, "interleaving");
+    let all = count(&example.interleavings, example.counted);
     match &example.violating {
         Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),
         None => all,

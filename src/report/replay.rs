@@ -27,7 +27,7 @@ pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Str
 const NOTHING: &str = "–";
 
 fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
-    let Some((Example { subject, .. }, _)) = list.first() else { return String::new() };
+    let Some((Example { subject, counted, .. }, _)) = list.first() else { return String::new() };
     let mut rows: Vec<_> =
         list.iter().map(|(example, replay)| cells(example, replay, stressed)).collect();
     let number = subject.model.size().plural();
@@ -37,7 +37,8 @@ fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
         [one] => format!("on {one}"),
         _ => "for real".to_owned(),
     };
-    let mut heads = [&*number, "steps", "interleavings", &*real, "by chance"];
+    let counted = format!("{counted}s");
+    let mut heads = [&*number, "steps", &*counted, &*real, "by chance"];
     // Where free runs cannot be judged, there is nothing to say of chance.
     if rows.iter().all(|cells| cells[4].0 == NOTHING) {
         heads[4] = "";

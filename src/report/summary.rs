@@ -10,7 +10,7 @@ use super::replay::{limits, places};
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
 use super::{WIDTH, count, grouped, sized};
 use crate::case::CaseError;
-use crate::check::{Bound, Engine, Interleavings, Report};
+use crate::check::{Bound, Engine, Interleavings, Report, Verdict};
 use crate::survey::{Checked, Mismatch, Replay, Survey};
 
 /// What one engine did altogether.
@@ -37,7 +37,8 @@ fn totals(survey: &Survey) -> Vec<Total> {
         };
         for system in &survey.systems {
             total.left_out += usize::from(system.left_out.contains(&engine));
-            let not_its_kind = |report: &Report| matches!(report.bound, Some(Bound::NoClients));
+            let not_its_kind =
+                |report: &Report| matches!(report.bound, Some(Bound::NoClients | Bound::NoMachine));
             let mut reports = system
                 .reports
                 .iter()
@@ -81,6 +82,9 @@ fn cells(total: &Total) -> [String; 6] {
 /// One line an engine, and what was too large for it.
 pub fn engines(survey: &Survey) -> String {
     let totals = totals(survey);
+    if totals.is_empty() {
+        return String::new();
+    }
     let mut out = format!("{}\n", paint(HEAD, "engines"));
     let lines: Vec<[String; 6]> = totals.iter().map(cells).collect();
     let width = |column: usize| lines.iter().map(|line| columns(&line[column])).max().unwrap_or(0);
@@ -125,6 +129,10 @@ pub fn audit(survey: &Survey) -> String {
         .systems
         .iter()
         .any(|system| system.reports.windows(2).any(|pair| pair[0].engine != pair[1].engine));
+    if survey.is_as_recorded() && !decides(survey) {
+        let said = format!("{systems} in {seconds}: nothing was decided");
+        return format!("{}\n{}", paint(UNSURE, &said), undecidable(survey));
+    }
     if survey.is_as_recorded() {
         let agree = if several { "all engines agree; " } else { "" };
         let _ = writeln!(
@@ -132,6 +140,7 @@ pub fn audit(survey: &Survey) -> String {
             "{}",
             paint(GOOD, &format!("{systems} in {seconds}: {agree}every verdict is as recorded"))
         );
+        out.push_str(&undecidable(survey));
         return out;
     }
     for system in &survey.systems {
@@ -158,6 +167,43 @@ pub fn audit(survey: &Survey) -> String {
     let parts: Vec<_> = parts.map(|(number, what)| count(number, what)).collect();
     let _ =
         writeln!(out, "{}", paint(BAD, &format!("{systems} in {seconds}: {}", parts.join(", "))));
+    out
+}
+
+/// Whether anything was decided at all.
+pub fn decides(survey: &Survey) -> bool {
+    !survey.systems.iter().all(is_unknown)
+}
+
+/// Whether nothing is known of a system that was looked at.
+fn is_unknown(system: &Checked) -> bool {
+    let mut findings = system.reports.iter().flat_map(|report| &report.findings);
+    findings.all(|finding| matches!(finding.verdict, Verdict::Unfinished(_)))
+}
+
+/// How many systems nobody was going to decide everything of, and why.
+fn undecidable(survey: &Survey) -> String {
+    let mut reasons: Vec<(&Bound, usize)> = Vec::new();
+    for system in &survey.systems {
+        let mut told: Vec<&Bound> = Vec::new();
+        for (_, bound) in system.undecided() {
+            if told.contains(&bound) {
+                continue;
+            }
+            told.push(bound);
+            match reasons.iter_mut().find(|(known, _)| *known == bound) {
+                Some((_, systems)) => *systems += 1,
+                None => reasons.push((bound, 1)),
+            }
+        }
+    }
+    let mut out = String::new();
+    for (bound, systems) in reasons {
+        let line = format!("{} not decided: {bound}", count(systems, "system"));
+        for line in wrap(&line, WIDTH) {
+            let _ = writeln!(out, "{}", paint(UNSURE, &line));
+        }
+    }
     out
 }
 

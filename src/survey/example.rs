@@ -7,7 +7,8 @@ use super::run::max_states;
 use super::{Checked, Subject, Survey};
 use crate::case::Method;
 use crate::check::{
-    Bound, Engine, Finding, GraphOptions, Interleavings, PropertyKind, Report, Schedule, Verdict,
+    Bound, Engine, Finding, GraphOptions, Interleavings, LoomOptions, PropertyKind, Report,
+    Schedule, Verdict,
 };
 
 /// A shortest execution that violates a property, or witnesses a `reachable`.
@@ -29,10 +30,14 @@ pub struct Example {
     pub violating: Option<BigUint>,
     /// Out of how many.
     pub interleavings: Interleavings,
+    /// What one of them is called: `interleaving`, or `execution` where the memory model makes more of
+    /// one.
+    pub counted: &'static str,
 }
 
 impl Example {
     fn of(subject: Subject, size: usize, report: &Report, finding: &Finding) -> Example {
+        let (interleavings, counted) = counted(report);
         Example {
             subject,
             size,
@@ -41,7 +46,8 @@ impl Example {
             is_violated: matches!(finding.verdict, Verdict::Violated(_)),
             schedule: finding.verdict.schedule().cloned(),
             violating: finding.violating.clone(),
-            interleavings: report.interleavings.clone(),
+            interleavings,
+            counted,
         }
     }
 
@@ -50,6 +56,16 @@ impl Example {
         self.subject.is(&other.subject)
             && self.size == other.size
             && self.schedule == other.schedule
+    }
+}
+
+/// What an engine counted, and what one of them is called.
+fn counted(report: &Report) -> (Interleavings, &'static str) {
+    match (&report.interleavings, report.executions) {
+        (Interleavings::NotCounted, Some(executions)) => {
+            (Interleavings::Exactly(executions.into()), "execution")
+        }
+        (interleavings, _) => (interleavings.clone(), "interleaving"),
     }
 }
 
@@ -121,7 +137,7 @@ fn first_of_each(
 ) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
     for subject in subjects {
-        for (size, report) in graphs(subject, size) {
+        for (size, report) in decided(subject, size) {
             for finding in wanted(&report) {
                 if !found.iter().any(|known| known.property == finding.property) {
                     found.push(Example::of(*subject, size, &report, finding));
@@ -132,7 +148,7 @@ fn first_of_each(
     found
 }
 
-/// What the state graph says of a property that it found no violation of.
+/// What the state graph, or loom, says of the properties that it found no violation of.
 #[derive(Clone, Debug)]
 pub struct Proof {
     /// Of which system, but for its size.
@@ -147,6 +163,8 @@ pub struct Proof {
     pub states: u64,
     /// How many interleavings that accounts for.
     pub interleavings: Interleavings,
+    /// What one of them is called.
+    pub counted: &'static str,
 }
 
 /// What holds of these subjects (or whether `property` does), of each size that is tried, or
@@ -154,7 +172,7 @@ pub struct Proof {
 pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for subject in subjects {
-        for (size, report) in graphs(subject, size) {
+        for (size, report) in decided(subject, size) {
             let (mut holding, mut undecided) = (Vec::new(), Vec::new());
             for finding in &report.findings {
                 if property.is_some_and(|property| property != finding.property) {
@@ -171,21 +189,33 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>)
             // Some things are claimed in some scenarios only.
             if !holding.is_empty() || !undecided.is_empty() {
                 let states = report.states.unwrap_or(0);
-                let interleavings = report.interleavings;
+                let (interleavings, counted) = counted(&report);
                 let subject = *subject;
-                proofs.push(Proof { subject, size, holding, undecided, states, interleavings });
+                proofs.push(Proof {
+                    subject,
+                    size,
+                    holding,
+                    undecided,
+                    states,
+                    interleavings,
+                    counted,
+                });
             }
         }
     }
     proofs
 }
 
-/// The state graph of one size after the other.
-fn graphs(subject: &Subject, size: Option<usize>) -> impl Iterator<Item = (usize, Report)> {
+/// What the state graph says of one size after the other; or loom, where there is no graph.
+fn decided(subject: &Subject, size: Option<usize>) -> impl Iterator<Item = (usize, Report)> {
     let tried = size.map_or_else(|| subject.model.size().tried.to_vec(), |size| vec![size]);
     tried.into_iter().filter_map(move |size| {
         let case = subject.case(size)?;
         let options = GraphOptions { max_states: max_states(size), ..GraphOptions::default() };
-        Some((size, case.check(&Method::Graph(options))))
+        let method = match case.is_machine() {
+            true => Method::Graph(options),
+            false => Method::Loom(LoomOptions::default()),
+        };
+        Some((size, case.check(&method)))
     })
 }

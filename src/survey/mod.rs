@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::case::Case;
-use crate::check::{Disagreement, Engine, Report, Verdict};
+use crate::check::{Bound, Disagreement, Engine, Report, Verdict};
 use crate::models::{Model, Scenario, Variant};
 
 pub use example::{Example, Proof, examples, proofs, witnesses};
@@ -95,6 +95,21 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// The properties that nobody decided, and what stopped whoever tried first.
+    pub fn undecided(&self) -> Vec<(&str, &Bound)> {
+        let mut undecided: Vec<(&str, &Bound)> = Vec::new();
+        let certain = self.reports.iter().filter(|report| report.engine != Engine::Any);
+        for finding in certain.flat_map(|report| &report.findings) {
+            let property = finding.property.as_str();
+            if let Some(Verdict::Unfinished(bound)) = self.verdict(property)
+                && !undecided.iter().any(|(known, _)| *known == property)
+            {
+                undecided.push((property, bound));
+            }
+        }
+        undecided
+    }
+
     /// A system that its own model does not know.
     fn missing(subject: Subject, size: usize) -> Checked {
         Checked {

@@ -1,7 +1,7 @@
 //! Fourth floor, `survey`: verdicts held against the recorded ones. Imports
 //! [`check`](crate::check) and [`models`](crate::models).
 
-use crate::check::{Bound, Engine, Finding, Report, Verdict};
+use crate::check::{Bound, Engine, Finding, PropertyKind, Report, Verdict};
 use crate::models::Variant;
 
 /// A verdict that is not the recorded one.
@@ -82,7 +82,10 @@ pub fn compare(
                 (Verdict::Holds(_), true) => {
                     Some(Mismatch::Holds { property: property.clone(), engine })
                 }
-                (Verdict::Unfinished(bound), _) if matters(report, finding, reports) => {
+                (Verdict::Unfinished(bound), _)
+                    if (!bound.is_by_nature() || is_missed(bound, finding, is_broken))
+                        && matters(report, finding, reports) =>
+                {
                     let bound = bound.clone();
                     Some(Mismatch::Undecided { property: property.clone(), engine, bound })
                 }
@@ -93,6 +96,12 @@ pub fn compare(
         }
     }
     mismatches
+}
+
+/// Whether what is recorded to be violated should have been found within these bounds. (That nothing gets
+/// somewhere, no execution shows.)
+fn is_missed(bound: &Bound, finding: &Finding, is_broken: bool) -> bool {
+    is_broken && matches!(bound, Bound::Preemptions(_)) && finding.kind != PropertyKind::Reachable
 }
 
 fn matters(report: &Report, finding: &Finding, reports: &[Report]) -> bool {

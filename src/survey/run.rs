@@ -135,11 +135,12 @@ impl Plan {
         let Some(case) = subject.case(size) else { return Checked::missing(subject, size) };
         let starts = case.starts();
         let (mut reports, left_out) = match &self.engines {
+            None if !case.is_machine() => (vec![loom(&*case, None), shuttle(&*case)], Vec::new()),
             Some(engines) => (asked_for(&*case, size, engines, threads), Vec::new()),
             None => within(&self.budget(&subject, size), &*case, size, threads),
         };
         let known = subject.model.size();
-        if is_first && self.asks_for_any_number(&known) {
+        if is_first && case.is_machine() && self.asks_for_any_number(&known) {
             let larger = (known.representative > size).then(|| subject.case(known.representative));
             let case = larger.flatten().unwrap_or(case);
             let limits = match self.engines {

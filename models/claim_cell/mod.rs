@@ -1,0 +1,171 @@
+//! The same promise inside one process: a value in memory that the first of many threads takes. Fourth
+//! floor: imports [`claim_cell`](crate::claim_cell) and the floors below.
+//!
+//! # The system
+//!
+//! A cell with a value, or into which one is put later, and threads that claim it. The promise: one of
+//! them has it, no two do; it is dropped once, by whoever has it, or with the cell.
+//!
+//! # The bad interleavings
+//!
+//! ```text
+//! client 1                           client 2
+//! load = FULL
+//!                                    load = FULL
+//! store(TAKEN); read
+//!   → Claimed(1)
+//!                                    store(TAKEN); read
+//!                                      → Claimed(1)
+//! ```
+//!
+//! and one that no order of these operations shows: `swap(TAKEN) = FULL`, relaxed, of a value that another
+//! thread has put in. There is one winner, and nothing that puts the writing of the value before its
+//! reading.
+//!
+//! # What decides
+//!
+//! That looking and taking are one operation, and that it acquires what the writer released. Here the
+//! code under test is itself threads and atomics, so there is no machine of it: loom and shuttle run the
+//! shipping source ([`claim_cell`](crate::claim_cell)), and that of the variants, compiled over their own
+//! atomics.
+
+mod on_loom;
+mod on_shuttle;
+mod on_threads;
+mod properties;
+mod variants;
+
+use std::sync::Arc;
+
+use super::{Model, Scenario, Size, Variant};
+use crate::case::{Case, ThreadsCase};
+use crate::check::threads::{Program, Source};
+use properties::claimed;
+use variants::{SCENARIOS, VARIANTS};
+
+/// The model.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimCell;
+
+/// How the cell is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    LoadThenStore,
+    FlagEach,
+    SwapRelaxed,
+    /// The source that ships.
+    CompareExchange,
+    MutexTake,
+    ControlForgetsDrop,
+    ControlDropsAgain,
+    ControlNeverClaims,
+}
+
+/// Who acts beside the claimants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scene {
+    /// How many threads claim.
+    claims: usize,
+    /// How many threads put a value in; the value is there from the start where none does.
+    puts: usize,
+}
+
+impl Scene {
+    fn of(scenario: &str, threads: usize) -> Option<Scene> {
+        let puts = match scenario {
+            "full" => 0,
+            "put-later" => 1,
+            "two-puts" => 2,
+            _ => return None,
+        };
+        Some(Scene { claims: threads.checked_sub(puts)?, puts })
+    }
+
+    /// Those who claim, then those who put.
+    fn roles(self) -> impl Iterator<Item = Role> {
+        let claims = std::iter::repeat_n(Role::Claims, self.claims);
+        claims.chain(std::iter::repeat_n(Role::Puts, self.puts))
+    }
+
+    fn actors(self) -> Vec<String> {
+        let clients = (1..=self.claims).map(|number| format!("client {number}"));
+        let writers = (1..=self.puts).map(|number| match self.puts {
+            1 => "writer".to_owned(),
+            _ => format!("writer {number}"),
+        });
+        clients.chain(writers).collect()
+    }
+}
+
+/// What a thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Claims,
+    Puts,
+}
+
+/// What somebody who claims ends with.
+const NOTHING: &str = "Nothing";
+/// Somebody who puts: it is in.
+const PUT: &str = "Put";
+/// Somebody who puts: there was one.
+const REFUSED: &str = "Refused";
+
+/// What somebody who claims ends with that has it.
+fn told_claimed(token: usize) -> String {
+    format!("Claimed({token})")
+}
+
+fn protocol(variant: &str) -> Option<Protocol> {
+    Some(match variant {
+        "load-then-store" => Protocol::LoadThenStore,
+        "flag-each" => Protocol::FlagEach,
+        "swap-relaxed" => Protocol::SwapRelaxed,
+        "compare-exchange" => Protocol::CompareExchange,
+        "mutex-take" => Protocol::MutexTake,
+        "control-forgets-drop" => Protocol::ControlForgetsDrop,
+        "control-drops-again" => Protocol::ControlDropsAgain,
+        "control-never-claims" => Protocol::ControlNeverClaims,
+        _ => return None,
+    })
+}
+
+/// So many threads of a variant in a scenario; `None` if there are no such.
+pub fn program(variant: &str, scenario: &str, threads: usize) -> Option<Program> {
+    let (protocol, scene) = (protocol(variant)?, Scene::of(scenario, threads)?);
+    let source = Source {
+        on_loom: Arc::new(move || on_loom::execute(protocol, scene)),
+        on_shuttle: Arc::new(move || on_shuttle::execute(protocol, scene)),
+        on_threads: Arc::new(move || on_threads::execute(protocol, scene)),
+    };
+    Some(claimed(Program::new(scene.actors(), source), scene))
+}
+
+impl Model for ClaimCell {
+    fn name(&self) -> &'static str {
+        "claim_cell"
+    }
+
+    fn about(&self) -> &'static str {
+        "A value in memory is taken by the first of many threads: by one, whole, and dropped once."
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn scenarios(&self) -> &'static [Scenario] {
+        SCENARIOS
+    }
+
+    fn size(&self) -> Size {
+        Size::THREADS
+    }
+
+    fn case(&self, variant: &str, scenario: &str, threads: usize) -> Option<Box<dyn Case>> {
+        let case = ThreadsCase::new(program(variant, scenario, threads)?);
+        // Only what has no data race in it may be let loose.
+        let is_sound = protocol(variant) != Some(Protocol::SwapRelaxed);
+        Some(Box::new(if is_sound { case } else { case.without_free_runs() }))
+    }
+}

@@ -1,0 +1,106 @@
+//! Fourth floor, `case`: cases that are threads themselves. Imports [`check`](crate::check),
+//! [`replay`](crate::replay).
+
+use super::{Case, CaseError, Comparison, Method, Stress};
+use crate::check::threads::{Program, ThreadsOnLoom};
+use crate::check::{Bound, Engine, PlayError, PropertyKind, Report, Schedule, ShuttleMode, Trace};
+use crate::replay::{Place, ReplayError, Threads, let_loose, on_real_threads};
+
+/// A case whose code under test is threads and atomics: loom and shuttle run its source, and there is no
+/// machine whose states could be searched. For real it happens on threads of this process.
+pub struct ThreadsCase {
+    program: Program,
+    judges_free_runs: bool,
+}
+
+/// As many threads as shuttle explores exhaustively.
+const DEPTH_FIRST: usize = 3;
+/// Beyond, it samples.
+const SAMPLED: ShuttleMode = ShuttleMode::Pct { executions: 2_000, depth: 3, seed: 1 };
+
+impl ThreadsCase {
+    /// A case of this program.
+    pub fn new(program: Program) -> Self {
+        ThreadsCase { program, judges_free_runs: true }
+    }
+
+    /// Its threads must not be let loose: a data race is undefined behaviour.
+    pub fn without_free_runs(self) -> Self {
+        ThreadsCase { judges_free_runs: false, ..self }
+    }
+
+    fn threads(&self) -> usize {
+        self.program.actors().len()
+    }
+}
+
+impl Case for ThreadsCase {
+    fn is_machine(&self) -> bool {
+        false
+    }
+
+    fn actors(&self) -> Vec<String> {
+        self.program.actors().to_vec()
+    }
+
+    fn starts(&self) -> Vec<String> {
+        vec![String::new()]
+    }
+
+    fn has_clients(&self) -> bool {
+        false
+    }
+
+    fn properties(&self) -> Vec<(String, PropertyKind)> {
+        self.program.properties()
+    }
+
+    /// By loom exhaustively with up to three threads, and with [few preemptions](ThreadsOnLoom::usual)
+    /// beyond; by shuttle exhaustively as well, and by PCT beyond.
+    fn check(&self, method: &Method) -> Report {
+        match method {
+            Method::Graph(_) => self.program.not_started(Engine::Graph, Bound::NoMachine),
+            Method::Any(_) => self.program.not_started(Engine::Any, Bound::NoMachine),
+            Method::Loom(options) => self.program.loom(&ThreadsOnLoom {
+                max_executions: options.max_executions,
+                ..ThreadsOnLoom::usual(self.threads())
+            }),
+            Method::Shuttle(ShuttleMode::KnownStates) if self.threads() > DEPTH_FIRST => {
+                self.program.shuttle(SAMPLED)
+            }
+            Method::Shuttle(mode) => self.program.shuttle(*mode),
+        }
+    }
+
+    fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
+        self.program.play(schedule)
+    }
+
+    /// None: what an execution is depends on more than whose turn it is.
+    fn interleavings(&self, _visit: &mut dyn FnMut(&Schedule) -> bool) {}
+
+    fn place(&self) -> Place {
+        Place::Threads
+    }
+
+    /// One thread an actor, always.
+    fn replay(&self, schedule: &Schedule, _threads: Threads) -> Result<Comparison, CaseError> {
+        let (schedule, simulated, real) = on_real_threads(&self.program, schedule)??;
+        Ok(Comparison { place: Place::Threads, schedule, simulated, real, but: None })
+    }
+
+    fn can_run_free(&self) -> bool {
+        self.judges_free_runs
+    }
+
+    fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError> {
+        if start > 0 {
+            return Err(PlayError::NoSuchStart { start, starts: 1 }.into());
+        }
+        if !self.judges_free_runs {
+            let why = "a data race is undefined behaviour, which nobody lets loose";
+            return Err(ReplayError::NotHere(why.to_owned()).into());
+        }
+        Ok(Stress { rounds, violations: let_loose(&self.program, rounds) })
+    }
+}

@@ -1,0 +1,403 @@
+//! Second floor, `check`: code that is itself threads and atomics, before loom and shuttle. Imports
+//! [`atoms`](crate::atoms) and its neighbours in `check`.
+//!
+//! Elsewhere a protocol is a machine, and a step of it is atomic because the world is asked once. Here the
+//! code under test is a few atomic operations of its own, and what lies between them is a matter of the
+//! memory model. So there is no machine and no state graph: the engines run the very source, compiled over
+//! their [`atoms`](crate::atoms), and [`notes`] tell what happened. Every atomic operation is a turn,
+//! so an execution has a [`Schedule`] and a [`Trace`] like any other. One that the memory model allows and
+//! no order of whole operations does says where it [reads an old value](Schedule::stale).
+//!
+//! # Checking threads of your own
+//!
+//! What the actors do, over whatever [atoms](crate::atoms); what is claimed; a test of one line. Here one
+//! thread leaves a value, and says so; another looks, and takes it if it is there:
+//!
+//! ```
+//! use toctou::check::threads::{NO_DATA_RACE, Program};
+//!
+//! fn hand_over(said: std::sync::atomic::Ordering) -> Program {
+//!     let source = toctou::source!(|atoms| {
+//!         use atoms::{Atomic, Ordering, Room, perform, thread};
+//!         use std::sync::Arc;
+//!
+//!         struct Place { flag: Atomic<Flag>, room: Room<u32> }
+//!         struct Flag;
+//!         impl toctou::atoms::Word for Flag {
+//!             const NAMES: &[&str] = &["EMPTY", "THERE"];
+//!         }
+//!         // SAFETY: the room is written before the flag says so, and read after.
+//!         unsafe impl Send for Place {}
+//!         // SAFETY: as above.
+//!         unsafe impl Sync for Place {}
+//!
+//!         let place = Arc::new(Place { flag: Atomic::new(0), room: Room::empty() });
+//!         let theirs = place.clone();
+//!         let taker = thread::spawn(move || perform(1, || {
+//!             let there = theirs.flag.load(Ordering::Acquire) == 1;
+//!             // SAFETY: it is there.
+//!             format!("{:?}", there.then(|| unsafe { theirs.room.take() }))
+//!         }));
+//!         perform(0, || {
+//!             // SAFETY: nobody looks before the flag says so.
+//!             unsafe { place.room.write(7) };
+//!             place.flag.store(1, said);
+//!             "Left".to_owned()
+//!         });
+//!         taker.join().unwrap();
+//!     });
+//!     let actors = ["giver", "taker"].map(str::to_owned).to_vec();
+//!     Program::new(actors, source)
+//!         .reachable("taken", |end| end.outputs[1].as_deref() == Some("Some(7)"))
+//!         .reachable("too-early", |end| end.outputs[1].as_deref() == Some("None"))
+//! }
+//!
+//! hand_over(std::sync::atomic::Ordering::Release).assert_holds();
+//! hand_over(std::sync::atomic::Ordering::Relaxed).assert_breaks(NO_DATA_RACE);
+//! ```
+//!
+//! # Who sees what
+//!
+//! | engine | explores | sees |
+//! | --- | --- | --- |
+//! | [loom](Program::loom) | every execution of C11 as C++20 words it, but for the gaps below | stale values, data races, and all that follows from them |
+//! | [shuttle](Program::shuttle) | every interleaving of whole operations, each once | what whole operations in one order for all can do; so it finds, and never proves |
+//!
+//! loom's gaps, each held down by a test (`tests/memory_model`, where loom, shuttle, every interleaving
+//! and the axioms of C11 are compared on classic litmus programs and on random ones):
+//!
+//! - It takes `SeqCst` loads, stores and exchanges for acquire and release: it may show what cannot be, a
+//!   false alarm (store buffering). Two `SeqCst` *fences* synchronise in it, where C11 has it that they
+//!   only order: a data race may be missed. These atoms have no fence.
+//! - *Load buffering*: a load never reads what is stored later. Executions are missed where a store
+//!   does not depend on a load before it.
+//! - An exchange, whether it succeeds or fails, reads the newest value only, and a plain store may come
+//!   between its halves.
+//! - The last seven stores of an atomic are all that it keeps.
+//! - It does not try a write ahead of another thread's load if a later load comes before the write (the
+//!   writer's own, say: tokio-rs/loom#166, #392), and misses whole interleavings. **Here that is
+//!   mended**: see [`Program::loom`].
+//!
+//! A loop that waits for another thread is explored until an execution has more than 1,000 turns, and then
+//! nothing is decided. How old a value is that was read is told by the value: where the same one is
+//! written several times, the newest of them is meant.
+//!
+//! Of what Miri looks for, loom covers data races and stale values, in *all* executions and not in one;
+//! [tokens](notes::Token) cover leaks and double drops of the values that they are. Not covered: aliasing
+//! and provenance, alignment, uninitialised memory, bounds, use after free, leaks of other memory. Miri
+//! needs a toolchain of its own.
+
+mod loom;
+mod proof;
+mod races;
+mod shuttle;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::graph::DEADLOCK_FREE;
+use super::property::PropertyKind;
+use super::trace::{Trace, TraceStep, Unfinished};
+use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, Verdict};
+use crate::atoms::notes::{self, Act, Event, Notes};
+
+pub use loom::ThreadsOnLoom;
+
+/// The name of a property of every program: that no two threads access the same memory, one of them to
+/// write, with nothing that puts one access before the other.
+pub const NO_DATA_RACE: &str = "no-data-race";
+
+/// What an execution came to, for properties to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// What each actor ended with; nothing if it never did.
+    pub outputs: &'a [Option<String>],
+    /// For each [token](notes::Token) that was made, how many times it was dropped.
+    pub dropped: &'a [usize],
+}
+
+type Test = Arc<dyn Fn(End<'_>) -> bool + Send + Sync>;
+
+/// Runs one execution: starts a thread for each actor but the first, in their order, lets it perform
+/// (`perform` in each of the [`atoms`](crate::atoms)), then performs the first on the thread that it is
+/// called on, and waits for the others.
+pub type Run = Arc<dyn Fn() + Send + Sync>;
+
+/// One source, compiled over the atoms of each engine.
+#[derive(Clone)]
+pub struct Source {
+    /// Over loom's.
+    pub on_loom: Run,
+    /// Over shuttle's.
+    pub on_shuttle: Run,
+    /// Over real threads'.
+    pub on_threads: Run,
+}
+
+/// One source for all engines: `source!(|atoms| { … })`, where `atoms` stands for the
+/// [`atoms`](crate::atoms) of each. What the block does is one execution: see `check::threads::Run`.
+/// It moves nothing, so what it uses from around has to be `Copy`.
+#[macro_export]
+macro_rules! source {
+    (|$atoms:ident| $body:block) => {
+        $crate::check::threads::Source {
+            on_loom: ::std::sync::Arc::new(move || {
+                use $crate::atoms::loom as $atoms;
+                $body
+            }),
+            on_shuttle: ::std::sync::Arc::new(move || {
+                use $crate::atoms::shuttle as $atoms;
+                $body
+            }),
+            on_threads: ::std::sync::Arc::new(move || {
+                use $crate::atoms::real as $atoms;
+                $body
+            }),
+        }
+    };
+}
+
+/// A few threads, what each of them does, and what is claimed of it.
+#[derive(Clone)]
+pub struct Program {
+    actors: Vec<String>,
+    source: Source,
+    properties: Vec<(String, PropertyKind, Test)>,
+}
+
+impl Program {
+    /// Actors by name, and what they do.
+    pub fn new(actors: Vec<String>, source: Source) -> Self {
+        Program { actors, source, properties: Vec::new() }
+    }
+
+    /// What the actors do.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Claims that `holds` is true at the end of every execution.
+    ///
+    /// # Panics
+    ///
+    /// Where there is a property of this name.
+    pub fn finally(
+        self,
+        name: &str,
+        holds: impl Fn(End<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.with(name, PropertyKind::Finally, Arc::new(holds))
+    }
+
+    /// Claims that `holds` is true at the end of some execution.
+    ///
+    /// # Panics
+    ///
+    /// Where there is a property of this name.
+    pub fn reachable(
+        self,
+        name: &str,
+        holds: impl Fn(End<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.with(name, PropertyKind::Reachable, Arc::new(holds))
+    }
+
+    fn with(mut self, name: &str, kind: PropertyKind, test: Test) -> Self {
+        let is_known = self.properties().iter().any(|(known, _)| known == name);
+        assert!(!is_known && name != DEADLOCK_FREE, "there is a property `{name}` already");
+        self.properties.push((name.to_owned(), kind, test));
+        self
+    }
+
+    /// The actors' names, in the order in which schedules count them.
+    pub fn actors(&self) -> &[String] {
+        &self.actors
+    }
+
+    /// What is claimed, freedom from deadlock not listed.
+    pub fn properties(&self) -> Vec<(String, PropertyKind)> {
+        let claimed = self.properties.iter().map(|(name, kind, _)| (name.clone(), *kind));
+        std::iter::once((NO_DATA_RACE.to_owned(), PropertyKind::Always)).chain(claimed).collect()
+    }
+
+    /// Which of what is claimed of the end of every execution this end violates, in the order claimed.
+    pub fn violated(&self, end: End<'_>) -> Vec<(String, bool)> {
+        let claims = self.properties.iter().filter(|(_, kind, _)| *kind == PropertyKind::Finally);
+        claims.map(|(name, _, holds)| (name.clone(), !holds(end))).collect()
+    }
+
+    /// The report of an engine that has no use for a program.
+    pub fn not_started(&self, engine: Engine, bound: Bound) -> Report {
+        let deadlock = (DEADLOCK_FREE.to_owned(), PropertyKind::Always);
+        let properties = std::iter::once(deadlock).chain(self.properties());
+        Report::not_started(engine, "source", properties, bound)
+    }
+}
+
+/// What the executions of one engine came to.
+#[derive(Debug, Default)]
+struct Seen {
+    executions: u64,
+    /// By property: the shortest schedule that decides it, and how many executions do.
+    decided: BTreeMap<String, (Schedule, u64)>,
+    outcomes: Outcomes,
+}
+
+impl Seen {
+    /// An execution has ended.
+    fn ended(&mut self, program: &Program, notes: &Notes) {
+        self.executions += 1;
+        let schedule = schedule(&notes.events);
+        let end = End { outputs: &notes.outputs, dropped: &notes.dropped };
+        for (name, kind, test) in &program.properties {
+            if test(end) == (*kind == PropertyKind::Reachable) {
+                self.decide(name, &schedule);
+            }
+        }
+        self.outcomes.insert(outcome(notes));
+    }
+
+    /// An execution shows how it stands with a property. One in which nothing old is read is simpler than
+    /// any other.
+    fn decide(&mut self, property: &str, schedule: &Schedule) {
+        let key = |schedule: &Schedule| {
+            (schedule.stale.clone(), schedule.turns.len(), schedule.turns.clone())
+        };
+        let (known, count) =
+            self.decided.entry(property.to_owned()).or_insert_with(|| (schedule.clone(), 0));
+        *count += 1;
+        if key(schedule) < key(known) {
+            *known = schedule.clone();
+        }
+    }
+
+    /// What that says of each property.
+    fn report(
+        &self,
+        program: &Program,
+        engine: Engine,
+        mode: &'static str,
+        bound: Option<Bound>,
+        interleavings: Interleavings,
+        elapsed: Duration,
+    ) -> Report {
+        let deadlock = (DEADLOCK_FREE.to_owned(), PropertyKind::Always);
+        let properties = std::iter::once(deadlock).chain(program.properties());
+        let findings = properties.map(|(property, kind)| {
+            let decided = self.decided.get(&property);
+            let schedule = || decided.map(|(schedule, _)| schedule.clone());
+            let verdict = match (kind, decided, &bound) {
+                (PropertyKind::Reachable, Some(_), _) => Verdict::Holds(schedule()),
+                (_, Some(_), _) => Verdict::Violated(schedule()),
+                (_, None, Some(bound)) => Verdict::Unfinished(bound.clone()),
+                (PropertyKind::Reachable, None, None) => Verdict::Violated(None),
+                (_, None, None) => Verdict::Holds(None),
+            };
+            let violating = decided.filter(|_| matches!(verdict, Verdict::Violated(_)));
+            let violating = violating.map(|(_, count)| (*count).into());
+            Finding { property, kind, verdict, violating }
+        });
+        Report {
+            engine,
+            mode,
+            starts: 1,
+            findings: findings.collect(),
+            executions: Some(self.executions),
+            states: None,
+            transitions: None,
+            interleavings,
+            outcomes: Some(self.outcomes.clone()),
+            bound,
+            elapsed,
+        }
+    }
+}
+
+/// Whose operations they were, in order, and which of them read something old.
+fn schedule(events: &[Event]) -> Schedule {
+    let mut schedule = Schedule::default();
+    for event in events.iter().filter(|event| event.act.is_operation()) {
+        if event.behind > 0 {
+            schedule.stale.push((schedule.turns.len(), event.behind));
+        }
+        schedule.turns.push(event.actor);
+    }
+    schedule
+}
+
+/// What actors ended with and what was dropped, spelt out: equal just if all of it is.
+fn outcome(notes: &Notes) -> Box<[u32]> {
+    const BETWEEN: u32 = u32::MAX;
+    let outputs = notes.outputs.iter().flat_map(|output| {
+        output.iter().flat_map(|told| told.chars().map(u32::from)).chain([BETWEEN])
+    });
+    let dropped = notes.dropped.iter().map(|times| u32::try_from(*times).unwrap_or(BETWEEN - 1));
+    outputs.chain(dropped).collect()
+}
+
+/// What these actors did, operation by operation: what else was done is told with the operation before it.
+pub(crate) fn trace(actors: &[String], notes: &Notes) -> Trace {
+    let race = races::race(actors.len(), &notes.events);
+    let mut steps: Vec<TraceStep> = Vec::new();
+    // What an actor did before its first operation is told with that.
+    let mut before: Vec<String> = vec![String::new(); actors.len()];
+    for (index, event) in notes.events.iter().enumerate() {
+        if event.act.is_operation() {
+            steps.push(TraceStep {
+                actor: event.actor,
+                label: format!("{}{}", std::mem::take(&mut before[event.actor]), event.label),
+                output: event.output.clone(),
+                blocked: false,
+                waits_for: None,
+            });
+            continue;
+        }
+        // Who lets go of a lock is not worth a word.
+        if matches!(event.act, Act::Unlock(_)) {
+            continue;
+        }
+        let mut label = event.label.clone();
+        if let Some(race) = race.filter(|race| race.second == index) {
+            let first = &notes.events[race.first];
+            let whose = actors.get(first.actor).map_or("?", String::as_str);
+            let _ = write!(label, ": a data race with the {} of {whose}", first.label);
+        }
+        match steps.iter_mut().rev().find(|step| step.actor == event.actor) {
+            Some(last) => last.label = format!("{}; {label}", last.label),
+            None => before[event.actor].push_str(&format!("{label}; ")),
+        }
+    }
+    // Or by itself, where there is no operation yet.
+    let alone = (0..).zip(before).filter(|(_, before)| !before.is_empty());
+    steps.extend(alone.map(|(actor, before)| TraceStep {
+        actor,
+        label: before.trim_end_matches("; ").to_owned(),
+        output: None,
+        blocked: false,
+        waits_for: None,
+    }));
+    let unfinished = (0..).zip(&notes.outputs).filter(|(_, output)| output.is_none());
+    let unfinished: Vec<Unfinished> =
+        unfinished.map(|(actor, _)| Unfinished { actor, waits: false, waits_for: None }).collect();
+    let all_is_over = unfinished.is_empty() && !notes.dropped.is_empty();
+    Trace {
+        start: None,
+        actors: actors.to_vec(),
+        steps,
+        unfinished,
+        end: all_is_over.then(|| fates(&notes.dropped)),
+    }
+}
+
+/// What became of each value: `value 1 dropped once`.
+pub(crate) fn fates(dropped: &[usize]) -> String {
+    let fate = |(number, times): (usize, &usize)| match times {
+        0 => format!("value {number} never dropped"),
+        1 => format!("value {number} dropped once"),
+        2 => format!("value {number} dropped twice"),
+        times => format!("value {number} dropped {times} times"),
+    };
+    (1..).zip(dropped).map(fate).collect::<Vec<_>>().join(", ")
+}

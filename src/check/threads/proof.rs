@@ -1,0 +1,32 @@
+//! Second floor, `check`: the one-line proof of a program of threads, for a `#[test]`. Imports its
+//! neighbours in `check`.
+
+use super::super::proof::{assert_broken, complaint};
+use super::super::quiet::complain;
+use super::super::shuttle::ShuttleMode;
+use super::{Program, Report, ThreadsOnLoom};
+
+impl Program {
+    /// Proves every property, or panics with the shortest execution that breaks one, drawn as columns.
+    ///
+    /// loom decides, and shuttle must not have seen what loom says cannot be. For up to three threads;
+    /// with more, loom is [bounded](ThreadsOnLoom::usual), nothing is proved, and this panics.
+    #[track_caller]
+    pub fn assert_holds(self) {
+        let loom = self.loom(&ThreadsOnLoom::usual(self.actors().len()));
+        let reports = [loom, self.shuttle(ShuttleMode::KnownStates)];
+        let complaint = complaint(&reports, |schedule| self.play(schedule));
+        if !complaint.is_empty() {
+            complain(&format!("\n{complaint}"));
+        }
+    }
+
+    /// Panics unless some execution breaks the property, and returns loom's report: the negative control
+    /// that belongs beside every proof.
+    #[track_caller]
+    pub fn assert_breaks(self, property: &str) -> Report {
+        let report = self.loom(&ThreadsOnLoom::usual(self.actors().len()));
+        assert_broken(&report, property);
+        report
+    }
+}
