@@ -4,7 +4,7 @@
 //! loom's and shuttle's harnesses are thin round these two, and so is any harness of a user's own:
 //! they decide who steps, an [`Execution`] steps, a [`Recorder`] remembers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use num_bigint::BigUint;
@@ -15,7 +15,7 @@ use super::intern::{LocalOf, sort_groups};
 use super::property::PropertyKind;
 use super::system::{Local, Locals, State, System};
 use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, Verdict};
-use super::{Checker, Value};
+use super::{Checker, Value, lock};
 use crate::{Process, Step};
 
 /// What a step of an actor came to.
@@ -197,7 +197,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 }
 

@@ -3,13 +3,13 @@
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
 use std::hash::{BuildHasher, Hash};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
-use super::Value;
 use super::system::{Group, Local};
+use super::{Value, lock};
 use crate::Process;
 
 /// Where an actor of a `System<W, P>` stands.
@@ -84,8 +84,7 @@ impl<W, P: Process<W>> Default for SharedCodes<W, P> {
 
 impl<W: Value, P: Process<W, Output: Value> + Value> SharedCodes<W, P> {
     pub(super) fn lock(&self) -> MutexGuard<'_, Codes<W, P>> {
-        // A property that panics poisons the lock; the codes in it are whole all the same.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The state as codes: the world's, then each actor's.

@@ -12,7 +12,7 @@
 //! states, 562,684 instead of 7,694.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ::loom::sync::Mutex as LoomMutex;
@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 use super::execution::{Execution, Progress, Recorder, Turn};
 use super::quiet::on_a_quiet_thread;
 use super::verdict::{Bound, Engine, Report};
-use super::{Checker, Value};
+use super::{Checker, Value, lock};
 use crate::Process;
 
 /// How [`Checker::loom`] goes about it.
@@ -208,8 +208,4 @@ fn was_known<W: Value, P: Process<W, Output: Value> + Value>(
             *start != execution.start() || **prefix != *execution.prefix()
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -39,7 +39,7 @@ mod verdict;
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use any::AnyLimits;
 pub use audit::{Disagreement, audit};
@@ -67,6 +67,12 @@ use crate::Process;
 pub trait Value: Clone + Eq + Hash + Debug + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Value for T {}
+
+/// What a mutex holds, also where a thread that held it has panicked, as a property or loom's way to end a
+/// thread does: all that is kept in mutexes here is whole at every moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One system, ready to be put before the engines.
 ///

@@ -4,8 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Checker, GraphOptions, Interleavings, PlayError, Report, Schedule, System, Trace, Value,
-    Verdict, audit,
+    Checker, GraphOptions, PlayError, Report, Schedule, System, Trace, Value, Verdict, audit,
 };
 use crate::Process;
 
@@ -28,12 +27,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         if complaint.is_empty() && !ended {
             let _ = writeln!(complaint, "no execution ever ends, so nothing is shown of any end");
         }
-        if !complaint.is_empty() {
-            #[cfg(feature = "loom")]
-            super::quiet::complain(&format!("\n{complaint}"));
-            #[cfg(not(feature = "loom"))]
-            panic!("\n{complaint}");
-        }
+        complain_unless_empty(&complaint);
     }
 
     /// Panics unless some interleaving breaks the property, and returns the report: the negative
@@ -57,10 +51,8 @@ pub(super) fn complaint(
         let _ = writeln!(complaint, "the engines disagree: {disagreement}");
     }
     let Some(report) = reports.first() else { return complaint };
-    let counted = match (&report.interleavings, report.executions) {
-        (Interleavings::NotCounted, Some(executions)) => format!("{executions} executions"),
-        (interleavings, _) => format!("{interleavings} interleavings"),
-    };
+    let (number, noun) = report.counted();
+    let counted = format!("{number} {noun}s");
     for finding in &report.findings {
         let told = match &finding.verdict {
             Verdict::Holds(_) => continue,
@@ -79,6 +71,18 @@ pub(super) fn complaint(
         let _ = writeln!(complaint, "{} `{}` {told}", finding.kind.word(), finding.property);
     }
     complaint
+}
+
+/// Panics with a complaint, if there is one.
+#[track_caller]
+pub(super) fn complain_unless_empty(complaint: &str) {
+    if complaint.is_empty() {
+        return;
+    }
+    #[cfg(feature = "loom")]
+    super::quiet::complain(&format!("\n{complaint}"));
+    #[cfg(not(feature = "loom"))]
+    panic!("\n{complaint}");
 }
 
 /// Panics unless the report says that the property is violated.

@@ -8,7 +8,7 @@
 //! point, so a main thread that is an actor itself steps before the others can, and the schedules
 //! in which they come first are never seen, silently.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ::shuttle::scheduler::{
@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 
 use super::execution::{Execution, Progress, Recorder, Turn};
 use super::verdict::{Bound, Engine, Report};
-use super::{Checker, Value};
+use super::{Checker, Value, lock};
 use crate::Process;
 
 /// Which scheduler [`Checker::shuttle`] runs under.
@@ -355,8 +355,4 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Scheduler for KnownStates<W
     fn next_u64(&mut self) -> u64 {
         unreachable!("processes make no random choice")
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,13 +2,13 @@
 //! alone, so each (world, local state) pair is stepped once, however many states it occurs in.
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustc_hash::FxHashMap;
 
-use super::Value;
 use super::intern::{Codes, LocalOf};
 use super::system::{Local, System};
+use super::{Value, lock};
 use crate::{Process, Step};
 
 /// What a step of one actor leads to.
@@ -84,7 +84,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<W, P>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -313,6 +313,17 @@ impl Report {
         self.findings.iter().all(|finding| matches!(finding.verdict, Verdict::Holds(_)))
     }
 
+    /// How many of what the engine explored there are, and what one of them is called: `interleaving`, or
+    /// `execution` where it counts no interleavings, as the memory model makes more of one.
+    pub fn counted(&self) -> (Interleavings, &'static str) {
+        match (&self.interleavings, self.executions) {
+            (Interleavings::NotCounted, Some(executions)) => {
+                (Interleavings::Exactly(executions.into()), "execution")
+            }
+            (interleavings, _) => (interleavings.clone(), "interleaving"),
+        }
+    }
+
     /// The answer to the property of this name.
     pub fn finding(&self, property: &str) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.property == property)

@@ -64,13 +64,12 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
     let mut signs = signs(&model.size(), if known.is_empty() { &sizes } else { &known }).to_vec();
     let reports = || systems.iter().flat_map(|system| &system.reports);
     let bounds: Vec<&Bound> = reports().filter_map(|report| report.bound.as_ref()).collect();
-    let is_undecided = |system: &&Checked| !system.undecided().is_empty();
-    if systems.iter().any(is_undecided) || reports().any(gave_up) {
-        let since = undecided_from;
-        let plural = model.size().plural();
-        signs.push(match since.filter(|size| sizes.first().is_some_and(|least| least < size)) {
+    if undecided_from.is_some() || reports().any(gave_up) {
+        let least = sizes.first();
+        signs.push(match undecided_from.filter(|from| least.is_some_and(|least| least < from)) {
             Some(size) => {
-                (UNSURE, format!("? {size}"), format!("undecided from {size} {plural} on"))
+                let told = format!("undecided from {size} {} on", model.size().plural());
+                (UNSURE, format!("? {size}"), told)
             }
             None => (UNSURE, "?".into(), "undecided".into()),
         });

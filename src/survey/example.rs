@@ -37,7 +37,7 @@ pub struct Example {
 
 impl Example {
     fn of(subject: Subject, size: usize, report: &Report, finding: &Finding) -> Example {
-        let (interleavings, counted) = counted(report);
+        let (interleavings, counted) = report.counted();
         Example {
             subject,
             size,
@@ -56,16 +56,6 @@ impl Example {
         self.subject.is(&other.subject)
             && self.size == other.size
             && self.schedule == other.schedule
-    }
-}
-
-/// What an engine counted, and what one of them is called.
-fn counted(report: &Report) -> (Interleavings, &'static str) {
-    match (&report.interleavings, report.executions) {
-        (Interleavings::NotCounted, Some(executions)) => {
-            (Interleavings::Exactly(executions.into()), "execution")
-        }
-        (interleavings, _) => (interleavings.clone(), "interleaving"),
     }
 }
 
@@ -189,7 +179,7 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>)
             // Some things are claimed in some scenarios only.
             if !holding.is_empty() || !undecided.is_empty() {
                 let states = report.states.unwrap_or(0);
-                let (interleavings, counted) = counted(&report);
+                let (interleavings, counted) = report.counted();
                 let subject = *subject;
                 proofs.push(Proof {
                     subject,

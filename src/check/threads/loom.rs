@@ -2,9 +2,10 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use super::super::lock;
 use super::super::quiet::{complain, on_a_silent_thread};
 use super::notes::Options;
 use super::{
@@ -53,8 +54,6 @@ enum Stopped {
     Enough,
     /// An execution had more operations than it follows one for.
     Turns,
-    /// It would miss some order if the accesses to these did not exclude one another.
-    Apart(Vec<usize>),
     /// One execution came to a bad end: this property is violated.
     Violated(&'static str, Box<Notes>),
 }
@@ -62,7 +61,7 @@ enum Stopped {
 /// What ends loom when somebody has seen enough.
 struct Enough;
 
-/// What ends loom when the accesses to these atomics have to exclude one another.
+/// What ends loom when it would miss some order if the accesses to these atomics did not exclude one another.
 struct Apart(Vec<usize>);
 
 impl Program {
@@ -107,9 +106,7 @@ impl Program {
         let bound = match stopped {
             Stopped::Finished => preemptions,
             Stopped::Turns => Some(Bound::Turns(MAX_TURNS as u64)),
-            Stopped::Executions | Stopped::Enough | Stopped::Apart(_) => {
-                Some(Bound::Executions(executions))
-            }
+            Stopped::Executions | Stopped::Enough => Some(Bound::Executions(executions)),
             Stopped::Violated(property, notes) => {
                 lock(&seen).decide(property, &schedule(&notes.events));
                 Some(Bound::Executions(executions))
@@ -177,8 +174,8 @@ impl Program {
             let notes_options =
                 Options { looks_for_races, apart: apart.clone().into(), ..Options::default() };
             match self.explore_once(options, notes_options, look()) {
-                Stopped::Apart(more) => apart.extend(more),
-                stopped => return stopped,
+                Ok(stopped) => return stopped,
+                Err(Apart(more)) => apart.extend(more),
             }
         }
     }
@@ -188,7 +185,7 @@ impl Program {
         options: &ThreadsOnLoom,
         notes_options: Options,
         look: impl Fn(&Notes) -> bool + Send + Sync + 'static,
-    ) -> Stopped {
+    ) -> Result<Stopped, Apart> {
         let mut builder = ::loom::model::Builder::new();
         // Each set here, so that no environment variable can quietly make a proof partial.
         builder.max_branches = MAX_TURNS;
@@ -229,19 +226,22 @@ impl Program {
         });
         match explored {
             // loom stops where that many have begun, and the last of them is not run.
-            Ok(()) if *lock(&executions) + 1 >= max => Stopped::Executions,
-            Ok(()) => Stopped::Finished,
+            Ok(()) if *lock(&executions) + 1 >= max => Ok(Stopped::Executions),
+            Ok(()) => Ok(Stopped::Finished),
             Err(ended) => self.ended_by(ended),
         }
     }
 
     /// Why loom stopped, if it was by this panic and with these notes.
-    fn ended_by(&self, (panic, notes): (Box<dyn Any + Send>, Box<Notes>)) -> Stopped {
+    fn ended_by(
+        &self,
+        (panic, notes): (Box<dyn Any + Send>, Box<Notes>),
+    ) -> Result<Stopped, Apart> {
         let panic = match panic.downcast::<Apart>() {
-            Ok(apart) => return Stopped::Apart(apart.0),
+            Ok(apart) => return Err(*apart),
             Err(panic) => panic,
         };
-        match message(&*panic).map(str::trim_start) {
+        Ok(match message(&*panic).map(str::trim_start) {
             _ if panic.is::<Enough>() => Stopped::Enough,
             Some(said) if said.starts_with("Causality violation") => {
                 Stopped::Violated(NO_DATA_RACE, notes)
@@ -257,7 +257,7 @@ impl Program {
                 let trace = trace(&self.actors, &notes);
                 complain(&format!("the program fails after {schedule}: {said}\n\n{trace}"))
             }
-        }
+        })
     }
 }
 
@@ -265,10 +265,6 @@ impl Program {
 pub(super) fn message(panic: &(dyn Any + Send)) -> Option<&str> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! shuttle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ::shuttle::scheduler::{
@@ -10,6 +10,7 @@ use ::shuttle::scheduler::{
 };
 use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
+use super::super::lock;
 use super::super::quiet::{complain, on_a_silent_thread};
 use super::super::shuttle::ShuttleMode;
 use super::super::trace::PlayError;
@@ -294,8 +295,4 @@ impl Scheduler for Follow {
     fn next_u64(&mut self) -> u64 {
         unreachable!("the programs make no random choice")
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
