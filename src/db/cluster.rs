@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -97,7 +98,8 @@ impl Cluster {
     pub fn start() -> Result<Self, ClusterError> {
         let bin = programs()?;
         let user = user()?;
-        let directory = tempfile::Builder::new().prefix("toctou-postgres-").tempdir_in(parent());
+        let directory =
+            tempfile::Builder::new().prefix("toctou-postgres-").tempdir_in(parent(user));
         let directory = directory.map_err(system("make a temporary directory"))?;
         if let Some((uid, gid)) = user {
             let chown = std::os::unix::fs::chown(directory.path(), Some(uid), Some(gid));
@@ -113,7 +115,8 @@ impl Cluster {
         if let Some((uid, gid)) = user {
             command.uid(uid).gid(gid);
         }
-        let mut shell = command.spawn().map_err(system("run a shell"))?;
+        let shell = command.spawn();
+        let mut shell = shell.map_err(system("run a shell as the server's user"))?;
         let (orders, reports) = (shell.stdin.take(), shell.stdout.take());
         let Some(reports) = reports.map(BufReader::new) else {
             return Err(system("talk to a shell")(io::ErrorKind::BrokenPipe.into()));
@@ -302,9 +305,20 @@ fn user() -> Result<Option<(u32, u32)>, ClusterError> {
     find("postgres").or_else(|| find("nobody")).map(Some).ok_or(ClusterError::NoUser)
 }
 
-/// Where temporary directories are made, unless a socket's path would be too long there.
-fn parent() -> PathBuf {
+/// Where temporary directories are made; `/tmp` where a socket's path would be too long there, or where
+/// the server's user, if it is not us, cannot get at what is in it or remove it in the end.
+fn parent(user: Option<(u32, u32)>) -> PathBuf {
     let parent = std::env::temp_dir();
     let longest = "/toctou-postgres-xxxxxx/.s.PGSQL.5432".len() + 1;
-    if parent.as_os_str().len() + longest > SOCKET_PATH { "/tmp".into() } else { parent }
+    let is_short = parent.as_os_str().len() + longest <= SOCKET_PATH;
+    if is_short && (user.is_none() || is_for_everybody(&parent)) { parent } else { "/tmp".into() }
+}
+
+/// Whether everybody may create and remove files in a directory of theirs in there.
+fn is_for_everybody(directory: &Path) -> bool {
+    let allows = |path: &Path, bits: u32| {
+        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits == bits)
+    };
+    let real = directory.canonicalize().unwrap_or_default();
+    allows(&real, 0o003) && real.ancestors().all(|above| allows(above, 0o001))
 }

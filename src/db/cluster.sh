@@ -2,7 +2,8 @@
 # that is closed, by whatever kind of death, the server is stopped and its directory removed.
 # $1: where the programs are; $2: the directory, to be removed in the end.
 bin=$1 dir=$2 server=
-trap : HUP INT TERM
+# Nobody may be there any more to be told something.
+trap : HUP INT TERM PIPE
 
 start() {
     : >"$dir/log"
@@ -16,6 +17,10 @@ start() {
     server=$!
 }
 
+say() {
+    echo "$1" 2>/dev/null
+}
+
 # Sends a signal to the server's processes; a stopped one needs to go on to hear that all is over.
 processes() {
     for stat in /proc/[0-9]*/stat; do
@@ -26,9 +31,9 @@ processes() {
 if "$bin/initdb" -D "$dir/data" -U toctou -A trust -E UTF8 --locale=C --wal-segsize=1 --no-sync \
     </dev/null >"$dir/log" 2>&1; then
     start
-    echo started
+    say started
 else
-    echo failed
+    say failed
 fi
 
 while read -r order; do
@@ -44,7 +49,7 @@ while read -r order; do
         server=
     } ;;
     esac
-    echo "done"
+    say "done"
 done
 
 trap '' HUP INT TERM

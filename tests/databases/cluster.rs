@@ -1,11 +1,13 @@
 //! The throw-away server: nothing of it outlives whoever started it.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use toctou::db::{Cluster, ClusterError, Database, Reply, SteppedDb};
 
 use crate::server::{ACCOUNTS, account, add, answer, begin, cluster_of_ones_own};
@@ -69,6 +71,73 @@ fn a_server_does_not_outlive_a_process_that_is_killed() {
     assert!(is_gone_soon(&[&directory, &server]), "{directory:?} {server:?}");
 }
 
+/// A directory for temporary ones, of this mode.
+fn temporary_parent(mode: u32) -> TempDir {
+    let parent = tempfile::tempdir().expect("there is room");
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(parent.path(), mode).expect("it is ours");
+    parent
+}
+
+#[test]
+fn a_server_that_is_not_even_there_yet_does_not_outlive_a_process_that_is_killed() {
+    if std::env::var_os(CHILD).is_some() {
+        let _cluster = Cluster::start().expect("the parent has tried");
+        thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let Some(cluster) = cluster_of_ones_own("a server that is killed for") else { return };
+    drop(cluster);
+    let parent = temporary_parent(0o1777);
+    let entries = || std::fs::read_dir(parent.path()).expect("it is ours").flatten();
+    // Before and after `initdb` has begun, and when it may just have ended.
+    for later in [0, 50, 700] {
+        let mut command = again(
+            "cluster::a_server_that_is_not_even_there_yet_does_not_outlive_a_process_that_is_killed",
+        );
+        let mut child = command
+            .env("TMPDIR", parent.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it can be run again");
+        let until = Instant::now() + Duration::from_secs(30);
+        while !entries().any(|entry| entry.path().join("log").exists()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let directory = entries().next().expect("it has begun").path();
+        thread::sleep(Duration::from_millis(later));
+        child.kill().expect("it runs");
+        child.wait().expect("it was ours");
+        assert!(is_gone_soon(&[&directory]), "killed after {later} ms: {directory:?}");
+        assert!(entries().next().is_none());
+    }
+}
+
+#[test]
+fn a_temporary_directory_that_the_servers_user_cannot_enter_is_not_used() {
+    if std::env::var_os(CHILD).is_some() {
+        let cluster = Cluster::start().expect("the parent has tried");
+        println!("\ndirectory {}", cluster.directory().display());
+        return;
+    }
+    let Some(cluster) = cluster_of_ones_own("a server in a private directory") else { return };
+    drop(cluster);
+    let is_root = rustix::process::geteuid().is_root();
+    for (mode, is_usable) in [(0o700, !is_root), (0o755, !is_root), (0o1777, true)] {
+        let parent = temporary_parent(mode);
+        let mut command =
+            again("cluster::a_temporary_directory_that_the_servers_user_cannot_enter_is_not_used");
+        let output = command.env("TMPDIR", parent.path()).output().expect("it can be run again");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let directory = told.lines().find_map(|line| line.strip_prefix("directory "));
+        let directory = Path::new(directory.expect("it starts a server"));
+        assert_eq!(directory.starts_with(parent.path()), is_usable, "{mode:o}: {directory:?}");
+        assert!(is_gone_soon(&[directory]), "{directory:?}");
+        let left = std::fs::read_dir(parent.path()).expect("it is ours").count();
+        assert_eq!(left, 0, "{mode:o}");
+    }
+}
+
 #[test]
 fn without_a_server_it_is_said_which_tests_were_left_out_and_how_to_get_them() {
     if std::env::var_os(CHILD).is_some() {
@@ -106,7 +175,6 @@ fn programs_that_are_not_postgresql_are_told_so() {
         println!("\nerror {error}");
         return;
     }
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("there is room");
     let open = |path: &Path| {
         let mode = std::fs::Permissions::from_mode(0o755);
