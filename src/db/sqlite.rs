@@ -3,11 +3,12 @@
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use r2d2::{ManageConnection, PooledConnection};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, ToSql, ffi};
+use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, ffi};
 use tempfile::TempDir;
 
 use super::link::{Link, Wire, unread};
@@ -111,15 +112,20 @@ impl SqliteDb {
         Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
     }
 
-    /// Creates those of the tables that are not there.
+    /// Creates those of the tables that are not there, all or none, whoever else does so meanwhile.
     ///
     /// # Errors
     ///
     /// The database's.
     pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
-        let link = self.pool.get()?;
-        let run = |table: &&'static Table| link.wire.0.execute_batch(&definition(table));
-        tables.iter().try_for_each(run).map_err(|error| told(&error))
+        let mut link = self.pool.get()?;
+        // The lock first: what is there is looked at under it.
+        let begun = link.wire.0.transaction_with_behavior(TransactionBehavior::Immediate);
+        let created = begun.and_then(|transaction| {
+            tables.iter().try_for_each(|table| transaction.execute_batch(&definition(table)))?;
+            transaction.commit()
+        });
+        created.map_err(|error| told(&error))
     }
 
     /// Puts rows into a table, all or none.
@@ -221,7 +227,8 @@ impl File {
         connection.busy_timeout(options.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Where there can be no shared memory, it stays what it is: slower, and as safe.
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // In a file that is new to several, each wants it to itself for this, and SQLite does not wait.
+        patiently(options.busy_timeout, || connection.pragma_update(None, "journal_mode", "WAL"))?;
         let synchronous = match options.synchronous {
             Synchronous::Off => "OFF",
             Synchronous::Normal => "NORMAL",
@@ -233,6 +240,26 @@ impl File {
         }
         Ok(File(connection))
     }
+}
+
+/// Tries again while somebody else has the lock, for so long.
+fn patiently<T>(
+    patience: Duration,
+    attempt: impl Fn() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let until = Instant::now() + patience;
+    loop {
+        match attempt() {
+            Err(error) if is_busy(&error) && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 impl Wire for File {

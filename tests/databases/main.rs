@@ -5,6 +5,7 @@
 
 mod alike;
 mod apart;
+mod beginnings;
 mod cluster;
 mod cut;
 mod postgres;

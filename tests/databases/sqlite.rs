@@ -22,7 +22,7 @@ fn note(id: i64) -> Row {
 }
 
 fn impatient() -> SqliteOptions {
-    let pooling = Pooling { sessions: 2, patience: Duration::from_millis(50) };
+    let pooling = Pooling { sessions: 2, patience: Duration::from_secs(1) };
     let busy_timeout = Duration::from_millis(50);
     SqliteOptions { busy_timeout, pooling, ..SqliteOptions::default() }
 }
