@@ -3,8 +3,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Place, RealDb, ReplayError, Tables};
-use crate::db::{Cluster, ClusterError, SqliteDb, SteppedDb, Table};
+use super::{FreeDb, Place, RealDb, ReplayError, Tables};
+use crate::db::{
+    Cluster, ClusterError, Pooling, PostgresDb, Row, SqlError, SqliteDb, SteppedDb, Table,
+};
 
 /// A file of its own in memory, gone with its last session.
 impl RealDb for SqliteDb {
@@ -55,6 +57,42 @@ impl RealDb for SteppedDb {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         free.push((names(tables), self));
         Ok(left)
+    }
+}
+
+/// A file of its own in memory, as [replays](RealDb) have it.
+impl FreeDb for SqliteDb {
+    fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
+        let db = SqliteDb::pooled_in_memory(Pooling { sessions, ..Pooling::default() })?;
+        db.create(tables)?;
+        Ok(db)
+    }
+
+    fn refill(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), SqlError> {
+        self.fill(table, rows)
+    }
+
+    fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+        self.rows(table)
+    }
+}
+
+/// A schema of its own in the throw-away server of this process, which is started when it is first
+/// needed.
+impl FreeDb for PostgresDb {
+    fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
+        let cluster = Cluster::shared().map_err(no_server)?;
+        let db = cluster.pooled_database(Pooling { sessions, ..Pooling::default() })?;
+        db.create(tables)?;
+        Ok(db)
+    }
+
+    fn refill(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), SqlError> {
+        self.fill(table, rows)
+    }
+
+    fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+        self.rows(table)
     }
 }
 
