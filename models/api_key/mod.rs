@@ -43,6 +43,12 @@
 //! `ON CONFLICT (user_id)` without a unique index is 42P10, and its verdict says so: a 500 each
 //! time. An unexpected error of the database is a 500, as it is in the handlers that were published.
 //!
+//! # What is not modelled
+//!
+//! At SERIALIZABLE a server may fail transactions that [`SimDb`] admits: PostgreSQL notes reads of a small
+//! table by the page, so requests of two users may be in each other's way. There `no-server-error`, and
+//! with it `creator-told`, may break where the verdict says that they hold (free runs show it).
+//!
 //! # Identical clients, different keys
 //!
 //! Each request would issue a key of its own. Without faults no variant compares its key with

@@ -15,7 +15,7 @@ use crate::replay::{
 /// ```text
 /// DbCase::new(system, |db| Tables::new().with(&KEYS, db.rows(&KEYS)))
 ///     .on(Stage::<SteppedDb, _, _>::new(move |_, db| actors(variant, db)))
-///     .let_loose(Loose::<PostgresDb, _>::new(move |_, db| actors(variant, db)))
+///     .let_loose(Loose::<PostgresDb, _>::new(move |_, db| actors(variant, db)), &[])
 /// ```
 pub type DbCase<W, P> = CaseOn<W, P, OnDatabase<W, <P as Process<W>>::Output>>;
 

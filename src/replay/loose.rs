@@ -151,3 +151,121 @@ fn only<T: Send + 'static>(crowd: &mut Crowd<(), Result<T, SqlError>>) -> Result
     let answer = crowd.round(vec![()])?.pop();
     Ok(answer.ok_or(ReplayError::Panicked(0))??)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+    use crate::db::{
+        Answer, Column, Failure, Reply, SqlState, SqliteDb, SqliteSession, Statement, Update, row,
+    };
+    use crate::{Step, run};
+
+    static COUNTERS: Table = Table {
+        name: "counters",
+        columns: &[Column::int("id"), Column::int("count")],
+        unique: Some("id"),
+    };
+
+    /// Adds one, by a statement, and says how many rows that changed.
+    struct Adds<S>(S);
+
+    impl<D: Database> Process<D> for Adds<D::Session> {
+        type Output = Result<u64, Failure>;
+
+        fn step(mut self, db: &mut D) -> Step<Self, Self::Output> {
+            let add = Update::new(&COUNTERS).add("count", 1).filter("id", 1).into();
+            db.execute(&mut self.0, &add).step(self, |_, answer| {
+                Step::Done(answer.map(|answer| answer.count()).map_err(Failure::from))
+            })
+        }
+    }
+
+    fn tables(count: i64) -> Tables {
+        Tables::new().with(&COUNTERS, [row([1.into(), count.into()])])
+    }
+
+    fn adders<D: FreeDb>(count: usize) -> Loose<D, Adds<D::Session>> {
+        Loose::new(move |_, db: &mut D| (0..count).map(|_| db.connect().map(Adds)).collect())
+    }
+
+    #[test]
+    fn each_round_begins_with_the_same_rows_and_all_act() {
+        let mut seen = Vec::new();
+        let mut judge = |run| seen.push(run);
+        let memory = ServerMemory::new(0);
+        let loose = adders::<SqliteDb>(12);
+        loose.let_loose(0, 12, &tables(5), &memory, 3, &mut judge).unwrap();
+        let expected = FreeRun { ended: Some(vec![Ok(1); 12]), left: tables(17), memory };
+        assert_eq!(seen, vec![expected; 3], "more than a pool has by default, too");
+    }
+
+    /// A database that answers a statement only once it is told to, or is broken.
+    #[derive(Clone)]
+    struct Odd(SqliteDb);
+
+    /// Until its other end is gone, a statement hangs.
+    static HANGS: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+
+    impl Database for Odd {
+        type Session = SqliteSession;
+
+        fn connect(&mut self) -> Result<SqliteSession, SqlError> {
+            self.0.connect()
+        }
+
+        fn execute(&mut self, _: &mut SqliteSession, _: &Statement) -> Reply {
+            match HANGS.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(hangs) => {
+                    let _ = hangs.recv();
+                    Reply::Answer(Ok(Answer::Count(1)))
+                }
+                None => Reply::Answer(Err(SqlState::DISK_FULL.into())),
+            }
+        }
+
+        fn disconnect(&mut self, session: SqliteSession) {
+            drop(session);
+        }
+    }
+
+    impl FreeDb for Odd {
+        fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
+            SqliteDb::with_tables(tables, sessions).map(Odd)
+        }
+
+        fn refill(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), SqlError> {
+            self.0.refill(table, rows)
+        }
+
+        fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+            self.0.left(table)
+        }
+    }
+
+    #[test]
+    fn a_database_that_hangs_is_given_up_and_one_that_fails_is_no_verdict() {
+        let (answer, hangs) = channel();
+        *HANGS.lock().unwrap() = Some(hangs);
+        let loose = adders::<Odd>(1).patient_for(Duration::from_millis(100));
+        let let_loose = || {
+            let judge = &mut |_| panic!("nothing to judge");
+            loose.let_loose(0, 1, &tables(0), &ServerMemory::new(0), 5, judge)
+        };
+        let late = let_loose();
+        assert!(matches!(late, Err(ReplayError::Late { .. })), "{late:?}");
+        drop(answer);
+        let failed = let_loose();
+        let full = SqlError::from(SqlState::DISK_FULL);
+        assert!(
+            matches!(&failed, Err(ReplayError::Database(error)) if *error == full),
+            "{failed:?}"
+        );
+        // The machine itself is sound.
+        let mut db = SqliteDb::with_tables(&[&COUNTERS], 1).unwrap();
+        let session = db.connect().unwrap();
+        assert_eq!(run(Adds(session), &mut db), Ok(0));
+    }
+}

@@ -61,8 +61,8 @@ const BATCH: usize = 25;
 
 /// Lets each system that has an example run freely from where that begins, so many rounds, or fewer where that would take
 /// longer than `limit`; one after the other, so that its threads have the cores to themselves. Where
-/// there is a limit, those on a database are left out: a round takes too long for a number of them to
-/// say something.
+/// there is a limit, those on a database are left out: on PostgreSQL few rounds would fit, and on SQLite
+/// chance finds next to nothing in so few.
 pub fn by_chance(
     examples: &[Example],
     rounds: usize,
