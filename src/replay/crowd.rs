@@ -112,8 +112,10 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     #[test]
-    fn each_does_its_job_each_round() {
-        let mut crowd = Crowd::new(3, PATIENCE, |number: usize| number + 1).unwrap();
+    fn each_does_its_job_each_round_and_ends_with_the_last() {
+        let held = Arc::new(1);
+        let one = Arc::clone(&held);
+        let mut crowd = Crowd::new(3, PATIENCE, move |number: usize| number + *one).unwrap();
         for round in 0..200 {
             assert_eq!(
                 crowd.round(vec![round, 10, 20]).unwrap(),
@@ -121,6 +123,9 @@ mod tests {
                 "in their order"
             );
         }
+        assert!(Arc::strong_count(&held) > 1);
+        drop(crowd);
+        assert_eq!(Arc::strong_count(&held), 1, "no thread has it any longer");
     }
 
     #[test]

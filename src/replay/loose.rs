@@ -33,6 +33,25 @@ pub trait FreeDb: Database<Session: Send> + Clone + Send + 'static {
     ///
     /// The database's.
     fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError>;
+
+    /// Has each of these tables hold its rows and no others.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn furnish(&self, tables: &Tables) -> Result<(), SqlError> {
+        tables.iter().try_for_each(|(table, rows)| self.refill(table, rows.to_vec()))
+    }
+
+    /// The committed rows of these tables.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn read(&self, tables: &Tables) -> Result<Tables, SqlError> {
+        let mut all = tables.iter();
+        all.try_fold(Tables::new(), |read, (table, _)| Ok(read.with(table, self.left(table)?)))
+    }
 }
 
 /// A system whose actors can be let loose on a real database `D`.
@@ -105,10 +124,9 @@ where
         rounds: usize,
         judge: &mut dyn FnMut(FreeRun<T>),
     ) -> Result<(), ReplayError> {
-        let names: Vec<_> = tables.iter().map(|(table, _)| table).collect();
         // One for the tables, and one for who opens another.
         let sessions = u32::try_from(actors + 2).unwrap_or(u32::MAX);
-        let db = D::with_tables(&names, sessions)?;
+        let db = D::with_tables(&tables.names(), sessions)?;
 
         let act = |(process, handle): (Q, Handle<D>)| handle.drive(process);
         let mut crowd = Crowd::new(actors, self.patience, act)?;
@@ -116,18 +134,13 @@ where
         let mut furnisher = Crowd::new(1, self.patience, {
             let (db, tables, actors) = (db.clone(), tables.clone(), Arc::clone(&self.actors));
             move |()| {
-                for (table, rows) in tables.iter() {
-                    db.refill(table, rows.to_vec())?;
-                }
+                db.furnish(&tables)?;
                 actors(start, &mut db.clone())
             }
         })?;
         let mut reader = Crowd::new(1, self.patience, {
-            let db = db.clone();
-            move |()| {
-                let rows = names.iter().map(|table| Ok((*table, db.left(table)?)));
-                rows.collect::<Result<Vec<_>, SqlError>>()
-            }
+            let (db, tables) = (db.clone(), tables.clone());
+            move |()| db.read(&tables)
         })?;
 
         for _ in 0..rounds {
@@ -138,9 +151,7 @@ where
             if let Some(error) = servers.outage() {
                 return Err(error.into());
             }
-            let left = only(&mut reader)?.into_iter();
-            let left = left.fold(Tables::new(), |left, (table, rows)| left.with(table, rows));
-            judge(FreeRun { ended, left, memory: servers.memory() });
+            judge(FreeRun { ended, left: only(&mut reader)?, memory: servers.memory() });
         }
         Ok(())
     }

@@ -13,18 +13,13 @@ impl RealDb for SqliteDb {
     const PLACE: Place = Place::Sqlite;
 
     fn furnished(tables: &Tables) -> Result<Self, ReplayError> {
-        let db = SqliteDb::in_memory()?;
-        db.create(&names(tables))?;
-        for (table, rows) in tables.iter() {
-            db.fill(table, rows.iter().cloned())?;
-        }
+        let db = SqliteDb::with_tables(&tables.names(), Pooling::default().sessions)?;
+        db.furnish(tables)?;
         Ok(db)
     }
 
     fn remains(self, tables: &Tables) -> Result<Tables, ReplayError> {
-        tables
-            .iter()
-            .try_fold(Tables::new(), |left, (table, _)| Ok(left.with(table, self.rows(table)?)))
+        Ok(self.read(tables)?)
     }
 }
 
@@ -40,22 +35,18 @@ impl RealDb for SteppedDb {
             None => {
                 let cluster = Cluster::shared().map_err(no_server)?;
                 let db = SteppedDb::new(cluster)?;
-                db.database().create(&names(tables))?;
+                db.database().create(&tables.names())?;
                 db
             }
         };
-        for (table, rows) in tables.iter() {
-            db.database().fill(table, rows.iter().cloned())?;
-        }
+        db.database().furnish(tables)?;
         Ok(db)
     }
 
     fn remains(self, tables: &Tables) -> Result<Tables, ReplayError> {
-        let left = tables.iter().try_fold(Tables::new(), |left, (table, _)| {
-            Ok::<_, ReplayError>(left.with(table, self.database().rows(table)?))
-        })?;
+        let left = self.database().read(tables)?;
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push((names(tables), self));
+        free.push((tables.names(), self));
         Ok(left)
     }
 }
@@ -100,14 +91,10 @@ impl FreeDb for PostgresDb {
 static FREE: Mutex<Vec<(Vec<&'static Table>, SteppedDb)>> = Mutex::new(Vec::new());
 
 fn kept(tables: &Tables) -> Option<SteppedDb> {
-    let names = names(tables);
+    let names = tables.names();
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     let position = free.iter().position(|(known, _)| *known == names)?;
     Some(free.swap_remove(position).1)
-}
-
-fn names(tables: &Tables) -> Vec<&'static Table> {
-    tables.iter().map(|(table, _)| table).collect()
 }
 
 fn no_server(error: &'static ClusterError) -> ReplayError {

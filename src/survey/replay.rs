@@ -76,17 +76,18 @@ pub fn by_chance(
         if stressed.iter().any(|known| known.is_of(&subject, size, start)) {
             continue;
         }
-        let is_meant = |case: &Box<dyn Case>| {
-            let is_slow = matches!(case.place(), Place::Postgres | Place::Sqlite);
-            case.can_run_free() && !(limit.is_some() && is_slow)
-        };
-        if let Some(case) = subject.case(size).filter(is_meant) {
+        if let Some(case) = subject.case(size).filter(|case| is_meant(&**case, limit)) {
             tell(example);
             let stress = in_batches(&*case, start, rounds, limit);
             stressed.push(Stressed { subject, size, start, stress });
         }
     }
     stressed
+}
+
+fn is_meant(case: &dyn Case, limit: Option<Duration>) -> bool {
+    let is_database = matches!(case.place(), Place::Postgres | Place::Sqlite);
+    case.can_run_free() && !(limit.is_some() && is_database)
 }
 
 fn in_batches(
