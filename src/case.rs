@@ -4,7 +4,9 @@
 
 mod database;
 mod files;
+mod free;
 mod network;
+mod tally;
 mod threads;
 
 use crate::Process;
@@ -16,6 +18,7 @@ use crate::replay::{Place, ReplayError, Replayed, Threads};
 
 pub use database::{DbCase, OnDatabase};
 pub use files::{FsCase, OnKernel};
+pub use free::AroundDb;
 pub use network::{NetCase, OnLoopback};
 pub use threads::ThreadsCase;
 
@@ -55,7 +58,8 @@ impl Comparison {
     }
 }
 
-/// How often a property broke by chance.
+/// How often a property broke by chance. Each is judged by the end of a round: what was told, and what
+/// is left. An `always` may have been broken before, and whole again by then: nobody saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stress {
     /// How many times the actors were let loose.

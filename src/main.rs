@@ -119,7 +119,7 @@ struct Replay {
     /// what else is little but enough]
     #[arg(long, value_name = "[0, 1, …]")]
     schedule: Option<Schedule>,
-    /// How many times to let the actors run freely
+    /// How many times to let the actors run freely. What came of it is judged by its end
     #[arg(long, value_name = "ROUNDS", default_value_t = 500)]
     stress: usize,
 }

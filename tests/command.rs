@@ -196,6 +196,38 @@ fn replay_makes_it_happen_on_the_kernel() {
 }
 
 #[test]
+fn free_runs_on_a_database_are_told_beside_the_replay() {
+    let arguments = ["replay", "order/check-then-update", "--scenario", "cancels"];
+    let told = told(&[&arguments[..], &["--stress", "30"]].concat());
+    assert_fits(&told);
+    assert!(told.contains("SQLite agrees"));
+    let chance = "of 30 free runs; the checker: 12 of 20 interleavings, always";
+    assert_eq!(told.matches(chance).count(), 2, "{told}");
+}
+
+#[test]
+fn a_deadlock_of_free_runs_is_counted_and_the_command_ends() {
+    let arguments = ["replay", "order/process-mutex", "--scenario", "one-worker"];
+    let told = told(&[&arguments[..], &["--stress", "300"]].concat());
+    assert!(told.contains("of 300 free runs; the checker: 12 of 14 interleavings"), "{told}");
+}
+
+#[test]
+fn without_postgresql_free_runs_are_left_out_and_nothing_has_failed() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_toctou"))
+        .args(["replay", "order/read-committed", "--scenario", "cancels", "--stress", "5"])
+        .env("TOCTOU_POSTGRES_BIN", nowhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stdout(&output);
+    let missing = "not possible here: there is no PostgreSQL server: install one";
+    assert_eq!(told.matches(missing).count(), 1, "{told}");
+    assert!(told.contains("one-ending violated") && !told.contains("free run"), "{told}");
+}
+
+#[test]
 fn replay_takes_a_schedule_of_ones_own() {
     let arguments = ["replay", "download/rename-fixed-name", "--stress", "0", "--schedule"];
     let told = told(&[&arguments[..], &["[1, 0]"]].concat());

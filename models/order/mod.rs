@@ -39,10 +39,11 @@ use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{
-    Column, Database, Isolation, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Table, Way,
+    Column, Database, Isolation, PostgresDb, Servers, SimDb, SimSession, SqliteDb, SteppedDb,
+    Table, Way,
 };
 use crate::handlers::{Ending, ORDERS};
-use crate::replay::{RealDb, Stage, Tables};
+use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
 pub use bodies::{Actor, Handling, Told};
 use bodies::{Published, Writes};
@@ -130,12 +131,9 @@ impl Model for Order {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients, true)?;
-        let table = scene.protocol.table();
-        let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
-        let case = DbCase::new(system(scene), tables);
         Some(match scene.protocol.way().isolation {
-            None => Box::new(case.on(stage::<SqliteDb>(scene))),
-            Some(_) => Box::new(case.on(stage::<SteppedDb>(scene))),
+            None => Box::new(loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene))),
+            Some(_) => Box::new(loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene))),
         })
     }
 }
@@ -164,6 +162,27 @@ pub fn request_of<S>(variant: &str, session: S, order: i64) -> Option<Actor<S>> 
     let round = Round { locks: protocol == Protocol::ProcessMutex, ..Round::default() };
     let handling = protocol.handling(order, Ending::Cancel);
     Some(Actor(Request::new(round, session, handling, protocol.way())))
+}
+
+/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
+/// if either name is none of this model's.
+///
+/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
+/// themselves on SQLite. This is for whoever compares them.
+pub fn let_loose_on<D: FreeDb>(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<Box<dyn Case>> {
+    Some(Box::new(loose::<D>(scene(variant, scenario, clients, true)?)))
+}
+
+/// The actors let loose on a real database.
+fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
+    let table = scene.protocol.table();
+    let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
+    let actors = move |_, db: &mut D| scene.actors(|| db.connect());
+    DbCase::new(system(scene), tables).let_loose(Loose::new(actors), &[])
 }
 
 /// The same actors on a real database.

@@ -60,9 +60,11 @@ use super::request::{Request, Round};
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, DbCase};
 use crate::check::System;
-use crate::db::{Database, Isolation, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Way};
+use crate::db::{
+    Database, Isolation, PostgresDb, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Way,
+};
 use crate::handlers::ACCOUNTS;
-use crate::replay::{RealDb, Stage, Tables};
+use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
 pub use bodies::{Actor, Handling, Payment, Told};
 use bodies::{Checked, Debit, Rule};
@@ -149,12 +151,9 @@ impl Model for Transfer {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients)?;
-        let tables =
-            |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
-        let case = DbCase::new(system(scene), tables);
         Some(match scene.protocol.way.isolation {
-            None => Box::new(case.on(stage::<SqliteDb>(scene))),
-            Some(_) => Box::new(case.on(stage::<SteppedDb>(scene))),
+            None => Box::new(loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene))),
+            Some(_) => Box::new(loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene))),
         })
     }
 }
@@ -214,6 +213,28 @@ pub fn at(
     };
     let protocol = Protocol::new(body, way);
     Some(system(Scene::of(protocol, surroundings(scenario)?, clients)?))
+}
+
+/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
+/// if there is no such system.
+///
+/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
+/// themselves on SQLite. This is for whoever compares them.
+pub fn let_loose_on<D: FreeDb>(
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<Box<dyn Case>> {
+    Some(Box::new(loose::<D>(scene(variant, scenario, clients)?)))
+}
+
+/// The actors let loose on a real database.
+fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
+    let tables = |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
+    let actors = move |_, db: &mut D| scene.actors(|| db.connect());
+    // When all is over, the last commit is all that there is to see of them.
+    let passing = &["conserved-at-every-commit"];
+    DbCase::new(system(scene), tables).let_loose(Loose::new(actors), passing)
 }
 
 /// The same actors on a real database.

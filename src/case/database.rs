@@ -1,24 +1,29 @@
 //! Fourth floor, `case`: cases whose world is a database, or contains one. Imports
 //! [`check`](crate::check), [`replay`](crate::replay), [`db`](crate::db).
 
-use super::{CaseError, CaseOn, Comparison, RealWorld};
+use super::free::{AroundDb, Free};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress};
 use crate::Process;
 use crate::check::{Schedule, System, Trace, Value};
-use crate::replay::{Place, Remains, ReplayError, Replayed, Stage, Staged, Tables, Threads};
+use crate::replay::{
+    LetLoose, Place, Remains, ReplayError, Replayed, Stage, Staged, Tables, Threads,
+};
 
 /// A case whose world is a simulated database, or contains one; on a real one, where it is
-/// [said](DbCase::on) how.
+/// [said](DbCase::on) how; let loose, where [that](DbCase::let_loose) is said.
 ///
 /// ```text
 /// DbCase::new(system, |db| Tables::new().with(&KEYS, db.rows(&KEYS)))
 ///     .on(Stage::<SteppedDb, _, _>::new(move |_, db| actors(variant, db)))
+///     .let_loose(Loose::<PostgresDb, _>::new(move |_, db| actors(variant, db)), &[])
 /// ```
-pub type DbCase<W, P> = CaseOn<W, P, OnDatabase<W>>;
+pub type DbCase<W, P> = CaseOn<W, P, OnDatabase<W, <P as Process<W>>::Output>>;
 
-/// The same system on a real database, if it is said on which.
-pub struct OnDatabase<W> {
+/// The same system on a real database, if it is said on which. Its actors end with `T`.
+pub struct OnDatabase<W, T> {
     tables: Box<dyn Fn(&W) -> Tables + Send + Sync>,
     stage: Option<Box<dyn Staged>>,
+    free: Option<Free<W, T>>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
@@ -28,7 +33,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
         system: System<W, P>,
         tables: impl Fn(&W) -> Tables + Send + Sync + 'static,
     ) -> Self {
-        Self::on_real(system, OnDatabase { tables: Box::new(tables), stage: None })
+        Self::on_real(system, OnDatabase { tables: Box::new(tables), stage: None, free: None })
     }
 
     /// Schedules are made to happen there.
@@ -39,9 +44,28 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
         self.real.stage = Some(Box::new(stage));
         self
     }
+
+    /// Its actors can be let loose there. Each property is judged by what they were told, and by the
+    /// rows that they left; an `always` by no other moment than that. One of the `passing`, which are
+    /// about moments that the end does not tell of, is not judged at all.
+    pub fn let_loose(
+        mut self,
+        loose: impl LetLoose<P::Output> + 'static,
+        passing: &'static [&'static str],
+    ) -> Self
+    where
+        W: AroundDb,
+    {
+        self.real.free = Some(Free::new(loose, passing));
+        self
+    }
 }
 
-impl<W: Value, P: Process<W, Output: Value> + Value> RealWorld<W, P> for OnDatabase<W> {
+impl<W, P> RealWorld<W, P> for OnDatabase<W, P::Output>
+where
+    W: Value,
+    P: Process<W, Output: Value> + Value,
+{
     fn place(&self) -> Place {
         self.stage.as_ref().map_or(Place::Nowhere, |stage| stage.place())
     }
@@ -69,6 +93,21 @@ impl<W: Value, P: Process<W, Output: Value> + Value> RealWorld<W, P> for OnDatab
         let Trace { start, actors, .. } = &simulated.trace;
         let real = stage.replay(start.as_deref(), actors, &furniture, &schedule)?;
         Ok(Comparison { place: stage.place(), schedule, simulated, real, but: None })
+    }
+
+    fn can_run_free(&self) -> bool {
+        self.free.is_some()
+    }
+
+    fn stress(
+        &self,
+        system: &System<W, P>,
+        start: usize,
+        rounds: usize,
+    ) -> Result<Stress, CaseError> {
+        let Some(free) = &self.free else { return Err(ReplayError::Nowhere.into()) };
+        let tables = (self.tables)(&system.start(start)?.world);
+        free.stress(system, &tables, start, rounds)
     }
 }
 

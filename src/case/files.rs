@@ -1,9 +1,10 @@
 //! Fourth floor, `case`: cases whose world is a file system. Imports [`check`](crate::check),
 //! [`replay`](crate::replay), [`fs`](crate::fs).
 
+use super::tally::Tally;
 use super::{CaseError, CaseOn, Comparison, RealWorld, Stress};
 use crate::Process;
-use crate::check::{Local, PlayError, PropertyKind, Schedule, System, Trace, Value};
+use crate::check::{PlayError, Schedule, System, Trace, Value};
 use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree, Uid, User};
 use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
 
@@ -55,7 +56,8 @@ where
     P: Process<SimFs, Output = T> + Value,
     Q: for<'a> Process<&'a OsFs, Output = T>
         + for<'a> Process<Recorded<&'a OsFs>, Output = T>
-        + Send,
+        + Send
+        + 'static,
     T: Value,
 {
     fn place(&self) -> Place {
@@ -100,21 +102,13 @@ where
         start: usize,
         rounds: usize,
     ) -> Result<Stress, CaseError> {
-        let judged = system.properties().iter();
-        let judged = judged.filter(|property| property.kind() != PropertyKind::Reachable);
-        let mut violations: Vec<_> =
-            judged.map(|property| (property.name().to_owned(), 0)).collect();
+        let mut tally = Tally::of_ends(system, &[]);
         stress(&self.kernel, start, rounds, |ended, tree| {
-            let locals: Vec<_> = ended.into_iter().map(Local::Done).collect();
             // A tree that the simulation cannot hold would be a wonder; then nothing is judged.
             let Ok(world) = simulated(tree) else { return };
-            for (name, count) in &mut violations {
-                if system.is_true_in(name, &world, &locals) == Some(false) {
-                    *count += 1;
-                }
-            }
+            tally.judge(&world, ended);
         })?;
-        Ok(Stress { rounds, violations })
+        Ok(tally.after(rounds))
     }
 }
 

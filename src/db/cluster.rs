@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::SqlError;
 use super::postgres::{PostgresDb, Server, config};
+use super::{Pooling, SqlError};
 
 /// The variable that says where `initdb` and `postgres` are.
 const BIN: &str = "TOCTOU_POSTGRES_BIN";
@@ -150,7 +150,16 @@ impl Cluster {
     ///
     /// Those of a server that does not answer.
     pub fn database(&self) -> Result<PostgresDb, SqlError> {
-        PostgresDb::connect(&self.namespace()?)
+        self.pooled_database(Pooling::default())
+    }
+
+    /// The same, with another pool.
+    ///
+    /// # Errors
+    ///
+    /// As of [`database`](Self::database).
+    pub fn pooled_database(&self, pooling: Pooling) -> Result<PostgresDb, SqlError> {
+        PostgresDb::pooled(&self.namespace()?, pooling)
     }
 
     /// Where a client reaches a new schema of its own.

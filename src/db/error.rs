@@ -82,6 +82,16 @@ impl SqlState {
         self.0.starts_with(b"08") || self.0.starts_with(b"57P")
     }
 
+    /// Whether it speaks of trouble that the database has with itself or its machine, whatever it was
+    /// asked: the connection is gone, something is used up, somebody has stopped it, a lock was not to
+    /// be had for long, it is damaged. Classes 08, 53, 57, 58, XX, and 25006 and 55P03. No simulated
+    /// database answers so.
+    pub fn is_outage(self) -> bool {
+        let classes: [&[u8]; 5] = [b"08", b"53", b"57", b"58", b"XX"];
+        let alone = [Self::READ_ONLY, Self::LOCK_NOT_AVAILABLE];
+        classes.iter().any(|class| self.0.starts_with(class)) || alone.contains(&self)
+    }
+
     /// What it means, in a few words.
     pub fn meaning(&self) -> &'static str {
         match *self {

@@ -18,6 +18,7 @@ mod postgres;
 mod recorded;
 mod schema;
 mod service;
+mod shared;
 mod sim;
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -35,7 +36,8 @@ pub use pool::Pooling;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresDb, PostgresSession};
 pub use schema::{Column, Kind, Row, Table, Value, row};
-pub use service::{Servers, Service};
+pub use service::{ServerMemory, Servers, Service};
+pub use shared::{Handle, SharedServers};
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 #[cfg(feature = "sqlite")]

@@ -42,8 +42,13 @@ pub trait Service: Database {
 pub struct Servers<D> {
     /// The database that all of them use.
     pub db: D,
-    servers: Vec<Server>,
+    memory: ServerMemory,
 }
+
+/// What several server processes have in memory: a value, shared by nobody yet. A server that is not
+/// there can be asked, and it comes to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerMemory(Vec<Server>);
 
 /// A server process: what its requests share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,25 +59,73 @@ struct Server {
     dead: bool,
 }
 
+impl ServerMemory {
+    /// So many server processes at rest.
+    pub fn new(count: usize) -> Self {
+        ServerMemory(vec![Server::default(); count])
+    }
+
+    pub(super) fn is_locked(&self, server: usize) -> bool {
+        self.0.get(server).is_some_and(|server| server.locked)
+    }
+
+    pub(super) fn is_polling(&self, server: usize) -> bool {
+        self.0.get(server).is_some_and(|server| server.polling)
+    }
+
+    pub(super) fn is_dead(&self, server: usize) -> bool {
+        self.0.get(server).is_some_and(|server| server.dead)
+    }
+
+    pub(super) fn try_lock(&mut self, server: usize) -> bool {
+        self.with(server, |server| !std::mem::replace(&mut server.locked, true))
+    }
+
+    pub(super) fn unlock(&mut self, server: usize) {
+        self.with(server, |server| server.locked = false);
+    }
+
+    pub(super) fn try_poll(&mut self, server: usize) -> bool {
+        self.with(server, |server| !std::mem::replace(&mut server.polling, true))
+    }
+
+    pub(super) fn suspend(&mut self, server: usize) {
+        self.with(server, |server| server.polling = false);
+    }
+
+    pub(super) fn kill(&mut self, server: usize) {
+        self.with(server, |server| server.dead = true);
+    }
+
+    fn with<T: Default>(&mut self, server: usize, f: impl FnOnce(&mut Server) -> T) -> T {
+        self.0.get_mut(server).map(f).unwrap_or_default()
+    }
+}
+
 impl<D> Servers<D> {
     /// So many server processes on this database.
     pub fn new(db: D, count: usize) -> Self {
-        Servers { db, servers: vec![Server::default(); count] }
+        Self::remembering(db, ServerMemory::new(count))
+    }
+
+    /// The server processes of this memory on this database.
+    pub fn remembering(db: D, memory: ServerMemory) -> Self {
+        Servers { db, memory }
+    }
+
+    /// What the server processes have in memory.
+    pub fn memory(&self) -> &ServerMemory {
+        &self.memory
     }
 
     /// Whether the mutex of this server is locked.
     pub fn is_locked(&self, server: usize) -> bool {
-        self.servers.get(server).is_some_and(|server| server.locked)
+        self.memory.is_locked(server)
     }
 
     /// Whether the worker of this server polls a task.
     pub fn is_polling(&self, server: usize) -> bool {
-        self.servers.get(server).is_some_and(|server| server.polling)
-    }
-
-    /// What a server that does not exist is asked comes to nothing.
-    fn with<T: Default>(&mut self, server: usize, f: impl FnOnce(&mut Server) -> T) -> T {
-        self.servers.get_mut(server).map(f).unwrap_or_default()
+        self.memory.is_polling(server)
     }
 }
 
@@ -94,27 +147,27 @@ impl<D: Database> Database for Servers<D> {
 
 impl<D: Database> Service for Servers<D> {
     fn try_lock(&mut self, server: usize) -> bool {
-        self.with(server, |server| !std::mem::replace(&mut server.locked, true))
+        self.memory.try_lock(server)
     }
 
     fn unlock(&mut self, server: usize) {
-        self.with(server, |server| server.locked = false);
+        self.memory.unlock(server);
     }
 
     fn try_poll(&mut self, server: usize) -> bool {
-        self.with(server, |server| !std::mem::replace(&mut server.polling, true))
+        self.memory.try_poll(server)
     }
 
     fn suspend(&mut self, server: usize) {
-        self.with(server, |server| server.polling = false);
+        self.memory.suspend(server);
     }
 
     fn kill(&mut self, server: usize) {
-        self.with(server, |server| server.dead = true);
+        self.memory.kill(server);
     }
 
     fn is_dead(&self, server: usize) -> bool {
-        self.servers.get(server).is_some_and(|server| server.dead)
+        self.memory.is_dead(server)
     }
 }
 

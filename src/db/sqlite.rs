@@ -98,6 +98,15 @@ impl SqliteDb {
     ///
     /// `08001` where no such file can be made.
     pub fn in_memory() -> Result<Self, SqlError> {
+        Self::pooled_in_memory(Pooling::default())
+    }
+
+    /// The same, with another pool.
+    ///
+    /// # Errors
+    ///
+    /// As of [`in_memory`](Self::in_memory).
+    pub fn pooled_in_memory(pooling: Pooling) -> Result<Self, SqlError> {
         let builder = || {
             let mut builder = tempfile::Builder::new();
             builder.prefix("toctou-sqlite-");
@@ -107,7 +116,8 @@ impl SqliteDb {
         let directory = directory
             .map_err(|error| SqlError::new(SqlState::CONNECTION_REFUSED, &error.to_string()))?;
         let path = directory.path().join("db");
-        let options = SqliteOptions { synchronous: Synchronous::Off, ..SqliteOptions::default() };
+        let synchronous = Synchronous::Off;
+        let options = SqliteOptions { synchronous, pooling, ..SqliteOptions::default() };
         let manager = Manager { path, options, _directory: Some(Arc::new(directory)) };
         Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
     }

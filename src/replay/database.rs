@@ -37,7 +37,7 @@ pub struct Stage<D, R, Q> {
     actors: Box<Actors<R, Q>>,
 }
 
-type Actors<R, Q> = dyn Fn(usize, &mut R) -> Result<Vec<Q>, SqlError> + Send + Sync;
+pub(super) type Actors<R, Q> = dyn Fn(usize, &mut R) -> Result<Vec<Q>, SqlError> + Send + Sync;
 
 impl<D: RealDb, Q> Stage<D, D, Q> {
     /// The world is the database. `actors` opens the sessions of a start's processes, and gives these

@@ -7,8 +7,10 @@
 //! turns; in memory with real threads and the processor's own atomics. And, to show what a test that fires requests and hopes is up against, the same actors let
 //! loose.
 
+mod crowd;
 mod database;
 mod files;
+mod loose;
 mod network;
 mod real;
 mod remains;
@@ -20,6 +22,7 @@ use std::path::Path;
 
 pub use database::{RealDb, Stage, Staged};
 pub use files::{Furnished, replay};
+pub use loose::{FreeDb, FreeRun, LetLoose, Loose};
 pub use network::replay_on_loopback;
 pub use remains::{Remains, Tables, Visits};
 pub use stress::stress;
@@ -123,6 +126,15 @@ pub enum ReplayError {
     /// A process panicked.
     #[error("actor {0} panicked")]
     Panicked(usize),
+    /// There is no further thread to be had.
+    #[error("cannot start a thread for each actor: {0}; ask for fewer, or raise `ulimit -u`")]
+    Thread(#[source] std::io::Error),
+    /// A free run was given up. Who waits in it is left behind.
+    #[error("no answer within {seconds} seconds: the server hangs, or the machine is overloaded")]
+    Late {
+        /// How long it was waited for.
+        seconds: f32,
+    },
     /// What is there afterwards could not be read.
     #[error("cannot read what the replay left: {}", errno_name(*.0))]
     Tree(Errno),

@@ -3,26 +3,23 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Place, RealDb, ReplayError, Tables};
-use crate::db::{Cluster, ClusterError, SqliteDb, SteppedDb, Table};
+use super::{FreeDb, Place, RealDb, ReplayError, Tables};
+use crate::db::{
+    Cluster, ClusterError, Pooling, PostgresDb, Row, SqlError, SqliteDb, SteppedDb, Table,
+};
 
 /// A file of its own in memory, gone with its last session.
 impl RealDb for SqliteDb {
     const PLACE: Place = Place::Sqlite;
 
     fn furnished(tables: &Tables) -> Result<Self, ReplayError> {
-        let db = SqliteDb::in_memory()?;
-        db.create(&names(tables))?;
-        for (table, rows) in tables.iter() {
-            db.fill(table, rows.iter().cloned())?;
-        }
+        let db = SqliteDb::with_tables(&tables.names(), Pooling::default().sessions)?;
+        db.furnish(tables)?;
         Ok(db)
     }
 
     fn remains(self, tables: &Tables) -> Result<Tables, ReplayError> {
-        tables
-            .iter()
-            .try_fold(Tables::new(), |left, (table, _)| Ok(left.with(table, self.rows(table)?)))
+        Ok(self.read(tables)?)
     }
 }
 
@@ -38,23 +35,55 @@ impl RealDb for SteppedDb {
             None => {
                 let cluster = Cluster::shared().map_err(no_server)?;
                 let db = SteppedDb::new(cluster)?;
-                db.database().create(&names(tables))?;
+                db.database().create(&tables.names())?;
                 db
             }
         };
-        for (table, rows) in tables.iter() {
-            db.database().fill(table, rows.iter().cloned())?;
-        }
+        db.database().furnish(tables)?;
         Ok(db)
     }
 
     fn remains(self, tables: &Tables) -> Result<Tables, ReplayError> {
-        let left = tables.iter().try_fold(Tables::new(), |left, (table, _)| {
-            Ok::<_, ReplayError>(left.with(table, self.database().rows(table)?))
-        })?;
+        let left = self.database().read(tables)?;
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        free.push((names(tables), self));
+        free.push((tables.names(), self));
         Ok(left)
+    }
+}
+
+/// A file of its own in memory, as [replays](RealDb) have it.
+impl FreeDb for SqliteDb {
+    fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
+        let db = SqliteDb::pooled_in_memory(Pooling { sessions, ..Pooling::default() })?;
+        db.create(tables)?;
+        Ok(db)
+    }
+
+    fn refill(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), SqlError> {
+        self.fill(table, rows)
+    }
+
+    fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+        self.rows(table)
+    }
+}
+
+/// A schema of its own in the throw-away server of this process, which is started when it is first
+/// needed.
+impl FreeDb for PostgresDb {
+    fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
+        let cluster = Cluster::shared().map_err(no_server)?;
+        let db = cluster.pooled_database(Pooling { sessions, ..Pooling::default() })?;
+        db.create(tables)?;
+        Ok(db)
+    }
+
+    fn refill(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), SqlError> {
+        self.fill(table, rows)
+    }
+
+    fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+        self.rows(table)
     }
 }
 
@@ -62,14 +91,10 @@ impl RealDb for SteppedDb {
 static FREE: Mutex<Vec<(Vec<&'static Table>, SteppedDb)>> = Mutex::new(Vec::new());
 
 fn kept(tables: &Tables) -> Option<SteppedDb> {
-    let names = names(tables);
+    let names = tables.names();
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     let position = free.iter().position(|(known, _)| *known == names)?;
     Some(free.swap_remove(position).1)
-}
-
-fn names(tables: &Tables) -> Vec<&'static Table> {
-    tables.iter().map(|(table, _)| table).collect()
 }
 
 fn no_server(error: &'static ClusterError) -> ReplayError {

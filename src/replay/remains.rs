@@ -66,6 +66,11 @@ impl Tables {
         self
     }
 
+    /// The tables alone.
+    pub fn names(&self) -> Vec<&'static Table> {
+        self.iter().map(|(table, _)| table).collect()
+    }
+
     /// Each table, and its rows sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Table, &[Row])> {
         self.0.iter().map(|(table, rows)| (*table, rows.as_slice()))
