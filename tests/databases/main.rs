@@ -5,8 +5,12 @@
 
 mod alike;
 mod apart;
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod cluster;
 mod cut;
+mod impostors;
+mod limits;
 mod postgres;
 mod schemas;
 mod server;
@@ -14,3 +18,4 @@ mod sqlite;
 mod stepped;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;
+mod tls;
