@@ -99,6 +99,8 @@ pub mod report;
 pub mod store;
 #[cfg(feature = "command")]
 pub mod survey;
+#[cfg(any(feature = "http", feature = "postgres"))]
+mod tls;
 pub mod writer;
 
 pub use process::{Process, Step, run};

@@ -54,7 +54,8 @@ struct Arguments {
 enum Command {
     /// Serve, with the key of requests in ORDER_SERVICE_KEY
     Serve {
-        /// sqlite:PATH, or a URL postgres://… [default: a temporary SQLite file]
+        /// sqlite:PATH, or a URL postgres://… (encrypted with ?sslmode=verify-full) [default: a
+        /// temporary SQLite file]
         #[arg(long, value_name = "DATABASE", value_parser = place)]
         database: Option<Place>,
         /// The address to listen on
@@ -67,8 +68,8 @@ enum Command {
         /// random key]
         #[arg(long, value_name = "http://HOST:PORT", value_parser = http, conflicts_with = "database")]
         url: Option<String>,
-        /// The database of its own service: sqlite:PATH, or a URL postgres://… [default: a temporary
-        /// SQLite file]
+        /// The database of its own service: sqlite:PATH, or a URL postgres://… (encrypted with
+        /// ?sslmode=verify-full) [default: a temporary SQLite file]
         #[arg(long, value_name = "DATABASE", value_parser = place)]
         database: Option<Place>,
         /// Orders for each endpoint
@@ -240,8 +241,8 @@ fn open(place: Option<Place>) -> Result<Open, Failure> {
 
 /// Serves until a signal ends it.
 ///
-/// The database outlives the service, here and below: the connections of `postgres` may not be closed
-/// on a thread that belongs to an asynchronous runtime.
+/// The database outlives the service, here and below: on a thread that belongs to an asynchronous
+/// runtime, its connections end without a word to the server.
 fn serve<D>(db: &D, name: &str, key: Key, listen: SocketAddr) -> Result<bool, Failure>
 where
     D: Database + Clone + Send + Sync + 'static,

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::postgres::{PostgresDb, Server, config};
+use super::postgres::{PostgresDb, Server, Target};
 use super::{Pooling, SqlError};
 
 /// The variable that says where `initdb` and `postgres` are.
@@ -21,6 +21,9 @@ const BIN: &str = "TOCTOU_POSTGRES_BIN";
 
 /// How long the server may take to be there.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// PostgreSQL's own port; for a socket, a part of its name.
+const PORT: u16 = 5432;
 
 /// The longest path of a socket, its name in the directory and a zero included.
 const SOCKET_PATH: usize = 107;
@@ -33,6 +36,7 @@ const SOCKET_PATH: usize = 107;
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
+    port: u16,
     keeper: Mutex<Keeper>,
     namespaces: AtomicU64,
 }
@@ -96,6 +100,20 @@ impl Cluster {
     ///
     /// Each says what to do about it.
     pub fn start() -> Result<Self, ClusterError> {
+        Self::listening("", PORT)
+    }
+
+    /// The same, reached at 127.0.0.1 and this port as well, by every user of this machine. It
+    /// speaks TLS once it is told to: `ssl` and its certificate can be set while it runs.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start); also where the port is taken.
+    pub fn start_on(port: u16) -> Result<Self, ClusterError> {
+        Self::listening("127.0.0.1", port)
+    }
+
+    fn listening(addresses: &str, port: u16) -> Result<Self, ClusterError> {
         let bin = programs()?;
         let user = user()?;
         let directory =
@@ -107,7 +125,8 @@ impl Cluster {
         }
         let mut command = Command::new("sh");
         command.args(["-c", include_str!("cluster.sh"), "toctou-postgres"]);
-        command.arg(bin).arg(directory.path()).current_dir(directory.path());
+        command.arg(bin).arg(directory.path()).args([addresses, &port.to_string()]);
+        command.current_dir(directory.path());
         // What comes from a terminal is not for it.
         command.process_group(0);
         command.env("LC_ALL", "C").env_remove("PGDATA").env_remove("PGOPTIONS");
@@ -123,8 +142,8 @@ impl Cluster {
         };
         let keeper = Mutex::new(Keeper { shell, orders, reports });
         // From here on the shell removes it.
-        let cluster =
-            Cluster { directory: directory.keep(), keeper, namespaces: AtomicU64::new(0) };
+        let directory = directory.keep();
+        let cluster = Cluster { directory, port, keeper, namespaces: AtomicU64::new(0) };
         match cluster.keeper().report() {
             Ok(report) if report == "started" => {}
             Ok(_) => return Err(ClusterError::Initdb { said: cluster.log() }),
@@ -171,7 +190,8 @@ impl Cluster {
 
     /// How a client reaches the server: as libpq and [`PostgresDb::connect`] understand it.
     pub fn url(&self) -> String {
-        format!("host='{}' user=toctou dbname=postgres", self.directory.display())
+        let host = self.directory.display();
+        format!("host='{host}' port={} user=toctou dbname=postgres", self.port)
     }
 
     /// The directory it lives in.
@@ -200,7 +220,7 @@ impl Cluster {
     }
 
     fn run(&self, sql: &str) -> Result<(), SqlError> {
-        Server::connect(&config(&self.url())?)?.run(sql)
+        Server::connect(&Target::unlimited(&self.url())?)?.run(sql)
     }
 
     fn wait_until_ready(&self) -> Result<(), ClusterError> {

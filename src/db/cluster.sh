@@ -1,14 +1,16 @@
 # Runs a PostgreSQL server for whoever holds the other end of its standard input, and no longer: when
 # that is closed, by whatever kind of death, the server is stopped and its directory removed.
-# $1: where the programs are; $2: the directory, to be removed in the end.
-bin=$1 dir=$2 server=
+# $1: where the programs are; $2: the directory, to be removed in the end; $3: addresses, none but a
+# Unix socket's where it is empty; $4: the port.
+bin=$1 dir=$2 addresses=$3 port=$4 server=
 # Nobody may be there any more to be told something.
 trap : HUP INT TERM PIPE
 
 start() {
     : >"$dir/log"
     "$bin/postgres" -D "$dir/data" \
-        -c listen_addresses= -c unix_socket_directories="$dir" -c max_connections=100 \
+        -c listen_addresses="$addresses" -p "$port" -c unix_socket_directories="$dir" \
+        -c max_connections=100 \
         -c fsync=off -c full_page_writes=off \
         -c wal_level=minimal -c max_wal_senders=0 -c max_logical_replication_workers=0 \
         -c autovacuum=off -c jit=off -c shared_buffers=32MB -c timezone=UTC \

@@ -34,7 +34,7 @@ pub use error::{SqlError, SqlState};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use pool::Pooling;
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresDb, PostgresSession};
+pub use postgres::{PostgresDb, PostgresOptions, PostgresSession};
 pub use schema::{Column, Kind, Row, Table, Value, row};
 pub use service::{ServerMemory, Servers, Service};
 pub use shared::{Handle, SharedServers};

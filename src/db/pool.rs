@@ -60,10 +60,14 @@ impl<M: ManageConnection<Error = SqlError>> Pool<M> {
     /// A session, waited for.
     pub(super) fn get(&self) -> Result<PooledConnection<M>, SqlError> {
         let begun = Instant::now();
-        self.sessions.get().map_err(|_| {
+        self.sessions.get().map_err(|timeout| {
             let trouble = self.trouble.0.lock().unwrap_or_else(PoisonError::into_inner);
             match &*trouble {
                 Some((when, error)) if *when >= begun => error.clone(),
+                // One more was wanted, and is not there yet.
+                _ if self.sessions.state().connections < self.sessions.max_size() => {
+                    SqlError::new(SqlState::CONNECTION_REFUSED, &timeout.to_string())
+                }
                 _ => {
                     let sessions = self.sessions.max_size();
                     let said = format!("all {sessions} of the pool's sessions are in use");

@@ -1,31 +1,78 @@
 //! First floor, `db`: PostgreSQL, and whoever speaks its protocol. Imports its neighbours in `db`,
-//! and the `postgres` crate.
+//! and (its children) `tokio-postgres`, rustls and [`tls`](crate::tls).
 
-use std::collections::HashMap;
-use std::fmt;
-use std::time::Duration;
+mod encryption;
+mod error;
+mod server;
+mod target;
+mod url;
 
-use postgres::error::{DbError, Severity};
-use postgres::types::{ToSql, Type};
-use postgres::{Client, Config, NoTls};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use r2d2::{ManageConnection, PooledConnection};
 
-use super::link::{Link, Wire, unread};
+use super::link::Link;
 use super::pool::{self, Pool, Pooling};
-use super::{Answer, Database, Dialect, Query, Reply, Row, SqlError, SqlState, Statement};
-use super::{Returning, Table, Value};
+use super::{Database, Reply, Row, SqlError, SqlState, Statement, Table};
+pub(super) use server::{Notices, Server};
+pub(super) use target::Target;
 
 /// A PostgreSQL database, or another one that speaks its protocol, such as CockroachDB's. A clone is
 /// the same one.
 ///
 /// Its sessions come from a pool. A statement waits in the server, so none is ever answered
 /// [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting). Statements are prepared once a session.
-/// An error is the server's own SQLSTATE; `08001` where it cannot be reached, `08006` where the
-/// connection broke, `53300` where no session of the pool became free in time.
+/// An error is the server's own SQLSTATE; `08001` where it cannot be reached or trusted, `08006` where
+/// the connection broke, `53300` where no session of the pool became free in time.
 ///
-/// Of the [`Statement`]s one is PostgreSQL's alone, `RETURNING (xmax = 0)`
-/// ([`Returning::Inserted`]). Connections are not encrypted: a server elsewhere is
-/// reached through a tunnel.
+/// # Encryption
+///
+/// A connection is plain, or it is encrypted and the server has proved who it is, by a certificate
+/// for the host of the URL from an authority that is trusted. There is nothing between the two:
+/// encryption without that proof keeps out nobody who is on the way.
+///
+/// | `sslmode` in the URL | |
+/// | --- | --- |
+/// | none, `disable`, `allow`, `prefer` | plain, even where the server could encrypt |
+/// | `require`, `verify-ca`, `verify-full` | encrypted and verified, all three; libpq does not verify for `require`, and not the name for `verify-ca` |
+///
+/// Trusted are Mozilla's authorities, of the list that this program was built with, or, with
+/// `sslrootcert=PATH`, those of that file (PEM, read once) and no others; `sslrootcert=system` says
+/// Mozilla's list. Who names them means to verify: without an `sslmode` that is `verify-full`. A
+/// cloud's own authority, as Amazon RDS and CockroachDB Cloud have one, is such a file. As with libpq,
+/// a Unix socket is never encrypted, whatever `sslmode` says. A password by SCRAM is bound to the
+/// encrypted connection (`channel_binding=require` insists on it). There are no certificates for
+/// clients, and no lists of revoked ones.
+///
+/// # Time
+///
+/// Nothing waits for ever. Making a connection, with all that is said until the session is there, takes
+/// the pool's [patience](Pooling::patience) at most for each host of the URL; with a `connect_timeout`
+/// of the URL, which is for an address, twice that. A statement is given up by the server
+/// ([`PostgresOptions::statement`]): `57014`, or `55P03` by [`PostgresOptions::lock`]. It has changed
+/// nothing then, its transaction can only be rolled back, and the session goes on. If the server does
+/// not do so itself within the pool's patience, because its process is stopped, its host hangs or the
+/// network is cut, it is given up here: `08006`, the session is replaced, and nobody knows what the
+/// server will do yet with what it was sent.
+///
+/// A URL's own words come first: `options='-c statement_timeout=5min'` (the server is then waited for
+/// without an end, as this side does not know for how long), `connect_timeout`, `tcp_user_timeout`
+/// (seconds, where libpq's are milliseconds) and `keepalives…`. The lookup of the host's name is within
+/// the limit; a commit that the server has begun to write is not given up by it, but by this side.
+///
+/// # CockroachDB, poolers
+///
+/// Nobody has tried CockroachDB. Of the [`Statement`]s one is PostgreSQL's alone, `RETURNING (xmax = 0)`
+/// ([`Returning::Inserted`](super::Returning::Inserted)); no handler has it. `READ COMMITTED` and
+/// `REPEATABLE READ` are `SERIALIZABLE` there, unless the cluster is set up for them: that promises
+/// more, and asks for more retries (`40001`), also of statements by themselves. A commit whose end it
+/// does not know (`40003`) is told as not known. `SELECT … FOR UPDATE` locks as much as its cluster's
+/// settings say, which no handler stands on.
+///
+/// A pooler that hands out a server's session for one transaction only has to know of prepared
+/// statements (PgBouncer from 1.21 does); one that passes no `options` on refuses the limits, and has
+/// to be reached with [`PostgresOptions`] that have none.
 ///
 /// # Panics
 ///
@@ -36,16 +83,46 @@ pub struct PostgresDb {
     pool: Pool<Manager>,
 }
 
+/// How a PostgreSQL database is spoken to, where its URL does not say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostgresOptions {
+    /// How long the server may take for a statement (`statement_timeout`), in milliseconds, waits for
+    /// locks included. `None`: as the server has it, for the role or the database; usually for ever.
+    pub statement: Option<Duration>,
+    /// How long a statement may wait for one lock (`lock_timeout`). If that is the shorter of the two,
+    /// an error says whether somebody else was in the way (`55P03`) or there was too much to do
+    /// (`57014`). `None`: as the server has it.
+    pub lock: Option<Duration>,
+    /// After how much silence of the server's host, in seconds, the connection counts as broken: what
+    /// was sent is not acknowledged, or what the system asks an idle connection by itself (TCP's
+    /// keepalives). `None`: as the system has it, mostly after hours.
+    pub silence: Option<Duration>,
+    /// The sessions.
+    pub pooling: Pooling,
+}
+
+impl Default for PostgresOptions {
+    /// 30 seconds for a statement, with no other limit for a lock; 30 seconds of silence.
+    fn default() -> Self {
+        PostgresOptions {
+            statement: Some(Duration::from_secs(30)),
+            lock: None,
+            silence: Some(Duration::from_secs(30)),
+            pooling: Pooling::default(),
+        }
+    }
+}
+
 impl PostgresDb {
-    /// The database at a URL, `postgresql://user:password@host/database?options…`, or in libpq's
-    /// words, `host=… user=… dbname=…`; a session is tried.
+    /// The database at a URL, `postgresql://user:password@host/database?sslmode=verify-full`, or in
+    /// libpq's words, `host=… user=… dbname=…`; a session is tried.
     ///
     /// # Errors
     ///
-    /// `08001` where the URL makes no sense or the server cannot be reached; the server's own if it
-    /// refuses, such as `3D000` for a database that is not there.
+    /// `08001` where the URL makes no sense, or the server cannot be reached, or trusted: it says what
+    /// to do. The server's own if it refuses, such as `3D000` for a database that is not there.
     pub fn connect(url: &str) -> Result<Self, SqlError> {
-        Self::pooled(url, Pooling::default())
+        Self::connect_with(url, PostgresOptions::default())
     }
 
     /// The same, with another pool.
@@ -54,11 +131,19 @@ impl PostgresDb {
     ///
     /// As of [`connect`](Self::connect).
     pub fn pooled(url: &str, pooling: Pooling) -> Result<Self, SqlError> {
-        let mut config = config(url)?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(pooling.patience.max(Duration::from_millis(1)));
-        }
-        Ok(PostgresDb { pool: Pool::new(Manager(config), pooling)? })
+        Self::connect_with(url, PostgresOptions { pooling, ..PostgresOptions::default() })
+    }
+
+    /// The same, in another way.
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, SqlError> {
+        let target = Target::limited(url, &options)?;
+        let patience = options.pooling.patience / 2;
+        let manager = Manager { target, patience, silent: Mutex::default() };
+        Ok(PostgresDb { pool: Pool::new(manager, options.pooling)? })
     }
 
     /// Creates those of the tables that are not there.
@@ -137,254 +222,36 @@ impl Drop for PostgresSession {
 
 /// Opens sessions for the pool.
 #[derive(Debug)]
-struct Manager(Config);
+struct Manager {
+    target: Target,
+    /// How long a session that was not in use may take to answer.
+    patience: Duration,
+    /// When one last did not answer in time.
+    silent: Mutex<Option<Instant>>,
+}
 
 impl ManageConnection for Manager {
     type Connection = Link<Server>;
     type Error = SqlError;
 
     fn connect(&self) -> Result<Link<Server>, SqlError> {
-        Server::connect(&self.0).map(Link::new)
+        Server::connect(&self.target).map(Link::new)
     }
 
     fn is_valid(&self, link: &mut Link<Server>) -> Result<(), SqlError> {
-        let patience = self.0.get_connect_timeout().copied();
-        let valid = link.wire.client.is_valid(patience.unwrap_or(Duration::from_secs(5)));
-        valid.map_err(|error| failed(&error))
+        let silent = || self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where one has kept somebody waiting for nothing, the others of its time need not as well.
+        if silent().is_some_and(|when| link.wire.opened() <= when) {
+            return Err(SqlError::new(SqlState::CONNECTION_FAILURE, "the server was silent"));
+        }
+        let answered = link.wire.answers(self.patience);
+        if answered.is_err() && link.wire.is_over() {
+            *silent() = Some(Instant::now());
+        }
+        answered
     }
 
     fn has_broken(&self, link: &mut Link<Server>) -> bool {
-        link.is_spoilt() || link.wire.client.is_closed()
+        link.is_spoilt() || link.wire.is_over()
     }
-}
-
-/// What a URL says.
-pub(super) fn config(url: &str) -> Result<Config, SqlError> {
-    url.parse::<Config>().map_err(|error| refused(&error))
-}
-
-/// A client, and the statements prepared in its connection.
-pub(super) struct Server {
-    client: Client,
-    prepared: HashMap<String, postgres::Statement>,
-}
-
-impl Server {
-    pub(super) fn connect(config: &Config) -> Result<Self, SqlError> {
-        let client = config.connect(NoTls).map_err(|error| refused(&error))?;
-        Ok(Server { client, prepared: HashMap::new() })
-    }
-
-    /// Runs what has no parameters and no answer.
-    pub(super) fn run(&mut self, sql: &str) -> Result<(), SqlError> {
-        self.client.batch_execute(sql).map_err(|error| failed(&error))
-    }
-
-    /// Returns once the server is done with what it has answered: it tells of an error first, and
-    /// rolls back then.
-    pub(super) fn settle(&mut self) {
-        // If this fails, whatever is asked next does.
-        let _ = self.client.simple_query("");
-    }
-
-    /// A column of numbers.
-    pub(super) fn numbers(
-        &mut self,
-        sql: &str,
-        values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<i32>, SqlError> {
-        let rows = self.client.query(sql, values).map_err(|error| failed(&error))?;
-        let number = |row: &postgres::Row| row.try_get(0).map_err(|error| failed(&error));
-        rows.iter().map(number).collect()
-    }
-}
-
-impl Wire for Server {
-    fn control(&mut self, statement: &Statement) -> Result<(), SqlError> {
-        let query = statement.query(Dialect::Postgres)?;
-        self.run(&query.text)
-    }
-
-    fn ask(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
-        let Query { mut text, parameters } = statement.query(Dialect::Postgres)?;
-        let parameters: Vec<_> = parameters.iter().map(Parameter::of).collect();
-        let types: Vec<_> = parameters.iter().map(Parameter::kind).collect();
-        let values: Vec<_> = parameters.iter().map(Parameter::value).collect();
-        // Prepared for values of these types, so that the server is the judge of them.
-        let length = text.len();
-        text.extend(parameters.iter().map(Parameter::letter));
-        let prepared = match self.prepared.get(&text) {
-            Some(prepared) => prepared.clone(),
-            None => {
-                let prepared = self.client.prepare_typed(&text[..length], &types);
-                let prepared = prepared.map_err(|error| failed(&error))?;
-                // Before it is executed: what it does could not be undone because its answer is odd.
-                prepared.columns().iter().try_for_each(is_readable)?;
-                self.prepared.insert(text.clone(), prepared.clone());
-                prepared
-            }
-        };
-        let answer = if has_rows(statement) {
-            self.client.query(&prepared, &values).map(Ok)
-        } else {
-            self.client.execute(&prepared, &values).map(Err)
-        };
-        match answer {
-            Ok(Err(count)) => Ok(Answer::Count(count)),
-            Ok(Ok(rows)) => {
-                let rows = rows.iter().map(row).collect::<Result<_, _>>();
-                rows.map(Answer::Rows).map_err(|error| unread(statement, error))
-            }
-            Err(error) => {
-                let error = failed(&error);
-                if error.state == SqlState::FEATURE_NOT_SUPPORTED {
-                    // The table is another one than when this was prepared: the next time will do.
-                    self.prepared.remove(&text);
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").finish_non_exhaustive()
-    }
-}
-
-/// Whether a statement is answered by rows.
-fn has_rows(statement: &Statement) -> bool {
-    match statement {
-        Statement::Select(_) => true,
-        Statement::Insert(insert) => insert.returning != Returning::Count,
-        _ => false,
-    }
-}
-
-/// A value on its way to the server.
-enum Parameter<'a> {
-    Int(i64),
-    Text(&'a str),
-    Bool(bool),
-}
-
-impl<'a> Parameter<'a> {
-    fn of(value: &'a Value) -> Self {
-        match value {
-            Value::Int(number) => Parameter::Int(*number),
-            Value::Text(text) => Parameter::Text(text),
-            Value::Bool(truth) => Parameter::Bool(*truth),
-        }
-    }
-
-    fn kind(&self) -> Type {
-        match self {
-            Parameter::Int(_) => Type::INT8,
-            Parameter::Text(_) => Type::TEXT,
-            Parameter::Bool(_) => Type::BOOL,
-        }
-    }
-
-    fn letter(&self) -> char {
-        match self {
-            Parameter::Int(_) => 'i',
-            Parameter::Text(_) => 't',
-            Parameter::Bool(_) => 'b',
-        }
-    }
-
-    fn value(&self) -> &(dyn ToSql + Sync) {
-        match self {
-            Parameter::Int(number) => number,
-            Parameter::Text(text) => text,
-            Parameter::Bool(truth) => truth,
-        }
-    }
-}
-
-/// [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a column of a type that no
-/// [`Value`] is.
-fn is_readable(column: &postgres::Column) -> Result<(), SqlError> {
-    match *column.type_() {
-        Type::INT8 | Type::INT4 | Type::BOOL | Type::TEXT | Type::VARCHAR => Ok(()),
-        ref other => {
-            let said = format!("column `{}` is of type {other}", column.name());
-            Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
-        }
-    }
-}
-
-fn row(row: &postgres::Row) -> Result<Row, SqlError> {
-    let value = |(index, column): (usize, &postgres::Column)| {
-        is_readable(column)?;
-        let value = match *column.type_() {
-            Type::INT8 => row.try_get(index).map(Value::Int),
-            Type::INT4 => row.try_get::<_, i32>(index).map(i64::from).map(Value::Int),
-            Type::BOOL => row.try_get(index).map(Value::Bool),
-            _ => row.try_get::<_, &str>(index).map(Value::from),
-        };
-        value.map_err(|error| SqlError::new(SqlState::DATATYPE_MISMATCH, &said(&error)))
-    };
-    row.columns().iter().enumerate().map(value).collect()
-}
-
-/// An error of making a connection.
-fn refused(error: &postgres::Error) -> SqlError {
-    match error.as_db_error() {
-        Some(db) => told(db),
-        None => SqlError::new(SqlState::CONNECTION_REFUSED, &said(error)),
-    }
-}
-
-/// An error in a session. After one that did not come from the server, nobody knows what the server
-/// makes of what it was sent: the connection counts as broken.
-fn failed(error: &postgres::Error) -> SqlError {
-    match error.as_db_error() {
-        // Whatever it was about, the session is over.
-        Some(db) if is_fatal(db) => fatal(db),
-        Some(db) => told(db),
-        None => SqlError::new(SqlState::CONNECTION_FAILURE, &said(error)),
-    }
-}
-
-/// The server has ended the session.
-fn is_fatal(error: &DbError) -> bool {
-    match error.parsed_severity() {
-        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
-        // Where it is told in some language only; mostly this one.
-        None => matches!(error.severity(), "FATAL" | "PANIC"),
-    }
-}
-
-fn fatal(error: &DbError) -> SqlError {
-    let told = told(error);
-    if told.state.is_connection() {
-        return told;
-    }
-    let said = format!("{} (SQLSTATE {})", error.message(), error.code().code());
-    SqlError::new(SqlState::CONNECTION_FAILURE, &said)
-}
-
-/// An error as the server told it.
-fn told(error: &DbError) -> SqlError {
-    let state = match error.code().code() {
-        // No `=` or `sum` for such a type.
-        "42883" => SqlState::DATATYPE_MISMATCH,
-        // CockroachDB does not know whether it has committed, which is what a broken connection
-        // comes to.
-        code => SqlState::of(code),
-    };
-    SqlError::new(state, error.message())
-}
-
-/// An error and its causes, on one line.
-fn said(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said = format!("{said}: {error}");
-        cause = error.source();
-    }
-    said
 }

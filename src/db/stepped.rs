@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Config;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tokio_postgres::error::DbError;
 
 use super::link::Link;
-use super::postgres::{PostgresDb, Server, config};
+use super::postgres::{Notices, PostgresDb, Server, Target};
 use super::{Answer, Cluster, Database, Reply, SqlError, SqlState, Statement};
 
 /// How long the server may take for anything that is no wait for another transaction.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct SteppedDb {
     database: PostgresDb,
-    config: Config,
+    target: Target,
     /// Asks who waits for whom.
     observer: Server,
     /// The server's processes, in the order of their sessions.
@@ -83,10 +83,10 @@ impl SteppedDb {
     /// Those of a server that does not answer.
     pub fn new(cluster: &Cluster) -> Result<Self, SqlError> {
         let url = cluster.namespace()?;
-        let config = config(&url)?;
-        let observer = Server::connect(&config)?;
+        let target = Target::unlimited(&url)?;
+        let observer = Server::connect(&target)?;
         let database = PostgresDb::connect(&url)?;
-        Ok(SteppedDb { database, config, observer, processes: Vec::new(), idle: Idle::default() })
+        Ok(SteppedDb { database, target, observer, processes: Vec::new(), idle: Idle::default() })
     }
 
     /// The same database with sessions that nobody steps: to create tables, to fill and to read
@@ -129,12 +129,10 @@ impl SteppedDb {
         let (statements, orders) = channel();
         let (events, received) = channel();
         let (opened, process) = channel();
-        let mut config = self.config.clone();
-        let options = config.get_options().unwrap_or_default();
-        let options = format!("{options} -c client_min_messages=log");
-        config.options(&options);
+        let mut target = self.target.clone();
+        target.add_options("-c client_min_messages=log");
         let notices = Mutex::new(events.clone());
-        config.notice_callback(move |notice| {
+        let notice = move |notice: &DbError| {
             // "process 4711 still waiting for ShareLock on transaction 740 after 1.024 ms"
             let message = notice.message();
             let event = if message.contains(" still waiting for ") {
@@ -146,9 +144,9 @@ impl SteppedDb {
             };
             let events = notices.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = events.send(event);
-        });
+        };
         let spawned = thread::Builder::new().name("stepped session".to_owned()).spawn(move || {
-            let mut link = match open(&config) {
+            let mut link = match open(&target, Box::new(notice)) {
                 Ok((link, process)) => {
                     let _ = opened.send(Ok(process));
                     link
@@ -211,8 +209,8 @@ impl SteppedDb {
 }
 
 /// Opens a connection, and asks for the process at its other end.
-fn open(config: &Config) -> Result<(Link<Server>, Pid), SqlError> {
-    let mut server = Server::connect(config)?;
+fn open(target: &Target, notices: Notices) -> Result<(Link<Server>, Pid), SqlError> {
+    let mut server = Server::noticing(target, notices)?;
     let process = server.numbers("SELECT pg_backend_pid()", &[])?;
     let process = process.first().and_then(|process| Pid::from_raw(*process));
     process.map(|process| (Link::new(server), process)).ok_or(SqlState::INTERNAL_ERROR.into())

@@ -6,8 +6,12 @@
 mod alike;
 mod apart;
 mod beginnings;
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod cluster;
 mod cut;
+mod impostors;
+mod limits;
 mod postgres;
 mod schemas;
 mod server;
@@ -15,3 +19,4 @@ mod sqlite;
 mod stepped;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;
+mod tls;

@@ -6,6 +6,8 @@
 #![cfg(feature = "command")]
 
 mod acts;
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod hops;
 mod machine;
 mod names;

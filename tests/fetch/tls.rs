@@ -4,53 +4,25 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
-};
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, Stream};
 use toctou::fetch::{Act, FetchError, Fetched, Limits};
 use toctou::net::NetError;
 
+use crate::certificates::{Authority, years};
 use crate::names::{Client, limits};
 use crate::server::{OUTSIDE, Reached, Server, ok, redirect};
 
-/// An authority that signs what a test needs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// Fetching from [`OUTSIDE`].
+trait Fetching {
+    /// Trusting this authority alone.
+    fn fetch(&self, url: &str, limits: Limits) -> Result<Fetched, FetchError>;
+}
 
-impl Authority {
-    fn new() -> Self {
-        Self::called("an authority")
-    }
-
-    fn called(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// What a server needs to show a certificate for these names.
-    fn server(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap()
-    }
-
-    /// Fetches from [`OUTSIDE`], trusting this authority alone.
+impl Fetching for Authority {
     fn fetch(&self, url: &str, limits: Limits) -> Result<Fetched, FetchError> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
+        roots.add(self.der()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -141,12 +113,6 @@ fn refused(fetched: Result<Fetched, FetchError>, words: &str) {
 #[test]
 fn a_server_that_does_not_prove_to_be_the_host_sees_no_byte_of_a_request() {
     let authority = Authority::new();
-    let years = |from, to| {
-        move |params: &mut CertificateParams| {
-            params.not_before = date_time_ymd(from, 1, 1);
-            params.not_after = date_time_ymd(to, 1, 1);
-        }
-    };
     let others = [
         (authority.server(&["b.test"], |_| {}), "not valid for name"),
         (authority.server(&["127.0.0.2"], |_| {}), "not valid for name"),

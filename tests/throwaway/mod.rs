@@ -19,6 +19,11 @@ pub(crate) fn own(test: &str) -> Option<Cluster> {
     Cluster::start().map_err(|error| left_out(test, error)).ok()
 }
 
+/// One that is reached on a port of this machine as well, by every user of it.
+pub(crate) fn own_on(port: u16, test: &str) -> Option<Cluster> {
+    Cluster::start_on(port).map_err(|error| left_out(test, error)).ok()
+}
+
 /// Says loudly that this was not tried, and why.
 pub(crate) fn left_out(what: &str, why: impl Display) {
     let required = std::env::var_os("TOCTOU_POSTGRES").is_some_and(|value| value == "required");

@@ -123,6 +123,15 @@ fn a_database_that_cannot_be_opened_is_an_error_that_names_it() {
     let said = failed(&["drive", "--database", "postgres://me:secret@127.0.0.1:1/shop"]);
     assert!(said.contains("cannot open the database PostgreSQL: "), "{said}");
     assert!(!said.contains("secret"), "{said}");
+    for (parameters, why) in [
+        ("sslmode=verify-full", "Connection refused"),
+        ("sslmode=full", "sslmode=full is none of disable, prefer"),
+        ("sslmode=require&sslrootcert=/nowhere/roots.pem", "/nowhere/roots.pem: No such file"),
+    ] {
+        let url = format!("postgres://me:secret@127.0.0.1:1/shop?{parameters}");
+        let said = failed(&["drive", "--database", &url]);
+        assert!(said.contains(why) && !said.contains("secret"), "{said}");
+    }
 }
 
 #[test]

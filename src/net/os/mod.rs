@@ -1,5 +1,5 @@
-//! First floor, `net`: real sockets. Imports its neighbours in `net`, rustls, and (its children)
-//! ureq-proto and the standard library's sockets.
+//! First floor, `net`: real sockets. Imports its neighbours in `net`, [`tls`], and (its children)
+//! rustls, ureq-proto and the standard library's sockets.
 
 mod http;
 mod resolve;
@@ -11,11 +11,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use rustls::client::Resumption;
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 use super::{NetError, Network, Request, Response};
+use crate::tls;
 pub use resolve::{Resolve, SystemResolver};
 pub use stream::OsConnection;
 
@@ -110,13 +109,7 @@ impl Network for OsNet {
 
 /// Mozilla's roots, HTTP/1.1, and no sessions resumed: a server cannot know somebody again.
 static MOZILLAS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring speaks the default versions of TLS")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = tls::client(tls::mozillas());
     config.alpn_protocols = vec![stream::HTTP_1_1.to_vec()];
-    config.resumption = Resumption::disabled();
     Arc::new(config)
 });
