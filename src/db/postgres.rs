@@ -1,6 +1,7 @@
 //! First floor, `db`: PostgreSQL, and whoever speaks its protocol. Imports its neighbours in `db`,
 //! and (its children) `tokio-postgres`, rustls and [`tls`](crate::tls).
 
+mod blocking;
 mod encryption;
 mod error;
 mod server;
@@ -15,6 +16,7 @@ use r2d2::{ManageConnection, PooledConnection};
 use super::link::Link;
 use super::pool::{self, Pool, Pooling};
 use super::{Database, Reply, Row, SqlError, SqlState, Statement, Table};
+use blocking::may_block;
 pub(super) use server::{Notices, Server};
 pub(super) use target::Target;
 
@@ -74,10 +76,11 @@ pub(super) use target::Target;
 /// statements (PgBouncer from 1.21 does); one that passes no `options` on refuses the limits, and has
 /// to be reached with [`PostgresOptions`] that have none.
 ///
-/// # Panics
+/// # Asynchronous code
 ///
 /// It blocks, so an asynchronous handler has to ask it on a thread for that (tokio's
-/// `spawn_blocking`, Actix's `web::block`); tokio panics otherwise.
+/// `spawn_blocking`, Actix's `web::block`). Asked on a thread that runs tasks, it answers `0A000` and
+/// says so; tokio's own complaint goes to the panic hook.
 #[derive(Clone, Debug)]
 pub struct PostgresDb {
     pool: Pool<Manager>,
@@ -140,20 +143,26 @@ impl PostgresDb {
     ///
     /// As of [`connect`](Self::connect).
     pub fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, SqlError> {
+        may_block()?;
         let target = Target::limited(url, &options)?;
         let patience = options.pooling.patience / 2;
         let manager = Manager { target, patience, silent: Mutex::default() };
         Ok(PostgresDb { pool: Pool::new(manager, options.pooling)? })
     }
 
-    /// Creates those of the tables that are not there.
+    /// Creates those of the tables that are not there, whoever else does so meanwhile.
     ///
     /// # Errors
     ///
     /// The database's.
     pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
-        let mut link = self.pool.get()?;
-        tables.iter().try_for_each(|table| link.wire.run(&table.definition()))
+        let mut link = self.session()?;
+        tables.iter().try_for_each(|table| create(&mut link.wire, table))
+    }
+
+    fn session(&self) -> Result<PooledConnection<Manager>, SqlError> {
+        may_block()?;
+        self.pool.get()
     }
 
     /// Puts rows into a table, all or none.
@@ -196,7 +205,7 @@ impl Database for PostgresDb {
     type Session = PostgresSession;
 
     fn connect(&mut self) -> Result<PostgresSession, SqlError> {
-        self.pool.get().map(PostgresSession)
+        self.session().map(PostgresSession)
     }
 
     fn execute(&mut self, session: &mut PostgresSession, statement: &Statement) -> Reply {
@@ -217,6 +226,17 @@ impl Drop for PostgresSession {
     fn drop(&mut self) {
         // If it fails the transaction is still there, and the pool will not have it.
         let _ = self.0.end();
+    }
+}
+
+/// PostgreSQL's `CREATE TABLE IF NOT EXISTS` looks first and acts then: of two at once one is told of
+/// a key, a table or a type that is there already. It finds the table when it looks again.
+fn create(server: &mut Server, table: &Table) -> Result<(), SqlError> {
+    let definition = table.definition();
+    let came_second = |error: &SqlError| ["23505", "42P07", "42710"].contains(&error.state.code());
+    match server.run(&definition) {
+        Err(error) if came_second(&error) => server.run(&definition),
+        created => created,
     }
 }
 

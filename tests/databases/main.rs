@@ -5,6 +5,7 @@
 
 mod alike;
 mod apart;
+mod asynchronous;
 mod beginnings;
 #[path = "../certificates/mod.rs"]
 mod certificates;

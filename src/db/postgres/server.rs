@@ -17,6 +17,7 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls};
 
 use super::super::link::{Wire, unread};
 use super::super::{Answer, Dialect, Query, Returning, Row, SqlError, SqlState, Statement, Value};
+use super::blocking::may_block;
 use super::error::{failed, said};
 use super::target::Target;
 
@@ -42,6 +43,7 @@ impl Server {
 
     /// The same, with an ear for notices.
     pub(in crate::db) fn noticing(target: &Target, notices: Notices) -> Result<Self, SqlError> {
+        may_block()?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| {
             let said = format!("the system has no room for a connection: {error}");
@@ -137,6 +139,11 @@ impl Exchange {
     ) -> Result<T, SqlError> {
         if self.is_lost {
             return Err(SqlError::new(SqlState::CONNECTION_FAILURE, "it broke before"));
+        }
+        if let Err(error) = may_block() {
+            // What has begun in this session cannot be ended from here: the server does it.
+            self.is_lost = true;
+            return Err(SqlError { state: SqlState::CONNECTION_FAILURE, ..error });
         }
         let mut answer = pin!(answer);
         let (connection, notices) = (&mut self.connection, &self.notices);
