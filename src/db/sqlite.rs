@@ -32,6 +32,9 @@ use super::{Condition, Select, Statement, Table, Value, What};
 #[derive(Clone, Debug)]
 pub struct SqliteDb {
     pool: Pool<Manager>,
+    /// To be removed in the end. Not the pool's: that ends when its last thread does, and the program
+    /// may be over before.
+    directory: Option<Arc<TempDir>>,
 }
 
 /// How a SQLite database is opened.
@@ -87,8 +90,8 @@ impl SqliteDb {
     ///
     /// As of [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, SqlError> {
-        let manager = Manager { path: path.as_ref().to_owned(), options, _directory: None };
-        Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
+        let manager = Manager { path: path.as_ref().to_owned(), options };
+        Ok(SqliteDb { pool: Pool::new(manager, options.pooling)?, directory: None })
     }
 
     /// A database that is gone with its last session and clone: a file in memory, where the system
@@ -118,8 +121,8 @@ impl SqliteDb {
         let path = directory.path().join("db");
         let synchronous = Synchronous::Off;
         let options = SqliteOptions { synchronous, pooling, ..SqliteOptions::default() };
-        let manager = Manager { path, options, _directory: Some(Arc::new(directory)) };
-        Ok(SqliteDb { pool: Pool::new(manager, options.pooling)? })
+        let pool = Pool::new(Manager { path, options }, options.pooling)?;
+        Ok(SqliteDb { pool, directory: Some(Arc::new(directory)) })
     }
 
     /// Creates those of the tables that are not there, all or none, whoever else does so meanwhile.
@@ -178,11 +181,12 @@ impl Database for SqliteDb {
     type Session = SqliteSession;
 
     fn connect(&mut self) -> Result<SqliteSession, SqlError> {
-        self.pool.get().map(SqliteSession)
+        let directory = self.directory.clone();
+        self.pool.get().map(|link| SqliteSession { link, _directory: directory })
     }
 
     fn execute(&mut self, session: &mut SqliteSession, statement: &Statement) -> Reply {
-        Reply::Answer(session.0.execute(statement))
+        Reply::Answer(session.link.execute(statement))
     }
 
     fn disconnect(&mut self, session: SqliteSession) {
@@ -192,12 +196,15 @@ impl Database for SqliteDb {
 
 /// A session of a [`SqliteDb`]. Dropped in the middle of a transaction, it rolls that back.
 #[derive(Debug)]
-pub struct SqliteSession(PooledConnection<Manager>);
+pub struct SqliteSession {
+    link: PooledConnection<Manager>,
+    _directory: Option<Arc<TempDir>>,
+}
 
 impl Drop for SqliteSession {
     fn drop(&mut self) {
         // If it fails the transaction is still there, and the pool will not have it.
-        let _ = self.0.end();
+        let _ = self.link.end();
     }
 }
 
@@ -206,8 +213,6 @@ impl Drop for SqliteSession {
 struct Manager {
     path: PathBuf,
     options: SqliteOptions,
-    /// To be removed in the end.
-    _directory: Option<Arc<TempDir>>,
 }
 
 impl ManageConnection for Manager {
