@@ -52,6 +52,7 @@ done
 trap '' HUP INT TERM
 [ -z "$server" ] || {
     kill -s QUIT "$server"
+    kill -s CONT "$server"
     processes CONT
     wait "$server"
 }
