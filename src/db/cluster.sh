@@ -57,6 +57,7 @@ done
 trap '' HUP INT TERM
 [ -z "$server" ] || {
     kill -s QUIT "$server"
+    kill -s CONT "$server"
     processes CONT
     wait "$server"
 }

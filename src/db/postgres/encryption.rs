@@ -1,5 +1,5 @@
 //! First floor, `db`: whom a connection to PostgreSQL trusts. Imports its neighbours in `db`,
-//! [`tls`](crate::tls), rustls and tokio-postgres-rustls.
+//! [`tls`], rustls and tokio-postgres-rustls.
 
 use std::error::Error;
 use std::fmt;
