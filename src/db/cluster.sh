@@ -30,6 +30,19 @@ processes() {
     done 2>/dev/null
 }
 
+# Ends the server, at once. It is told so until it hears: a background process of a shell starts out
+# deaf to QUIT, and the server listens only once it has come so far.
+quit() {
+    while kill -s QUIT "$server"; do
+        kill -s CONT "$server"
+        sleep 0.1
+    done 2>/dev/null &
+    telling=$!
+    wait "$server"
+    kill "$telling" 2>/dev/null
+    server=
+}
+
 if "$bin/initdb" -D "$dir/data" -U toctou -A trust -E UTF8 --locale=C --wal-segsize=1 --no-sync \
     </dev/null >"$dir/log" 2>&1; then
     start
@@ -45,10 +58,7 @@ while read -r order; do
     kill) [ -z "$server" ] || {
         kill -s STOP "$server"
         processes KILL
-        kill -s QUIT "$server"
-        kill -s CONT "$server"
-        wait "$server"
-        server=
+        quit
     } ;;
     esac
     say "done"
@@ -56,9 +66,7 @@ done
 
 trap '' HUP INT TERM
 [ -z "$server" ] || {
-    kill -s QUIT "$server"
-    kill -s CONT "$server"
     processes CONT
-    wait "$server"
+    quit
 }
 rm -rf "$dir"
