@@ -22,7 +22,8 @@
 //!   the first, so there this may fail where that does not.
 //!
 //! What is not: savepoints, foreign keys, shared row locks, more than one unique column, changing a
-//! unique column, the order in which an `UPDATE` of several rows meets them.
+//! unique column, the order in which an `UPDATE` or a `DELETE` of several rows meets them: here it is
+//! that of the rows' columns, while PostgreSQL promises none, so who waits for whom may differ there.
 
 mod rows;
 mod serial;
@@ -261,6 +262,12 @@ impl SimDb {
         slots.filter_map(|(slot, transaction)| Some((slot, transaction.as_mut()?)))
     }
 
+    /// The statements that wait and are about this table.
+    fn waiting_on(&mut self, table: usize) -> impl Iterator<Item = &mut InFlight> {
+        let statements = self.open_mut().filter_map(|(_, it)| it.statement.as_mut());
+        statements.filter(move |statement| statement.table == table)
+    }
+
     fn begin(&mut self, isolation: Isolation, implicit: bool) -> Slot {
         let transaction = Transaction {
             isolation,
@@ -334,22 +341,27 @@ impl SimDb {
                 let seen = snapshot.tables.get_mut(table).into_iter().flatten();
                 seen.filter(|seen| seen.id == id).for_each(|seen| seen.changed = true);
             }
-            let statement = transaction.statement.as_mut();
-            if let Some(statement) = statement.filter(|statement| statement.table == table) {
-                statement.wait.row_changed(id, twice);
-                let todo = statement.progress.todo.iter_mut();
-                todo.filter(|(row, _)| *row == id).for_each(|(_, changed)| *changed = true);
-            }
+        }
+        for statement in self.waiting_on(table) {
+            statement.wait.row_changed(id, twice);
+            let todo = statement.progress.todo.iter_mut();
+            todo.filter(|(row, _)| *row == id).for_each(|(_, changed)| *changed = true);
         }
     }
 
     /// Undoes what a transaction did and lets go of what it holds.
     fn release(&mut self, slot: Slot) {
-        for stored in &mut self.tables {
+        let mut undone = Vec::new();
+        for (table, stored) in self.tables.iter_mut().enumerate() {
             for record in stored.records.iter_mut().filter(|record| record.is_held_by(slot)) {
-                record.held = None;
+                if record.held.take().is_some_and(|held| held.change.is_some()) {
+                    undone.push((table, record.id));
+                }
             }
             stored.records.retain(|record| record.committed.is_some() || record.held.is_some());
+        }
+        for (table, id) in undone {
+            self.waiting_on(table).for_each(|statement| statement.wait.row_restored(id));
         }
         self.tell_of_end(slot);
     }
