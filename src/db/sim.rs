@@ -180,12 +180,18 @@ impl SimSession {
 enum Stop {
     /// It waits, and the transaction says for whom.
     Waits,
-    Fails(SqlState),
+    Fails(SqlError),
+}
+
+impl From<SqlError> for Stop {
+    fn from(error: SqlError) -> Self {
+        Stop::Fails(error)
+    }
 }
 
 impl From<SqlState> for Stop {
     fn from(state: SqlState) -> Self {
-        Stop::Fails(state)
+        Stop::Fails(state.into())
     }
 }
 
@@ -397,10 +403,10 @@ impl SimDb {
                 session.slot = Some(slot);
                 Reply::Queued
             }
-            Err(Stop::Fails(state)) => {
+            Err(Stop::Fails(error)) => {
                 self.fail(slot);
                 session.slot = (!implicit).then_some(slot);
-                Reply::Answer(Err(state.into()))
+                Reply::Answer(Err(error))
             }
             Ok(answer) if implicit => {
                 session.slot = None;

@@ -179,7 +179,7 @@ impl SimDb {
             transaction.statement = Some(statement);
         }
         if self.waits_for_itself(slot) {
-            return Stop::Fails(SqlState::DEADLOCK_DETECTED);
+            return SqlState::DEADLOCK_DETECTED.into();
         }
         Stop::Waits
     }
