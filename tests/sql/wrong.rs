@@ -44,6 +44,8 @@ pub(crate) enum Mistake {
     EverythingIsNew,
     /// No serializable transaction commits while another one is open.
     Refusing,
+    /// A key that is there is told as a conflict between transactions, as if it could be gone the next time.
+    EveryKeyIsWorthARetry,
     /// What a session that hung up has locked stays locked.
     Undying,
     /// `BEGIN`, `COMMIT` and `ROLLBACK` are but words.
@@ -153,6 +155,9 @@ impl World for Wrong {
                 if has_waited { Reply::Waiting } else { reply }
             }
             (Mistake::Deadlock, _) if is(&reply, SqlState::DEADLOCK_DETECTED) => Reply::Queued,
+            (Mistake::EveryKeyIsWorthARetry, _) if is(&reply, SqlState::UNIQUE_VIOLATION) => {
+                Reply::Answer(Err(SqlState::SERIALIZATION_FAILURE.into()))
+            }
             (Mistake::InProgress, Statement::Insert(insert))
                 if reply == Reply::Queued && insert.on_conflict == OnConflict::DoNothing =>
             {
@@ -334,6 +339,11 @@ fn a_world_without_transactions_is_found_out() {
 #[test]
 fn a_world_that_refuses_what_is_serializable_is_found_out() {
     assert_found(Mistake::Refusing, (Levels::Serializable, Crowd::Loose));
+}
+
+#[test]
+fn a_world_that_takes_a_key_that_is_there_for_a_conflict_of_transactions_is_found_out() {
+    assert_found(Mistake::EveryKeyIsWorthARetry, (Levels::Serializable, Crowd::Loose));
 }
 
 #[test]
