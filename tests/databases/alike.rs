@@ -183,7 +183,7 @@ fn postgresql_answers_as_the_simulation_does() {
 #[test]
 fn what_cannot_be_asked_is_refused_with_a_reason_and_without_having_done_anything() {
     for (statement, code) in malformed() {
-        let (told, rows) = simulated(&[statement.clone()]);
+        let (told, rows) = simulated(std::slice::from_ref(&statement));
         let error = told[0].as_ref().expect_err("it is malformed");
         assert_eq!(error.state.code(), code, "{statement}: {error}");
         assert!(error.said.is_some(), "{statement}: {error}");

@@ -58,6 +58,16 @@ pub(crate) enum Crowd {
     Dense,
 }
 
+impl Crowd {
+    /// How often a statement has a second condition, of a hundred: a crowd is about rows that fit.
+    fn conditions(self, loose: usize) -> usize {
+        match self {
+            Crowd::Loose => loose,
+            Crowd::Dense => 10,
+        }
+    }
+}
+
 /// Which programs are tried.
 pub(crate) type Profile = (Levels, Crowd);
 
@@ -277,7 +287,7 @@ impl Choices<'_> {
         // Of 24: reads, inserts and updates; what is left is deletes.
         let (select, insert, update) = match self.crowd {
             Crowd::Loose => (8, 6, 8),
-            Crowd::Dense => (7, 7, 5),
+            Crowd::Dense => (7, 6, 8),
         };
         let kind = self.below(24);
         if kind < select {
@@ -313,11 +323,12 @@ impl Choices<'_> {
         }
         // At SERIALIZABLE PostgreSQL reads for an `EXISTS` only up to the first row that it comes across.
         let is_one = kind == 0 && levels != Levels::Exact;
-        if is_one || self.chance(50) {
+        let is_keyed = if self.crowd == Crowd::Dense { 80 } else { 50 };
+        if is_one || self.chance(is_keyed) {
             let (key, value) = self.key(table);
             select = select.filter(key, value);
         }
-        if self.chance(40) {
+        if self.chance(self.crowd.conditions(40)) {
             let (column, comparison, value) = self.condition(table);
             select = select.condition(column, comparison, value);
         }
@@ -380,7 +391,7 @@ impl Choices<'_> {
                 None => update.add(number, 2),
             },
         };
-        if self.chance(30) {
+        if self.chance(self.crowd.conditions(30)) {
             let (column, comparison, value) = self.condition(table);
             update = update.condition(column, comparison, value);
         }
@@ -390,7 +401,7 @@ impl Choices<'_> {
     fn delete(&mut self, table: &'static Table) -> Statement {
         let (key, value) = self.key(table);
         let mut delete = Delete::new(table).filter(key, value);
-        if self.chance(30) {
+        if self.chance(self.crowd.conditions(30)) {
             let (column, comparison, value) = self.condition(table);
             delete = delete.condition(column, comparison, value);
         }

@@ -17,6 +17,7 @@ mod compare;
 mod drive;
 mod generate;
 mod oracle;
+mod queues;
 mod server;
 mod story;
 mod surprises;
