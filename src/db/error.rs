@@ -17,6 +17,8 @@ impl SqlState {
     pub const CARDINALITY_VIOLATION: SqlState = SqlState(*b"21000");
     /// A number outside of its type.
     pub const NUMERIC_OUT_OF_RANGE: SqlState = SqlState(*b"22003");
+    /// A text has a character in it that the database cannot hold.
+    pub const CHARACTER_NOT_IN_REPERTOIRE: SqlState = SqlState(*b"22021");
     /// Another constraint than that of a unique index.
     pub const INTEGRITY_VIOLATION: SqlState = SqlState(*b"23000");
     /// A unique index has that key.
@@ -35,6 +37,8 @@ impl SqlState {
     pub const STATEMENT_COMPLETION_UNKNOWN: SqlState = SqlState(*b"40003");
     /// The transaction was chosen to break a deadlock.
     pub const DEADLOCK_DETECTED: SqlState = SqlState(*b"40P01");
+    /// The statement is not complete, or says something twice.
+    pub const SYNTAX_ERROR: SqlState = SqlState(*b"42601");
     /// No such column.
     pub const UNDEFINED_COLUMN: SqlState = SqlState(*b"42703");
     /// No such table.
@@ -99,6 +103,7 @@ impl SqlState {
             Self::CONNECTION_REFUSED => "the database cannot be reached",
             Self::CARDINALITY_VIOLATION => "one row would be changed twice",
             Self::NUMERIC_OUT_OF_RANGE => "a number is out of range",
+            Self::CHARACTER_NOT_IN_REPERTOIRE => "a text has a character that cannot be stored",
             Self::INTEGRITY_VIOLATION => "the table does not allow such a row",
             Self::UNIQUE_VIOLATION => "there is a row with that key",
             Self::ACTIVE_TRANSACTION => "a transaction is under way",
@@ -108,6 +113,7 @@ impl SqlState {
             Self::SERIALIZATION_FAILURE => "a concurrent transaction came first",
             Self::STATEMENT_COMPLETION_UNKNOWN => "whether the statement took effect is not known",
             Self::DEADLOCK_DETECTED => "transactions waited for one another",
+            Self::SYNTAX_ERROR => "the statement is not complete, or says something twice",
             Self::UNDEFINED_COLUMN => "there is no such column",
             Self::UNDEFINED_TABLE => "there is no such table",
             Self::INVALID_COLUMN_REFERENCE => "that column has no unique index",

@@ -9,6 +9,7 @@
 #[cfg(feature = "postgres")]
 mod cluster;
 mod error;
+mod form;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod link;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

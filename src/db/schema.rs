@@ -92,6 +92,13 @@ pub enum Kind {
     Text,
 }
 
+impl Kind {
+    /// Whether this value is of this kind.
+    pub(super) fn holds(self, value: &Value) -> bool {
+        matches!((self, value), (Kind::Int, Value::Int(_)) | (Kind::Text, Value::Text(_)))
+    }
+}
+
 /// A column's name and what it can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Column {

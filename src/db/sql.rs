@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::error::SqlState;
+use super::error::{SqlError, SqlState};
 use super::schema::Value;
 use super::statement::{
     Comparison, Condition, Expression, Insert, OnConflict, Returning, Select, Statement, Update,
@@ -33,19 +33,27 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for what the dialect does not have;
-    /// [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` where no
-    /// column is unique.
-    pub fn query(&self, dialect: Dialect) -> Result<Query, SqlState> {
+    /// What is wrong by the table that the statement is written for; every world refuses it so:
+    ///
+    /// - [`SYNTAX_ERROR`](SqlState::SYNTAX_ERROR) where no column is asked for or set, where one is set
+    ///   twice, and for a row that has not a value for each column;
+    /// - [`UNDEFINED_COLUMN`](SqlState::UNDEFINED_COLUMN) for one that the table does not have;
+    /// - [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a value of another type than its column,
+    ///   and for a sum of texts;
+    /// - [`CHARACTER_NOT_IN_REPERTOIRE`](SqlState::CHARACTER_NOT_IN_REPERTOIRE) for a text with a zero
+    ///   byte in it;
+    /// - [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` where no
+    ///   column is unique;
+    /// - [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for a `FOR UPDATE` of anything but
+    ///   columns, and for an `UPDATE` that sets the unique one.
+    ///
+    /// And `FEATURE_NOT_SUPPORTED` for what the dialect does not have.
+    pub fn query(&self, dialect: Dialect) -> Result<Query, SqlError> {
+        self.check()?;
         let inserted = matches!(self, Statement::Insert(i) if i.returning == Returning::Inserted);
         if inserted && dialect == Dialect::Sqlite {
-            return Err(SqlState::FEATURE_NOT_SUPPORTED);
-        }
-        // It would have to name a column that is not there.
-        let conflict = matches!(self, Statement::Insert(i)
-            if i.on_conflict != OnConflict::Fail && i.table.unique.is_none());
-        if conflict {
-            return Err(SqlState::INVALID_COLUMN_REFERENCE);
+            let said = "whether a row is new is PostgreSQL's alone to say (`RETURNING (xmax = 0)`)";
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, said));
         }
         let mut parameters = Vec::new();
         let sign = if dialect == Dialect::Postgres { '$' } else { '?' };
@@ -201,7 +209,7 @@ mod tests {
         assert_eq!(statement.to_string(), shown);
         assert_eq!(statement.query(Dialect::Postgres).unwrap().text, postgres);
         let sent = statement.query(Dialect::Sqlite);
-        assert_eq!(sent.map_or_else(|state| state.to_string(), |query| query.text), sqlite);
+        assert_eq!(sent.map_or_else(|error| error.state.to_string(), |query| query.text), sqlite);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use super::link::{Link, Wire, unread};
 use super::pool::{self, Pool, Pooling};
-use super::{Answer, Database, Dialect, Expression, Kind, Query, Reply, Row, SqlError, SqlState};
-use super::{Condition, Select, Statement, Table, Value, What};
+use super::{Answer, Database, Dialect, Query, Reply, Row, SqlError, SqlState};
+use super::{Select, Statement, Table, Value, What};
 
 /// A SQLite database in a file. A clone is the same one.
 ///
@@ -294,7 +294,6 @@ impl Wire for File {
 
     fn ask(&mut self, statement: &Statement) -> Result<Answer, SqlError> {
         let Query { text, parameters } = statement.query(Dialect::Sqlite)?;
-        has_types(statement)?;
         let prepared = self.0.prepare_cached(&text);
         let mut prepared = prepared.map_err(|error| told(&error))?;
         let parameters = rusqlite::params_from_iter(parameters.iter().map(Parameter));
@@ -348,47 +347,6 @@ fn value_of(value: ValueRef<'_>, truth: bool) -> Result<Value, SqlError> {
 /// `CREATE TABLE`, strict: of SQLite's own accord a sum that overflows would become a rounded one.
 fn definition(table: &Table) -> String {
     format!("{} STRICT", table.definition().replace(" BIGINT ", " INTEGER "))
-}
-
-/// [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) where a value is of another type than its
-/// column: SQLite would convert it, or find nothing.
-fn has_types(statement: &Statement) -> Result<(), SqlState> {
-    let fits = |table: &Table, column: &str, value: &Value| {
-        let Some(column) = table.column(column).and_then(|index| table.columns.get(index)) else {
-            return true;
-        };
-        match value {
-            Value::Int(_) => column.kind == Kind::Int,
-            Value::Text(_) => column.kind == Kind::Text,
-            Value::Bool(_) => false,
-        }
-    };
-    let filter = |table: &Table, filter: &[Condition]| {
-        filter.iter().all(|condition| fits(table, condition.column, &condition.value))
-    };
-    let all = match statement {
-        Statement::Begin(_) | Statement::Commit | Statement::Rollback => true,
-        Statement::Select(select) => {
-            let adds_up = match select.what {
-                What::Sum(column) => fits(select.table, column, &Value::Int(0)),
-                What::Columns(_) | What::Exists => true,
-            };
-            adds_up && filter(select.table, &select.filter)
-        }
-        Statement::Insert(insert) => {
-            let columns = insert.table.columns.iter();
-            columns.zip(&*insert.row).all(|(column, value)| fits(insert.table, column.name, value))
-        }
-        Statement::Update(update) => {
-            let set = update.set.iter().all(|(column, expression)| match expression {
-                Expression::Value(value) => fits(update.table, column, value),
-                Expression::Plus(amount) => fits(update.table, column, &Value::Int(*amount)),
-            });
-            set && filter(update.table, &update.filter)
-        }
-        Statement::Delete(delete) => filter(delete.table, &delete.filter),
-    };
-    if all { Ok(()) } else { Err(SqlState::DATATYPE_MISMATCH) }
 }
 
 /// The SQLSTATE of an error of SQLite, and what SQLite said.

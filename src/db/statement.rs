@@ -81,7 +81,7 @@ pub type Filter = Vec<Condition>;
 /// What a `SELECT` asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
-    /// These columns of each row, ordered by the table's first column, then by the others.
+    /// These columns of each row, one at least, ordered by the table's first column, then by the others.
     Columns(Vec<&'static str>),
     /// Whether there is such a row: one row of one boolean.
     Exists,
@@ -109,7 +109,8 @@ pub enum OnConflict {
     Fail,
     /// `ON CONFLICT (the unique column) DO NOTHING`.
     DoNothing,
-    /// `ON CONFLICT (the unique column) DO UPDATE SET column = EXCLUDED.column, …`.
+    /// `ON CONFLICT (the unique column) DO UPDATE SET column = EXCLUDED.column, …`: one column at least,
+    /// and none of them twice.
     DoUpdate(Vec<&'static str>),
 }
 
@@ -152,7 +153,7 @@ pub enum Expression {
 pub struct Update {
     /// The table.
     pub table: &'static Table,
-    /// Which columns become what. Not the unique one.
+    /// Which columns become what: one at least, none of them twice, and not the unique one.
     pub set: Vec<(&'static str, Expression)>,
     /// In which rows.
     pub filter: Filter,

@@ -2,7 +2,7 @@
 
 use toctou::db::{Answer, Reply, SqlState, Statement};
 
-use super::drive::{Play, World, told};
+use super::drive::{Event, Play, World, told};
 use super::generate::{Program, TABLES};
 use super::oracle::Transaction;
 use super::tally::Tally;
@@ -11,7 +11,8 @@ use super::tally::Tally;
 /// transactions that committed.
 ///
 /// A serializable transaction may fail in the real world where the simulated one admits it: then it is
-/// given up in both. Where the simulated one refuses it, the real one must not let it commit.
+/// given up in both. Where the simulated one refuses it, the real one must not let it commit, and must
+/// not have another reason: who is to try again would be told that there is no use in it.
 pub(crate) fn compare<S: World + Clone, R: World>(
     simulated: &mut S,
     real: &mut R,
@@ -32,34 +33,18 @@ fn run<S: World + Clone, R: World>(
     play: &mut Play<'_>,
     tally: &Tally,
 ) -> Result<(), String> {
-    while let Some((who, statement)) = play.next()? {
-        let before = play.is_serializable(who).then(|| simulated.clone());
-        let theirs = real.execute(who, &statement);
-        let ours = simulated.execute(who, &statement);
-        tally.count(&statement, &theirs);
-        match before {
-            _ if same(&ours, &theirs) => {
-                if before.is_some() && is_failure(&theirs) {
-                    tally.note("serializable", "failed in both");
-                }
-                play.replied(who, &statement, &theirs);
+    while let Some(event) = play.next()? {
+        match event {
+            Event::Asks(who, statement) => {
+                ask(simulated, real, (who, &statement), play, tally)?;
             }
-            Some(before) if is_failure(&theirs) => {
-                tally.note("serializable", "failed on the server only");
-                *simulated = before;
+            Event::HangsUp(who) => {
                 simulated.hang_up(who);
-                roll_back(real, who, &statement);
-                play.gave_up(who, &statement, "the server fails it");
+                real.hang_up(who);
+                let what = if play.is_waiting(who) { "waiting" } else { "in a transaction" };
+                tally.note("hung up", what);
+                play.hung_up(who);
             }
-            Some(_) if is_failure(&ours) => {
-                if is_committed(real, who, &statement, &theirs) {
-                    return Err(difference(who, &statement, &ours, &theirs) + ", and commits");
-                }
-                tally.note("serializable", "failed in the simulation first");
-                roll_back(simulated, who, &statement);
-                play.gave_up(who, &statement, "the simulation fails it");
-            }
-            _ => return Err(difference(who, &statement, &ours, &theirs)),
         }
         for waiting in (0..program.sessions.len()).filter(|who| play.is_waiting(*who)) {
             let (ours, theirs) = (simulated.waits_for(waiting), real.waits_for(waiting));
@@ -76,6 +61,49 @@ fn run<S: World + Clone, R: World>(
         if ours != theirs {
             return Err(format!("{}: simulated {ours:?}, real {theirs:?}", table.name));
         }
+    }
+    Ok(())
+}
+
+/// Asks for one statement in both worlds.
+fn ask<S: World + Clone, R: World>(
+    simulated: &mut S,
+    real: &mut R,
+    (who, statement): (usize, &Statement),
+    play: &mut Play<'_>,
+    tally: &Tally,
+) -> Result<(), String> {
+    let before = play.is_serializable(who).then(|| simulated.clone());
+    let theirs = real.execute(who, statement);
+    let ours = simulated.execute(who, statement);
+    tally.count(statement, &theirs);
+    match before {
+        _ if same(&ours, &theirs) => {
+            if before.is_some() && is_failure(&theirs) {
+                tally.note("serializable", "failed in both");
+            }
+            play.replied(who, statement, &theirs);
+        }
+        Some(before) if is_failure(&theirs) => {
+            tally.note("serializable", "failed on the server only");
+            *simulated = before;
+            simulated.hang_up(who);
+            roll_back(real, who, statement);
+            play.gave_up(who, statement, "the server fails it");
+        }
+        Some(_) if is_failure(&ours) => {
+            let difference = difference(who, statement, &ours, &theirs);
+            if matches!(theirs, Reply::Answer(Err(_))) {
+                return Err(difference);
+            }
+            if is_committed(real, who, statement, &theirs) {
+                return Err(difference + ", and commits");
+            }
+            tally.note("serializable", "failed in the simulation first");
+            roll_back(simulated, who, statement);
+            play.gave_up(who, statement, "the simulation fails it");
+        }
+        _ => return Err(difference(who, statement, &ours, &theirs)),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use toctou::db::{Answer, Database, Isolation, Reply, Row, SimDb, SimSession, Statement, Table};
 
-use super::generate::Program;
+use super::generate::{Program, Turn};
 use super::oracle::Transaction;
 use super::tally::Tally;
 
@@ -63,6 +63,14 @@ impl World for Run {
     }
 }
 
+/// What happens next in a program.
+pub(crate) enum Event {
+    /// A session asks this, or asks again.
+    Asks(usize, Statement),
+    /// A session that has done something hangs up.
+    HangsUp(usize),
+}
+
 /// How far a program has come.
 pub(crate) struct Play<'p> {
     program: &'p Program,
@@ -107,15 +115,25 @@ impl<'p> Play<'p> {
         }
     }
 
-    /// Who acts next, and with which statement. After the schedule nobody begins anything: who waits
-    /// is asked again, who has a transaction open rolls it back.
-    pub(crate) fn next(&mut self) -> Result<Option<(usize, Statement)>, String> {
-        while let Some(who) = self.program.schedule.get(self.turn).copied() {
+    /// Who acts next, and how. After the schedule nobody begins anything: who waits is asked again,
+    /// who has a transaction open rolls it back.
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, String> {
+        while let Some(turn) = self.program.schedule.get(self.turn).copied() {
             self.turn += 1;
-            let place = &mut self.places[who];
-            let statement = place.waiting.clone().or_else(|| place.next.next().cloned());
-            if let Some(statement) = statement {
-                return Ok(Some((who, statement)));
+            match turn {
+                Turn::Acts(who) => {
+                    let place = &mut self.places[who];
+                    let statement = place.waiting.clone().or_else(|| place.next.next().cloned());
+                    if let Some(statement) = statement {
+                        return Ok(Some(Event::Asks(who, statement)));
+                    }
+                }
+                Turn::HangsUp(who) => {
+                    let place = &self.places[who];
+                    if place.waiting.is_some() || place.level.is_some() {
+                        return Ok(Some(Event::HangsUp(who)));
+                    }
+                }
             }
         }
         while let Some(who) = self.last.front().copied() {
@@ -127,10 +145,10 @@ impl<'p> Play<'p> {
                 self.stuck += 1;
                 let waiting = waiting.clone();
                 self.last.rotate_left(1);
-                return Ok(Some((who, waiting)));
+                return Ok(Some(Event::Asks(who, waiting)));
             }
             if place.level.is_some() {
-                return Ok(Some((who, Statement::Rollback)));
+                return Ok(Some(Event::Asks(who, Statement::Rollback)));
             }
             self.last.pop_front();
         }
@@ -177,14 +195,25 @@ impl<'p> Play<'p> {
     /// come in it is left out.
     pub(crate) fn gave_up(&mut self, who: usize, last: &Statement, why: &str) {
         self.story.push(format!("{who}: {last} -- {why}; given up"));
+        self.end(who, !is_end(last));
+    }
+
+    /// Takes note that a session hung up: another one goes on in its place, with what comes after the
+    /// transaction that was open.
+    pub(crate) fn hung_up(&mut self, who: usize) {
+        let what = if self.is_waiting(who) { "while it waits" } else { "in its transaction" };
+        self.story.push(format!("{who}: hangs up {what}"));
+        self.end(who, self.places[who].level.is_some());
+    }
+
+    /// Its transaction is over; what was still to come in it is left out, if anything was.
+    fn end(&mut self, who: usize, has_more: bool) {
         self.stuck = 0;
         let place = &mut self.places[who];
         place.waiting = None;
         place.level = None;
         place.done.clear();
-        let is_end =
-            |statement: &Statement| matches!(statement, Statement::Commit | Statement::Rollback);
-        if !is_end(last) {
+        if has_more {
             place.next.find(|statement| is_end(statement));
         }
     }
@@ -198,6 +227,10 @@ impl<'p> Play<'p> {
     pub(crate) fn is_waiting(&self, who: usize) -> bool {
         self.places[who].waiting.is_some()
     }
+}
+
+fn is_end(statement: &Statement) -> bool {
+    matches!(statement, Statement::Commit | Statement::Rollback)
 }
 
 /// A reply in a word.
@@ -217,10 +250,18 @@ pub(crate) fn play(
     tally: &Tally,
 ) -> Result<Vec<Transaction>, String> {
     let mut play = Play::new(program);
-    while let Some((who, statement)) = play.next()? {
-        let reply = world.execute(who, &statement);
-        tally.count(&statement, &reply);
-        play.replied(who, &statement, &reply);
+    while let Some(event) = play.next()? {
+        match event {
+            Event::Asks(who, statement) => {
+                let reply = world.execute(who, &statement);
+                tally.count(&statement, &reply);
+                play.replied(who, &statement, &reply);
+            }
+            Event::HangsUp(who) => {
+                world.hang_up(who);
+                play.hung_up(who);
+            }
+        }
     }
     Ok(play.committed)
 }

@@ -48,6 +48,41 @@ pub(crate) enum Levels {
     Mixed,
 }
 
+/// How much the sessions of a program come into each other's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowd {
+    /// Two or three sessions, all tables, all kinds of statements.
+    Loose,
+    /// Three or four sessions and one row or two that nearly everything is about, more of which is locked,
+    /// removed and rolled back; and now and then a session hangs up.
+    Dense,
+}
+
+impl Crowd {
+    /// How often a statement has a second condition, of a hundred: a crowd is about rows that fit.
+    fn conditions(self, loose: usize) -> usize {
+        match self {
+            Crowd::Loose => loose,
+            Crowd::Dense => 10,
+        }
+    }
+}
+
+/// Which programs are tried.
+pub(crate) type Profile = (Levels, Crowd);
+
+/// How many sessions a program has at most.
+pub(crate) const MOST_SESSIONS: usize = 4;
+
+/// Who is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// This session: with its next statement, or by asking again after the one that waits.
+    Acts(usize),
+    /// This session hangs up, whatever it is doing.
+    HangsUp(usize),
+}
+
 /// What several sessions ask, and who acts when.
 #[derive(Clone)]
 pub(crate) struct Program {
@@ -55,8 +90,7 @@ pub(crate) struct Program {
     pub(crate) rows: Vec<(&'static Table, Vec<Row>)>,
     /// The statements of each session.
     pub(crate) sessions: Vec<Vec<Statement>>,
-    /// Who acts next: with its next statement, or by asking again after the one that waits.
-    pub(crate) schedule: Vec<usize>,
+    pub(crate) schedule: Vec<Turn>,
 }
 
 impl fmt::Debug for Program {
@@ -70,31 +104,45 @@ impl fmt::Debug for Program {
                 writeln!(f, "    {statement};")?;
             }
         }
-        writeln!(f, "  schedule: {:?}", self.schedule)
+        let schedule = self.schedule.iter().map(|turn| match turn {
+            Turn::Acts(who) => who.to_string(),
+            Turn::HangsUp(who) => format!("{who} hangs up"),
+        });
+        writeln!(f, "  schedule: [{}]", schedule.collect::<Vec<_>>().join(", "))
     }
 }
 
 /// What a statement is read from.
 type Numbers = [u16; 14];
 
-/// Programs of two and of three sessions.
-pub(crate) fn program(levels: Levels) -> impl Strategy<Value = Program> {
+/// Programs of two to four sessions.
+pub(crate) fn program((levels, crowd): Profile) -> impl Strategy<Value = Program> {
     let session = || vec(uniform14(any::<u16>()), 2..=8);
-    let schedule = vec(any::<u16>(), 6..=40);
-    (uniform6(any::<u16>()), session(), session(), session(), schedule).prop_map(
-        move |(first, one, two, three, schedule)| {
-            let mut choices = Choices(first.iter());
-            let count = if choices.chance(60) { 3 } else { 2 };
-            let sessions = [one, two, three].into_iter().take(count).enumerate();
+    let sessions = (session(), session(), session(), session());
+    let longest = if crowd == Crowd::Dense { 60 } else { 40 };
+    let schedule = vec(any::<u16>(), 6..=longest);
+    (uniform6(any::<u16>()), sessions, schedule).prop_map(
+        move |(first, (one, two, three, four), schedule)| {
+            let mut choices = Choices { numbers: first.iter(), crowd };
+            let least = if crowd == Crowd::Dense { MOST_SESSIONS - 1 } else { 2 };
+            let count = if choices.chance(60) { least + 1 } else { least };
+            let sessions = [one, two, three, four].into_iter().take(count).enumerate();
             Program {
                 rows: rows(&mut choices),
                 sessions: sessions
-                    .map(|(who, numbers)| session_of(levels, who, &numbers))
+                    .map(|(who, numbers)| session_of((levels, crowd), who, &numbers))
                     .collect(),
-                schedule: schedule.iter().map(|who| (usize::from(*who) * count) >> 16).collect(),
+                schedule: schedule.iter().map(|number| turn(*number, count, crowd)).collect(),
             }
         },
     )
+}
+
+/// One of so many sessions is next.
+fn turn(number: u16, count: usize, crowd: Crowd) -> Turn {
+    let who = (usize::from(number) * count) >> 16;
+    // By what the choice of a session leaves of the number.
+    if crowd == Crowd::Dense && number % 20 == 19 { Turn::HangsUp(who) } else { Turn::Acts(who) }
 }
 
 fn rows(choices: &mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)> {
@@ -109,14 +157,18 @@ fn rows(choices: &mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)> {
 }
 
 /// The statements of a session.
-fn session_of(levels: Levels, who: usize, numbers: &[Numbers]) -> Vec<Statement> {
+fn session_of((levels, crowd): Profile, who: usize, numbers: &[Numbers]) -> Vec<Statement> {
     let mut statements = Vec::with_capacity(numbers.len() + 4);
     let mut is_open = false;
     let mut entries = 10 * (who as i64 + 1)..;
     for numbers in numbers {
-        let mut choices = Choices(numbers.iter());
-        if is_open && choices.chance(18) {
-            let ends = [(7, Statement::Commit), (2, Statement::Rollback)];
+        let mut choices = Choices { numbers: numbers.iter(), crowd };
+        let (percent, commits, rollbacks) = match crowd {
+            Crowd::Loose => (18, 7, 2),
+            Crowd::Dense => (25, 5, 4),
+        };
+        if is_open && choices.chance(percent) {
+            let ends = [(commits, Statement::Commit), (rollbacks, Statement::Rollback)];
             statements.push(choices.weighed(&ends));
             is_open = false;
             continue;
@@ -148,11 +200,14 @@ const COMPARISONS: [Comparison; 4] =
     [Comparison::Equal, Comparison::NotEqual, Comparison::AtLeast, Comparison::AtMost];
 
 /// Numbers, read one after the other; 0 where there are no more.
-struct Choices<'n>(std::slice::Iter<'n, u16>);
+struct Choices<'n> {
+    numbers: std::slice::Iter<'n, u16>,
+    crowd: Crowd,
+}
 
 impl Choices<'_> {
     fn below(&mut self, bound: usize) -> usize {
-        let number = self.0.next().copied().unwrap_or(0);
+        let number = self.numbers.next().copied().unwrap_or(0);
         (usize::from(number) * bound) >> 16
     }
 
@@ -195,7 +250,10 @@ impl Choices<'_> {
     }
 
     fn table(&mut self) -> &'static Table {
-        self.weighed(&[(9, &ACCOUNT), (3, &TOKEN), (2, &ENTRY)])
+        match self.crowd {
+            Crowd::Loose => self.weighed(&[(9, &ACCOUNT), (3, &TOKEN), (2, &ENTRY)]),
+            Crowd::Dense => self.weighed(&[(15, &ACCOUNT), (1, &TOKEN)]),
+        }
     }
 
     /// A value of a column, mostly one that some row has.
@@ -206,6 +264,7 @@ impl Choices<'_> {
             "id" if table.unique.is_none() => {
                 self.weighed(&[(4, 1_i64), (4, 2), (1, 10), (1, 20), (1, 30)]).into()
             }
+            "id" if self.crowd == Crowd::Dense => self.weighed(&[(16, 1_i64), (4, 2)]).into(),
             "id" => self.weighed(&[(6, 1_i64), (6, 2), (1, 3)]).into(),
             _ => self.weighed(&[(4, 1_i64), (4, 2), (1, 0), (1, 3)]).into(),
         }
@@ -225,14 +284,24 @@ impl Choices<'_> {
 
     fn statement(&mut self, levels: Levels, entries: &mut impl Iterator<Item = i64>) -> Statement {
         let table = self.table();
-        match self.below(24) {
-            0..=7 => self.select(table, levels),
-            8..=13 => self.insert(table, entries),
-            14..=21 => self.update(table),
+        // Of 24: reads, inserts and updates; what is left is deletes.
+        let (select, insert, update) = match self.crowd {
+            Crowd::Loose => (8, 6, 8),
+            Crowd::Dense => (7, 6, 8),
+        };
+        let kind = self.below(24);
+        if kind < select {
+            self.select(table, levels)
+        } else if kind < select + insert {
+            self.insert(table, entries)
+        } else if kind < select + insert + update {
+            self.update(table)
+        } else if levels == Levels::Exact {
+            self.delete(table)
+        } else {
             // Which keys that were freed can be taken again at SERIALIZABLE, PostgreSQL decides by what
             // its scans have happened to lock.
-            _ if levels == Levels::Exact => self.delete(table),
-            _ => self.delete(&ENTRY),
+            self.delete(&ENTRY)
         }
     }
 
@@ -247,16 +316,19 @@ impl Choices<'_> {
                 Select::columns(table, &columns)
             }
         };
-        if kind >= 5 {
+        // Those from here on answer columns.
+        let locks_from = if self.crowd == Crowd::Dense { 3 } else { 5 };
+        if kind >= locks_from {
             select = select.for_update();
         }
         // At SERIALIZABLE PostgreSQL reads for an `EXISTS` only up to the first row that it comes across.
         let is_one = kind == 0 && levels != Levels::Exact;
-        if is_one || self.chance(50) {
+        let is_keyed = if self.crowd == Crowd::Dense { 80 } else { 50 };
+        if is_one || self.chance(is_keyed) {
             let (key, value) = self.key(table);
             select = select.filter(key, value);
         }
-        if self.chance(40) {
+        if self.chance(self.crowd.conditions(40)) {
             let (column, comparison, value) = self.condition(table);
             select = select.condition(column, comparison, value);
         }
@@ -274,6 +346,9 @@ impl Choices<'_> {
             match self.below(6) {
                 0 | 1 => OnConflict::Fail,
                 2 | 3 => OnConflict::DoNothing,
+                4 if table == &ACCOUNT && self.crowd == Crowd::Dense => {
+                    OnConflict::DoUpdate(vec!["id", "balance"])
+                }
                 _ if table == &ACCOUNT => OnConflict::DoUpdate(vec!["balance"]),
                 4 => OnConflict::DoUpdate(vec!["uses", "owner"]),
                 _ => OnConflict::DoUpdate(vec!["owner"]),
@@ -316,7 +391,7 @@ impl Choices<'_> {
                 None => update.add(number, 2),
             },
         };
-        if self.chance(30) {
+        if self.chance(self.crowd.conditions(30)) {
             let (column, comparison, value) = self.condition(table);
             update = update.condition(column, comparison, value);
         }
@@ -326,7 +401,7 @@ impl Choices<'_> {
     fn delete(&mut self, table: &'static Table) -> Statement {
         let (key, value) = self.key(table);
         let mut delete = Delete::new(table).filter(key, value);
-        if self.chance(30) {
+        if self.chance(self.crowd.conditions(30)) {
             let (column, comparison, value) = self.condition(table);
             delete = delete.condition(column, comparison, value);
         }

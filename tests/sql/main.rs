@@ -1,4 +1,4 @@
-//! The simulated database answers as PostgreSQL does: random programs of two and three sessions are
+//! The simulated database answers as PostgreSQL does: random programs of two to four sessions are
 //! played in both, step by step, by one schedule. Each answer, each error, who waits for whom, and
 //! the rows that are left have to be the same. PostgreSQL is the judge.
 //!
@@ -17,6 +17,7 @@ mod compare;
 mod drive;
 mod generate;
 mod oracle;
+mod queues;
 mod server;
 mod story;
 mod surprises;
@@ -33,7 +34,7 @@ use std::time::Instant;
 
 use compare::compare;
 use drive::{Run, World, play};
-use generate::{Levels, Program, TABLES, program};
+use generate::{Crowd, Levels, Profile, Program, TABLES, program};
 use oracle::{Tables, Transaction, alone, serial_order, without_idle_inserts};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use server::{Lane, cluster};
@@ -61,7 +62,7 @@ fn seed(search: u64) -> RngSeed {
 fn search<T>(
     (rng_seed, cases): (RngSeed, usize),
     shrinking: u32,
-    levels: Levels,
+    profile: Profile,
     check: impl Fn(&Program) -> Result<T, String>,
 ) -> Result<(), TestError<Program>> {
     let config = Config {
@@ -71,7 +72,7 @@ fn search<T>(
         rng_seed,
         ..Config::default()
     };
-    TestRunner::new(config).run(&program(levels), |program| match check(&program) {
+    TestRunner::new(config).run(&program(profile), |program| match check(&program) {
         Ok(_) => Ok(()),
         Err(difference) => Err(TestCaseError::fail(difference)),
     })
@@ -110,13 +111,13 @@ fn assert_serializable(
 }
 
 /// Plays random programs on the server and in the simulation, in two threads.
-fn assert_agreement(cases: usize, levels: Levels) -> Option<Tally> {
+fn assert_agreement(cases: usize, (levels, crowd): Profile) -> Option<Tally> {
     let cluster = cluster()?;
     let tally = Tally::default();
     let begun = Instant::now();
     let half = |number, cases| {
         let lane = RefCell::new(Lane::new(cluster).expect("sessions on the server"));
-        let found = search((seed(number), cases), 1_000, levels, |program| {
+        let found = search((seed(number), cases), 1_000, (levels, crowd), |program| {
             let lane = &mut *lane.borrow_mut();
             lane.reset(program)?;
             let committed = compare(&mut Run::new(program), lane, program, &tally)?;
@@ -133,21 +134,21 @@ fn assert_agreement(cases: usize, levels: Levels) -> Option<Tally> {
         half(2, cases - cases / 2);
         other.join().expect("both halves agree");
     });
-    println!("{cases} programs, {levels:?}, in {:.1} s", begun.elapsed().as_secs_f64());
+    println!("{cases} programs, {levels:?}, {crowd:?}, in {:.1} s", begun.elapsed().as_secs_f64());
     tally.print();
     Some(tally)
 }
 
 #[test]
 fn the_simulation_behaves_as_postgresql_at_read_committed_and_repeatable_read() {
-    let Some(tally) = assert_agreement(cases(), Levels::Exact) else { return };
+    let Some(tally) = assert_agreement(cases(), (Levels::Exact, Crowd::Loose)) else { return };
     tally.assert_varied(cases());
 }
 
 #[test]
 fn what_postgresql_commits_at_serializable_is_serializable_and_the_simulation_allows_it() {
     let cases = cases().div_ceil(2);
-    let Some(tally) = assert_agreement(cases, Levels::Serializable) else { return };
+    let Some(tally) = assert_agreement(cases, (Levels::Serializable, Crowd::Loose)) else { return };
     for what in ["failed in both", "failed on the server only"] {
         let seen = tally.of("serializable", what);
         assert!(seen * 100 >= cases, "{what} only {seen} times in {cases} programs");
@@ -157,9 +158,21 @@ fn what_postgresql_commits_at_serializable_is_serializable_and_the_simulation_al
 #[test]
 fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
     let cases = cases().div_ceil(2);
-    let Some(tally) = assert_agreement(cases, Levels::Mixed) else { return };
+    let Some(tally) = assert_agreement(cases, (Levels::Mixed, Crowd::Loose)) else { return };
     // Transactions of all levels end, wait for one another, and are refused for one another's sake.
-    let conflicts = [
+    let seen = [
+        ("commits", tally.of("commit", "committed")),
+        ("waits", tally.of("update", "queued")),
+        ("conflicts", conflicts(&tally)),
+    ];
+    for (what, seen) in seen {
+        assert!(seen * 100 >= cases, "only {seen} {what} in {cases} programs");
+    }
+}
+
+/// How many statements were refused for the sake of other transactions.
+fn conflicts(tally: &Tally) -> usize {
+    let statements = [
         "select",
         "for update",
         "insert",
@@ -169,20 +182,40 @@ fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
         "delete",
         "commit",
     ];
-    let conflicts = conflicts.map(|statement| tally.of(statement, "40001"));
+    statements.iter().map(|statement| tally.of(statement, "40001")).sum()
+}
+
+/// How many programs of a dense crowd are tried: they are longer than others.
+fn dense_cases() -> usize {
+    cases().div_ceil(8)
+}
+
+#[test]
+fn four_sessions_that_crowd_round_one_row_and_hang_up_are_answered_as_by_postgresql() {
+    let cases = dense_cases();
+    let Some(tally) = assert_agreement(cases, (Levels::Exact, Crowd::Dense)) else { return };
     let seen = [
-        ("commits", tally.of("commit", "committed")),
-        ("waits", tally.of("update", "queued")),
-        ("conflicts", conflicts.iter().sum()),
+        ("waits for a lock", tally.of("for update", "queued")),
+        ("rollbacks", tally.of("rollback", "rolledback")),
+        ("who hang up while they wait", tally.of("hung up", "waiting")),
+        ("who hang up in a transaction", tally.of("hung up", "in a transaction")),
     ];
     for (what, seen) in seen {
-        assert!(seen * 100 >= cases, "only {seen} {what} in {cases} programs");
+        assert!(seen * 10 >= cases, "only {seen} {what} in {cases} programs");
     }
+}
+
+#[test]
+fn four_sessions_of_different_levels_crowd_round_one_row_as_in_postgresql() {
+    let cases = dense_cases().div_ceil(4);
+    let Some(tally) = assert_agreement(cases, (Levels::Mixed, Crowd::Dense)) else { return };
+    let seen = conflicts(&tally);
+    assert!(seen * 10 >= cases, "only {seen} conflicts in {cases} programs");
 }
 
 /// Plays random programs in the simulation alone, and asks of each whether it is serializable.
 fn judged(levels: Levels, tally: &Tally) -> Result<(), TestError<Program>> {
-    search((seed(3), CASES_ALONE), 5_000, levels, |program| {
+    search((seed(3), CASES_ALONE), 5_000, (levels, Crowd::Loose), |program| {
         let mut run = Run::new(program);
         let committed = play(&mut run, program, tally)?;
         tally.note("transactions", &format!("{} committed", committed.len()));
@@ -210,7 +243,8 @@ fn snapshots_alone_are_not_serializable_and_that_is_found_out() {
 
 #[test]
 fn who_is_alone_is_answered_as_the_oracle_says() {
-    let found = search((seed(4), CASES), 5_000, Levels::Exact, |program| {
+    let profile = (Levels::Exact, Crowd::Loose);
+    let found = search((seed(4), CASES), 5_000, profile, |program| {
         let mut run = Run::new(program);
         let mut tables = program.rows.clone();
         for statement in program.sessions.iter().flatten() {

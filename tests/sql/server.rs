@@ -7,7 +7,7 @@ use toctou::db::{
 };
 
 use super::drive::World;
-use super::generate::{Program, TABLES};
+use super::generate::{MOST_SESSIONS, Program, TABLES};
 
 /// The throw-away server that all tests here share; none where there is no PostgreSQL, which is said
 /// loudly.
@@ -17,7 +17,7 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     *CLUSTER.get_or_init(|| crate::throwaway::shared(what))
 }
 
-/// A namespace on the server with the tables that programs are about, and three sessions in it.
+/// A namespace on the server with the tables that programs are about, and sessions in it.
 pub(crate) struct Lane {
     db: SteppedDb,
     sessions: Vec<SteppedSession>,
@@ -29,7 +29,7 @@ impl Lane {
     pub(crate) fn new(cluster: &Cluster) -> Result<Self, SqlError> {
         let mut db = SteppedDb::new(cluster)?;
         db.database().create(&TABLES)?;
-        let sessions = (0..3).map(|_| db.connect()).collect::<Result<_, _>>()?;
+        let sessions = (0..MOST_SESSIONS).map(|_| db.connect()).collect::<Result<_, _>>()?;
         Ok(Lane { db, sessions, is_clean: true })
     }
 

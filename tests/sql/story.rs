@@ -1,6 +1,9 @@
 //! Short stories of a few sessions, told in the simulation and on the server.
 
-use toctou::db::{Answer, Isolation, Reply, Row, Select, Statement, Table, Update, Value, row};
+use toctou::db::{
+    Answer, Delete, Insert, Isolation, OnConflict, Reply, Row, Select, Statement, Table, Update,
+    Value, row,
+};
 
 use super::drive::{Run, World, told};
 use super::generate::{ACCOUNT, Program, TABLES};
@@ -43,6 +46,22 @@ pub(crate) fn set(id: i64, balance: i64) -> Statement {
 
 pub(crate) fn add(id: i64, amount: i64) -> Statement {
     Update::new(&ACCOUNT).add("balance", amount).filter("id", id).into()
+}
+
+/// Locks one account, and reads it.
+pub(crate) fn lock(id: i64) -> Statement {
+    Select::columns(&ACCOUNT, &["balance"]).filter("id", id).for_update().into()
+}
+
+/// Removes one account.
+pub(crate) fn delete(id: i64) -> Statement {
+    Delete::new(&ACCOUNT).filter("id", id).into()
+}
+
+/// Puts an account in place of whichever is there.
+pub(crate) fn upsert(id: i64, balance: i64) -> Insert {
+    let upsert = Insert::new(&ACCOUNT, row([id.into(), balance.into()]));
+    upsert.on_conflict(OnConflict::DoUpdate(vec!["balance"]))
 }
 
 /// Asserts that a story goes so in the simulation, and on the server if there is one.

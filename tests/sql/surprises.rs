@@ -2,13 +2,12 @@
 //! to tell alike.
 
 use toctou::db::Isolation::{self, ReadCommitted, RepeatableRead, Serializable};
-use toctou::db::{Comparison, Delete, Insert, OnConflict, Returning, Select, Statement, row};
+use toctou::db::{Comparison, Insert, OnConflict, Returning, Select, Statement, row};
 
 use super::generate::ACCOUNT;
-use super::story::{accounts, add, all, assert_story, begin, read};
+use super::story::{accounts, add, all, assert_story, begin, delete, read, upsert};
 
 const COMMIT: Statement = Statement::Commit;
-const ROLLBACK: Statement = Statement::Rollback;
 
 fn insert(id: i64, balance: i64) -> Insert {
     Insert::new(&ACCOUNT, row([id.into(), balance.into()]))
@@ -16,37 +15,6 @@ fn insert(id: i64, balance: i64) -> Insert {
 
 fn do_nothing(id: i64, balance: i64) -> Insert {
     insert(id, balance).on_conflict(OnConflict::DoNothing)
-}
-
-fn upsert(id: i64, balance: i64) -> Insert {
-    insert(id, balance).on_conflict(OnConflict::DoUpdate(vec!["balance"]))
-}
-
-fn delete(id: i64) -> Statement {
-    Delete::new(&ACCOUNT).filter("id", id).into()
-}
-
-fn lock(id: i64) -> Statement {
-    Select::columns(&ACCOUNT, &["balance"]).filter("id", id).for_update().into()
-}
-
-#[test]
-fn a_newcomer_overtakes_who_has_waited_for_the_row() {
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(ReadCommitted), "ok"),
-            (0, add(1, 1), "1 row"),
-            (1, add(1, 1), "queued"),
-            (0, COMMIT, "ok"),
-            (2, begin(ReadCommitted), "ok"),
-            (2, add(1, 1), "1 row"),
-            (1, add(1, 1), "queued"),
-            (2, COMMIT, "ok"),
-            (1, add(1, 1), "1 row"),
-            (1, read(1), "13"),
-        ],
-    );
 }
 
 /// What the new row would be is computed first, so the error comes before the wait.
@@ -79,122 +47,6 @@ fn an_update_overflows_after_the_wait_by_what_it_waited_for() {
 }
 
 #[test]
-fn nobody_waits_for_a_row_that_was_changed_since_the_snapshot_whoever_holds_it() {
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(RepeatableRead), "ok"),
-            (0, read(1), "10"),
-            (1, add(1, 1), "1 row"),
-            (1, begin(ReadCommitted), "ok"),
-            (1, delete(1), "1 row"),
-            (0, lock(1), "40001"),
-            (0, ROLLBACK, "rolled back"),
-            (1, COMMIT, "ok"),
-        ],
-    );
-}
-
-/// `FOR UPDATE` goes on to the next version before it looks whether it may have it.
-#[test]
-fn for_update_waits_for_the_next_version_too_and_fails_only_then() {
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(ReadCommitted), "ok"),
-            (0, add(1, 1), "1 row"),
-            (1, begin(RepeatableRead), "ok"),
-            (1, lock(1), "queued"),
-            (0, COMMIT, "ok"),
-            (0, begin(ReadCommitted), "ok"),
-            (0, add(1, 1), "1 row"),
-            (1, lock(1), "queued"),
-            (2, add(1, 1), "queued"),
-            (0, COMMIT, "ok"),
-            (2, add(1, 1), "1 row"),
-            (1, lock(1), "40001"),
-            (1, ROLLBACK, "rolled back"),
-        ],
-    );
-}
-
-/// But not where the row was only locked when it began to wait: then there was no next version to go
-/// on to, and what comes after is as with an `UPDATE`.
-#[test]
-fn for_update_that_waited_for_a_lock_alone_does_not_go_on_to_what_its_holder_made_of_the_row() {
-    let story = |level, then: &[_]| {
-        let mut story = vec![
-            (0, begin(ReadCommitted), "ok"),
-            (0, lock(1), "10"),
-            (1, begin(level), "ok"),
-            (1, lock(1), "queued"),
-            (0, add(1, 1), "1 row"),
-            (0, COMMIT, "ok"),
-            (2, begin(ReadCommitted), "ok"),
-            (2, lock(1), "11"),
-        ];
-        story.extend_from_slice(then);
-        assert_story(&accounts(&[(1, 10)]), &story);
-    };
-    story(
-        RepeatableRead,
-        &[(1, lock(1), "40001"), (1, ROLLBACK, "rolled back"), (2, COMMIT, "ok")],
-    );
-    // Whoever comes later stands behind it in the queue of the new version.
-    story(
-        ReadCommitted,
-        &[
-            (1, lock(1), "queued"),
-            (0, lock(1), "queued"),
-            (2, COMMIT, "ok"),
-            (0, lock(1), "waiting"),
-            (1, lock(1), "11"),
-            (1, COMMIT, "ok"),
-            (0, lock(1), "11"),
-        ],
-    );
-}
-
-/// Who follows a row to its newest version waits for whoever is changing that, and stands in no queue.
-#[test]
-fn who_comes_later_overtakes_one_that_follows_the_row_to_its_newest_version() {
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(ReadCommitted), "ok"),
-            (0, add(1, 1), "1 row"),
-            (1, add(1, 1), "queued"),
-            (0, COMMIT, "ok"),
-            (0, begin(ReadCommitted), "ok"),
-            (0, add(1, 1), "1 row"),
-            (1, add(1, 1), "queued"),
-            (2, add(1, 1), "queued"),
-            (0, COMMIT, "ok"),
-            (2, add(1, 1), "1 row"),
-            (1, add(1, 1), "1 row"),
-            (1, read(1), "14"),
-        ],
-    );
-}
-
-#[test]
-fn a_row_that_was_only_locked_since_the_snapshot_can_still_be_changed() {
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(RepeatableRead), "ok"),
-            (0, read(1), "10"),
-            (1, begin(ReadCommitted), "ok"),
-            (1, lock(1), "10"),
-            (0, add(1, 1), "queued"),
-            (1, COMMIT, "ok"),
-            (0, add(1, 1), "1 row"),
-            (0, COMMIT, "ok"),
-        ],
-    );
-}
-
-#[test]
 fn a_key_that_was_inserted_and_deleted_again_is_waited_for_until_its_transaction_ends() {
     assert_story(
         &accounts(&[]),
@@ -205,28 +57,6 @@ fn a_key_that_was_inserted_and_deleted_again_is_waited_for_until_its_transaction
             (1, insert(1, 2).into(), "queued"),
             (0, COMMIT, "ok"),
             (1, insert(1, 2).into(), "1 row"),
-        ],
-    );
-}
-
-/// It keeps its lock on the row's queue while it waits for the one that overtook it.
-#[test]
-fn an_upsert_that_was_overtaken_stays_before_those_who_come_later() {
-    assert_story(
-        &accounts(&[(1, 10)]),
-        &[
-            (0, begin(ReadCommitted), "ok"),
-            (0, lock(1), "10"),
-            (2, upsert(1, 12).into(), "queued"),
-            (0, COMMIT, "ok"),
-            (1, begin(ReadCommitted), "ok"),
-            (1, lock(1), "10"),
-            (2, upsert(1, 12).into(), "queued"),
-            (0, lock(1), "queued"),
-            (1, COMMIT, "ok"),
-            (0, lock(1), "waiting"),
-            (2, upsert(1, 12).into(), "1 row"),
-            (0, lock(1), "12"),
         ],
     );
 }

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 
 use proptest::test_runner::TestError;
 use toctou::db::{
-    Answer, Insert, Isolation, OnConflict, Reply, Returning, Row, Select, SqlState, Statement,
-    Table, Value,
+    Answer, Insert, Isolation, OnConflict, Reply, Returning, Row, Select, SimSession, SqlState,
+    Statement, Table, Value,
 };
 
 use super::compare::compare;
 use super::drive::{Run, World};
-use super::generate::{ACCOUNT, Levels, Program};
+use super::generate::{ACCOUNT, Crowd, Levels, Profile, Program};
 use super::server::{Lane, cluster};
 use super::tally::Tally;
 use super::{CASES, search, seed};
@@ -44,6 +44,10 @@ pub(crate) enum Mistake {
     EverythingIsNew,
     /// No serializable transaction commits while another one is open.
     Refusing,
+    /// A key that is there is told as a conflict between transactions, as if it could be gone the next time.
+    EveryKeyIsWorthARetry,
+    /// What a session that hung up has locked stays locked.
+    Undying,
     /// `BEGIN`, `COMMIT` and `ROLLBACK` are but words.
     NoTransactions,
 }
@@ -151,6 +155,9 @@ impl World for Wrong {
                 if has_waited { Reply::Waiting } else { reply }
             }
             (Mistake::Deadlock, _) if is(&reply, SqlState::DEADLOCK_DETECTED) => Reply::Queued,
+            (Mistake::EveryKeyIsWorthARetry, _) if is(&reply, SqlState::UNIQUE_VIOLATION) => {
+                Reply::Answer(Err(SqlState::SERIALIZATION_FAILURE.into()))
+            }
             (Mistake::InProgress, Statement::Insert(insert))
                 if reply == Reply::Queued && insert.on_conflict == OnConflict::DoNothing =>
             {
@@ -213,7 +220,11 @@ impl World for Wrong {
     }
 
     fn hang_up(&mut self, who: usize) {
-        self.run.hang_up(who);
+        if self.mistake == Mistake::Undying {
+            self.run.sessions[who] = SimSession::new();
+        } else {
+            self.run.hang_up(who);
+        }
         self.places[who] = Place::default();
     }
 
@@ -236,14 +247,14 @@ fn untouched(insert: &Insert) -> Answer {
 
 /// Asserts that the search finds the mistake: against the simulation itself, and against the server
 /// where there is one.
-fn assert_found(mistake: Mistake, levels: Levels) {
+fn assert_found(mistake: Mistake, profile: Profile) {
     let tally = Tally::default();
-    let by_itself = search((seed(5), CASES), 2_000, levels, |program| {
+    let by_itself = search((seed(5), CASES), 2_000, profile, |program| {
         compare(&mut Wrong::new(mistake, program), &mut Run::new(program), program, &tally)
     });
     let by_server = cluster().map(|cluster| {
         let lane = RefCell::new(Lane::new(cluster).expect("sessions on the server"));
-        search((seed(6), CASES), 0, levels, |program| {
+        search((seed(6), CASES), 0, profile, |program| {
             let lane = &mut *lane.borrow_mut();
             lane.reset(program)?;
             compare(&mut Wrong::new(mistake, program), lane, program, &tally)
@@ -262,70 +273,80 @@ fn assert_found(mistake: Mistake, levels: Levels) {
 
 #[test]
 fn a_world_that_does_not_look_again_after_a_wait_is_found_out() {
-    assert_found(Mistake::NoRecheck, Levels::Exact);
+    assert_found(Mistake::NoRecheck, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_in_which_a_statement_that_waited_begins_anew_is_found_out() {
-    assert_found(Mistake::Anew, Levels::Exact);
+    assert_found(Mistake::Anew, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_in_which_nobody_overtakes_who_has_waited_is_found_out() {
-    assert_found(Mistake::NobodyOvertakes, Levels::Exact);
+    assert_found(Mistake::NobodyOvertakes, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_whose_for_update_locks_nothing_is_found_out() {
-    assert_found(Mistake::LostLock, Levels::Exact);
+    assert_found(Mistake::LostLock, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_that_does_not_know_of_those_who_wait_before_one_is_found_out() {
-    assert_found(Mistake::NoQueue, Levels::Exact);
+    assert_found(Mistake::NoQueue, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_that_does_not_notice_a_deadlock_is_found_out() {
-    assert_found(Mistake::Deadlock, Levels::Exact);
+    assert_found(Mistake::Deadlock, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_that_takes_a_key_in_progress_for_one_that_is_there_is_found_out() {
-    assert_found(Mistake::InProgress, Levels::Exact);
+    assert_found(Mistake::InProgress, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_whose_transactions_survive_an_error_is_found_out() {
-    assert_found(Mistake::Unfailed, Levels::Exact);
+    assert_found(Mistake::Unfailed, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_that_reads_what_is_not_committed_is_found_out() {
-    assert_found(Mistake::DirtyRead, Levels::Exact);
+    assert_found(Mistake::DirtyRead, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_whose_repeatable_read_is_read_committed_is_found_out() {
-    assert_found(Mistake::Unrepeatable, Levels::Exact);
+    assert_found(Mistake::Unrepeatable, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_whose_snapshot_is_taken_by_begin_is_found_out() {
-    assert_found(Mistake::SnapshotAtBegin, Levels::Exact);
+    assert_found(Mistake::SnapshotAtBegin, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_that_takes_an_updated_row_for_a_new_one_is_found_out() {
-    assert_found(Mistake::EverythingIsNew, Levels::Exact);
+    assert_found(Mistake::EverythingIsNew, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_without_transactions_is_found_out() {
-    assert_found(Mistake::NoTransactions, Levels::Exact);
+    assert_found(Mistake::NoTransactions, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]
 fn a_world_that_refuses_what_is_serializable_is_found_out() {
-    assert_found(Mistake::Refusing, Levels::Serializable);
+    assert_found(Mistake::Refusing, (Levels::Serializable, Crowd::Loose));
+}
+
+#[test]
+fn a_world_that_takes_a_key_that_is_there_for_a_conflict_of_transactions_is_found_out() {
+    assert_found(Mistake::EveryKeyIsWorthARetry, (Levels::Serializable, Crowd::Loose));
+}
+
+#[test]
+fn a_world_that_keeps_the_locks_of_who_hung_up_is_found_out() {
+    assert_found(Mistake::Undying, (Levels::Exact, Crowd::Dense));
 }

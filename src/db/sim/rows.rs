@@ -4,7 +4,7 @@
 use super::serial::Write;
 use super::wait::Wait;
 use super::{Change, Held, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop};
-use crate::db::schema::{Kind, Row, Table, Value};
+use crate::db::schema::{Row, Table, Value};
 use crate::db::statement::{
     Comparison, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning, Select,
     Statement, Update, What,
@@ -22,6 +22,7 @@ enum Action<'a> {
 impl SimDb {
     /// Performs a statement from where it stands.
     pub(super) fn attempt(&mut self, slot: Slot, statement: &Statement) -> Result<Answer, Stop> {
+        statement.check()?;
         self.look(slot);
         if self.is_doomed(slot, None) {
             return Err(SqlState::SERIALIZATION_FAILURE.into());
@@ -121,6 +122,7 @@ impl SimDb {
             What::Exists => vec![Row::from([Value::Bool(rows.len() > 0)])],
             What::Sum(column) => {
                 let column = self.column(table, column)?;
+                self.check_kind(table, column, &Value::Int(0))?;
                 let numbers = rows.filter_map(|row| row.get(column)?.int());
                 let sum = numbers.map(i128::from).sum::<i128>();
                 let sum = i64::try_from(sum).map_err(|_| SqlState::NUMERIC_OUT_OF_RANGE)?;
@@ -291,8 +293,10 @@ impl SimDb {
 
     fn insert(&mut self, slot: Slot, insert: &Insert) -> Result<Answer, Stop> {
         let table = self.table(insert.table)?;
-        if insert.row.len() != insert.table.columns.len() {
-            return Err(SqlState::DATATYPE_MISMATCH.into());
+        // A column of the table that the statement does not know of gets no value, and needs one.
+        let columns = self.tables.get(table).map_or(0, |stored| stored.table.columns.len());
+        if insert.row.len() < columns {
+            return Err(SqlState::INTEGRITY_VIOLATION.into());
         }
         for (index, value) in insert.row.iter().enumerate() {
             self.check_kind(table, index, value)?;
@@ -306,6 +310,10 @@ impl SimDb {
         let returned = match &insert.returning {
             Returning::Columns(columns) => Some(self.columns(table, columns)?),
             Returning::Count | Returning::Inserted => None,
+        };
+        let replaced = match &insert.on_conflict {
+            OnConflict::DoUpdate(columns) => self.columns(table, columns)?,
+            OnConflict::Fail | OnConflict::DoNothing => Vec::new(),
         };
         let answer = |row: Option<(&Row, bool)>| match (&insert.returning, &returned) {
             (Returning::Inserted, _) => {
@@ -341,7 +349,7 @@ impl SimDb {
             }
             OnConflict::DoNothing if self.is_as_seen(slot, table, id) => Ok(answer(None)),
             OnConflict::DoNothing => Err(SqlState::SERIALIZATION_FAILURE.into()),
-            OnConflict::DoUpdate(columns) => {
+            OnConflict::DoUpdate(_) => {
                 if let Some(holder) = self.holder_beside(slot, table, id) {
                     let progress = Progress::default();
                     return Err(self.queue_for_row(slot, (table, id), holder, false, progress));
@@ -349,10 +357,9 @@ impl SimDb {
                 if !self.is_as_seen(slot, table, id) {
                     return Err(SqlState::SERIALIZATION_FAILURE.into());
                 }
-                let columns = self.columns(table, columns)?;
                 let row = self.record(table, id).and_then(|record| record.newest_for(slot));
                 let mut values: Vec<Value> = row.map_or_else(Vec::new, |row| row.to_vec());
-                for column in columns {
+                for column in replaced {
                     if let (Some(value), Some(new)) =
                         (values.get_mut(column), insert.row.get(column))
                     {
@@ -457,10 +464,7 @@ impl SimDb {
     fn check_kind(&self, table: usize, column: usize, value: &Value) -> Result<(), SqlState> {
         let stored = self.tables.get(table).ok_or(SqlState::UNDEFINED_TABLE)?;
         let column = stored.table.columns.get(column).ok_or(SqlState::UNDEFINED_COLUMN)?;
-        match (column.kind, value) {
-            (Kind::Int, Value::Int(_)) | (Kind::Text, Value::Text(_)) => Ok(()),
-            _ => Err(SqlState::DATATYPE_MISMATCH),
-        }
+        if column.kind.holds(value) { Ok(()) } else { Err(SqlState::DATATYPE_MISMATCH) }
     }
 
     /// Whether a row meets all conditions.

@@ -154,3 +154,99 @@ impl SimDb {
         writes.filter(move |write| write.table == table).filter_map(|write| write.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{
+        Column, Database, Delete, Insert, OnConflict, Reply, Select, SimSession, Statement, Table,
+        row,
+    };
+
+    static ACCOUNT: Table = Table {
+        name: "account",
+        columns: &[Column::int("id"), Column::int("balance")],
+        unique: Some("id"),
+    };
+
+    const COMMIT: Statement = Statement::Commit;
+
+    fn read(id: i64) -> Statement {
+        Select::columns(&ACCOUNT, &["balance"]).filter("id", id).into()
+    }
+
+    fn insert(id: i64) -> Insert {
+        Insert::new(&ACCOUNT, row([id.into(), 0.into()]))
+    }
+
+    fn upsert(id: i64, balance: i64) -> Statement {
+        let upsert = Insert::new(&ACCOUNT, row([id.into(), balance.into()]));
+        upsert.on_conflict(OnConflict::DoUpdate(vec!["balance"])).into()
+    }
+
+    /// Serializable transactions on accounts of these ids; each begins with its first statement.
+    #[track_caller]
+    fn assert_told(ids: &[i64], story: &[(usize, Statement, &str)]) {
+        let rows = ids.iter().map(|id| row([(*id).into(), 0.into()]));
+        let mut db = SimDb::new().with_table(&ACCOUNT, rows);
+        let mut sessions = vec![SimSession::new(); 4];
+        for (index, (who, statement, expected)) in story.iter().enumerate() {
+            let session = &mut sessions[*who];
+            if session.slot.is_none() {
+                db.execute(session, &Statement::Begin(Isolation::Serializable));
+            }
+            let told = match db.execute(session, statement) {
+                Reply::Answer(Ok(answer)) => answer.to_string(),
+                Reply::Answer(Err(error)) => format!("{error:?}"),
+                waits => format!("{waits:?}"),
+            };
+            assert_eq!(told, *expected, "{index}. {who}: {statement}");
+        }
+        assert!(db.is_idle());
+    }
+
+    /// 1 comes before 2, which rewrites what 1 wrote; 2 comes before 0, which writes what 2 read; and 0
+    /// comes before 1.
+    #[test]
+    fn who_writes_a_row_again_comes_after_who_wrote_it() {
+        let story = |rewritten: i64, last| {
+            assert_told(
+                &[1, 2, 3, 4],
+                &[
+                    (0, read(1), "0"),
+                    (1, upsert(1, 5), "1 row"),
+                    (1, upsert(2, 5), "1 row"),
+                    (1, COMMIT, "ok"),
+                    (2, upsert(rewritten, 7), "1 row"),
+                    (2, read(3), "0"),
+                    (0, upsert(3, 9), "1 row"),
+                    (0, COMMIT, "ok"),
+                    (2, COMMIT, last),
+                ],
+            );
+        };
+        story(2, "40001");
+        story(4, "ok");
+    }
+
+    /// A row that was inserted and deleted while somebody looks back to before is there for nobody, but
+    /// its transactions are still to be ordered: the next row is not to be taken for it.
+    #[test]
+    fn a_new_row_is_not_one_that_a_transaction_of_the_history_wrote() {
+        assert_told(
+            &[],
+            &[
+                (0, read(1), "no row"),
+                (1, insert(1).into(), "1 row"),
+                (1, COMMIT, "ok"),
+                (2, Delete::new(&ACCOUNT).filter("id", 1).into(), "1 row"),
+                (2, COMMIT, "ok"),
+                (3, insert(2).into(), "1 row"),
+                (3, read(9), "no row"),
+                (0, insert(9).into(), "1 row"),
+                (0, COMMIT, "ok"),
+                (3, COMMIT, "ok"),
+            ],
+        );
+    }
+}

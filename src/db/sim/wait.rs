@@ -58,6 +58,14 @@ impl Wait {
         }
     }
 
+    /// The row's holder has taken back what it made of it. That was the next version for whoever had
+    /// come by then: what somebody else makes of the row later is not.
+    pub(super) fn row_restored(&mut self, id: u32) {
+        if self.stands_for(id) {
+            self.version = Version::Newest { goes_on: false };
+        }
+    }
+
     /// Whether it stands in the queue of this row, for its newest version.
     pub(super) fn stands_for(&self, id: u32) -> bool {
         self.row == Some(id) && self.version.is_newest()
@@ -171,7 +179,7 @@ impl SimDb {
             transaction.statement = Some(statement);
         }
         if self.waits_for_itself(slot) {
-            return Stop::Fails(SqlState::DEADLOCK_DETECTED);
+            return SqlState::DEADLOCK_DETECTED.into();
         }
         Stop::Waits
     }
