@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{HandlerError, perform};
+use super::{HandlerError, once_more, perform};
 use crate::db::{
     Answer, Body, Column, Database, Failure, Insert, Next, OnConflict, Returning, Select, SqlState,
     Statement, Table, Transact, Way, row,
@@ -140,19 +140,21 @@ pub struct Issue {
     /// An earlier attempt may have stored this very key, and its answer was lost.
     again: bool,
     at: At,
+    /// How often there was no row after none went in.
+    rounds: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum At {
     Insert,
-    /// There is a row: is it ours?
+    /// None went in: is there a row, and is it ours?
     Look,
 }
 
 impl Issue {
     /// Gives `user` this key, unless there is one.
     pub fn new(user: i64, key: ApiKey) -> Self {
-        Issue { user, key, again: false, at: At::Insert }
+        Issue { user, key, again: false, at: At::Insert, rounds: 0 }
     }
 }
 
@@ -174,11 +176,16 @@ impl Body for Issue {
         match self.at {
             At::Insert if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
             At::Insert if row.is_some() => Next::Fail(SqlState::DATATYPE_MISMATCH),
-            At::Insert if self.again => Next::Ask(Issue { at: At::Look, ..self }),
-            // Somebody has removed it since.
-            At::Look if row.is_none() => Next::Ask(Issue { at: At::Insert, ..self }),
-            At::Look if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
-            At::Insert | At::Look => Next::Commit(Issued::Exists),
+            At::Insert => Next::Ask(Issue { at: At::Look, ..self }),
+            // Somebody has removed it since, or there was none.
+            At::Look if row.is_none() => match once_more(self.rounds) {
+                Some(rounds) => Next::Ask(Issue { at: At::Insert, rounds, ..self }),
+                None => Next::GiveUp(SqlState::NO_DATA),
+            },
+            At::Look if self.again && row == Some(self.key.as_str()) => {
+                Next::Commit(Issued::Created(self.key))
+            }
+            At::Look => Next::Commit(Issued::Exists),
         }
     }
 }

@@ -56,8 +56,17 @@ pub enum HandlerError {
     /// will be until the schema is what [`schema`] says.
     #[error("nothing was done, the database is not set up for this: {0}; see `handlers::schema`")]
     Schema(#[source] SqlError),
-    /// The database refused for another reason: its disk is full, say. Nothing was done.
-    #[error("nothing was done, the database refused: {0}")]
+    /// Time and again the row was there to be changed, and the database changed none: a trigger or a
+    /// policy of row-level security lets the change fall without an error (or others were in between
+    /// each time). Nothing was done, and hardly will be until that is mended.
+    #[error(
+        "nothing was done: time and again there was a row to change, and {0}; look for a trigger or \
+         a row-level policy on the table"
+    )]
+    Unchanged(#[source] SqlError),
+    /// The database refused for another reason: its disk is full, or a constraint of its own does not
+    /// allow the row. Nothing was done.
+    #[error("nothing was done: {0}")]
     Refused(#[source] SqlError),
     /// The operating system has no random numbers to make a secret of. Nothing was done.
     #[error("nothing was done, the system has no random numbers for a key")]
@@ -94,9 +103,20 @@ impl From<Failure> for HandlerError {
                 HandlerError::Busy(error)
             }
             state if of_schema.contains(&state) => HandlerError::Schema(error),
+            SqlState::NO_DATA => HandlerError::Unchanged(error),
             _ => HandlerError::Refused(error),
         }
     }
+}
+
+/// How often a handler comes back to a statement that has changed no row though there is one to
+/// change. By rights somebody else was in between, and will not be each time; but a database may as
+/// well let the change fall without a word, and then it would come back for ever.
+const ROUNDS: u8 = 10;
+
+/// One round more; none where there were enough.
+fn once_more(rounds: u8) -> Option<u8> {
+    (rounds < ROUNDS).then_some(rounds + 1)
 }
 
 /// Opens a session, and runs to its end what `process` makes of it.

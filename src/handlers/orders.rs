@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{HandlerError, perform};
+use super::{HandlerError, once_more, perform};
 use crate::db::{
-    Answer, Body, Column, Database, Next, Select, Statement, Table, Transact, Update, Way,
+    Answer, Body, Column, Database, Next, Select, SqlState, Statement, Table, Transact, Update, Way,
 };
 
 /// An order and where it stands: [`PENDING`], or how it [ended](Ending::status), or whatever else a
@@ -130,6 +130,8 @@ pub struct EndOrder {
     order: i64,
     ending: Ending,
     at: At,
+    /// How often it was seen to be pending after nothing was changed.
+    rounds: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,7 +144,7 @@ enum At {
 impl EndOrder {
     /// Ends this order in this way, if it is pending.
     pub fn new(order: i64, ending: Ending) -> Self {
-        EndOrder { order, ending, at: At::Update }
+        EndOrder { order, ending, at: At::Update, rounds: 0 }
     }
 }
 
@@ -166,7 +168,10 @@ impl Body for EndOrder {
             At::Update => Next::Ask(EndOrder { at: At::Look, ..self }),
             At::Look => match answer.value().and_then(|value| value.text()) {
                 // It has come (back) since: not to be told as a reason.
-                Some(PENDING) => Next::Ask(EndOrder { at: At::Update, ..self }),
+                Some(PENDING) => match once_more(self.rounds) {
+                    Some(rounds) => Next::Ask(EndOrder { at: At::Update, rounds, ..self }),
+                    None => Next::GiveUp(SqlState::NO_DATA),
+                },
                 Some(status) => Next::Commit(Ended::NotPending(status.into())),
                 None => Next::Commit(Ended::NoSuchOrder),
             },

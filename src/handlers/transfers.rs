@@ -1,7 +1,7 @@
 //! Third floor, `handlers`: money moves whole, and no account is overdrawn. Imports
 //! [`db`](crate::db) and its neighbours in `handlers`.
 
-use super::{HandlerError, perform};
+use super::{HandlerError, once_more, perform};
 use crate::db::{
     Answer, Body, Column, Comparison, Database, Isolation, Next, Select, SqlState, Statement,
     Table, Transact, Update, Way,
@@ -119,6 +119,8 @@ pub struct Transfer {
     at: At,
     /// One of the two is done.
     half: bool,
+    /// How often there was enough, or room, after nothing was changed.
+    rounds: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,7 +147,7 @@ impl Transfer {
             return Err(TransferError::SameAccount(from));
         }
         let at = if from < to { At::Debit } else { At::Credit };
-        Ok(Transfer { from, to, amount, at, half: false })
+        Ok(Transfer { from, to, amount, at, half: false, rounds: 0 })
     }
 
     /// The highest balance to which the amount can still be added.
@@ -155,6 +157,14 @@ impl Transfer {
 
     fn ask(self, at: At) -> Next<Self, Transferred> {
         Next::Ask(Transfer { at, ..self })
+    }
+
+    /// Nothing was changed, and now it could be.
+    fn again(self, at: At) -> Next<Self, Transferred> {
+        match once_more(self.rounds) {
+            Some(rounds) => Transfer { rounds, ..self }.ask(at),
+            None => Next::GiveUp(SqlState::NO_DATA),
+        }
     }
 
     /// One of the two is done; the other one follows, or the end.
@@ -199,10 +209,10 @@ impl Body for Transfer {
             (At::Credit, _) if answer.count() > 0 => self.done(At::Debit),
             (At::Credit, _) => self.ask(At::LookAtReceiver),
             // Not to be told as a reason: it has come since.
-            (At::LookAtPayer, Some(balance)) if balance >= self.amount => self.ask(At::Debit),
+            (At::LookAtPayer, Some(balance)) if balance >= self.amount => self.again(At::Debit),
             (At::LookAtPayer, Some(_)) => Next::Rollback(Transferred::Insufficient),
             (At::LookAtPayer, None) => Next::Rollback(Transferred::NoSuchAccount(self.from)),
-            (At::LookAtReceiver, Some(balance)) if balance <= self.room() => self.ask(At::Credit),
+            (At::LookAtReceiver, Some(balance)) if balance <= self.room() => self.again(At::Credit),
             (At::LookAtReceiver, Some(_)) => Next::Rollback(Transferred::Overflow),
             (At::LookAtReceiver, None) => Next::Rollback(Transferred::NoSuchAccount(self.to)),
         }
