@@ -92,7 +92,8 @@ pub enum Issued {
 /// - of the requests that have an answer, exactly one is told `Created` for a user who had none.
 ///
 /// It needs `UNIQUE (user_id)` ([`API_KEYS`]) and no isolation beyond the statement: one `INSERT …
-/// ON CONFLICT DO NOTHING RETURNING` decides, and its answer is looked at. Without that constraint
+/// ON CONFLICT DO NOTHING RETURNING` decides, and its answer is looked at. Where no row went in, the one
+/// that is there is looked for before it is said to be. Without that constraint
 /// every request fails with [`HandlerError::Schema`] and nothing is stored. (A plain `INSERT` whose
 /// unique violation is taken for an answer would be as good with the constraint, and store two keys
 /// without it.)
@@ -105,8 +106,10 @@ pub enum Issued {
 ///   the user may have a key that nobody was told; a later request will then say `Exists`. Whoever
 ///   offers keys has to offer to revoke them as well.
 /// - A response that is lost on its way to the user is such a case, too, and not in the database's hands.
-/// - The key is stored as it is. To keep a digest only, store and look up that of a key of your own
-///   making.
+/// - [`issue`](Self::issue) stores the key as it is, for whoever can read the table. To keep a digest only:
+///   [`issue_key`](Self::issue_key).
+/// - Its calls block: [in an async handler](super#in-an-async-handler),
+///   `web::block(move || keys.issue(user)).await`.
 #[derive(Clone, Debug)]
 pub struct ApiKeys<D> {
     database: D,
@@ -125,12 +128,41 @@ impl<D: Database + Clone> ApiKeys<D> {
     /// See [`HandlerError`]. After [`HandlerError::Unknown`] there may be a key; after any other
     /// error this request has left none.
     pub fn issue(&self, user: i64) -> Result<Issued, HandlerError> {
-        let issue = Issue::new(user, ApiKey::random()?);
+        self.issue_key(user, ApiKey::random()?)
+    }
+
+    /// Gives a user this key, unless there is one: `stored` is what goes into the table, the key itself
+    /// or something that it is known by.
+    ///
+    /// No two requests may come with the same: one whose answer was lost knows by it, when it is sent
+    /// again, whether the row is its own.
+    ///
+    /// ```
+    /// use sha2::{Digest, Sha256};
+    /// use toctou::handlers::{ApiKey, ApiKeys, HandlerError, Issued};
+    /// # fn request(keys: &ApiKeys<impl toctou::db::Database + Clone>) -> Result<(), HandlerError> {
+    /// let key = ApiKey::random()?;
+    /// // A key of 256 random bits needs no salt, and no slow hash.
+    /// let digest: String = Sha256::digest(key.as_str()).iter().map(|it| format!("{it:02x}")).collect();
+    /// let told = match keys.issue_key(42, ApiKey::new(&digest))? {
+    ///     Issued::Created(_) => Some(key),
+    ///     Issued::Exists => None,
+    /// };
+    /// # drop(told);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue).
+    pub fn issue_key(&self, user: i64, stored: ApiKey) -> Result<Issued, HandlerError> {
+        let issue = Issue::new(user, stored);
         perform(&self.database, |session| Issuing::new(session, issue, WAY))
     }
 }
 
-/// The shipping machine's [`Body`]: insert, and whoever's row it is that went in has the key.
+/// The shipping machine's [`Body`]: insert, and whoever's row it is that went in has the key; the others
+/// look that there is one.
 ///
 /// The key is an input, because processes make no random choice. Two requests have different keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -83,11 +83,14 @@ pub enum Ended {
 /// # Its limits
 ///
 /// - A connection that breaks leaves open whether the order was ended: [`HandlerError::Unknown`].
-///   To ask again is harmless, and tells how the order stands, but not whose doing that is: a
-///   server that dies between the update and the refund owes the refund. Let that be found by
-///   the order (one refund a cancelled order, in a table where it is unique), not by the answer.
+///   To ask again is harmless, and tells how the order stands, but not whose doing that is.
+/// - What follows an ending is not in its transaction: a server that dies between
+///   [`cancel`](Self::cancel) and a refund of its own owes the refund. Write it down [in the same
+///   transaction](super#more-in-the-same-transaction), in a table where it is unique.
 /// - A request that is sent again, by its sender or by somebody who recorded it, is one more request.
 ///   The order still ends once; the second one is told so.
+/// - Its calls block: [in an async handler](super#in-an-async-handler),
+///   `web::block(move || orders.cancel(id)).await`.
 #[derive(Clone, Debug)]
 pub struct Orders<D> {
     database: D,

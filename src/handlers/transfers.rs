@@ -82,9 +82,12 @@ pub enum TransferError {
 /// - A connection that breaks while the database commits leaves open whether it did:
 ///   [`HandlerError::Unknown`]. To ask again might then move the money twice: look first.
 /// - A request that is sent again is one more transfer. Whoever lets clients repeat theirs needs a key
-///   of the request's own, unique in a table, in the same transaction.
+///   of the request's own, unique in a table, [in the same
+///   transaction](super#more-in-the-same-transaction).
 /// - A rule over several accounts (their *sum* must not fall below zero) is not kept by this: each
 ///   account is judged by itself.
+/// - Its calls block: [in an async handler](super#in-an-async-handler),
+///   `web::block(move || accounts.transfer(from, to, amount)).await`.
 #[derive(Clone, Debug)]
 pub struct Accounts<D> {
     database: D,
