@@ -74,6 +74,7 @@ enum Protocol {
     SelectForUpdate,
     ControlIgnoresCount,
     ControlForgetsUpdate,
+    ControlGuessesStatus,
 }
 
 impl Protocol {
@@ -103,6 +104,7 @@ impl Protocol {
             Protocol::SelectForUpdate => published(Writes::Anyway, true),
             Protocol::ControlIgnoresCount => Handling::Blind(order, ending),
             Protocol::ControlForgetsUpdate => published(Writes::Nothing, false),
+            Protocol::ControlGuessesStatus => Handling::Guesses(order, ending),
         }
     }
 }
@@ -266,6 +268,7 @@ fn protocol(variant: &str) -> Option<Protocol> {
         }
         "control-ignores-count" => Protocol::ControlIgnoresCount,
         "control-forgets-update" => Protocol::ControlForgetsUpdate,
+        "control-guesses-status" => Protocol::ControlGuessesStatus,
         _ => return None,
     })
 }
