@@ -32,10 +32,22 @@ pub(crate) struct Load {
 pub(crate) enum DriveError {
     #[error("no answer from {url}: {error}")]
     Client { url: String, error: ClientError },
-    #[error("{url} is no order service, or has another key: `{asked}` is answered {answer}")]
-    Unexpected { url: String, asked: String, answer: Answer },
+    #[error("{url} has another key: `{asked}` is answered {answer}")]
+    OtherKey { url: String, asked: String, answer: Answer },
+    #[error("{url} could not go on: `{asked}` is answered {answer}")]
+    Failed { url: String, asked: String, answer: Answer },
+    #[error("{url} is no order service: `{asked}` is answered {answer}")]
+    NoService { url: String, asked: String, answer: Answer },
     #[error("a thread of the driver has died")]
     Died,
+}
+
+/// A drive that did not come to its end.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) why: DriveError,
+    /// What was counted until then.
+    pub(crate) counted: Counted,
 }
 
 /// The two ways to cancel an order.
@@ -69,6 +81,8 @@ pub(crate) struct Tally {
     pub(crate) refunded_again: usize,
     /// Orders that were not refunded at all.
     pub(crate) not_refunded: usize,
+    /// Orders that nobody was told to have cancelled.
+    pub(crate) untold: usize,
     /// Refunded beyond what was paid.
     pub(crate) lost_cents: i64,
     /// Answers that the order is not pending.
@@ -95,6 +109,7 @@ impl Tally {
         self.most_told = self.most_told.max(cancelled);
         self.refunded_again += usize::from(order.refunds > 1);
         self.not_refunded += usize::from(order.refunds == 0);
+        self.untold += usize::from(cancelled == 0);
         let lost = order.refunded_cents.saturating_sub(order.paid_cents).max(0);
         self.lost_cents = self.lost_cents.saturating_add(lost);
     }
@@ -104,9 +119,11 @@ impl Tally {
         self.first_error.get_or_insert(error);
     }
 
-    /// Whether each order was refunded once, and no more than one request was told to have cancelled it.
+    /// Whether each order was refunded once, and one request was told to have cancelled it. An error that
+    /// another request was told is none of this: that one has done nothing, or does not know.
     fn is_right(&self) -> bool {
-        self.refunded_again == 0 && self.not_refunded == 0 && self.most_told <= 1
+        let once = self.refunded_again == 0 && self.not_refunded == 0;
+        once && self.untold == 0 && self.most_told <= 1
     }
 }
 
@@ -138,29 +155,42 @@ impl Replay {
     }
 }
 
-/// What a drive has shown.
+/// What was counted of both endpoints.
 #[derive(Clone, Debug)]
-pub(crate) struct Report {
+pub(crate) struct Counted {
     pub(crate) load: Load,
     pub(crate) vulnerable: Tally,
     pub(crate) fixed: Tally,
+}
+
+/// What a drive has shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) counted: Counted,
     pub(crate) replay: Replay,
 }
 
 impl Report {
     /// Whether the fixed endpoint did all as it should. What the vulnerable one did is for the reader.
     pub(crate) fn is_well(&self) -> bool {
-        self.fixed.is_right() && self.replay.is_harmless()
+        self.counted.fixed.is_right() && self.replay.is_harmless()
     }
 }
 
 /// Drives a service: both endpoints, then a replay.
-pub(crate) fn drive(target: &Target, load: Load) -> Result<Report, DriveError> {
+pub(crate) fn drive(target: &Target, load: Load) -> Result<Report, Box<Stopped>> {
+    let mut counted = Counted { load, vulnerable: Tally::default(), fixed: Tally::default() };
+    match drive_all(target, &mut counted) {
+        Ok(replay) => Ok(Report { counted, replay }),
+        Err(why) => Err(Box::new(Stopped { why, counted })),
+    }
+}
+
+fn drive_all(target: &Target, counted: &mut Counted) -> Result<Replay, DriveError> {
     let mut driver = Driver { target, client: client(target), next: first_order()? };
-    let vulnerable = driver.burst(Endpoint::Vulnerable, load)?;
-    let fixed = driver.burst(Endpoint::Fixed, load)?;
-    let replay = driver.replay()?;
-    Ok(Report { load, vulnerable, fixed, replay })
+    driver.burst(Endpoint::Vulnerable, counted.load, &mut counted.vulnerable)?;
+    driver.burst(Endpoint::Fixed, counted.load, &mut counted.fixed)?;
+    driver.replay()
 }
 
 fn client(target: &Target) -> Client {
@@ -184,7 +214,12 @@ struct Driver<'a> {
 
 impl Driver<'_> {
     /// For each of so many orders: all clients ask at once to cancel it.
-    fn burst(&mut self, endpoint: Endpoint, load: Load) -> Result<Tally, DriveError> {
+    fn burst(
+        &mut self,
+        endpoint: Endpoint,
+        load: Load,
+        tally: &mut Tally,
+    ) -> Result<(), DriveError> {
         let go = Barrier::new(load.concurrent);
         thread::scope(|scope| {
             let go = &go;
@@ -204,7 +239,6 @@ impl Driver<'_> {
                     (give, told)
                 })
                 .collect();
-            let mut tally = Tally::default();
             for _ in 0..load.rounds {
                 let order = self.create()?;
                 // All are signed before any is handed out: a thread that got none would leave the
@@ -219,7 +253,7 @@ impl Driver<'_> {
                 let told: Vec<_> = told.collect::<Result<_, _>>().map_err(|_| DriveError::Died)?;
                 tally.count(&told, &self.look(order)?);
             }
-            Ok(tally)
+            Ok(())
         })
     }
 
@@ -274,7 +308,12 @@ impl Driver<'_> {
     }
 
     fn unexpected(&self, asked: &str, answer: Answer) -> DriveError {
-        DriveError::Unexpected { url: self.target.url.clone(), asked: asked.to_owned(), answer }
+        let (url, asked) = (self.target.url.clone(), asked.to_owned());
+        match answer.field("error") {
+            "unauthorized" => DriveError::OtherKey { url, asked, answer },
+            "" => DriveError::NoService { url, asked, answer },
+            _ => DriveError::Failed { url, asked, answer },
+        }
     }
 
     fn answered<T>(&self, answer: Result<T, ClientError>) -> Result<T, DriveError> {
@@ -342,6 +381,13 @@ mod tests {
     #[test]
     fn two_that_were_told_cancelled_are_not_right_even_if_one_was_refunded() {
         assert!(!tally(&[answer(200, ""), answer(200, "")], 1).is_right());
+    }
+
+    #[test]
+    fn an_order_that_was_cancelled_and_told_to_nobody_is_not_right() {
+        let tally = tally(&[answer(409, "not_pending"), answer(500, "unknown")], 1);
+        assert!(!tally.is_right());
+        assert_eq!((tally.untold, tally.errors, tally.not_refunded), (1, 1, 0));
     }
 
     #[test]

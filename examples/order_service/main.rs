@@ -20,18 +20,22 @@ mod tests;
 mod told;
 
 use std::ffi::OsString;
+use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use actix_web::dev::Server;
+use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::{HttpServer, web};
 use clap::{Parser, Subcommand};
 use tempfile::TempDir;
 use toctou::db::{Database, PostgresDb, SqlError, SqliteDb};
 
-use crate::drive::{DriveError, Load, Report, Target};
+use crate::drive::{Load, Report, Stopped, Target};
 use crate::service::Gate;
 use crate::shop::{Shop, TABLES};
 use crate::signature::{Key, ShortKey};
@@ -42,7 +46,7 @@ const KEY: &str = "ORDER_SERVICE_KEY";
 /// Cancels orders, once as published and once as proved.
 ///
 /// Exit status: 0 if the fixed endpoint refunded every order once and replays were harmless; 1 if
-/// not; 2 for bad usage and for what cannot be opened or reached.
+/// not; 2 for bad usage, for what cannot be opened or reached, and for a drive that was interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "order_service", max_term_width = 100)]
 struct Arguments {
@@ -135,8 +139,12 @@ enum Failure {
     Listen(SocketAddr, #[source] std::io::Error),
     #[error("the service has failed: {0}")]
     Served(#[source] std::io::Error),
-    #[error(transparent)]
-    Drive(#[from] DriveError),
+    #[error("{}", .0.why)]
+    Drive(Box<Stopped>),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("cannot be told of signals: {0}")]
+    Signals(#[source] std::io::Error),
     #[error("the driver has died")]
     Died,
     #[error("cannot print: {0}")]
@@ -167,7 +175,7 @@ fn run(command: Command) -> Result<bool, Failure> {
         Command::Drive { url: Some(url), rounds, concurrent, .. } => {
             let target = Target { url, sibling: None, key: key()? };
             say(&format!("The service at {}:\n", target.url))?;
-            told(&drive::drive(&target, Load { rounds, concurrent })?)
+            told(drive::drive(&target, Load { rounds, concurrent }).map_err(Failure::Drive))
         }
         Command::Drive { url: None, database, rounds, concurrent } => {
             let load = Load { rounds, concurrent };
@@ -178,12 +186,17 @@ fn run(command: Command) -> Result<bool, Failure> {
                 }
                 Open::Postgres(db, name) => begin(name).and_then(|()| drive_own(&db, load)),
             };
-            told(&report?)
+            told(report)
         }
     }
 }
 
-fn told(report: &Report) -> Result<bool, Failure> {
+/// Whether all is well; of a drive that stopped, what was counted is told before the error is.
+fn told(report: Result<Report, Failure>) -> Result<bool, Failure> {
+    if let Err(Failure::Drive(stopped)) = &report {
+        say(&stopped.to_string())?;
+    }
+    let report = report?;
     say(&report.to_string())?;
     Ok(report.is_well())
 }
@@ -279,12 +292,27 @@ where
         });
         let url = |address| format!("http://{address}");
         let target = Target { url: url(address), sibling: Some(url(sibling)), key };
-        let report = web::block(move || drive::drive(&target, load)).await;
+        let report = unless_interrupted(web::block(move || drive::drive(&target, load))).await;
+        // Who drives then has no answer any more, and ends.
         for handle in handles {
             handle.stop(false).await;
         }
-        Ok(report.map_err(|_| Failure::Died)??)
+        report?.map_err(|_| Failure::Died)?.map_err(Failure::Drive)
     })
+}
+
+/// Its end, or the signal that came before: then there are servers to stop, and a directory to remove.
+async fn unless_interrupted<T>(drive: impl Future<Output = T>) -> Result<T, Failure> {
+    let listen = |kind| signal(kind).map_err(Failure::Signals);
+    let mut signals = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+    let mut drive = pin!(drive);
+    poll_fn(move |context| {
+        if signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+            return Poll::Ready(Err(Failure::Interrupted));
+        }
+        drive.as_mut().poll(context).map(Ok)
+    })
+    .await
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -297,7 +325,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
 enum Signals {
     /// End the service in good order.
     Heeded,
-    /// End the program, as they do by themselves.
+    /// Are for who runs the service.
     Ignored,
 }
 

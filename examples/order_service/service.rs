@@ -31,7 +31,9 @@ impl Gate {
     }
 
     /// The body of a request that may go on. Whatever is wrong with a signature, a stranger learns no
-    /// more than that it is; only who has the key is told of clocks and replays.
+    /// more than that it is; only who has the key is told of clocks and replays. (A body that is longer
+    /// than any that is read cannot be verified. Whoever sends one, with headers of the right form, is
+    /// told that.)
     async fn admit(&self, request: &mut ServiceRequest) -> Result<web::Bytes, Refusal> {
         let signed = signed(request).ok_or(Refusal::NotSigned)?;
         let body = request.extract::<web::Bytes>().await.map_err(|_| Refusal::NoBody)?;

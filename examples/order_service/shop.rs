@@ -5,11 +5,11 @@ use toctou::db::{
     Answer, Body, Column, Database, Insert, Isolation, Next, OnConflict, Select, Statement, Table,
     Transact, Update, Way, row,
 };
-use toctou::handlers::{Ended, HandlerError, ORDERS, Orders, PENDING};
+use toctou::handlers::{EndOrder, Ended, Ending, HandlerError, ORDERS, PENDING};
 use toctou::run;
 
 /// What was paid for an order.
-static PAYMENTS: Table = Table {
+pub(crate) static PAYMENTS: Table = Table {
     name: "payments",
     columns: &[Column::int("order_id"), Column::int("cents")],
     unique: Some("order_id"),
@@ -17,7 +17,7 @@ static PAYMENTS: Table = Table {
 
 /// What was paid back. Here an order may have several, so that those who should not be there are seen;
 /// a shop of your own has `order_id` unique, as its second line of defence.
-static REFUNDS: Table = Table {
+pub(crate) static REFUNDS: Table = Table {
     name: "refunds",
     columns: &[Column::int("order_id"), Column::int("cents")],
     unique: None,
@@ -42,7 +42,10 @@ pub(crate) struct Order {
     pub(crate) refunded_cents: i64,
 }
 
-/// Why a cancel came to nothing, or not to its end.
+/// How statements are run that take effect together or not at all.
+pub(crate) const TOGETHER: Way = Way::within(Isolation::ReadCommitted).retrying(10);
+
+/// Why a cancel, as was published, came to nothing, or not to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CancelError {
     /// It was not cancelled, or that is not known.
@@ -59,10 +62,10 @@ impl<D: Database + Clone> Shop<D> {
         Shop { database }
     }
 
-    /// Cancels an order and refunds it, once however many ask: `Orders` of this crate.
-    pub(crate) fn cancel(&self, order: i64) -> Result<Ended, CancelError> {
-        let ended = Orders::new(self.database.clone()).cancel(order)?;
-        self.refund(order, ended)
+    /// Cancels an order and refunds it, once however many ask, and both or none whenever anybody dies:
+    /// what `Orders` runs, and the refund in the same transaction.
+    pub(crate) fn cancel(&self, order: i64) -> Result<Ended, HandlerError> {
+        self.perform(Cancel::new(order), TOGETHER)
     }
 
     /// Cancels an order and refunds it, as was published: looks, then acts.
@@ -73,31 +76,22 @@ impl<D: Database + Clone> Shop<D> {
             // Another request may be told the same before the next statement.
             Some(PENDING) => {
                 self.ask(Update::new(&ORDERS).set("status", "cancelled").filter("id", order))?;
+                // Who dies here owes the refund.
+                self.refund(order).map_err(CancelError::Refund)?;
                 Ended::ByThis
             }
             Some(status) => Ended::NotPending(status.into()),
         };
-        self.refund(order, ended)
-    }
-
-    /// Who has cancelled an order refunds it. Who dies before that owes the refund: orders that are
-    /// cancelled and not refunded are to be looked for.
-    fn refund(&self, order: i64, ended: Ended) -> Result<Ended, CancelError> {
-        if ended == Ended::ByThis {
-            self.write_refund(order).map_err(CancelError::Refund)?;
-        }
         Ok(ended)
     }
 
-    fn write_refund(&self, order: i64) -> Result<(), HandlerError> {
-        let paid = self.paid(order)?;
-        self.ask(Insert::new(&REFUNDS, row([order.into(), paid.into()])))?;
+    fn refund(&self, order: i64) -> Result<(), HandlerError> {
+        self.ask(refund(order, self.paid(order)?))?;
         Ok(())
     }
 
     fn paid(&self, order: i64) -> Result<i64, HandlerError> {
-        let paid = self.ask(Select::sum(&PAYMENTS, "cents").filter("order_id", order))?;
-        Ok(paid.value().and_then(|cents| cents.int()).unwrap_or_default())
+        Ok(cents(&self.ask(paid(order))?))
     }
 
     /// An order as it stands, if there is one.
@@ -119,8 +113,7 @@ impl<D: Database + Clone> Shop<D> {
 
     /// Creates an order that is paid; false if there is one of that number.
     pub(crate) fn create(&self, order: i64, cents: i64) -> Result<bool, HandlerError> {
-        let way = Way::within(Isolation::ReadCommitted).retrying(10);
-        self.perform(Create { order, cents, ordered: false }, way)
+        self.perform(Create { order, cents, ordered: false }, TOGETHER)
     }
 
     /// One statement, by itself.
@@ -148,6 +141,64 @@ impl Body for One {
 
     fn answered(self, answer: Answer) -> Next<Self, Answer> {
         Next::Commit(answer)
+    }
+}
+
+/// What was paid for an order.
+fn paid(order: i64) -> Select {
+    Select::sum(&PAYMENTS, "cents").filter("order_id", order)
+}
+
+fn cents(answer: &Answer) -> i64 {
+    answer.value().and_then(|cents| cents.int()).unwrap_or_default()
+}
+
+fn refund(order: i64, cents: i64) -> Insert {
+    Insert::new(&REFUNDS, row([order.into(), cents.into()]))
+}
+
+/// Cancels an order by the machine of `Orders`, and where that has cancelled it, refunds it before
+/// anything is committed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Cancel {
+    order: i64,
+    at: At,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum At {
+    End(EndOrder),
+    Paid,
+    Refund(i64),
+}
+
+impl Cancel {
+    pub(crate) fn new(order: i64) -> Self {
+        Cancel { order, at: At::End(EndOrder::new(order, Ending::Cancel)) }
+    }
+}
+
+impl Body for Cancel {
+    type Output = Ended;
+
+    fn statement(&self) -> Statement {
+        match &self.at {
+            At::End(end) => end.statement(),
+            At::Paid => paid(self.order).into(),
+            At::Refund(cents) => refund(self.order, *cents).into(),
+        }
+    }
+
+    fn answered(self, answer: Answer) -> Next<Self, Ended> {
+        let Cancel { order, at } = self;
+        match at {
+            At::End(end) => match end.answered(answer) {
+                Next::Commit(Ended::ByThis) => Next::Ask(Cancel { order, at: At::Paid }),
+                next => next.map(|end| Cancel { order, at: At::End(end) }, |ended| ended),
+            },
+            At::Paid => Next::Ask(Cancel { order, at: At::Refund(cents(&answer)) }),
+            At::Refund(_) => Next::Commit(Ended::ByThis),
+        }
     }
 }
 

@@ -2,31 +2,13 @@
 
 use std::fmt;
 
-use crate::drive::{Replay, Report, Tally};
+use crate::drive::{Counted, Replay, Report, Stopped, Tally};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { load, vulnerable, fixed, replay } = self;
-        writeln!(
-            f,
-            "{} orders for each endpoint; for each order {} signed requests to cancel it, at once.\n",
-            load.rounds, load.concurrent
-        )?;
-        let head = ["told", "refunded", "", "", ""];
-        line(f, "", head.map(str::to_owned))?;
-        let head = ["\"cancelled\"", "twice or more", "money lost", "409", "errors"];
-        line(f, "endpoint", head.map(str::to_owned))?;
-        tally(f, "POST /vulnerable/orders/{id}/cancel", vulnerable)?;
-        tally(f, "POST /orders/{id}/cancel", fixed)?;
-        writeln!(f)?;
-        for (name, Tally { first_error, errors, .. }) in
-            [("vulnerable", vulnerable), ("fixed", fixed)]
-        {
-            if let Some(error) = first_error {
-                let error: String = error.chars().take(60).collect();
-                writeln!(f, "errors of the {name} endpoint: {errors}, the first: {error}")?;
-            }
-        }
+        let Report { counted, replay } = self;
+        let Counted { vulnerable, fixed, .. } = counted;
+        write!(f, "{counted}")?;
         if vulnerable.refunded_again == 0 {
             writeln!(
                 f,
@@ -41,6 +23,49 @@ impl fmt::Display for Report {
             (false, _) => "The fixed endpoint refunded an order twice.",
         };
         writeln!(f, "\n{verdict}")
+    }
+}
+
+impl fmt::Display for Stopped {
+    /// What was counted, if anything was; why there is no more of it is for who prints the error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.counted.vulnerable.orders {
+            0 => Ok(()),
+            _ => writeln!(f, "{}That is what was counted until it stopped.", self.counted),
+        }
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counted { load, vulnerable, fixed } = self;
+        writeln!(
+            f,
+            "{} orders for each endpoint; for each order {} signed requests to cancel it, at once.\n",
+            load.rounds, load.concurrent
+        )?;
+        let head = ["told", "refunded", "", "", ""];
+        line(f, "", head.map(str::to_owned))?;
+        let head = ["\"cancelled\"", "twice or more", "money lost", "409", "errors"];
+        line(f, "endpoint", head.map(str::to_owned))?;
+        tally(f, "POST /vulnerable/orders/{id}/cancel", vulnerable)?;
+        tally(f, "POST /orders/{id}/cancel", fixed)?;
+        writeln!(f)?;
+        for (name, Tally { first_error, errors, untold, .. }) in
+            [("vulnerable", vulnerable), ("fixed", fixed)]
+        {
+            if *untold > 0 {
+                writeln!(
+                    f,
+                    "orders that the {name} endpoint told nobody to have cancelled: {untold}"
+                )?;
+            }
+            if let Some(error) = first_error {
+                let error: String = error.chars().take(60).collect();
+                writeln!(f, "errors of the {name} endpoint: {errors}, the first: {error}")?;
+            }
+        }
+        Ok(())
     }
 }
 

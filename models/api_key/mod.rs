@@ -25,8 +25,8 @@
 //! and no isolation beyond it: whoever's row went in has the key. `on-conflict-returning` reads that
 //! from `RETURNING`, `insert-decides` from the absence of 23505. What ships is the former: on a table
 //! without the constraint it fails (42P10), where the latter stores two keys and does not notice. Its
-//! `SELECT` is for a request that is sent again after its answer was lost; without faults, as here,
-//! nobody gets there (`tests/api_key/faults.rs` does).
+//! `SELECT` finds, without faults, only that there is a key, as a 409 says; whose it is matters to a request
+//! that is sent again after its answer was lost (`tests/api_key/faults.rs`).
 //!
 //! # The dimensions
 //!

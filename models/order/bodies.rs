@@ -66,6 +66,8 @@ pub enum Handling {
     Published(Published),
     /// A negative control: the conditional update, and nobody looks at what it answers.
     Blind(i64, Ending),
+    /// A negative control: the conditional update, and where it changes no row, nobody looks why not.
+    Guesses(i64, Ending),
     /// A program beside the service, which knows of no mutex and no version: the conditional update,
     /// and whoever started it sees how many rows it changed.
     Direct(&'static Table, Ending),
@@ -160,7 +162,9 @@ impl Body for Handling {
         match self {
             Handling::Ships(_, body) => body.statement(),
             Handling::Published(body) => body.statement(),
-            Handling::Blind(order, ending) => conditional(&ORDERS, *order, *ending),
+            Handling::Blind(order, ending) | Handling::Guesses(order, ending) => {
+                conditional(&ORDERS, *order, *ending)
+            }
             Handling::Direct(table, ending) => conditional(table, ORDER, *ending),
         }
     }
@@ -173,9 +177,12 @@ impl Body for Handling {
             }
             Handling::Published(body) => body.answered(answer),
             Handling::Direct(..) if answer.count() == 0 => Next::Commit(Told::NoRow),
-            Handling::Blind(_, ending) | Handling::Direct(_, ending) => {
-                Next::Commit(Told::of(ending))
+            Handling::Guesses(..) if answer.count() == 0 => {
+                Next::Commit(Told::NotPending(Ending::Cancel.status().into()))
             }
+            Handling::Blind(_, ending)
+            | Handling::Guesses(_, ending)
+            | Handling::Direct(_, ending) => Next::Commit(Told::of(ending)),
         }
     }
 }

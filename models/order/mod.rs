@@ -75,6 +75,7 @@ enum Protocol {
     SelectForUpdate,
     ControlIgnoresCount,
     ControlForgetsUpdate,
+    ControlGuessesStatus,
 }
 
 impl Protocol {
@@ -104,6 +105,7 @@ impl Protocol {
             Protocol::SelectForUpdate => published(Writes::Anyway, true),
             Protocol::ControlIgnoresCount => Handling::Blind(order, ending),
             Protocol::ControlForgetsUpdate => published(Writes::Nothing, false),
+            Protocol::ControlGuessesStatus => Handling::Guesses(order, ending),
         }
     }
 }
@@ -285,6 +287,7 @@ fn protocol(variant: &str) -> Option<Protocol> {
         }
         "control-ignores-count" => Protocol::ControlIgnoresCount,
         "control-forgets-update" => Protocol::ControlForgetsUpdate,
+        "control-guesses-status" => Protocol::ControlGuessesStatus,
         _ => return None,
     })
 }

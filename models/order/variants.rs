@@ -146,6 +146,15 @@ pub(super) static VARIANTS: &[Variant] = &[
             breaks("replay", "told-the-truth", 1),
         ],
     },
+    Variant {
+        name: "control-guesses-status",
+        origin: "negative control",
+        about: "conditional-update, and who changes no row is told that it is cancelled, unseen",
+        breaks: &[
+            breaks("ship", "told-the-truth", 1),
+            breaks("unlocked-writer", "told-the-truth", 1),
+        ],
+    },
 ];
 
 pub(super) static SCENARIOS: &[Scenario] = &[

@@ -70,6 +70,8 @@ pub(super) enum Debit {
     Blind,
     /// A negative control: subtracts.
     Unchecked,
+    /// A negative control: reads, and says that it is too little, whatever was read.
+    Refuses,
 }
 
 /// What a handler asks the database.
@@ -106,7 +108,7 @@ enum At {
 impl Checked {
     pub(super) fn new(payment: Payment, rule: Rule, debit: Debit) -> Self {
         let reads = match debit {
-            Debit::Set | Debit::Subtract | Debit::Locked => true,
+            Debit::Set | Debit::Subtract | Debit::Locked | Debit::Refuses => true,
             Debit::Conditional | Debit::Blind => rule == Rule::Sum,
             Debit::Unchecked => false,
         };
@@ -130,7 +132,7 @@ impl Checked {
             }
             At::Debit { own, others } => match self.debit {
                 Debit::Set => update.set("balance", own - amount).filter("id", from).into(),
-                Debit::Subtract | Debit::Locked | Debit::Unchecked => {
+                Debit::Subtract | Debit::Locked | Debit::Unchecked | Debit::Refuses => {
                     update.add("balance", -amount).filter("id", from).into()
                 }
                 Debit::Conditional | Debit::Blind => update
@@ -156,7 +158,7 @@ impl Checked {
                 }
                 // What others have does not count where each is judged by itself.
                 let counted = if self.rule == Rule::Sum { own + others } else { own };
-                match counted < self.payment.amount {
+                match counted < self.payment.amount || self.debit == Debit::Refuses {
                     true => Next::Rollback(Told::Insufficient(self.payment)),
                     false => ask(At::Debit { own, others }),
                 }

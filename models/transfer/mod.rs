@@ -11,6 +11,9 @@
 //! accounts (id, balance)      1 and 2 are the customers'; in `sum`, both are one customer's
 //! ```
 //!
+//! In `crash` a server dies at some moment. Of several clients the last one asks another, which lives:
+//! what the dead one had begun has to be undone, or this one waits for ever.
+//!
 //! # The bad interleaving
 //!
 //! ```text
@@ -81,6 +84,9 @@ const CUSTOMERS: i64 = 2;
 /// Enough for three clients, if each failure is another one's success. (A deadlock's need not be.)
 const RETRIES: u32 = 2;
 
+/// The server processes: one that may die, and one that lives.
+const SERVERS: usize = 2;
+
 /// How a handler is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Protocol {
@@ -113,13 +119,13 @@ impl Protocol {
         Protocol { body, way, locks: false }
     }
 
-    /// A request before its first step.
-    fn request<S>(self, session: S, payment: Payment, rule: Rule) -> Actor<S> {
+    /// A request to this server before its first step.
+    fn request<S>(self, session: S, server: usize, payment: Payment, rule: Rule) -> Actor<S> {
         let handling = match self.body {
             Written::Ordered => Handling::ships(payment),
             Written::Checked(debit) => Handling::Checked(Checked::new(payment, rule, debit)),
         };
-        let round = Round { locks: self.locks, ..Round::default() };
+        let round = Round { server, locks: self.locks, ..Round::default() };
         Actor::Request(payment, Request::new(round, session, handling, self.way))
     }
 }
@@ -177,7 +183,7 @@ pub fn simulated(
 /// The payments of the model's own scenarios are few. This is for whoever has many: a benchmark of
 /// the real databases.
 pub fn request_of<S>(variant: &str, session: S, payment: Payment) -> Option<Actor<S>> {
-    Some(protocol(variant)?.request(session, payment, Rule::Balance))
+    Some(protocol(variant)?.request(session, 0, payment, Rule::Balance))
 }
 
 /// How a transfer can be written, for [`at`].
@@ -240,7 +246,7 @@ fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
 /// The same actors on a real database.
 fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
     Stage::within(
-        |_, db| Servers::new(db, 1),
+        |_, db| Servers::new(db, SERVERS),
         |servers| servers.db,
         move |_, world| scene.actors(|| world.connect()),
     )
@@ -294,9 +300,16 @@ impl Scene {
         }
     }
 
+    /// Which server the client of this number asks. In `crash` the last one asks the server that lives,
+    /// unless it is the only one.
+    fn server(self, client: usize) -> usize {
+        let lives = self.around == Surroundings::Crash && client > 0 && client + 1 == self.clients;
+        usize::from(lives)
+    }
+
     /// The request of the client of this number, before its first step.
     fn client<S>(self, session: S, number: usize) -> Actor<S> {
-        self.protocol.request(session, self.payment(number), self.rule())
+        self.protocol.request(session, self.server(number), self.payment(number), self.rule())
     }
 
     /// Everybody, in the order of the system's actors, each client with a session of its own.
@@ -331,6 +344,7 @@ fn protocol(variant: &str) -> Option<Protocol> {
         "ordered" => Protocol::new(Written::Ordered, read_committed),
         "control-ignores-count" => checked(Debit::Blind, read_committed),
         "control-unchecked" => checked(Debit::Unchecked, read_committed),
+        "control-refuses-blindly" => checked(Debit::Refuses, read_committed),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
 use super::bodies::{Actor, Payment, Rule, Told};
-use super::{CUSTOMERS, Scene, Surroundings};
+use super::{CUSTOMERS, SERVERS, Scene, Surroundings};
 use crate::check::{Local, State, System};
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
@@ -16,7 +16,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
     let Scene { around, clients, .. } = scene;
     let rows = (1..).zip(scene.balances()).map(|(id, balance)| row([id.into(), balance.into()]));
     let db = SimDb::new().with_table(&ACCOUNTS, rows);
-    let system = System::new(Servers::new(db, 1))
+    let system = System::new(Servers::new(db, SERVERS))
         .described_by(recorded_step)
         .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
     let client = |number| scene.client(SimSession::new(), number);
@@ -29,7 +29,12 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
         Surroundings::Sum => (0..clients).fold(system, |system, number| {
             system.actor(format!("client {}", number + 1), client(number))
         }),
-        Surroundings::Crash => system.clients(clients, client(0)).actor("crash", Actor::Crash),
+        Surroundings::Crash => {
+            let others = (0..clients).filter(|number| scene.server(*number) > 0).count();
+            let system = system.clients(clients - others, client(0));
+            let system = system.clients(others, client(clients.saturating_sub(1)));
+            system.actor("crash", Actor::Crash)
+        }
     };
     with_properties(system, scene)
 }
@@ -56,6 +61,18 @@ fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
             let servers = state.world();
             servers.is_dead(0) && !(servers.db.is_idle() && conserved(state))
         }),
+        _ => system,
+    };
+    let system = match scene {
+        Scene { around: Surroundings::Crash, clients: 2.., .. } => {
+            // It is there to pay, so to be `deadlock-free` says that what the dead server had begun
+            // is undone: whoever lives would wait for its locks for ever.
+            system.reachable("a-survivor-pays", move |state| {
+                let count = |it: fn(&Told) -> bool| state.outputs().filter(|told| it(told)).count();
+                count(|told| matches!(told, Told::Died(_))) == scene.clients - 1
+                    && count(|told| matches!(told, Told::Paid(_))) == 1
+            })
+        }
         _ => system,
     };
     match scene {

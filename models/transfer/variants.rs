@@ -190,6 +190,23 @@ pub(super) static VARIANTS: &[Variant] = &[
             breaks("crash", "somebody-is-refused", 2),
         ],
     },
+    Variant {
+        name: "control-refuses-blindly",
+        origin: "negative control",
+        about: "SELECT the balance, and whatever it is, say that it is too little",
+        breaks: &[
+            breaks("out", "somebody-pays", 1),
+            breaks("out", "told-the-truth", 1),
+            breaks("both-ways", "both-pay", 2),
+            breaks("both-ways", "somebody-pays", 1),
+            breaks("both-ways", "told-the-truth", 1),
+            breaks("sum", "somebody-pays", 1),
+            breaks("sum", "told-the-truth", 1),
+            breaks("crash", "a-survivor-pays", 2),
+            breaks("crash", "somebody-pays", 1),
+            breaks("crash", "told-the-truth", 1),
+        ],
+    },
 ];
 
 pub(super) static SCENARIOS: &[Scenario] = &[
@@ -202,5 +219,8 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         name: "sum",
         about: "a customer pays from two accounts, whose sum must not fall below zero",
     },
-    Scenario { name: "crash", about: "as `out`, and at any moment the server dies" },
+    Scenario {
+        name: "crash",
+        about: "as `out`, and at any moment the server dies; the last of several clients has another",
+    },
 ];

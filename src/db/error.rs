@@ -9,6 +9,9 @@ use std::sync::Arc;
 pub struct SqlState([u8; 5]);
 
 impl SqlState {
+    /// No row was changed. No error of a database's own, but what a body fails with where there was
+    /// one to change.
+    pub const NO_DATA: SqlState = SqlState(*b"02000");
     /// The connection broke, or the server went away.
     pub const CONNECTION_FAILURE: SqlState = SqlState(*b"08006");
     /// No connection could be made at all.
@@ -99,6 +102,7 @@ impl SqlState {
     /// What it means, in a few words.
     pub fn meaning(&self) -> &'static str {
         match *self {
+            Self::NO_DATA => "no row was changed",
             Self::CONNECTION_FAILURE => "the connection to the database broke",
             Self::CONNECTION_REFUSED => "the database cannot be reached",
             Self::CARDINALITY_VIOLATION => "one row would be changed twice",

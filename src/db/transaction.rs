@@ -42,8 +42,12 @@ pub enum Next<B, T> {
     /// outside of one stays.)
     Rollback(T),
     /// To the end, with this error: the database is not what the body was made for. What was done in
-    /// the transaction is undone.
+    /// the transaction is undone; outside of one, something [may have
+    /// happened](Failure::may_have_happened).
     Fail(SqlState),
+    /// To the end, with this error, of a body none of whose statements has done anything so far, or
+    /// only in the transaction, which is undone: nothing has happened, inside of one or outside.
+    GiveUp(SqlState),
 }
 
 impl<B, T> Next<B, T> {
@@ -54,6 +58,7 @@ impl<B, T> Next<B, T> {
             Next::Commit(inner) => Next::Commit(output(inner)),
             Next::Rollback(inner) => Next::Rollback(output(inner)),
             Next::Fail(state) => Next::Fail(state),
+            Next::GiveUp(state) => Next::GiveUp(state),
         }
     }
 }
@@ -179,13 +184,14 @@ impl<S, B: Body> Transact<S, B> {
                 Next::Commit(output) if transaction => again.go(At::Commit(output)),
                 Next::Rollback(output) if transaction => again.go(At::Rollback(Then::End(output))),
                 Next::Commit(output) | Next::Rollback(output) => Step::Done(Ok(output)),
-                Next::Fail(state) if transaction => {
+                Next::Fail(state) | Next::GiveUp(state) if transaction => {
                     again.go(At::Rollback(Then::Fail(state.into())))
                 }
                 // What was done outside of a transaction stays.
                 Next::Fail(state) => {
                     Step::Done(Err(Failure { error: state.into(), may_have_happened: true }))
                 }
+                Next::GiveUp(state) => Step::Done(Err(state.into())),
             },
             At::Commit(output) => Step::Done(match answer {
                 Answer::RolledBack => Err(SqlState::IN_FAILED_TRANSACTION.into()),
@@ -404,6 +410,37 @@ mod tests {
             let mut db = Scripted { script: vec![None, RETRY], asked: Vec::new() };
             assert_eq!(run(Transact::new((), Twice(false), way), &mut db), Ok(()));
             assert_eq!(db.asked.join(" "), asked);
+        }
+    }
+
+    /// Looks, and ends with an error.
+    #[derive(Clone, Debug)]
+    struct Ends(Next<(), ()>);
+
+    impl Body for Ends {
+        type Output = ();
+
+        fn statement(&self) -> Statement {
+            Select::exists(&ONE).into()
+        }
+
+        fn answered(self, _: Answer) -> Next<Self, ()> {
+            self.0.map(|()| Ends(Next::Ask(())), |()| ())
+        }
+    }
+
+    #[test]
+    fn who_gives_up_has_done_nothing_and_who_fails_may_have_outside_of_a_transaction() {
+        let (fails, gives_up) = (Next::Fail(SqlState::NO_DATA), Next::GiveUp(SqlState::NO_DATA));
+        for (way, next, told, asked) in [
+            (Way::AUTOCOMMIT, fails, "Err(02000, perhaps done)", "SELECT"),
+            (Way::AUTOCOMMIT, gives_up, "Err(02000)", "SELECT"),
+            (TWICE, fails, "Err(02000)", "BEGIN SELECT ROLLBACK"),
+            (TWICE, gives_up, "Err(02000)", "BEGIN SELECT ROLLBACK"),
+        ] {
+            let mut db = Scripted { script: Vec::new(), asked: Vec::new() };
+            let ended = run(Transact::new((), Ends(next), way), &mut db);
+            assert_eq!((format!("{ended:?}"), db.asked.join(" ")), (told.into(), asked.into()));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{HandlerError, perform};
+use super::{HandlerError, once_more, perform};
 use crate::db::{
     Answer, Body, Column, Database, Failure, Insert, Next, OnConflict, Returning, Select, SqlState,
     Statement, Table, Transact, Way, row,
@@ -92,7 +92,8 @@ pub enum Issued {
 /// - of the requests that have an answer, exactly one is told `Created` for a user who had none.
 ///
 /// It needs `UNIQUE (user_id)` ([`API_KEYS`]) and no isolation beyond the statement: one `INSERT …
-/// ON CONFLICT DO NOTHING RETURNING` decides, and its answer is looked at. Without that constraint
+/// ON CONFLICT DO NOTHING RETURNING` decides, and its answer is looked at. Where no row went in, the one
+/// that is there is looked for before it is said to be. Without that constraint
 /// every request fails with [`HandlerError::Schema`] and nothing is stored. (A plain `INSERT` whose
 /// unique violation is taken for an answer would be as good with the constraint, and store two keys
 /// without it.)
@@ -105,8 +106,10 @@ pub enum Issued {
 ///   the user may have a key that nobody was told; a later request will then say `Exists`. Whoever
 ///   offers keys has to offer to revoke them as well.
 /// - A response that is lost on its way to the user is such a case, too, and not in the database's hands.
-/// - The key is stored as it is. To keep a digest only, store and look up that of a key of your own
-///   making.
+/// - [`issue`](Self::issue) stores the key as it is, for whoever can read the table. To keep a digest only:
+///   [`issue_key`](Self::issue_key).
+/// - Its calls block: [in an async handler](super#in-an-async-handler),
+///   `web::block(move || keys.issue(user)).await`.
 #[derive(Clone, Debug)]
 pub struct ApiKeys<D> {
     database: D,
@@ -125,12 +128,41 @@ impl<D: Database + Clone> ApiKeys<D> {
     /// See [`HandlerError`]. After [`HandlerError::Unknown`] there may be a key; after any other
     /// error this request has left none.
     pub fn issue(&self, user: i64) -> Result<Issued, HandlerError> {
-        let issue = Issue::new(user, ApiKey::random()?);
+        self.issue_key(user, ApiKey::random()?)
+    }
+
+    /// Gives a user this key, unless there is one: `stored` is what goes into the table, the key itself
+    /// or something that it is known by.
+    ///
+    /// No two requests may come with the same: one whose answer was lost knows by it, when it is sent
+    /// again, whether the row is its own.
+    ///
+    /// ```
+    /// use sha2::{Digest, Sha256};
+    /// use toctou::handlers::{ApiKey, ApiKeys, HandlerError, Issued};
+    /// # fn request(keys: &ApiKeys<impl toctou::db::Database + Clone>) -> Result<(), HandlerError> {
+    /// let key = ApiKey::random()?;
+    /// // A key of 256 random bits needs no salt, and no slow hash.
+    /// let digest: String = Sha256::digest(key.as_str()).iter().map(|it| format!("{it:02x}")).collect();
+    /// let told = match keys.issue_key(42, ApiKey::new(&digest))? {
+    ///     Issued::Created(_) => Some(key),
+    ///     Issued::Exists => None,
+    /// };
+    /// # drop(told);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue).
+    pub fn issue_key(&self, user: i64, stored: ApiKey) -> Result<Issued, HandlerError> {
+        let issue = Issue::new(user, stored);
         perform(&self.database, |session| Issuing::new(session, issue, WAY))
     }
 }
 
-/// The shipping machine's [`Body`]: insert, and whoever's row it is that went in has the key.
+/// The shipping machine's [`Body`]: insert, and whoever's row it is that went in has the key; the others
+/// look that there is one.
 ///
 /// The key is an input, because processes make no random choice. Two requests have different keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -140,19 +172,21 @@ pub struct Issue {
     /// An earlier attempt may have stored this very key, and its answer was lost.
     again: bool,
     at: At,
+    /// How often there was no row after none went in.
+    rounds: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum At {
     Insert,
-    /// There is a row: is it ours?
+    /// None went in: is there a row, and is it ours?
     Look,
 }
 
 impl Issue {
     /// Gives `user` this key, unless there is one.
     pub fn new(user: i64, key: ApiKey) -> Self {
-        Issue { user, key, again: false, at: At::Insert }
+        Issue { user, key, again: false, at: At::Insert, rounds: 0 }
     }
 }
 
@@ -174,11 +208,16 @@ impl Body for Issue {
         match self.at {
             At::Insert if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
             At::Insert if row.is_some() => Next::Fail(SqlState::DATATYPE_MISMATCH),
-            At::Insert if self.again => Next::Ask(Issue { at: At::Look, ..self }),
-            // Somebody has removed it since.
-            At::Look if row.is_none() => Next::Ask(Issue { at: At::Insert, ..self }),
-            At::Look if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
-            At::Insert | At::Look => Next::Commit(Issued::Exists),
+            At::Insert => Next::Ask(Issue { at: At::Look, ..self }),
+            // Somebody has removed it since, or there was none.
+            At::Look if row.is_none() => match once_more(self.rounds) {
+                Some(rounds) => Next::Ask(Issue { at: At::Insert, rounds, ..self }),
+                None => Next::GiveUp(SqlState::NO_DATA),
+            },
+            At::Look if self.again && row == Some(self.key.as_str()) => {
+                Next::Commit(Issued::Created(self.key))
+            }
+            At::Look => Next::Commit(Issued::Exists),
         }
     }
 }

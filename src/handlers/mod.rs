@@ -14,9 +14,107 @@
 //! # The schema
 //!
 //! The promises stand on constraints that the database enforces. Whoever sets it up runs [`schema`],
-//! or has the same names, types and constraints in a schema of their own. Where the unique constraint
-//! is missing, [`ApiKeys`] does nothing, and [`Accounts`] nothing between accounts that share an id: both
-//! say so ([`HandlerError::Schema`]). Of [`Orders`] that share an id, all end together.
+//! or has the same names and constraints in a schema of their own.
+//!
+//! - **What was seen to fit**: more columns, in any order; `PRIMARY KEY` in place of `UNIQUE`; `int`
+//!   ids and balances, a `varchar(20)` status.
+//! - **What does not**, with what is told then (nothing is done): a status that is an enum
+//!   ([`Schema`](HandlerError::Schema), 42804), or a `numeric` balance (the same, once there is too
+//!   little: a transfer that needs no reason is done); a `varchar(32)` for a key of 64 digits (22001), a `CHECK`
+//!   that spells a status otherwise (23514), a foreign key of a `user_id` that is not there (23503): the
+//!   latter three are [`Refused`](HandlerError::Refused).
+//! - **Where the unique constraint is missing**, [`ApiKeys`] does nothing and says so
+//!   ([`HandlerError::Schema`]). The others look only at the rows that fit their condition. [`Accounts`]
+//!   does nothing and says so where several do; where one of several accounts of an id has enough, or room,
+//!   that one is taken, and who is told that there is too little was told of any one of them. Of
+//!   [`Orders`] that share an id, all that are pending end together, whatever the others are.
+//! - **A trigger or a policy of row-level security** that lets a change fall without an error:
+//!   [`HandlerError::Unchanged`].
+//!
+//! # In an async handler
+//!
+//! Calls of a handler block, for as long as the database takes: on a thread that polls tasks they would
+//! hold up all of them, and PostgreSQL's client cannot be used there at all. So each call goes to a thread
+//! where nothing else has to go on: `web::block` in Actix, `spawn_blocking` in Tokio.
+//!
+//! ```
+//! use actix_web::{HttpResponse, error, web};
+//! use toctou::db::Database;
+//! use toctou::handlers::{Ended, Orders};
+//!
+//! async fn cancel<D>(orders: web::Data<Orders<D>>, id: web::Path<i64>) -> actix_web::Result<HttpResponse>
+//! where
+//!     D: Database + Clone + Send + Sync + 'static,
+//! {
+//!     Ok(match web::block(move || orders.cancel(*id)).await? {
+//!         Ok(Ended::ByThis) => HttpResponse::Ok().body("cancelled"),
+//!         Ok(Ended::NotPending(status)) => HttpResponse::Conflict().body(format!("it is {status}")),
+//!         Ok(Ended::NoSuchOrder) => HttpResponse::NotFound().finish(),
+//!         Err(error) if error.is_temporary() => HttpResponse::ServiceUnavailable().finish(),
+//!         Err(error) => return Err(error::ErrorInternalServerError(error)),
+//!     })
+//! }
+//! # let _ = cancel::<toctou::db::SimDb>;
+//! ```
+//!
+//! # More in the same transaction
+//!
+//! What has to happen exactly where the handler's own change does (a refund, an entry in a journal) goes
+//! into one transaction with it. Then a server or a database that dies in between leaves both or none.
+//! The machines are public for this: a [`Body`](crate::db::Body) of one's own that goes on where [`EndOrder`]
+//! or [`Transfer`] would commit.
+//!
+//! ```
+//! use toctou::db::{
+//!     Answer, Body, Column, Database, Failure, Insert, Isolation, Next, Statement, Table, Transact, Way,
+//!     row,
+//! };
+//! use toctou::handlers::{EndOrder, Ended, Ending, HandlerError};
+//! use toctou::run;
+//!
+//! static REFUNDS: Table =
+//!     Table { name: "refunds", columns: &[Column::int("order_id")], unique: Some("order_id") };
+//!
+//! #[derive(Clone)]
+//! enum Cancel {
+//!     End(i64, EndOrder),
+//!     Refund(i64),
+//! }
+//!
+//! impl Body for Cancel {
+//!     type Output = Ended;
+//!
+//!     fn statement(&self) -> Statement {
+//!         match self {
+//!             Cancel::End(_, end) => end.statement(),
+//!             Cancel::Refund(order) => Insert::new(&REFUNDS, row([(*order).into()])).into(),
+//!         }
+//!     }
+//!
+//!     fn answered(self, answer: Answer) -> Next<Self, Ended> {
+//!         match self {
+//!             Cancel::Refund(_) => Next::Commit(Ended::ByThis),
+//!             Cancel::End(order, end) => match end.answered(answer) {
+//!                 Next::Commit(Ended::ByThis) => Next::Ask(Cancel::Refund(order)),
+//!                 next => next.map(|end| Cancel::End(order, end), |ended| ended),
+//!             },
+//!         }
+//!     }
+//! }
+//!
+//! fn cancel(mut db: impl Database, order: i64) -> Result<Ended, HandlerError> {
+//!     let body = Cancel::End(order, EndOrder::new(order, Ending::Cancel));
+//!     let way = Way::within(Isolation::ReadCommitted).retrying(10);
+//!     let session = db.connect().map_err(Failure::from)?;
+//!     Ok(run(Transact::new(session, body, way), &mut db)?)
+//! }
+//! # use toctou::db::SimDb;
+//! # use toctou::handlers::ORDERS;
+//! # let db = SimDb::new().with_table(&ORDERS, [row([42.into(), "pending".into()])]);
+//! # assert_eq!(cancel(db.with_table(&REFUNDS, []), 42), Ok(Ended::ByThis));
+//! ```
+//!
+//! `examples/order_service` does so, and its tests prove it in the simulated database.
 
 mod keys;
 mod orders;
@@ -56,8 +154,17 @@ pub enum HandlerError {
     /// will be until the schema is what [`schema`] says.
     #[error("nothing was done, the database is not set up for this: {0}; see `handlers::schema`")]
     Schema(#[source] SqlError),
-    /// The database refused for another reason: its disk is full, say. Nothing was done.
-    #[error("nothing was done, the database refused: {0}")]
+    /// Time and again the row was there to be changed, and the database changed none: a trigger or a
+    /// policy of row-level security lets the change fall without an error (or others were in between
+    /// each time). Nothing was done, and hardly will be until that is mended.
+    #[error(
+        "nothing was done: time and again there was a row to change, and {0}; look for a trigger or \
+         a row-level policy on the table"
+    )]
+    Unchanged(#[source] SqlError),
+    /// The database refused for another reason: its disk is full, or a constraint of its own does not
+    /// allow the row. Nothing was done.
+    #[error("nothing was done: {0}")]
     Refused(#[source] SqlError),
     /// The operating system has no random numbers to make a secret of. Nothing was done.
     #[error("nothing was done, the system has no random numbers for a key")]
@@ -94,9 +201,20 @@ impl From<Failure> for HandlerError {
                 HandlerError::Busy(error)
             }
             state if of_schema.contains(&state) => HandlerError::Schema(error),
+            SqlState::NO_DATA => HandlerError::Unchanged(error),
             _ => HandlerError::Refused(error),
         }
     }
+}
+
+/// How often a handler comes back to a statement that has changed no row though there is one to
+/// change. By rights somebody else was in between, and will not be each time; but a database may as
+/// well let the change fall without a word, and then it would come back for ever.
+const ROUNDS: u8 = 10;
+
+/// One round more; none where there were enough.
+fn once_more(rounds: u8) -> Option<u8> {
+    (rounds < ROUNDS).then_some(rounds + 1)
 }
 
 /// Opens a session, and runs to its end what `process` makes of it.

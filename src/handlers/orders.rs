@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{HandlerError, perform};
+use super::{HandlerError, once_more, perform};
 use crate::db::{
-    Answer, Body, Column, Database, Next, Select, Statement, Table, Transact, Update, Way,
+    Answer, Body, Column, Database, Next, Select, SqlState, Statement, Table, Transact, Update, Way,
 };
 
 /// An order and where it stands: [`PENDING`], or how it [ended](Ending::status), or whatever else a
@@ -83,11 +83,14 @@ pub enum Ended {
 /// # Its limits
 ///
 /// - A connection that breaks leaves open whether the order was ended: [`HandlerError::Unknown`].
-///   To ask again is harmless, and tells how the order stands, but not whose doing that is: a
-///   server that dies between the update and the refund owes the refund. Let that be found by
-///   the order (one refund a cancelled order, in a table where it is unique), not by the answer.
+///   To ask again is harmless, and tells how the order stands, but not whose doing that is.
+/// - What follows an ending is not in its transaction: a server that dies between
+///   [`cancel`](Self::cancel) and a refund of its own owes the refund. Write it down [in the same
+///   transaction](super#more-in-the-same-transaction), in a table where it is unique.
 /// - A request that is sent again, by its sender or by somebody who recorded it, is one more request.
 ///   The order still ends once; the second one is told so.
+/// - Its calls block: [in an async handler](super#in-an-async-handler),
+///   `web::block(move || orders.cancel(id)).await`.
 #[derive(Clone, Debug)]
 pub struct Orders<D> {
     database: D,
@@ -130,6 +133,8 @@ pub struct EndOrder {
     order: i64,
     ending: Ending,
     at: At,
+    /// How often it was seen to be pending after nothing was changed.
+    rounds: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,7 +147,7 @@ enum At {
 impl EndOrder {
     /// Ends this order in this way, if it is pending.
     pub fn new(order: i64, ending: Ending) -> Self {
-        EndOrder { order, ending, at: At::Update }
+        EndOrder { order, ending, at: At::Update, rounds: 0 }
     }
 }
 
@@ -166,7 +171,10 @@ impl Body for EndOrder {
             At::Update => Next::Ask(EndOrder { at: At::Look, ..self }),
             At::Look => match answer.value().and_then(|value| value.text()) {
                 // It has come (back) since: not to be told as a reason.
-                Some(PENDING) => Next::Ask(EndOrder { at: At::Update, ..self }),
+                Some(PENDING) => match once_more(self.rounds) {
+                    Some(rounds) => Next::Ask(EndOrder { at: At::Update, rounds, ..self }),
+                    None => Next::GiveUp(SqlState::NO_DATA),
+                },
                 Some(status) => Next::Commit(Ended::NotPending(status.into())),
                 None => Next::Commit(Ended::NoSuchOrder),
             },

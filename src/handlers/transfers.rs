@@ -1,7 +1,7 @@
 //! Third floor, `handlers`: money moves whole, and no account is overdrawn. Imports
 //! [`db`](crate::db) and its neighbours in `handlers`.
 
-use super::{HandlerError, perform};
+use super::{HandlerError, once_more, perform};
 use crate::db::{
     Answer, Body, Column, Comparison, Database, Isolation, Next, Select, SqlState, Statement,
     Table, Transact, Update, Way,
@@ -82,9 +82,12 @@ pub enum TransferError {
 /// - A connection that breaks while the database commits leaves open whether it did:
 ///   [`HandlerError::Unknown`]. To ask again might then move the money twice: look first.
 /// - A request that is sent again is one more transfer. Whoever lets clients repeat theirs needs a key
-///   of the request's own, unique in a table, in the same transaction.
+///   of the request's own, unique in a table, [in the same
+///   transaction](super#more-in-the-same-transaction).
 /// - A rule over several accounts (their *sum* must not fall below zero) is not kept by this: each
 ///   account is judged by itself.
+/// - Its calls block: [in an async handler](super#in-an-async-handler),
+///   `web::block(move || accounts.transfer(from, to, amount)).await`.
 #[derive(Clone, Debug)]
 pub struct Accounts<D> {
     database: D,
@@ -119,6 +122,8 @@ pub struct Transfer {
     at: At,
     /// One of the two is done.
     half: bool,
+    /// How often there was enough, or room, after nothing was changed.
+    rounds: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,7 +150,7 @@ impl Transfer {
             return Err(TransferError::SameAccount(from));
         }
         let at = if from < to { At::Debit } else { At::Credit };
-        Ok(Transfer { from, to, amount, at, half: false })
+        Ok(Transfer { from, to, amount, at, half: false, rounds: 0 })
     }
 
     /// The highest balance to which the amount can still be added.
@@ -155,6 +160,14 @@ impl Transfer {
 
     fn ask(self, at: At) -> Next<Self, Transferred> {
         Next::Ask(Transfer { at, ..self })
+    }
+
+    /// Nothing was changed, and now it could be.
+    fn again(self, at: At) -> Next<Self, Transferred> {
+        match once_more(self.rounds) {
+            Some(rounds) => Transfer { rounds, ..self }.ask(at),
+            None => Next::GiveUp(SqlState::NO_DATA),
+        }
     }
 
     /// One of the two is done; the other one follows, or the end.
@@ -199,10 +212,10 @@ impl Body for Transfer {
             (At::Credit, _) if answer.count() > 0 => self.done(At::Debit),
             (At::Credit, _) => self.ask(At::LookAtReceiver),
             // Not to be told as a reason: it has come since.
-            (At::LookAtPayer, Some(balance)) if balance >= self.amount => self.ask(At::Debit),
+            (At::LookAtPayer, Some(balance)) if balance >= self.amount => self.again(At::Debit),
             (At::LookAtPayer, Some(_)) => Next::Rollback(Transferred::Insufficient),
             (At::LookAtPayer, None) => Next::Rollback(Transferred::NoSuchAccount(self.from)),
-            (At::LookAtReceiver, Some(balance)) if balance <= self.room() => self.ask(At::Credit),
+            (At::LookAtReceiver, Some(balance)) if balance <= self.room() => self.again(At::Credit),
             (At::LookAtReceiver, Some(_)) => Next::Rollback(Transferred::Overflow),
             (At::LookAtReceiver, None) => Next::Rollback(Transferred::NoSuchAccount(self.to)),
         }

@@ -68,9 +68,9 @@ fn whatever_is_left_out_of_it_or_weakened_breaks_it() {
     }
 }
 
-/// A request that is not sent again never looks, so that this part is for the faults' tests.
+/// A request that is not sent again looks only that there is a key: whose it is, is for the faults' tests.
 #[test]
-fn without_a_fault_it_never_looks() {
+fn without_a_fault_it_makes_no_difference_whose_key_it_finds() {
     let report = mistaken(Some(Mistake::NeverLooks), 3);
     assert!(report.holds());
     assert!(matches!(verdict(&report, "somebody-is-told"), Verdict::Holds(_)));

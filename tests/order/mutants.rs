@@ -2,7 +2,9 @@
 //! some property breaks.
 
 use toctou::check::System;
-use toctou::db::{Answer, Body, Next, Row, SimDb, SimSession, Statement, Transact, Way, row};
+use toctou::db::{
+    Answer, Body, Next, Row, SimDb, SimSession, SqlState, Statement, Transact, Way, row,
+};
 use toctou::handlers::{EndOrder, Ended, Ending, ORDERS};
 
 use super::known;
@@ -68,6 +70,25 @@ fn an_order_that_has_become_pending_again_is_ended_and_not_told_to_be_pending() 
     let updates = EndOrder::new(1, Ending::Cancel);
     let Next::Ask(looks) = updates.clone().answered(Answer::Count(0)) else { panic!("it looks") };
     assert!(matches!(looks.statement(), Statement::Select(_)));
-    let pending = Answer::Rows(vec![row(["pending".into()])]);
-    assert_eq!(looks.answered(pending), Next::Ask(updates));
+    let Next::Ask(again) = looks.answered(pending()) else { panic!("it is pending") };
+    assert_eq!(again.statement(), updates.statement());
+}
+
+fn pending() -> Answer {
+    Answer::Rows(vec![row(["pending".into()])])
+}
+
+#[test]
+fn an_order_that_stays_pending_whatever_is_asked_is_given_up_after_ten_more_tries() {
+    let mut body = EndOrder::new(1, Ending::Ship);
+    for updates in 1.. {
+        let Next::Ask(looks) = body.answered(Answer::Count(0)) else { panic!("it looks") };
+        body = match looks.answered(pending()) {
+            Next::Ask(again) => again,
+            ended => {
+                assert_eq!((updates, ended), (11, Next::GiveUp(SqlState::NO_DATA)));
+                break;
+            }
+        };
+    }
 }

@@ -2,7 +2,9 @@
 //! transaction, or blind to an answer, some property breaks.
 
 use toctou::check::{Checker, GraphOptions, System, Verdict};
-use toctou::db::{Isolation, SimDb, SimSession, Transact, Way, row};
+use toctou::db::{
+    Answer, Body, Isolation, Next, SimDb, SimSession, SqlState, Statement, Transact, Way, row,
+};
 use toctou::handlers::{ACCOUNTS, Transfer, Transferred};
 
 use super::mutated::{Mutated, Mutation, Part};
@@ -116,5 +118,65 @@ fn stricter_levels_keep_every_promise_but_may_ask_for_a_retry() {
         assert!(!once.is_empty() && once.iter().all(|it| it.starts_with("no-error")), "{once:#?}");
         let retried = broken(Mutation::Whole, Way::within(isolation).retrying(2));
         assert!(retried.is_empty(), "{isolation:?}: {retried:#?}");
+    }
+}
+
+fn balance(of: i64) -> Answer {
+    Answer::Rows(vec![row([of.into()])])
+}
+
+/// After an update that changed nothing: looks why.
+fn looks(body: Transfer) -> Transfer {
+    let Next::Ask(looks) = body.answered(Answer::Count(0)) else { panic!("it looks") };
+    assert!(matches!(looks.statement(), Statement::Select(_)));
+    looks
+}
+
+#[test]
+fn what_has_come_or_gone_since_is_not_told_as_a_reason_but_tried_again() {
+    const MOST: i64 = i64::MAX;
+    // Debited first, credited first; a balance that was no reason, and one that is.
+    for ((from, to), enough, too_little, end) in [
+        ((1, 2), 3, 2, Transferred::Insufficient),
+        ((2, 1), MOST - 3, MOST - 2, Transferred::Overflow),
+    ] {
+        let updates = Transfer::new(from, to, 3).expect("a transfer");
+        let Next::Ask(again) = looks(updates.clone()).answered(balance(enough)) else {
+            panic!("{from} to {to}: it could be done now")
+        };
+        assert_eq!(again.statement(), updates.statement(), "{from} to {to}");
+        let told = looks(updates).answered(balance(too_little));
+        assert_eq!(told, Next::Rollback(end));
+    }
+    // And as the second half.
+    for ((from, to), enough, too_little, end) in [
+        ((1, 2), MOST - 3, MOST - 2, Transferred::Overflow),
+        ((2, 1), 3, 2, Transferred::Insufficient),
+    ] {
+        let first = Transfer::new(from, to, 3).expect("a transfer");
+        let Next::Ask(updates) = first.answered(Answer::Count(1)) else { panic!("it goes on") };
+        let Next::Ask(again) = looks(updates.clone()).answered(balance(enough)) else {
+            panic!("{from} to {to}: it could be done now")
+        };
+        assert_eq!(again.statement(), updates.statement(), "{from} to {to}");
+        assert_eq!(again.answered(Answer::Count(1)), Next::Commit(Transferred::Done));
+        let told = looks(updates).answered(balance(too_little));
+        assert_eq!(told, Next::Rollback(end));
+    }
+}
+
+#[test]
+fn a_balance_that_stays_whatever_is_asked_is_given_up_after_ten_more_tries() {
+    for (from, to) in [(1, 2), (2, 1)] {
+        let mut body = Transfer::new(from, to, 3).expect("a transfer");
+        for updates in 1.. {
+            body = match looks(body).answered(balance(5)) {
+                Next::Ask(again) => again,
+                ended => {
+                    assert_eq!((updates, ended), (11, Next::GiveUp(SqlState::NO_DATA)));
+                    break;
+                }
+            };
+        }
     }
 }

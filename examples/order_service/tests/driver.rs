@@ -1,5 +1,8 @@
 //! An example, `order_service`: the driver, and what the program is asked. Imports all of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use clap::error::ErrorKind;
 
 use super::*;
@@ -20,16 +23,45 @@ fn a_drive_finds_the_fixed_endpoint_right_and_replays_harmless() {
     let text = report.to_string();
     assert!(report.is_well(), "{text}");
     assert_fits(&text);
-    assert_eq!((report.vulnerable.requests, report.fixed.requests), (16, 16), "{text}");
-    assert_eq!((report.fixed.most_told, report.fixed.conflicts), (1, 12), "{text}");
-    assert_eq!(report.vulnerable.errors + report.fixed.errors, 0, "{text}");
+    assert_eq!(
+        (report.counted.vulnerable.requests, report.counted.fixed.requests),
+        (16, 16),
+        "{text}"
+    );
+    assert_eq!((report.counted.fixed.most_told, report.counted.fixed.conflicts), (1, 12), "{text}");
+    assert_eq!(report.counted.vulnerable.errors + report.counted.fixed.errors, 0, "{text}");
     assert_eq!(report.replay.tampered.len(), 8);
     assert_eq!(report.replay.sibling.as_ref().unwrap().field("error"), "not_pending");
     assert!(text.contains("409 replayed\n"), "{text}");
     assert!(text.contains("refunded every order once"), "{text}");
-    assert_eq!(text.contains("Chance did not find"), report.vulnerable.refunded_again == 0);
+    assert_eq!(text.contains("Chance did not find"), report.counted.vulnerable.refunded_again == 0);
     // And once more on the same database.
     assert!(drive_own(&db, LITTLE).unwrap().is_well());
+}
+
+/// A database that is gone once there are four refunds: one for each order by the vulnerable endpoint,
+/// at least.
+#[derive(Clone)]
+struct GoneLater(Arc<AtomicUsize>);
+
+impl Change for GoneLater {
+    fn before(&self, statement: &mut Statement) -> Option<SqlState> {
+        let refunds = usize::from(writes_a_refund(statement));
+        let refunds = refunds + self.0.fetch_add(refunds, Ordering::Relaxed);
+        (refunds > 4).then_some(SqlState::CONNECTION_REFUSED)
+    }
+}
+
+#[test]
+fn a_drive_whose_database_dies_tells_what_was_counted_and_speaks_of_no_other_key() {
+    let db = Changed { db: database(), change: GoneLater(Arc::default()) };
+    let load = Load { rounds: 1_000, concurrent: 2 };
+    let Err(Failure::Drive(stopped)) = drive_own(&db, load) else { panic!("it cannot end") };
+    let (why, text) = (stopped.why.to_string(), stopped.to_string());
+    assert!(why.contains("could not go on") && !why.contains("key"), "{why}");
+    assert!(stopped.counted.vulnerable.orders > 0, "{text}");
+    assert!(text.contains("counted until it stopped"), "{text}");
+    assert_fits(&text);
 }
 
 /// Forgets the second half of `WHERE id = … AND status = 'pending'`.
@@ -50,8 +82,12 @@ fn a_drive_notices_an_endpoint_that_is_called_fixed_and_is_not() {
     let report = drive_own(&Changed { db: database(), change: Careless }, LITTLE).unwrap();
     let text = report.to_string();
     assert!(!report.is_well(), "{text}");
-    assert_eq!((report.fixed.refunded_again, report.fixed.most_told), (4, 4), "{text}");
-    assert_eq!(report.fixed.lost_cents, 4 * 3 * 4_999);
+    assert_eq!(
+        (report.counted.fixed.refunded_again, report.counted.fixed.most_told),
+        (4, 4),
+        "{text}"
+    );
+    assert_eq!(report.counted.fixed.lost_cents, 4 * 3 * 4_999);
     assert!(text.contains("The fixed endpoint refunded an order twice."), "{text}");
     assert_fits(&text);
 }
@@ -62,7 +98,7 @@ fn a_drive_does_not_take_a_service_that_fails_for_one_that_is_safe() {
     let report = drive_own(&db, LITTLE).unwrap();
     let text = report.to_string();
     assert!(!report.is_well(), "{text}");
-    assert_eq!((report.fixed.errors, report.fixed.not_refunded), (16, 4), "{text}");
+    assert_eq!((report.counted.fixed.errors, report.counted.fixed.not_refunded), (16, 4), "{text}");
     assert!(text.contains("503 unavailable"), "{text}");
     assert!(text.contains("did not do all that it should"), "{text}");
     assert_fits(&text);
@@ -75,7 +111,11 @@ fn a_drive_on_postgresql_is_as_one_on_sqlite() {
     db.create(TABLES).unwrap();
     let report = drive_own(&db, LITTLE).unwrap();
     assert!(report.is_well(), "{report}");
-    assert_eq!((report.fixed.most_told, report.fixed.conflicts), (1, 12), "{report}");
+    assert_eq!(
+        (report.counted.fixed.most_told, report.counted.fixed.conflicts),
+        (1, 12),
+        "{report}"
+    );
 }
 
 fn parsed(arguments: &[&str]) -> Result<Command, ErrorKind> {
@@ -139,8 +179,9 @@ fn a_service_that_is_not_there_is_an_error_that_names_it() {
     let (listener, address) = bind(([127, 0, 0, 1], 0).into()).unwrap();
     drop(listener);
     let target = Target { url: format!("http://{address}"), sibling: None, key: test_key() };
-    let error = drive::drive(&target, LITTLE).unwrap_err();
-    assert!(error.to_string().contains(&address.to_string()), "{error}");
+    let stopped = drive::drive(&target, LITTLE).unwrap_err();
+    assert!(stopped.why.to_string().contains(&address.to_string()), "{stopped:?}");
+    assert_eq!(stopped.to_string(), "", "nothing was counted");
 }
 
 #[test]
@@ -152,9 +193,9 @@ fn a_driver_with_another_key_is_told_so() {
         let server = server(&database(), test_key(), listener, Signals::Ignored).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        let error = web::block(move || drive::drive(&target, LITTLE)).await.unwrap().unwrap_err();
+        let stopped = web::block(move || drive::drive(&target, LITTLE)).await.unwrap();
         handle.stop(false).await;
-        error
+        stopped.unwrap_err().why
     });
     assert!(error.to_string().contains("another key"), "{error}");
     assert!(error.to_string().contains("401 unauthorized"), "{error}");

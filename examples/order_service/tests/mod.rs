@@ -10,7 +10,7 @@ use actix_web::http::Method;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::Data;
 use serde_json::Value;
-use toctou::db::{Reply, SqlState, Statement, Update};
+use toctou::db::{Insert, Reply, SqlState, Statement, Update};
 
 use super::*;
 use crate::shop::Order;
@@ -126,8 +126,8 @@ fn furnished() -> SqliteDb {
 
 /// A database with one thing changed.
 #[derive(Clone)]
-struct Changed<C> {
-    db: SqliteDb,
+struct Changed<C, D = SqliteDb> {
+    db: D,
     change: C,
 }
 
@@ -136,8 +136,8 @@ trait Change: Clone + Send + Sync + 'static {
     fn before(&self, statement: &mut Statement) -> Option<SqlState>;
 }
 
-impl<C: Change> Database for Changed<C> {
-    type Session = <SqliteDb as Database>::Session;
+impl<C: Change, D: Database> Database for Changed<C, D> {
+    type Session = D::Session;
 
     fn connect(&mut self) -> Result<Self::Session, SqlError> {
         self.db.connect()
@@ -161,6 +161,10 @@ fn updates_an_order(statement: &Statement) -> bool {
     matches!(statement, Statement::Update(Update { table, .. }) if table.name == "orders")
 }
 
+fn writes_a_refund(statement: &Statement) -> bool {
+    matches!(statement, Statement::Insert(Insert { table, .. }) if table.name == "refunds")
+}
+
 /// Fails with this whenever an order would be updated.
 #[derive(Clone)]
 struct Failing(SqlState);
@@ -174,4 +178,5 @@ impl Change for Failing {
 // Below the macros, which they use.
 mod databases;
 mod driver;
+mod proof;
 mod requests;
