@@ -66,7 +66,8 @@ pub trait Database {
     fn connect(&mut self) -> Result<Self::Session, SqlError>;
 
     /// Sends a statement, or, after it was [queued](Reply::Queued), asks for its answer: with the
-    /// same statement, until there is one.
+    /// same statement, until there is one. What cannot be asked at all ([`Statement::query`] says what)
+    /// is an error with one code in every world, and is not sent.
     fn execute(&mut self, session: &mut Self::Session, statement: &Statement) -> Reply;
 
     /// Ends a session without a word, as the death of its process does: its transaction is rolled

@@ -4,7 +4,7 @@
 use toctou::db::Isolation::{ReadCommitted, RepeatableRead};
 use toctou::db::Statement;
 
-use super::story::{accounts, add, assert_story, begin, delete, lock, read, upsert};
+use super::story::{Told, accounts, add, assert_story, begin, delete, lock, read, upsert};
 
 const COMMIT: Statement = Statement::Commit;
 const ROLLBACK: Statement = Statement::Rollback;
@@ -101,6 +101,53 @@ fn for_update_that_waited_for_a_lock_alone_does_not_go_on_to_what_its_holder_mad
             (1, lock(1), "11"),
             (1, COMMIT, "ok"),
             (0, lock(1), "11"),
+        ],
+    );
+}
+
+/// Nor where that version has been replaced as well by the time it can be locked.
+#[test]
+fn for_update_does_not_wait_for_the_holder_of_a_version_after_the_next() {
+    let story = |between: &[Told<'static>], then| {
+        let mut story = vec![
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (1, begin(RepeatableRead), "ok"),
+            (1, lock(1), "queued"),
+            (0, COMMIT, "ok"),
+        ];
+        story.extend_from_slice(between);
+        story.extend([
+            (2, begin(ReadCommitted), "ok"),
+            (2, add(1, 1), "1 row"),
+            (1, lock(1), then),
+        ]);
+        assert_story(&accounts(&[(1, 10)]), &story);
+    };
+    story(&[], "queued");
+    story(&[(0, add(1, 1), "1 row")], "40001");
+}
+
+/// It then leaves the queue of the version that it came for, and whoever stood behind it is the first.
+#[test]
+fn who_stands_behind_one_that_follows_the_row_to_its_newest_version_moves_up() {
+    assert_story(
+        &accounts(&[(1, 10)]),
+        &[
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (1, lock(1), "queued"),
+            (2, begin(RepeatableRead), "ok"),
+            (2, add(1, 1), "queued"),
+            (0, COMMIT, "ok"),
+            (0, add(1, 1), "1 row"),
+            (0, begin(ReadCommitted), "ok"),
+            (0, add(1, 1), "1 row"),
+            (2, add(1, 1), "waiting"),
+            (1, lock(1), "queued"),
+            (2, add(1, 1), "40001"),
+            (0, COMMIT, "ok"),
+            (1, lock(1), "13"),
         ],
     );
 }

@@ -50,9 +50,7 @@ impl Wait {
     pub(super) fn row_changed(&mut self, id: u32, twice: bool) {
         if self.row == Some(id) {
             self.version = match self.version {
-                Version::Newest { goes_on: true } | Version::Outdated if !twice => {
-                    Version::Outdated
-                }
+                Version::Newest { goes_on: true } if !twice => Version::Outdated,
                 _ => Version::Lost,
             };
         }
