@@ -132,15 +132,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Adds `count` identical actors, `client 1` and so on; a second call goes on counting.
+    /// Adds `count` identical actors, `client 1` and so on; a second call goes on counting, as one does
+    /// after [actors](System::actor) that are called so.
     ///
     /// Identical actors are interchangeable: states that differ only in which of them is where are
     /// one state to [`graph`](super::Checker::graph), and [`any`](super::Checker::any) lets there be
     /// arbitrarily many. Properties must therefore not tell them apart.
     pub fn clients(mut self, count: usize, process: P) -> Self {
         let first = self.actors.len();
-        let clients = self.groups.iter().filter(|group| group.scalable);
-        let before: usize = clients.map(|group| group.members.len()).sum();
+        let before = self.actors.iter().filter(|name| name.starts_with("client ")).count();
         for number in before + 1..=before + count {
             self.add(format!("client {number}"), &process);
         }
