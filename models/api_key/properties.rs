@@ -19,9 +19,10 @@ pub(super) fn system(
     keys: Keys,
 ) -> ApiKeySystem {
     let world = SimDb::new().with_table(surroundings.schema.table(), []);
-    let mut system = System::new(world).described_by(recorded_step).waits_for(
-        |db: &SimDb, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
-    );
+    let mut system =
+        System::new(world).described_by(recorded_step).breaks_deadlocks(SimDb::patient).waits_for(
+            |db, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
+        );
     let requests = requests(surroundings, clients, keys);
     let users: Vec<i64> = requests.iter().map(|(user, _)| *user).collect();
     let same =

@@ -6,7 +6,7 @@
 //! of it, a second server has another one, and a thread that waits for it does nothing else. So it is
 //! modelled as what it is, beside the database and not as part of it.
 
-use super::{Database, Reply, SqlError, Statement};
+use super::{Database, Reply, SimDb, SqlError, Statement};
 use crate::recorded::Recorded;
 
 /// A database, and the server processes that use it.
@@ -52,6 +52,13 @@ struct Server {
     locked: bool,
     polling: bool,
     dead: bool,
+}
+
+impl Servers<SimDb> {
+    /// The same with a [patient](SimDb::patient) database.
+    pub fn patient(&self) -> Self {
+        Servers { db: self.db.patient(), servers: self.servers.clone() }
+    }
 }
 
 impl<D> Servers<D> {
@@ -161,7 +168,6 @@ impl<S: Service> Service for Recorded<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SimDb;
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{Place, RealDb, ReplayError, Tables};
-use crate::db::{Cluster, ClusterError, SqliteDb, SteppedDb, Table};
+use crate::db::{Cluster, ClusterError, SqliteDb, SteppedDb, Table, Watch};
 
 /// A file of its own in memory, gone with its last session.
 impl RealDb for SqliteDb {
@@ -31,6 +31,10 @@ impl RealDb for SqliteDb {
 /// same tables.
 impl RealDb for SteppedDb {
     const PLACE: Place = Place::Postgres;
+
+    fn watch(&self) -> Option<Watch> {
+        Some(SteppedDb::watch(self))
+    }
 
     fn furnished(tables: &Tables) -> Result<Self, ReplayError> {
         let db = match kept(tables) {

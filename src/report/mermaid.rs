@@ -22,7 +22,9 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         let _ = match step.label.strip_prefix("-- ") {
             // What is no statement, and a comment in SQL.
             Some(beside) => writeln!(out, "    Note over a{}: {}", step.actor, escaped(beside)),
-            None => writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&step.label)),
+            None => {
+                writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&trace.call(step)))
+            }
         };
         if let Some(them) = &step.waits_for {
             let whom = escaped(&trace.names(them));
@@ -78,6 +80,7 @@ mod tests {
             output: Some("Delivered(\"<x>\")".into()),
             blocked: false,
             waits_for: None,
+            circle: None,
         };
         let trace = Trace {
             start: None,

@@ -170,7 +170,7 @@ impl SimDb {
         if let Some(transaction) = self.transaction_mut(slot) {
             transaction.statement = Some(statement);
         }
-        if self.waits_for_itself(slot) {
+        if !self.patient && self.waits_for_itself(slot) {
             return Stop::Fails(SqlState::DEADLOCK_DETECTED);
         }
         Stop::Waits
