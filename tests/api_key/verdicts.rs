@@ -149,10 +149,16 @@ fn the_original_stores_two_keys_or_lets_the_constraint_answer_with_a_500() {
     ];
     let bare = told("select-then-insert", "bare-autocommit", 2, "one-key");
     assert_eq!(bare[..3], common);
-    assert_eq!(bare[3..], ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 1 row → 201 bravo"]);
+    assert_eq!(
+        bare[3..],
+        ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 1 row → 201 bravo"]
+    );
     let unique = told("select-then-insert", "unique-autocommit", 2, "no-server-error");
     assert_eq!(unique[..3], common);
-    assert_eq!(unique[3..], ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 23505 → 500 (23505)"]);
+    assert_eq!(
+        unique[3..],
+        ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 23505 → 500 (23505)"]
+    );
 }
 
 /// No race is needed: the second request is answered 409, and has replaced the key that the first was
@@ -161,7 +167,9 @@ fn the_original_stores_two_keys_or_lets_the_constraint_answer_with_a_500() {
 fn the_upsert_takes_away_the_key_that_was_told() {
     let upsert = |client, key, answer| {
         let set = "ON CONFLICT (user_id) DO UPDATE SET key = EXCLUDED.key RETURNING (xmax = 0)";
-        format!("{client}: INSERT INTO api_keys (user_id, key) VALUES (1, '{key}') {set} -- {answer}")
+        format!(
+            "{client}: INSERT INTO api_keys (user_id, key) VALUES (1, '{key}') {set} -- {answer}"
+        )
     };
     assert_eq!(
         told("upsert-returning", "unique-autocommit", 2, "key-is-valid"),
