@@ -38,9 +38,28 @@ pub trait Model: Send + Sync {
         false
     }
 
+    /// The isolation levels at which some of its variants can be asked for, by name; none for most
+    /// models.
+    fn levels(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What a variant is at one of the [levels](Model::levels): one of the [variants](Model::variants) by
+    /// another name, or one beside them, which [`has`](Model::has) and [`case`](Model::case) know as
+    /// well. `None` if it is not written for levels, or makes no sense at this one.
+    fn at_level(&self, _variant: &str, _level: &str) -> Option<&'static Variant> {
+        None
+    }
+
     /// What its systems are sized by: clients, unless it says otherwise.
     fn size(&self) -> Size {
         Size::CLIENTS
+    }
+
+    /// In what its clients differ, where they are not identical, so that nothing is said of any number
+    /// of them: `each has a claim name of its own`.
+    fn clients_differ(&self) -> &'static str {
+        "no two of them do the same"
     }
 
     /// In how many ways a system of this size could begin, those included that come to the same as

@@ -85,6 +85,11 @@ pub trait Case: Send + Sync {
     /// Whether there are identical actors that the state graph need not tell apart.
     fn has_clients(&self) -> bool;
 
+    /// Whether anything is claimed at most so often: what `any` decides.
+    fn claims_counts(&self) -> bool {
+        false
+    }
+
     /// The properties claimed.
     fn properties(&self) -> Vec<(String, PropertyKind)>;
 
@@ -188,6 +193,10 @@ where
 
     fn has_clients(&self) -> bool {
         self.checker.system().has_clients()
+    }
+
+    fn claims_counts(&self) -> bool {
+        self.checker.system().claims_counts()
     }
 
     fn properties(&self) -> Vec<(String, PropertyKind)> {

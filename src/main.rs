@@ -14,7 +14,8 @@ use toctou::check::Schedule;
 /// freely to see how often chance finds the same.
 ///
 /// Exit status: 0 if every verdict is as recorded, the engines agree and the real world does as the
-/// simulation; 1 if not; 2 for bad usage.
+/// simulation; 1 if not, or if nothing of what `replay` was asked for can be replayed here; 2 for bad
+/// usage.
 #[derive(Debug, Parser)]
 #[command(name = "toctou", version, max_term_width = 100)]
 struct Arguments {
@@ -42,6 +43,9 @@ struct Check {
     /// Only in this scenario
     #[arg(long)]
     scenario: Option<String>,
+    /// At this isolation level, of a model whose variants can be had at several
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
     /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
     clients: Option<usize>,
@@ -77,6 +81,9 @@ struct What {
     /// Only in this scenario [default: for each property, the first that shows it]
     #[arg(long)]
     scenario: Option<String>,
+    /// At this isolation level, of a model whose variants can be had at several
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<String>,
     /// Only this property [default: each that is broken]
     #[arg(long)]
     property: Option<String>,

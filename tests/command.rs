@@ -235,7 +235,8 @@ fn replay_takes_a_schedule_of_ones_own() {
     assert!(told.contains("the kernel agrees"));
     let output = refused(&[&arguments[..], &["[0, 7]"]].concat());
     assert!(output.contains("step 2 names actor 7"), "{output}");
-    assert!(output.contains("0 = client 1, 1 = client 2"), "{output}");
+    let words = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("0 = client 1, 1 = client 2"), "{output}");
     let output = refused(&[&arguments[..], &["[0, x]"]].concat());
     assert!(output.contains("`x` is not an actor's index"), "{output}");
     let output = refused(&[&arguments[..], &["0 0 0 0 0 0"]].concat());
@@ -352,4 +353,175 @@ fn a_sequence_diagram_says_how_it_began() {
     let one = ["--property", "others-untouched", "--format", "mermaid"];
     let told = told(&[&asked[..], &one].concat());
     assert!(told.contains("Note over a0,a1: absent#59; script#58; symlink P"), "{told}");
+}
+
+/// Ran, told this on standard output, and ended with this status.
+fn ended(arguments: &[&str], status: i32) -> String {
+    let output = toctou(arguments);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", stderr(&output));
+    assert_fits(&stdout(&output));
+    assert_fits(&stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn a_variant_can_be_asked_for_at_a_level() {
+    let asked = ["--level", "repeatable read", "--scenario", "out"];
+    let told = ended(&[&["show", "transfer/ordered"], &asked[..]].concat(), 0);
+    assert!(told.contains("transfer/ordered at REPEATABLE READ · out · 2 clients"), "{told}");
+    let told = ended(&[&["check", "transfer", "--engine", "graph"], &asked[..]].concat(), 0);
+    assert!(
+        told.contains("ordered at REPEATABLE READ") && told.contains("\n  snapshot "),
+        "{told}"
+    );
+    assert!(told.contains("every verdict is as recorded"), "{told}");
+    // The catalogue has some of them by another name, and that is said.
+    let output = toctou(&["show", "transfer/conditional-debit", "--level", "autocommit"]);
+    let said = "transfer/conditional-debit at autocommit is transfer/two-statements\n";
+    assert_eq!(stderr(&output), said);
+    // Without a transaction, it happens on SQLite.
+    let asked = ["--level", "autocommit", "--scenario", "crash", "--stress", "0"];
+    let told = ended(&[&["replay", "transfer/ordered"], &asked[..]].concat(), 0);
+    assert!(told.contains("SQLite agrees"), "{told}");
+}
+
+#[test]
+fn a_level_that_is_not_there_is_refused_with_those_that_are() {
+    for (arguments, said) in [
+        (
+            &["show", "transfer/ordered", "--level", "REPEATABLE READ retried"][..],
+            "unknown level of transfer `REPEATABLE READ retried`; did you mean `REPEATABLE READ, retried`?",
+        ),
+        (
+            &["replay", "transfer/select-for-update", "--level", "autocommit"],
+            "there is no transfer/select-for-update at autocommit; there is check-then-debit, \
+             conditional-debit, ordered",
+        ),
+        (&["check", "download", "--level", "SERIALIZABLE"], "download has no levels; transfer has"),
+    ] {
+        let output = refused(arguments);
+        assert_fits(&output);
+        let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.contains(said), "{arguments:?}: {output}");
+    }
+}
+
+#[test]
+fn a_variant_that_says_nothing_of_a_scenario_says_so_and_of_which_it_does() {
+    for command in ["show", "replay", "check"] {
+        let output = refused(&[command, "transfer/ordered", "--scenario", "sum"]);
+        let said = "transfer/ordered says nothing of `sum`; it has out, both-ways, crash";
+        assert!(output.contains(said), "{command}: {output}");
+        let locks = "api_key/select-for-update";
+        let output = refused(&[command, locks, "--scenario", "unique-autocommit"]);
+        assert!(output.contains("says nothing of `unique-autocommit`; it has"), "{output}");
+        assert_fits(&output);
+    }
+    // Where another one has it, that is done.
+    let both = ["check", "transfer/ordered", "transfer/two-statements", "--scenario", "sum"];
+    let told = ended(&[&both[..], &["--engine", "graph"]].concat(), 0);
+    assert!(told.contains("two-statements") && !told.contains("ordered"), "{told}");
+}
+
+#[test]
+fn what_is_claimed_of_several_is_not_shown_of_one() {
+    let asked = ["show", "transfer/ordered", "--property", "somebody-is-refused"];
+    let output = refused(&[&asked[..], &["--clients", "1"]].concat());
+    assert!(output.contains("nothing is claimed of `somebody-is-refused` with 1 client"));
+}
+
+#[test]
+fn a_verdict_that_is_known_for_more_clients_than_are_tried_is_shown_with_so_many() {
+    let variant = ["show", "api_key/upsert-returning", "--property", "no-server-error"];
+    let told = ended(&[&variant[..], &["--scenario", "unique-repeatable-read-retry"]].concat(), 0);
+    assert!(told.contains("unique-repeatable-read-retry · 4 clients"), "{told}");
+    assert!(told.contains("no-server-error violated"), "{told}");
+}
+
+#[test]
+fn any_number_is_not_asked_where_nothing_is_over_counts_and_it_is_said_why() {
+    let told = ended(&["check", "transfer/ordered", "--engine", "any"], 0);
+    assert!(told.contains("nothing was decided") && !told.contains("as recorded"), "{told}");
+    assert!(told.contains("– not applicable: no property is over counts"), "{told}");
+    assert!(!told.contains("claim name"), "{told}");
+    let told = ended(&["check", "transfer/snapshot", "--scenario", "sum", "--engine", "any"], 0);
+    assert!(told.contains("in `sum`, each pays into a till of its own"), "{told}");
+    let unique = ["check", "download/rename-unique-name", "--scenario", "clients"];
+    let told = ended(&[&unique[..], &["--engine", "any"]].concat(), 0);
+    assert!(told.contains("each has a claim name of its own"), "{told}");
+}
+
+#[test]
+fn a_deadlock_names_its_circle() {
+    let asked = ["show", "transfer/conditional-debit", "--scenario", "both-ways"];
+    let told = ended(&asked, 0).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("-- 40P01 deadlock: client 2 → client 1 → client 2"), "{told}");
+}
+
+#[test]
+fn what_a_code_means_stands_beside_it_where_there_is_room() {
+    let told = ended(&["show", "transfer/snapshot", "--scenario", "out"], 0);
+    assert!(told.contains("40001 a concurrent transaction came first"), "{told}");
+    // For three columns there is none, and no further line is taken for it.
+    let three = ["show", "api_key/select-then-insert", "--scenario", "unique-autocommit"];
+    let told = ended(&[&three[..], &["--clients", "3"]].concat(), 0);
+    assert!(told.contains("23505") && !told.contains("there is a row with that key"), "{told}");
+}
+
+#[test]
+fn what_is_no_statement_is_a_note_and_no_message_to_the_database() {
+    let worker = ["show", "order/process-mutex", "--scenario", "one-worker"];
+    let told = told(&[&worker[..], &["--format", "mermaid"]].concat());
+    assert!(told.contains("Note over a0: locks the mutex of server 1"), "{told}");
+    assert!(told.contains("a0->>world: SELECT status"), "{told}");
+    assert!(!told.contains("world: -- "), "{told}");
+    // Who waits for a mutex and a worker closes a circle, and nobody is failed for it.
+    assert!(!told.contains("deadlock#58;"), "{told}");
+}
+
+#[test]
+fn half_a_pair_of_brackets_is_no_schedule() {
+    let asked = ["replay", "download/rename-fixed-name", "--schedule"];
+    let output = refused(&[&asked[..], &["[0,1"]].concat());
+    assert!(output.contains("`[0,1` has one bracket of two"), "{output}");
+}
+
+#[test]
+fn long_counts_that_look_alike_are_told_by_their_difference() {
+    let asked = ["show", "order/check-then-update", "--scenario", "cancels", "--clients", "8"];
+    let told = ended(&[&asked[..], &["--property", "one-ending"]].concat(), 0);
+    assert!(told.contains("all but 208,089,907,200 of 9.68e15 interleavings"), "{told}");
+}
+
+#[test]
+fn the_list_is_in_columns() {
+    let told = ended(&["list"], 0);
+    let scenarios = told.lines().filter(|line| line.starts_with("    unique-"));
+    let columns: Vec<_> = scenarios
+        .filter_map(|line| {
+            let name = line.trim_start().split(' ').next()?.len();
+            let rest = &line[4 + name..];
+            Some(4 + name + rest.len() - rest.trim_start().len())
+        })
+        .collect();
+    assert!(columns.len() > 3 && columns.iter().all(|it| *it == columns[0]), "{columns:?}");
+}
+
+/// What was named and could not be replayed is not told as well; what was not named is left out.
+#[test]
+fn a_named_counterexample_that_cannot_be_replayed_here_is_a_failure() {
+    let replay = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_toctou"));
+        command.args(arguments).env("TOCTOU_POSTGRES_BIN", "/nowhere/at/all").output().unwrap()
+    };
+    let output = replay(&["replay", "transfer/snapshot", "--scenario", "out", "--stress", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stdout(&output);
+    assert_fits(&told);
+    assert!(told.contains("there is no PostgreSQL server"), "{told}");
+    assert!(told.ends_with("nothing was replayed\n"), "{told}");
+    // SQLite is always there.
+    let output =
+        replay(&["replay", "transfer/two-statements", "--scenario", "sum", "--stress", "0"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
 }

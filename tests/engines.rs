@@ -769,6 +769,9 @@ fn a_schedule_is_read_as_it_is_written() {
         refused("x: [0]"),
         "`x` is not a start's index; a schedule from start 7 looks like 7: [0, 1, 1, 0]"
     );
+    for half in ["[0, 1", "7: 0, 1]"] {
+        assert!(refused(half).contains("has one bracket of two"), "{half}");
+    }
     assert_eq!(
         refused("7: [y]"),
         "`y` is not an actor's index; a schedule looks like [0, 1, 1, 0], or [0, 1~1] where an old value is read"

@@ -82,6 +82,76 @@ fn the_tables_in_the_readme_are_the_models() {
     }
 }
 
+/// With so many clients a way of writing a protocol is told to break at a level.
+const AT_LEVELS: usize = 2;
+
+/// What breaks in which scenarios, property by property, after the name by which the catalogue has it.
+fn cell_at_level(model: &dyn Model, body: &str, level: &str) -> String {
+    let Some(variant) = model.at_level(body, level) else { return "–".to_owned() };
+    let listed = model.variants().iter().any(|known| known.name == variant.name);
+    let name = match listed && variant.name != body {
+        true => format!("(`{}`) ", variant.name),
+        false => String::new(),
+    };
+    let mut broken: Vec<(&str, Vec<&str>)> = Vec::new();
+    for scenario in model.scenarios() {
+        for breaks in variant.breaks {
+            if breaks.scenario != scenario.name || breaks.from_size > AT_LEVELS {
+                continue;
+            }
+            match broken.iter_mut().find(|(known, _)| *known == breaks.property) {
+                Some((_, scenarios)) => scenarios.push(scenario.name),
+                None => broken.push((breaks.property, vec![scenario.name])),
+            }
+        }
+    }
+    let told = broken.iter().map(|(name, within)| format!("`{name}`: {}", within.join(", ")));
+    let told =
+        if broken.is_empty() { "✓".to_owned() } else { told.collect::<Vec<_>>().join("; ") };
+    let missing = model.scenarios().iter().filter(|it| !model.has(variant.name, it.name));
+    let missing: Vec<_> = missing.map(|scenario| format!("`{}`", scenario.name)).collect();
+    let but = match missing.as_slice() {
+        [] => String::new(),
+        missing => format!(" (not {})", missing.join(", ")),
+    };
+    format!("{name}{told}{but}")
+}
+
+/// Levels down, the variants that can be had at several across.
+fn levels(model: &dyn Model) -> String {
+    let levels = model.levels();
+    let is_levelled = |name: &str| levels.iter().any(|level| model.at_level(name, level).is_some());
+    let bodies: Vec<_> =
+        model.variants().iter().map(|it| it.name).filter(|name| is_levelled(name)).collect();
+    let heads = bodies.iter().map(|body| format!("`{body}`"));
+    let head: Vec<_> = std::iter::once("level".to_owned()).chain(heads).collect();
+    let rows = levels.iter().map(|level| {
+        let cells = bodies.iter().map(|body| cell_at_level(model, body, level));
+        line(&std::iter::once((*level).to_owned()).chain(cells).collect::<Vec<_>>())
+    });
+    format!("{}{}{}", line(&head), rule(bodies.len()), rows.collect::<String>())
+}
+
+#[test]
+fn the_tables_of_levels_in_the_readme_are_the_models() {
+    let readme = readme();
+    let mut seen = 0;
+    for model in models::ALL.iter().filter(|model| !model.levels().is_empty()) {
+        let name = model.name();
+        let begin = format!(
+            "<!-- the levels of {name}: kept equal to the model's by tests/readme.rs -->\n"
+        );
+        let table = levels(*model);
+        let Some((_, rest)) = readme.split_once(&begin) else {
+            panic!("the README should have, of {name}:\n{begin}{table}{END}");
+        };
+        let (found, _) = rest.split_once(END).expect("the mark after the table");
+        assert_eq!(found, table, "the levels of {name} should be:\n{table}");
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
 /// `1, 2 and 3 clients`.
 fn sizes(model: &dyn Model) -> String {
     let size = model.size();

@@ -52,7 +52,7 @@
 //! # Identical clients, different keys
 //!
 //! Each request would issue a key of its own. Without faults no variant compares its key with
-//! another, so all that can befall a key is seen on one: client 0 has a key of its own, and the others
+//! another, so all that can befall a key is seen on one: the first client has a key of its own, and the others
 //! share theirs and are interchangeable. (A test runs every system with a key a client, to the same
 //! verdicts.)
 
@@ -173,7 +173,7 @@ fn surroundings(scenario: &str) -> Option<Surroundings> {
 /// Which keys the clients would issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keys {
-    /// Client 0 has one, the others another: enough to see all that can befall a key.
+    /// The first client has one, the others another: enough to see all that can befall a key.
     OneAndTheOthers,
     /// Each its own.
     Numbered,

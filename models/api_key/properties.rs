@@ -19,20 +19,21 @@ pub(super) fn system(
     keys: Keys,
 ) -> ApiKeySystem {
     let world = SimDb::new().with_table(surroundings.schema.table(), []);
-    let mut system = System::new(world).described_by(recorded_step).waits_for(
-        |db: &SimDb, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
-    );
+    let mut system =
+        System::new(world).described_by(recorded_step).breaks_deadlocks(SimDb::patient).waits_for(
+            |db, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
+        );
     let requests = requests(surroundings, clients, keys);
     let users: Vec<i64> = requests.iter().map(|(user, _)| *user).collect();
     let same =
         |one: &(i64, String), other: &(i64, String)| keys == Keys::OneAndTheOthers && one == other;
-    // See the head of `mod.rs`: whatever befalls a key befalls client 0's somewhere.
+    // See the head of `mod.rs`: whatever befalls a key befalls the first client's somewhere.
     for (index, alike) in requests.chunk_by(same).enumerate() {
         let Some((user, key)) = alike.first() else { continue };
         let client = Client::new(protocol, surroundings.way, SimSession::new(), *user, key);
         system = match (keys, index) {
             (Keys::OneAndTheOthers, 1..) => system.clients(alike.len(), client),
-            _ => system.actor(format!("client {index}"), client),
+            _ => system.actor(format!("client {}", index + 1), client),
         };
     }
     claimed(system, &users, |db| db)

@@ -92,6 +92,10 @@ impl Model for Download {
         SCENARIOS
     }
 
+    fn clients_differ(&self) -> &'static str {
+        "each has a claim name of its own"
+    }
+
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let (protocol, others) = (protocol(variant)?, others(scenario)?);
         let system = system(protocol, others, clients);

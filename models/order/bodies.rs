@@ -51,7 +51,7 @@ impl fmt::Debug for Told {
             Told::NotPending(status) => write!(f, "NotPending({status})"),
             Told::NoSuchOrder => f.write_str("NoSuchOrder"),
             Told::NoRow => f.write_str("NoRow"),
-            Told::Failed(state) => write!(f, "Error({state})"),
+            Told::Failed(state) => write!(f, "500 ({state})"),
             Told::Died => f.write_str("Died"),
         }
     }

@@ -26,6 +26,7 @@ pub(super) fn system(scene: Scene) -> OrderSystem {
     let table = scene.protocol.table();
     let system = System::new(Servers::new(furnished(table), SERVERS))
         .described_by(recorded_step)
+        .breaks_deadlocks(Servers::patient)
         .waits_for(|world, actor: &Simulated, other| actor.0.waits_for(&other.0, world));
     let system = scene.clients().into_iter().fold(system, |system, (server, count)| {
         system.clients(count, scene.client(SimSession::new(), server))

@@ -30,7 +30,7 @@ impl fmt::Debug for Payment {
 }
 
 /// What an actor is told in the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Told {
     /// The money has moved.
     Paid(Payment),
@@ -44,6 +44,19 @@ pub enum Told {
     Died(Payment),
     /// The crash: the server is dead.
     Crashed,
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Paid(payment) => write!(f, "Paid({payment:?})"),
+            Told::Insufficient(payment) => write!(f, "Insufficient({payment:?})"),
+            Told::Refused => f.write_str("Refused"),
+            Told::Failed(state) => write!(f, "500 ({state})"),
+            Told::Died(payment) => write!(f, "Died({payment:?})"),
+            Told::Crashed => f.write_str("Crashed"),
+        }
+    }
 }
 
 /// What must not fall below zero.

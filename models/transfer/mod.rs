@@ -56,6 +56,7 @@
 //!   payment made, if it is in a transaction. With a real server, it may have been.
 
 mod bodies;
+mod levels;
 mod properties;
 mod variants;
 
@@ -71,6 +72,7 @@ use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
 pub use bodies::{Actor, Handling, Payment, Told};
 use bodies::{Checked, Debit, Rule};
+pub use levels::BODIES;
 use properties::system;
 use variants::{SCENARIOS, VARIANTS};
 
@@ -151,6 +153,18 @@ impl Model for Transfer {
         scene(variant, scenario, 1).is_some()
     }
 
+    fn clients_differ(&self) -> &'static str {
+        "in `sum`, each pays into a till of its own"
+    }
+
+    fn levels(&self) -> &'static [&'static str] {
+        &levels::LEVELS
+    }
+
+    fn at_level(&self, variant: &str, level: &str) -> Option<&'static Variant> {
+        levels::at(variant, level)
+    }
+
     fn size(&self) -> Size {
         Size { usual: &[1, 2, 3], tried: &[1, 2, 3], ..Size::CLIENTS }
     }
@@ -184,41 +198,6 @@ pub fn simulated(
 /// the real databases.
 pub fn request_of<S>(variant: &str, session: S, payment: Payment) -> Option<Actor<S>> {
     Some(protocol(variant)?.request(session, 0, payment, Rule::Balance))
-}
-
-/// How a transfer can be written, for [`at`].
-pub const BODIES: [&str; 4] =
-    ["check-then-debit", "conditional-debit", "select-for-update", "ordered"];
-
-/// The isolation levels, without and with a retry loop, for [`at`].
-pub const LEVELS: [(&str, Way); 7] = [
-    ("autocommit", Way::AUTOCOMMIT),
-    ("READ COMMITTED", Way::within(Isolation::ReadCommitted)),
-    ("READ COMMITTED, retried", Way::within(Isolation::ReadCommitted).retrying(RETRIES)),
-    ("REPEATABLE READ", Way::within(Isolation::RepeatableRead)),
-    ("REPEATABLE READ, retried", Way::within(Isolation::RepeatableRead).retrying(RETRIES)),
-    ("SERIALIZABLE", Way::within(Isolation::Serializable)),
-    ("SERIALIZABLE, retried", Way::within(Isolation::Serializable).retrying(RETRIES)),
-];
-
-/// One of the [`BODIES`] run in some way, a variant of the catalogue or not: what each isolation level
-/// makes of it. `None` if there is no such body or scenario, or the one makes no sense in the other:
-/// `ordered` in `sum`, `select-for-update` outside of a transaction.
-pub fn at(
-    body: &str,
-    way: Way,
-    scenario: &str,
-    clients: usize,
-) -> Option<System<Servers<SimDb>, Actor<SimSession>>> {
-    let body = match body {
-        "check-then-debit" => Written::Checked(Debit::Set),
-        "conditional-debit" => Written::Checked(Debit::Conditional),
-        "select-for-update" => Written::Checked(Debit::Locked),
-        "ordered" => Written::Ordered,
-        _ => return None,
-    };
-    let protocol = Protocol::new(body, way);
-    Some(system(Scene::of(protocol, surroundings(scenario)?, clients)?))
 }
 
 /// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
@@ -345,7 +324,7 @@ fn protocol(variant: &str) -> Option<Protocol> {
         "control-ignores-count" => checked(Debit::Blind, read_committed),
         "control-unchecked" => checked(Debit::Unchecked, read_committed),
         "control-refuses-blindly" => checked(Debit::Refuses, read_committed),
-        _ => return None,
+        _ => return levels::called(variant),
     })
 }
 

@@ -18,6 +18,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
     let db = SimDb::new().with_table(&ACCOUNTS, rows);
     let system = System::new(Servers::new(db, SERVERS))
         .described_by(recorded_step)
+        .breaks_deadlocks(Servers::patient)
         .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
     let client = |number| scene.client(SimSession::new(), number);
     let system = match around {

@@ -3,7 +3,11 @@
 
 use super::super::{Breaks, Scenario, Variant};
 
-const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
+pub(super) const fn breaks(
+    scenario: &'static str,
+    property: &'static str,
+    from_size: usize,
+) -> Breaks {
     Breaks { scenario, property, from_size }
 }
 

@@ -173,6 +173,7 @@ mod tests {
         let actors = adders(&mut db, way).unwrap();
         let system = System::new(db)
             .described_by(recorded_step)
+            .breaks_deadlocks(SimDb::patient)
             .waits_for(|db, waiting: &Adder<_>, other| {
                 db.waits_for(waiting.session(), other.session())
             })
@@ -220,13 +221,17 @@ mod tests {
         let waits: Vec<_> = trace.steps.iter().filter_map(|step| step.waits_for.clone()).collect();
         assert_eq!(waits, [[1]], "{trace}");
         assert!(trace.to_string().contains("⋯ waits for back"), "{trace}");
-        assert!(trace.to_string().contains("-- 40P01"), "{trace}");
+        let circle = "-- 40P01 deadlock: back → there → back";
+        let told =
+            |trace: &Trace| trace.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told(&trace).contains(circle), "{trace}");
 
         let Some(replayed) = all_replayed(&case) else { return };
         assert!(replayed > 20, "{replayed}");
         let compared = case.replay(&broken, Threads::OneEach).unwrap();
-        let told = compared.real.trace.to_string();
-        assert!(told.contains("-- waits") && told.contains("-- 40P01"), "{told}");
+        let real = &compared.real.trace;
+        assert!(told(real).contains("-- waits ⋯ waits for back"), "{real}");
+        assert!(told(real).contains(circle), "the server says so, too:\n{real}");
         // One of them was undone.
         assert_eq!(
             compared.real.remains,

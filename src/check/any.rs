@@ -81,7 +81,8 @@ impl Configuration {
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// Decides the properties over counts for arbitrarily many clients: as many as you like of
     /// every process declared with [`System::clients`](super::System::clients), beside the other
-    /// actors as they are.
+    /// actors as they are. Where nothing is claimed [at most](super::System::at_most) so often, there is
+    /// nothing that more clients could break: what few of them reach, more do.
     pub fn any(&self, limits: &AnyLimits) -> Report {
         let started = Instant::now();
         // Of clients declared with a count of 0 there is none to take for an example, and to leave
@@ -89,6 +90,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let mut clients = self.system.groups.iter().filter(|group| group.scalable).peekable();
         if clients.peek().is_none() || clients.any(|group| group.members.is_empty()) {
             return self.not_started(Engine::Any, MODE, Bound::NoClients);
+        }
+        if !self.system.claims_counts() {
+            return self.not_started(Engine::Any, MODE, Bound::NotOverCounts);
         }
         let (configurations, decided, bound) = self.cover(limits);
         // Whatever is not decided below (freedom from deadlock, which more clients may bring or

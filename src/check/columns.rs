@@ -99,7 +99,7 @@ fn widths(trace: &Trace) -> Option<Vec<usize>> {
         }
     };
     for step in &trace.steps {
-        want(step.actor, &step.label);
+        want(step.actor, &trace.call(step));
         want(step.actor, &waiting(trace, step).unwrap_or_default());
         want(step.actor, &ending(step).unwrap_or_default());
     }
@@ -139,7 +139,7 @@ fn in_columns(trace: &Trace, widths: &[usize], paint: Paint<'_>) -> String {
     let names: Vec<_> = names.map(|(actor, name)| (actor, Part::Name, name.as_str())).collect();
     row("", &names);
     for (number, step) in trace.steps.iter().enumerate() {
-        row(&(number + 1).to_string(), &[(step.actor, Part::Call, &step.label)]);
+        row(&(number + 1).to_string(), &[(step.actor, Part::Call, &trace.call(step))]);
         if let Some(waiting) = waiting(trace, step) {
             row("", &[(step.actor, Part::Unfinished, &waiting)]);
         }
@@ -169,7 +169,7 @@ fn listed(trace: &Trace, paint: Paint<'_>) -> String {
         }
     };
     for (number, step) in trace.steps.iter().enumerate() {
-        row(&(number + 1).to_string(), name(step.actor), Part::Call, &step.label);
+        row(&(number + 1).to_string(), name(step.actor), Part::Call, &trace.call(step));
         if let Some(waiting) = waiting(trace, step) {
             row("", "", Part::Unfinished, &waiting);
         }
@@ -224,7 +224,8 @@ mod tests {
 
     fn step(actor: usize, label: &str, output: Option<&str>) -> TraceStep {
         let output = output.map(str::to_owned);
-        TraceStep { actor, label: label.to_owned(), output, blocked: false, waits_for: None }
+        let label = label.to_owned();
+        TraceStep { actor, label, output, blocked: false, waits_for: None, circle: None }
     }
 
     #[test]

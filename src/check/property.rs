@@ -129,6 +129,11 @@ impl<W, P: Process<W>> Property<W, P> {
         self.kind
     }
 
+    /// Whether more actors than it allows are what breaks it: an `always` over counts.
+    pub(super) fn is_over_counts(&self) -> bool {
+        self.kind == PropertyKind::Always && matches!(self.test, Test::Counts(_))
+    }
+
     /// Whether its condition is true in `state`.
     pub fn is_true_in(&self, state: &State<'_, W, P>) -> bool {
         match &self.test {

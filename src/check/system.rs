@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::intern::LocalOf;
 use super::property::Property;
-use super::trace::{Describe, WaitsFor};
+use super::trace::{Describe, Patient, WaitsFor};
 use super::{PropertyKind, Value};
 use crate::Process;
 
@@ -79,6 +79,7 @@ pub struct System<W, P: Process<W>> {
     pub(super) properties: Vec<Property<W, P>>,
     pub(super) describe: Option<Describe<W, P>>,
     pub(super) waits_for: Option<WaitsFor<W, P>>,
+    pub(super) patient: Option<Patient<W>>,
 }
 
 /// Actors that start out the same, so that which of them does what is no difference.
@@ -121,6 +122,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             properties: Vec::new(),
             describe: None,
             waits_for: None,
+            patient: None,
         }
     }
 
@@ -132,15 +134,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Adds `count` identical actors, `client 1` and so on; a second call goes on counting.
+    /// Adds `count` identical actors, `client 1` and so on; a second call goes on counting, as one does
+    /// after [actors](System::actor) that are called so.
     ///
     /// Identical actors are interchangeable: states that differ only in which of them is where are
     /// one state to [`graph`](super::Checker::graph), and [`any`](super::Checker::any) lets there be
     /// arbitrarily many. Properties must therefore not tell them apart.
     pub fn clients(mut self, count: usize, process: P) -> Self {
         let first = self.actors.len();
-        let clients = self.groups.iter().filter(|group| group.scalable);
-        let before: usize = clients.map(|group| group.members.len()).sum();
+        let before = self.actors.iter().filter(|name| name.starts_with("client ")).count();
         for number in before + 1..=before + count {
             self.add(format!("client {number}"), &process);
         }
@@ -236,6 +238,14 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
+    /// Says that the world breaks deadlocks by failing whoever closes a circle of waits, and how it
+    /// would be if all of them waited, so that a [`Trace`](super::Trace) can tell which circle it
+    /// [was](super::TraceStep::circle). It takes [`waits_for`](Self::waits_for) as well.
+    pub fn breaks_deadlocks(mut self, patient: impl Fn(&W) -> W + Send + Sync + 'static) -> Self {
+        self.patient = Some(Arc::new(patient));
+        self
+    }
+
     /// The ways it may begin; a [`Schedule`](super::Schedule) names one by its index here.
     pub fn starts(&self) -> &[Start<W, P>] {
         &self.starts
@@ -250,6 +260,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// apart.
     pub fn has_clients(&self) -> bool {
         self.groups.iter().any(|group| group.members.len() > 1)
+    }
+
+    /// Whether anything is claimed [at most](System::at_most) so often: what
+    /// [`any`](super::Checker::any) decides.
+    pub fn claims_counts(&self) -> bool {
+        self.properties.iter().any(Property::is_over_counts)
     }
 
     /// The properties claimed, freedom from deadlock not listed.

@@ -1,6 +1,7 @@
 //! Second floor, `check`: a schedule played through, step by step, with what each actor saw.
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::intern::LocalOf;
@@ -11,6 +12,9 @@ use crate::{Process, Step};
 /// Performs a step and says what to call it.
 pub(super) type Describe<W, P> =
     Arc<dyn Fn(&mut W, P) -> (Step<P, <P as Process<W>>::Output>, String) + Send + Sync>;
+
+/// The world in which who closes a circle of waits waits, too.
+pub(super) type Patient<W> = Arc<dyn Fn(&W) -> W + Send + Sync>;
 
 /// Whether one process waits for another.
 pub(super) type WaitsFor<W, P> = Arc<dyn Fn(&W, &P, &P) -> bool + Send + Sync>;
@@ -29,6 +33,10 @@ pub struct TraceStep {
     /// For which actors it waits from here on; `None` if it does not wait, or nobody
     /// [says](System::waits_for) for whom.
     pub waits_for: Option<Vec<usize>>,
+    /// The circle of waits that it would have closed, and was failed for: its actor, the one that this
+    /// waits for, and so on back to its actor; `None` if there is none, or nobody
+    /// [says](System::breaks_deadlocks) which.
+    pub circle: Option<Vec<usize>>,
 }
 
 /// An actor that had not ended when its schedule did.
@@ -146,10 +154,24 @@ impl Trace {
             };
             if let Some(before) = way.iter().position(|known| known == next) {
                 way.push(*next);
-                let circle = way[before..].iter().map(|actor| self.names(&[*actor]));
-                return Some(circle.collect::<Vec<_>>().join(" → "));
+                return Some(self.circle(&way[before..]));
             }
             way.push(*next);
+        }
+    }
+
+    /// `client 1 → client 2 → client 1`.
+    fn circle(&self, actors: &[usize]) -> String {
+        let names = actors.iter().map(|actor| self.names(&[*actor]));
+        names.collect::<Vec<_>>().join(" → ")
+    }
+
+    /// What one of its steps did and saw; of one that was failed for a deadlock, also which circle it
+    /// would have closed: `COMMIT -- 40P01 deadlock: client 2 → client 1 → client 2`.
+    pub fn call(&self, step: &TraceStep) -> String {
+        match &step.circle {
+            Some(circle) => format!("{} deadlock: {}", step.label, self.circle(circle)),
+            None => step.label.clone(),
         }
     }
 
@@ -170,12 +192,13 @@ impl Trace {
 }
 
 impl TraceStep {
-    /// Whether both tell the same, as far as both say who waits for whom.
+    /// Whether both tell the same, as far as both say who waits for whom, and in which circle.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
         told(self) == told(other)
             && self.label == other.label
             && same_where_told(&self.waits_for, &other.waits_for)
+            && same_where_told(&self.circle, &other.circle)
     }
 }
 
@@ -209,6 +232,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let Local::Running(process) = local.clone() else {
                 return Err(PlayError::Ended { position, actor: self.actors[actor].clone() });
             };
+            let closed = self.closes(&world, &locals, actor, &process);
             let (step, label) = self.describe(&mut world, process);
             let (local, output, blocked) = match step {
                 Step::Next(next) => (Local::Running(next), None, false),
@@ -220,7 +244,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             };
             locals[actor] = local;
             let waits_for = self.awaited(&world, &locals, actor).filter(|them| !them.is_empty());
-            steps.push(TraceStep { actor, label, output, blocked, waits_for });
+            // Who then waits after all was not failed for it.
+            let circle = closed.filter(|_| waits_for.is_none());
+            steps.push(TraceStep { actor, label, output, blocked, waits_for, circle });
         }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
@@ -247,6 +273,38 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         };
         let others = (0..).zip(locals).filter(|other| is_awaited(*other));
         Some(others.map(|(other, _)| other).collect())
+    }
+
+    /// The circle of waits that the actor's next step would close, if nobody were failed for that: the
+    /// shortest that leads back to it.
+    fn closes(
+        &self,
+        world: &W,
+        locals: &[LocalOf<W, P>],
+        actor: usize,
+        process: &P,
+    ) -> Option<Vec<usize>> {
+        let mut world = self.patient.as_ref()?(world);
+        let (Step::Next(after) | Step::Blocked(after)) = process.clone().step(&mut world) else {
+            return None;
+        };
+        let mut locals = locals.to_vec();
+        locals[actor] = Local::Running(after);
+        let mut ways = VecDeque::from([vec![actor]]);
+        let mut reached = Vec::new();
+        while let Some(way) = ways.pop_front() {
+            for next in self.awaited(&world, &locals, *way.last()?).unwrap_or_default() {
+                let longer = [&way[..], &[next]].concat();
+                if next == actor {
+                    return Some(longer);
+                }
+                if !reached.contains(&next) {
+                    reached.push(next);
+                    ways.push_back(longer);
+                }
+            }
+        }
+        None
     }
 
     /// The start of this index, if there is one.

@@ -74,12 +74,16 @@ pub enum ScheduleError {
     /// What stands before the colon is not a number.
     #[error("`{0}` is not a start's index; a schedule from start 7 looks like 7: [0, 1, 1, 0]")]
     Start(String),
+    /// One of the brackets is missing: perhaps what comes after it is, too.
+    #[error("`{0}` has one bracket of two; a schedule looks like [0, 1, 1, 0]")]
+    Bracket(String),
 }
 
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
-    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]` and `[0, 1~1]`; brackets and spaces may be left out.
+    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]` and `[0, 1~1]`; both brackets, and spaces, may be left
+    /// out.
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let (start, turns) = match text.split_once(':') {
             None => (0, text),
@@ -89,8 +93,11 @@ impl FromStr for Schedule {
             }
         };
         let inner = turns.trim();
-        let inner = inner.strip_prefix('[').unwrap_or(inner);
-        let inner = inner.strip_suffix(']').unwrap_or(inner);
+        let inner = match (inner.strip_prefix('['), inner.ends_with(']')) {
+            (None, false) => inner,
+            (Some(open), true) => open.strip_suffix(']').unwrap_or(open),
+            _ => return Err(ScheduleError::Bracket(inner.to_owned())),
+        };
         let mut schedule = Schedule { start, ..Schedule::default() };
         for part in inner.split([',', ' ']).filter(|part| !part.is_empty()) {
             let wrong = |_| ScheduleError::Turn(part.to_owned());

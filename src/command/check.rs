@@ -6,7 +6,7 @@ use std::time::Duration;
 use toctou::check::Engine;
 use toctou::models;
 use toctou::report::{attacks, count, json, replay, sized, summary, table};
-use toctou::survey::{Names, Plan, Subject, Survey, Target, UnknownName, by_chance, for_real};
+use toctou::survey::{Names, NoSuch, Plan, Subject, Survey, Target, by_chance, for_real};
 
 use super::out::{Bar, Out};
 use super::size::AskedSize;
@@ -33,8 +33,11 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
                 out.say(&attacks)?;
                 out.line("")?;
             }
-            out.say(&summary::engines(&survey))?;
-            out.line("")?;
+            let engines = summary::engines(&survey);
+            if !engines.is_empty() {
+                out.say(&engines)?;
+                out.line("")?;
+            }
             out.say(&summary::audit(&survey))?;
         }
     }
@@ -118,6 +121,12 @@ fn plan(asked: &Check) -> Result<Plan, Failure> {
             None => Engine::ALL.to_vec(),
         }),
     };
+    if let Some(level) = &asked.level {
+        if asked.targets.is_empty() {
+            targets.retain(|target| !target.model.levels().is_empty());
+        }
+        targets = at_level(&targets, level)?;
+    }
     let subjects = subjects(&targets, asked.scenario.as_deref())?;
     Ok(Plan { subjects, size, engines })
 }
@@ -126,26 +135,40 @@ fn all() -> Vec<Target> {
     models::ALL.iter().map(|model| Target { model: *model, variant: None }).collect()
 }
 
+/// The targets as they are at this level; one of them at least has to be there.
+fn at_level(targets: &[Target], level: &str) -> Result<Vec<Target>, NoSuch> {
+    let names = Names(models::ALL);
+    some_of_each(targets, |target| names.at_level(target, level))
+}
+
 /// The targets' subjects, each once. A scenario has to be one of some target's.
-fn subjects(targets: &[Target], scenario: Option<&str>) -> Result<Vec<Subject>, UnknownName> {
+fn subjects(targets: &[Target], scenario: Option<&str>) -> Result<Vec<Subject>, NoSuch> {
+    let found = some_of_each(targets, |target| {
+        target.some_subjects(scenario.map(|name| target.scenario(name)).transpose()?)
+    })?;
     let mut subjects: Vec<Subject> = Vec::new();
-    let mut unknown = None;
-    for target in targets {
-        let scenario = match scenario.map(|name| target.scenario(name)).transpose() {
-            Ok(scenario) => scenario,
-            Err(error) => {
-                unknown.get_or_insert(error);
-                continue;
-            }
-        };
-        for subject in target.subjects(scenario) {
-            if !subjects.iter().any(|known| known.is(&subject)) {
-                subjects.push(subject);
-            }
+    for subject in found {
+        if !subjects.iter().any(|known| known.is(&subject)) {
+            subjects.push(subject);
         }
     }
-    match unknown {
-        Some(error) if subjects.is_empty() => Err(error),
-        _ => Ok(subjects),
+    Ok(subjects)
+}
+
+/// What there is of each target; where there is nothing of any, why not of the first.
+fn some_of_each<T>(
+    targets: &[Target],
+    of: impl Fn(&Target) -> Result<Vec<T>, NoSuch>,
+) -> Result<Vec<T>, NoSuch> {
+    let (mut found, mut missing) = (Vec::new(), None);
+    for target in targets {
+        match of(target) {
+            Ok(some) => found.extend(some),
+            Err(error) => _ = missing.get_or_insert(error),
+        }
+    }
+    match missing {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
     }
 }

@@ -3,10 +3,10 @@
 
 use anstyle::Style;
 use toctou::case::{CaseError, Comparison};
-use toctou::check::{Schedule, Trace};
+use toctou::check::{DEADLOCK_FREE, Schedule, Trace};
 use toctou::models;
 use toctou::replay::{Place, Threads};
-use toctou::report::{self, count, diagram, mermaid, sized};
+use toctou::report::{self, WIDTH, count, diagram, mermaid, sized};
 use toctou::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 
 use super::out::{Bar, Out, note};
@@ -27,7 +27,7 @@ struct Asked {
 impl Asked {
     fn new(what: &What) -> Result<Asked, Failure> {
         let names = Names(models::ALL);
-        let target = names.target(&what.target)?;
+        let mut target = names.target(&what.target)?;
         if target.variant.is_none() {
             let first = target.model.variants().first().map_or("…", |variant| variant.name);
             let model = target.model.name();
@@ -35,13 +35,23 @@ impl Asked {
                 "which variant of {model}? For example `{model}/{first}`; `toctou list` lists them"
             )));
         }
-        let scenario = what.scenario.as_deref().map(|name| target.scenario(name)).transpose()?;
-        let subjects = target.subjects(scenario);
-        if let Some(property) = &what.property {
-            names.property(&subjects, property)?;
+        if let Some(level) = &what.level
+            && let Some(there) = names.at_level(&target, level)?.into_iter().next()
+        {
+            let mut listed = target.model.variants().iter().map(|variant| variant.name);
+            if listed.any(|name| there.variant.is_some_and(|there| there.name == name)) {
+                note(&format!("{} at {level} is {}", target.name(), there.name()));
+            }
+            target = there;
         }
+        let scenario = what.scenario.as_deref().map(|name| target.scenario(name)).transpose()?;
+        let subjects = target.some_subjects(scenario)?;
         let size = AskedSize::new(what.clients, what.actions, what.threads);
         let size = size.map(|size| size.of(target.model)).transpose()?;
+        if let Some(property) = &what.property {
+            names.property(&subjects, property)?;
+            assert_claimed(&subjects, property, size)?;
+        }
         Ok(Asked { subjects, property: what.property.clone(), size })
     }
 
@@ -59,6 +69,22 @@ impl Asked {
         bar.clear();
         found
     }
+}
+
+/// Some things are claimed only where there are enough of whom they speak.
+fn assert_claimed(
+    subjects: &[Subject],
+    property: &str,
+    size: Option<usize>,
+) -> Result<(), Failure> {
+    let Some((size, first)) = size.zip(subjects.first()) else { return Ok(()) };
+    let cases = subjects.iter().filter_map(|subject| subject.case(size));
+    let mut claimed = cases.flat_map(|case| case.properties()).map(|(name, _)| name);
+    if property == DEADLOCK_FREE || claimed.any(|name| name == property) {
+        return Ok(());
+    }
+    let size = sized(first, size);
+    Err(Failure::Usage(format!("nothing is claimed of `{property}` with {size}")))
 }
 
 pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
@@ -134,6 +160,7 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
         rounds => by_chance(&examples, rounds, None, &|_| {}),
     };
     let mut all_agree = true;
+    let (mut replayed, mut left_out) = (0, 0);
     for (position, alike) in executions(&examples).iter().enumerate() {
         if position > 0 {
             out.line("")?;
@@ -143,9 +170,15 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
         let case = example.subject.case(example.size);
         if let (Some(case), Some(schedule)) = (case, &example.schedule) {
             match case.replay(schedule, Threads::OneEach) {
-                Err(error) if error.is_not_here() => out.line(&error.to_string())?,
+                Err(error) if error.is_not_here() => {
+                    left_out += 1;
+                    for line in report::wrapped(&error.to_string(), WIDTH) {
+                        out.line(&line)?;
+                    }
+                }
                 comparison => {
                     let comparison = comparison?;
+                    replayed += 1;
                     all_agree &= comparison.agrees();
                     tell(&mut out, &comparison)?;
                 }
@@ -167,6 +200,12 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
     for error in failed.filter(|error| !error.is_not_here()) {
         all_agree = false;
         out.line(&format!("free runs: {error}"))?;
+    }
+    // Whoever named what is to be replayed is not told that all is well.
+    if left_out > 0 && replayed == 0 {
+        out.line("")?;
+        out.line("nothing was replayed")?;
+        all_agree = false;
     }
     Ok(AsItShould::be_if(all_agree))
 }

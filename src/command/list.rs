@@ -30,7 +30,9 @@ fn of_model(model: &dyn Model) -> String {
     let variants = model.variants().iter();
     let properties = properties(model);
     let names = properties.iter().map(|(property, ..)| property.len());
-    let width = variants.clone().map(|variant| variant.name.len()).chain(names).max().unwrap_or(0);
+    let scenarios = model.scenarios().iter().map(|scenario| scenario.name.len());
+    let names = names.chain(scenarios).chain(variants.clone().map(|variant| variant.name.len()));
+    let width = names.max().unwrap_or(0);
     told += "\n  variants\n";
     for variant in variants {
         told += &format!("    {:width$}  {}\n", variant.name, variant.origin);

@@ -8,7 +8,7 @@ mod size;
 
 use toctou::case::CaseError;
 use toctou::check::PlayError;
-use toctou::survey::UnknownName;
+use toctou::survey::{NoSuch, UnknownName};
 
 pub(crate) use check::{check, everything};
 pub(crate) use execution::{replay, show};
@@ -31,8 +31,8 @@ impl AsItShould {
 /// Why it was not done at all.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("{0}\n  `toctou list` lists what there is")]
-    Unknown(#[from] UnknownName),
+    #[error("{0}\n`toctou list` lists what there is")]
+    NoSuch(#[from] NoSuch),
     #[error("{0}")]
     Usage(String),
     #[error("bad schedule: {error}; the actors are {actors}")]
@@ -45,11 +45,17 @@ pub(crate) enum Failure {
     Json(#[from] serde_json::Error),
 }
 
+impl From<UnknownName> for Failure {
+    fn from(unknown: UnknownName) -> Self {
+        NoSuch::from(unknown).into()
+    }
+}
+
 impl Failure {
     /// The exit status it means.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Failure::Unknown(_) | Failure::Usage(_) | Failure::Schedule { .. } => 2,
+            Failure::NoSuch(_) | Failure::Usage(_) | Failure::Schedule { .. } => 2,
             Failure::Case(_) | Failure::Output(_) | Failure::Json(_) => 1,
         }
     }

@@ -1,13 +1,17 @@
-//! Top floor, the command: what is printed, and where. Imports nothing of ours.
+//! Top floor, the command: what is printed, and where. Imports [`report`](toctou::report) and
+//! [`survey`](toctou::survey).
 
 use std::io::{ErrorKind, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use toctou::report::{WIDTH, wrapped};
 use toctou::survey::Progress;
 
 use super::Failure;
+
+const ERROR: &str = "error:";
 
 /// Standard output. Nobody reading any more is no failure: what is left is done in silence, so
 /// that the exit status still tells how it came out.
@@ -42,8 +46,11 @@ impl Out {
 /// Says what went wrong, on standard error.
 pub(crate) fn complain(failure: &Failure) {
     let red = anstyle::AnsiColor::Red.on_default().bold();
+    let said = failure.to_string();
+    let lines = said.lines().flat_map(|line| wrapped(line, WIDTH - ERROR.len() - 1));
+    let said = lines.collect::<Vec<_>>().join("\n  ");
     // If not even this can be said, the exit status has to do.
-    let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {failure}");
+    let _ = writeln!(anstream::stderr(), "{red}{ERROR}{red:#} {said}");
 }
 
 /// Says something beside the point, on standard error.

@@ -28,6 +28,7 @@ mod statement;
 #[cfg(feature = "postgres")]
 mod stepped;
 mod transaction;
+mod watch;
 
 #[cfg(feature = "postgres")]
 pub use cluster::{Cluster, ClusterError};
@@ -50,6 +51,7 @@ pub use statement::{
 #[cfg(feature = "postgres")]
 pub use stepped::{SteppedDb, SteppedSession};
 pub use transaction::{Body, Failure, Next, Transact, Way};
+pub use watch::{Said, Watch};
 
 use crate::Step;
 

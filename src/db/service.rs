@@ -6,7 +6,7 @@
 //! of it, a second server has another one, and a thread that waits for it does nothing else. So it is
 //! modelled as what it is, beside the database and not as part of it.
 
-use super::{Database, Reply, SqlError, Statement};
+use super::{Database, Reply, SimDb, SqlError, Statement};
 use crate::recorded::Recorded;
 
 /// A database, and the server processes that use it.
@@ -99,6 +99,13 @@ impl ServerMemory {
 
     fn with<T: Default>(&mut self, server: usize, f: impl FnOnce(&mut Server) -> T) -> T {
         self.0.get_mut(server).map(f).unwrap_or_default()
+    }
+}
+
+impl Servers<SimDb> {
+    /// The same with a [patient](SimDb::patient) database.
+    pub fn patient(&self) -> Self {
+        Servers { db: self.db.patient(), memory: self.memory.clone() }
     }
 }
 
@@ -214,7 +221,6 @@ impl<S: Service> Service for Recorded<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SimDb;
     use super::*;
 
     #[test]

@@ -49,6 +49,8 @@ pub struct SimDb {
     /// The serializable transactions that committed, oldest first, while one is open that may have to
     /// be ordered among them.
     history: Vec<Footprint>,
+    /// Nobody is failed for closing a circle of waits; they all wait.
+    patient: bool,
 }
 
 /// A table and what is in it.
@@ -245,6 +247,12 @@ impl SimDb {
     pub fn waits_for(&self, waiting: &SimSession, other: &SimSession) -> bool {
         let (Some(waiting), Some(other)) = (waiting.slot, other.slot) else { return false };
         self.waits_of(waiting).is_some_and(|wait| wait.is_for(other))
+    }
+
+    /// The same, but for who closes a circle of waits: that one then waits like the others, so that
+    /// [`waits_for`](Self::waits_for) tells which circle it is.
+    pub fn patient(&self) -> Self {
+        SimDb { patient: true, ..self.clone() }
     }
 
     /// Whether this session's statement has to wait as things are.

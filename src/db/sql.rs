@@ -66,8 +66,7 @@ impl Statement {
 }
 
 impl fmt::Display for Statement {
-    /// As a person would type it for PostgreSQL, its values in place. An `INSERT` that is sent names its
-    /// columns. Several rows come in the order
+    /// As a person would type it for PostgreSQL, its values in place. Several rows come in the order
     /// of their columns even where no `ORDER BY` is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = text(self, None, &mut |text, value| {
@@ -90,7 +89,7 @@ fn text(statement: &Statement, dialect: Option<Dialect>, put: Put<'_>) -> String
         Statement::Commit => text.push_str("COMMIT"),
         Statement::Rollback => text.push_str("ROLLBACK"),
         Statement::Select(select) => select_text(&mut text, select, dialect, put),
-        Statement::Insert(insert) => insert_text(&mut text, insert, dialect, put),
+        Statement::Insert(insert) => insert_text(&mut text, insert, put),
         Statement::Update(update) => update_text(&mut text, update, dialect, put),
         Statement::Delete(delete) => {
             let _ = write!(text, "DELETE FROM {}", delete.table.name);
@@ -125,14 +124,10 @@ fn select_text(text: &mut String, select: &Select, dialect: Option<Dialect>, put
     }
 }
 
-fn insert_text(text: &mut String, insert: &Insert, dialect: Option<Dialect>, put: Put<'_>) {
-    let _ = write!(text, "INSERT INTO {} ", insert.table.name);
+fn insert_text(text: &mut String, insert: &Insert, put: Put<'_>) {
     // A table may have its columns in another order, and more of them.
-    if dialect.is_some() {
-        let names: Vec<_> = insert.table.columns.iter().map(|column| column.name).collect();
-        let _ = write!(text, "({}) ", names.join(", "));
-    }
-    text.push_str("VALUES (");
+    let names: Vec<_> = insert.table.columns.iter().map(|column| column.name).collect();
+    let _ = write!(text, "INSERT INTO {} ({}) VALUES (", insert.table.name, names.join(", "));
     for (index, value) in insert.row.iter().enumerate() {
         if index > 0 {
             text.push_str(", ");
@@ -248,7 +243,7 @@ mod tests {
                 .clone()
                 .on_conflict(OnConflict::DoNothing)
                 .returning(Returning::Columns(vec!["owner"])),
-            "INSERT INTO account VALUES (1, 'ada', 0) ON CONFLICT (id) DO NOTHING RETURNING owner",
+            "INSERT INTO account (id, owner, balance) VALUES (1, 'ada', 0) ON CONFLICT (id) DO NOTHING RETURNING owner",
             "INSERT INTO account (id, owner, balance) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING owner",
             "INSERT INTO account (id, owner, balance) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING RETURNING owner",
         );
@@ -256,7 +251,7 @@ mod tests {
             insert
                 .on_conflict(OnConflict::DoUpdate(vec!["owner", "balance"]))
                 .returning(Returning::Inserted),
-            "INSERT INTO account VALUES (1, 'ada', 0) ON CONFLICT (id) DO UPDATE SET \
+            "INSERT INTO account (id, owner, balance) VALUES (1, 'ada', 0) ON CONFLICT (id) DO UPDATE SET \
              owner = EXCLUDED.owner, balance = EXCLUDED.balance RETURNING (xmax = 0)",
             "INSERT INTO account (id, owner, balance) VALUES ($1, $2, $3) ON CONFLICT (id) DO UPDATE SET \
              owner = EXCLUDED.owner, balance = EXCLUDED.balance RETURNING (xmax = 0)",

@@ -126,7 +126,7 @@ pub enum Returning {
     Inserted,
 }
 
-/// `INSERT INTO … VALUES … [ON CONFLICT …] [RETURNING …]`, one row.
+/// `INSERT INTO … (…) VALUES … [ON CONFLICT …] [RETURNING …]`, one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Insert {
     /// The table.

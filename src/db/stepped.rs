@@ -13,6 +13,7 @@ use tokio_postgres::error::DbError;
 
 use super::link::Link;
 use super::postgres::{Notices, PostgresDb, Server, Target};
+use super::watch::{Said, Watch};
 use super::{Answer, Cluster, Database, Reply, SqlError, SqlState, Statement};
 
 /// How long the server may take for anything that is no wait for another transaction.
@@ -40,6 +41,7 @@ pub struct SteppedDb {
     processes: Vec<i32>,
     /// Sessions that are over and can be used again.
     idle: Idle,
+    watch: Watch,
 }
 
 type Idle = Arc<Mutex<Vec<Worker>>>;
@@ -86,7 +88,8 @@ impl SteppedDb {
         let target = Target::unlimited(&url)?;
         let observer = Server::connect(&target)?;
         let database = PostgresDb::connect(&url)?;
-        Ok(SteppedDb { database, target, observer, processes: Vec::new(), idle: Idle::default() })
+        let (processes, idle, watch) = (Vec::new(), Idle::default(), Watch::default());
+        Ok(SteppedDb { database, target, observer, processes, idle, watch })
     }
 
     /// The same database with sessions that nobody steps: to create tables, to fill and to read
@@ -107,12 +110,47 @@ impl SteppedDb {
             return Ok(Vec::new());
         };
         let found = self.blocking(worker.process)?;
-        // The last session of a process, for a process serves one after the other.
-        let index = |process| self.processes.iter().rposition(|known| *known == process);
-        let mut blockers: Vec<_> = found.into_iter().filter_map(index).collect();
+        let mut blockers: Vec<_> =
+            found.into_iter().filter_map(|process| self.session_of(process)).collect();
         blockers.sort_unstable();
         blockers.dedup();
         Ok(blockers)
+    }
+
+    /// Where it is left what the server says of each statement: whom it waits for, or in which circle.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+
+    /// The last session of a process, for a process serves one after the other.
+    fn session_of(&self, process: i32) -> Option<usize> {
+        self.processes.iter().rposition(|known| *known == process)
+    }
+
+    /// What there is to say of a session's last statement.
+    fn said(&mut self, session: &SteppedSession, reply: &Reply) -> Said {
+        let waits_for = match reply {
+            Reply::Queued | Reply::Waiting => self.blockers(session).ok(),
+            Reply::Answer(_) => None,
+        };
+        let circle = match reply {
+            Reply::Answer(Err(error)) if error.state == SqlState::DEADLOCK_DETECTED => {
+                self.circle(session.index, error)
+            }
+            _ => None,
+        };
+        Said { session: session.index, waits_for, circle }
+    }
+
+    /// The circle that this session was failed for: "Process 47 waits for ShareLock on transaction 740;
+    /// blocked by process 48." and so on, whoever found it first.
+    fn circle(&self, session: usize, error: &SqlError) -> Option<Vec<usize>> {
+        let parts = error.said.as_deref()?.split("Process ").skip(1);
+        let process = |part: &str| part.split(' ').next()?.parse().ok();
+        let sessions = parts.map(|part| self.session_of(process(part)?));
+        let mut circle: Vec<usize> = sessions.collect::<Option<_>>()?;
+        circle.push(session);
+        (circle.first() == Some(&session)).then_some(circle)
     }
 
     fn blocking(&mut self, process: Pid) -> Result<Vec<i32>, SqlError> {
@@ -230,13 +268,16 @@ impl Database for SteppedDb {
         let Some(worker) = &mut session.worker else {
             return Reply::Answer(Err(SqlState::CONNECTION_FAILURE.into()));
         };
-        self.step(worker, statement).unwrap_or_else(|error| {
+        let reply = self.step(worker, statement).unwrap_or_else(|error| {
             // Where it stands nobody knows.
             if let Some(mut worker) = session.worker.take() {
                 worker.kill();
             }
             Reply::Answer(Err(error))
-        })
+        });
+        let said = self.said(session, &reply);
+        self.watch.tell(said);
+        reply
     }
 
     fn disconnect(&mut self, session: SteppedSession) {

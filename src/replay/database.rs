@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use super::{Place, Remains, ReplayError, Replayed, Tables, one_after_the_other, told};
 use crate::Process;
-use crate::check::Schedule;
-use crate::db::{Database, SqlError};
+use crate::check::{Schedule, TraceStep};
+use crate::db::{Database, SqlError, Watch};
 use crate::recorded::Recorded;
 
 /// A real database that schedules can be made to happen on.
@@ -21,6 +21,11 @@ pub trait RealDb: Database + Sized + 'static {
     /// [`ReplayError::NotHere`] where there is no such database on this machine, with what to install;
     /// anything else if it is there and fails.
     fn furnished(tables: &Tables) -> Result<Self, ReplayError>;
+
+    /// Where it is left who waits for whom, if its server says so.
+    fn watch(&self) -> Option<Watch> {
+        None
+    }
 
     /// The committed rows of these tables, once all sessions are over; and the end of the database,
     /// which may be furnished anew.
@@ -93,10 +98,41 @@ where
         tables: &Tables,
         schedule: &Schedule,
     ) -> Result<Replayed, ReplayError> {
-        let mut world = Recorded::new((self.world)(schedule.start, D::furnished(tables)?));
+        let db = D::furnished(tables)?;
+        let mut waits = Waits { watch: db.watch(), actors: Vec::new() };
+        let mut world = Recorded::new((self.world)(schedule.start, db));
         let actors = (self.actors)(schedule.start, world.inner_mut())?;
-        let steps = one_after_the_other(&mut world, actors, schedule)?;
+        let add = &mut |step: &mut TraceStep| waits.add(step);
+        let steps = one_after_the_other(&mut world, actors, schedule, add)?;
         let rows = (self.database)(world.into_inner()).remains(tables)?;
         Ok(Replayed { trace: told(start, names, steps), remains: Remains::Rows(rows) })
+    }
+}
+
+/// Who waits for whom, told in actors instead of sessions.
+struct Waits {
+    watch: Option<Watch>,
+    /// Sessions, and whose they are: who is waited for has asked something before.
+    actors: Vec<(usize, usize)>,
+}
+
+impl Waits {
+    /// Adds to a step what the server said of it.
+    fn add(&mut self, step: &mut TraceStep) {
+        let Some(said) = self.watch.as_ref().and_then(Watch::take) else { return };
+        let whose = (said.session, step.actor);
+        if !self.actors.contains(&whose) {
+            self.actors.push(whose);
+        }
+        let actor = |session: &usize| {
+            let whose = self.actors.iter().find(|(known, _)| known == session);
+            whose.map(|(_, actor)| *actor)
+        };
+        let actors = |sessions: Vec<usize>| sessions.iter().map(actor).collect::<Option<Vec<_>>>();
+        step.waits_for = said.waits_for.and_then(actors).map(|mut them| {
+            them.sort_unstable();
+            them
+        });
+        step.circle = said.circle.and_then(actors);
     }
 }

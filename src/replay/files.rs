@@ -160,7 +160,9 @@ where
     let actors = (furnished.actors)(schedule.start);
     let steps = match threads {
         Threads::OneEach => on_threads(furnished, &world.1, actors, schedule)?,
-        Threads::One => one_after_the_other(&mut Recorded::new(&world.1), actors, schedule)?,
+        Threads::One => {
+            one_after_the_other(&mut Recorded::new(&world.1), actors, schedule, &mut |_| {})?
+        }
     };
     Ok((world, steps))
 }

@@ -180,18 +180,21 @@ fn told(start: Option<&str>, names: &[String], steps: Vec<TraceStep>) -> Trace {
     let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
     let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
         let last = steps.iter().rev().find(|step| step.actor == actor);
-        Unfinished { actor, waits: last.is_some_and(|step| step.blocked), waits_for: None }
+        let waiting = last.filter(|step| step.blocked);
+        let waits_for = waiting.and_then(|step| step.waits_for.clone());
+        Unfinished { actor, waits: waiting.is_some(), waits_for }
     });
     let unfinished = unfinished.collect();
     let start = start.map(str::to_owned);
     Trace { start, actors: names.to_vec(), steps, unfinished, end: None }
 }
 
-/// Performs a schedule on the calling thread, step by step.
+/// Performs a schedule on the calling thread, step by step; `add` adds to each what is known beside.
 fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
     actors: Vec<Q>,
     schedule: &Schedule,
+    add: &mut dyn FnMut(&mut TraceStep),
 ) -> Result<Vec<TraceStep>, ReplayError> {
     let mut actors: Vec<Option<Q>> = actors.into_iter().map(Some).collect();
     let turns = schedule.turns.iter().enumerate();
@@ -199,8 +202,9 @@ fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
         .map(|(position, &actor)| {
             let process = actors.get_mut(actor).and_then(Option::take);
             let gone = ReplayError::Actor { position: position + 1, actor };
-            let (step, left) = take_step(world, actor, process.ok_or(gone)?);
+            let (mut step, left) = take_step(world, actor, process.ok_or(gone)?);
             actors[actor] = left;
+            add(&mut step);
             Ok(step)
         })
         .collect()
@@ -218,5 +222,5 @@ fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
         Step::Done(output) => (None, Some(format!("{output:?}")), false),
     };
     let label = world.told();
-    (TraceStep { actor, label, output, blocked, waits_for: None }, left)
+    (TraceStep { actor, label, output, blocked, waits_for: None, circle: None }, left)
 }

@@ -27,7 +27,7 @@ pub fn replay_on_loopback<Q: Process<Recorded<LoopbackNet>, Output: Debug>>(
 ) -> Result<Replayed, ReplayError> {
     let net = LoopbackNet::furnished(furniture).map_err(not_furnished)?;
     let mut world = Recorded::new(net);
-    let steps = one_after_the_other(&mut world, actors, schedule)?;
+    let steps = one_after_the_other(&mut world, actors, schedule, &mut |_| {})?;
     let remains = Remains::Visits(Visits::of(world.inner().servers()));
     Ok(Replayed { trace: told(start, names, steps), remains })
 }

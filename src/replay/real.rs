@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{FreeDb, Place, RealDb, ReplayError, Tables};
 use crate::db::{
-    Cluster, ClusterError, Pooling, PostgresDb, Row, SqlError, SqliteDb, SteppedDb, Table,
+    Cluster, ClusterError, Pooling, PostgresDb, Row, SqlError, SqliteDb, SteppedDb, Table, Watch,
 };
 
 /// A file of its own in memory, gone with its last session.
@@ -28,6 +28,10 @@ impl RealDb for SqliteDb {
 /// same tables.
 impl RealDb for SteppedDb {
     const PLACE: Place = Place::Postgres;
+
+    fn watch(&self) -> Option<Watch> {
+        Some(SteppedDb::watch(self))
+    }
 
     fn furnished(tables: &Tables) -> Result<Self, ReplayError> {
         let db = match kept(tables) {

@@ -1,16 +1,17 @@
 //! Fourth floor, `report`: an execution as columns, one an actor, one row a step. Imports
-//! [`check`](crate::check) and [`survey`](crate::survey).
+//! [`check`](crate::check), [`db`](crate::db) and [`survey`](crate::survey).
 
 use std::fmt::Write;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
 use super::{WIDTH, count, grouped, share, sized};
 use crate::check::{Bound, DEADLOCK_FREE, Part, PropertyKind, Trace};
+use crate::db::SqlState;
 use crate::survey::{Example, Proof};
 
 /// The execution, step by step: what each actor did and saw, and what it ended with.
 pub fn diagram(trace: &Trace) -> String {
-    trace.told(&|part, text| {
+    glossed(trace).told(&|part, text| {
         let style = match part {
             Part::Name | Part::Output => HEAD,
             Part::Start | Part::Number | Part::Unfinished | Part::End => FAINT,
@@ -18,6 +19,35 @@ pub fn diagram(trace: &Trace) -> String {
         };
         paint(style, text)
     })
+}
+
+/// The same, with what an SQLSTATE means beside it where that takes no further line:
+/// `COMMIT -- 40001 a concurrent transaction came first`.
+fn glossed(trace: &Trace) -> Trace {
+    let mut glossed = trace.clone();
+    let height = |trace: &Trace| trace.to_string().lines().count();
+    let room = height(trace);
+    for (index, step) in trace.steps.iter().enumerate().filter(|(_, step)| step.circle.is_none()) {
+        let Some(meaning) = failure(&step.label).map(|state| state.meaning()) else { continue };
+        glossed.steps[index].label = format!("{} {meaning}", step.label);
+        if height(&glossed) > room {
+            glossed.steps[index].label.clone_from(&step.label);
+        }
+    }
+    glossed
+}
+
+/// The code that a statement failed with, of those that show something of a race.
+fn failure(label: &str) -> Option<SqlState> {
+    let (_, answer) = label.rsplit_once(" -- ")?;
+    let known = [
+        SqlState::SERIALIZATION_FAILURE,
+        SqlState::DEADLOCK_DETECTED,
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::INVALID_COLUMN_REFERENCE,
+        SqlState::IN_FAILED_TRANSACTION,
+    ];
+    known.into_iter().find(|state| state.code() == answer)
 }
 
 /// What the execution, told by `trace`, shows:

@@ -105,12 +105,20 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
         note("any number: the column before, for however many clients");
     }
     if !down && bounds.iter().any(|bound| matches!(bound, Bound::NoClients)) {
-        note(match model.size().is_clients() {
+        note(&match model.size().is_clients() {
             true => {
-                "– not applicable: its clients are not identical, each has a claim name of its own"
+                let how = model.clients_differ();
+                format!("– not applicable: its clients are not identical: {how}")
             }
-            false => "– not applicable: there are no clients of whom there could be any number",
+            false => {
+                "– not applicable: there are no clients of whom there could be any number".into()
+            }
         });
+    }
+    if !down && bounds.iter().any(|bound| matches!(bound, Bound::NotOverCounts)) {
+        note(
+            "– not applicable: no property is over counts, and no others are decided for any number",
+        );
     }
     let mut findings = reports().flat_map(|report| &report.findings);
     if !down && findings.any(|finding| finding.kind == PropertyKind::Reachable) {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::check::{Trace, Unfinished};
 
 /// A `sequenceDiagram`: actors and the world are participants, calls go to the world, and notes
-/// say what actors ended with.
+/// say what actors did beside (`-- locks the mutex of server 1`) and what they ended with.
 pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     let mut out = String::from("sequenceDiagram\n    autonumber\n");
     for (actor, name) in trace.actors.iter().enumerate() {
@@ -19,7 +19,13 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     }
     for step in &trace.steps {
         let arrow = if step.blocked { "--x" } else { "->>" };
-        let _ = writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&step.label));
+        let _ = match step.label.strip_prefix("-- ") {
+            // What is no statement, and a comment in SQL.
+            Some(beside) => writeln!(out, "    Note over a{}: {}", step.actor, escaped(beside)),
+            None => {
+                writeln!(out, "    a{}{arrow}world: {}", step.actor, escaped(&trace.call(step)))
+            }
+        };
         if let Some(them) = &step.waits_for {
             let whom = escaped(&trace.names(them));
             let _ = writeln!(out, "    Note over a{}: waits for {whom}", step.actor);
@@ -74,6 +80,7 @@ mod tests {
             output: Some("Delivered(\"<x>\")".into()),
             blocked: false,
             waits_for: None,
+            circle: None,
         };
         let trace = Trace {
             start: None,

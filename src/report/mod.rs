@@ -17,6 +17,7 @@ mod style;
 pub mod summary;
 pub mod table;
 
+use crate::check::Interleavings;
 use crate::survey::{Example, Subject};
 
 /// How wide a text is at most, in columns.
@@ -61,10 +62,23 @@ pub fn grouped(number: &str) -> String {
 /// `40 of 46 interleavings`, or `executions`, as far as they were counted.
 pub fn share(example: &Example) -> String {
     let all = count(&example.interleavings, example.counted);
-    match &example.violating {
-        Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),
+    match violating(example) {
+        Some(violating) => format!("{violating} of {all}"),
         None => all,
     }
+}
+
+/// How many of the interleavings violate it, where that was counted: `40`; or `all but 12`, where the
+/// two numbers are long and would look alike.
+fn violating(example: &Example) -> Option<String> {
+    let violating = example.violating.as_ref()?;
+    let told = grouped(&violating.to_string());
+    Some(match &example.interleavings {
+        Interleavings::Exactly(all) if violating < all && told == grouped(&all.to_string()) => {
+            format!("all but {}", grouped(&(all - violating).to_string()))
+        }
+        _ => told,
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anstyle::Style;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
-use super::{WIDTH, grouped};
+use super::{WIDTH, grouped, violating};
 use crate::case::{CaseError, Comparison};
 use crate::models::Scenario;
 use crate::replay::{Place, ReplayError};
@@ -102,8 +102,8 @@ fn of_model(list: &[(&Example, &Replay)], stressed: &[Stressed]) -> String {
 fn cells(example: &Example, replay: &Replay, stressed: &[Stressed]) -> [(String, Style); 5] {
     let steps = example.schedule.as_ref().map(|schedule| schedule.turns.len().to_string());
     let all = grouped(&example.interleavings.to_string());
-    let share = match &example.violating {
-        Some(violating) => format!("{} of {all}", grouped(&violating.to_string())),
+    let share = match violating(example) {
+        Some(violating) => format!("{violating} of {all}"),
         None if example.schedule.is_none() => format!("none of {all}"),
         None => String::new(),
     };

@@ -37,8 +37,10 @@ fn totals(survey: &Survey) -> Vec<Total> {
         };
         for system in &survey.systems {
             total.left_out += usize::from(system.left_out.contains(&engine));
-            let not_its_kind =
-                |report: &Report| matches!(report.bound, Some(Bound::NoClients | Bound::NoMachine));
+            let not_its_kind = |report: &Report| {
+                let bounds = [Bound::NoClients, Bound::NotOverCounts, Bound::NoMachine];
+                report.bound.as_ref().is_some_and(|bound| bounds.contains(bound))
+            };
             let mut reports = system
                 .reports
                 .iter()
@@ -236,8 +238,9 @@ pub fn real(replays: &[Replay], troubles: &[String]) -> String {
     let replayed = count(all - replays.iter().flatten().filter(not_here).count(), "counterexample");
     let mut out = String::new();
     for (limit, number) in limits(replays) {
-        let _ =
-            writeln!(out, "{}", paint(UNSURE, &format!("{}: {limit}", count(number, "replay"))));
+        for line in wrap(&format!("{}: {limit}", count(number, "replay")), WIDTH) {
+            let _ = writeln!(out, "{}", paint(UNSURE, &line));
+        }
     }
     if troubles.is_empty() {
         let places: Vec<String> =

@@ -92,7 +92,7 @@ fn violations(system: &Checked) -> impl Iterator<Item = (&Report, &Finding)> {
 /// The shortest counterexample to each property that these subjects violate (or only to
 /// `property`): in the first of them that does, of the smallest size; or of `size`.
 pub fn examples(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Example> {
-    first_of_each(subjects, size, |report| {
+    first_of_each(subjects, property, size, |report| {
         let asked =
             |finding: &&Finding| property.is_none_or(|property| property == finding.property);
         let violated = |finding: &&Finding| matches!(finding.verdict, Verdict::Violated(_));
@@ -107,7 +107,7 @@ pub fn witnesses(
     property: Option<&str>,
     size: Option<usize>,
 ) -> Vec<Example> {
-    first_of_each(subjects, size, |report| {
+    first_of_each(subjects, property, size, |report| {
         let reachable = |finding: &&Finding| finding.kind == PropertyKind::Reachable;
         let mut wanted: Vec<&Finding> = report.findings.iter().filter(reachable).collect();
         let is_asked = |finding: &Finding| property == Some(finding.property.as_str());
@@ -122,12 +122,13 @@ pub fn witnesses(
 /// The first that is wanted of each property, subject by subject, smallest system first.
 fn first_of_each(
     subjects: &[Subject],
+    property: Option<&str>,
     size: Option<usize>,
     wanted: impl Fn(&Report) -> Vec<&Finding>,
 ) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
     for subject in subjects {
-        for (size, report) in decided(subject, size) {
+        for (size, report) in decided(subject, size, property) {
             for finding in wanted(&report) {
                 if !found.iter().any(|known| known.property == finding.property) {
                     found.push(Example::of(*subject, size, &report, finding));
@@ -162,7 +163,7 @@ pub struct Proof {
 pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for subject in subjects {
-        for (size, report) in decided(subject, size) {
+        for (size, report) in decided(subject, size, property) {
             let (mut holding, mut undecided) = (Vec::new(), Vec::new());
             for finding in &report.findings {
                 if property.is_some_and(|property| property != finding.property) {
@@ -197,8 +198,12 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>)
 }
 
 /// What the state graph says of one size after the other; or loom, where there is no graph.
-fn decided(subject: &Subject, size: Option<usize>) -> impl Iterator<Item = (usize, Report)> {
-    let tried = size.map_or_else(|| subject.model.size().tried.to_vec(), |size| vec![size]);
+fn decided(
+    subject: &Subject,
+    size: Option<usize>,
+    property: Option<&str>,
+) -> impl Iterator<Item = (usize, Report)> {
+    let tried = size.map_or_else(|| sizes(subject, property), |size| vec![size]);
     tried.into_iter().filter_map(move |size| {
         let case = subject.case(size)?;
         let options = GraphOptions { max_states: max_states(size), ..GraphOptions::default() };
@@ -208,4 +213,18 @@ fn decided(subject: &Subject, size: Option<usize>) -> impl Iterator<Item = (usiz
         };
         Some((size, case.check(&method)))
     })
+}
+
+/// What is tried where nobody asks for a size; and those from which on something is known to break, be
+/// they larger.
+fn sizes(subject: &Subject, property: Option<&str>) -> Vec<usize> {
+    let known = subject.variant.breaks.iter().filter(|breaks| {
+        breaks.scenario == subject.scenario.name
+            && property.is_none_or(|property| property == breaks.property)
+    });
+    let mut sizes = subject.model.size().tried.to_vec();
+    sizes.extend(known.map(|breaks| breaks.from_size));
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
 }

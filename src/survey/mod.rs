@@ -20,7 +20,7 @@ use crate::check::{Bound, Disagreement, Engine, Report, Verdict};
 use crate::models::{Model, Scenario, Variant};
 
 pub use example::{Example, Proof, examples, proofs, witnesses};
-pub use names::{Names, Target, UnknownName};
+pub use names::{Names, NoSuch, Target, UnknownName};
 pub use recorded::{Mismatch, compare};
 pub use replay::{Replay, Stressed, by_chance, for_real};
 pub use run::{Budget, Progress};

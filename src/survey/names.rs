@@ -26,12 +26,49 @@ fn hint(nearest: Option<&str>, known: &[String]) -> String {
     }
 }
 
+/// A name that names nothing, or names that together do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuch {
+    /// There is nothing of that name.
+    #[error(transparent)]
+    Name(#[from] UnknownName),
+    /// A variant that makes no sense in that scenario.
+    #[error("{target} says nothing of `{scenario}`; it has {}", known.join(", "))]
+    System {
+        /// Of what it was asked: `transfer/ordered`.
+        target: String,
+        /// The scenario.
+        scenario: &'static str,
+        /// Those that there are.
+        known: Vec<&'static str>,
+    },
+    /// A model whose variants are each written for one level.
+    #[error("{model} has no levels; {} has", known.join(", "))]
+    Levels {
+        /// The model.
+        model: &'static str,
+        /// Those that have.
+        known: Vec<&'static str>,
+    },
+    /// A variant that is not written for levels, or makes no sense at that one.
+    #[error("there is no {target} at {level}; there is {}", known.join(", "))]
+    AtLevel {
+        /// The variant.
+        target: String,
+        /// The level.
+        level: &'static str,
+        /// The variants that can be had there.
+        known: Vec<&'static str>,
+    },
+}
+
 /// Below this likeness (Jaro and Winkler's) a name is no guess at another.
 const ALIKE: f64 = 0.75;
 
 impl UnknownName {
     fn new(what: impl Into<String>, given: &str, known: &[&str]) -> UnknownName {
-        let likeness = known.iter().map(|name| (strsim::jaro_winkler(given, name), *name));
+        let like = |name: &str| strsim::jaro_winkler(&given.to_lowercase(), &name.to_lowercase());
+        let likeness = known.iter().map(|name| (like(name), *name));
         let nearest = likeness
             .filter(|(likeness, _)| *likeness >= ALIKE)
             .max_by(|left, right| left.0.total_cmp(&right.0));
@@ -57,8 +94,9 @@ impl Target {
     /// Its variants in the named scenario or else in every one.
     pub fn subjects(&self, scenario: Option<&'static Scenario>) -> Vec<Subject> {
         let (model, mut subjects) = (self.model, Vec::new());
-        let asked = |known: &&Variant| self.variant.is_none_or(|only| only.name == known.name);
-        for variant in model.variants().iter().filter(asked) {
+        // A variant at a level may be none of the model's own.
+        let variants = self.variant.map_or(model.variants(), std::slice::from_ref);
+        for variant in variants {
             let asked = |known: &&Scenario| scenario.is_none_or(|only| only.name == known.name);
             let has = |known: &&Scenario| model.has(variant.name, known.name);
             for scenario in model.scenarios().iter().filter(asked).filter(has) {
@@ -66,6 +104,41 @@ impl Target {
             }
         }
         subjects
+    }
+
+    /// What it goes by: `download`, `download/claim-file`.
+    pub fn name(&self) -> String {
+        let variant = self.variant.map_or(String::new(), |variant| format!("/{}", variant.name));
+        format!("{}{variant}", self.model.name())
+    }
+
+    /// The same; an error if there are none, which says in which scenarios there are some.
+    pub fn some_subjects(
+        &self,
+        scenario: Option<&'static Scenario>,
+    ) -> Result<Vec<Subject>, NoSuch> {
+        let subjects = self.subjects(scenario);
+        match scenario {
+            Some(scenario) if subjects.is_empty() => {
+                let mut known = Vec::new();
+                for subject in self.subjects(None) {
+                    if !known.contains(&subject.scenario.name) {
+                        known.push(subject.scenario.name);
+                    }
+                }
+                Err(NoSuch::System { target: self.name(), scenario: scenario.name, known })
+            }
+            _ => Ok(subjects),
+        }
+    }
+
+    /// Its level of this name, in capitals or not.
+    fn level(&self, name: &str) -> Result<&'static str, UnknownName> {
+        let levels = self.model.levels();
+        let found = levels.iter().find(|level| level.eq_ignore_ascii_case(name));
+        found.copied().ok_or_else(|| {
+            UnknownName::new(format!("level of {}", self.model.name()), name, levels)
+        })
     }
 
     /// The scenario of this name.
@@ -95,6 +168,31 @@ impl Names {
         })?;
         let variant = variant.map(|name| variant_of(*found, name)).transpose()?;
         Ok(Target { model: *found, variant })
+    }
+
+    /// What a target is at this level: the variant as it is there, or each that can be had there.
+    pub fn at_level(&self, target: &Target, name: &str) -> Result<Vec<Target>, NoSuch> {
+        let model = target.model;
+        if model.levels().is_empty() {
+            let with = self.0.iter().filter(|model| !model.levels().is_empty());
+            let known = with.map(|model| model.name()).collect();
+            return Err(NoSuch::Levels { model: model.name(), known });
+        }
+        let level = target.level(name)?;
+        let all = model
+            .variants()
+            .iter()
+            .filter_map(|variant| Some((variant.name, model.at_level(variant.name, level)?)));
+        let found: Vec<Target> = all
+            .clone()
+            .filter(|(name, _)| target.variant.is_none_or(|only| only.name == *name))
+            .map(|(_, variant)| Target { model, variant: Some(variant) })
+            .collect();
+        if found.is_empty() {
+            let known = all.map(|(name, _)| name).collect();
+            return Err(NoSuch::AtLevel { target: target.name(), level, known });
+        }
+        Ok(found)
     }
 
     /// The property of this name, of a subject of some size.

@@ -115,10 +115,10 @@ impl Plan {
         Budget { graph_states, ..Budget::USUAL }
     }
 
-    /// Whether `any` has something to say of a model, or was asked for by name.
-    fn asks_for_any_number(&self, size: &Size) -> bool {
+    /// Whether `any` has something to say of a system of a model, or was asked for by name.
+    fn asks_for_any_number(&self, case: &dyn Case, size: &Size) -> bool {
         match self.engines.as_deref() {
-            None => size.is_clients(),
+            None => size.is_clients() && case.claims_counts(),
             Some([Engine::Any]) => true,
             Some(engines) => size.is_clients() && engines.contains(&Engine::Any),
         }
@@ -140,7 +140,7 @@ impl Plan {
             None => within(&self.budget(&subject, size), &*case, size, threads),
         };
         let known = subject.model.size();
-        if is_first && case.is_machine() && self.asks_for_any_number(&known) {
+        if is_first && case.is_machine() && self.asks_for_any_number(&*case, &known) {
             let larger = (known.representative > size).then(|| subject.case(known.representative));
             let case = larger.flatten().unwrap_or(case);
             let limits = match self.engines {

@@ -145,14 +145,20 @@ fn the_original_stores_two_keys_or_lets_the_constraint_answer_with_a_500() {
     let common = [
         "0: SELECT EXISTS (SELECT 1 FROM api_keys WHERE user_id = 1) -- false",
         "1: SELECT EXISTS (SELECT 1 FROM api_keys WHERE user_id = 1) -- false",
-        "0: INSERT INTO api_keys VALUES (1, 'alpha') -- 1 row → 201 alpha",
+        "0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 1 row → 201 alpha",
     ];
     let bare = told("select-then-insert", "bare-autocommit", 2, "one-key");
     assert_eq!(bare[..3], common);
-    assert_eq!(bare[3..], ["1: INSERT INTO api_keys VALUES (1, 'bravo') -- 1 row → 201 bravo"]);
+    assert_eq!(
+        bare[3..],
+        ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 1 row → 201 bravo"]
+    );
     let unique = told("select-then-insert", "unique-autocommit", 2, "no-server-error");
     assert_eq!(unique[..3], common);
-    assert_eq!(unique[3..], ["1: INSERT INTO api_keys VALUES (1, 'bravo') -- 23505 → 500 (23505)"]);
+    assert_eq!(
+        unique[3..],
+        ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 23505 → 500 (23505)"]
+    );
 }
 
 /// No race is needed: the second request is answered 409, and has replaced the key that the first was
@@ -161,7 +167,9 @@ fn the_original_stores_two_keys_or_lets_the_constraint_answer_with_a_500() {
 fn the_upsert_takes_away_the_key_that_was_told() {
     let upsert = |client, key, answer| {
         let set = "ON CONFLICT (user_id) DO UPDATE SET key = EXCLUDED.key RETURNING (xmax = 0)";
-        format!("{client}: INSERT INTO api_keys VALUES (1, '{key}') {set} -- {answer}")
+        format!(
+            "{client}: INSERT INTO api_keys (user_id, key) VALUES (1, '{key}') {set} -- {answer}"
+        )
     };
     assert_eq!(
         told("upsert-returning", "unique-autocommit", 2, "key-is-valid"),
@@ -174,7 +182,7 @@ fn the_first_published_fix_never_tells_anybody_that_a_key_was_created() {
     assert_eq!(
         told("on-conflict-select", "unique-autocommit", 1, "creator-told"),
         [
-            "0: INSERT INTO api_keys VALUES (1, 'alpha') ON CONFLICT (user_id) DO NOTHING -- 1 row",
+            "0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') ON CONFLICT (user_id) DO NOTHING -- 1 row",
             "0: SELECT key FROM api_keys WHERE user_id = 1 -- 'alpha' → 200 alpha",
         ]
     );
@@ -188,11 +196,11 @@ fn for_update_locks_nothing_where_there_is_nothing() {
         [
             "0: BEGIN ISOLATION LEVEL SERIALIZABLE -- ok",
             "0: SELECT key FROM api_keys WHERE user_id = 1 FOR UPDATE -- no row",
-            "0: INSERT INTO api_keys VALUES (1, 'alpha') -- 1 row",
+            "0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 1 row",
             "1: BEGIN ISOLATION LEVEL SERIALIZABLE -- ok",
             "1: SELECT key FROM api_keys WHERE user_id = 1 FOR UPDATE -- no row",
             "0: COMMIT -- ok → 201 alpha",
-            "1: INSERT INTO api_keys VALUES (1, 'bravo') -- 40001",
+            "1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 40001",
             "1: ROLLBACK -- rolled back → 500 (40001)",
         ]
     );

@@ -34,7 +34,16 @@ fn case(model: &dyn Model, variant: &str, scenario: &str, size: usize) -> Box<dy
 
 /// Every verdict is what is recorded, in systems of these sizes.
 pub(crate) fn assert_verdicts(model: &dyn Model, sizes: RangeInclusive<usize>) {
-    for (variant, scenario) in everything(model) {
+    assert_verdicts_of(model, everything(model), sizes);
+}
+
+/// The same of these variants in these scenarios.
+pub(crate) fn assert_verdicts_of(
+    model: &dyn Model,
+    of: impl Iterator<Item = (&'static Variant, &'static Scenario)>,
+    sizes: RangeInclusive<usize>,
+) {
+    for (variant, scenario) in of {
         for size in sizes.clone() {
             let report = case(model, variant.name, scenario.name, size).check(&graph());
             assert!(report.exhaustive());
@@ -134,8 +143,19 @@ pub(crate) fn assert_what_breaks_breaks_for_real(
     at_least: usize,
     left_out: impl Fn(&str, toctou::case::CaseError),
 ) {
+    let happened = breaks_for_real(model, everything(model), size, left_out);
+    assert!(happened >= at_least, "{happened}");
+}
+
+/// The same of these variants in these scenarios; how many happened.
+pub(crate) fn breaks_for_real(
+    model: &dyn Model,
+    of: impl Iterator<Item = (&'static Variant, &'static Scenario)>,
+    size: impl Fn(&Scenario) -> usize,
+    left_out: impl Fn(&str, toctou::case::CaseError),
+) -> usize {
     let mut happened = 0;
-    for (variant, scenario) in everything(model) {
+    for (variant, scenario) in of {
         let case = case(model, variant.name, scenario.name, size(scenario));
         for finding in &case.check(&graph()).findings {
             let Some(schedule) = finding.verdict.schedule() else { continue };
@@ -150,5 +170,5 @@ pub(crate) fn assert_what_breaks_breaks_for_real(
             }
         }
     }
-    assert!(happened >= at_least, "{happened}");
+    happened
 }

@@ -3,6 +3,7 @@
 use toctou::check::Verdict;
 use toctou::models::Model;
 use toctou::models::transfer::Transfer;
+use toctou::replay::Threads;
 
 use super::{case, graph, known, verdict};
 
@@ -94,4 +95,35 @@ fn a_crash_loses_money_where_there_is_no_transaction_and_only_there() {
 #[test]
 fn every_counterexample_happens_on_a_real_database() {
     known::assert_what_breaks_breaks_for_real(&Transfer, |_| 2, 10, super::left_out);
+}
+
+/// Who waits for whom, and in which circle, is the server's own word, and the simulation's.
+#[test]
+fn a_deadlock_is_told_as_the_circle_that_it_is() {
+    let case = case("conditional-retry", "both-ways", 2);
+    let report = case.check(&graph());
+    let schedule = verdict(&report, "no-server-error").schedule().expect("a counterexample");
+    let compared = match case.replay(schedule, Threads::OneEach) {
+        Ok(compared) => compared,
+        Err(error) => return super::left_out("a deadlock", error),
+    };
+    for trace in [&compared.simulated.trace, &compared.real.trace] {
+        let circles: Vec<_> = trace.steps.iter().filter_map(|step| step.circle.clone()).collect();
+        assert_eq!(circles, [[1, 0, 1], [1, 0, 1], [1, 0, 1]], "{trace}");
+        let waits: Vec<_> = trace.steps.iter().filter_map(|step| step.waits_for.clone()).collect();
+        assert_eq!(waits, [[1], [1], [1]], "{trace}");
+        let failed = trace.steps.iter().filter(|step| step.label.ends_with("-- 40P01"));
+        assert!(failed.clone().all(|step| step.circle.is_some()) && failed.count() == 3);
+    }
+    // Told otherwise, they would not agree.
+    for change in 0..2 {
+        let mut other = compared.clone();
+        for step in &mut other.real.trace.steps {
+            match change {
+                0 => step.circle = step.circle.as_ref().map(|_| vec![0, 1, 0]),
+                _ => step.waits_for = step.waits_for.as_ref().map(|_| vec![0]),
+            }
+        }
+        assert!(compared.agrees() && !other.agrees());
+    }
 }

@@ -351,6 +351,7 @@ pub(crate) fn trace(actors: &[String], notes: &Notes) -> Trace {
                 output: event.output.clone(),
                 blocked: false,
                 waits_for: None,
+                circle: None,
             });
             continue;
         }
@@ -377,6 +378,7 @@ pub(crate) fn trace(actors: &[String], notes: &Notes) -> Trace {
         output: None,
         blocked: false,
         waits_for: None,
+        circle: None,
     }));
     let unfinished = (0..).zip(&notes.outputs).filter(|(_, output)| output.is_none());
     let unfinished: Vec<Unfinished> =

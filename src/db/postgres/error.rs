@@ -54,7 +54,14 @@ fn told(error: &DbError) -> SqlError {
         // comes to.
         code => SqlState::of(code),
     };
-    SqlError::new(state, error.message())
+    match error.detail() {
+        // Who waits for whom is in the details, a line each.
+        Some(detail) if state == SqlState::DEADLOCK_DETECTED => {
+            let detail = detail.lines().collect::<Vec<_>>().join(" ");
+            SqlError::new(state, &format!("{}: {detail}", error.message()))
+        }
+        _ => SqlError::new(state, error.message()),
+    }
 }
 
 /// An error and its causes, on one line.

@@ -176,7 +176,7 @@ impl SimDb {
         if let Some(transaction) = self.transaction_mut(slot) {
             transaction.statement = Some(statement);
         }
-        if self.waits_for_itself(slot) {
+        if !self.patient && self.waits_for_itself(slot) {
             return SqlState::DEADLOCK_DETECTED.into();
         }
         Stop::Waits
