@@ -18,11 +18,11 @@
 //!
 //! - **What was seen to fit**: more columns, in any order; `PRIMARY KEY` in place of `UNIQUE`; `int`
 //!   ids and balances, a `varchar(20)` status.
-//! - **What does not**, with what is told then (nothing is done): a status that is an enum
-//!   ([`Schema`](HandlerError::Schema), 42804), or a `numeric` balance (the same, once there is too
-//!   little: a transfer that needs no reason is done); a `varchar(32)` for a key of 64 digits (22001), a `CHECK`
-//!   that spells a status otherwise (23514), a foreign key of a `user_id` that is not there (23503): the
-//!   latter three are [`Refused`](HandlerError::Refused).
+//! - **What does not**, with what is told then (and nothing is done): a status that is an enum
+//!   ([`Schema`](HandlerError::Schema), 42804); a `numeric` balance (the same, where the reason has to be
+//!   read: there is too little); a `varchar(32)` for a key of 64 digits (22001), a `CHECK` that spells a
+//!   status otherwise (23514), a foreign key of a `user_id` that is not there (23503): these three are
+//!   [`Refused`](HandlerError::Refused).
 //! - **Where the unique constraint is missing**, [`ApiKeys`] does nothing and says so
 //!   ([`HandlerError::Schema`]). The others look only at the rows that fit their condition. [`Accounts`]
 //!   does nothing and says so where several do; where one of several accounts of an id has enough, or room,
