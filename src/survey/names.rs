@@ -112,7 +112,8 @@ impl Target {
         format!("{}{variant}", self.model.name())
     }
 
-    /// The same; an error if there are none, which says in which scenarios there are some.
+    /// Its [subjects](Self::subjects); an error if there are none, which says in which scenarios there
+    /// are some.
     pub fn some_subjects(
         &self,
         scenario: Option<&'static Scenario>,
