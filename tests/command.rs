@@ -213,16 +213,17 @@ fn a_deadlock_of_free_runs_is_counted_and_the_command_ends() {
 }
 
 #[test]
-fn without_postgresql_free_runs_are_left_out_and_nothing_has_failed() {
+fn without_postgresql_nothing_is_replayed_and_that_is_said_and_no_success() {
     let nowhere = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_toctou"))
         .args(["replay", "order/read-committed", "--scenario", "cancels", "--stress", "5"])
         .env("TOCTOU_POSTGRES_BIN", nowhere.path())
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let told = stdout(&output);
     let missing = "not possible here: there is no PostgreSQL server: install one";
+    assert!(told.ends_with("\nnothing was replayed\n"), "{told}");
     assert_eq!(told.matches(missing).count(), 1, "{told}");
     assert!(told.contains("one-ending violated") && !told.contains("free run"), "{told}");
 }
