@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use toctou::check::{
     AnyLimits, Bound, Checker, Disagreement, Engine, GraphOptions, Interleavings, Local,
-    LoomOptions, Progress, PropertyKind, Recorder, Report, Schedule, ShuttleMode, Start, System,
-    Verdict, audit,
+    LoomOptions, Progress, PropertyKind, Recorder, Report, Schedule, ShuttleMode, Start, State,
+    System, Verdict, audit,
 };
 use toctou::{Process, Step};
 
@@ -100,6 +100,35 @@ fn locks_taken_in_one_order_never_deadlock() {
     assert_agreement(&reports);
     for report in &reports {
         assert_eq!(*verdict(report, "deadlock-free"), Verdict::Holds(None), "{}", report.engine);
+    }
+}
+
+/// Has a buffer on the stack that is larger than the whole stack of one of loom's or shuttle's threads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Buffers;
+
+impl Process<u8> for Buffers {
+    type Output = u8;
+
+    fn step(self, world: &mut u8) -> Step<Self, u8> {
+        let buffer = std::hint::black_box([*world + 1; 512 << 10]);
+        *world = buffer[buffer.len() - 1];
+        Step::Done(*world)
+    }
+}
+
+fn has_room(state: &State<'_, u8, Buffers>) -> bool {
+    let buffer = std::hint::black_box([*state.world(); 512 << 10]);
+    buffer[buffer.len() - 1] <= 3
+}
+
+#[test]
+fn a_machine_has_as_much_stack_as_an_ordinary_thread() {
+    let system = System::new(0).clients(3, Buffers).always("at most three", has_room);
+    let reports = opinions(&Checker::new(system));
+    assert_agreement(&reports);
+    for report in &reports {
+        assert_eq!(*verdict(report, "at most three"), Verdict::Holds(None), "{}", report.engine);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use num_bigint::BigUint;
 use rustc_hash::FxHashSet;
 
+use super::ample::with_room;
 use super::graph::DEADLOCK_FREE;
 use super::intern::{LocalOf, sort_groups};
 use super::property::PropertyKind;
@@ -100,6 +101,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
     ///
     /// If the system has no such start.
     pub fn execution_from(self: &Arc<Self>, start: usize) -> Execution<W, P> {
+        with_room(|| self.begin(start))
+    }
+
+    fn begin(self: &Arc<Self>, start: usize) -> Execution<W, P> {
         let system = &self.checker.system;
         let from = &system.starts[start];
         {
@@ -267,6 +272,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
 
     /// Lets `actor` (an index into the system's actors) take a step.
     pub fn step(&mut self, actor: usize) -> Progress {
+        with_room(|| self.advance(actor))
+    }
+
+    fn advance(&mut self, actor: usize) -> Progress {
         let Local::Running(process) = &self.locals[actor] else { return Progress::Ended };
         let (local, progress) = match process.clone().step(&mut self.world) {
             Step::Blocked(_) => {
@@ -347,7 +356,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     /// Those of them that could step now, without waiting.
     #[cfg(feature = "shuttle")]
     pub(super) fn enabled(&self) -> impl Iterator<Item = usize> {
-        (0..self.locals.len()).filter(|actor| self.could_step(*actor))
+        (0..self.locals.len()).filter(|actor| with_room(|| self.could_step(*actor)))
     }
 
     /// Whether an actor could step now, without waiting. (A world is a value: one can try.)
@@ -359,7 +368,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     /// The current state as codes; actors as they are named, none exchanged for another.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn state(&self) -> Box<[u32]> {
-        self.recorder.checker.codes.state(&self.world, &self.locals).into()
+        with_room(|| self.recorder.checker.codes.state(&self.world, &self.locals).into())
     }
 
     /// Notes what the state just reached decides.
