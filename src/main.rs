@@ -14,8 +14,8 @@ use toctou::check::Schedule;
 /// freely to see how often chance finds the same.
 ///
 /// Exit status: 0 if every verdict is as recorded, the engines agree and the real world does as the
-/// simulation; 1 if not, or if nothing of what `replay` was asked for can be replayed here; 2 for bad
-/// usage.
+/// simulation; 1 if not, if all that was to be checked is too large for a quick answer, or if nothing
+/// of what `replay` was asked for can be replayed here; 2 for bad usage.
 #[derive(Debug, Parser)]
 #[command(name = "toctou", version, max_term_width = 100)]
 struct Arguments {

@@ -196,6 +196,46 @@ fn replay_makes_it_happen_on_the_kernel() {
 }
 
 #[test]
+fn what_was_too_large_for_every_engine_is_no_verdict() {
+    let variants = ["api_key/on-conflict-returning", "api_key/select-for-update"];
+    for (scenario, signs) in [
+        ("unique-read-committed", &["✗ e ∞", "?"][..]),
+        ("unique-repeatable-read", &["✗ e ∞", "✗ e ∞"]),
+    ] {
+        let asked = ["--scenario", scenario, "--clients", "8"];
+        let output = Command::new(env!("CARGO_BIN_EXE_toctou"))
+            .arg("check")
+            .args(variants)
+            .args(asked)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let told = stdout(&output);
+        assert_fits(&told);
+        let row = told.lines().find(|line| line.trim().starts_with(scenario)).expect("a row");
+        let found: Vec<&str> = row.trim()[scenario.len()..].split("  ").map(str::trim).collect();
+        let found: Vec<&str> = found.into_iter().filter(|cell| !cell.is_empty()).collect();
+        assert_eq!(found, signs, "{told}");
+        assert!(told.contains("not checked, as too large for a quick answer"), "{told}");
+        for said in ["as recorded", "no proof is empty", "no such system"] {
+            assert!(!told.contains(said), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_schedule_cannot_be_replayed_and_that_is_no_success() {
+    let asked = ["--scenario", "bare-autocommit", "--property", "somebody-is-told"];
+    let output = Command::new(env!("CARGO_BIN_EXE_toctou"))
+        .args(["replay", "api_key/upsert-returning"])
+        .args(asked)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).ends_with("\nnothing was replayed\n"), "{}", stdout(&output));
+}
+
+#[test]
 fn free_runs_on_a_database_are_told_beside_the_replay() {
     let arguments = ["replay", "order/check-then-update", "--scenario", "cancels"];
     let told = told(&[&arguments[..], &["--stress", "30"]].concat());

@@ -41,7 +41,7 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
             out.say(&summary::audit(&survey))?;
         }
     }
-    Ok(AsItShould::be_if(survey.is_as_recorded()))
+    Ok(AsItShould::be_if(survey.is_as_recorded() && summary::is_checked(&survey)))
 }
 
 pub(crate) fn everything() -> Result<AsItShould, Failure> {

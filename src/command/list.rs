@@ -48,6 +48,12 @@ fn of_model(model: &dyn Model) -> String {
             told += &format!("    {name:width$}  {}\n", line);
         }
     }
+    if !model.levels().is_empty() {
+        told += "\n  levels\n";
+        for level in model.levels() {
+            told += &format!("    {level}\n");
+        }
+    }
     let size = model.size();
     let usual: Vec<String> = size.usual.iter().map(usize::to_string).collect();
     told += &format!("\n  sized by {}\n", size.plural());

@@ -5,6 +5,71 @@
 //! its SQLSTATE. Whoever knows PostgreSQL's chapters on
 //! [isolation](https://www.postgresql.org/docs/current/transaction-iso.html) and
 //! [locks](https://www.postgresql.org/docs/current/explicit-locking.html) needs no further guide.
+//!
+//! # A handler of one's own
+//!
+//! Its statements are a [`Body`], one a step, each chosen by the answer to the one before; its transaction
+//! (which level, how many retries) is a [`Way`]. [`Transact`] makes a machine of the two, for any
+//! [`Database`]: over [`SimDb`] it is proved, over a real one it is [run](crate::run).
+//!
+//! ```
+//! use toctou::check::System;
+//! use toctou::db::{
+//!     Answer, Body, Column, Isolation, Next, Select, SimDb, SimSession, Statement, Table, Transact,
+//!     Update, Way, row,
+//! };
+//!
+//! static COUPONS: Table = Table {
+//!     name: "coupons",
+//!     columns: &[Column::int("id"), Column::text("state")],
+//!     unique: Some("id"),
+//! };
+//!
+//! /// `SELECT state FROM coupons WHERE id = 1`; if it is 'new', `UPDATE … SET state = 'used'`.
+//! #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+//! enum Redeem {
+//!     Look,
+//!     Take,
+//! }
+//!
+//! impl Body for Redeem {
+//!     type Output = bool;
+//!
+//!     fn statement(&self) -> Statement {
+//!         match self {
+//!             Redeem::Look => Select::columns(&COUPONS, &["state"]).filter("id", 1).into(),
+//!             Redeem::Take => Update::new(&COUPONS).set("state", "used").filter("id", 1).into(),
+//!         }
+//!     }
+//!
+//!     fn answered(self, answer: Answer) -> Next<Self, bool> {
+//!         match self {
+//!             Redeem::Look if answer.value() == Some(&"new".into()) => Next::Ask(Redeem::Take),
+//!             Redeem::Look => Next::Rollback(false),
+//!             Redeem::Take => Next::Commit(true),
+//!         }
+//!     }
+//! }
+//!
+//! type Request = Transact<SimSession, Redeem>;
+//!
+//! fn redeemed_by(clients: usize, way: Way) -> System<SimDb, Request> {
+//!     let db = SimDb::new().with_table(&COUPONS, [row([1.into(), "new".into()])]);
+//!     System::new(db)
+//!         .clients(clients, Transact::new(SimSession::new(), Redeem::Look, way))
+//!         .at_most(1, "one-grant", |local| local.output().filter(|told| **told == Ok(true)).cloned())
+//!         .finally("no-error", |state| state.outputs().all(Result::is_ok))
+//!         .reaches("a-refusal", |local| local.output() == Some(&Ok(false)))
+//!         // For the picture: who waits for whom, and which circle a deadlock was.
+//!         .waits_for(|db, one: &Request, other| db.waits_for(one.session(), other.session()))
+//!         .breaks_deadlocks(SimDb::patient)
+//! }
+//!
+//! // A transaction round it changes nothing; a stricter one does, for whoever begins anew.
+//! redeemed_by(2, Way::within(Isolation::ReadCommitted)).assert_breaks("one-grant");
+//! redeemed_by(2, Way::within(Isolation::RepeatableRead)).assert_breaks("no-error");
+//! redeemed_by(3, Way::within(Isolation::RepeatableRead).retrying(2)).assert_holds();
+//! ```
 
 #[cfg(feature = "postgres")]
 mod cluster;

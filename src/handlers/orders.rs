@@ -169,13 +169,15 @@ impl Body for EndOrder {
         match self.at {
             At::Update if answer.count() > 0 => Next::Commit(Ended::ByThis),
             At::Update => Next::Ask(EndOrder { at: At::Look, ..self }),
-            At::Look => match answer.value().and_then(|value| value.text()) {
+            At::Look => match answer.value().map(|value| value.text()) {
+                // A status that is no text, in a table of somebody else's making.
+                Some(None) => Next::GiveUp(SqlState::DATATYPE_MISMATCH),
                 // It has come (back) since: not to be told as a reason.
-                Some(PENDING) => match once_more(self.rounds) {
+                Some(Some(PENDING)) => match once_more(self.rounds) {
                     Some(rounds) => Next::Ask(EndOrder { at: At::Update, rounds, ..self }),
                     None => Next::GiveUp(SqlState::NO_DATA),
                 },
-                Some(status) => Next::Commit(Ended::NotPending(status.into())),
+                Some(Some(status)) => Next::Commit(Ended::NotPending(status.into())),
                 None => Next::Commit(Ended::NoSuchOrder),
             },
         }

@@ -211,6 +211,10 @@ impl Body for Transfer {
             (At::Debit, _) => self.ask(At::LookAtPayer),
             (At::Credit, _) if answer.count() > 0 => self.done(At::Debit),
             (At::Credit, _) => self.ask(At::LookAtReceiver),
+            // A balance that is no number, in a table of somebody else's making.
+            (At::LookAtPayer | At::LookAtReceiver, None) if answer.value().is_some() => {
+                Next::Fail(SqlState::DATATYPE_MISMATCH)
+            }
             // Not to be told as a reason: it has come since.
             (At::LookAtPayer, Some(balance)) if balance >= self.amount => self.again(At::Debit),
             (At::LookAtPayer, Some(_)) => Next::Rollback(Transferred::Insufficient),

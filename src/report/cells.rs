@@ -5,7 +5,7 @@ use anstyle::Style;
 
 use super::style::{BAD, FAINT, GOOD, UNSURE};
 use crate::check::{Bound, Engine, PropertyKind, Verdict};
-use crate::survey::{Subject, Survey};
+use crate::survey::{Checked, Subject, Survey};
 
 /// Of what a column tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,12 @@ fn decided_by_any(survey: &Survey, subject: &Subject, property: &str) -> bool {
     })
 }
 
+/// Whether it was too large for every engine, in every size that was asked for.
+pub(super) fn is_left_out(survey: &Survey, subject: &Subject) -> bool {
+    let mut systems = survey.of(subject).peekable();
+    systems.peek().is_some() && systems.all(Checked::is_left_out)
+}
+
 /// Whether no mismatch speaks of this property.
 fn as_recorded(survey: &Survey, subject: &Subject, property: &str) -> bool {
     let mut mismatches = survey.of(subject).flat_map(|system| &system.mismatches);
@@ -117,9 +123,19 @@ pub(super) fn of_property(survey: &Survey, subject: &Subject, property: &str) ->
         (Some(size), true) => (format!("? {size}"), UNSURE),
         (Some(_), false) => ("?".to_owned(), UNSURE),
         (None, true) => ("✓".to_owned(), GOOD),
+        (None, false) if is_left_out(survey, subject) => ("?".to_owned(), UNSURE),
         (None, false) => ("–".to_owned(), FAINT),
     };
     Cell { text, style, as_recorded }
+}
+
+/// Whether `any` says that a property breaks with some number of clients.
+pub(super) fn breaks_for_any(survey: &Survey, subject: &Subject, property: &str) -> bool {
+    let mut reports = survey.of(subject).flat_map(|system| &system.reports);
+    reports.any(|report| {
+        let found = || report.finding(property).map(|finding| &finding.verdict);
+        report.engine == Engine::Any && matches!(found(), Some(Verdict::Violated(_)))
+    })
 }
 
 /// What `any` says of what is claimed `always`.

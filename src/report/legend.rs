@@ -15,10 +15,7 @@ use crate::survey::{Checked, Survey};
 /// Systems that no engine was given: which sizes a `✓` does not speak of.
 fn not_checked(systems: &[&Checked]) -> Vec<String> {
     let mut left: Vec<(String, Vec<&str>)> = Vec::new();
-    for system in systems.iter().filter(|system| {
-        // `any` alone answers once for all numbers: nothing is left out then.
-        system.reports.is_empty() && !system.left_out.is_empty()
-    }) {
+    for system in systems.iter().filter(|system| system.is_left_out()) {
         let size = sized(&system.subject, system.size);
         let what = format!("{} with {size}", system.subject.variant.name);
         let scenario = system.subject.scenario.name;
@@ -64,7 +61,8 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
     let mut signs = signs(&model.size(), if known.is_empty() { &sizes } else { &known }).to_vec();
     let reports = || systems.iter().flat_map(|system| &system.reports);
     let bounds: Vec<&Bound> = reports().filter_map(|report| report.bound.as_ref()).collect();
-    if undecided_from.is_some() || reports().any(gave_up) {
+    let is_left_out = systems.iter().any(|system| system.is_left_out());
+    if undecided_from.is_some() || is_left_out || reports().any(gave_up) {
         let least = sizes.first();
         signs.push(match undecided_from.filter(|from| least.is_some_and(|least| least < from)) {
             Some(size) => {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::WIDTH;
-use super::cells::{Cell, Column, columns_of, of_any, of_property};
+use super::cells::{Cell, Column, breaks_for_any, columns_of, is_left_out, of_any, of_property};
 use super::layout::{INDENT, Layout};
 use super::style::{BAD, FAINT, GOOD, UNSURE, cell, columns, wrap};
 use crate::check::PropertyKind;
@@ -62,10 +62,11 @@ impl Matrix {
             let holds = |subject: &Subject| {
                 matches!(&*of_property(survey, subject, property).text, "✓" | "–")
             };
-            !subjects.iter().all(holds)
+            !subjects.iter().filter(|subject| !is_left_out(survey, subject)).all(holds)
         };
         let missed: Vec<String> = reachables.iter().filter(is_missed).cloned().collect();
-        let all_reached = missed.is_empty() && !reachables.is_empty();
+        let all_checked = !subjects.iter().any(|subject| is_left_out(survey, subject));
+        let all_reached = missed.is_empty() && !reachables.is_empty() && all_checked;
         properties.extend(missed);
 
         let row = |scenario: &'static str| {
@@ -133,9 +134,12 @@ impl Matrix {
         note(&format!("what is broken: {}", letters.join(", ")));
         let told = |sign: &str| {
             let mut cells = self.rows.iter().flat_map(|row| row.cells.iter().flatten());
-            cells.any(|cell| cell.text.contains(sign))
+            cells.any(|cell| cell.text.starts_with(sign) && cell.text.ends_with(ANY_NUMBER))
         };
-        if told(ANY_NUMBER) {
+        if told("✗") {
+            note("✗ … ∞ broken with some number of clients, and nobody has looked with which");
+        }
+        if told("✓") {
             note("∞ what is counted among clients, at every moment, holds for any number of them");
         }
         if self.all_reached {
@@ -184,13 +188,20 @@ fn summed_up(survey: &Survey, subject: &Subject, properties: &[String]) -> Cell 
     }
     broken.sort_by_key(|(size, _)| size.parse::<usize>().unwrap_or(usize::MAX));
     let unknown: String = of_sign("?").map(|(letter, _)| letter).collect();
+    // What breaks with some number of clients, of which no size tells.
+    let some: String = (properties.iter().enumerate())
+        .filter(|(_, property)| breaks_for_any(survey, subject, property))
+        .map(|(position, _)| letter(position))
+        .collect();
     let (text, style) = if !broken.is_empty() {
         let told = broken.iter().map(|(size, letters)| format!("{letters} {size}"));
         (format!("✗ {}", told.collect::<Vec<_>>().join(", ")), BAD)
+    } else if any.text == "✗" {
+        (format!("✗ {some} {ANY_NUMBER}"), BAD)
+    } else if is_left_out(survey, subject) {
+        ("?".to_owned(), UNSURE)
     } else if !unknown.is_empty() {
         (format!("? {unknown}"), UNSURE)
-    } else if any.text == "✗" {
-        (format!("✗ {ANY_NUMBER}"), BAD)
     } else if cells.iter().all(|cell| cell.text == "–") {
         ("–".to_owned(), FAINT)
     } else if any.text == "✓" {

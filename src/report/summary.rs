@@ -88,9 +88,18 @@ pub fn engines(survey: &Survey) -> String {
         return String::new();
     }
     let mut out = format!("{}\n", paint(HEAD, "engines"));
-    let lines: Vec<[String; 6]> = totals.iter().map(cells).collect();
-    let width = |column: usize| lines.iter().map(|line| columns(&line[column])).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    let mut lines: Vec<[String; 6]> = totals.iter().map(cells).collect();
+    let needed = |lines: &[[String; 6]]| -> [usize; 6] {
+        let of_column = |column: usize| lines.iter().map(move |line| columns(&line[column]));
+        std::array::from_fn(|column| of_column(column).max().unwrap_or(0))
+    };
+    let mut widths = needed(&lines);
+    if 2 + widths.iter().sum::<usize>() + widths.len() - 1 > WIDTH {
+        for line in &mut lines {
+            line[4] = line[4].replace("interleaving", "schedule");
+        }
+        widths = needed(&lines);
+    }
     // Wide apart where there is room.
     let room = WIDTH.saturating_sub(2 + widths.iter().sum::<usize>());
     let gap = (room / (widths.len() - 1)).clamp(1, 3);
@@ -131,6 +140,10 @@ pub fn audit(survey: &Survey) -> String {
         .systems
         .iter()
         .any(|system| system.reports.windows(2).any(|pair| pair[0].engine != pair[1].engine));
+    if survey.is_as_recorded() && !is_checked(survey) {
+        let said = format!("{systems} in {seconds}: not checked, as too large for a quick answer");
+        return format!("{}\n", paint(UNSURE, &said));
+    }
     if survey.is_as_recorded() && !decides(survey) {
         let said = format!("{systems} in {seconds}: nothing was decided");
         return format!("{}\n{}", paint(UNSURE, &said), undecidable(survey));
@@ -172,9 +185,14 @@ pub fn audit(survey: &Survey) -> String {
     out
 }
 
+/// Whether some system was not too large for every engine.
+pub fn is_checked(survey: &Survey) -> bool {
+    !survey.systems.iter().all(Checked::is_left_out)
+}
+
 /// Whether anything was decided at all.
 pub fn decides(survey: &Survey) -> bool {
-    !survey.systems.iter().all(is_unknown)
+    !survey.systems.iter().all(|system| is_unknown(system) || system.is_left_out())
 }
 
 /// Whether nothing is known of a system that was looked at.

@@ -95,6 +95,11 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Whether no engine was given it, being too large for all of them; `any` says nothing of one size.
+    pub fn is_left_out(&self) -> bool {
+        !self.left_out.is_empty() && self.reports.iter().all(|report| report.engine == Engine::Any)
+    }
+
     /// The properties that nobody decided, and what stopped whoever tried first.
     pub fn undecided(&self) -> Vec<(&str, &Bound)> {
         let mut undecided: Vec<(&str, &Bound)> = Vec::new();

@@ -22,6 +22,10 @@ pub struct UnknownName {
 fn hint(nearest: Option<&str>, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!("; did you mean `{nearest}`?"),
+        // Some have a comma in them.
+        None if known.iter().any(|name| name.contains(',')) => {
+            format!("; there is `{}`", known.join("`, `"))
+        }
         None => format!("; there is {}", known.join(", ")),
     }
 }

@@ -116,6 +116,27 @@ fn on_sqlite_a_check_that_spells_it_otherwise_is_told_and_nothing_is_done() {
 }
 
 #[test]
+fn on_sqlite_a_status_or_balance_of_another_type_is_told_and_is_no_row_that_is_not_there() {
+    let db = sqlite(
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, status INTEGER);
+         CREATE TABLE accounts (id INTEGER PRIMARY KEY, balance TEXT);
+         INSERT INTO orders VALUES (1, 0);
+         INSERT INTO accounts VALUES (1, 'much'), (2, 'little');",
+    );
+    let mismatch = |error: &HandlerError| matches!(error, HandlerError::Schema(e) if e.state == SqlState::DATATYPE_MISMATCH);
+    let told = Orders::new(db.db()).cancel(1).expect_err("it is no text");
+    assert!(mismatch(&told), "{told:?}");
+    assert_eq!(db.value("SELECT status FROM orders WHERE id = 1"), "0");
+    let balances = "SELECT group_concat(balance) FROM accounts";
+    for (from, to) in [(1, 2), (2, 1)] {
+        let told = Accounts::new(db.db()).transfer(from, to, 7);
+        let Err(TransferError::Handler(error)) = &told else { panic!("{told:?}") };
+        assert!(mismatch(error), "{told:?}");
+        assert_eq!(db.value(balances), "much,little");
+    }
+}
+
+#[test]
 fn a_key_made_elsewhere_is_stored_as_it_is() {
     let db = sqlite(&toctou::handlers::schema().join(";"));
     let (keys, stored) = (ApiKeys::new(db.db()), ApiKey::new("a digest"));

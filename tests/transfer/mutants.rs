@@ -1,11 +1,15 @@
 //! What ships is no longer than it has to be: without any one of its conditions, without its
 //! transaction, or blind to an answer, some property breaks.
 
+use std::mem::discriminant;
+
 use toctou::check::{Checker, GraphOptions, System, Verdict};
 use toctou::db::{
-    Answer, Body, Isolation, Next, SimDb, SimSession, SqlState, Statement, Transact, Way, row,
+    Answer, Body, Database, Isolation, Next, SimDb, SimSession, SqlState, Statement, Transact, Way,
+    row,
 };
 use toctou::handlers::{ACCOUNTS, Transfer, Transferred};
+use toctou::{Process, Step};
 
 use super::mutated::{Mutated, Mutation, Part};
 
@@ -178,5 +182,60 @@ fn a_balance_that_stays_whatever_is_asked_is_given_up_after_ten_more_tries() {
                 }
             };
         }
+    }
+}
+
+/// One who pays, or who dies after so many steps and leaves its session to the database; or to nobody, if
+/// that does not notice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Payer {
+    Lives(Request),
+    Dies { request: Request, steps: usize, is_noticed: bool },
+}
+
+impl Process<SimDb> for Payer {
+    type Output = Option<Transferred>;
+
+    fn step(self, db: &mut SimDb) -> Step<Self, Self::Output> {
+        match self {
+            Payer::Lives(request) => {
+                request.step(db).map(Payer::Lives).and_then(|told| Step::Done(told.ok()))
+            }
+            Payer::Dies { request, steps: 0, is_noticed } => {
+                if is_noticed {
+                    db.disconnect(request.into_session());
+                }
+                Step::Done(None)
+            }
+            Payer::Dies { request, steps, is_noticed } => request
+                .step(db)
+                .map(|request| Payer::Dies { request, steps: steps - 1, is_noticed })
+                .and_then(|told| Step::Done(told.ok())),
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_a_dead_one_waits_for_ever_unless_its_session_ends_with_it() {
+    let payer = || {
+        let body = Transfer::new(1, 2, 1).expect("a transfer");
+        let body = Mutated { body, mutation: Mutation::Whole };
+        Transact::new(SimSession::new(), body, Way::within(Isolation::ReadCommitted))
+    };
+    for (is_noticed, expected) in [(true, Verdict::Holds(None)), (false, Verdict::Violated(None))] {
+        let accounts = [row([1.into(), 1.into()]), row([2.into(), 0.into()])];
+        // BEGIN and the debit.
+        let dies = Payer::Dies { request: payer(), steps: 2, is_noticed };
+        let system = System::new(SimDb::new().with_table(&ACCOUNTS, accounts))
+            .actor("dies", dies)
+            .actor("lives", Payer::Lives(payer()))
+            .reachable("the-other-pays", |state| {
+                state.outputs().any(|told| *told == Some(Transferred::Done))
+            });
+        let report = Checker::new(system).graph(&GraphOptions::default());
+        let found = &report.finding("deadlock-free").expect("always claimed").verdict;
+        assert_eq!(discriminant(found), discriminant(&expected), "noticed: {is_noticed}");
+        let pays = &report.finding("the-other-pays").expect("as claimed").verdict;
+        assert!(matches!(pays, Verdict::Holds(_)), "who is first pays in any case");
     }
 }
