@@ -12,7 +12,7 @@ use super::tally::Tally;
 ///
 /// A serializable transaction may fail in the real world where the simulated one admits it: then it is
 /// given up in both. Where the simulated one refuses it, the real one must not let it commit, and must
-/// not have another reason: who is to try again would be told that there is no use in it.
+/// not have a reason for which nobody tries again.
 pub(crate) fn compare<S: World + Clone, R: World>(
     simulated: &mut S,
     real: &mut R,
@@ -93,7 +93,8 @@ fn ask<S: World + Clone, R: World>(
         }
         Some(_) if is_failure(&ours) => {
             let difference = difference(who, statement, &ours, &theirs);
-            if matches!(theirs, Reply::Answer(Err(_))) {
+            // It may have it wait first, and be the one who closes a circle: that is tried again, too.
+            if matches!(&theirs, Reply::Answer(Err(error)) if !error.state.is_worth_a_retry()) {
                 return Err(difference);
             }
             if is_committed(real, who, statement, &theirs) {

@@ -4,8 +4,9 @@
 use toctou::db::Isolation::{self, ReadCommitted, RepeatableRead, Serializable};
 use toctou::db::{Comparison, Insert, OnConflict, Returning, Select, Statement, row};
 
+use super::drive::told;
 use super::generate::ACCOUNT;
-use super::story::{accounts, add, all, assert_story, begin, delete, read, upsert};
+use super::story::{accounts, add, all, assert_story, begin, delete, each, read, upsert};
 
 const COMMIT: Statement = Statement::Commit;
 
@@ -204,4 +205,31 @@ fn serializable_transactions_are_not_serializable_by_an_insert_that_does_nothing
             (0, COMMIT, "ok"),
         ],
     );
+}
+
+/// Who can no longer commit is told so at once in the simulation. The server finds out where it looks for
+/// conflicts: an insert that does nothing waits for the other's key before that, and so may close a
+/// circle first. Either is begun anew. (Found by 10,000 random programs.)
+#[test]
+fn who_can_no_longer_commit_may_close_a_circle_before_the_server_says_so() {
+    let story = [
+        (2, begin(Serializable), "ok"),
+        (2, do_nothing(2, 3).into(), "1 row"),
+        (0, begin(Serializable), "ok"),
+        (0, add(1, 1), "1 row"),
+        (0, all(), "(1, 11)"),
+        (1, begin(Serializable), "ok"),
+        (1, insert(3, 1).into(), "1 row"),
+        (1, read(1), "10"),
+        (1, COMMIT, "ok"),
+        (2, add(1, 1), "queued"),
+    ];
+    each(&accounts(&[(1, 10)]), |world, place| {
+        for (who, statement, expected) in &story {
+            assert_eq!(told(&world.execute(*who, statement)), *expected, "{place}: {statement}");
+        }
+        let closes = told(&world.execute(0, &do_nothing(2, 1).into()));
+        assert_eq!(closes, if place == "on the server" { "40P01" } else { "40001" }, "{place}");
+        assert_eq!(told(&world.execute(0, &Statement::Rollback)), "rolled back", "{place}");
+    });
 }
