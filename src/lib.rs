@@ -68,13 +68,14 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
-//! | ground | [`Process`], [`Step`], [`run`], [`recorded`], [`atoms`] |
+//! | ground | [`Process`], [`Step`], [`run`], [`calls`], [`recorded`], [`atoms`] |
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds | [`check`] |
 //! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
 
 pub mod atoms;
+pub mod calls;
 #[cfg(feature = "command")]
 pub mod case;
 pub mod check;

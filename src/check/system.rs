@@ -80,6 +80,8 @@ pub struct System<W, P: Process<W>> {
     pub(super) describe: Option<Describe<W, P>>,
     pub(super) waits_for: Option<WaitsFor<W, P>>,
     pub(super) patient: Option<Patient<W>>,
+    /// The codes of answers that are no mistake of the model.
+    pub(super) expected: Vec<String>,
 }
 
 /// Actors that start out the same, so that which of them does what is no difference.
@@ -123,6 +125,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             describe: None,
             waits_for: None,
             patient: None,
+            expected: Vec::new(),
         }
     }
 
@@ -243,6 +246,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// [was](super::TraceStep::circle). It takes [`waits_for`](Self::waits_for) as well.
     pub fn breaks_deadlocks(mut self, patient: impl Fn(&W) -> W + Send + Sync + 'static) -> Self {
         self.patient = Some(Arc::new(patient));
+        self
+    }
+
+    /// Says that an answer of this code (`42703`, `EINVAL`) is part of the protocol.
+    ///
+    /// A simulated world takes some answers for [mistakes](crate::calls::mistaken) of the model: a
+    /// misspelt column, a write to a file that is open for reading only. The check fails at the first
+    /// one, because a property may hold only for the reason that every actor met it.
+    pub fn expects(mut self, code: &str) -> Self {
+        self.expected.push(code.to_owned());
         self
     }
 

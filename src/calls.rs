@@ -1,0 +1,217 @@
+//! Ground floor: what a simulated world says of a step while the step is performed. Imports nothing.
+//!
+//! A step is one operation. An engine that proves something has to know that it was no more, so a
+//! simulated world [tells](called) each of its operations. It also tells when an answer can only mean
+//! that the model is [wrong](mistaken): a misspelt column, a descriptor that is not open for writing.
+//! Outside of a step that an engine performs nobody listens, and telling costs one look at a variable
+//! of the thread.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+/// How closely a step is listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// Not at all.
+    No,
+    /// How many calls there are, and which mistakes: what exploring needs.
+    Count,
+    /// The text of each call as well: what a picture needs.
+    Tell,
+}
+
+thread_local! {
+    static LISTENING: Cell<Listen> = const { Cell::new(Listen::No) };
+    static CALLS: RefCell<Calls> = const { RefCell::new(Calls::NONE) };
+}
+
+/// What was called in a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Calls {
+    /// How many calls there were.
+    pub(crate) count: usize,
+    /// Their texts, if they were [listened](Listen::Tell) to.
+    pub(crate) told: Vec<String>,
+    /// The first answer that says that the model is wrong.
+    pub(crate) mistake: Option<Mistake>,
+}
+
+/// An answer that says that the model is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mistake {
+    /// `42703`, `EBADF`.
+    pub(crate) code: String,
+    /// What was called, and what is wrong with it.
+    pub(crate) what: String,
+}
+
+impl Calls {
+    const NONE: Calls = Calls { count: 0, told: Vec::new(), mistake: None };
+}
+
+/// Tells that an operation was performed on a simulated world, with its answer: `mkdir(a) = ok`.
+///
+/// For a world of your own whose operations others can come between. A step that tells more than one is
+/// refused by every engine of [`check`](crate::check), which names them: the program that the step
+/// stands for makes several calls. The text is also how the step is shown, unless the system
+/// [describes](crate::check::System::described_by) it otherwise. [`SimFs`](crate::fs::SimFs),
+/// [`SimDb`](crate::db::SimDb) and the simulated network tell by themselves.
+///
+/// ```
+/// use toctou::calls::called;
+///
+/// struct Shelf { books: u32 }
+///
+/// impl Shelf {
+///     fn take(&mut self) -> bool {
+///         let there = self.books > 0;
+///         self.books = self.books.saturating_sub(1);
+///         called(format_args!("take = {there}"));
+///         there
+///     }
+/// }
+/// ```
+#[inline]
+pub fn called(call: fmt::Arguments<'_>) {
+    match LISTENING.get() {
+        Listen::No => {}
+        Listen::Count => CALLS.with_borrow_mut(|calls| calls.count += 1),
+        Listen::Tell => CALLS.with_borrow_mut(|calls| {
+            calls.count += 1;
+            calls.told.push(call.to_string());
+        }),
+    }
+}
+
+/// Tells that what a simulated world answers can only mean that the model is wrong. `code` is the
+/// answer's (`42703`, `EBADF`); `what` says which call it was, and what is wrong with it.
+///
+/// The check fails and says so, unless the system [expects](crate::check::System::expects) that code.
+#[inline]
+pub fn mistaken(code: &str, what: fmt::Arguments<'_>) {
+    if LISTENING.get() != Listen::No {
+        note(code, what);
+    }
+}
+
+#[cold]
+fn note(code: &str, what: fmt::Arguments<'_>) {
+    CALLS.with_borrow_mut(|calls| {
+        let mistake = || Mistake { code: code.to_owned(), what: what.to_string() };
+        calls.mistake.get_or_insert_with(mistake);
+    });
+}
+
+/// Looks at a simulated world without that being an operation: nothing in it is told.
+#[inline]
+pub fn untold<T>(look: impl FnOnce() -> T) -> T {
+    let _restored = Listening::set(Listen::No);
+    look()
+}
+
+/// Performs a step and listens to it.
+pub(crate) fn listened<T>(how: Listen, step: impl FnOnce() -> T) -> (T, Calls) {
+    // A step within a step (a machine that looks ahead in a copy of its world) is not the outer one.
+    let outer = CALLS.take();
+    let _outer = Restored(Some(outer));
+    let done = {
+        let _restored = Listening::set(how);
+        step()
+    };
+    (done, CALLS.take())
+}
+
+/// Listens so until it is dropped, also by a panic.
+struct Listening {
+    before: Listen,
+}
+
+impl Listening {
+    fn set(now: Listen) -> Self {
+        Listening { before: LISTENING.replace(now) }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENING.set(self.before);
+    }
+}
+
+/// Puts back what was heard of the step around this one.
+struct Restored(Option<Calls>);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        CALLS.set(self.0.take().unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(how: Listen, step: impl FnOnce()) -> Calls {
+        listened(how, step).1
+    }
+
+    #[test]
+    fn calls_are_counted_and_told_only_where_somebody_listens() {
+        called(format_args!("outside"));
+        let step = || {
+            called(format_args!("mkdir({}) = ok", "a"));
+            called(format_args!("stat({}) = ENOENT", "a"));
+        };
+        assert_eq!(heard(Listen::No, step), Calls::NONE);
+        assert_eq!(heard(Listen::Count, step), Calls { count: 2, ..Calls::NONE });
+        let told = heard(Listen::Tell, step);
+        assert_eq!(
+            (told.count, &told.told[..]),
+            (2, &["mkdir(a) = ok", "stat(a) = ENOENT"].map(str::to_owned)[..])
+        );
+        assert_eq!(heard(Listen::Count, || {}), Calls::NONE, "nothing is left of the step before");
+    }
+
+    #[test]
+    fn an_observer_is_not_heard() {
+        let heard = heard(Listen::Tell, || {
+            called(format_args!("mkdir(a) = ok"));
+            untold(|| {
+                called(format_args!("stat(a) = ok"));
+                mistaken("EINVAL", format_args!("stat(a)"));
+            });
+        });
+        assert_eq!((heard.count, heard.mistake), (1, None));
+    }
+
+    #[test]
+    fn the_first_mistake_is_the_one_that_is_told() {
+        let heard = heard(Listen::Count, || {
+            mistaken("42703", format_args!("`coupons` has no column `{}`", "sate"));
+            mistaken("42P01", format_args!("later"));
+        });
+        let what = "`coupons` has no column `sate`".to_owned();
+        assert_eq!(heard.mistake, Some(Mistake { code: "42703".to_owned(), what }));
+    }
+
+    #[test]
+    fn a_step_within_a_step_is_a_step_of_its_own() {
+        let outer = heard(Listen::Tell, || {
+            called(format_args!("outer"));
+            assert_eq!(heard(Listen::Count, || called(format_args!("inner"))).count, 1);
+            called(format_args!("outer, again"));
+        });
+        assert_eq!(outer.told, ["outer", "outer, again"]);
+    }
+
+    #[test]
+    fn a_panic_ends_the_listening() {
+        let caught = std::panic::catch_unwind(|| {
+            listened(Listen::Tell, || std::panic::resume_unwind(Box::new(())))
+        });
+        assert!(caught.is_err());
+        assert_eq!(LISTENING.get(), Listen::No);
+        called(format_args!("outside"));
+        assert_eq!(CALLS.take(), Calls::NONE);
+    }
+}
