@@ -192,6 +192,12 @@ impl Trace {
 }
 
 impl TraceStep {
+    /// A step of this actor that did and saw this: it has not ended, and waits for nobody.
+    pub fn new(actor: usize, label: impl Into<String>) -> Self {
+        let label = label.into();
+        TraceStep { actor, label, output: None, blocked: false, waits_for: None, circle: None }
+    }
+
     /// Whether both tell the same, as far as both say who waits for whom, and in which circle.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
@@ -246,7 +252,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let waits_for = self.awaited(&world, &locals, actor).filter(|them| !them.is_empty());
             // Who then waits after all was not failed for it.
             let circle = closed.filter(|_| waits_for.is_none());
-            steps.push(TraceStep { actor, label, output, blocked, waits_for, circle });
+            let step = TraceStep::new(actor, label);
+            steps.push(TraceStep { output, blocked, waits_for, circle, ..step });
         }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
