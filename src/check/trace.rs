@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::intern::LocalOf;
 use super::system::{Local, Locals, Start, State, System};
-use super::{Schedule, Value};
+use super::{Schedule, Value, told};
+use crate::calls::{Listen, listened};
+use crate::errno::shown;
 use crate::{Process, Step};
 
 /// Performs a step and says what to call it.
@@ -208,11 +210,27 @@ impl TraceStep {
     }
 }
 
+/// What a world said of a step; that it waits, where no answer says so.
+fn in_calls(calls: &[String], waits: bool) -> String {
+    let calls = calls.join("; ");
+    if waits && !calls.contains("wait") { calls + ", and waits" } else { calls }
+}
+
 fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other,
         _ => true,
     }
+}
+
+/// How a step is told of which the world tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silent {
+    /// By what it changed.
+    Changes,
+    /// As one that made no call.
+    #[cfg(feature = "command")]
+    NoCall,
 }
 
 /// A process that never ends is left where it is after so many steps.
@@ -221,6 +239,17 @@ const MAX_COMPLETED: usize = 10_000;
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// Plays a schedule from where it begins and tells each step.
     pub fn play(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
+        self.play_with(schedule, Silent::Changes)
+    }
+
+    /// The same, to be held against the calls that were really made: a step of which the world tells
+    /// nothing made none.
+    #[cfg(feature = "command")]
+    pub(crate) fn play_in_calls(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
+        self.play_with(schedule, Silent::NoCall)
+    }
+
+    fn play_with(&self, schedule: &Schedule, silent: Silent) -> Result<Played<W, P>, PlayError> {
         // A world is what it is: nothing in it is older for one than for another.
         if let Some((turn, _)) = schedule.stale.first() {
             return Err(PlayError::Stale { position: turn + 1 });
@@ -239,12 +268,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 return Err(PlayError::Ended { position, actor: self.actors[actor].clone() });
             };
             let closed = self.closes(&world, &locals, actor, &process);
-            let (step, label) = self.describe(&mut world, process);
+            let (step, label) = self.describe(&mut world, process, silent);
             let (local, output, blocked) = match step {
                 Step::Next(next) => (Local::Running(next), None, false),
                 Step::Blocked(same) => (Local::Running(same), None, true),
                 Step::Done(output) => {
-                    let told = format!("{output:?}");
+                    let told = shown(&output);
                     (Local::Done(output), Some(told), false)
                 }
             };
@@ -396,17 +425,120 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Some(property.is_true_in(&state))
     }
 
-    fn describe(&self, world: &mut W, process: P) -> (Step<P, P::Output>, String) {
+    /// Performs a step and tells it: as it is [said](System::described_by) how; or in the calls that the
+    /// world tells of; or by what it changed.
+    fn describe(&self, world: &mut W, process: P, silent: Silent) -> (Step<P, P::Output>, String) {
         if let Some(describe) = &self.describe {
             return describe(world, process);
         }
-        let before = format!("{process:?}");
-        let step = process.step(world);
-        let label = match &step {
-            Step::Next(next) => format!("{before} → {next:?}"),
-            Step::Blocked(_) => format!("{before} waits"),
-            Step::Done(_) => before,
+        let (process_before, before) = (process.clone(), world.clone());
+        let (step, calls) = listened(Listen::Tell, || process.step(world));
+        let label = match calls.told.as_slice() {
+            [] => match silent {
+                Silent::Changes => told::step(&process_before, &step, &before, world),
+                #[cfg(feature = "command")]
+                Silent::NoCall => crate::recorded::NO_CALL.to_owned(),
+            },
+            calls => in_calls(calls, matches!(step, Step::Blocked(_))),
         };
         (step, label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::called;
+
+    /// A world that tells of itself, if it is to.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Shelf {
+        name: &'static str,
+        tells: bool,
+        taken: u32,
+        locked: bool,
+    }
+
+    impl Shelf {
+        fn try_lock(&mut self) -> bool {
+            let free = !self.locked;
+            self.locked = true;
+            if self.tells {
+                called(format_args!("lock = {}", if free { "ok" } else { "EAGAIN" }));
+            }
+            free
+        }
+
+        fn take(&mut self) -> u32 {
+            self.taken += 1;
+            if self.tells {
+                called(format_args!("take = {}", self.taken));
+            }
+            self.taken
+        }
+    }
+
+    /// Locks, takes two, and never lets go.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    enum Takes {
+        Lock { by: &'static str, with: &'static str },
+        First,
+        Second,
+    }
+
+    impl Process<Shelf> for Takes {
+        type Output = Result<u32, rustix::io::Errno>;
+
+        fn step(self, shelf: &mut Shelf) -> Step<Self, Self::Output> {
+            match self {
+                Takes::Lock { .. } if !shelf.try_lock() => Step::Blocked(self),
+                Takes::Lock { .. } => Step::Next(Takes::First),
+                Takes::First => {
+                    shelf.take();
+                    Step::Next(Takes::Second)
+                }
+                Takes::Second => {
+                    shelf.take();
+                    Step::Done(Err(rustix::io::Errno::NOLCK))
+                }
+            }
+        }
+    }
+
+    fn system(tells: bool) -> System<Shelf, Takes> {
+        let shelf =
+            Shelf { name: "the one beside the door, upstairs", tells, taken: 0, locked: false };
+        System::new(shelf)
+            .clients(2, Takes::Lock { by: "a reader", with: "a key of the library of the town" })
+    }
+
+    fn labels(system: &System<Shelf, Takes>) -> Vec<String> {
+        let played = system.play(&Schedule::of(vec![0, 1, 0, 0])).unwrap();
+        played.trace.steps.into_iter().map(|step| step.label).collect()
+    }
+
+    #[test]
+    fn a_world_that_tells_of_its_calls_is_told_in_them_by_default() {
+        let told = ["lock = ok", "lock = EAGAIN, and waits", "take = 1", "take = 2"];
+        assert_eq!(labels(&system(true)), told);
+        let described = system(true).described_by(|shelf, takes| (takes.step(shelf), "so".into()));
+        assert_eq!(labels(&described), ["so"; 4], "unless the system says how");
+    }
+
+    #[test]
+    fn a_world_that_tells_nothing_is_told_by_what_changed() {
+        let told = [
+            "Lock { .. } → First; world: Shelf { locked: false → true, .. }",
+            "Lock { .. } waits",
+            "First → Second; world: Shelf { taken: 0 → 1, .. }",
+            "Second; world: Shelf { taken: 1 → 2, .. }",
+        ];
+        assert_eq!(labels(&system(false)), told);
+    }
+
+    #[test]
+    fn an_error_code_that_an_actor_ends_with_goes_by_its_name() {
+        let played = system(true).play(&Schedule::of(vec![0, 0, 0])).unwrap();
+        assert_eq!(played.trace.steps[2].output.as_deref(), Some("Err(ENOLCK)"));
     }
 }
