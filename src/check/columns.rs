@@ -6,9 +6,9 @@ use std::fmt::{self, Write};
 use super::trace::{Trace, TraceStep, Unfinished};
 
 /// What a terminal, a review comment and a test log all have.
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 /// The number of a step, and the space after it.
-const GUTTER: usize = 6;
+pub(super) const GUTTER: usize = 6;
 const GAP: usize = 2;
 /// Below this width a column says nothing any more: then steps are listed one below the other.
 const NARROWEST: usize = 20;

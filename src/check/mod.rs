@@ -28,6 +28,8 @@ mod ample {
 mod any;
 mod audit;
 mod columns;
+mod complaint;
+mod ends;
 mod execution;
 mod graph;
 mod intern;
@@ -37,6 +39,7 @@ mod proof;
 mod property;
 #[cfg(feature = "loom")]
 mod quiet;
+mod shortest;
 #[cfg(feature = "shuttle")]
 mod shuttle;
 mod steps;
@@ -56,6 +59,7 @@ pub use audit::{Disagreement, audit};
 pub use columns::Part;
 #[cfg(feature = "command")]
 pub(crate) use columns::{columns, wrap};
+pub use ends::{End, Ends};
 pub use execution::{Execution, Progress, Recorder};
 pub use graph::{DEADLOCK_FREE, GraphOptions};
 use intern::SharedCodes;
@@ -65,7 +69,7 @@ pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
-pub use trace::{PlayError, Played, Trace, TraceStep, Unfinished};
+pub use trace::{Counted, PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
     Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, ScheduleError, Verdict,
 };

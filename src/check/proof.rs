@@ -3,9 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    Checker, GraphOptions, PlayError, Report, Schedule, System, Trace, Value, Verdict, audit,
-};
+use super::complaint::complaint;
+use super::{Checker, GraphOptions, Report, System, Value, Verdict};
 use crate::Process;
 
 /// Graphs with more transitions than this are not put before the slower engines as well.
@@ -22,7 +21,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let checker = Checker::new(self);
         let reports = checker.opinions();
         let mut complaint =
-            complaint(&reports, |schedule| Ok(checker.system().play(schedule)?.trace));
+            complaint(&reports, |schedule, names| checker.system().picture(schedule, names));
         let ended = reports[0].outcomes.as_ref().is_some_and(|outcomes| !outcomes.is_empty());
         if complaint.is_empty() && !ended {
             let _ = writeln!(complaint, "no execution ever ends, so nothing is shown of any end");
@@ -38,39 +37,6 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         assert_broken(&report, property);
         report
     }
-}
-
-/// Where engines disagree, and what the first of them says that is not as it should be, with the shortest
-/// execution that shows it.
-pub(super) fn complaint(
-    reports: &[Report],
-    play: impl Fn(&Schedule) -> Result<Trace, PlayError>,
-) -> String {
-    let mut complaint = String::new();
-    for disagreement in audit(reports) {
-        let _ = writeln!(complaint, "the engines disagree: {disagreement}");
-    }
-    let Some(report) = reports.first() else { return complaint };
-    let (number, noun) = report.counted();
-    let counted = format!("{number} {noun}s");
-    for finding in &report.findings {
-        let told = match &finding.verdict {
-            Verdict::Holds(_) => continue,
-            Verdict::Unfinished(bound) => format!("is not decided: {bound}"),
-            Verdict::Violated(None) => format!("is not reached by any of {counted}"),
-            Verdict::Violated(Some(schedule)) => {
-                let often = match &finding.violating {
-                    Some(violating) => format!(" ({violating} of {counted})"),
-                    None => String::new(),
-                };
-                let trace =
-                    play(schedule).map_or_else(|error| error.to_string(), |t| t.to_string());
-                format!("is violated{often}, soonest by {schedule}:\n\n{trace}")
-            }
-        };
-        let _ = writeln!(complaint, "{} `{}` {told}", finding.kind.word(), finding.property);
-    }
-    complaint
 }
 
 /// Panics with a complaint, if there is one.

@@ -2,9 +2,12 @@
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::columns::{GUTTER, WIDTH, wrap};
 use super::intern::LocalOf;
+use super::property::Count;
 use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value, told};
 use crate::calls::{Listen, listened};
@@ -50,6 +53,17 @@ pub struct Unfinished {
     pub waits: bool,
     /// For which actors; `None` if it does not wait, or nobody [says](System::waits_for) for whom.
     pub waits_for: Option<Vec<usize>>,
+}
+
+/// Who counts under a property [over counts](System::at_most) that is violated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Which property.
+    pub property: String,
+    /// Who counts, by index: more than may.
+    pub actors: Vec<usize>,
+    /// How many may.
+    pub most: usize,
 }
 
 /// An execution told step by step.
@@ -162,6 +176,13 @@ impl Trace {
         }
     }
 
+    /// Too many who count: `one-grant: client 1, client 2 count, and at most 1 may`.
+    pub fn counted(&self, counted: &Counted) -> String {
+        let Counted { property, actors, most } = counted;
+        let verb = if actors.len() == 1 { "counts" } else { "count" };
+        format!("{property}: {} {verb}, and at most {most} may", self.names(actors))
+    }
+
     /// `client 1 → client 2 → client 1`.
     fn circle(&self, actors: &[usize]) -> String {
         let names = actors.iter().map(|actor| self.names(&[*actor]));
@@ -209,6 +230,9 @@ impl TraceStep {
             && same_where_told(&self.circle, &other.circle)
     }
 }
+
+/// How wide a line under a picture is.
+const ROOM: usize = WIDTH - GUTTER;
 
 /// What a world said of a step; that it waits, where no answer says so.
 fn in_calls(calls: &[String], waits: bool) -> String {
@@ -416,6 +440,61 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             }
         }
         stepped || visit(schedule)
+    }
+
+    /// A schedule as a picture of columns, and under it what the end of it says of these properties: who
+    /// counts where too many do, and what is left where all have ended.
+    pub fn picture(&self, schedule: &Schedule, properties: &[&str]) -> Result<String, PlayError> {
+        let Played { trace, world, locals } = self.play(schedule)?;
+        let mut picture = trace.to_string();
+        for property in properties {
+            let counted = self.counted(property, &locals).map(|counted| trace.counted(&counted));
+            for line in counted.iter().flat_map(|line| wrap(line, ROOM)) {
+                let _ = writeln!(picture, "      {line}");
+            }
+        }
+        let start = &self.start(schedule.start)?.world;
+        let left = trace.unfinished.is_empty().then(|| self.left(start, &world)).flatten();
+        for line in left.iter().flat_map(|left| left.lines()).flat_map(|line| wrap(line, ROOM)) {
+            let _ = writeln!(picture, "      {line}");
+        }
+        Ok(picture)
+    }
+
+    /// What is left of the world at the end.
+    fn left(&self, before: &W, after: &W) -> Option<String> {
+        let change = told::change(&shown(before), &shown(after))?;
+        Some(format!("left: {change}"))
+    }
+
+    /// Who counts under a property [over counts](System::at_most) that is violated where the actors
+    /// stand so. `None` if it is not, or is no such property.
+    pub fn counted(&self, property: &str, locals: &[LocalOf<W, P>]) -> Option<Counted> {
+        let known = self.properties.iter().find(|known| known.name() == property);
+        let property = known.filter(|known| known.is_over_counts())?;
+        let is_violated_by = |actors: &[usize]| {
+            let locals = actors.iter().filter_map(|actor| locals.get(*actor));
+            let mut counts = locals.map(|local| (local, Count::Exactly(1)));
+            property.is_true_of_counts(&mut counts) == Some(false)
+        };
+        let everybody: Vec<usize> = (0..locals.len()).collect();
+        if !is_violated_by(&everybody) {
+            return None;
+        }
+        // As few as violate it.
+        let few = everybody.iter().rev().fold(everybody.clone(), |few, actor| {
+            let fewer: Vec<usize> = few.iter().copied().filter(|known| known != actor).collect();
+            if is_violated_by(&fewer) { fewer } else { few }
+        });
+        // And whoever could be there instead of one of them.
+        let others = few.get(1..).unwrap_or_default();
+        let counts =
+            |actor: &usize| few.contains(actor) || is_violated_by(&[others, &[*actor]].concat());
+        Some(Counted {
+            property: property.name().to_owned(),
+            most: others.len(),
+            actors: everybody.into_iter().filter(counts).collect(),
+        })
     }
 
     /// Whether the named property's condition is true in this state.
