@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::fault::{Fault, FaultKind, perform, watched};
 use super::intern::LocalOf;
 use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value};
+use crate::calls::Listen;
 use crate::{Process, Step};
 
 /// Performs a step and says what to call it.
@@ -223,6 +225,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let mut world = start.world.clone();
         let mut locals = start.locals();
         let mut steps = Vec::with_capacity(schedule.turns.len());
+        let mut astray = None;
         for (position, &actor) in schedule.turns.iter().enumerate() {
             let position = position + 1;
             let Some(local) = locals.get(actor) else {
@@ -234,6 +237,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             };
             let closed = self.closes(&world, &locals, actor, &process);
             let (step, label) = self.describe(&mut world, process);
+            let step = match step {
+                Ok(step) => step,
+                Err(fault) => {
+                    // The execution ends here: what comes after it says nothing.
+                    let output = Some(fault.said);
+                    let (blocked, waits_for, circle) = (false, None, None);
+                    steps.push(TraceStep { actor, label, output, blocked, waits_for, circle });
+                    astray = Some(actor);
+                    break;
+                }
+            };
             let (local, output, blocked) = match step {
                 Step::Next(next) => (Local::Running(next), None, false),
                 Step::Blocked(same) => (Local::Running(same), None, true),
@@ -250,9 +264,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
-            if let Local::Running(process) = local {
-                let step = process.clone().step(&mut world.clone());
-                let waits = matches!(step, Step::Blocked(_));
+            if let Local::Running(process) = local
+                && astray != Some(actor)
+            {
+                let step = perform(process.clone(), &mut world.clone(), &self.expected);
+                let waits = astray.is_none() && matches!(step, Ok(Step::Blocked(_)));
                 let waits_for = self.awaited(&world, &locals, actor).filter(|_| waits);
                 unfinished.push(Unfinished { actor, waits, waits_for });
             }
@@ -285,9 +301,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         process: &P,
     ) -> Option<Vec<usize>> {
         let mut world = self.patient.as_ref()?(world);
-        let (Step::Next(after) | Step::Blocked(after)) = process.clone().step(&mut world) else {
-            return None;
-        };
+        let step = perform(process.clone(), &mut world, &self.expected);
+        let Ok(Step::Next(after) | Step::Blocked(after)) = step else { return None };
         let mut locals = locals.to_vec();
         locals[actor] = Local::Running(after);
         let mut ways = VecDeque::from([vec![actor]]);
@@ -327,10 +342,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                     if complete.turns.len() >= MAX_COMPLETED {
                         return Ok(complete);
                     }
-                    *local = match process.step(&mut world) {
-                        Step::Next(next) => Local::Running(next),
-                        Step::Done(output) => Local::Done(output),
-                        Step::Blocked(_) => break,
+                    *local = match perform(process, &mut world, &self.expected) {
+                        Ok(Step::Next(next)) => Local::Running(next),
+                        Ok(Step::Done(output)) => Local::Done(output),
+                        Ok(Step::Blocked(_)) => break,
+                        Err(_) => return Ok(complete),
                     };
                     complete.turns.push(actor);
                     progress = true;
@@ -364,10 +380,21 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         for (actor, local) in locals.iter().enumerate() {
             let Local::Running(process) = local else { continue };
             let mut world = world.clone();
-            let next = match process.clone().step(&mut world) {
-                Step::Next(next) => Local::Running(next),
-                Step::Done(output) => Local::Done(output),
-                Step::Blocked(_) => continue,
+            let next = match perform(process.clone(), &mut world, &self.expected) {
+                Ok(Step::Next(next)) => Local::Running(next),
+                Ok(Step::Done(output)) => Local::Done(output),
+                Ok(Step::Blocked(_)) => continue,
+                // There it ends.
+                Err(_) => {
+                    stepped = true;
+                    schedule.turns.push(actor);
+                    let go_on = visit(schedule);
+                    schedule.turns.pop();
+                    if !go_on {
+                        return false;
+                    }
+                    continue;
+                }
             };
             stepped = true;
             let mut locals = locals.to_vec();
@@ -389,17 +416,37 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Some(property.is_true_in(&state))
     }
 
-    fn describe(&self, world: &mut W, process: P) -> (Step<P, P::Output>, String) {
-        if let Some(describe) = &self.describe {
-            return describe(world, process);
+    /// Performs a step and tells it: as it is [said](System::described_by) how, or in the calls that the
+    /// world tells of, or by where the process stands before and after.
+    fn describe(&self, world: &mut W, process: P) -> (Result<Step<P, P::Output>, Fault>, String) {
+        let before = process.clone();
+        let unchanged = world.clone();
+        let (step, calls) = watched(Listen::Tell, &self.expected, || match &self.describe {
+            Some(describe) => {
+                let (step, label) = describe(world, process);
+                (step, Some(label))
+            }
+            None => (process.step(world), None),
+        });
+        let told = calls.told.join("; ");
+        match step {
+            Err(fault) if told.is_empty() => (Err(fault), format!("{before:?}")),
+            Err(fault) => (Err(fault), told),
+            Ok((step, label)) => {
+                if let Step::Blocked(same) = &step
+                    && (*world != unchanged || *same != before)
+                {
+                    let said = "waits, and has changed something".to_owned();
+                    return (Err(Fault { kind: FaultKind::Blocked, said }), told);
+                }
+                let label = label.or_else(|| (!told.is_empty()).then_some(told));
+                let label = label.unwrap_or_else(|| match &step {
+                    Step::Next(next) => format!("{before:?} → {next:?}"),
+                    Step::Blocked(_) => format!("{before:?} waits"),
+                    Step::Done(_) => format!("{before:?}"),
+                });
+                (Ok(step), label)
+            }
         }
-        let before = format!("{process:?}");
-        let step = process.step(world);
-        let label = match &step {
-            Step::Next(next) => format!("{before} → {next:?}"),
-            Step::Blocked(_) => format!("{before} waits"),
-            Step::Done(_) => before,
-        };
-        (step, label)
     }
 }

@@ -310,6 +310,8 @@ impl Seen {
             interleavings,
             outcomes: Some(self.outcomes.clone()),
             bound,
+            untested: Vec::new(),
+            growth: None,
             elapsed,
         }
     }
