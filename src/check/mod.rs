@@ -28,6 +28,7 @@ mod ample {
 mod any;
 mod audit;
 mod columns;
+mod examination;
 mod execution;
 mod fault;
 mod graph;
@@ -56,9 +57,10 @@ pub use audit::{Disagreement, audit};
 pub use columns::Part;
 #[cfg(feature = "command")]
 pub(crate) use columns::{columns, wrap};
+pub use examination::{Examination, Larger, Shown};
 pub use execution::{Execution, Progress, Recorder};
 pub use fault::{BLOCKED_UNCHANGED, FaultKind, NO_MISTAKE, ONE_CALL_A_STEP, PANIC_FREE};
-pub use graph::{DEADLOCK_FREE, GraphOptions};
+pub use graph::{DEADLOCK_FREE, End, GraphOptions};
 use intern::SharedCodes;
 pub use limits::Limits;
 #[cfg(feature = "loom")]

@@ -17,6 +17,7 @@ use super::intern::sort_groups;
 use super::limits::Meter;
 use super::property::PropertyKind;
 use super::steps::{Initial, Steps};
+use super::system::Local;
 use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
 use super::{Checker, Schedule, Value};
 use crate::Process;
@@ -34,6 +35,18 @@ const STATES_WORTH_THREADS: usize = 50_000;
 /// stays in the core's own cache, and the same on every machine, so that of several shortest
 /// counterexamples every machine finds the same one.
 const SHARDS: usize = 256;
+
+/// One way in which a system can end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What each actor ended with, in the order of the system's actors; `None` for one that waits for
+    /// ever. Those of identical actors are sorted: which of them it was makes no difference.
+    pub outputs: Vec<Option<String>>,
+    /// The world that is left, in its `Debug` form.
+    pub world: String,
+    /// How many interleavings come to it.
+    pub interleavings: BigUint,
+}
 
 /// How [`Checker::graph`] goes about it.
 #[derive(Clone, Debug)]
@@ -116,6 +129,41 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let mut report = self.report_graph(&mut search, &early, options, bound);
         report.growth = growth;
         Some(report)
+    }
+
+    /// Every distinct end with the number of interleavings that come to it, those that most come to
+    /// first; `None` where some execution never ends, a step is none, or there are more than `max_states`
+    /// states.
+    pub fn ends(&self, max_states: usize) -> Option<Vec<End>> {
+        let mut meter = self.limits.start(Engine::Graph);
+        let (steps, initial) = Steps::of(&self.system);
+        let mut search = Search::<W, P, Box<[u32]>>::new(&self.system, &steps, true, 1, 1);
+        if search.run(&initial, max_states, &mut meter) != Stop::Complete {
+            return None;
+        }
+        let mut ends: Vec<End> = Vec::new();
+        for (codes, interleavings) in search.counted_ends()? {
+            let [world, locals @ ..] = &*codes else { continue };
+            let told = |local: &u32| match search.local(*local) {
+                Local::Done(output) => Some(format!("{output:?}")),
+                Local::Running(_) => None,
+            };
+            let mut outputs: Vec<Option<String>> = locals.iter().map(told).collect();
+            for group in &self.system.groups {
+                outputs[group.members.clone()].sort();
+            }
+            let world = format!("{:?}", search.world(*world));
+            let same = |end: &&mut End| end.outputs == outputs && end.world == world;
+            match ends.iter_mut().find(same) {
+                Some(end) => end.interleavings += interleavings,
+                None => ends.push(End { outputs, world, interleavings }),
+            }
+        }
+        ends.sort_by(|one, other| {
+            let order = other.interleavings.cmp(&one.interleavings);
+            order.then_with(|| one.outputs.cmp(&other.outputs))
+        });
+        Some(ends)
     }
 
     fn report_graph<K: Tuple>(

@@ -328,6 +328,29 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         })
     }
 
+    /// The end states with the number of interleavings that lead to each; `None` if some never end.
+    pub(super) fn counted_ends(&mut self) -> Option<Vec<(Box<[u32]>, BigUint)>> {
+        let Paths { edges, roots, order } = self.paths();
+        let mut counts = edges.counts_to(order.as_ref()?, &roots);
+        let bases = self.bases();
+        let count = self.shards.len();
+        let dense = |id: &u32| bases[shard_of_id(*id, count)] + *id / count as u32;
+        let counts = self.ends.iter().map(|end| std::mem::take(&mut counts[dense(end) as usize]));
+        let counts: Vec<BigUint> = counts.collect();
+        Some(self.ends().zip(counts).collect())
+    }
+
+    /// For each shard how many states the shards before it have: states numbered densely.
+    fn bases(&self) -> Vec<u32> {
+        let mut total = 0;
+        let base = |shard: &Shard<K>| {
+            let base = total;
+            total += shard.keys.len() as u32;
+            base
+        };
+        self.shards.iter().map(base).collect()
+    }
+
     /// The world of this code.
     pub(super) fn world(&self, code: u32) -> &W {
         self.workers[0].world(code)
@@ -380,13 +403,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
 
     /// The edges of the whole graph, for counting.
     pub(super) fn paths(&mut self) -> Paths {
-        // States are numbered densely here: shard by shard.
-        let mut base = Vec::with_capacity(self.shards.len());
-        let mut total = 0;
-        for shard in &self.shards {
-            base.push(total);
-            total += shard.keys.len() as u32;
-        }
+        let base = self.bases();
         let worker = &mut self.workers[0];
         let mut edges = Edges { offsets: vec![0], targets: Vec::new() };
         let mut scratch = Scratch::new(self.system.actors.len());
