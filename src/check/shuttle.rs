@@ -150,20 +150,20 @@ fn run<W: Value, P: Process<W, Output: Value> + Value>(
     config.max_steps = MaxSteps::None;
     config.silence_warnings = true;
     let noted = recorder.clone();
-    let over = recorder.clone();
-    let scheduler = Until { scheduler, is_over: move || over.is_over() };
+    let scheduler = Until { scheduler, recorder: recorder.clone() };
     Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &start))
 }
 
-/// A scheduler that begins no further execution once all is over.
-struct Until<S, F> {
+/// A scheduler that goes on with no execution, and begins none, once all is over. (An execution that ends
+/// early by the clock is none that a scheduler of shuttle's could replay.)
+struct Until<S, W, P: Process<W>> {
     scheduler: S,
-    is_over: F,
+    recorder: Arc<Recorder<W, P>>,
 }
 
-impl<S: Scheduler, F: Fn() -> bool> Scheduler for Until<S, F> {
+impl<S: Scheduler, W: Value, P: Process<W, Output: Value> + Value> Scheduler for Until<S, W, P> {
     fn new_execution(&mut self) -> Option<TaskSchedule> {
-        if (self.is_over)() { None } else { self.scheduler.new_execution() }
+        if self.recorder.is_over() { None } else { self.scheduler.new_execution() }
     }
 
     fn next_task(
@@ -172,6 +172,9 @@ impl<S: Scheduler, F: Fn() -> bool> Scheduler for Until<S, F> {
         current: Option<TaskId>,
         is_yielding: bool,
     ) -> Option<TaskId> {
+        if self.recorder.ended_by().is_some() {
+            return None;
+        }
         self.scheduler.next_task(runnable, current, is_yielding)
     }
 
