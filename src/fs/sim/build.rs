@@ -56,7 +56,7 @@ impl SimFs {
     ///
     /// Those of [`mkdir`](FileSystem::mkdir).
     pub fn with_directory(mut self, path: impl AsRef<Path>, mode: Mode) -> Result<Self, Errno> {
-        self.mkdir(path.as_ref(), mode)?;
+        self.mkdir_at(path.as_ref().into(), mode)?;
         let inode = self.find(path.as_ref().into(), false)?;
         self.inode_mut(inode)?.mode = mode & MODE_BITS;
         Ok(self)
@@ -74,7 +74,7 @@ impl SimFs {
         content: &[u8],
     ) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let file = self.open(path.as_ref(), flags, mode)?;
+        let file = self.open_at(path.as_ref().into(), flags, mode)?;
         let inode = self.inode_mut(file.inode)?;
         inode.mode = mode & MODE_BITS;
         inode.body = Body::File { bytes: content.into(), linkable: false };

@@ -18,7 +18,7 @@ use super::walk::{Last, Place, Walk, admissible};
 use super::{MODE_BITS, SimFile, SimFs};
 
 /// All that `O_PATH` takes notice of.
-const PATH_FLAGS: OFlags =
+pub(super) const PATH_FLAGS: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What is at the end of a path that is to be opened.
@@ -30,7 +30,7 @@ enum Found {
 }
 
 /// `O_TMPFILE` without the `O_DIRECTORY` in it.
-const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
+pub(super) const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
 
 impl SimFs {
     pub(super) fn open_at(
