@@ -32,7 +32,7 @@ pub use os::{OsFile, OsFs};
 pub use rustix::fs::ResolveFlags;
 pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
 pub use rustix::io::Errno;
-pub use sim::{Protections, SimFile, SimFs, SimInode};
+pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
 pub use status::{Kind, Status};
 pub use tree::{Node, Tree};
 pub use user::{As, User, Users};

@@ -28,12 +28,14 @@ use super::{At, Kind, Status, User};
 use crate::calls::mistaken;
 
 pub use build::SimInode;
-pub use permit::Protections;
+pub use permit::{Format, Protections};
 
 /// The inode of the directory the world is anchored at.
 const ROOT: Ino = 0;
 /// The bits of a mode that a call can set.
 const MODE_BITS: Mode = Mode::from_bits_retain(0o7777);
+/// The bits of a mode that a umask takes away.
+const UMASK_BITS: Mode = Mode::from_bits_retain(0o777);
 /// What `access` can ask for.
 const ACCESS_BITS: Access = Access::READ_OK.union(Access::WRITE_OK).union(Access::EXEC_OK);
 /// The bits of a mode that `mkdir` gives a directory: not set-user-ID, not set-group-ID.
@@ -46,19 +48,44 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// unlink: an open file may still read them, and the world does not know who has what open.
 /// Cloning shares all inodes that do not change.
 ///
-/// What is simulated: directories, regular files, symbolic and hard links; users, permissions, the
-/// sticky bit, the umask, and the kernel's [`Protections`]; `flock`; short writes. What is not:
-/// supplementary groups and access control lists, timestamps, limits to space, links or locks,
-/// mounts, and `fsync` has nothing to do. Symbolic links lead where they would in a process whose
-/// root directory is the anchor: an absolute one starts there, and nothing is above it.
+/// Symbolic links lead where they would in a process whose root directory is the anchor: an absolute
+/// one starts there, and nothing is above it. `flock` never waits: see
+/// [`SimFs::flock`](#method.flock).
 ///
-/// `flock` never waits: see [`SimFs::flock`](#method.flock).
+/// # What is simulated
+///
+/// All of this is compared with the kernel's answers, call by call, in random sequences
+/// (`tests/conformance`).
+///
+/// | what | how far |
+/// | --- | --- |
+/// | names | directories, regular files, symbolic and hard links; files without a name; what is removed while it is open |
+/// | paths | dots, slashes, names of 255 and paths of 4,095 bytes, 40 links a walk |
+/// | who | users with one group, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
+/// | `open` | `O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_APPEND`, `O_DIRECTORY`, `O_NOFOLLOW`, `O_PATH`, `O_TMPFILE`, all access modes, in every combination; `O_CLOEXEC`, `O_NOCTTY`, `O_NONBLOCK`, `O_DSYNC` and `O_SYNC` change nothing here |
+/// | limits of `openat2` | `RESOLVE_BENEATH`, `_IN_ROOT`, `_NO_SYMLINKS`, `_NO_MAGICLINKS`, `_NO_XDEV`, in every combination |
+/// | `rename` | `RENAME_NOREPLACE`, `RENAME_EXCHANGE` |
+/// | `stat`, `access` | `AT_SYMLINK_NOFOLLOW` |
+/// | `flock` | shared, exclusive, conversions that lose the lock |
+/// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
+///
+/// # What is refused
+///
+/// Every other flag, limit and mode of `access` is answered `EINVAL`, by [`OsFs`](super::OsFs) too:
+/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`. In a
+/// [check](crate::check) that is a [mistake](crate::calls::mistaken) of the model.
+///
+/// # What is not simulated
+///
+/// Supplementary groups, capabilities, access control lists and attributes; timestamps; limits to
+/// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
     /// Who makes the calls.
     user: User,
     protections: Protections,
+    format: Format,
     /// How many bytes one `write` takes at most, if not all.
     write_limit: Option<NonZeroUsize>,
 }
@@ -126,7 +153,7 @@ impl SimFs {
             }
         }
         if !inode.is_symlink() {
-            inode.mode = inode.mode.difference(self.user.umask);
+            inode.mode = inode.mode.difference(self.user.umask & UMASK_BITS);
         }
         Ok(inode)
     }

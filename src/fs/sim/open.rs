@@ -142,6 +142,9 @@ impl SimFs {
             return Err(Errno::NOTDIR);
         }
         self.permits(self.inode(directory)?, CHANGE)?;
+        if self.inode(directory)?.links == 0 && !self.format.unnamed_in_removed {
+            return Err(Errno::PERM);
+        }
         let linkable = !flags.contains(OFlags::EXCL);
         let body = Body::File { bytes: Arc::default(), linkable };
         let inode = self.made_in(directory, mode, body)?;
