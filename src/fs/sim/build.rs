@@ -10,14 +10,14 @@ use std::sync::Arc;
 use rustix::fs::{Access, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::super::{FileSystem, Node, Tree, User};
+use super::super::{Node, Tree, User};
 use super::inode::{Body, Ino, Inode};
 use super::permit::is_permitted;
-use super::{MODE_BITS, Protections, ROOT, SimFile, SimFs};
+use super::{Format, MODE_BITS, Protections, ROOT, SimFile, SimFs};
 
 impl SimFs {
     /// An empty directory of root's, mode 0700, acted on by root with umask 022, all
-    /// [`Protections`] off.
+    /// [`Protections`] off, on a [tmpfs](Format::TMPFS).
     pub fn new() -> Self {
         Self::of(User::ROOT)
     }
@@ -29,6 +29,7 @@ impl SimFs {
             inodes: vec![Arc::new(root)],
             user,
             protections: Protections::NONE,
+            format: Format::TMPFS,
             write_limit: None,
         }
     }
@@ -41,7 +42,14 @@ impl SimFs {
 
     /// The same world under a kernel with these settings.
     pub fn with_protections(self, protections: Protections) -> Self {
-        SimFs { protections, ..self }
+        // There is one setting for both, and it is that high only with the lesser one in it.
+        let regular = protections.regular || protections.regular_in_groups;
+        SimFs { protections: Protections { regular, ..protections }, ..self }
+    }
+
+    /// The same world on a file system of this format.
+    pub fn with_format(self, format: Format) -> Self {
+        SimFs { format, ..self }
     }
 
     /// The same world in which one `write` takes at most so many bytes, as where a signal comes or
@@ -56,7 +64,7 @@ impl SimFs {
     ///
     /// Those of [`mkdir`](FileSystem::mkdir).
     pub fn with_directory(mut self, path: impl AsRef<Path>, mode: Mode) -> Result<Self, Errno> {
-        self.mkdir(path.as_ref(), mode)?;
+        self.mkdir_at(path.as_ref().into(), mode)?;
         let inode = self.find(path.as_ref().into(), false)?;
         self.inode_mut(inode)?.mode = mode & MODE_BITS;
         Ok(self)
@@ -74,7 +82,7 @@ impl SimFs {
         content: &[u8],
     ) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let file = self.open(path.as_ref(), flags, mode)?;
+        let file = self.open_at(path.as_ref().into(), flags, mode)?;
         let inode = self.inode_mut(file.inode)?;
         inode.mode = mode & MODE_BITS;
         inode.body = Body::File { bytes: content.into(), linkable: false };
