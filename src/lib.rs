@@ -53,13 +53,13 @@
 //! ```text
 //! always `one-grant` is violated (4 of 6 interleavings), soonest by [0, 1, 0, 1]:
 //!
-//!       client 1     client 2
+//!       client 1                   client 2
 //!    1  Look → Mark
-//!    2               Look → Mark
-//!    3  Mark
+//!    2                             Look → Mark
+//!    3  Mark; world: false → true
 //!       → "granted"
-//!    4               Mark
-//!                    → "granted"
+//!    4                             Mark
+//!                                  → "granted"
 //! ```
 //!
 //! # The house, floor by floor
@@ -81,6 +81,7 @@ pub mod case;
 pub mod check;
 pub mod claim_cell;
 pub mod db;
+mod errno;
 #[cfg(feature = "http")]
 pub mod fetch;
 pub mod fs;

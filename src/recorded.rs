@@ -5,6 +5,9 @@
 
 use crate::{Process, Step};
 
+/// How a step is told that made no call.
+pub(crate) const NO_CALL: &str = "no call";
+
 /// A world round another that records each operation and its answer as one line of text:
 /// `rename(content → content.download) = ok`, `SELECT EXISTS (…) -- false`.
 ///
@@ -62,7 +65,7 @@ impl<W> Recorded<W> {
     /// none.
     pub fn told(&mut self) -> String {
         let labels = self.take();
-        if labels.is_empty() { "no call".to_owned() } else { labels.join("; ") }
+        if labels.is_empty() { NO_CALL.to_owned() } else { labels.join("; ") }
     }
 
     /// The labels of the operations since the last `take`, oldest first.

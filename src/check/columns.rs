@@ -224,8 +224,7 @@ mod tests {
 
     fn step(actor: usize, label: &str, output: Option<&str>) -> TraceStep {
         let output = output.map(str::to_owned);
-        let label = label.to_owned();
-        TraceStep { actor, label, output, blocked: false, waits_for: None, circle: None }
+        TraceStep { output, ..TraceStep::new(actor, label) }
     }
 
     #[test]

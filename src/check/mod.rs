@@ -45,6 +45,7 @@ mod steps;
 mod system;
 #[cfg(all(feature = "loom", feature = "shuttle"))]
 pub mod threads;
+mod told;
 mod trace;
 mod verdict;
 

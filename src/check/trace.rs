@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::fault::{Fault, FaultKind, perform, watched};
 use super::intern::LocalOf;
 use super::system::{Local, Locals, Start, State, System};
-use super::{Schedule, Value};
+use super::{Schedule, Value, told};
 use crate::calls::Listen;
+use crate::errno::shown;
 use crate::{Process, Step};
 
 /// Performs a step and says what to call it.
@@ -194,6 +195,12 @@ impl Trace {
 }
 
 impl TraceStep {
+    /// A step of this actor that did and saw this: it has not ended, and waits for nobody.
+    pub fn new(actor: usize, label: impl Into<String>) -> Self {
+        let label = label.into();
+        TraceStep { actor, label, output: None, blocked: false, waits_for: None, circle: None }
+    }
+
     /// Whether both tell the same, as far as both say who waits for whom, and in which circle.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
@@ -204,11 +211,27 @@ impl TraceStep {
     }
 }
 
+/// What a world said of a step; that it waits, where no answer says so.
+fn in_calls(calls: &[String], waits: bool) -> String {
+    let calls = calls.join("; ");
+    if waits && !calls.contains("wait") { calls + ", and waits" } else { calls }
+}
+
 fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other,
         _ => true,
     }
+}
+
+/// How a step is told of which the world tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silent {
+    /// By what it changed.
+    Changes,
+    /// As one that made no call.
+    #[cfg(feature = "command")]
+    NoCall,
 }
 
 /// A process that never ends is left where it is after so many steps.
@@ -217,6 +240,17 @@ const MAX_COMPLETED: usize = 10_000;
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// Plays a schedule from where it begins and tells each step.
     pub fn play(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
+        self.play_with(schedule, Silent::Changes)
+    }
+
+    /// The same, to be held against the calls that were really made: a step of which the world tells
+    /// nothing made none.
+    #[cfg(feature = "command")]
+    pub(crate) fn play_in_calls(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
+        self.play_with(schedule, Silent::NoCall)
+    }
+
+    fn play_with(&self, schedule: &Schedule, silent: Silent) -> Result<Played<W, P>, PlayError> {
         // A world is what it is: nothing in it is older for one than for another.
         if let Some((turn, _)) = schedule.stale.first() {
             return Err(PlayError::Stale { position: turn + 1 });
@@ -236,14 +270,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 return Err(PlayError::Ended { position, actor: self.actors[actor].clone() });
             };
             let closed = self.closes(&world, &locals, actor, &process);
-            let (step, label) = self.describe(&mut world, process);
+            let (step, label) = self.describe(&mut world, process, silent);
             let step = match step {
                 Ok(step) => step,
                 Err(fault) => {
                     // The execution ends here: what comes after it says nothing.
                     let output = Some(fault.said);
-                    let (blocked, waits_for, circle) = (false, None, None);
-                    steps.push(TraceStep { actor, label, output, blocked, waits_for, circle });
+                    steps.push(TraceStep { output, ..TraceStep::new(actor, label) });
                     astray = Some(actor);
                     break;
                 }
@@ -252,7 +285,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 Step::Next(next) => (Local::Running(next), None, false),
                 Step::Blocked(same) => (Local::Running(same), None, true),
                 Step::Done(output) => {
-                    let told = format!("{output:?}");
+                    let told = shown(&output);
                     (Local::Done(output), Some(told), false)
                 }
             };
@@ -260,7 +293,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let waits_for = self.awaited(&world, &locals, actor).filter(|them| !them.is_empty());
             // Who then waits after all was not failed for it.
             let circle = closed.filter(|_| waits_for.is_none());
-            steps.push(TraceStep { actor, label, output, blocked, waits_for, circle });
+            let step = TraceStep::new(actor, label);
+            steps.push(TraceStep { output, blocked, waits_for, circle, ..step });
         }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
@@ -416,11 +450,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Some(property.is_true_in(&state))
     }
 
-    /// Performs a step and tells it: as it is [said](System::described_by) how, or in the calls that the
-    /// world tells of, or by where the process stands before and after.
-    fn describe(&self, world: &mut W, process: P) -> (Result<Step<P, P::Output>, Fault>, String) {
-        let before = process.clone();
-        let unchanged = world.clone();
+    /// Performs a step and tells it: as it is [said](System::described_by) how; or in the calls that the
+    /// world tells of; or by what it changed.
+    fn describe(
+        &self,
+        world: &mut W,
+        process: P,
+        silent: Silent,
+    ) -> (Result<Step<P, P::Output>, Fault>, String) {
+        let (process_before, before) = (process.clone(), world.clone());
         let (step, calls) = watched(Listen::Tell, &self.expected, || match &self.describe {
             Some(describe) => {
                 let (step, label) = describe(world, process);
@@ -428,25 +466,123 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             }
             None => (process.step(world), None),
         });
-        let told = calls.told.join("; ");
+        let waits = matches!(step, Ok((Step::Blocked(_), _)));
+        let told = match calls.told.as_slice() {
+            [] => None,
+            calls => Some(in_calls(calls, waits)),
+        };
         match step {
-            Err(fault) if told.is_empty() => (Err(fault), format!("{before:?}")),
-            Err(fault) => (Err(fault), told),
+            Err(fault) => (Err(fault), told.unwrap_or_else(|| format!("{process_before:?}"))),
+            Ok((Step::Blocked(same), _)) if *world != before || same != process_before => {
+                let said = "waits, and has changed something".to_owned();
+                (Err(Fault { kind: FaultKind::Blocked, said }), told.unwrap_or_default())
+            }
             Ok((step, label)) => {
-                if let Step::Blocked(same) = &step
-                    && (*world != unchanged || *same != before)
-                {
-                    let said = "waits, and has changed something".to_owned();
-                    return (Err(Fault { kind: FaultKind::Blocked, said }), told);
-                }
-                let label = label.or_else(|| (!told.is_empty()).then_some(told));
-                let label = label.unwrap_or_else(|| match &step {
-                    Step::Next(next) => format!("{before:?} → {next:?}"),
-                    Step::Blocked(_) => format!("{before:?} waits"),
-                    Step::Done(_) => format!("{before:?}"),
+                let label = label.or(told).unwrap_or_else(|| match silent {
+                    Silent::Changes => told::step(&process_before, &step, &before, world),
+                    #[cfg(feature = "command")]
+                    Silent::NoCall => crate::recorded::NO_CALL.to_owned(),
                 });
                 (Ok(step), label)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::called;
+
+    /// A world that tells of itself, if it is to.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Shelf {
+        name: &'static str,
+        tells: bool,
+        taken: u32,
+        locked: bool,
+    }
+
+    impl Shelf {
+        fn try_lock(&mut self) -> bool {
+            let free = !self.locked;
+            self.locked = true;
+            if self.tells {
+                called(format_args!("lock = {}", if free { "ok" } else { "EAGAIN" }));
+            }
+            free
+        }
+
+        fn take(&mut self) -> u32 {
+            self.taken += 1;
+            if self.tells {
+                called(format_args!("take = {}", self.taken));
+            }
+            self.taken
+        }
+    }
+
+    /// Locks, takes two, and never lets go.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    enum Takes {
+        Lock { by: &'static str, with: &'static str },
+        First,
+        Second,
+    }
+
+    impl Process<Shelf> for Takes {
+        type Output = Result<u32, rustix::io::Errno>;
+
+        fn step(self, shelf: &mut Shelf) -> Step<Self, Self::Output> {
+            match self {
+                Takes::Lock { .. } if !shelf.try_lock() => Step::Blocked(self),
+                Takes::Lock { .. } => Step::Next(Takes::First),
+                Takes::First => {
+                    shelf.take();
+                    Step::Next(Takes::Second)
+                }
+                Takes::Second => {
+                    shelf.take();
+                    Step::Done(Err(rustix::io::Errno::NOLCK))
+                }
+            }
+        }
+    }
+
+    fn system(tells: bool) -> System<Shelf, Takes> {
+        let shelf =
+            Shelf { name: "the one beside the door, upstairs", tells, taken: 0, locked: false };
+        System::new(shelf)
+            .clients(2, Takes::Lock { by: "a reader", with: "a key of the library of the town" })
+    }
+
+    fn labels(system: &System<Shelf, Takes>) -> Vec<String> {
+        let played = system.play(&Schedule::of(vec![0, 1, 0, 0])).unwrap();
+        played.trace.steps.into_iter().map(|step| step.label).collect()
+    }
+
+    #[test]
+    fn a_world_that_tells_of_its_calls_is_told_in_them_by_default() {
+        let told = ["lock = ok", "lock = EAGAIN, and waits", "take = 1", "take = 2"];
+        assert_eq!(labels(&system(true)), told);
+        let described = system(true).described_by(|shelf, takes| (takes.step(shelf), "so".into()));
+        assert_eq!(labels(&described), ["so"; 4], "unless the system says how");
+    }
+
+    #[test]
+    fn a_world_that_tells_nothing_is_told_by_what_changed() {
+        let told = [
+            "Lock { .. } → First; world: Shelf { locked: false → true, .. }",
+            "Lock { .. } waits",
+            "First → Second; world: Shelf { taken: 0 → 1, .. }",
+            "Second; world: Shelf { taken: 1 → 2, .. }",
+        ];
+        assert_eq!(labels(&system(false)), told);
+    }
+
+    #[test]
+    fn an_error_code_that_an_actor_ends_with_goes_by_its_name() {
+        let played = system(true).play(&Schedule::of(vec![0, 0, 0])).unwrap();
+        assert_eq!(played.trace.steps[2].output.as_deref(), Some("Err(ENOLCK)"));
     }
 }

@@ -8,7 +8,6 @@
 mod at;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
-mod errno;
 mod os;
 mod path;
 mod recorded;
@@ -22,11 +21,11 @@ use std::path::{Path, PathBuf};
 
 use crate::calls::untold;
 
+pub use crate::errno::errno_name;
 pub use crate::recorded::{Recorded, recorded_step};
 pub use at::At;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
-pub use errno::errno_name;
 pub use os::{OsFile, OsFs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;

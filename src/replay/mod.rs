@@ -221,6 +221,5 @@ fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
         Step::Blocked(same) => (Some(same), None, true),
         Step::Done(output) => (None, Some(format!("{output:?}")), false),
     };
-    let label = world.told();
-    (TraceStep { actor, label, output, blocked, waits_for: None, circle: None }, left)
+    (TraceStep { output, blocked, ..TraceStep::new(actor, world.told()) }, left)
 }

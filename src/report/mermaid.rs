@@ -75,12 +75,8 @@ mod tests {
     #[test]
     fn what_mermaid_would_read_as_syntax_is_escaped() {
         let step = TraceStep {
-            actor: 0,
-            label: "read = \"a;b#c\"".into(),
             output: Some("Delivered(\"<x>\")".into()),
-            blocked: false,
-            waits_for: None,
-            circle: None,
+            ..TraceStep::new(0, "read = \"a;b#c\"")
         };
         let trace = Trace {
             start: None,

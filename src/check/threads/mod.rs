@@ -354,14 +354,9 @@ pub(crate) fn trace(actors: &[String], notes: &Notes) -> Trace {
     let mut before: Vec<String> = vec![String::new(); actors.len()];
     for (index, event) in notes.events.iter().enumerate() {
         if event.act.is_operation() {
-            steps.push(TraceStep {
-                actor: event.actor,
-                label: format!("{}{}", std::mem::take(&mut before[event.actor]), event.label),
-                output: event.output.clone(),
-                blocked: false,
-                waits_for: None,
-                circle: None,
-            });
+            let label = format!("{}{}", std::mem::take(&mut before[event.actor]), event.label);
+            let step = TraceStep::new(event.actor, label);
+            steps.push(TraceStep { output: event.output.clone(), ..step });
             continue;
         }
         // Who lets go of a lock is not worth a word.
@@ -381,14 +376,7 @@ pub(crate) fn trace(actors: &[String], notes: &Notes) -> Trace {
     }
     // Or by itself, where there is no operation yet.
     let alone = (0..).zip(before).filter(|(_, before)| !before.is_empty());
-    steps.extend(alone.map(|(actor, before)| TraceStep {
-        actor,
-        label: before.trim_end_matches("; ").to_owned(),
-        output: None,
-        blocked: false,
-        waits_for: None,
-        circle: None,
-    }));
+    steps.extend(alone.map(|(actor, before)| TraceStep::new(actor, before.trim_end_matches("; "))));
     let unfinished = (0..).zip(&notes.outputs).filter(|(_, output)| output.is_none());
     let unfinished: Vec<Unfinished> =
         unfinished.map(|(actor, _)| Unfinished { actor, waits: false, waits_for: None }).collect();

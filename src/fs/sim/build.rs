@@ -213,7 +213,7 @@ impl<'w> SimInode<'w> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Users;
+    use super::super::super::{FileSystem, Users};
     use super::*;
 
     fn mode(bits: u32) -> Mode {
