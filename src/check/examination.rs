@@ -14,7 +14,10 @@ use crate::Process;
 const WORTH_A_SECOND_OPINION: u64 = 1_000;
 
 /// How long `any`, and the search for the number of clients from which on something breaks, may take.
-const BEYOND: Duration = Duration::from_secs(3);
+const BEYOND: Duration = Duration::from_secs(2);
+
+/// Where `any` finishes at all, it does with fewer configurations.
+const CONFIGURATIONS: usize = 2_000;
 
 /// Graphs with more states than this are not walked once more to list their ends.
 const ENDS_OF: u64 = 20_000;
@@ -182,7 +185,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if !self.system().claims_counts() {
             return None;
         }
-        Some(self.shorter(BEYOND).any(&AnyLimits::default()))
+        let limits = AnyLimits { max_configurations: CONFIGURATIONS };
+        Some(self.shorter(BEYOND).any(&limits))
     }
 
     /// The same system, with less time.
