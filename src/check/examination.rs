@@ -71,6 +71,8 @@ pub struct Examination {
     pub actors: Vec<String>,
     /// How many of them are [clients](System::clients).
     pub clients: usize,
+    /// How the ways in which the system may begin are called.
+    pub starts: Vec<String>,
     /// What each engine found, the state graph first. loom and shuttle are asked where the graph is small.
     pub reports: Vec<Report>,
     /// Where engines contradict one another.
@@ -141,6 +143,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Examination {
             actors: system.actors().to_vec(),
             clients: system.count_clients(),
+            starts: system.starts().iter().map(|start| start.name.clone()).collect(),
             reports,
             disagreements,
             shown,
