@@ -85,6 +85,7 @@ pub mod db;
 pub mod fetch;
 pub mod fs;
 pub mod handlers;
+mod marks;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::intern::LocalOf;
 use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value};
-use crate::{Process, Step};
+use crate::{Process, Step, marks};
 
 /// Performs a step and says what to call it.
 pub(super) type Describe<W, P> =
@@ -248,6 +248,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let circle = closed.filter(|_| waits_for.is_none());
             steps.push(TraceStep { actor, label, output, blocked, waits_for, circle });
         }
+        marks::resolve(steps.iter_mut().map(|step| &mut step.label));
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
             if let Local::Running(process) = local {
