@@ -172,6 +172,86 @@ mod tests {
         FsCase::new(system, kernel)
     }
 
+    /// Opens each of these, removing what it opened before if it goes by the same name.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    enum Opens<File> {
+        Open(&'static [&'static str], Option<File>),
+        Remove(&'static [&'static str]),
+        Stat,
+    }
+
+    const FLAGS: OFlags = OFlags::CREATE.union(OFlags::WRONLY);
+
+    impl<F: FileSystem> Process<F> for Opens<F::File> {
+        type Output = ();
+
+        fn step(self, fs: &mut F) -> Step<Self, ()> {
+            match self {
+                Opens::Open([first, rest @ ..], _) => {
+                    let file = fs.open(*first, FLAGS, Mode::RUSR).ok();
+                    let again = rest.first() == Some(first);
+                    Step::Next(if again { Opens::Remove(rest) } else { Opens::Open(rest, file) })
+                }
+                Opens::Remove(rest) => {
+                    let _ = fs.unlink(rest[0]);
+                    Step::Next(Opens::Open(rest, None))
+                }
+                Opens::Open([], Some(mut file)) => {
+                    let _ = fs.fstat(&mut file);
+                    Step::Next(Opens::Stat)
+                }
+                Opens::Open([], None) | Opens::Stat => Step::Done(()),
+            }
+        }
+    }
+
+    /// What the simulation and the kernel tell of opening these, where the kernel's world begins so.
+    fn opening(
+        names: &'static [&'static str],
+        furnish: fn(&OsFs) -> Result<(), Errno>,
+    ) -> Comparison {
+        let system = System::new(SimFs::new()).described_by(recorded_step);
+        let system = system.actor("opens", Opens::Open(names, None));
+        let kernel = Furnished::new(furnish, move || vec![Opens::Open(names, None)]);
+        let schedule = Schedule::from_start(0, vec![0]);
+        FsCase::new(system, kernel).replay(&schedule, Threads::OneEach).unwrap()
+    }
+
+    fn labels(trace: &Trace) -> Vec<&str> {
+        trace.steps.iter().map(|step| step.label.as_str()).collect()
+    }
+
+    #[test]
+    fn a_name_that_stood_for_two_files_is_told_with_which_it_was() {
+        let compared = opening(&["a", "b", "a", "a"], |_| Ok(()));
+        assert!(compared.agrees(), "{compared:?}");
+        let told = [
+            "open(a, create) = file 1",
+            "open(b, create) = ok",
+            "open(a, create) = file 1",
+            "unlink(a) = ok",
+            "open(a, create) = file 2",
+            "fstat = file 2, 0400",
+            "no call",
+        ];
+        assert_eq!(labels(&compared.real.trace), told);
+        assert_eq!(labels(&compared.simulated.trace), told);
+    }
+
+    #[test]
+    fn a_kernel_that_opens_another_file_than_the_simulation_is_found_out() {
+        let same = |fs: &OsFs| {
+            let mut fs = fs;
+            fs.open("a", FLAGS, Mode::RUSR)?;
+            fs.link("a", "b")
+        };
+        let compared = opening(&["a", "b"], same);
+        assert!(!compared.agrees(), "{compared:?}");
+        let [ours, theirs] = [&compared.simulated, &compared.real].map(|one| labels(&one.trace));
+        assert_eq!(ours[..2], ["open(a, create) = ok", "open(b, create) = file 1"]);
+        assert_eq!(theirs[..2], ["open(a, create) = file 1", "open(b, create) = file 1"]);
+    }
+
     #[test]
     fn the_kernel_begins_as_the_schedule_says() {
         let case = with_and_without();

@@ -10,7 +10,7 @@ use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value, told};
 use crate::calls::Listen;
 use crate::errno::shown;
-use crate::{Process, Step};
+use crate::{Process, Step, marks};
 
 /// Performs a step and says what to call it.
 pub(super) type Describe<W, P> =
@@ -296,6 +296,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let step = TraceStep::new(actor, label);
             steps.push(TraceStep { output, blocked, waits_for, circle, ..step });
         }
+        marks::resolve(steps.iter_mut().map(|step| &mut step.label));
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
             if let Local::Running(process) = local

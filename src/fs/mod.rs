@@ -192,6 +192,12 @@ pub trait FileSystem {
         untold(|| look(self))
     }
 
+    /// Says which file is open, for whoever tells of a call: not a call itself, and no step. `None` where
+    /// a world does not know.
+    fn which(&mut self, _file: &mut Self::File) -> Option<Status> {
+        None
+    }
+
     /// Closes the file, releasing its lock. On a real system dropping it does the same; in a
     /// simulated one only this releases a lock, so a process that holds one says so.
     ///

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::told::{Answer, Call};
+use super::told::{Answer, Call, Line};
 use super::{
     Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
     ResolveFlags, Status, User, Users,
@@ -13,7 +13,14 @@ use crate::recorded::Recorded;
 
 impl<F: FileSystem> Recorded<F> {
     fn tell(&mut self, call: &Call<'_, F::File>, answer: &Answer<'_>) {
-        self.record(format!("{call} = {answer}"));
+        self.record(Line(call, answer).to_string());
+    }
+
+    fn opened(&mut self, result: &mut Result<F::File, Errno>) -> Answer<'static> {
+        match result {
+            Ok(file) => Answer::Opened(self.which(file)),
+            Err(errno) => Answer::Failed(*errno),
+        }
     }
 }
 
@@ -33,8 +40,9 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         mode: Mode,
     ) -> Result<F::File, Errno> {
         let at = at.into();
-        let result = self.inner_mut().open(at, flags, mode);
-        self.tell(&Call::Open(at, flags), &Answer::done(&result));
+        let mut result = self.inner_mut().open(at, flags, mode);
+        let answer = self.opened(&mut result);
+        self.tell(&Call::Open(at, flags), &answer);
         result
     }
 
@@ -46,8 +54,9 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         resolve: ResolveFlags,
     ) -> Result<F::File, Errno> {
         let at = at.into();
-        let result = self.inner_mut().open_within(at, flags, mode, resolve);
-        self.tell(&Call::OpenWithin(at, flags, mode, resolve), &Answer::done(&result));
+        let mut result = self.inner_mut().open_within(at, flags, mode, resolve);
+        let answer = self.opened(&mut result);
+        self.tell(&Call::OpenWithin(at, flags, mode, resolve), &answer);
         result
     }
 
@@ -196,8 +205,13 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
 
     fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
         let result = self.inner_mut().flock(file, operation);
-        self.tell(&Call::Flock(operation), &Answer::locked(&result));
+        let which = self.which(file);
+        self.tell(&Call::Flock(operation, which), &Answer::locked(&result));
         result
+    }
+
+    fn which(&mut self, file: &mut F::File) -> Option<Status> {
+        self.inner_mut().which(file)
     }
 
     fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {

@@ -92,10 +92,10 @@ pub struct SimFs {
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
 ///
-/// It belongs to the world that opened it and to that world's descendants. Dropping it leaves its lock
-/// behind, where the kernel would release it; [`close`](super::FileSystem::close) releases it here too. So a
-/// step that drops an open file that holds a lock is a [mistake](crate::calls::mistaken) of the model
-/// (its code is `flock`).
+/// It belongs to the world that opened it and to that world's descendants. Dropping it leaves its
+/// lock behind, where the kernel would release it; [`close`](super::FileSystem::close) releases it
+/// here too. So a step that drops an open file that holds a lock is a
+/// [mistake](crate::calls::mistaken) of the model (its code is `flock`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimFile {
     inode: Ino,
@@ -238,7 +238,7 @@ impl SimFile {
     }
 }
 
-/// The calls as such, which nobody is told of. Those about names are in [`names`] and [`open`].
+// The calls as such, which nobody is told of. Those about names are in `names` and `open`.
 impl SimFs {
     fn read_file(&self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
         if !file.readable() {

@@ -1,5 +1,5 @@
 //! First floor, `fs`: how a call and its answer are told, by a recorder and by a simulated world
-//! alike. Imports the vocabulary of its parent module.
+//! alike. Imports the vocabulary of its parent module and [marks](crate::marks).
 
 use std::fmt;
 use std::path::Path;
@@ -11,6 +11,7 @@ use super::{
     Access, At, AtFlags, Errno, FlockOperation, Kind, Mode, OFlags, RenameFlags, ResolveFlags,
     Status, errno_name,
 };
+use crate::marks::Mark;
 
 /// A call of a [`FileSystem`](super::FileSystem), told as `rename(content → content.download)`. The
 /// open file that a call is about is not told.
@@ -33,13 +34,16 @@ pub(super) enum Call<'c, D> {
     Readlink(At<'c, D>),
     Mkdir(At<'c, D>),
     Rmdir(At<'c, D>),
-    Flock(FlockOperation),
+    /// Of which file, if the world says so.
+    Flock(FlockOperation, Option<Status>),
     Close,
 }
 
 /// What a call answered: `ok`, `"s3cret"`, `ENOENT`.
 pub(super) enum Answer<'a> {
     Done,
+    /// This is open now, if the world says so.
+    Opened(Option<Status>),
     Bytes(&'a [u8]),
     Count(usize),
     Status(&'a Status),
@@ -66,6 +70,54 @@ impl<'a> Answer<'a> {
             Ok(answer) => told(answer),
             Err(errno) => Answer::Failed(*errno),
         }
+    }
+}
+
+/// A call and its answer, as one line: `rename(content → content.download) = ok`. It has
+/// [marks](Mark) where it speaks of a file.
+pub(super) struct Line<'l, D>(pub(super) &'l Call<'l, D>, pub(super) &'l Answer<'l>);
+
+impl<D> fmt::Display for Line<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line(call, answer) = self;
+        match call {
+            Call::Flock(operation, Some(file)) => {
+                let mark = Mark { tail: ", ", ..mark(file, None::<Told<'_, D>>, "") };
+                write!(f, "flock({mark}{}) = ", locking(*operation))?;
+            }
+            _ => write!(f, "{call} = ")?,
+        }
+        let name = match **call {
+            Call::Open(at, _) | Call::OpenWithin(at, ..) | Call::Stat(at, _) => Some(Told(at)),
+            _ => None,
+        };
+        match answer {
+            Answer::Opened(Some(file)) => mark(file, name, "ok").fmt(f),
+            Answer::Status(status) => {
+                let mark = Mark { tail: ",", ..mark(status, name, word(status.kind)) };
+                write!(f, "{mark} {:04o}", status.mode.as_raw_mode())?;
+                match status.links {
+                    1 => Ok(()),
+                    links => write!(f, ", {links} links"),
+                }
+            }
+            _ => answer.fmt(f),
+        }
+    }
+}
+
+/// Says which file it is, or `plain`.
+fn mark<N>(file: &Status, name: Option<N>, plain: &'static str) -> Mark<N> {
+    let thing = (file.device, file.inode);
+    Mark { thing, name, plain, word: word(file.kind), tail: "" }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "link",
+        Kind::Other => "something else",
     }
 }
 
@@ -101,7 +153,7 @@ impl<D> fmt::Display for Call<'_, D> {
             Call::Readlink(at) => write!(f, "readlink({})", Told(at)),
             Call::Mkdir(at) => write!(f, "mkdir({})", Told(at)),
             Call::Rmdir(at) => write!(f, "rmdir({})", Told(at)),
-            Call::Flock(operation) => write!(f, "flock({})", locking(operation)),
+            Call::Flock(operation, _) => write!(f, "flock({})", locking(operation)),
             Call::Close => f.write_str("close"),
         }
     }
@@ -110,17 +162,11 @@ impl<D> fmt::Display for Call<'_, D> {
 impl fmt::Display for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Answer::Done => f.write_str("ok"),
+            Answer::Done | Answer::Opened(_) => f.write_str("ok"),
             Answer::Bytes(bytes) => Quoted(bytes).fmt(f),
             Answer::Count(count) => count.fmt(f),
             Answer::Status(status) => {
-                let kind = match status.kind {
-                    Kind::File => "file",
-                    Kind::Directory => "directory",
-                    Kind::Symlink => "link",
-                    Kind::Other => "something else",
-                };
-                write!(f, "{kind} {:04o}", status.mode.as_raw_mode())
+                write!(f, "{} {:04o}", word(status.kind), status.mode.as_raw_mode())
             }
             Answer::Target(target) => target.display().fmt(f),
             Answer::Failed(errno) => f.write_str(&errno_name(errno)),

@@ -32,7 +32,7 @@ use crate::check::{Schedule, Trace, TraceStep, Unfinished};
 use crate::db::{ClusterError, SqlError};
 use crate::fs::{Errno, errno_name};
 use crate::recorded::Recorded;
-use crate::{Process, Step};
+use crate::{Process, Step, marks};
 
 /// Where a schedule is made to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +176,8 @@ pub enum Threads {
 }
 
 /// The trace of these steps.
-fn told(start: Option<&str>, names: &[String], steps: Vec<TraceStep>) -> Trace {
+fn told(start: Option<&str>, names: &[String], mut steps: Vec<TraceStep>) -> Trace {
+    marks::resolve(steps.iter_mut().map(|step| &mut step.label));
     let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
     let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
         let last = steps.iter().rev().find(|step| step.actor == actor);
@@ -221,5 +222,5 @@ fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
         Step::Blocked(same) => (Some(same), None, true),
         Step::Done(output) => (None, Some(format!("{output:?}")), false),
     };
-    (TraceStep { output, blocked, ..TraceStep::new(actor, world.told()) }, left)
+    (TraceStep { output, blocked, ..TraceStep::new(actor, world.marked()) }, left)
 }

@@ -1,6 +1,7 @@
 //! Where sequences are performed on the kernel: an empty directory each, as whom, in which root
 //! directory, under which settings.
 
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -21,8 +22,19 @@ pub(crate) enum Profile {
     /// Names below the link's directory. Everybody may give an open file a name.
     Tame,
     /// Anything: absolute paths, `..`. Performed in a root directory of its own, as root only. There
-    /// is no `/proc` in it, by way of which users give an open file a name: root alone does.
+    /// is no `/proc` in it, by way of which users give an open file a name: root alone does. Writes are
+    /// short.
     Wild,
+}
+
+impl Profile {
+    /// How many bytes one `write` takes at most, if not all.
+    pub(crate) fn write_limit(self) -> Option<NonZeroUsize> {
+        match self {
+            Profile::Tame => None,
+            Profile::Wild => NonZeroUsize::new(3),
+        }
+    }
 }
 
 /// An arena's worker thread: alone with its umask and root directory, if the system lets it.
@@ -94,7 +106,7 @@ impl Arena {
         let number = self.used.fetch_add(1, Ordering::Relaxed);
         let root = self.folder.path().join(number.to_string());
         rustix::fs::mkdir(&root, Mode::RWXU)?;
-        let world = OsFs::open(&root)?;
+        let world = OsFs::open(&root)?.with_short_writes(profile.write_limit());
         let result = match profile {
             Profile::Tame => body(&world),
             Profile::Wild => {

@@ -356,7 +356,10 @@ impl Choices<'_> {
             }
             81..84 => Call::Chmod(self.directory(), self.directory_mode()),
             84..87 => Call::Chmod(self.file(), self.mode()),
-            87..92 => Call::Unlink(self.file()),
+            87..92 => {
+                let is_fresh = self.chance(15);
+                Call::Unlink(if is_fresh { self.fresh() } else { self.file() })
+            }
             92..97 => Call::Link(self.file(), self.fresh()),
             97..101 => Call::Rename(self.file(), self.fresh()),
             101..104 => Call::Rename(self.directory(), self.spot()),
@@ -456,14 +459,20 @@ fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
     Op { by, umask: 0, call }
 }
 
-/// A prepared world and up to 30 operations on it.
+/// A prepared world, in which something may have been removed while it was open, and up to 30 operations
+/// on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     let numbers = || uniform16(any::<u16>());
     (vec(numbers(), BEGINNING), vec(numbers(), 0..=30)).prop_map(move |(start, rest)| {
-        let removed = start.first().is_some_and(|numbers| numbers[15] > 0xD000);
-        let removed = REMOVED.into_iter().filter(|_| removed);
+        let chosen = start.first().map_or(0, |numbers| numbers[15]);
+        let removed = match chosen {
+            0xD000.. => &REMOVED[..],
+            0xC000.. => &UNLINKED[..],
+            0xB000.. => &UNNAMED[..],
+            _ => &[],
+        };
         let rest = rest.iter().map(|numbers| op(numbers, profile));
-        beginning(&start, profile).chain(removed).chain(rest).collect()
+        beginning(&start, profile).chain(removed.iter().copied()).chain(rest).collect()
     })
 }
 
@@ -472,6 +481,20 @@ const REMOVED: [Op; 3] = [
     by_root(Call::Mkdir(Spot(None, "n"), 0o777)),
     by_root(Call::Open(2, Spot(None, "n"), OFlags::DIRECTORY, 0)),
     by_root(Call::Rmdir(Spot(None, "n"))),
+];
+
+/// A link is.
+const UNLINKED: [Op; 3] = [
+    by_root(Call::Symlink("a", Spot(None, "n"))),
+    by_root(Call::Open(1, Spot(None, "n"), OFlags::PATH.union(OFlags::NOFOLLOW), 0)),
+    by_root(Call::Unlink(Spot(None, "n"))),
+];
+
+/// A file that had no name gets one, and loses it.
+const UNNAMED: [Op; 3] = [
+    by_root(Call::Open(0, Spot(None, "."), OFlags::TMPFILE.union(OFlags::RDWR), 0o600)),
+    by_root(Call::LinkFile(0, Spot(None, "n"))),
+    by_root(Call::Unlink(Spot(None, "n"))),
 ];
 
 const fn by_root(call: Call) -> Op {

@@ -80,7 +80,7 @@ fn search<W: World>(
     parent: &Path,
     (profile, cast): (Profile, Cast),
     tally: &Tally,
-    simulated: impl Fn(Cast) -> W,
+    simulated: impl Fn(Profile, Cast) -> W,
 ) -> io::Result<Result<(), TestError<Vec<Op>>>> {
     let arena = Arena::new(parent)?;
     let config = Config {
@@ -91,7 +91,7 @@ fn search<W: World>(
     };
     Ok(TestRunner::new(config).run(&sequence(profile), |ops| {
         let found = arena.with(profile, |world| {
-            disagreement(simulated(cast), Run::new(world, cast), &ops, tally)
+            disagreement(simulated(profile, cast), Run::new(world, cast), &ops, tally)
         });
         match found.map_err(|error| TestCaseError::fail(error.to_string()))? {
             None => Ok(()),
@@ -101,10 +101,13 @@ fn search<W: World>(
 }
 
 /// The kernel's simulation, under these settings, on a file system of this format.
-fn simulated(protections: Protections, format: Format) -> impl Fn(Cast) -> Run<SimFs> + Copy {
-    move |cast| {
-        let world = SimFs::of(cast.users[0]).with_protections(protections);
-        Run::new(world.with_format(format), cast)
+fn simulated(
+    protections: Protections,
+    format: Format,
+) -> impl Fn(Profile, Cast) -> Run<SimFs> + Copy {
+    move |profile, cast| {
+        let world = SimFs::of(cast.users[0]).with_protections(protections).with_format(format);
+        Run::new(world.with_short_writes(profile.write_limit()), cast)
     }
 }
 

@@ -306,6 +306,35 @@ fn a_file_without_a_name_in_a_directory_that_was_removed_is_up_to_the_format() {
 }
 
 #[test]
+fn a_file_that_has_lost_its_last_name_gets_none_again() {
+    assert_story(&[
+        (open(0, ".", OFlags::TMPFILE | OFlags::WRONLY), "open(., unnamed) = ok"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ok"),
+        (Call::LinkFile(0, "b".into()), "link(the open file → b) = ok"),
+        (Call::Unlink("a".into()), "unlink(a) = ok"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ok"),
+        (Call::Unlink("a".into()), "unlink(a) = ok"),
+        (Call::Unlink("b".into()), "unlink(b) = ok"),
+        (Call::Fstat(0), "fstat = file 0600, 0 links"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ENOENT"),
+    ]);
+}
+
+#[test]
+fn a_link_opened_as_a_path_gets_another_name_as_long_as_it_has_one() {
+    let place = OFlags::PATH | OFlags::NOFOLLOW;
+    assert_story(&[
+        (symlink("a", "l"), "symlink(l → a) = ok"),
+        (open(0, "l", place), "open(l, no follow) = ok"),
+        (Call::LinkFile(0, "m".into()), "link(the open file → m) = ok"),
+        (Call::Unlink("l".into()), "unlink(l) = ok"),
+        (Call::Fstat(0), "fstat = link 0777"),
+        (Call::Unlink("m".into()), "unlink(m) = ok"),
+        (Call::LinkFile(0, "l".into()), "link(the open file → l) = ENOENT"),
+    ]);
+}
+
+#[test]
 fn a_slash_asks_for_a_directory_even_of_a_path_alone() {
     assert_story(&[
         (create(0, "a"), "open(a, create) = ok"),

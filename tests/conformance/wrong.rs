@@ -121,7 +121,7 @@ fn assert_found(mistake: Mistake, protections: Protections, parent: &Path) {
             println!("not tried: it takes several users, which only root can be");
             return None;
         }
-        let wrong = |cast| Wrong::new(mistake, kernel, cast);
+        let wrong = |_, cast| Wrong::new(mistake, kernel, cast);
         Some(search(20_000, parent, (Profile::Tame, cast), &Tally::default(), wrong))
     });
     match found.map(|found| found.expect("a directory to try it in")) {

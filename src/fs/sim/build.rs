@@ -14,6 +14,7 @@ use super::super::{Node, Tree, User};
 use super::inode::{Body, Ino, Inode};
 use super::permit::is_permitted;
 use super::{Format, MODE_BITS, Protections, ROOT, SimFile, SimFs};
+use crate::calls::called;
 
 impl SimFs {
     /// An empty directory of root's, mode 0700, acted on by root with umask 022, all
@@ -62,7 +63,7 @@ impl SimFs {
     ///
     /// # Errors
     ///
-    /// Those of [`mkdir`](FileSystem::mkdir).
+    /// Those of [`mkdir`](crate::fs::FileSystem::mkdir).
     pub fn with_directory(mut self, path: impl AsRef<Path>, mode: Mode) -> Result<Self, Errno> {
         self.mkdir_at(path.as_ref().into(), mode)?;
         let inode = self.find(path.as_ref().into(), false)?;
@@ -74,7 +75,7 @@ impl SimFs {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](FileSystem::open) with `O_CREAT` and `O_EXCL`.
+    /// Those of [`open`](crate::fs::FileSystem::open) with `O_CREAT` and `O_EXCL`.
     pub fn with_file(
         mut self,
         path: impl AsRef<Path>,
@@ -90,7 +91,14 @@ impl SimFs {
     }
 
     /// Everything that has a name.
+    ///
+    /// This and what follows is for properties, and for observers ([`observed`]). A step that looks so
+    /// has [made a call](crate::calls::called): no program sees all of this at once, and none sees
+    /// anything and acts on it in one call.
+    ///
+    /// [`observed`]: crate::fs::FileSystem::observed
     pub fn tree(&self) -> Tree {
+        looked("tree");
         let mut tree = Tree::default();
         self.collect(ROOT, Path::new(""), &mut tree);
         tree
@@ -118,11 +126,13 @@ impl SimFs {
 
     /// Every inode there ever was, in the order they were made, those without a name too.
     pub fn inodes(&self) -> impl Iterator<Item = SimInode<'_>> {
+        looked("inodes");
         self.inodes.iter().enumerate().map(|(number, inode)| SimInode { number, inode })
     }
 
     /// What `path` names, whoever asks; links in it are not followed.
     pub fn named(&self, path: impl AsRef<Path>) -> Option<SimInode<'_>> {
+        looked("named");
         let names = path.as_ref().as_os_str().as_bytes().split(|byte| *byte == b'/');
         let mut number = ROOT;
         for name in names.filter(|name| !matches!(*name, b"" | b".")) {
@@ -134,6 +144,7 @@ impl SimFs {
 
     /// What an open file is open on.
     pub fn opened(&self, file: &SimFile) -> Option<SimInode<'_>> {
+        looked("opened");
         let number = file.inode as usize;
         Some(SimInode { number, inode: self.inodes.get(number)? })
     }
@@ -141,6 +152,7 @@ impl SimFs {
     /// The content of every file that `user` could open for reading by some path, now or after a
     /// `chmod` of what is the user's own.
     pub fn readable_by(&self, user: User) -> Vec<&[u8]> {
+        looked("readable_by");
         let mut found = Vec::new();
         let mut directories = vec![ROOT];
         while let Some(directory) = directories.pop() {
@@ -163,6 +175,11 @@ impl SimFs {
         }
         found
     }
+}
+
+/// Tells that somebody looked into the world, past its calls.
+fn looked(how: &str) {
+    called(format_args!("SimFs::{how}"));
 }
 
 /// An inode of a [`SimFs`], as properties look at it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::super::told::{Answer, Call};
+use super::super::told::{Answer, Call, Line};
 use super::super::{At, FileSystem, ResolveFlags, Status, User, Users};
 use super::mistake::mistake;
 use super::{SimFile, SimFs};
@@ -16,11 +16,20 @@ use crate::calls::{called, mistaken};
 /// Tells of a call, of the open file that it is about, and of its answer; and of what is wrong with it,
 /// if its answer can only mean that the model is.
 fn tell(call: &Call<'_, SimFile>, file: Option<&SimFile>, answer: &Answer<'_>) {
-    called(format_args!("{call} = {answer}"));
+    called(format_args!("{}", Line(call, answer)));
     if let Answer::Failed(errno) = answer
         && let Some((code, why)) = mistake(call, file, *errno)
     {
         mistaken(code, format_args!("{call}: {why}"));
+    }
+}
+
+impl SimFs {
+    fn opened_as(&self, result: &Result<SimFile, Errno>) -> Answer<'static> {
+        match result {
+            Ok(file) => Answer::Opened(self.status(file.inode).ok()),
+            Err(errno) => Answer::Failed(*errno),
+        }
     }
 }
 
@@ -44,7 +53,7 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at(at, flags, mode);
-        tell(&Call::Open(at, flags), None, &Answer::done(&result));
+        tell(&Call::Open(at, flags), None, &self.opened_as(&result));
         result
     }
 
@@ -57,7 +66,7 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at_within(at, flags, mode, resolve);
-        tell(&Call::OpenWithin(at, flags, mode, resolve), None, &Answer::done(&result));
+        tell(&Call::OpenWithin(at, flags, mode, resolve), None, &self.opened_as(&result));
         result
     }
 
@@ -219,8 +228,13 @@ impl FileSystem for SimFs {
     /// the old lock is lost. A second attempt then is no conversion any more.
     fn flock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
         let result = self.lock(file, operation);
-        tell(&Call::Flock(operation), Some(&*file), &Answer::locked(&result));
+        let which = self.which(file);
+        tell(&Call::Flock(operation, which), Some(&*file), &Answer::locked(&result));
         result
+    }
+
+    fn which(&mut self, file: &mut SimFile) -> Option<Status> {
+        self.status(file.inode).ok()
     }
 
     fn close(&mut self, mut file: SimFile) {
@@ -235,6 +249,7 @@ mod tests {
     use super::super::open::TMPFILE_BIT;
     use super::*;
     use crate::calls::{Calls, Listen, listened};
+    use crate::marks::plain;
 
     const MODE: Mode = Mode::from_bits_retain(0o600);
     const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
@@ -313,7 +328,8 @@ mod tests {
         let mut steps = 0;
         let (done, calls) = heard(|| everything(&mut world()?, |_| steps += 1));
         done?;
-        assert_eq!(calls.told, recorded);
+        let told = calls.told.iter().map(|line| plain(line).into_owned());
+        assert_eq!(told.collect::<Vec<_>>(), recorded);
         assert_eq!((calls.count, calls.mistake), (steps, None));
         Ok(())
     }
@@ -329,6 +345,26 @@ mod tests {
             Ok::<_, Errno>(())
         });
         assert_eq!((told, calls), (Ok(()), Calls::default()));
+    }
+
+    #[test]
+    fn who_looks_into_the_world_and_acts_in_one_step_has_made_two_calls() {
+        let look_and_act = || {
+            let mut world = world()?;
+            if world.named("b").is_none() {
+                world.mkdir("b", Mode::RWXU)?;
+            }
+            Ok::<_, Errno>(())
+        };
+        assert_eq!(heard(look_and_act).1.told, ["SimFs::named", "mkdir(b) = ok"]);
+        let looks: [fn(&SimFs); 3] = [
+            |world| drop(world.tree()),
+            |world| drop(world.inodes()),
+            |world| drop(world.readable_by(User::ROOT)),
+        ];
+        for look in looks {
+            assert_eq!(heard(|| world().map(|world| look(&world))).1.count, 1);
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Fsync
         | Call::Fstat
         | Call::Fchmod(_)
-        | Call::Flock(_)
+        | Call::Flock(..)
         | Call::Close => [None, None],
     }
 }
@@ -139,12 +139,12 @@ fn unfit(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> &'static str {
         (Call::Write(_), Some(file)) if !file.writable() && file.readable() => {
             "the file is open for reading only"
         }
-        (Call::Read | Call::Write(_) | Call::Flock(_), Some(file))
+        (Call::Read | Call::Write(_) | Call::Flock(..), Some(file))
             if !file.readable() && !file.writable() =>
         {
             "the file is open neither for reading nor for writing"
         }
-        (Call::Flock(_) | Call::Close, _) => {
+        (Call::Flock(..) | Call::Close, _) => {
             "the file is a copy of one that has let go of the lock meanwhile"
         }
         _ => "the open file is one of another world",
