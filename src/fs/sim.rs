@@ -79,7 +79,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// Supplementary groups, capabilities, access control lists and attributes; timestamps; limits to
 /// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
     /// Who makes the calls.

@@ -2,6 +2,7 @@
 //! and rustix's vocabulary.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -182,6 +183,30 @@ fn looked(how: &str) {
     called(format_args!("SimFs::{how}"));
 }
 
+impl fmt::Debug for SimFs {
+    /// What has a name, as a person looks at it: `{content: 0600 "s3cret", drop: / 0700}`. Worlds that
+    /// differ in what has none (or in who acts) may look the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tree = self.tree();
+        let named = tree.iter().filter(|(path, _)| *path != Path::new("."));
+        let told = named.map(|(path, node)| {
+            let node = node.to_string();
+            (path.display().to_string(), node.trim().to_owned())
+        });
+        let told: Vec<_> = told.collect();
+        f.debug_map().entries(told.iter().map(|(path, node)| (Plain(path), Plain(node)))).finish()
+    }
+}
+
+/// A text that is shown as it is.
+struct Plain<'t>(&'t str);
+
+impl fmt::Debug for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
 /// An inode of a [`SimFs`], as properties look at it.
 #[derive(Clone, Copy, Debug)]
 pub struct SimInode<'w> {
@@ -252,6 +277,17 @@ mod tests {
         assert_eq!(world.readable_by(alice), [&b"public"[..], b"locked", b"written"]);
         assert_eq!(world.readable_by(bob), [&b"public"[..]]);
         assert_eq!(world.readable_by(User::ROOT).len(), 5);
+        Ok(())
+    }
+
+    #[test]
+    fn a_world_is_shown_by_what_has_a_name() -> Result<(), Errno> {
+        let world = SimFs::of(User::current()).with_file("content", mode(0o600), b"s3cret")?;
+        let mut world = world.with_directory("drop", mode(0o700))?;
+        world.link("content", "drop/again")?;
+        let file = r#"0600 2 links "s3cret""#;
+        let told = format!("{{content: {file}, drop: / 0700, drop/again: {file}}}");
+        assert_eq!(format!("{world:?}"), told);
         Ok(())
     }
 
