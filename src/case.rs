@@ -11,12 +11,12 @@ mod threads;
 
 use std::sync::OnceLock;
 
-use crate::Process;
 use crate::check::{
-    AnyLimits, Checker, Counted, GraphOptions, LoomOptions, PlayError, Played, PropertyKind,
-    Report, Schedule, ShuttleMode, System, Trace, Value,
+    AnyLimits, Checker, Counted, GraphOptions, Limits, LoomOptions, PlayError, Played,
+    PropertyKind, Report, Schedule, ShuttleMode, System, Trace, Value,
 };
 use crate::replay::{Place, Remains, ReplayError, Replayed, Threads};
+use crate::{Process, marks};
 
 pub use database::{DbCase, OnDatabase};
 pub use files::{FsCase, OnKernel};
@@ -200,6 +200,23 @@ fn run_on<W: Value, P: Process<W, Output: Value> + Value>(
     Ok((schedule, played))
 }
 
+/// How a schedule went in both worlds. Their [marks] are resolved as far as both went.
+fn compared(
+    place: Place,
+    schedule: Schedule,
+    mut simulated: Replayed,
+    real: Replayed,
+    but: Option<&'static str>,
+) -> Comparison {
+    let steps = &mut simulated.trace.steps;
+    let both = real.trace.steps.len().min(steps.len());
+    let (both, more) = steps.split_at_mut(both);
+    for part in [both, more] {
+        marks::resolve(part.iter_mut().map(|step| &mut step.label));
+    }
+    Comparison { place, schedule, simulated, real, but }
+}
+
 /// A simulated system, and the real world `R` in which the same can happen.
 pub struct CaseOn<W, P: Process<W>, R> {
     checker: Checker<W, P>,
@@ -213,7 +230,9 @@ const JUDGED_STATES: usize = 200_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value, R> CaseOn<W, P, R> {
     fn on_real(system: System<W, P>, real: R) -> Self {
-        CaseOn { checker: Checker::new(system), real, unjudged: OnceLock::new() }
+        // What a plan gives an engine it counts in states and executions, the same on every machine.
+        let checker = Checker::new(system).within(Limits::NONE);
+        CaseOn { checker, real, unjudged: OnceLock::new() }
     }
 
     fn unjudged(&self) -> &[String] {

@@ -86,6 +86,7 @@ mod errno;
 pub mod fetch;
 pub mod fs;
 pub mod handlers;
+mod marks;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
 pub mod models;

@@ -1,9 +1,10 @@
-//! Ground floor: a world that tells what is done to it. Imports [`process`](crate::process).
+//! Ground floor: a world that tells what is done to it. Imports [`process`](crate::process) and the
+//! marks in what is told.
 //!
 //! [`Recorded`] is the wrapper, and knows no world; how the calls of a file system or the statements
 //! of a database are told stands with them, on the first floor.
 
-use crate::{Process, Step};
+use crate::{Process, Step, marks};
 
 /// How a step is told that made no call.
 pub(crate) const NO_CALL: &str = "no call";
@@ -23,14 +24,15 @@ pub struct Recorded<W> {
 }
 
 /// Performs a step in a simulated world and says what it did there: how the steps of a protocol are
-/// [told](crate::check::System::described_by).
+/// [told](crate::check::System::described_by). In the text are marks where a complete
+/// [trace](crate::check::Trace) says which file it was.
 pub fn recorded_step<W: Clone, P: Process<Recorded<W>>>(
     world: &mut W,
     process: P,
 ) -> (Step<P, P::Output>, String) {
     let mut recorded = Recorded::new(world.clone());
     let step = process.step(&mut recorded);
-    let label = recorded.told();
+    let label = recorded.marked();
     *world = recorded.into_inner();
     (step, label)
 }
@@ -64,13 +66,19 @@ impl<W> Recorded<W> {
     /// The operations since the last `take` as one text, and no more of them: `no call` if there was
     /// none.
     pub fn told(&mut self) -> String {
-        let labels = self.take();
+        marks::plain(&self.marked()).into_owned()
+    }
+
+    /// The same, with the marks that a complete trace [resolves](marks::resolve).
+    pub(crate) fn marked(&mut self) -> String {
+        let labels = std::mem::take(&mut self.labels);
         if labels.is_empty() { NO_CALL.to_owned() } else { labels.join("; ") }
     }
 
     /// The labels of the operations since the last `take`, oldest first.
     pub fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.labels)
+        let labels = std::mem::take(&mut self.labels);
+        labels.into_iter().map(|label| marks::plain(&label).into_owned()).collect()
     }
 
     /// What `look` sees; what it does to see it is not told.

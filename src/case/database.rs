@@ -2,7 +2,7 @@
 //! [`check`](crate::check), [`replay`](crate::replay), [`db`](crate::db).
 
 use super::free::{AroundDb, Free};
-use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, run_on};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
 use crate::Process;
 use crate::check::{Schedule, System, Value};
 use crate::replay::{
@@ -90,7 +90,7 @@ where
         let simulated = Replayed { trace: played.trace, remains };
         let furniture = (self.tables)(&system.start(schedule.start)?.world);
         let real = stage.replay(&simulated.trace, &furniture, &schedule)?;
-        Ok(Comparison { place: stage.place(), schedule, simulated, real, but: None })
+        Ok(compared(stage.place(), schedule, simulated, real, None))
     }
 
     fn can_run_free(&self) -> bool {

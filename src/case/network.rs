@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::{CaseError, CaseOn, Comparison, RealWorld, run_on};
+use super::{CaseError, CaseOn, Comparison, RealWorld, compared, run_on};
 use crate::Process;
 use crate::check::{Schedule, System, Value};
 use crate::net::{LoopbackNet, SimNet};
@@ -56,7 +56,7 @@ where
         let furniture = &system.start(schedule.start)?.world;
         let actors = (self.actors)(schedule.start);
         let real = replay_on_loopback(&simulated.trace, furniture, actors, &schedule)?;
-        Ok(Comparison { place: Place::Loopback, schedule, simulated, real, but: None })
+        Ok(compared(Place::Loopback, schedule, simulated, real, None))
     }
 }
 

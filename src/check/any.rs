@@ -10,13 +10,13 @@
 //! clients can only break (`at_most`) or only help (`reaches`), and no others.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 
+use super::limits::Meter;
 use super::property::{Count, PropertyKind};
 use super::steps::{Steps, Successor};
-use super::verdict::{Bound, Engine, Report, Verdict};
+use super::verdict::{Bound, Engine, Finding, Report, Verdict};
 use super::{Checker, Value};
 use crate::Process;
 
@@ -84,7 +84,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// actors as they are. Where nothing is claimed [at most](super::System::at_most) so often, there is
     /// nothing that more clients could break: what few of them reach, more do.
     pub fn any(&self, limits: &AnyLimits) -> Report {
-        let started = Instant::now();
+        let mut meter = self.limits.start(Engine::Any);
         // Of clients declared with a count of 0 there is none to take for an example, and to leave
         // them out would prove less than is said.
         let mut clients = self.system.groups.iter().filter(|group| group.scalable).peekable();
@@ -94,7 +94,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if !self.system.claims_counts() {
             return self.not_started(Engine::Any, MODE, Bound::NotOverCounts);
         }
-        let (configurations, decided, bound) = self.cover(limits);
+        let (configurations, decided, bound) = self.cover(limits, &mut meter);
         // Whatever is not decided below (freedom from deadlock, which more clients may bring or
         // take away, among it) is not over counts.
         let mut report = self.not_started(Engine::Any, MODE, Bound::NotOverCounts);
@@ -108,15 +108,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 (Decided::NotMet, _, None) => Verdict::Holds(None),
             };
         }
+        if let Some(Bound::Fault(kind)) = bound {
+            report.findings.push(Finding::fault(kind, None));
+        }
         report.starts = self.system.starts.len() as u64;
         report.states = Some(configurations as u64);
         report.bound = bound;
-        report.elapsed = started.elapsed();
+        report.elapsed = meter.elapsed();
         report
     }
 
     /// Builds the coverability tree; returns its size and what it says of each property.
-    fn cover(&self, limits: &AnyLimits) -> (usize, Vec<Decided>, Option<Bound>) {
+    fn cover(&self, limits: &AnyLimits, meter: &mut Meter) -> (usize, Vec<Decided>, Option<Bound>) {
         let (steps, initial) = Steps::of(&self.system);
         let mut worker = steps.worker();
         let mut decided = vec![Decided::NotMet; self.system.properties.len()];
@@ -143,6 +146,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             if nodes.len() > limits.max_configurations {
                 return (nodes.len(), decided, Some(Bound::Configurations(nodes.len() as u64)));
             }
+            if let Some(bound) = meter.reached(|| format!("{} configurations", nodes.len())) {
+                return (nodes.len(), decided, Some(bound));
+            }
             let here = nodes[next].0.clone();
             for (property, decided) in self.system.properties.iter().zip(&mut decided) {
                 let sought = property.kind() == PropertyKind::Reachable;
@@ -157,9 +163,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 }
             }
             for local in here.counts.keys() {
-                let Successor::To { world, local: to } = worker.successor(here.world, *local)
-                else {
-                    continue;
+                let (world, to) = match worker.successor(here.world, *local) {
+                    Successor::To { world, local } => (world, local),
+                    Successor::Ended | Successor::Blocked => continue,
+                    Successor::Fault(kind) => {
+                        return (nodes.len(), decided, Some(Bound::Fault(kind)));
+                    }
                 };
                 let mut after = here.after(world, *local, to);
                 let mut ancestor = next;

@@ -8,7 +8,7 @@ use super::trace::{Trace, TraceStep, Unfinished};
 /// What a terminal, a review comment and a test log all have.
 pub(super) const WIDTH: usize = 100;
 /// The number of a step, and the space after it.
-pub(super) const GUTTER: usize = 6;
+const GUTTER: usize = 6;
 const GAP: usize = 2;
 /// Below this width a column says nothing any more: then steps are listed one below the other.
 const NARROWEST: usize = 20;
@@ -56,7 +56,8 @@ impl Trace {
             Some(widths) => in_columns(self, &widths, paint),
             None => listed(self, paint),
         };
-        for line in self.end.iter().flat_map(|end| wrap(end, WIDTH - GUTTER)) {
+        let lines = self.end.iter().flat_map(|end| end.lines());
+        for line in lines.flat_map(|line| wrap(line, WIDTH - GUTTER)) {
             let _ = writeln!(told, "{:GUTTER$}{}", "", paint(Part::End, &line));
         }
         told

@@ -4,35 +4,25 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use num_bigint::BigUint;
-
 use super::columns::{WIDTH, columns, wrap};
 use super::intern::LocalOf;
 use super::system::{Local, Locals, State};
-use super::{Checker, GraphOptions, PropertyKind, Value, Verdict};
+use super::{Checker, End, GraphOptions, PropertyKind, Value, Verdict};
 use crate::Process;
 
-/// What executions came to: all that have the same outputs and leave the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// What each actor ended with, in their order; `None` of one that waits for ever.
-    pub outputs: Vec<Option<String>>,
-    /// What is left.
-    pub left: String,
-    /// How many interleavings come to this.
-    pub interleavings: BigUint,
-}
-
-/// Every distinct end of a system. Displayed as a table, those of most interleavings first: how many
-/// come to it, what each actor was told, and what is left. A branch that is never taken has no line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ends {
+/// The distinct ends of a system, told as a table: how many interleavings come to each, what each actor
+/// was told, and what is left. A branch that is never taken has no line.
+pub(super) struct Ends<'e> {
     /// The actors' names, by index.
-    pub actors: Vec<String>,
-    /// The ends, in any order.
-    pub ends: Vec<End>,
+    pub(super) actors: &'e [String],
+    /// The ends, those of most interleavings first.
+    pub(super) ends: &'e [End],
 }
 
+/// So many are told.
+const MOST: usize = 12;
+/// So much is told of what is left.
+const LEFT: usize = 240;
 /// Between two columns.
 const GAP: usize = 2;
 /// Below this width a column says nothing any more.
@@ -40,35 +30,33 @@ const NARROWEST: usize = 12;
 /// What stands for the output of an actor that has none.
 const WAITS: &str = "⋯ waits";
 
-impl Ends {
-    /// Those of most interleavings first, and of as many by what they are: the same whoever found them.
-    fn sorted(&self) -> Vec<&End> {
-        let mut ends: Vec<&End> = self.ends.iter().collect();
-        ends.sort_by(|one, other| {
-            let told = |end: &End| (end.outputs.clone(), end.left.clone());
-            other.interleavings.cmp(&one.interleavings).then_with(|| told(one).cmp(&told(other)))
-        });
-        ends
-    }
-
+impl Ends<'_> {
     /// The cells of the table, its head first.
     fn cells(&self) -> Vec<Vec<String>> {
-        let leaves = self.ends.iter().any(|end| !end.left.is_empty());
-        let left = |text: &str| leaves.then(|| text.to_owned());
+        let shown = self.ends.iter().take(MOST);
         let number = std::iter::once("interleavings".to_owned());
-        let head = number.chain(self.actors.iter().cloned()).chain(left("left")).collect();
-        let rows = self.sorted().into_iter().map(|end| {
+        let head = number.chain(self.actors.iter().cloned()).chain(["left".to_owned()]).collect();
+        let rows = shown.map(|end| {
             let output = |output: &Option<String>| output.as_deref().unwrap_or(WAITS).to_owned();
             let number = std::iter::once(end.interleavings.to_string());
-            number.chain(end.outputs.iter().map(output)).chain(left(&end.left)).collect()
+            number.chain(end.outputs.iter().map(output)).chain([limited(&end.world)]).collect()
         });
         std::iter::once(head).chain(rows).collect()
     }
 }
 
-impl fmt::Display for Ends {
+fn limited(world: &str) -> String {
+    match columns(world) <= LEFT {
+        true => world.to_owned(),
+        false => world.chars().take(LEFT - 1).chain(['…']).collect(),
+    }
+}
+
+impl fmt::Display for Ends<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cells = self.cells();
+        let (all, noun) = (self.ends.len(), if self.ends.len() == 1 { "end" } else { "ends" });
+        writeln!(f, "{all} distinct {noun}:")?;
         let wanted: Vec<usize> = (0..cells.first().map_or(0, Vec::len))
             .map(|column| {
                 let lines = cells.iter().flat_map(|row| row.get(column)).flat_map(|it| it.lines());
@@ -78,6 +66,10 @@ impl fmt::Display for Ends {
         match fitted(&wanted) {
             Some(widths) => table(f, &cells, &widths),
             None => listed(f, &cells),
+        }?;
+        match all.saturating_sub(MOST) {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more"),
         }
     }
 }
@@ -174,49 +166,55 @@ mod tests {
     use crate::Step;
     use crate::check::System;
 
-    fn end(outputs: &[Option<&str>], left: &str, interleavings: u32) -> End {
+    fn end(outputs: &[Option<&str>], world: &str, interleavings: u32) -> End {
         let outputs = outputs.iter().map(|told| told.map(str::to_owned)).collect();
-        End { outputs, left: left.to_owned(), interleavings: interleavings.into() }
+        End { outputs, world: world.to_owned(), interleavings: interleavings.into() }
     }
 
     #[test]
-    fn each_end_has_a_line_and_the_most_frequent_is_first() {
-        let ends = Ends {
-            actors: vec!["client 1".into(), "client 2".into()],
-            ends: vec![
-                end(&[Some("Gone"), Some("Delivered(\"alpha\")")], "meta 0600\nold 0600", 3),
-                end(&[Some("Delivered(\"alpha\")"), Some("Delivered(\"alpha\")")], "meta 0600", 40),
-                end(&[None, None], "", 3),
-            ],
-        };
-        let told = ends.to_string();
+    fn each_end_has_a_line() {
+        let actors = ["client 1", "client 2"].map(str::to_owned);
+        let ends = [
+            end(&[Some("Delivered(\"alpha\")"), Some("Delivered(\"alpha\")")], "meta 0600", 40),
+            end(&[Some("Gone"), Some("Delivered(\"alpha\")")], "meta 0600\nold 0600", 3),
+            end(&[None, None], "", 3),
+        ];
         assert_eq!(
-            told.lines().collect::<Vec<_>>(),
+            Ends { actors: &actors, ends: &ends }.to_string().lines().collect::<Vec<_>>(),
             [
+                "3 distinct ends:",
                 "interleavings  client 1            client 2            left",
                 "           40  Delivered(\"alpha\")  Delivered(\"alpha\")  meta 0600",
-                "            3  ⋯ waits             ⋯ waits",
                 "            3  Gone                Delivered(\"alpha\")  meta 0600",
                 "                                                       old 0600",
+                "            3  ⋯ waits             ⋯ waits",
             ]
         );
-        let mut shuffled = ends.clone();
-        shuffled.ends.reverse();
-        assert_eq!(shuffled.to_string(), told);
     }
 
     #[test]
-    fn every_number_of_actors_fits() {
+    fn every_number_of_actors_fits_and_of_many_ends_as_many_are_told() {
         for actors in 0..30 {
             let output = Some("Delivered(\"a secret of some length\")");
-            let ends = Ends {
-                actors: (1..=actors).map(|number| format!("client {number}")).collect(),
-                ends: vec![end(&vec![output; actors], &"key/content 0600 ".repeat(actors), 7); 2],
-            };
-            let told = ends.to_string();
+            let names: Vec<String> =
+                (1..=actors).map(|number| format!("client {number}")).collect();
+            let world = "key/content 0600 ".repeat(actors);
+            let ends = vec![end(&vec![output; actors], &world, 7); MOST + actors];
+            let told = Ends { actors: &names, ends: &ends }.to_string();
             assert!(told.lines().all(|line| columns(line) <= WIDTH), "{actors}:\n{told}");
             assert!(actors == 0 || told.contains(&format!("client {actors}")), "{told}");
+            assert_eq!(told.contains(&format!("and {actors} more")), actors > 0, "{told}");
         }
+    }
+
+    /// A branch that is never taken has no line, and each line has its share of the interleavings.
+    #[test]
+    fn the_ends_of_a_system_are_told_with_their_interleavings() {
+        let system = System::new(0).clients(2, Visitor::Outside { stays: false });
+        let told = system.examine().to_string();
+        let table = "1 distinct end:\ninterleavings  client 1  client 2  left\n";
+        let row = "            6  \"left\"    \"left\"    0\n";
+        assert!(told.ends_with(&format!("{table}{row}")), "{told}");
     }
 
     /// Goes in and out again, or stays.

@@ -11,8 +11,10 @@ use num_bigint::BigUint;
 use rustc_hash::FxHashSet;
 
 use super::ample::with_room;
+use super::fault::{FaultKind, perform};
 use super::graph::DEADLOCK_FREE;
 use super::intern::{LocalOf, sort_groups};
+use super::limits::Meter;
 use super::property::PropertyKind;
 use super::system::{Local, Locals, State, System};
 use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, Verdict};
@@ -33,6 +35,7 @@ pub enum Progress {
 /// Remembers, over many executions of one system, what they came to.
 pub struct Recorder<W, P: Process<W>> {
     checker: Checker<W, P>,
+    meter: Option<Mutex<Meter>>,
     seen: Mutex<Seen>,
 }
 
@@ -46,6 +49,10 @@ struct Seen {
     interleavings: FxHashSet<(usize, Box<[u8]>)>,
     /// Those from which there was an execution.
     starts: FxHashSet<usize>,
+    /// The shortest schedule to a step that was none.
+    fault: Option<(FaultKind, Schedule)>,
+    /// A limit that was reached.
+    limit: Option<Bound>,
     /// Some execution was abandoned, being too long.
     #[cfg(feature = "shuttle")]
     abandoned: bool,
@@ -54,7 +61,11 @@ struct Seen {
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// A second handle on the same system and the same codes of outcomes.
     pub(super) fn share(&self) -> Self {
-        Checker { system: self.system.clone(), codes: self.codes.clone() }
+        Checker {
+            system: self.system.clone(),
+            codes: self.codes.clone(),
+            limits: self.limits.clone(),
+        }
     }
 
     /// An end state as an outcome: in shared codes, identical actors in a fixed order.
@@ -79,11 +90,22 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     ///
     /// With more than 256 actors: schedules are noted with a byte a step.
     pub fn recorder(&self) -> Arc<Recorder<W, P>> {
+        self.recorder_for(None)
+    }
+
+    /// The same for an engine, whose time runs from now on.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(super) fn metered_recorder(&self, engine: Engine) -> Arc<Recorder<W, P>> {
+        self.recorder_for(Some(self.limits.start(engine)))
+    }
+
+    fn recorder_for(&self, meter: Option<Meter>) -> Arc<Recorder<W, P>> {
         let actors = self.system.actors.len();
         assert!(actors <= 256, "{actors} actors, and a recorder takes 256 at most");
         let decided = vec![None; self.system.properties.len() + 1];
         Arc::new(Recorder {
             checker: self.share(),
+            meter: meter.map(Mutex::new),
             seen: Mutex::new(Seen { decided, ..Seen::default() }),
         })
     }
@@ -121,6 +143,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
             schedule: Vec::new(),
             waiting: Vec::new(),
             deadlocked: false,
+            astray: false,
             #[cfg(any(feature = "loom", feature = "shuttle"))]
             turns: 0,
             #[cfg(any(feature = "loom", feature = "shuttle"))]
@@ -142,6 +165,32 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
         self.seen().executions
     }
 
+    /// Whether the engine is to end with what it knows: a step was none, or a limit is reached.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(super) fn is_over(&self) -> bool {
+        let (fault, limit, executions) = {
+            let seen = self.seen();
+            (seen.fault.is_some(), seen.limit.is_some(), seen.executions)
+        };
+        if fault || limit {
+            return true;
+        }
+        let Some(meter) = &self.meter else { return false };
+        let reached = lock(meter).reached(|| format!("{executions} executions"));
+        let is_over = reached.is_some();
+        if is_over {
+            self.seen().limit = reached;
+        }
+        is_over
+    }
+
+    /// What ended the engine before it was through, if something did.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(super) fn ended_by(&self) -> Option<Bound> {
+        let seen = self.seen();
+        seen.fault.as_ref().map(|(kind, _)| Bound::Fault(*kind)).or_else(|| seen.limit.clone())
+    }
+
     /// Whether some execution was given up for having had too many turns.
     #[cfg(feature = "shuttle")]
     pub(super) fn abandoned_any(&self) -> bool {
@@ -161,6 +210,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
     ) -> Report {
         let seen = self.seen();
         let system = self.system();
+        let fault = seen.fault.clone();
+        let bound = fault.as_ref().map(|(kind, _)| Bound::Fault(*kind)).or(bound);
         let finding = |property: &str, kind: PropertyKind, decided: &Option<Schedule>| Finding {
             property: property.to_owned(),
             kind,
@@ -182,6 +233,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
                 .zip(&seen.decided)
                 .map(|(property, decided)| finding(property.name(), property.kind(), decided)),
         );
+        findings.extend(fault.map(|(kind, schedule)| Finding::fault(kind, Some(schedule))));
         Report {
             engine,
             mode,
@@ -197,6 +249,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
             },
             outcomes: Some(seen.outcomes.clone()),
             bound,
+            untested: Vec::new(),
+            growth: None,
             elapsed,
         }
     }
@@ -221,6 +275,8 @@ pub struct Execution<W, P: Process<W>> {
     /// The actors that were found blocked and still are.
     waiting: Vec<usize>,
     deadlocked: bool,
+    /// A step was none: nobody steps any more.
+    astray: bool,
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     turns: usize,
     #[cfg(any(feature = "loom", feature = "shuttle"))]
@@ -251,16 +307,25 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
             return None;
         }
         self.turns += 1;
-        if self.turns > max_turns {
+        let progress = if self.turns > max_turns {
             self.abandoned = true;
             #[cfg(feature = "shuttle")]
             {
                 self.recorder.seen().abandoned = true;
             }
+            Progress::Stepped
+        } else if self.turns % 64 == 0 && self.recorder.is_over() {
+            self.abandoned = true;
+            Progress::Stepped
+        } else {
+            let progress = self.step(actor);
+            self.abandoned = self.astray;
+            progress
+        };
+        if self.abandoned {
             let awake = std::mem::take(parked).into_iter().map(|(_, thread)| thread).collect();
-            return Some(Turn { progress: Progress::Stepped, over: true, awake });
+            return Some(Turn { progress, over: true, awake });
         }
-        let progress = self.step(actor);
         let (asleep, awake) = std::mem::take(parked)
             .into_iter()
             .partition(|(actor, _)| !self.deadlocked && self.waiting.contains(actor));
@@ -277,7 +342,25 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
 
     fn advance(&mut self, actor: usize) -> Progress {
         let Local::Running(process) = &self.locals[actor] else { return Progress::Ended };
-        let (local, progress) = match process.clone().step(&mut self.world) {
+        if self.astray {
+            return Progress::Ended;
+        }
+        let expected = &self.recorder.system().expected;
+        let step = match perform(process.clone(), &mut self.world, expected) {
+            Ok(step) => step,
+            Err(fault) => {
+                self.schedule.push(actor as u8);
+                self.astray = true;
+                let mut seen = self.recorder.seen();
+                let longer =
+                    |(_, known): &(FaultKind, Schedule)| known.turns.len() > self.schedule.len();
+                if seen.fault.as_ref().is_none_or(longer) {
+                    seen.fault = Some((fault.kind, self.schedule()));
+                }
+                return Progress::Ended;
+            }
+        };
+        let (local, progress) = match step {
             Step::Blocked(_) => {
                 if !self.waiting.contains(&actor) {
                     self.waiting.push(actor);
@@ -307,6 +390,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         progress
     }
 
+    /// Whether a step was [none](super::FaultKind): then nobody steps any more, and every actor counts as
+    /// ended for whoever steps it.
+    pub fn is_astray(&self) -> bool {
+        self.astray
+    }
+
     /// Whether every actor has ended.
     pub fn ended(&self) -> bool {
         self.unfinished == 0
@@ -328,8 +417,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         Schedule::from_start(self.start, turns)
     }
 
-    /// Whether it was given up for having had too many turns.
-    #[cfg(feature = "loom")]
+    /// Whether it was given up: it had too many turns, a limit is reached, or a step was none.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn abandoned(&self) -> bool {
         self.abandoned
     }
@@ -362,7 +451,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
     /// Whether an actor could step now, without waiting. (A world is a value: one can try.)
     fn could_step(&self, actor: usize) -> bool {
         let Local::Running(process) = &self.locals[actor] else { return false };
-        !matches!(process.clone().step(&mut self.world.clone()), Step::Blocked(_))
+        let expected = &self.recorder.system().expected;
+        !matches!(perform(process.clone(), &mut self.world.clone(), expected), Ok(Step::Blocked(_)))
     }
 
     /// The current state as codes; actors as they are named, none exchanged for another.

@@ -51,7 +51,8 @@ const MAX_BRANCHES: usize = 4_000;
 /// Turns in one execution, few enough that loom's branches last for them: beyond, loom would panic.
 const MAX_TURNS: usize = 1_000;
 
-/// What a thread of ours panics with, silently, to make loom give up on an execution too long for it.
+/// What a thread of ours panics with, silently, to make loom give up: on an execution too long for it, or
+/// altogether.
 struct TooLong;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
@@ -65,7 +66,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             return self.not_started(Engine::Loom, mode, bound);
         }
         let started = Instant::now();
-        let recorder = self.recorder();
+        let recorder = self.metered_recorder(Engine::Loom);
         let mut builder = ::loom::model::Builder::new();
         // Each set here, so that no environment variable can quietly make a proof partial.
         builder.max_branches = MAX_BRANCHES;
@@ -93,7 +94,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                     builder.max_permutations = Some(max);
                     let (noted, known) = (recorder.clone(), known.clone());
                     builder.check(move || execute(&noted, start, known.clone()));
-                    if (recorder.executions() - before) as usize + 1 >= max {
+                    if recorder.is_over() || (recorder.executions() - before) as usize + 1 >= max {
                         complete = false;
                         break;
                     }
@@ -106,6 +107,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             Err(panic) if panic.is::<TooLong>() => Some(Bound::Turns(MAX_TURNS as u64)),
             Err(panic) => resume_unwind(panic),
         };
+        let bound = recorder.ended_by().or(bound);
         recorder.report(Engine::Loom, mode, bound, !options.skip_known_states, started.elapsed())
     }
 }
@@ -127,6 +129,9 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
     known: Option<Known>,
 ) {
     let execution = recorder.execution_from(start);
+    if recorder.is_over() {
+        std::panic::panic_any(TooLong);
+    }
     if known.as_ref().is_some_and(|known| was_known(known, &execution)) {
         // An earlier start leads here: nothing is new behind it.
         return;

@@ -28,16 +28,17 @@ mod ample {
 mod any;
 mod audit;
 mod columns;
-mod complaint;
 mod ends;
+mod examination;
 mod execution;
+mod fault;
 mod graph;
 mod intern;
+mod limits;
 #[cfg(feature = "loom")]
 mod loom;
 mod proof;
 mod property;
-#[cfg(feature = "loom")]
 mod quiet;
 mod shortest;
 #[cfg(feature = "shuttle")]
@@ -59,10 +60,12 @@ pub use audit::{Disagreement, audit};
 pub use columns::Part;
 #[cfg(feature = "command")]
 pub(crate) use columns::{columns, wrap};
-pub use ends::{End, Ends};
+pub use examination::{Examination, Larger, Shown};
 pub use execution::{Execution, Progress, Recorder};
-pub use graph::{DEADLOCK_FREE, GraphOptions};
+pub use fault::{BLOCKED_UNCHANGED, FaultKind, NO_MISTAKE, ONE_CALL_A_STEP, PANIC_FREE};
+pub use graph::{DEADLOCK_FREE, End, GraphOptions};
 use intern::SharedCodes;
+pub use limits::Limits;
 #[cfg(feature = "loom")]
 pub use loom::LoomOptions;
 pub use property::{Property, PropertyKind};
@@ -71,7 +74,8 @@ pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
 pub use trace::{Counted, PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
-    Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, ScheduleError, Verdict,
+    Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Schedule, ScheduleError,
+    Verdict,
 };
 
 use crate::Process;
@@ -95,12 +99,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Checker<W, P: Process<W>> {
     system: Arc<System<W, P>>,
     codes: Arc<SharedCodes<W, P>>,
+    limits: Limits,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// Takes a system to check.
     pub fn new(system: System<W, P>) -> Self {
-        Checker { system: Arc::new(system), codes: Arc::default() }
+        Checker { system: Arc::new(system), codes: Arc::default(), limits: Limits::default() }
+    }
+
+    /// The same with other limits to the time and the memory that each engine may take.
+    pub fn within(self, limits: Limits) -> Self {
+        Checker { limits, ..self }
     }
 
     /// The system under check.

@@ -3,52 +3,119 @@
 
 use std::fmt::Write as _;
 
-use super::complaint::complaint;
-use super::{Checker, GraphOptions, Report, System, Value, Verdict};
+use super::examination::{Shown, shown};
+use super::{
+    Checker, FaultKind, GraphOptions, PlayError, Report, Schedule, System, Trace, Value, Verdict,
+    audit,
+};
 use crate::Process;
 
-/// Graphs with more transitions than this are not put before the slower engines as well.
-const WORTH_A_SECOND_OPINION: u64 = 1_000;
-
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
-    /// Proves every property, and that some execution ends, or panics with the shortest
-    /// interleaving that breaks one, drawn as columns.
+    /// Proves every property, or panics with the shortest interleaving that breaks one, drawn as columns.
     ///
-    /// The state graph decides. Where it is small, loom and shuttle explore the system too, and
-    /// all have to agree.
+    /// The state graph decides. Where it is small, loom and shuttle explore the system too, and all have
+    /// to agree. Properties over counts ([`at_most`](Self::at_most)) are put before
+    /// [`any`](super::Checker::any) as well: one that breaks with more clients fails the proof, with the
+    /// number of clients that it takes.
+    ///
+    /// A proof of nothing fails, too: a step that panics, makes two calls, or meets a mistake of the
+    /// model ([`FaultKind`]); a property that no execution put to the test; a system in which no
+    /// execution ends, or no client [ends well](Self::ends_well).
     #[track_caller]
     pub fn assert_holds(self) {
-        let checker = Checker::new(self);
-        let reports = checker.opinions();
-        let mut complaint =
-            complaint(&reports, |schedule, names| checker.system().picture(schedule, names));
-        let ended = reports[0].outcomes.as_ref().is_some_and(|outcomes| !outcomes.is_empty());
-        if complaint.is_empty() && !ended {
-            let _ = writeln!(complaint, "no execution ever ends, so nothing is shown of any end");
-        }
-        complain_unless_empty(&complaint);
+        complain_unless_empty(&self.examine().complaint());
     }
 
     /// Panics unless some interleaving breaks the property, and returns the report: the negative
     /// control that belongs beside every proof.
     #[track_caller]
     pub fn assert_breaks(self, property: &str) -> Report {
-        let report = Checker::new(self).graph(&GraphOptions::default());
+        let checker = Checker::new(self);
+        let report = checker.graph(&GraphOptions::default());
+        if let Some(kind) = report.fault().filter(|kind| kind.property() != property) {
+            let system = checker.system();
+            let shown = shown(&report.findings, |schedule, of| system.show(schedule, of));
+            let violations = violations(&report, &shown);
+            complain_unless_empty(&format!(
+                "`{property}` is not what breaks: {kind:?}\n{violations}"
+            ));
+        }
         assert_broken(&report, property);
         report
     }
 }
 
+/// Where engines disagree, and what the first of them says that is not as it should be, with the shortest
+/// execution that shows it.
+#[cfg(all(feature = "loom", feature = "shuttle"))]
+pub(super) fn complaint(
+    reports: &[Report],
+    play: impl Fn(&Schedule) -> Result<Trace, PlayError>,
+) -> String {
+    let mut complaint = String::new();
+    for disagreement in audit(reports) {
+        let _ = writeln!(complaint, "the engines disagree: {disagreement}");
+    }
+    if let Some(report) = reports.first() {
+        complaint += &violations(report, &shown(&report.findings, |schedule, _| play(schedule)));
+    }
+    complaint
+}
+
+/// What an engine says that is not as it should be, each execution that shows it once.
+pub(super) fn violations(report: &Report, shown: &[Shown]) -> String {
+    let mut told = String::new();
+    let (number, noun) = report.counted();
+    let counted = format!("{number} {noun}s");
+    let fault = report.fault();
+    for finding in &report.findings {
+        let (kind, name) = (finding.kind.word(), &finding.property);
+        match &finding.verdict {
+            Verdict::Holds(_) => {}
+            // One sentence is enough where a step is none.
+            Verdict::Unfinished(_) if fault.is_some() => {}
+            Verdict::Unfinished(bound) => {
+                let _ = writeln!(told, "{kind} `{name}` is not decided: {bound}");
+            }
+            Verdict::Violated(None) => {
+                let _ = writeln!(told, "{kind} `{name}` is not reached by any of {counted}");
+            }
+            Verdict::Violated(Some(schedule)) => {
+                let often = match &finding.violating {
+                    Some(violating) => format!(" ({violating} of {counted})"),
+                    None => String::new(),
+                };
+                let _ = write!(told, "{kind} `{name}` is violated{often}, soonest by {schedule}");
+                let trace = shown.iter().find(|shown| shown.schedule == *schedule);
+                match trace {
+                    Some(shown) if shown.properties.last() == Some(name) => {
+                        let trace = match &shown.trace {
+                            Ok(trace) => trace.to_string(),
+                            Err(error) => error.to_string(),
+                        };
+                        let _ = writeln!(told, ":\n\n{trace}");
+                    }
+                    // The picture comes with the last property that it shows.
+                    _ => told.push('\n'),
+                }
+            }
+        }
+        if let Some(kind) = FaultKind::of(name) {
+            let _ = writeln!(told, "{}", kind.advice());
+        }
+    }
+    if let Some(growth) = &report.growth {
+        let _ = writeln!(told, "{growth}");
+    }
+    told
+}
+
 /// Panics with a complaint, if there is one.
 #[track_caller]
 pub(super) fn complain_unless_empty(complaint: &str) {
-    if complaint.is_empty() {
-        return;
+    if !complaint.is_empty() {
+        super::quiet::complain(&format!("\n{complaint}"));
     }
-    #[cfg(feature = "loom")]
-    super::quiet::complain(&format!("\n{complaint}"));
-    #[cfg(not(feature = "loom"))]
-    panic!("\n{complaint}");
 }
 
 /// Panics unless the report says that the property is violated.
@@ -59,32 +126,4 @@ pub(super) fn assert_broken(report: &Report, property: &str) {
     };
     let broken = matches!(finding.verdict, Verdict::Violated(_));
     assert!(broken, "{} `{property}` {}", finding.kind.word(), finding.verdict.word());
-}
-
-impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
-    /// What the graph says, and where it is small what the others say.
-    fn opinions(&self) -> Vec<Report> {
-        let graph = self.graph(&GraphOptions::default());
-        let mut reports = vec![graph];
-        // Without symmetry hundreds of clients have states without end: a second opinion as far
-        // as it is cheap.
-        let max_states = (1_000_000 / self.system().actors().len().max(1)).min(100_000);
-        let plain = GraphOptions { symmetry: false, max_states, ..Default::default() };
-        let every_state = self.graph(&plain);
-        let small = every_state.transitions.is_some_and(|count| count <= WORTH_A_SECOND_OPINION);
-        let small = small && every_state.exhaustive();
-        if every_state.exhaustive() {
-            reports.push(every_state);
-        }
-        if small {
-            #[cfg(feature = "loom")]
-            if self.system().actors().len() <= ::loom::MAX_THREADS {
-                let skip = super::LoomOptions { skip_known_states: true, ..Default::default() };
-                reports.push(self.loom(&skip));
-            }
-            #[cfg(feature = "shuttle")]
-            reports.push(self.shuttle(super::ShuttleMode::KnownStates));
-        }
-        reports
-    }
 }

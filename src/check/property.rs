@@ -2,6 +2,7 @@
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
 use std::hash::Hash;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -38,15 +39,33 @@ pub struct Property<W, P: Process<W>> {
     test: Test<W, P>,
 }
 
-type OnState<W, P> = Box<dyn Fn(&State<'_, W, P>) -> bool + Send + Sync>;
+type OnState<W, P> = Arc<dyn Fn(&State<'_, W, P>) -> bool + Send + Sync>;
 type OnCounts<W, P> =
-    Box<dyn Fn(&mut dyn Iterator<Item = (&LocalOf<W, P>, Count)>) -> bool + Send + Sync>;
+    Arc<dyn Fn(&mut dyn Iterator<Item = (&LocalOf<W, P>, Count)>) -> bool + Send + Sync>;
+type OnLocal<W, P> = Arc<dyn Fn(&LocalOf<W, P>) -> bool + Send + Sync>;
 
 enum Test<W, P: Process<W>> {
     State(OnState<W, P>),
     /// Depends only on how many actors are in each local state, and cannot be repaired by adding
     /// actors (`Always`) or broken by it (`Reachable`): what makes it decidable for any number.
-    Counts(OnCounts<W, P>),
+    Counts {
+        holds: OnCounts<W, P>,
+        /// Whether an actor that stands there is counted at all.
+        counts: OnLocal<W, P>,
+    },
+}
+
+// By hand, because a derive would ask it of `W` and `P`.
+impl<W, P: Process<W>> Clone for Property<W, P> {
+    fn clone(&self) -> Self {
+        let test = match &self.test {
+            Test::State(holds) => Test::State(holds.clone()),
+            Test::Counts { holds, counts } => {
+                Test::Counts { holds: holds.clone(), counts: counts.clone() }
+            }
+        };
+        Property { name: self.name.clone(), kind: self.kind, test }
+    }
 }
 
 /// A number of actors: so many, or (ω) as many as you like.
@@ -72,7 +91,7 @@ impl<W, P: Process<W>> Property<W, P> {
         kind: PropertyKind,
         holds: impl Fn(&State<'_, W, P>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Property { name: name.to_owned(), kind, test: Test::State(Box::new(holds)) }
+        Property { name: name.to_owned(), kind, test: Test::State(Arc::new(holds)) }
     }
 
     /// See [`System::at_most`](super::System::at_most).
@@ -82,6 +101,11 @@ impl<W, P: Process<W>> Property<W, P> {
         key: impl Fn(&Local<P, P::Output>) -> Option<K> + Send + Sync + 'static,
     ) -> Self {
         let max = Count::Exactly(u32::try_from(max).unwrap_or(u32::MAX));
+        let key = Arc::new(key);
+        let counts = {
+            let key = key.clone();
+            move |local: &LocalOf<W, P>| key(local).is_some()
+        };
         let test = move |counts: &mut dyn Iterator<Item = (&LocalOf<W, P>, Count)>| {
             let mut keyed = counts.filter_map(|(local, count)| Some((key(local)?, count)));
             // Mostly there is one key or none: then no table is needed.
@@ -100,7 +124,7 @@ impl<W, P: Process<W>> Property<W, P> {
         Property {
             name: name.to_owned(),
             kind: PropertyKind::Always,
-            test: Test::Counts(Box::new(test)),
+            test: Test::Counts { holds: Arc::new(test), counts: Arc::new(counts) },
         }
     }
 
@@ -109,13 +133,15 @@ impl<W, P: Process<W>> Property<W, P> {
         name: &str,
         there: impl Fn(&Local<P, P::Output>) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let there = Arc::new(there);
+        let counts = there.clone();
         let test = move |counts: &mut dyn Iterator<Item = (&LocalOf<W, P>, Count)>| {
-            counts.map(|(local, _)| local).any(&there)
+            counts.map(|(local, _)| local).any(|local| there(local))
         };
         Property {
             name: name.to_owned(),
             kind: PropertyKind::Reachable,
-            test: Test::Counts(Box::new(test)),
+            test: Test::Counts { holds: Arc::new(test), counts },
         }
     }
 
@@ -131,14 +157,25 @@ impl<W, P: Process<W>> Property<W, P> {
 
     /// Whether more actors than it allows are what breaks it: an `always` over counts.
     pub(super) fn is_over_counts(&self) -> bool {
-        self.kind == PropertyKind::Always && matches!(self.test, Test::Counts(_))
+        self.kind == PropertyKind::Always && matches!(self.test, Test::Counts { .. })
+    }
+
+    /// Whether an actor that stands there is one of those that it is about; `None` where it is about whole
+    /// states.
+    pub fn counts(&self, local: &LocalOf<W, P>) -> Option<bool> {
+        match &self.test {
+            Test::State(_) => None,
+            Test::Counts { counts, .. } => Some(counts(local)),
+        }
     }
 
     /// Whether its condition is true in `state`.
     pub fn is_true_in(&self, state: &State<'_, W, P>) -> bool {
         match &self.test {
             Test::State(test) => test(state),
-            Test::Counts(test) => test(&mut state.locals().map(|local| (local, Count::Exactly(1)))),
+            Test::Counts { holds, .. } => {
+                holds(&mut state.locals().map(|local| (local, Count::Exactly(1))))
+            }
         }
     }
 
@@ -149,7 +186,7 @@ impl<W, P: Process<W>> Property<W, P> {
     ) -> Option<bool> {
         match &self.test {
             Test::State(_) => None,
-            Test::Counts(test) => Some(test(counts)),
+            Test::Counts { holds, .. } => Some(holds(counts)),
         }
     }
 }

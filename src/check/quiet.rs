@@ -1,10 +1,12 @@
-//! Second floor, `check`: keeps loom's inner workings off the terminal. Imports shuttle only.
+//! Second floor, `check`: which panics are announced on the terminal. Imports shuttle only.
 //!
-//! loom ends each of its threads by a panic of its own (its stack-switching library's `Done`), and
-//! silences that by a panic hook. shuttle, once it has run, has a hook in front of that one which
-//! announces every panic. Together in one process they print two lines a loom thread.
+//! A step that panics is a finding, told with its schedule: the announcement would come once an
+//! engine, from inside the engine. loom ends each of its threads by a panic of its own (its
+//! stack-switching library's `Done`), and silences that by a panic hook. shuttle, once it has run, has a
+//! hook in front of that one which announces every panic. Together in one process they print two
+//! lines a loom thread.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic;
 use std::sync::{Arc, Once};
 
@@ -12,6 +14,31 @@ thread_local! {
     static IN_LOOM: Cell<bool> = const { Cell::new(false) };
     static SILENT: Cell<bool> = const { Cell::new(false) };
     static COMPLAINING: Cell<bool> = const { Cell::new(false) };
+    static IN_STEP: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Inside of a step until it is dropped: a panic is not announced, and its place is kept.
+pub(super) struct Inside {
+    before: bool,
+}
+
+impl Inside {
+    pub(super) fn step() -> Self {
+        hook();
+        Inside { before: IN_STEP.replace(true) }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        IN_STEP.set(self.before);
+    }
+}
+
+/// Where the last panic inside of a step was: `src/claim.rs:41:9`. It is forgotten by that.
+pub(super) fn place() -> Option<String> {
+    PLACE.take()
 }
 
 /// Runs loom or shuttle on a thread of its own, on which no panic is announced: by one they say what they
@@ -34,6 +61,7 @@ pub(super) fn complain(complaint: &str) -> ! {
 }
 
 /// Runs loom on a thread of its own, on which only panics with a message are announced.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
 pub(super) fn on_a_quiet_thread<T: Send>(explore: impl FnOnce() -> T + Send) -> T {
     hook();
     std::thread::scope(|scope| {
@@ -58,7 +86,9 @@ fn hook() {
         shuttle::check_random(|| {}, 1);
         let announce = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if COMPLAINING.take() {
+            if IN_STEP.get() {
+                PLACE.set(info.location().map(ToString::to_string));
+            } else if COMPLAINING.take() {
                 plain(info);
             } else if !SILENT.get() && (!IN_LOOM.get() || info.payload_as_str().is_some()) {
                 announce(info);

@@ -74,7 +74,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             return self.not_started(Engine::Shuttle, name, bound);
         }
         let started = Instant::now();
-        let recorder = self.recorder();
+        let recorder = self.metered_recorder(Engine::Shuttle);
         let starts = self.system.starts.len();
         let mut executions = 0;
         match mode {
@@ -114,7 +114,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             }
         }
         let executed = executions as u64;
-        let bound = match mode {
+        let bound = recorder.ended_by().or(match mode {
             ShuttleMode::KnownStates => None,
             ShuttleMode::DepthFirst { .. } if recorder.abandoned_any() => {
                 Some(Bound::Turns(MAX_TURNS as u64))
@@ -123,7 +123,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 (executions >= max_executions).then_some(Bound::Executions(executed))
             }
             ShuttleMode::Random { .. } | ShuttleMode::Pct { .. } => Some(Bound::Sampled(executed)),
-        };
+        });
         let distinct_counted = mode != ShuttleMode::KnownStates;
         recorder.report(Engine::Shuttle, name, bound, distinct_counted, started.elapsed())
     }
@@ -150,7 +150,37 @@ fn run<W: Value, P: Process<W, Output: Value> + Value>(
     config.max_steps = MaxSteps::None;
     config.silence_warnings = true;
     let noted = recorder.clone();
+    let scheduler = Until { scheduler, recorder: recorder.clone() };
     Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &start))
+}
+
+/// A scheduler that goes on with no execution, and begins none, once all is over. (An execution that ends
+/// early by the clock is none that a scheduler of shuttle's could replay.)
+struct Until<S, W, P: Process<W>> {
+    scheduler: S,
+    recorder: Arc<Recorder<W, P>>,
+}
+
+impl<S: Scheduler, W: Value, P: Process<W, Output: Value> + Value> Scheduler for Until<S, W, P> {
+    fn new_execution(&mut self) -> Option<TaskSchedule> {
+        if self.recorder.is_over() { None } else { self.scheduler.new_execution() }
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&Task],
+        current: Option<TaskId>,
+        is_yielding: bool,
+    ) -> Option<TaskId> {
+        if self.recorder.ended_by().is_some() {
+            return None;
+        }
+        self.scheduler.next_task(runnable, current, is_yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.scheduler.next_u64()
+    }
 }
 
 /// The start of the execution now running: chosen by the scheduler, so nothing that shuttle's threads
@@ -280,6 +310,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> KnownStates<W, P> {
         let taken = execution.prefix().len();
         if let Some(actor) = self.replay.get(taken) {
             return Some(usize::from(*actor));
+        }
+        if execution.abandoned() {
+            return None;
         }
         let state = execution.state();
         let is_new = !self.untried.contains_key(&state);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustc_hash::FxHashMap;
 
+use super::fault::{FaultKind, perform};
 use super::intern::{Codes, LocalOf};
 use super::system::{Local, System};
 use super::{Value, lock};
@@ -20,6 +21,8 @@ pub(super) enum Successor {
     Blocked,
     /// The world and the local state that follow.
     To { world: u32, local: u32 },
+    /// It is no step: nothing follows.
+    Fault(FaultKind),
 }
 
 /// For each start the world's code, and those of where the actors stand.
@@ -42,6 +45,8 @@ pub(super) struct Steps<W, P: Process<W>>(Mutex<Table<W, P>>);
 
 struct Table<W, P: Process<W>> {
     codes: Codes<W, P>,
+    /// The codes of answers that are no mistake of the model.
+    expected: Vec<String>,
     successors: FxHashMap<(u32, u32), Successor>,
 }
 
@@ -60,7 +65,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
                 initial.locals.push(codes.locals.code(Local::Running(process.clone())));
             }
         }
-        let table = Table { codes, successors: FxHashMap::default() };
+        let expected = system.expected.clone();
+        let table = Table { codes, expected, successors: FxHashMap::default() };
         (Steps(Mutex::new(table)), initial)
     }
 
@@ -75,6 +81,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
         };
         worker.catch_up();
         worker
+    }
+
+    /// How many distinct worlds were met, and how many local states of actors.
+    pub(super) fn met(&self) -> (u64, u64) {
+        let table = self.lock();
+        let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
+        (worlds.len() as u64, locals.len() as u64)
     }
 
     /// How many times a `step` was evaluated.
@@ -97,18 +110,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Table<W, P> {
             Local::Done(_) => Successor::Ended,
             Local::Running(process) => {
                 let mut after = W::clone(&self.codes.worlds.values()[world as usize]);
-                match process.clone().step(&mut after) {
-                    Step::Blocked(same) => {
+                match perform(process.clone(), &mut after, &self.expected) {
+                    Err(fault) => Successor::Fault(fault.kind),
+                    Ok(Step::Blocked(same)) => {
                         // What `Process` promises, and what waiting again and again relies on.
                         let world = &*self.codes.worlds.values()[world as usize];
-                        assert!(
-                            after == *world && same == *process,
-                            "a step answered Blocked and changed something: {process:?}"
-                        );
-                        Successor::Blocked
+                        match after == *world && same == *process {
+                            true => Successor::Blocked,
+                            false => Successor::Fault(FaultKind::Blocked),
+                        }
                     }
-                    Step::Next(next) => self.follow(after, Local::Running(next)),
-                    Step::Done(output) => self.follow(after, Local::Done(output)),
+                    Ok(Step::Next(next)) => self.follow(after, Local::Running(next)),
+                    Ok(Step::Done(output)) => self.follow(after, Local::Done(output)),
                 }
             }
         };

@@ -4,6 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::fault::FaultKind;
+use super::graph::DEADLOCK_FREE;
 use super::intern::LocalOf;
 use super::property::Property;
 use super::trace::{Describe, Patient, WaitsFor};
@@ -82,7 +84,11 @@ pub struct System<W, P: Process<W>> {
     pub(super) patient: Option<Patient<W>>,
     /// The codes of answers that are no mistake of the model.
     pub(super) expected: Vec<String>,
+    pub(super) ends_well: Option<EndsWell<P::Output>>,
 }
+
+/// Whether an output is one that an actor is there for.
+type EndsWell<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
 /// Actors that start out the same, so that which of them does what is no difference.
 #[derive(Clone, Debug)]
@@ -126,6 +132,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             waits_for: None,
             patient: None,
             expected: Vec::new(),
+            ends_well: None,
         }
     }
 
@@ -214,7 +221,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     }
 
     /// Adds a property made elsewhere.
+    ///
+    /// # Panics
+    ///
+    /// If there is a property of this name: what is said of one would be taken for what is said of the
+    /// other.
+    #[track_caller]
     pub fn property(mut self, property: Property<W, P>) -> Self {
+        let name = property.name();
+        let is_known = self.properties.iter().any(|known| known.name() == name);
+        let is_built_in = name == DEADLOCK_FREE || FaultKind::of(name).is_some();
+        assert!(!is_known && !is_built_in, "there is a property `{name}` already");
         self.properties.push(property);
         self
     }
@@ -257,6 +274,67 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     pub fn expects(mut self, code: &str) -> Self {
         self.expected.push(code.to_owned());
         self
+    }
+
+    /// Says which outputs are those that an actor is there for. A proof fails where no client ever ends
+    /// with one: then its properties may hold only because everybody failed. Without, every output is one
+    /// but those whose `Debug` form begins with `Err(`.
+    pub fn ends_well(
+        mut self,
+        is_good: impl Fn(&P::Output) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.ends_well = Some(Arc::new(is_good));
+        self
+    }
+
+    /// Whether an output is one that an actor is there for.
+    pub(super) fn is_good(&self, output: &P::Output) -> bool {
+        match &self.ends_well {
+            Some(is_good) => is_good(output),
+            None => !format!("{output:?}").starts_with("Err("),
+        }
+    }
+
+    /// The same system with so many more of each kind of [clients](Self::clients).
+    pub(super) fn with_more_clients(&self, more: usize) -> Self {
+        let mut grown = System {
+            starts: self.starts.clone(),
+            actors: Vec::new(),
+            groups: Vec::new(),
+            properties: self.properties.clone(),
+            describe: self.describe.clone(),
+            waits_for: self.waits_for.clone(),
+            patient: self.patient.clone(),
+            expected: self.expected.clone(),
+            ends_well: self.ends_well.clone(),
+        };
+        for start in &mut grown.starts {
+            start.processes.clear();
+        }
+        for group in &self.groups {
+            let first = grown.actors.len();
+            let added = if group.scalable && !group.members.is_empty() { more } else { 0 };
+            // A client more is a copy of the last one.
+            let last = group.members.end.saturating_sub(1);
+            for member in group.members.clone().chain(std::iter::repeat_n(last, added)) {
+                grown.actors.push(self.actors[member].clone());
+                for (start, before) in grown.starts.iter_mut().zip(&self.starts) {
+                    start.processes.push(before.processes[member].clone());
+                }
+            }
+            let members = first..grown.actors.len();
+            grown.groups.push(Group { members, scalable: group.scalable });
+        }
+        let scalable = grown.groups.iter().filter(|group| group.scalable);
+        for (number, member) in (1..).zip(scalable.flat_map(|group| group.members.clone())) {
+            grown.actors[member] = format!("client {number}");
+        }
+        grown
+    }
+
+    /// How many [clients](Self::clients) there are.
+    pub(super) fn count_clients(&self) -> usize {
+        self.groups.iter().filter(|group| group.scalable).map(|group| group.members.len()).sum()
     }
 
     /// The ways it may begin; a [`Schedule`](super::Schedule) names one by its index here.

@@ -2,17 +2,17 @@
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::columns::{GUTTER, WIDTH, wrap};
+use super::columns::columns;
+use super::fault::{Fault, FaultKind, perform, watched};
 use super::intern::LocalOf;
 use super::property::Count;
 use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value, told};
-use crate::calls::{Listen, listened};
+use crate::calls::Listen;
 use crate::errno::shown;
-use crate::{Process, Step};
+use crate::{Process, Step, marks};
 
 /// Performs a step and says what to call it.
 pub(super) type Describe<W, P> =
@@ -77,7 +77,7 @@ pub struct Trace {
     pub steps: Vec<TraceStep>,
     /// The actors that had not ended when the schedule did.
     pub unfinished: Vec<Unfinished>,
-    /// What it all came to, where all have ended and there is more to tell than what they ended with.
+    /// What it all came to, if there is more to tell than what they ended with: in lines.
     pub end: Option<String>,
 }
 
@@ -221,6 +221,16 @@ impl TraceStep {
         TraceStep { actor, label, output: None, blocked: false, waits_for: None, circle: None }
     }
 
+    /// The same of two steps whose [marks] are not resolved yet, as far as that can be seen.
+    #[cfg(feature = "command")]
+    pub(crate) fn agrees_so_far(&self, other: &TraceStep) -> bool {
+        let plain = |step: &TraceStep| {
+            let label = marks::plain(&step.label).into_owned();
+            TraceStep { label, ..step.clone() }
+        };
+        plain(self).agrees(&plain(other))
+    }
+
     /// Whether both tell the same, as far as both say who waits for whom, and in which circle.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
@@ -231,13 +241,23 @@ impl TraceStep {
     }
 }
 
-/// How wide a line under a picture is.
-const ROOM: usize = WIDTH - GUTTER;
-
 /// What a world said of a step; that it waits, where no answer says so.
 fn in_calls(calls: &[String], waits: bool) -> String {
     let calls = calls.join("; ");
     if waits && !calls.contains("wait") { calls + ", and waits" } else { calls }
+}
+
+/// A world is shown whole at the end if it takes no more room than this.
+const LEFT: usize = 200;
+
+/// What is left: all of it, or where that is long what is not as it was.
+fn left<W: std::fmt::Debug>(before: &W, after: &W) -> String {
+    let (before, after) = (shown(before), shown(after));
+    match told::change(&before, &after) {
+        Some(change) if columns(&after) > LEFT => format!("left of the world: {change}"),
+        None if columns(&after) > LEFT => "left: the world as it was".to_owned(),
+        _ => format!("left: {after}"),
+    }
 }
 
 fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool {
@@ -267,7 +287,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     }
 
     /// The same, to be held against the calls that were really made: a step of which the world tells
-    /// nothing made none.
+    /// nothing made none. Its [marks] are not resolved yet.
     #[cfg(feature = "command")]
     pub(crate) fn play_in_calls(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
         self.play_with(schedule, Silent::NoCall)
@@ -282,6 +302,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let mut world = start.world.clone();
         let mut locals = start.locals();
         let mut steps = Vec::with_capacity(schedule.turns.len());
+        let mut astray = None;
         for (position, &actor) in schedule.turns.iter().enumerate() {
             let position = position + 1;
             let Some(local) = locals.get(actor) else {
@@ -293,6 +314,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             };
             let closed = self.closes(&world, &locals, actor, &process);
             let (step, label) = self.describe(&mut world, process, silent);
+            let step = match step {
+                Ok(step) => step,
+                Err(fault) => {
+                    // The execution ends here: what comes after it says nothing.
+                    let output = Some(fault.said);
+                    steps.push(TraceStep { output, ..TraceStep::new(actor, label) });
+                    astray = Some(actor);
+                    break;
+                }
+            };
             let (local, output, blocked) = match step {
                 Step::Next(next) => (Local::Running(next), None, false),
                 Step::Blocked(same) => (Local::Running(same), None, true),
@@ -308,11 +339,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let step = TraceStep::new(actor, label);
             steps.push(TraceStep { output, blocked, waits_for, circle, ..step });
         }
+        if silent == Silent::Changes {
+            marks::resolve(steps.iter_mut().map(|step| &mut step.label));
+        }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
-            if let Local::Running(process) = local {
-                let step = process.clone().step(&mut world.clone());
-                let waits = matches!(step, Step::Blocked(_));
+            if let Local::Running(process) = local
+                && astray != Some(actor)
+            {
+                let step = perform(process.clone(), &mut world.clone(), &self.expected);
+                let waits = astray.is_none() && matches!(step, Ok(Step::Blocked(_)));
                 let waits_for = self.awaited(&world, &locals, actor).filter(|_| waits);
                 unfinished.push(Unfinished { actor, waits, waits_for });
             }
@@ -345,9 +381,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         process: &P,
     ) -> Option<Vec<usize>> {
         let mut world = self.patient.as_ref()?(world);
-        let (Step::Next(after) | Step::Blocked(after)) = process.clone().step(&mut world) else {
-            return None;
-        };
+        let step = perform(process.clone(), &mut world, &self.expected);
+        let Ok(Step::Next(after) | Step::Blocked(after)) = step else { return None };
         let mut locals = locals.to_vec();
         locals[actor] = Local::Running(after);
         let mut ways = VecDeque::from([vec![actor]]);
@@ -387,10 +422,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                     if complete.turns.len() >= MAX_COMPLETED {
                         return Ok(complete);
                     }
-                    *local = match process.step(&mut world) {
-                        Step::Next(next) => Local::Running(next),
-                        Step::Done(output) => Local::Done(output),
-                        Step::Blocked(_) => break,
+                    *local = match perform(process, &mut world, &self.expected) {
+                        Ok(Step::Next(next)) => Local::Running(next),
+                        Ok(Step::Done(output)) => Local::Done(output),
+                        Ok(Step::Blocked(_)) => break,
+                        Err(_) => return Ok(complete),
                     };
                     complete.turns.push(actor);
                     progress = true;
@@ -424,10 +460,21 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         for (actor, local) in locals.iter().enumerate() {
             let Local::Running(process) = local else { continue };
             let mut world = world.clone();
-            let next = match process.clone().step(&mut world) {
-                Step::Next(next) => Local::Running(next),
-                Step::Done(output) => Local::Done(output),
-                Step::Blocked(_) => continue,
+            let next = match perform(process.clone(), &mut world, &self.expected) {
+                Ok(Step::Next(next)) => Local::Running(next),
+                Ok(Step::Done(output)) => Local::Done(output),
+                Ok(Step::Blocked(_)) => continue,
+                // There it ends.
+                Err(_) => {
+                    stepped = true;
+                    schedule.turns.push(actor);
+                    let go_on = visit(schedule);
+                    schedule.turns.pop();
+                    if !go_on {
+                        return false;
+                    }
+                    continue;
+                }
             };
             stepped = true;
             let mut locals = locals.to_vec();
@@ -442,29 +489,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         stepped || visit(schedule)
     }
 
-    /// A schedule as a picture of columns, and under it what the end of it says of these properties: who
-    /// counts where too many do, and what is left where all have ended.
-    pub fn picture(&self, schedule: &Schedule, properties: &[&str]) -> Result<String, PlayError> {
-        let Played { trace, world, locals } = self.play(schedule)?;
-        let mut picture = trace.to_string();
-        for property in properties {
-            let counted = self.counted(property, &locals).map(|counted| trace.counted(&counted));
-            for line in counted.iter().flat_map(|line| wrap(line, ROOM)) {
-                let _ = writeln!(picture, "      {line}");
-            }
+    /// A schedule told step by step, and at its end what it says of these properties: who counts where
+    /// too many do, and what is left where all have ended.
+    pub fn show(&self, schedule: &Schedule, properties: &[String]) -> Result<Trace, PlayError> {
+        let Played { mut trace, world, locals } = self.play(schedule)?;
+        let counted = properties.iter().filter_map(|property| self.counted(property, &locals));
+        let mut end: Vec<String> = counted.map(|counted| trace.counted(&counted)).collect();
+        if trace.unfinished.is_empty() && locals.iter().all(|local| local.output().is_some()) {
+            end.push(left(&self.start(schedule.start)?.world, &world));
         }
-        let start = &self.start(schedule.start)?.world;
-        let left = trace.unfinished.is_empty().then(|| self.left(start, &world)).flatten();
-        for line in left.iter().flat_map(|left| left.lines()).flat_map(|line| wrap(line, ROOM)) {
-            let _ = writeln!(picture, "      {line}");
-        }
-        Ok(picture)
-    }
-
-    /// What is left of the world at the end.
-    fn left(&self, before: &W, after: &W) -> Option<String> {
-        let change = told::change(&shown(before), &shown(after))?;
-        Some(format!("left: {change}"))
+        trace.end = (!end.is_empty()).then(|| end.join("\n"));
+        Ok(trace)
     }
 
     /// Who counts under a property [over counts](System::at_most) that is violated where the actors
@@ -506,21 +541,40 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
 
     /// Performs a step and tells it: as it is [said](System::described_by) how; or in the calls that the
     /// world tells of; or by what it changed.
-    fn describe(&self, world: &mut W, process: P, silent: Silent) -> (Step<P, P::Output>, String) {
-        if let Some(describe) = &self.describe {
-            return describe(world, process);
-        }
+    fn describe(
+        &self,
+        world: &mut W,
+        process: P,
+        silent: Silent,
+    ) -> (Result<Step<P, P::Output>, Fault>, String) {
         let (process_before, before) = (process.clone(), world.clone());
-        let (step, calls) = listened(Listen::Tell, || process.step(world));
-        let label = match calls.told.as_slice() {
-            [] => match silent {
-                Silent::Changes => told::step(&process_before, &step, &before, world),
-                #[cfg(feature = "command")]
-                Silent::NoCall => crate::recorded::NO_CALL.to_owned(),
-            },
-            calls => in_calls(calls, matches!(step, Step::Blocked(_))),
+        let (step, calls) = watched(Listen::Tell, &self.expected, || match &self.describe {
+            Some(describe) => {
+                let (step, label) = describe(world, process);
+                (step, Some(label))
+            }
+            None => (process.step(world), None),
+        });
+        let waits = matches!(step, Ok((Step::Blocked(_), _)));
+        let told = match calls.told.as_slice() {
+            [] => None,
+            calls => Some(in_calls(calls, waits)),
         };
-        (step, label)
+        match step {
+            Err(fault) => (Err(fault), told.unwrap_or_else(|| format!("{process_before:?}"))),
+            Ok((Step::Blocked(same), _)) if *world != before || same != process_before => {
+                let said = "waits, and has changed something".to_owned();
+                (Err(Fault { kind: FaultKind::Blocked, said }), told.unwrap_or_default())
+            }
+            Ok((step, label)) => {
+                let label = label.or(told).unwrap_or_else(|| match silent {
+                    Silent::Changes => told::step(&process_before, &step, &before, world),
+                    #[cfg(feature = "command")]
+                    Silent::NoCall => crate::recorded::NO_CALL.to_owned(),
+                });
+                (Ok(step), label)
+            }
+        }
     }
 }
 
@@ -619,5 +673,64 @@ mod tests {
     fn an_error_code_that_an_actor_ends_with_goes_by_its_name() {
         let played = system(true).play(&Schedule::of(vec![0, 0, 0])).unwrap();
         assert_eq!(played.trace.steps[2].output.as_deref(), Some("Err(ENOLCK)"));
+    }
+
+    /// Takes what is there, in two steps.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    enum Borrows {
+        Look,
+        Take,
+    }
+
+    impl Process<u32> for Borrows {
+        type Output = &'static str;
+
+        fn step(self, left: &mut u32) -> Step<Self, &'static str> {
+            match self {
+                Borrows::Look if *left == 0 => Step::Done("too late"),
+                Borrows::Look => Step::Next(Borrows::Take),
+                Borrows::Take => {
+                    *left = left.saturating_sub(1);
+                    Step::Done("taken")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_counts_and_what_is_left_stand_under_the_picture_of_what_they_violate() {
+        let system = System::new(1)
+            .clients(3, Borrows::Look)
+            .at_most(1, "one-taker", |local| {
+                local.output().filter(|told| **told == "taken").copied()
+            })
+            .finally("somebody-is-late", |state| state.outputs().any(|told| *told == "too late"));
+        let told = system.examine().complaint();
+        let one_taker = "\n      one-taker: client 1, client 2 count, and at most 1 may\n";
+        assert!(told.contains(one_taker), "{told}");
+        assert!(told.contains("\n      left: 0\n"), "{told}");
+    }
+
+    #[test]
+    fn all_who_count_are_told_and_nobody_else() {
+        let three = || System::new(3).clients(4, Borrows::Look).actor("late", Borrows::Look);
+        let key = |local: &Local<Borrows, &'static str>| local.output().copied();
+        let system = three().at_most(2, "two-of-a-kind", key).always("any", |_| false);
+        let schedule = Schedule::of(vec![0, 0, 1, 1, 3, 3, 4, 2]);
+        let locals = system.play(&schedule).unwrap().locals;
+        let counted = system.counted("two-of-a-kind", &locals).unwrap();
+        assert_eq!((counted.actors, counted.most), (vec![0, 1, 3], 2));
+        assert_eq!(system.counted("any", &locals), None, "no property over counts");
+        let fewer = system.play(&Schedule::of(vec![0, 0, 1, 1])).unwrap().locals;
+        assert_eq!(system.counted("two-of-a-kind", &fewer), None, "not violated");
+    }
+
+    #[test]
+    fn a_large_world_is_told_by_what_is_left_otherwise() {
+        let large = |last| [vec!["kept"; 60], vec![last]].concat();
+        assert_eq!(left(&1, &2), "left: 2");
+        assert_eq!(left(&large("old"), &large("old")), "left: the world as it was");
+        let change = "left of the world: [60: \"old\" → \"new\", ..]";
+        assert_eq!(left(&large("old"), &large("new")), change);
     }
 }

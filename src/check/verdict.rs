@@ -8,6 +8,7 @@ use num_bigint::BigUint;
 use rustc_hash::FxHashSet;
 
 use super::PropertyKind;
+use super::fault::FaultKind;
 
 /// How a system begins and which actor steps, in order, both by index. Processes are deterministic,
 /// so this *is* an execution, in every engine and in the real world. Written `[0, 1, 1, 0]`; or
@@ -191,6 +192,16 @@ pub enum Bound {
     /// A sampling engine looked at random executions and proves nothing.
     #[error("sampled {0} random executions, which proves nothing")]
     Sampled(u64),
+    /// As long as was [allowed](super::Limits::time).
+    #[error("stopped after {:?}, as `Limits::time` says", .0)]
+    Time(Duration),
+    /// As much memory as was [allowed](super::Limits::memory), in bytes.
+    #[error("stopped after {} MiB of memory, as `Limits::memory` says", .0 >> 20)]
+    Memory(u64),
+    /// A step was none, so that what comes after it says nothing: the property that it violates is among
+    /// the findings.
+    #[error("stopped at a step that violates `{}`", .0.property())]
+    Fault(FaultKind),
 }
 
 impl Bound {
@@ -207,7 +218,10 @@ impl Bound {
             | Bound::Executions(_)
             | Bound::Turns(_)
             | Bound::Actors { .. }
-            | Bound::Configurations(_) => false,
+            | Bound::Configurations(_)
+            | Bound::Time(_)
+            | Bound::Memory(_)
+            | Bound::Fault(_) => false,
         }
     }
 }
@@ -305,8 +319,51 @@ pub struct Report {
     pub outcomes: Option<Outcomes>,
     /// What stopped it, if it was not exhaustive.
     pub bound: Option<Bound>,
+    /// The properties that no execution could have violated, although all of them were explored: nobody
+    /// was ever counted under a property over counts, or no execution ever came to the end that a
+    /// [`finally`](super::System::finally) is about.
+    pub untested: Vec<String>,
+    /// How the states grew, where a limit stopped the engine.
+    pub growth: Option<Growth>,
     /// Time taken.
     pub elapsed: Duration,
+}
+
+/// How the states of a system grow that an engine could not exhaust.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Distinct worlds that were met.
+    pub worlds: u64,
+    /// Distinct local states of actors that were met.
+    pub locals: u64,
+    /// A longest schedule that was met.
+    pub longest: Schedule,
+}
+
+impl fmt::Display for Growth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Growth { worlds, locals, longest } = self;
+        let what = match (*worlds > 1_000, *locals > 1_000) {
+            (true, true) => "the worlds and the actors' own states grow",
+            (true, false) => "the worlds grow",
+            (false, true) => "the actors' own states grow",
+            (false, false) => "there are many actors for so few states",
+        };
+        let turns = longest.turns.len();
+        write!(f, "{worlds} worlds and {locals} states of actors after up to {turns} steps: {what}")
+    }
+}
+
+impl Finding {
+    /// That a step was none, as this schedule shows.
+    pub(super) fn fault(kind: FaultKind, schedule: Option<Schedule>) -> Finding {
+        Finding {
+            property: kind.property().to_owned(),
+            kind: PropertyKind::Always,
+            verdict: Verdict::Violated(schedule),
+            violating: None,
+        }
+    }
 }
 
 impl Report {
@@ -329,6 +386,11 @@ impl Report {
             }
             (interleavings, _) => (interleavings.clone(), "interleaving"),
         }
+    }
+
+    /// In which way a step was none, if one was.
+    pub fn fault(&self) -> Option<FaultKind> {
+        self.findings.iter().find_map(|finding| FaultKind::of(&finding.property))
     }
 
     /// The answer to the property of this name.
@@ -362,6 +424,8 @@ impl Report {
             interleavings: Interleavings::NotCounted,
             outcomes: None,
             bound: Some(bound),
+            untested: Vec::new(),
+            growth: None,
             elapsed: Duration::ZERO,
         }
     }

@@ -13,10 +13,13 @@ mod path;
 mod recorded;
 mod sim;
 mod status;
+mod told;
 mod tree;
 mod user;
 
 use std::path::{Path, PathBuf};
+
+use crate::calls::untold;
 
 pub use crate::errno::errno_name;
 pub use crate::recorded::{Recorded, recorded_step};
@@ -28,7 +31,7 @@ pub use os::{OsFile, OsFs};
 pub use rustix::fs::ResolveFlags;
 pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
 pub use rustix::io::Errno;
-pub use sim::{Protections, SimFile, SimFs, SimInode};
+pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
 pub use status::{Kind, Status};
 pub use tree::{Node, Tree};
 pub use user::{As, User, Users};
@@ -181,15 +184,24 @@ pub trait FileSystem {
     fn flock(&mut self, file: &mut Self::File, operation: FlockOperation) -> Result<(), Errno>;
 
     /// Looks at the world without that being a step: for an observer that judges what a process
-    /// did, in the same step. A [`Recorded`] world does not tell of it.
+    /// did, in the same step. Nobody is [told](crate::calls) of it.
     fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T
     where
         Self: Sized,
     {
-        look(self)
+        untold(|| look(self))
+    }
+
+    /// Says which file is open, for whoever tells of a call: not a call itself, and no step. `None` where
+    /// a world does not know.
+    fn which(&mut self, _file: &mut Self::File) -> Option<Status> {
+        None
     }
 
     /// Closes the file, releasing its lock. On a real system dropping it does the same; in a
     /// simulated one only this releases a lock, so a process that holds one says so.
+    ///
+    /// It is a call like any other: a step that closes makes no other. A file that holds no lock is
+    /// dropped instead, within whatever step: nobody else can see when it is closed.
     fn close(&mut self, file: Self::File);
 }

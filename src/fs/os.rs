@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
@@ -53,7 +54,13 @@ pub struct OsFs {
     anchor: OwnedFd,
     waiting: bool,
     write_limit: Option<NonZeroUsize>,
+    /// Every file that was looked at, so that its number becomes no other's once it is removed.
+    held: Option<Mutex<Vec<Held>>>,
 }
+
+/// A file that is kept from being forgotten: which one, and the descriptor that keeps it. It is open as a
+/// path alone, which shares no lock with anybody.
+type Held = ((u64, u64), OwnedFd);
 
 /// An open file description of the kernel.
 #[derive(Debug)]
@@ -86,7 +93,7 @@ impl OsFs {
     fn anchored(path: &Path, flags: OFlags) -> Result<Self, Errno> {
         let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let anchor = uninterrupted(|| fs::open(path, flags, Mode::empty()))?;
-        Ok(OsFs { anchor, waiting: false, write_limit: None })
+        Ok(OsFs { anchor, waiting: false, write_limit: None, held: None })
     }
 
     /// The same world, in which [`flock`](FileSystem::flock) waits in the kernel where another open
@@ -99,6 +106,30 @@ impl OsFs {
     /// to write: short writes where nothing else brings them about.
     pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
         OsFs { write_limit: limit, ..self }
+    }
+
+    /// The same world, which [tells](FileSystem::which) every two files apart that it is asked of, also
+    /// where the second is made when the first is gone: many file systems then give it the same number.
+    #[cfg(any(test, feature = "command"))]
+    pub(crate) fn telling_apart(self) -> Self {
+        OsFs { held: Some(Mutex::default()), ..self }
+    }
+
+    /// Keeps what `open` opens from being forgotten, if it is this file.
+    #[cold]
+    fn hold(&self, file: Status, open: impl FnOnce() -> Result<OwnedFd, Errno>) {
+        let Some(held) = &self.held else { return };
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let which = (file.device, file.inode);
+        if held.iter().any(|(known, _)| *known == which) {
+            return;
+        }
+        // Where there is no way to, its number may come again; that is told as the kernel has it.
+        if let Ok(descriptor) = open()
+            && fs::fstat(&descriptor).is_ok_and(|stat| Status::from(stat).is_same_file(&file))
+        {
+            held.push((which, descriptor));
+        }
     }
 
     /// What `/proc/sys/fs` says this system's [`Protections`] are; off where it says nothing.
@@ -299,6 +330,33 @@ fn link_open(_file: &OwnedFd, _to: BorrowedFd<'_>, _new: &CStr) -> Result<(), Er
     Err(Errno::OPNOTSUPP)
 }
 
+/// Opens what a path names as a path alone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn place(from: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<OwnedFd, Errno> {
+    let no_follow = flags == AtFlags::SYMLINK_NOFOLLOW;
+    let no_follow = if no_follow { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = OFlags::PATH | OFlags::CLOEXEC | no_follow;
+    uninterrupted(|| fs::openat(from, path, flags, Mode::empty()))
+}
+
+/// Opens what is open once more, as a path alone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn place_of(file: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    uninterrupted(|| fs::open(&*own, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()))
+}
+
+/// Elsewhere, nothing is open as a path alone.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn place(_from: BorrowedFd<'_>, _path: &CStr, _flags: AtFlags) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn place_of(_file: &OwnedFd) -> Result<OwnedFd, Errno> {
+    Err(Errno::NOSYS)
+}
+
 /// All inlined where they are called: returning from a function right after a system call is slow
 /// (three calls not inlined make a claim a twentieth longer; presumably the kernel's protection of
 /// return prediction, whose price the first returns after it pay).
@@ -364,7 +422,12 @@ impl FileSystem for &OsFs {
     #[inline(always)]
     fn stat<'p>(&mut self, at: impl Into<At<'p, OsFile>>, flags: AtFlags) -> Result<Status, Errno> {
         follows(flags)?;
-        self.at(at, |from, path| fs::statat(from, path, flags)).map(Status::from)
+        let at = at.into();
+        let status = self.at(at, |from, path| fs::statat(from, path, flags)).map(Status::from)?;
+        if self.held.is_some() {
+            self.hold(status, || self.at(at, |from, path| place(from, path, flags)));
+        }
+        Ok(status)
     }
 
     #[inline(always)]
@@ -467,6 +530,14 @@ impl FileSystem for &OsFs {
         uninterrupted(|| fs::flock(&file.0, operation))
     }
 
+    fn which(&mut self, file: &mut OsFile) -> Option<Status> {
+        let status = fs::fstat(&file.0).map(Status::from).ok()?;
+        if self.held.is_some() {
+            self.hold(status, || place_of(&file.0));
+        }
+        Some(status)
+    }
+
     #[inline(always)]
     fn close(&mut self, file: OsFile) {
         drop(file);
@@ -557,5 +628,52 @@ impl From<File> for OsFile {
 impl From<OsFile> for File {
     fn from(file: OsFile) -> Self {
         file.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
+
+    /// On the file system of the temporary directory, which may well use a number again, and in memory.
+    #[test]
+    fn a_file_that_is_made_when_another_is_gone_is_told_apart_from_it() {
+        let memory = Path::new("/dev/shm");
+        for parent in [&std::env::temp_dir(), memory].into_iter().filter(|parent| parent.is_dir()) {
+            let folder = tempfile::tempdir_in(parent).expect("a temporary directory");
+            let world = OsFs::open(folder.path()).expect("a directory").telling_apart();
+            let mut fs = &world;
+            let mut seen = Vec::new();
+            for index in 0..6 {
+                let mut file = fs.open("a", CREATE, Mode::RWXU).expect("a new file");
+                // Open or by its name.
+                let status = match index % 2 {
+                    0 => fs.which(&mut file),
+                    _ => fs.stat("a", AtFlags::SYMLINK_NOFOLLOW).ok(),
+                };
+                seen.push(status.map(|status| (status.device, status.inode)));
+                fs.unlink("a").expect("it is there");
+            }
+            let known = seen.len();
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), known, "in {}: {seen:?}", parent.display());
+            assert!(!seen.contains(&None));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_told_apart_is_locked_by_nobody_for_that() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let world = OsFs::open(folder.path()).expect("a directory").telling_apart();
+        let mut fs = &world;
+        let mut first = fs.open("a", CREATE, Mode::RWXU).expect("a new file");
+        assert!(fs.which(&mut first).is_some());
+        assert_eq!(fs.flock(&mut first, FlockOperation::LockExclusive), Ok(()));
+        fs.close(first);
+        let mut second = fs.open("a", CREATE, Mode::RWXU).expect("the file");
+        assert_eq!(fs.flock(&mut second, FlockOperation::LockExclusive), Ok(()));
     }
 }

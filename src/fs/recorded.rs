@@ -1,45 +1,26 @@
-//! First floor, `fs`: how the calls of a file system are told by a [`Recorded`] one. Imports
-//! [`recorded`](crate::recorded), the [`FileSystem`] trait and its vocabulary.
+//! First floor, `fs`: a [`Recorded`] file system records each call. Imports
+//! [`recorded`](crate::recorded), the [`FileSystem`] trait and how its calls are told.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-use super::LinuxOpenFlags as _;
-use super::tree::Quoted;
+use super::told::{Answer, Call, Line};
 use super::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Kind, Mode, OFlags, RenameFlags,
-    ResolveFlags, Status, User, Users, errno_name,
+    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
+    ResolveFlags, Status, User, Users,
 };
+use crate::calls::untold;
 use crate::recorded::Recorded;
 
-impl<F> Recorded<F> {
-    fn tell_answer(&mut self, call: fmt::Arguments<'_>, answer: impl fmt::Display) {
-        self.record(format!("{call} = {answer}"));
+impl<F: FileSystem> Recorded<F> {
+    fn tell(&mut self, call: &Call<'_, F::File>, answer: &Answer<'_>) {
+        self.record(Line(call, answer).to_string());
     }
 
-    fn tell_status(&mut self, call: fmt::Arguments<'_>, result: &Result<Status, Errno>) {
+    fn opened(&mut self, result: &mut Result<F::File, Errno>) -> Answer<'static> {
         match result {
-            Ok(status) => {
-                let kind = match status.kind {
-                    Kind::File => "file",
-                    Kind::Directory => "directory",
-                    Kind::Symlink => "link",
-                    Kind::Other => "something else",
-                };
-                let mode = status.mode.as_raw_mode();
-                self.tell_answer(call, format_args!("{kind} {mode:04o}"));
-            }
-            Err(errno) => self.tell_answer(call, errno_name(*errno)),
+            Ok(file) => Answer::Opened(self.which(file)),
+            Err(errno) => Answer::Failed(*errno),
         }
-    }
-
-    fn tell<T>(&mut self, call: fmt::Arguments<'_>, result: Result<T, Errno>) -> Result<T, Errno> {
-        match &result {
-            Ok(_) => self.tell_answer(call, "ok"),
-            Err(errno) => self.tell_answer(call, errno_name(*errno)),
-        }
-        result
     }
 }
 
@@ -59,8 +40,10 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         mode: Mode,
     ) -> Result<F::File, Errno> {
         let at = at.into();
-        let result = self.inner_mut().open(at, flags, mode);
-        self.tell(format_args!("open({}{})", Told(at), Flags(flags)), result)
+        let mut result = self.inner_mut().open(at, flags, mode);
+        let answer = self.opened(&mut result);
+        self.tell(&Call::Open(at, flags), &answer);
+        result
     }
 
     fn open_within<'p>(
@@ -71,33 +54,31 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         resolve: ResolveFlags,
     ) -> Result<F::File, Errno> {
         let at = at.into();
-        let result = self.inner_mut().open_within(at, flags, mode, resolve);
-        let call = format_args!("open({}{}{})", Told(at), Flags(flags), Limits(resolve));
-        self.tell(call, result)
+        let mut result = self.inner_mut().open_within(at, flags, mode, resolve);
+        let answer = self.opened(&mut result);
+        self.tell(&Call::OpenWithin(at, flags, mode, resolve), &answer);
+        result
     }
 
     fn read(&mut self, file: &mut F::File, buffer: &mut [u8]) -> Result<usize, Errno> {
         let result = self.inner_mut().read(file, buffer);
-        match result {
-            Ok(count) => self.tell_answer(format_args!("read"), Quoted(&buffer[..count])),
-            Err(errno) => self.tell_answer(format_args!("read"), errno_name(errno)),
-        }
+        self.tell(
+            &Call::Read,
+            &Answer::with(&result, |count| Answer::Bytes(buffer.get(..*count).unwrap_or_default())),
+        );
         result
     }
 
     fn write(&mut self, file: &mut F::File, bytes: &[u8]) -> Result<usize, Errno> {
         let result = self.inner_mut().write(file, bytes);
-        let call = format_args!("write({})", Quoted(bytes));
-        match result {
-            Ok(count) => self.tell_answer(call, count),
-            Err(errno) => self.tell_answer(call, errno_name(errno)),
-        }
+        self.tell(&Call::Write(bytes), &Answer::with(&result, |count| Answer::Count(*count)));
         result
     }
 
     fn fsync(&mut self, file: &mut F::File) -> Result<(), Errno> {
         let result = self.inner_mut().fsync(file);
-        self.tell(format_args!("fsync"), result)
+        self.tell(&Call::Fsync, &Answer::done(&result));
+        result
     }
 
     fn stat<'p>(
@@ -107,14 +88,13 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<Status, Errno> {
         let at = at.into();
         let result = self.inner_mut().stat(at, flags);
-        let name = if flags == AtFlags::SYMLINK_NOFOLLOW { "lstat" } else { "stat" };
-        self.tell_status(format_args!("{name}({})", Told(at)), &result);
+        self.tell(&Call::Stat(at, flags), &Answer::with(&result, Answer::Status));
         result
     }
 
     fn fstat(&mut self, file: &mut F::File) -> Result<Status, Errno> {
         let result = self.inner_mut().fstat(file);
-        self.tell_status(format_args!("fstat"), &result);
+        self.tell(&Call::Fstat, &Answer::with(&result, Answer::Status));
         result
     }
 
@@ -126,24 +106,28 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().access(at, access, flags);
-        self.tell(format_args!("access({}{})", Told(at), Wanted(access)), result)
+        self.tell(&Call::Access(at, access, flags), &Answer::done(&result));
+        result
     }
 
     fn chmod<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().chmod(at, mode);
-        self.tell(format_args!("chmod({}, {:04o})", Told(at), mode.as_raw_mode()), result)
+        self.tell(&Call::Chmod(at, mode), &Answer::done(&result));
+        result
     }
 
     fn fchmod(&mut self, file: &mut F::File, mode: Mode) -> Result<(), Errno> {
         let result = self.inner_mut().fchmod(file, mode);
-        self.tell(format_args!("fchmod({:04o})", mode.as_raw_mode()), result)
+        self.tell(&Call::Fchmod(mode), &Answer::done(&result));
+        result
     }
 
     fn unlink<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().unlink(at);
-        self.tell(format_args!("unlink({})", Told(at)), result)
+        self.tell(&Call::Unlink(at), &Answer::done(&result));
+        result
     }
 
     fn rename<'p>(
@@ -153,7 +137,8 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.inner_mut().rename(from, to);
-        self.tell(format_args!("rename({} → {})", Told(from), Told(to)), result)
+        self.tell(&Call::Rename(from, to, RenameFlags::empty()), &Answer::done(&result));
+        result
     }
 
     fn rename_with<'p>(
@@ -164,13 +149,8 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.inner_mut().rename_with(from, to, flags);
-        let (arrow, how) = match flags {
-            RenameFlags::NOREPLACE => ("→", ", no replace"),
-            RenameFlags::EXCHANGE => ("↔", ""),
-            none if none.is_empty() => ("→", ""),
-            _ => ("→", ", other flags"),
-        };
-        self.tell(format_args!("rename({} {arrow} {}{how})", Told(from), Told(to)), result)
+        self.tell(&Call::Rename(from, to, flags), &Answer::done(&result));
+        result
     }
 
     fn link<'p>(
@@ -180,7 +160,8 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.inner_mut().link(from, to);
-        self.tell(format_args!("link({} → {})", Told(from), Told(to)), result)
+        self.tell(&Call::Link(from, to), &Answer::done(&result));
+        result
     }
 
     fn link_file<'p>(
@@ -190,136 +171,56 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let to = to.into();
         let result = self.inner_mut().link_file(file, to);
-        self.tell(format_args!("link(the open file → {})", Told(to)), result)
+        self.tell(&Call::LinkFile(to), &Answer::done(&result));
+        result
     }
 
     fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().symlink(target, at);
-        self.tell(format_args!("symlink({} → {})", Told(at), target.display()), result)
+        self.tell(&Call::Symlink(target, at), &Answer::done(&result));
+        result
     }
 
     fn readlink<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<PathBuf, Errno> {
         let at = at.into();
         let result = self.inner_mut().readlink(at);
-        let call = format_args!("readlink({})", Told(at));
-        match &result {
-            Ok(target) => self.tell_answer(call, target.display()),
-            Err(errno) => self.tell_answer(call, errno_name(*errno)),
-        }
+        self.tell(&Call::Readlink(at), &Answer::with(&result, |target| Answer::Target(target)));
         result
     }
 
     fn mkdir<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().mkdir(at, mode);
-        self.tell(format_args!("mkdir({})", Told(at)), result)
+        self.tell(&Call::Mkdir(at), &Answer::done(&result));
+        result
     }
 
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().rmdir(at);
-        self.tell(format_args!("rmdir({})", Told(at)), result)
+        self.tell(&Call::Rmdir(at), &Answer::done(&result));
+        result
     }
 
     fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
         let result = self.inner_mut().flock(file, operation);
-        let what = match operation {
-            FlockOperation::LockShared => "shared",
-            FlockOperation::LockExclusive => "exclusive",
-            FlockOperation::NonBlockingLockShared => "shared, no wait",
-            FlockOperation::NonBlockingLockExclusive => "exclusive, no wait",
-            FlockOperation::Unlock | FlockOperation::NonBlockingUnlock => "unlock",
-        };
-        let call = format_args!("flock({what})");
-        match result {
-            Err(Errno::WOULDBLOCK) => self.tell_answer(call, "would wait"),
-            Ok(()) => self.tell_answer(call, "ok"),
-            Err(errno) => self.tell_answer(call, errno_name(errno)),
-        }
+        let which = self.which(file);
+        self.tell(&Call::Flock(operation, which), &Answer::locked(&result));
         result
     }
 
+    fn which(&mut self, file: &mut F::File) -> Option<Status> {
+        self.inner_mut().which(file)
+    }
+
     fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
-        self.unrecorded(look)
+        untold(|| self.unrecorded(look))
     }
 
     fn close(&mut self, file: F::File) {
         self.inner_mut().close(file);
-        self.tell_answer(format_args!("close"), "ok");
-    }
-}
-
-/// Where a call looks: the path, with `./` before it where it starts at an open directory.
-struct Told<'p, D>(At<'p, D>);
-
-impl<D> fmt::Display for Told<'_, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = if self.0.directory.is_some() { "./" } else { "" };
-        write!(f, "{from}{}", self.0.path.display())
-    }
-}
-
-/// What an `access` asks beyond existence: `, read write`.
-struct Wanted(Access);
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named =
-            [(Access::READ_OK, "read"), (Access::WRITE_OK, "write"), (Access::EXEC_OK, "execute")];
-        listed(f, named.into_iter().filter(|(bit, _)| self.0.contains(*bit)).map(|(_, name)| name))
-    }
-}
-
-/// The limits of an `openat2`: `, beneath`.
-struct Limits(ResolveFlags);
-
-impl fmt::Display for Limits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [
-            (ResolveFlags::BENEATH, "beneath"),
-            (ResolveFlags::IN_ROOT, "in root"),
-            (ResolveFlags::NO_SYMLINKS, "no links"),
-        ];
-        for (flag, name) in named {
-            if self.0.contains(flag) {
-                write!(f, ", {name}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `, one two`, or nothing.
-fn listed(f: &mut fmt::Formatter<'_>, names: impl Iterator<Item = &'static str>) -> fmt::Result {
-    let mut separator = ", ";
-    for name in names {
-        write!(f, "{separator}{name}")?;
-        separator = " ";
-    }
-    Ok(())
-}
-
-/// The flags of an `open` that decide what it does to the file system: `, create exclusive`.
-struct Flags(OFlags);
-
-impl fmt::Display for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [
-            (OFlags::CREATE, "create"),
-            (OFlags::EXCL, "exclusive"),
-            (OFlags::TRUNC, "truncate"),
-            (OFlags::APPEND, "append"),
-            (OFlags::NOFOLLOW, "no follow"),
-            (OFlags::TMPFILE, "unnamed"),
-            (OFlags::DIRECTORY, "directory"),
-        ];
-        // O_TMPFILE has O_DIRECTORY in it.
-        let shown = named.into_iter().filter(|(flag, _)| {
-            self.0.contains(*flag)
-                && (*flag != OFlags::DIRECTORY || !self.0.contains(OFlags::TMPFILE))
-        });
-        listed(f, shown.map(|(_, name)| name))
+        self.tell(&Call::Close, &Answer::Done);
     }
 }
 

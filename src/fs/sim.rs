@@ -5,35 +5,39 @@
 //! follows, since that order decides which error is answered where several apply.
 
 mod build;
+mod calls;
 mod inode;
+mod mistake;
 mod names;
 mod open;
 mod permit;
 mod walk;
 
 use std::num::NonZeroUsize;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::LinuxOpenFlags as _;
-use super::ResolveFlags;
 use inode::{Body, Held, Ino, Inode};
-use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use walk::admissible;
 
 use super::path::follows;
-use super::{At, FileSystem, Kind, Status, User, Users};
+use super::{At, Kind, Status, User};
+use crate::calls::mistaken;
 
 pub use build::SimInode;
-pub use permit::Protections;
+pub use permit::{Format, Protections};
 
 /// The inode of the directory the world is anchored at.
 const ROOT: Ino = 0;
 /// The bits of a mode that a call can set.
 const MODE_BITS: Mode = Mode::from_bits_retain(0o7777);
+/// The bits of a mode that a umask takes away.
+const UMASK_BITS: Mode = Mode::from_bits_retain(0o777);
+/// What `access` can ask for.
+const ACCESS_BITS: Access = Access::READ_OK.union(Access::WRITE_OK).union(Access::EXEC_OK);
 /// The bits of a mode that `mkdir` gives a directory: not set-user-ID, not set-group-ID.
 const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 
@@ -44,19 +48,44 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// unlink: an open file may still read them, and the world does not know who has what open.
 /// Cloning shares all inodes that do not change.
 ///
-/// What is simulated: directories, regular files, symbolic and hard links; users, permissions, the
-/// sticky bit, the umask, and the kernel's [`Protections`]; `flock`; short writes. What is not:
-/// supplementary groups and access control lists, timestamps, limits to space, links or locks,
-/// mounts, and `fsync` has nothing to do. Symbolic links lead where they would in a process whose
-/// root directory is the anchor: an absolute one starts there, and nothing is above it.
+/// Symbolic links lead where they would in a process whose root directory is the anchor: an absolute
+/// one starts there, and nothing is above it. `flock` never waits: see
+/// [`SimFs::flock`](#method.flock).
 ///
-/// `flock` never waits: see [`SimFs::flock`](#method.flock).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// # What is simulated
+///
+/// All of this is compared with the kernel's answers, call by call, in random sequences
+/// (`tests/conformance`).
+///
+/// | what | how far |
+/// | --- | --- |
+/// | names | directories, regular files, symbolic and hard links; files without a name; what is removed while it is open |
+/// | paths | dots, slashes, names of 255 and paths of 4,095 bytes, 40 links a walk |
+/// | who | users with one group, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
+/// | `open` | `O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_APPEND`, `O_DIRECTORY`, `O_NOFOLLOW`, `O_PATH`, `O_TMPFILE`, all access modes, in every combination; `O_CLOEXEC`, `O_NOCTTY`, `O_NONBLOCK`, `O_DSYNC` and `O_SYNC` change nothing here |
+/// | limits of `openat2` | `RESOLVE_BENEATH`, `_IN_ROOT`, `_NO_SYMLINKS`, `_NO_MAGICLINKS`, `_NO_XDEV`, in every combination |
+/// | `rename` | `RENAME_NOREPLACE`, `RENAME_EXCHANGE` |
+/// | `stat`, `access` | `AT_SYMLINK_NOFOLLOW` |
+/// | `flock` | shared, exclusive, conversions that lose the lock |
+/// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
+///
+/// # What is refused
+///
+/// Every other flag, limit and mode of `access` is answered `EINVAL`, by [`OsFs`](super::OsFs) too:
+/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`. In a
+/// [check](crate::check) that is a [mistake](crate::calls::mistaken) of the model.
+///
+/// # What is not simulated
+///
+/// Supplementary groups, capabilities, access control lists and attributes; timestamps; limits to
+/// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
     /// Who makes the calls.
     user: User,
     protections: Protections,
+    format: Format,
     /// How many bytes one `write` takes at most, if not all.
     write_limit: Option<NonZeroUsize>,
 }
@@ -64,7 +93,9 @@ pub struct SimFs {
 /// An open file of a [`SimFs`]: a value of the process that holds it.
 ///
 /// It belongs to the world that opened it and to that world's descendants. Dropping it leaves its
-/// lock behind; [`close`](FileSystem::close) does not.
+/// lock behind, where the kernel would release it; [`close`](super::FileSystem::close) releases it
+/// here too. So a step that drops an open file that holds a lock is a
+/// [mistake](crate::calls::mistaken) of the model (its code is `flock`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimFile {
     inode: Ino,
@@ -122,7 +153,7 @@ impl SimFs {
             }
         }
         if !inode.is_symlink() {
-            inode.mode = inode.mode.difference(self.user.umask);
+            inode.mode = inode.mode.difference(self.user.umask & UMASK_BITS);
         }
         Ok(inode)
     }
@@ -181,6 +212,16 @@ impl SimFs {
     }
 }
 
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        if self.lock != Held::None {
+            let what =
+                "an open file that holds a lock is dropped: close it, which releases the lock";
+            mistaken("flock", format_args!("{what}"));
+        }
+    }
+}
+
 impl SimFile {
     /// Opened with `O_PATH`: good for being a directory to start from, and for `fstat`.
     fn is_path(&self) -> bool {
@@ -197,37 +238,9 @@ impl SimFile {
     }
 }
 
-impl Users for SimFs {
-    fn act_as(&mut self, user: User) -> Result<User, Errno> {
-        Ok(std::mem::replace(&mut self.user, user))
-    }
-}
-
-impl FileSystem for SimFs {
-    type File = SimFile;
-
-    /// `build_open_how`: what `O_PATH` does not speak of is left out, a mode that nothing asks for
-    /// too.
-    fn open<'p>(
-        &mut self,
-        at: impl Into<At<'p, SimFile>>,
-        flags: OFlags,
-        mode: Mode,
-    ) -> Result<SimFile, Errno> {
-        self.open_at(at.into(), flags, mode)
-    }
-
-    fn open_within<'p>(
-        &mut self,
-        at: impl Into<At<'p, SimFile>>,
-        flags: OFlags,
-        mode: Mode,
-        resolve: ResolveFlags,
-    ) -> Result<SimFile, Errno> {
-        self.open_at_within(at.into(), flags, mode, resolve)
-    }
-
-    fn read(&mut self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
+// The calls as such, which nobody is told of. Those about names are in `names` and `open`.
+impl SimFs {
+    fn read_file(&self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
         if !file.readable() {
             return Err(Errno::BADF);
         }
@@ -243,9 +256,7 @@ impl FileSystem for SimFs {
         Ok(count)
     }
 
-    /// Takes all of `bytes`, or as many as a [short write](SimFs::with_short_writes) does. A hole
-    /// between the file's end and the offset reads as zeros.
-    fn write(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
+    fn write_file(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
         if !file.writable() {
             return Err(Errno::BADF);
         }
@@ -275,120 +286,41 @@ impl FileSystem for SimFs {
         Ok(bytes.len())
     }
 
-    fn fsync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
+    fn fsync_file(&self, file: &SimFile) -> Result<(), Errno> {
+        self.inode(file.inode)?;
         if file.is_path() { Err(Errno::BADF) } else { Ok(()) }
     }
 
-    fn stat<'p>(
-        &mut self,
-        at: impl Into<At<'p, SimFile>>,
-        flags: AtFlags,
-    ) -> Result<Status, Errno> {
-        let (at, follow) = (at.into(), follows(flags)?);
+    fn stat_at(&self, at: At<'_, SimFile>, flags: AtFlags) -> Result<Status, Errno> {
+        let follow = follows(flags)?;
         admissible([at.path])?;
         self.status(self.find(at, follow)?)
     }
 
-    fn fstat(&mut self, file: &mut SimFile) -> Result<Status, Errno> {
-        self.status(file.inode)
-    }
-
-    fn access<'p>(
-        &mut self,
-        at: impl Into<At<'p, SimFile>>,
-        access: Access,
-        flags: AtFlags,
-    ) -> Result<(), Errno> {
-        let (at, follow) = (at.into(), follows(flags)?);
+    fn access_at(&self, at: At<'_, SimFile>, access: Access, flags: AtFlags) -> Result<(), Errno> {
+        let follow = follows(flags)?;
         admissible([at.path])?;
+        if !ACCESS_BITS.contains(access) {
+            return Err(Errno::INVAL);
+        }
         let inode = self.inode(self.find(at, follow)?)?;
         // A link has all permissions, whoever asks.
         if inode.is_symlink() { Ok(()) } else { self.permits(inode, access) }
     }
 
-    fn chmod<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
-        let at = at.into();
+    fn chmod_at(&mut self, at: At<'_, SimFile>, mode: Mode) -> Result<(), Errno> {
         admissible([at.path])?;
         self.change_mode(self.find(at, true)?, mode)
     }
 
-    fn fchmod(&mut self, file: &mut SimFile, mode: Mode) -> Result<(), Errno> {
+    fn chmod_file(&mut self, file: &SimFile, mode: Mode) -> Result<(), Errno> {
         if file.is_path() {
             return Err(Errno::BADF);
         }
         self.change_mode(file.inode, mode)
     }
 
-    fn unlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
-        self.unlink_at(at.into())
-    }
-
-    fn rename<'p>(
-        &mut self,
-        from: impl Into<At<'p, SimFile>>,
-        to: impl Into<At<'p, SimFile>>,
-    ) -> Result<(), Errno> {
-        self.rename_at(from.into(), to.into(), RenameFlags::empty())
-    }
-
-    fn rename_with<'p>(
-        &mut self,
-        from: impl Into<At<'p, SimFile>>,
-        to: impl Into<At<'p, SimFile>>,
-        flags: RenameFlags,
-    ) -> Result<(), Errno> {
-        self.rename_at(from.into(), to.into(), flags)
-    }
-
-    fn link<'p>(
-        &mut self,
-        from: impl Into<At<'p, SimFile>>,
-        to: impl Into<At<'p, SimFile>>,
-    ) -> Result<(), Errno> {
-        let (from, to) = (from.into(), to.into());
-        admissible([from.path, to.path])?;
-        let source = self.find(from, false)?;
-        self.link_inode(source, to)
-    }
-
-    fn link_file<'p>(
-        &mut self,
-        file: &mut SimFile,
-        to: impl Into<At<'p, SimFile>>,
-    ) -> Result<(), Errno> {
-        let to = to.into();
-        admissible([to.path])?;
-        self.link_inode(file.inode, to)
-    }
-
-    fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
-        self.symlink_at(target.as_os_str().as_bytes(), at.into())
-    }
-
-    fn readlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<PathBuf, Errno> {
-        let at = at.into();
-        admissible([at.path])?;
-        match &self.inode(self.find(at, false)?)?.body {
-            Body::Symlink { target } => Ok(std::ffi::OsString::from_vec(target.to_vec()).into()),
-            Body::Directory { .. } | Body::File { .. } => Err(Errno::INVAL),
-        }
-    }
-
-    fn mkdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
-        self.mkdir_at(at.into(), mode)
-    }
-
-    fn rmdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
-        self.rmdir_at(at.into())
-    }
-
-    /// `flock_lock_inode`. Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and
-    /// non-blocking operations alike.
-    ///
-    /// A conversion (a lock taken by an open file that holds the other kind) lets the old lock go
-    /// before it asks for the new one, so one that is answered `EWOULDBLOCK` has changed the world:
-    /// the old lock is lost. A second attempt then is no conversion any more.
-    fn flock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
+    fn lock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
         let wanted = Held::from(operation);
         if file.is_path() {
             return Err(Errno::BADF);
@@ -399,19 +331,23 @@ impl FileSystem for SimFs {
         if wanted == file.lock {
             return Ok(());
         }
-        let held = std::mem::replace(&mut file.lock, Held::None);
+        self.let_go(file)?;
         let lock = &mut self.inode_mut(file.inode)?.lock;
-        *lock = lock.without(held);
         *lock = lock.with(wanted)?;
         file.lock = wanted;
         Ok(())
     }
 
-    fn close(&mut self, mut file: SimFile) {
-        if file.lock != Held::None {
-            // Letting go never fails: the inode is there as long as the world is the file's own.
-            let _ = self.flock(&mut file, FlockOperation::Unlock);
+    /// Lets go of the lock that an open file holds. `EBADF` where nobody holds it any more: the file is
+    /// a copy of one that let go.
+    fn let_go(&mut self, file: &mut SimFile) -> Result<(), Errno> {
+        if file.lock == Held::None {
+            return Ok(());
         }
+        let held = std::mem::replace(&mut file.lock, Held::None);
+        let lock = &mut self.inode_mut(file.inode)?.lock;
+        *lock = lock.without(held).ok_or(Errno::BADF)?;
+        Ok(())
     }
 }
 

@@ -100,7 +100,7 @@ impl<Q> Furnished<Q> {
     fn world(&self, start: usize) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
         let directory = temporary_directory()?;
         let fs = self.furnished(start, directory.path())?;
-        Ok((directory, fs))
+        Ok((directory, fs.telling_apart()))
     }
 
     pub(super) fn furnished(&self, start: usize, directory: &Path) -> Result<OsFs, ReplayError> {

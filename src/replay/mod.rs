@@ -33,7 +33,7 @@ use crate::db::{ClusterError, SqlError};
 use crate::errno::shown;
 use crate::fs::{Errno, errno_name};
 use crate::recorded::Recorded;
-use crate::{Process, Step};
+use crate::{Process, Step, marks};
 
 /// Where a schedule is made to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +177,8 @@ pub enum Threads {
 }
 
 /// The trace of these steps, of the start and the actors that the simulation tells of.
-fn told(simulated: &Trace, steps: Vec<TraceStep>) -> Trace {
+fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
+    marks::resolve(steps.iter_mut().map(|step| &mut step.label));
     let names = &simulated.actors;
     let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
     let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
@@ -200,7 +201,8 @@ fn while_as_simulated(
     let mut steps = Vec::with_capacity(schedule.turns.len());
     for (position, &actor) in schedule.turns.iter().enumerate() {
         let step = take(position + 1, actor)?;
-        let is_as_told = simulated.steps.get(position).is_some_and(|told| told.agrees(&step));
+        let is_as_told =
+            simulated.steps.get(position).is_some_and(|told| told.agrees_so_far(&step));
         steps.push(step);
         if !is_as_told {
             break;
@@ -240,5 +242,5 @@ fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
         Step::Blocked(same) => (Some(same), None, true),
         Step::Done(output) => (None, Some(shown(&output)), false),
     };
-    (TraceStep { output, blocked, ..TraceStep::new(actor, world.told()) }, left)
+    (TraceStep { output, blocked, ..TraceStep::new(actor, world.marked()) }, left)
 }

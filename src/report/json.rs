@@ -1,10 +1,12 @@
-//! Fourth floor, `report`: one JSON object a verdict. Imports [`check`](crate::check) and
-//! [`survey`](crate::survey).
+//! Fourth floor, `report`: one JSON object a verdict, of the catalogue or of a system of one's own.
+//! Imports [`check`](crate::check) and [`survey`](crate::survey).
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::check::{DEADLOCK_FREE, Engine, Finding, Interleavings, Report, Verdict};
+use crate::check::{
+    DEADLOCK_FREE, Engine, Examination, Finding, Interleavings, Report, Trace, Unfinished, Verdict,
+};
 use crate::survey::{Checked, Survey};
 
 /// What one engine says of one property of one system. `null` where a field does not apply.
@@ -19,6 +21,14 @@ pub struct Row {
     /// How large the system is: `"clients": 2`.
     #[serde(flatten)]
     pub size: Sized,
+    /// What is said of it.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// What one engine says of one property. `null` where a field does not apply.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Said {
     /// Who says so.
     pub engine: &'static str,
     /// Of which property.
@@ -119,22 +129,78 @@ pub fn lines(survey: &Survey) -> Result<String, serde_json::Error> {
     Ok(out)
 }
 
-fn of_system(system: &Checked) -> Vec<Row> {
-    let mut rows = Vec::new();
-    let mut told: Vec<Engine> = Vec::new();
-    for report in &system.reports {
-        // The graph without symmetry is there for the audit.
-        if !told.contains(&report.engine) {
-            told.push(report.engine);
-            rows.extend(report.findings.iter().map(|finding| row(system, report, finding)));
+/// What all engines say of a system of one's own: one object an engine and property, one a line, as for
+/// the catalogue but without the names of a model.
+///
+/// ```
+/// use toctou::check::System;
+/// use toctou::report::json;
+/// use toctou::{Process, Step};
+///
+/// #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// struct Take;
+///
+/// impl Process<u8> for Take {
+///     type Output = bool;
+///     fn step(self, tickets: &mut u8) -> Step<Self, bool> {
+///         let got = *tickets > 0;
+///         *tickets = tickets.saturating_sub(1);
+///         Step::Done(got)
+///     }
+/// }
+///
+/// let tickets = System::new(1)
+///     .clients(2, Take)
+///     .at_most(1, "one-winner", |client| client.output().filter(|got| **got).copied());
+/// let lines = json::examination(&tickets.examine())?;
+/// assert!(lines.contains(r#""clients":2,"engine":"graph","property":"one-winner","verdict":"holds""#));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn examination(examination: &Examination) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Own {
+        #[serde(flatten)]
+        size: Sized,
+        #[serde(flatten)]
+        said: Said,
+    }
+    let mut out = String::new();
+    let starts = &examination.starts;
+    for report in once_each(&examination.reports) {
+        for finding in &report.findings {
+            let size = Sized {
+                plural: "clients".to_owned(),
+                number: (report.engine != Engine::Any).then_some(examination.clients),
+            };
+            let shown = examination.shown.iter().find(|shown| {
+                finding.property == DEADLOCK_FREE && shown.properties.contains(&finding.property)
+            });
+            let waits = shown.and_then(|shown| waiting(shown.trace.as_ref().ok()?));
+            let own = Own { size, said: said(report, finding, starts, waits) };
+            out.push_str(&serde_json::to_string(&own)?);
+            out.push('\n');
         }
     }
-    rows
+    Ok(out)
+}
+
+/// Each engine's first report: the graph without symmetry is there for the audit.
+fn once_each(reports: &[Report]) -> impl Iterator<Item = &Report> {
+    let mut told: Vec<Engine> = Vec::new();
+    reports.iter().filter(move |report| {
+        let is_new = !told.contains(&report.engine);
+        told.push(report.engine);
+        is_new
+    })
+}
+
+fn of_system(system: &Checked) -> Vec<Row> {
+    let each = once_each(&system.reports)
+        .flat_map(|report| report.findings.iter().map(move |finding| (report, finding)));
+    each.map(|(report, finding)| row(system, report, finding)).collect()
 }
 
 fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
-    let schedule = finding.verdict.schedule();
-    let many = (system.starts.len() > 1).then_some(&system.starts);
     Row {
         model: system.subject.model.name(),
         variant: system.subject.variant.name,
@@ -143,6 +209,19 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
             plural: system.subject.model.size().plural(),
             number: (report.engine != Engine::Any).then_some(system.size),
         },
+        said: said(report, finding, &system.starts, waits(system, finding)),
+    }
+}
+
+fn said(
+    report: &Report,
+    finding: &Finding,
+    starts: &[String],
+    waits_for: Option<Vec<Waits>>,
+) -> Said {
+    let schedule = finding.verdict.schedule();
+    let many = (starts.len() > 1).then_some(starts);
+    Said {
         engine: report.engine.name(),
         property: finding.property.clone(),
         verdict: finding.verdict.word(),
@@ -155,7 +234,7 @@ fn row(system: &Checked, report: &Report, finding: &Finding) -> Row {
         start: schedule.and_then(|schedule| many?.get(schedule.start).cloned()),
         schedule: schedule.map(|schedule| schedule.turns.clone()),
         stale: schedule.map(|schedule| schedule.stale.clone()).unwrap_or_default(),
-        waits_for: waits(system, finding),
+        waits_for,
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }
 }
@@ -166,10 +245,16 @@ fn waits(system: &Checked, finding: &Finding) -> Option<Vec<Waits>> {
         return None;
     }
     let schedule = finding.verdict.schedule()?;
-    let trace = system.subject.case(system.size)?.play(schedule).ok()?;
+    waiting(&system.subject.case(system.size)?.play(schedule).ok()?)
+}
+
+/// Who waits for whom at the end of a trace in which nobody can go on.
+fn waiting(trace: &Trace) -> Option<Vec<Waits>> {
     trace.standstill()?;
-    let waiting = trace.unfinished.into_iter();
-    waiting.map(|left| Some(Waits { actor: left.actor, waits_for: left.waits_for? })).collect()
+    let waiting = trace.unfinished.iter();
+    let waits =
+        |left: &Unfinished| Some(Waits { actor: left.actor, waits_for: left.waits_for.clone()? });
+    waiting.map(waits).collect()
 }
 
 #[cfg(test)]

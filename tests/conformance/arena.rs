@@ -1,6 +1,7 @@
 //! Where sequences are performed on the kernel: an empty directory each, as whom, in which root
 //! directory, under which settings.
 
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::{env, fs, io, thread};
 
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Gid, Uid};
 use rustix::thread::UnshareFlags;
 use tempfile::TempDir;
-use toctou::fs::{OsFs, Protections, User, Users};
+use toctou::fs::{Errno, FileSystem, Format, Mode, OFlags, OsFs, Protections, User, Users};
 
 use super::ops::Cast;
 
@@ -21,8 +22,19 @@ pub(crate) enum Profile {
     /// Names below the link's directory. Everybody may give an open file a name.
     Tame,
     /// Anything: absolute paths, `..`. Performed in a root directory of its own, as root only. There
-    /// is no `/proc` in it, by way of which users give an open file a name: root alone does.
+    /// is no `/proc` in it, by way of which users give an open file a name: root alone does. Writes are
+    /// short.
     Wild,
+}
+
+impl Profile {
+    /// How many bytes one `write` takes at most, if not all.
+    pub(crate) fn write_limit(self) -> Option<NonZeroUsize> {
+        match self {
+            Profile::Tame => None,
+            Profile::Wild => NonZeroUsize::new(3),
+        }
+    }
 }
 
 /// An arena's worker thread: alone with its umask and root directory, if the system lets it.
@@ -56,12 +68,14 @@ fn cast(umask: bool) -> Cast {
     static TOLD: Once = Once::new();
     let me = User::current();
     let numbered = |uid, gid| User { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), ..me };
-    let others = [numbered(61001, 61001), numbered(61002, 61002), numbered(61003, 61001)];
-    if me.is_root() && can_become(me, others[0]) {
-        return Cast { users: [me, others[0], others[1], others[2]], umask };
+    let [alice, bob, carol] =
+        [numbered(61001, 61001), numbered(61002, 61002), numbered(61003, 61001)];
+    if me.is_root() && can_become(me, alice) {
+        let [dave, staff] = [numbered(61004, 0), numbered(0, 61001)];
+        return Cast { users: [me, alice, bob, carol, dave, staff], umask };
     }
     TOLD.call_once(|| eprintln!("not root: everything is done by the one user, links stay below"));
-    Cast { users: [me; 4], umask }
+    Cast { users: [me; 6], umask }
 }
 
 fn can_become(me: User, other: User) -> bool {
@@ -92,7 +106,7 @@ impl Arena {
         let number = self.used.fetch_add(1, Ordering::Relaxed);
         let root = self.folder.path().join(number.to_string());
         rustix::fs::mkdir(&root, Mode::RWXU)?;
-        let world = OsFs::open(&root)?;
+        let world = OsFs::open(&root)?.with_short_writes(profile.write_limit());
         let result = match profile {
             Profile::Tame => body(&world),
             Profile::Wild => {
@@ -128,6 +142,27 @@ fn open_up(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the file system of this directory does where formats differ: found out by trying.
+pub(crate) fn format(parent: &Path) -> Format {
+    let tried = || -> Result<Format, Errno> {
+        let folder = tempfile::tempdir_in(parent).map_err(|_| Errno::IO)?;
+        let world = OsFs::open(folder.path())?;
+        let mut world = &world;
+        world.mkdir("d", Mode::RWXU)?;
+        let removed = world.open("d", OFlags::DIRECTORY, Mode::empty())?;
+        world.rmdir("d")?;
+        let flags = OFlags::TMPFILE | OFlags::RDWR;
+        match world.open((&removed, "."), flags, Mode::RWXU) {
+            Ok(_) => Ok(Format { unnamed_in_removed: true }),
+            Err(Errno::PERM) => Ok(Format { unnamed_in_removed: false }),
+            Err(errno) => Err(errno),
+        }
+    };
+    tried().unwrap_or_else(|errno| {
+        panic!("{} is of no format that is simulated: {errno}", parent.display())
+    })
 }
 
 /// Where a memory file system usually is, or the temporary directory.

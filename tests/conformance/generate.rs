@@ -34,6 +34,12 @@ static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         leak(format!("{}/", "x".repeat(256))),
         leak(format!("{}a", "./".repeat(2047))),
         leak("./".repeat(2048)),
+        // In bytes, not in characters.
+        leak(format!("{}x", "é".repeat(127))),
+        leak("é".repeat(128)),
+        // As many links as are followed, and one more.
+        leak(format!("{}a", "m/".repeat(40))),
+        leak(format!("{}a", "m/".repeat(41))),
     ];
     weigh(&[
         (100, &["a", "t/a", "t/l", "l"]),
@@ -42,6 +48,7 @@ static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         (6, &["d/e/a", "e/d", "a/b", "m/a", "t/l/a", "l/l", "t/d/a", "d/l"]),
         (4, &[".", "d/.", "d/..", "d/../a", "./a", "a/", "b/", "d/", "e/", "d/e/", "d//a", "l/"]),
         (3, &["t/l/", "l/..", "l/.", "m/", "l/../a", "t/../l", "t/"]),
+        (1, &["a//", "d//", "d///e", "é", "d/é"]),
         (1, &["", "/", "/a", "..", "../a", "d/../..", "a/.", "a/..", "b/../d", "./", "././"]),
         (1, &["d/./a", "d/e/../..", "d/e/../a", "no/a", "no/..", "d/../", "a\0", "../a\0"]),
         (1, &long),
@@ -87,9 +94,17 @@ const FRESH: [&str; 6] = ["n", "t/n", "d/n", "e/n", "t/d/n", "b"];
 const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "t/n"];
 const DIRECTORIES: [&str; 7] = ["d", "t", "e", "d/e", "t/d", "n", "d"];
 
-const USERS: [Who; 3] = [Who::Alice, Who::Bob, Who::Carol];
-const ANYBODY: [(usize, Who); 4] =
-    [(3, Who::Root), (4, Who::Alice), (4, Who::Bob), (2, Who::Carol)];
+const USERS: [Who; 5] = [Who::Alice, Who::Bob, Who::Carol, Who::Dave, Who::Staff];
+const ANYBODY: [(usize, Who); 6] = [
+    (6, Who::Root),
+    (8, Who::Alice),
+    (8, Who::Bob),
+    (4, Who::Carol),
+    (2, Who::Dave),
+    (1, Who::Staff),
+];
+const UMASKS: [(usize, u32); 6] =
+    [(6, 0o022), (9, 0), (3, 0o077), (1, 0o027), (1, 0o7000), (1, 0o7777)];
 
 const MODES: [u32; 24] = [
     0o644, 0o600, 0o666, 0o660, 0o640, 0o604, 0o755, 0o777, 0o700, 0, 0o300, 0o111, 0o500, 0o770,
@@ -123,12 +138,32 @@ const REST: [(usize, OFlags); 11] = [
     (1, OFlags::PATH.union(OFlags::DIRECTORY)),
 ];
 const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
-const ODD: [(usize, OFlags); 5] = [
+const ODD: [(usize, OFlags); 7] = [
     (40, OFlags::empty()),
-    (1, OFlags::NONBLOCK),
+    (1, OFlags::NONBLOCK.union(OFlags::NOCTTY)),
     (1, OFlags::CLOEXEC),
+    (1, OFlags::DSYNC),
+    (1, OFlags::SYNC),
     (1, OFlags::from_bits_retain(1 << 30)),
     (1, TMPFILE_BIT),
+];
+/// All that simulations keep, for whatever combination.
+const EACH: [OFlags; 15] = [
+    OFlags::WRONLY,
+    OFlags::RDWR,
+    OFlags::CREATE,
+    OFlags::EXCL,
+    OFlags::TRUNC,
+    OFlags::APPEND,
+    OFlags::DIRECTORY,
+    OFlags::NOFOLLOW,
+    OFlags::PATH,
+    OFlags::TMPFILE,
+    OFlags::CLOEXEC,
+    OFlags::NOCTTY,
+    OFlags::NONBLOCK,
+    OFlags::DSYNC,
+    OFlags::SYNC,
 ];
 /// With which a directory opens.
 const OF_DIRECTORY: [OFlags; 6] = [
@@ -149,6 +184,13 @@ const LIMITS: [(usize, ResolveFlags); 8] = [
     (1, ResolveFlags::BENEATH.union(ResolveFlags::IN_ROOT)),
     (1, ResolveFlags::CACHED),
 ];
+const EACH_LIMIT: [ResolveFlags; 5] = [
+    ResolveFlags::BENEATH,
+    ResolveFlags::IN_ROOT,
+    ResolveFlags::NO_SYMLINKS,
+    ResolveFlags::NO_MAGICLINKS,
+    ResolveFlags::NO_XDEV,
+];
 const LOCKS: [FlockOperation; 6] = [
     FlockOperation::LockExclusive,
     FlockOperation::LockShared,
@@ -158,14 +200,23 @@ const LOCKS: [FlockOperation; 6] = [
     FlockOperation::NonBlockingUnlock,
 ];
 const WRITTEN: [&[u8]; 4] = [b"s3cret", b"x", b"", b"0123456789"];
-const RENAMES: [(usize, RenameFlags); 4] = [
+const RENAMES: [(usize, RenameFlags); 5] = [
     (10, RenameFlags::NOREPLACE),
     (12, RenameFlags::EXCHANGE),
     (2, RenameFlags::empty()),
     (1, RenameFlags::EXCHANGE.union(RenameFlags::NOREPLACE)),
+    (1, RenameFlags::WHITEOUT),
 ];
-const LOOKS: [(usize, AtFlags); 3] =
-    [(10, AtFlags::empty()), (10, AtFlags::SYMLINK_NOFOLLOW), (1, AtFlags::EMPTY_PATH)];
+const LOOKS: [(usize, AtFlags); 5] = [
+    (20, AtFlags::empty()),
+    (20, AtFlags::SYMLINK_NOFOLLOW),
+    (1, AtFlags::EMPTY_PATH),
+    (1, AtFlags::SYMLINK_FOLLOW),
+    (1, AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH)),
+];
+/// To read (4), to write (2), to execute (1); 8 and more is nothing.
+const WANTED: [(usize, u32); 10] =
+    [(3, 0), (3, 4), (3, 2), (3, 1), (3, 6), (3, 5), (3, 3), (3, 7), (1, 8), (1, 0o14)];
 
 /// What an operation is read from.
 type Numbers = [u16; 16];
@@ -237,7 +288,14 @@ impl Choices<'_> {
     }
 
     fn mode(&mut self) -> u32 {
-        self.of(&MODES)
+        self.of(&MODES) | self.weighed(&[(30, 0), (1, 0o010_000), (1, 0o100_000)])
+    }
+
+    /// Any of `each` together.
+    fn together<T: Copy + std::ops::BitOr<Output = T>>(&mut self, none: T, each: &[T]) -> T {
+        let bits = self.below(1 << each.len());
+        let chosen = each.iter().enumerate().filter(|(index, _)| bits >> index & 1 == 1);
+        chosen.fold(none, |all, (_, one)| all | *one)
     }
 
     fn directory_mode(&mut self) -> u32 {
@@ -246,7 +304,12 @@ impl Choices<'_> {
 
     fn opening(&mut self) -> (Spot, OFlags) {
         if self.chance(30) {
-            return (self.directory(), self.of(&OF_DIRECTORY));
+            let spot = self.directory();
+            let itself = self.chance(15).then(|| Spot(Some(self.slot()), "."));
+            return (itself.unwrap_or(spot), self.of(&OF_DIRECTORY));
+        }
+        if self.chance(6) {
+            return (self.spot(), self.together(OFlags::empty(), &EACH));
         }
         let access = self.weighed(&ACCESS_MODES);
         let flags = access | self.weighed(&CREATION) | self.weighed(&REST) | self.weighed(&ODD);
@@ -273,7 +336,10 @@ impl Choices<'_> {
             }
             30..40 => {
                 let (spot, flags, mode) = self.opening_within();
-                Call::OpenWithin(self.slot(), spot, flags, mode, self.weighed(&LIMITS))
+                let limits = self.weighed(&LIMITS);
+                let any =
+                    self.chance(15).then(|| self.together(ResolveFlags::empty(), &EACH_LIMIT));
+                Call::OpenWithin(self.slot(), spot, flags, mode, any.unwrap_or(limits))
             }
             40..45 => Call::Read(self.slot(), self.below(16)),
             45..50 => Call::Write(self.slot(), self.of(&WRITTEN)),
@@ -285,12 +351,15 @@ impl Choices<'_> {
             72..74 => Call::Fsync(self.slot()),
             74..78 => Call::Stat(self.spot(), self.weighed(&LOOKS)),
             78..81 => {
-                let access = Access::from_bits_retain([0, 4, 2, 1, 6, 5, 3, 7][self.below(8)]);
+                let access = Access::from_bits_retain(self.weighed(&WANTED) as _);
                 Call::Access(self.spot(), access, self.weighed(&LOOKS))
             }
             81..84 => Call::Chmod(self.directory(), self.directory_mode()),
             84..87 => Call::Chmod(self.file(), self.mode()),
-            87..92 => Call::Unlink(self.file()),
+            87..92 => {
+                let is_fresh = self.chance(15);
+                Call::Unlink(if is_fresh { self.fresh() } else { self.file() })
+            }
             92..97 => Call::Link(self.file(), self.fresh()),
             97..101 => Call::Rename(self.file(), self.fresh()),
             101..104 => Call::Rename(self.directory(), self.spot()),
@@ -310,7 +379,7 @@ impl Choices<'_> {
 fn op(numbers: &Numbers, profile: Profile) -> Op {
     let mut choices = Choices(numbers.iter(), profile);
     let call = choices.call();
-    let umask = choices.weighed(&[(2, 0o022), (3, 0), (1, 0o077)]);
+    let umask = choices.weighed(&UMASKS);
     let by = match call {
         Call::LinkFile(..) if profile == Profile::Wild => Who::Root,
         _ => choices.weighed(&ANYBODY),
@@ -390,11 +459,44 @@ fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
     Op { by, umask: 0, call }
 }
 
-/// A prepared world and up to 30 operations on it.
+/// A prepared world, in which something may have been removed while it was open, and up to 30 operations
+/// on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     let numbers = || uniform16(any::<u16>());
     (vec(numbers(), BEGINNING), vec(numbers(), 0..=30)).prop_map(move |(start, rest)| {
+        let chosen = start.first().map_or(0, |numbers| numbers[15]);
+        let removed = match chosen {
+            0xD000.. => &REMOVED[..],
+            0xC000.. => &UNLINKED[..],
+            0xB000.. => &UNNAMED[..],
+            _ => &[],
+        };
         let rest = rest.iter().map(|numbers| op(numbers, profile));
-        beginning(&start, profile).chain(rest).collect()
+        beginning(&start, profile).chain(removed.iter().copied()).chain(rest).collect()
     })
+}
+
+/// A directory is removed while it is open.
+const REMOVED: [Op; 3] = [
+    by_root(Call::Mkdir(Spot(None, "n"), 0o777)),
+    by_root(Call::Open(2, Spot(None, "n"), OFlags::DIRECTORY, 0)),
+    by_root(Call::Rmdir(Spot(None, "n"))),
+];
+
+/// A link is.
+const UNLINKED: [Op; 3] = [
+    by_root(Call::Symlink("a", Spot(None, "n"))),
+    by_root(Call::Open(1, Spot(None, "n"), OFlags::PATH.union(OFlags::NOFOLLOW), 0)),
+    by_root(Call::Unlink(Spot(None, "n"))),
+];
+
+/// A file that had no name gets one, and loses it.
+const UNNAMED: [Op; 3] = [
+    by_root(Call::Open(0, Spot(None, "."), OFlags::TMPFILE.union(OFlags::RDWR), 0o600)),
+    by_root(Call::LinkFile(0, Spot(None, "n"))),
+    by_root(Call::Unlink(Spot(None, "n"))),
+];
+
+const fn by_root(call: Call) -> Op {
+    Op { by: Who::Root, umask: 0, call }
 }

@@ -16,12 +16,12 @@ mod wrong;
 use std::path::Path;
 use std::{env, io, thread};
 
-use arena::{Apart, Arena, Changed, Profile, Settings, apart, memory};
+use arena::{Apart, Arena, Changed, Profile, Settings, apart, format, memory};
 use generate::sequence;
 use ops::{Answer, Cast, Op, Run, World};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use tally::Tally;
-use toctou::fs::{Errno, Protections, SimFs, errno_name};
+use toctou::fs::{Errno, Format, Protections, SimFs, errno_name};
 
 /// How many sequences are tried on the memory file system, unless the environment says otherwise.
 const CASES: usize = 50_000;
@@ -80,7 +80,7 @@ fn search<W: World>(
     parent: &Path,
     (profile, cast): (Profile, Cast),
     tally: &Tally,
-    simulated: impl Fn(Cast) -> W,
+    simulated: impl Fn(Profile, Cast) -> W,
 ) -> io::Result<Result<(), TestError<Vec<Op>>>> {
     let arena = Arena::new(parent)?;
     let config = Config {
@@ -91,7 +91,7 @@ fn search<W: World>(
     };
     Ok(TestRunner::new(config).run(&sequence(profile), |ops| {
         let found = arena.with(profile, |world| {
-            disagreement(simulated(cast), Run::new(world, cast), &ops, tally)
+            disagreement(simulated(profile, cast), Run::new(world, cast), &ops, tally)
         });
         match found.map_err(|error| TestCaseError::fail(error.to_string()))? {
             None => Ok(()),
@@ -100,18 +100,25 @@ fn search<W: World>(
     }))
 }
 
-/// The kernel's simulation, under these settings.
-fn simulated(protections: Protections) -> impl Fn(Cast) -> Run<SimFs> + Copy {
-    move |cast| Run::new(SimFs::of(cast.users[0]).with_protections(protections), cast)
+/// The kernel's simulation, under these settings, on a file system of this format.
+fn simulated(
+    protections: Protections,
+    format: Format,
+) -> impl Fn(Profile, Cast) -> Run<SimFs> + Copy {
+    move |profile, cast| {
+        let world = SimFs::of(cast.users[0]).with_protections(protections).with_format(format);
+        Run::new(world.with_short_writes(profile.write_limit()), cast)
+    }
 }
 
 fn assert_agreement(cases: usize, parent: &Path, protections: Protections) {
-    let tally = Tally::default();
+    let (tally, format) = (Tally::default(), format(parent));
     // On two threads, of different profiles if there are two.
     let half = |cases, profile| {
         apart(|Apart { cast, rooted }| {
             let profile = if rooted { profile } else { Profile::Tame };
-            let found = search(cases, parent, (profile, cast), &tally, simulated(protections));
+            let simulated = simulated(protections, format);
+            let found = search(cases, parent, (profile, cast), &tally, simulated);
             match found.expect("a directory to try it in") {
                 Ok(()) => cast,
                 Err(TestError::Fail(difference, ops)) => {
@@ -129,7 +136,7 @@ fn assert_agreement(cases: usize, parent: &Path, protections: Protections) {
     });
     if cases >= 1_000 {
         let [root, alice, ..] = cast.users;
-        tally.assert_varied(cases, root != alice);
+        tally.assert_varied(cases, root != alice, format);
     }
 }
 

@@ -18,6 +18,10 @@ pub(crate) enum Who {
     Bob,
     /// A user of Alice's group.
     Carol,
+    /// A user of root's group.
+    Dave,
+    /// Root, in Alice's group.
+    Staff,
 }
 
 /// Where a call looks: from the directory open in a slot (from the anchor, if nothing is open
@@ -137,7 +141,7 @@ pub(crate) type Answer = Option<Result<Did, Errno>>;
 /// Who [`Who`] is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cast {
-    pub(crate) users: [User; 4],
+    pub(crate) users: [User; 6],
     /// Whether the umask may be changed.
     pub(crate) umask: bool,
 }
@@ -150,6 +154,8 @@ impl Cast {
             Who::Alice => self.users[1],
             Who::Bob => self.users[2],
             Who::Carol => self.users[3],
+            Who::Dave => self.users[4],
+            Who::Staff => self.users[5],
         };
         user.with_umask(Mode::from_raw_mode(umask))
     }

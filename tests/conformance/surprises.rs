@@ -6,11 +6,11 @@ use std::time::Duration;
 use std::{env, io, thread};
 
 use toctou::fs::{
-    Access, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, Protections, Recorded,
-    RenameFlags, ResolveFlags, SimFs, Users,
+    Access, AtFlags, Errno, FileSystem, FlockOperation, Format, Mode, OFlags, Protections,
+    Recorded, RenameFlags, ResolveFlags, SimFs, Users,
 };
 
-use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, memory};
+use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, format, memory};
 use super::ops::{Call, Cast, Op, Run, Spot, Who};
 
 const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
@@ -48,6 +48,8 @@ struct Told<'s> {
     profile: Profile,
     protections: Protections,
     umask: u32,
+    /// On file systems of this format alone.
+    format: Option<Format>,
     /// Whether the kernel's settings are these, so that it can be asked.
     real: bool,
 }
@@ -66,6 +68,10 @@ impl Told<'_> {
         labels
     }
 
+    fn formats(&self) -> Vec<Format> {
+        self.format.map_or_else(|| vec![Format::TMPFS, Format::EXT4], |format| vec![format])
+    }
+
     /// Asserts that the calls are answered so in the simulation and on each file system.
     fn assert(&self) {
         let expected: Vec<&str> = self.story.iter().map(|(_, _, label)| *label).collect();
@@ -76,12 +82,18 @@ impl Told<'_> {
                 return;
             }
             let world = SimFs::of(cast.users[0]).with_protections(self.protections);
-            assert_eq!(self.labels(world, cast), expected, "in the simulation");
+            for format in self.formats() {
+                let world = world.clone().with_format(format);
+                assert_eq!(self.labels(world, cast), expected, "in the simulation: {format:?}");
+            }
             if !self.real || (self.profile == Profile::Wild && !rooted) {
                 println!("the kernel was not asked");
                 return;
             }
             for parent in [memory(), env::temp_dir()] {
+                if !self.formats().contains(&format(&parent)) {
+                    continue;
+                }
                 let arena = Arena::new(&parent).expect("a directory to try it in");
                 let labels = arena.with(self.profile, |world| self.labels(world, cast));
                 assert_eq!(labels.expect("a directory"), expected, "in {}", parent.display());
@@ -91,7 +103,8 @@ impl Told<'_> {
 }
 
 fn told<'s>(story: &'s Story<'s>, protections: Protections) -> Told<'s> {
-    Told { story, profile: Profile::Tame, protections, umask: 0o022, real: true }
+    let (profile, umask) = (Profile::Tame, 0o022);
+    Told { story, profile, protections, umask, format: None, real: true }
 }
 
 /// A story of several users, under the kernel's settings as they are.
@@ -273,6 +286,55 @@ fn a_file_without_a_name_has_to_be_open_for_writing_and_truncating_is_not_enough
 }
 
 #[test]
+fn a_file_without_a_name_in_a_directory_that_was_removed_is_up_to_the_format() {
+    for (format, answer) in [(Format::TMPFS, "ok"), (Format::EXT4, "EPERM")] {
+        let (unnamed, inside) = (OFlags::TMPFILE | OFlags::RDWR, Spot(Some(0), "."));
+        let answer = format!("open(./., unnamed) = {answer}");
+        let root = |(call, label)| (Who::Root, call, label);
+        let story = [
+            (mkdir("d"), "mkdir(d) = ok"),
+            (open(0, "d", OFlags::DIRECTORY), "open(d, directory) = ok"),
+            (Call::Open(1, inside, unnamed, 0o600), "open(./., unnamed) = ok"),
+            (Call::Rmdir("d".into()), "rmdir(d) = ok"),
+            (Call::Open(1, inside, unnamed, 0o600), &answer),
+            (Call::Open(1, Spot(Some(0), "a"), CREATE, 0o600), "open(./a, create) = ENOENT"),
+        ]
+        .map(root);
+        let settings = Settings::read();
+        Told { format: Some(format), ..told(&story, settings.protections) }.assert();
+    }
+}
+
+#[test]
+fn a_file_that_has_lost_its_last_name_gets_none_again() {
+    assert_story(&[
+        (open(0, ".", OFlags::TMPFILE | OFlags::WRONLY), "open(., unnamed) = ok"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ok"),
+        (Call::LinkFile(0, "b".into()), "link(the open file → b) = ok"),
+        (Call::Unlink("a".into()), "unlink(a) = ok"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ok"),
+        (Call::Unlink("a".into()), "unlink(a) = ok"),
+        (Call::Unlink("b".into()), "unlink(b) = ok"),
+        (Call::Fstat(0), "fstat = file 0600, 0 links"),
+        (Call::LinkFile(0, "a".into()), "link(the open file → a) = ENOENT"),
+    ]);
+}
+
+#[test]
+fn a_link_opened_as_a_path_gets_another_name_as_long_as_it_has_one() {
+    let place = OFlags::PATH | OFlags::NOFOLLOW;
+    assert_story(&[
+        (symlink("a", "l"), "symlink(l → a) = ok"),
+        (open(0, "l", place), "open(l, no follow) = ok"),
+        (Call::LinkFile(0, "m".into()), "link(the open file → m) = ok"),
+        (Call::Unlink("l".into()), "unlink(l) = ok"),
+        (Call::Fstat(0), "fstat = link 0777"),
+        (Call::Unlink("m".into()), "unlink(m) = ok"),
+        (Call::LinkFile(0, "l".into()), "link(the open file → l) = ENOENT"),
+    ]);
+}
+
+#[test]
 fn a_slash_asks_for_a_directory_even_of_a_path_alone() {
     assert_story(&[
         (create(0, "a"), "open(a, create) = ok"),
@@ -378,6 +440,49 @@ fn an_absolute_link_starts_at_the_root_or_leaves_what_a_walk_is_limited_to() {
     .map(root);
     let settings = Settings::read();
     Told { profile: Profile::Wild, ..told(&story, settings.protections) }.assert();
+}
+
+/// The kernel looks up where the root is only when it has to: at a `..`.
+#[test]
+fn where_mounts_must_not_be_crossed_an_absolute_link_is_followed_only_after_dots() {
+    let within = |path| Call::OpenWithin(0, path, OFlags::RDONLY, 0, ResolveFlags::NO_XDEV);
+    let root = |(call, label)| (Who::Root, call, label);
+    let story = [
+        (create(0, "a"), "open(a, create) = ok"),
+        (mkdir("d"), "mkdir(d) = ok"),
+        (symlink("/a", "l"), "symlink(l → /a) = ok"),
+        (within("l".into()), "open(l) = EXDEV"),
+        (within("d/../l".into()), "open(d/../l) = ok"),
+        (within("d/../a".into()), "open(d/../a) = ok"),
+    ]
+    .map(root);
+    let settings = Settings::read();
+    Told { profile: Profile::Wild, ..told(&story, settings.protections) }.assert();
+}
+
+#[test]
+fn forty_links_are_followed_on_one_path_and_no_more() {
+    let through = |links: usize| &*format!("{}a", "m/".repeat(links)).leak();
+    let (most, more) = (through(40), through(41));
+    let looks = |path: &'static str| Call::Access(path.into(), Access::EXISTS, AtFlags::empty());
+    assert_story(&[
+        (create(0, "a"), "open(a, create) = ok"),
+        (symlink(".", "m"), "symlink(m → .) = ok"),
+        (looks(most), &format!("access({most}) = ok")),
+        (looks(more), &format!("access({more}) = ELOOP")),
+    ]);
+}
+
+#[test]
+fn asking_for_more_than_there_is_to_permit_is_invalid_and_a_umask_takes_no_more_than_permissions() {
+    let looks = |path: &'static str, access| Call::Access(path.into(), access, AtFlags::empty());
+    let story = [
+        (Who::Root, looks("a", Access::from_bits_retain(8)), "access(a) = EINVAL"),
+        (Who::Root, Call::Open(0, "a".into(), CREATE, 0o6777), "open(a, create) = ok"),
+        (Who::Root, Call::Fstat(0), "fstat = file 6000"),
+    ];
+    let settings = Settings::read();
+    Told { umask: 0o7777, ..told(&story, settings.protections) }.assert();
 }
 
 /// The kernel answers `EAGAIN` to a limited walk that passes a `..` while anything is renamed; here

@@ -1,11 +1,12 @@
 //! The search for disagreements is able to fail: worlds that are wrong in one way each are found out.
 
-use std::io;
+use std::path::Path;
+use std::{env, io};
 
 use proptest::test_runner::TestError;
-use toctou::fs::{AtFlags, Errno, FileSystem, OFlags, Protections, SimFs, Tree};
+use toctou::fs::{AtFlags, Errno, FileSystem, Format, OFlags, Protections, SimFs, Tree};
 
-use super::arena::{Apart, Changed, Profile, Settings, apart, memory};
+use super::arena::{Apart, Changed, Profile, Settings, apart, format, memory};
 use super::ops::{Answer, Call, Cast, Op, Run, Spot, Who, World};
 use super::{Tally, search};
 
@@ -29,6 +30,8 @@ enum Mistake {
     ProtectedSymlinks,
     /// Anybody may change any mode.
     Chmod,
+    /// It is of another format than the file system.
+    Format,
 }
 
 struct Wrong {
@@ -37,10 +40,12 @@ struct Wrong {
 }
 
 impl Wrong {
-    fn new(mistake: Mistake, protections: Protections, cast: Cast) -> Self {
+    fn new(mistake: Mistake, (protections, format): Kernel, cast: Cast) -> Self {
         let symlinks = protections.symlinks && !matches!(mistake, Mistake::ProtectedSymlinks);
         let protections = Protections { symlinks, ..protections };
-        let world = SimFs::of(cast.users[0]).with_protections(protections);
+        let is_wrong = matches!(mistake, Mistake::Format);
+        let format = Format { unnamed_in_removed: format.unnamed_in_removed != is_wrong };
+        let world = SimFs::of(cast.users[0]).with_protections(protections).with_format(format);
         Wrong { run: Run::new(world, cast), mistake }
     }
 
@@ -103,8 +108,12 @@ impl World for Wrong {
     }
 }
 
-/// Asserts that the search finds the mistake, under these settings of the kernel.
-fn assert_found(mistake: Mistake, protections: Protections) {
+/// The kernel's settings, and the format of the file system.
+type Kernel = (Protections, Format);
+
+/// Asserts that the search on this file system finds the mistake, under these settings of the kernel.
+fn assert_found(mistake: Mistake, protections: Protections, parent: &Path) {
+    let kernel = (protections, format(parent));
     let found = apart(|Apart { cast, .. }| {
         if matches!(mistake, Mistake::Sticky | Mistake::Chmod | Mistake::ProtectedSymlinks)
             && cast.users[0] == cast.users[1]
@@ -112,8 +121,8 @@ fn assert_found(mistake: Mistake, protections: Protections) {
             println!("not tried: it takes several users, which only root can be");
             return None;
         }
-        let wrong = |cast| Wrong::new(mistake, protections, cast);
-        Some(search(20_000, &memory(), (Profile::Tame, cast), &Tally::default(), wrong))
+        let wrong = |_, cast| Wrong::new(mistake, kernel, cast);
+        Some(search(20_000, parent, (Profile::Tame, cast), &Tally::default(), wrong))
     });
     match found.map(|found| found.expect("a directory to try it in")) {
         None => {}
@@ -126,7 +135,7 @@ fn assert_found(mistake: Mistake, protections: Protections) {
 }
 
 fn assert_found_now(mistake: Mistake) {
-    assert_found(mistake, Settings::read().protections);
+    assert_found(mistake, Settings::read().protections, &memory());
 }
 
 #[test]
@@ -165,15 +174,22 @@ fn a_world_in_which_anybody_changes_modes_is_found_out() {
 }
 
 #[test]
+fn a_world_of_another_format_than_the_file_system_is_found_out() {
+    for parent in [memory(), env::temp_dir()] {
+        assert_found(Mistake::Format, Settings::read().protections, &parent);
+    }
+}
+
+#[test]
 fn a_world_that_does_not_protect_links_in_sticky_directories_is_found_out() -> io::Result<()> {
     if let Some(mut settings) = Changed::allowed()? {
         let protections = settings.set([1, 0, 0])?;
-        assert_found(Mistake::ProtectedSymlinks, protections);
+        assert_found(Mistake::ProtectedSymlinks, protections, &memory());
         return Ok(());
     }
     let settings = Settings::read();
     if settings.protections.symlinks {
-        assert_found(Mistake::ProtectedSymlinks, settings.protections);
+        assert_found(Mistake::ProtectedSymlinks, settings.protections, &memory());
     } else {
         println!("not tried: fs.protected_symlinks is off, TOCTOU_CONFORMANCE_SYSCTLS=1 sets it");
     }

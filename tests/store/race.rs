@@ -72,8 +72,10 @@ impl Process<Faulty<SimFs>> for Role {
             }),
             Role::Expiring(expire, seen) => {
                 let is_first = expire == Expire::new(Path::new(KEY));
-                let content = || fs.world.tree().bytes("key/content").map(<[u8]>::to_vec);
-                let seen = if is_first { content() } else { seen };
+                let content = |fs: &mut Faulty<SimFs>| {
+                    fs.observed(|fs| fs.world.tree().bytes("key/content").map(<[u8]>::to_vec))
+                };
+                let seen = if is_first { content(fs) } else { seen };
                 let goes_on = |expire| Role::Expiring(expire, seen.clone());
                 expire.step(fs).map(goes_on).and_then(|end| {
                     Step::Done(Ok(match (end, seen.clone()) {

@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use toctou::check::{Checker, GraphOptions, Report, Start, State, System, Verdict};
-use toctou::fs::{Errno, FileSystem, Kind, Mode, OFlags, SimFile, SimFs, User};
+use toctou::fs::{AtFlags, Errno, FileSystem, Kind, Mode, OFlags, SimFile, SimFs, User};
 use toctou::writer::{
     Exchange, Left, NEW_BY_NAME, Op, Options, Outcome, Plan, WriteError, Writing, write_exclusive,
 };
@@ -254,14 +254,17 @@ impl Rival {
                 let _ = fs.open("P", flags, Mode::RUSR);
             }
             Act::Remove => {
-                // What it removes it knows as it goes: this looks and removes in one step.
-                let link = fs.readlink("P").ok();
-                if fs.unlink("P").is_ok() {
-                    if let Some(link) = link.and_then(|link| link.to_str().map(str::to_owned)) {
-                        self.links.remove(&link);
-                    }
-                } else if fs.rmdir("P").is_ok() {
-                    self.directories -= 1;
+                // Its bookkeeping is no part of what it does: it knows what it removes.
+                let (link, kind) = fs.observed(|fs| {
+                    let status = fs.stat("P", AtFlags::SYMLINK_NOFOLLOW);
+                    (fs.readlink("P").ok(), status.ok().map(|status| status.kind))
+                });
+                if kind == Some(Kind::Directory) {
+                    self.directories -= usize::from(fs.rmdir("P").is_ok());
+                } else if fs.unlink("P").is_ok()
+                    && let Some(link) = link.and_then(|link| link.to_str().map(str::to_owned))
+                {
+                    self.links.remove(&link);
                 }
             }
         }

@@ -10,15 +10,15 @@ mod paths;
 mod search;
 mod tuple;
 
-use std::time::Instant;
-
 use num_bigint::BigUint;
 use rustc_hash::FxHashMap;
 
 use super::intern::sort_groups;
+use super::limits::Meter;
 use super::property::PropertyKind;
 use super::steps::{Initial, Steps};
-use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Verdict};
+use super::system::Local;
+use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
 use super::{Checker, Schedule, Value};
 use crate::Process;
 use search::{Search, Stop};
@@ -35,6 +35,18 @@ const STATES_WORTH_THREADS: usize = 50_000;
 /// stays in the core's own cache, and the same on every machine, so that of several shortest
 /// counterexamples every machine finds the same one.
 const SHARDS: usize = 256;
+
+/// One way in which a system can end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// What each actor ended with, in the order of the system's actors; `None` for one that waits for
+    /// ever. Those of identical actors are sorted: which of them it was makes no difference.
+    pub outputs: Vec<Option<String>>,
+    /// The world that is left, in its `Debug` form.
+    pub world: String,
+    /// How many interleavings come to it.
+    pub interleavings: BigUint,
+}
 
 /// How [`Checker::graph`] goes about it.
 #[derive(Clone, Debug)]
@@ -64,7 +76,7 @@ impl Default for GraphOptions {
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// Searches the state graph breadth first: shortest counterexamples, exact counts.
     pub fn graph(&self, options: &GraphOptions) -> Report {
-        let started = Instant::now();
+        let mut meter = self.limits.start(Engine::Graph);
         let threads = options
             .threads
             .or_else(|| std::thread::available_parallelism().ok().map(|cores| cores.get()))
@@ -74,12 +86,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let (steps, initial) = Steps::of(&self.system);
         let from = (&steps, &initial);
         let mut report = self
-            .graph_of::<Small>(from, options, threads)
-            .or_else(|| self.graph_of::<Wide>(from, options, threads))
-            .or_else(|| self.graph_of::<Few>(from, options, threads))
-            .or_else(|| self.graph_of::<Box<[u32]>>(from, options, threads))
+            .graph_of::<Small>(from, options, threads, &mut meter)
+            .or_else(|| self.graph_of::<Wide>(from, options, threads, &mut meter))
+            .or_else(|| self.graph_of::<Few>(from, options, threads, &mut meter))
+            .or_else(|| self.graph_of::<Box<[u32]>>(from, options, threads, &mut meter))
             .expect("a boxed slice holds codes of any size");
-        report.elapsed = started.elapsed();
+        report.elapsed = meter.elapsed();
         report
     }
 
@@ -89,24 +101,69 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         (steps, initial): (&Steps<W, P>, &Initial),
         options: &GraphOptions,
         threads: usize,
+        meter: &mut Meter,
     ) -> Option<Report> {
         let mut search = Search::<W, P, K>::new(&self.system, steps, options.symmetry, 1, 1);
-        let mut stop = search.run(initial, STATES_WORTH_THREADS.min(options.max_states));
+        let mut stop = search.run(initial, STATES_WORTH_THREADS.min(options.max_states), meter);
         let mut early = Vec::new();
         if stop == Stop::Full && STATES_WORTH_THREADS < options.max_states {
             // What it met, it met in the order of the starts, which shards do not keep.
             early = search.decisions();
             search = Search::new(&self.system, steps, options.symmetry, threads, SHARDS);
-            stop = search.run(initial, options.max_states);
+            stop = search.run(initial, options.max_states, meter);
         }
-        match stop {
-            Stop::TooNarrow => None,
-            Stop::Full => {
-                let states = search.states() as u64;
-                Some(self.report_graph(&mut search, &early, options, Some(states)))
+        let bound = match stop {
+            Stop::TooNarrow => return None,
+            Stop::Complete => None,
+            Stop::Full => Some(Bound::States(search.states() as u64)),
+            Stop::Limit(bound) => Some(bound),
+            Stop::Fault(kind) => Some(Bound::Fault(kind)),
+        };
+        let growth = match &bound {
+            None | Some(Bound::Fault(_)) => None,
+            Some(_) => {
+                let (worlds, locals) = steps.met();
+                Some(Growth { worlds, locals, longest: search.longest() })
             }
-            Stop::Complete => Some(self.report_graph(&mut search, &early, options, None)),
+        };
+        let mut report = self.report_graph(&mut search, &early, options, bound);
+        report.growth = growth;
+        Some(report)
+    }
+
+    /// Every distinct end with the number of interleavings that come to it, those that most come to
+    /// first; `None` where some execution never ends, a step is none, or there are more than `max_states`
+    /// states.
+    pub fn ends(&self, max_states: usize) -> Option<Vec<End>> {
+        let mut meter = self.limits.start(Engine::Graph);
+        let (steps, initial) = Steps::of(&self.system);
+        let mut search = Search::<W, P, Box<[u32]>>::new(&self.system, &steps, true, 1, 1);
+        if search.run(&initial, max_states, &mut meter) != Stop::Complete {
+            return None;
         }
+        let mut ends: Vec<End> = Vec::new();
+        for (codes, interleavings) in search.counted_ends()? {
+            let [world, locals @ ..] = &*codes else { continue };
+            let told = |local: &u32| match search.local(*local) {
+                Local::Done(output) => Some(format!("{output:?}")),
+                Local::Running(_) => None,
+            };
+            let mut outputs: Vec<Option<String>> = locals.iter().map(told).collect();
+            for group in &self.system.groups {
+                outputs[group.members.clone()].sort();
+            }
+            let world = format!("{:?}", search.world(*world));
+            let same = |end: &&mut End| end.outputs == outputs && end.world == world;
+            match ends.iter_mut().find(same) {
+                Some(end) => end.interleavings += interleavings,
+                None => ends.push(End { outputs, world, interleavings }),
+            }
+        }
+        ends.sort_by(|one, other| {
+            let order = other.interleavings.cmp(&one.interleavings);
+            order.then_with(|| one.outputs.cmp(&other.outputs))
+        });
+        Some(ends)
     }
 
     fn report_graph<K: Tuple>(
@@ -114,9 +171,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         search: &mut Search<'_, W, P, K>,
         early: &[Option<Schedule>],
         options: &GraphOptions,
-        stopped_at: Option<u64>,
+        bound: Option<Bound>,
     ) -> Report {
-        let bound = stopped_at.map(Bound::States);
         let decided: Vec<Option<Schedule>> = search
             .decisions()
             .into_iter()
@@ -146,6 +202,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 }
             }
         }
+        let fault = search.fault();
+        findings.extend(fault.map(|(kind, schedule)| Finding::fault(kind, Some(schedule))));
+        let untested = if bound.is_none() { self.untested(search) } else { Vec::new() };
         Report {
             engine: Engine::Graph,
             starts: self.system.starts.len() as u64,
@@ -157,8 +216,28 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             interleavings,
             outcomes: Some(self.outcomes(search)),
             bound,
+            untested,
+            growth: None,
             elapsed: Default::default(),
         }
+    }
+
+    /// The properties that no state could have violated.
+    fn untested<K: Tuple>(&self, search: &mut Search<'_, W, P, K>) -> Vec<String> {
+        let is_end = |codes: &[u32]| {
+            codes.iter().skip(1).all(|local| search.local(*local).output().is_some())
+        };
+        let ended = search.ends().any(|codes| is_end(&codes));
+        let properties = self.system.properties.iter();
+        let untested = properties.filter(|property| match property.kind() {
+            PropertyKind::Always => {
+                property.is_over_counts()
+                    && !search.met().any(|local| property.counts(local) == Some(true))
+            }
+            PropertyKind::Finally => !ended,
+            PropertyKind::Reachable => false,
+        });
+        untested.map(|property| property.name().to_owned()).collect()
     }
 
     /// The search's outcomes in the codes that this checker's engines share. Each world and each
@@ -305,7 +384,8 @@ mod tests {
         let (steps, initial) = Steps::of(&counting(9, 1));
         let system = counting(9, 1);
         let mut search = Search::<_, _, Wide>::new(&system, &steps, false, 1, 1);
-        assert_eq!(search.run(&initial, usize::MAX), Stop::Complete);
+        let mut meter = crate::check::Limits::NONE.start(Engine::Graph);
+        assert_eq!(search.run(&initial, usize::MAX, &mut meter), Stop::Complete);
         assert_eq!(search.states(), 3usize.pow(9));
         // Worlds 0 to 8 with a process that has not ended: at 0, or at 1.
         assert_eq!(steps.evaluations(), 18);

@@ -78,6 +78,23 @@ impl Edges {
         }
     }
 
+    /// How many paths lead from `roots` to each state, in the order of states; from a root that is there
+    /// twice, twice as many.
+    pub(super) fn counts_to(&self, order: &[u32], roots: &[u32]) -> Vec<BigUint> {
+        let mut paths = vec![BigUint::default(); self.offsets.len() - 1];
+        for root in roots {
+            paths[*root as usize] += 1u32;
+        }
+        for state in order.iter().rev() {
+            // Most states of a large graph are behind this one or beside it: their counts are theirs alone.
+            let here = paths[*state as usize].clone();
+            for (target, weight) in self.from(*state) {
+                paths[*target as usize] += &here * *weight;
+            }
+        }
+        paths
+    }
+
     fn count_with<N: Clone + Default>(
         &self,
         order: &[u32],
@@ -132,6 +149,17 @@ mod tests {
         assert_eq!(edges.count(&order, &roots, |_| true), BigUint::from(3u32 + 9 + 3 + 1));
         let without_0 = edges.count(&order, &roots, |state| state != 0);
         assert_eq!(without_0, BigUint::from(3u32 + 3 + 1));
+    }
+
+    #[test]
+    fn what_leads_to_ends_is_all_there_is() {
+        // 0 → 1 twice, 0 → 2 three times, 1 → 3, 2 → 3 twice and 2 → 4.
+        let targets = vec![(1, 2), (2, 3), (3, 1), (3, 2), (4, 1)];
+        let edges = Edges { offsets: vec![0, 2, 3, 5, 5, 5], targets };
+        let order = edges.ends_first(&[0]).unwrap();
+        let counts = edges.counts_to(&order, &[0]);
+        assert_eq!(counts, [1u32, 2, 3, 2 + 6, 3].map(BigUint::from));
+        assert_eq!(&counts[3] + &counts[4], edges.count(&order, &[0], |_| true));
     }
 
     #[test]

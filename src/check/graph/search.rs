@@ -2,6 +2,7 @@
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
 use std::hash::BuildHasher;
+use std::time::Instant;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -11,11 +12,13 @@ use rustc_hash::FxBuildHasher;
 use super::paths::Edges;
 use super::tuple::Tuple;
 use crate::Process;
+use crate::check::fault::FaultKind;
 use crate::check::intern::{LocalOf, sort_groups};
+use crate::check::limits::Meter;
 use crate::check::property::PropertyKind;
 use crate::check::steps::{Initial, Steps, Successor, Worker};
 use crate::check::system::{Group, Locals, State, System};
-use crate::check::{Schedule, Value};
+use crate::check::{Bound, Schedule, Value};
 
 /// States expanded in one go, so that what is found waits in bounded memory to be taken in.
 const ROUND: usize = 1 << 17;
@@ -32,12 +35,16 @@ const TOO_MANY: &str = "more states than 32-bit ids";
 const NONE: u32 = u32::MAX;
 
 /// How a search ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     /// Every reachable state was expanded.
     Complete,
     /// As many states as were allowed.
     Full,
+    /// A limit was reached.
+    Limit(Bound),
+    /// A step was none.
+    Fault(FaultKind),
     /// A code does not fit the tuple.
     TooNarrow,
 }
@@ -84,8 +91,11 @@ struct Batch<K> {
     /// For each property, and for freedom from deadlock last, the first state that decides it.
     decided: Vec<Option<u32>>,
     ends: Vec<u32>,
+    /// The first state in which a step was none.
+    fault: Option<(u32, FaultKind)>,
     transitions: u64,
     too_narrow: bool,
+    late: bool,
 }
 
 pub(super) struct Search<'a, W, P: Process<W>, K> {
@@ -97,6 +107,9 @@ pub(super) struct Search<'a, W, P: Process<W>, K> {
     roots: Vec<u32>,
     decided: Vec<Option<u32>>,
     ends: Vec<u32>,
+    fault: Option<(u32, FaultKind)>,
+    /// A state of the last level that was found.
+    deepest: Option<u32>,
     transitions: u64,
 }
 
@@ -132,12 +145,14 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             roots: Vec::new(),
             decided: vec![None; system.properties.len() + 1],
             ends: Vec::new(),
+            fault: None,
+            deepest: None,
             transitions: 0,
         }
     }
 
     /// Explores from these initial states, all at once, until done, or until there are `max_states`.
-    pub(super) fn run(&mut self, initial: &Initial, max_states: usize) -> Stop {
+    pub(super) fn run(&mut self, initial: &Initial, max_states: usize, meter: &mut Meter) -> Stop {
         let mut roots = Vec::with_capacity(self.system.starts.len());
         let mut found: Vec<_> = self.shards.iter().map(|_| Vec::new()).collect();
         let mut sorted = vec![0; self.system.actors.len()];
@@ -160,13 +175,16 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             .collect();
         while !frontier.is_empty() {
             let mut next = Vec::new();
+            self.deepest = frontier.first().copied();
             for round in frontier.chunks(round(self.system.actors.len())) {
-                let batches = self.expand(round);
+                let batches = self.expand(round, meter);
                 if batches.iter().any(|batch| batch.too_narrow) {
                     return Stop::TooNarrow;
                 }
+                let late = batches.iter().any(|batch| batch.late);
                 let mut found = Vec::with_capacity(batches.len());
                 for batch in batches {
+                    self.fault = self.fault.or(batch.fault);
                     self.transitions += batch.transitions;
                     self.ends.extend(batch.ends);
                     for (decided, new) in self.decided.iter_mut().zip(batch.decided) {
@@ -175,8 +193,19 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
                     found.push(batch.found);
                 }
                 next.extend(self.take_in(found));
+                if let Some((_, kind)) = self.fault {
+                    return Stop::Fault(kind);
+                }
                 if self.states() > max_states {
                     return Stop::Full;
+                }
+                let far = || format!("{} states", self.states());
+                if let Some(bound) = meter.reached(far) {
+                    return Stop::Limit(bound);
+                }
+                if late {
+                    // What was left out of this round is past the limit, whatever the clock says now.
+                    return Stop::Limit(meter.time());
                 }
             }
             frontier = next;
@@ -185,18 +214,19 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
     }
 
     /// Finds what follows these states, on every core if there are enough of them.
-    fn expand(&mut self, round: &[u32]) -> Vec<Batch<K>> {
+    fn expand(&mut self, round: &[u32], meter: &Meter) -> Vec<Batch<K>> {
         let (system, groups, shards) = (self.system, self.groups, &self.shards);
+        let until = meter.until();
         let part = round.len().div_ceil(self.workers.len()).max(256);
         let mut parts: Vec<_> = round.chunks(part).zip(&mut self.workers).collect();
         if let [(states, worker)] = &mut parts[..] {
-            return vec![expand_part(system, groups, shards, worker, states)];
+            return vec![expand_part(system, groups, shards, worker, states, until)];
         }
         std::thread::scope(|scope| {
             let running: Vec<_> = parts
                 .into_iter()
                 .map(|(states, worker)| {
-                    scope.spawn(move || expand_part(system, groups, shards, worker, states))
+                    scope.spawn(move || expand_part(system, groups, shards, worker, states, until))
                 })
                 .collect();
             running.into_iter().map(join).collect()
@@ -263,7 +293,29 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
     /// violates it (for `reachable`: that witnesses it), if one was met.
     pub(super) fn decisions(&mut self) -> Vec<Option<Schedule>> {
         let decided = self.decided.clone();
-        decided.into_iter().map(|id| id.map(|id| self.schedule_to(id))).collect()
+        decided.into_iter().map(|id| id.map(|id| self.schedule_to(id).0)).collect()
+    }
+
+    /// A shortest schedule to the step that was none, if one was met.
+    pub(super) fn fault(&mut self) -> Option<(FaultKind, Schedule)> {
+        let (id, kind) = self.fault?;
+        let (mut schedule, world, locals) = self.schedule_to(id);
+        let worker = &mut self.workers[0];
+        let is_it = |local: &u32| worker.successor(world, *local) == Successor::Fault(kind);
+        schedule.turns.extend(locals.iter().position(is_it));
+        Some((kind, schedule))
+    }
+
+    /// A schedule to a state of the last level that was reached.
+    pub(super) fn longest(&mut self) -> Schedule {
+        self.deepest.map(|id| self.schedule_to(id).0).unwrap_or_default()
+    }
+
+    /// Every local state of an actor that was met.
+    pub(super) fn met(&mut self) -> impl Iterator<Item = &LocalOf<W, P>> {
+        let worker = &mut self.workers[0];
+        worker.catch_up();
+        worker.locals().iter().map(|local| &**local)
     }
 
     /// The end states, deadlocks among them, in codes of the step table: the world's, then where
@@ -276,6 +328,29 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         })
     }
 
+    /// The end states with the number of interleavings that lead to each; `None` if some never end.
+    pub(super) fn counted_ends(&mut self) -> Option<Vec<(Box<[u32]>, BigUint)>> {
+        let Paths { edges, roots, order } = self.paths();
+        let mut counts = edges.counts_to(order.as_ref()?, &roots);
+        let bases = self.bases();
+        let count = self.shards.len();
+        let dense = |id: &u32| bases[shard_of_id(*id, count)] + *id / count as u32;
+        let counts = self.ends.iter().map(|end| std::mem::take(&mut counts[dense(end) as usize]));
+        let counts: Vec<BigUint> = counts.collect();
+        Some(self.ends().zip(counts).collect())
+    }
+
+    /// For each shard how many states the shards before it have: states numbered densely.
+    fn bases(&self) -> Vec<u32> {
+        let mut total = 0;
+        let base = |shard: &Shard<K>| {
+            let base = total;
+            total += shard.keys.len() as u32;
+            base
+        };
+        self.shards.iter().map(base).collect()
+    }
+
     /// The world of this code.
     pub(super) fn world(&self, code: u32) -> &W {
         self.workers[0].world(code)
@@ -286,8 +361,9 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         &self.workers[0].locals()[code as usize]
     }
 
-    /// A shortest schedule to the state `id`, of the actors as they are named, not as sorted.
-    fn schedule_to(&mut self, id: u32) -> Schedule {
+    /// A shortest schedule to the state `id`, of the actors as they are named, not as sorted; and the codes
+    /// of that state's world and of where each of them stands then.
+    fn schedule_to(&mut self, id: u32) -> (Schedule, u32, Vec<u32>) {
         let mut chain = vec![id];
         let mut at = id;
         let count = self.shards.len();
@@ -322,18 +398,12 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             schedule.push(actor);
             (world, locals) = (next_world, next);
         }
-        Schedule::from_start(start, schedule)
+        (Schedule::from_start(start, schedule), world, locals)
     }
 
     /// The edges of the whole graph, for counting.
     pub(super) fn paths(&mut self) -> Paths {
-        // States are numbered densely here: shard by shard.
-        let mut base = Vec::with_capacity(self.shards.len());
-        let mut total = 0;
-        for shard in &self.shards {
-            base.push(total);
-            total += shard.keys.len() as u32;
-        }
+        let base = self.bases();
         let worker = &mut self.workers[0];
         let mut edges = Edges { offsets: vec![0], targets: Vec::new() };
         let mut scratch = Scratch::new(self.system.actors.len());
@@ -431,6 +501,8 @@ impl Scratch {
 /// What leads on from a state.
 enum Leads {
     On,
+    /// A step that is none.
+    Astray(FaultKind),
     /// Every actor has ended.
     Ended,
     /// Some actor waits, and none can step.
@@ -448,12 +520,13 @@ fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
 ) -> Leads {
     let world = key.unpack(&mut scratch.locals);
     let locals = &scratch.locals;
-    let (mut any_step, mut any_blocked) = (false, false);
+    let (mut any_step, mut any_blocked, mut fault) = (false, false, None);
     let mut step = |actor: usize, weight: u32, group: Option<&Group>| match worker
         .successor(world, locals[actor])
     {
         Successor::Ended => {}
         Successor::Blocked => any_blocked = true,
+        Successor::Fault(kind) => fault = fault.or(Some(kind)),
         Successor::To { world, local } => {
             any_step = true;
             let next = match group {
@@ -485,10 +558,11 @@ fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
             actor += same;
         }
     }
-    match (any_step, any_blocked) {
-        (true, _) => Leads::On,
-        (false, false) => Leads::Ended,
-        (false, true) => Leads::Stuck,
+    match (fault, any_step, any_blocked) {
+        (Some(kind), ..) => Leads::Astray(kind),
+        (None, true, _) => Leads::On,
+        (None, false, false) => Leads::Ended,
+        (None, false, true) => Leads::Stuck,
     }
 }
 
@@ -498,17 +572,24 @@ fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
     shards: &[Shard<K>],
     worker: &mut Worker<'_, W, P>,
     states: &[u32],
+    until: Option<Instant>,
 ) -> Batch<K> {
     let deadlock = system.properties.len();
     let mut batch = Batch {
         found: shards.iter().map(|_| Vec::new()).collect(),
         decided: vec![None; deadlock + 1],
         ends: Vec::new(),
+        fault: None,
         transitions: 0,
         too_narrow: false,
+        late: false,
     };
     let mut scratch = Scratch::new(system.actors.len());
-    for &id in states {
+    for (position, &id) in states.iter().enumerate() {
+        if position % 256 == 255 && until.is_some_and(|until| Instant::now() > until) {
+            batch.late = true;
+            break;
+        }
         let key = &shards[shard_of_id(id, shards.len())].keys[id as usize / shards.len()];
         let Batch { found, transitions, too_narrow, .. } = &mut batch;
         let leads = successors(worker, groups, key, &mut scratch, |next, _| {
@@ -523,6 +604,7 @@ fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
         });
         match leads {
             Leads::On => {}
+            Leads::Astray(kind) => batch.fault = batch.fault.or(Some((id, kind))),
             Leads::Stuck => {
                 batch.ends.push(id);
                 batch.decided[deadlock] = batch.decided[deadlock].or(Some(id));

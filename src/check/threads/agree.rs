@@ -8,7 +8,7 @@ use super::super::{NO_DATA_RACE, Program, Source, races};
 use super::{Stopped, ThreadsOnLoom, lock};
 use crate::atoms::Word;
 use crate::atoms::loom::{Atomic, Lock, Ordering, Room, perform, thread};
-use crate::check::Verdict;
+use crate::check::{Engine, Limits, Verdict};
 
 struct Number;
 
@@ -94,7 +94,8 @@ fn program(threads: &[Vec<Op>]) -> Program {
 /// that loom has.
 fn by_both(program: &Program) -> (bool, bool) {
     let options = ThreadsOnLoom::default();
-    let stopped = program.explore(&options, true, || |_| false);
+    let meter = Arc::new(Mutex::new(Limits::NONE.start(Engine::Loom)));
+    let stopped = program.explore(&options, true, &meter, || |_| false);
     let by_loom = match stopped {
         Stopped::Violated(NO_DATA_RACE, _) => true,
         Stopped::Finished => false,
@@ -102,7 +103,7 @@ fn by_both(program: &Program) -> (bool, bool) {
     };
     let by_clocks = Arc::new(Mutex::new(false));
     let actors = program.actors.len();
-    program.explore(&options, false, || {
+    program.explore(&options, false, &meter, || {
         let found = by_clocks.clone();
         move |notes| {
             *lock(&found) |= races::race(actors, &notes.events).is_some();

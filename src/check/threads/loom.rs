@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
+use super::super::limits::Meter;
 use super::super::lock;
 use super::super::quiet::{complain, on_a_silent_thread};
 use super::notes::Options;
@@ -54,12 +54,20 @@ enum Stopped {
     Enough,
     /// An execution had more operations than it follows one for.
     Turns,
+    /// A limit was reached.
+    Limit(Bound),
     /// One execution came to a bad end: this property is violated.
     Violated(&'static str, Box<Notes>),
 }
 
 /// What ends loom when somebody has seen enough.
 struct Enough;
+
+/// What ends loom when a limit is reached.
+struct Late(Bound);
+
+/// What an engine has taken so far, over all the times that it begins anew.
+type SharedMeter = Arc<Mutex<Meter>>;
 
 /// What ends loom when it would miss some order if the accesses to these atomics did not exclude one another.
 struct Apart(Vec<usize>);
@@ -87,12 +95,12 @@ impl Program {
             let bound = Bound::Actors { actors, limit, engine: Engine::Loom };
             return self.not_started(Engine::Loom, bound);
         }
-        let started = Instant::now();
+        let meter: SharedMeter = Arc::new(Mutex::new(self.limits.start(Engine::Loom)));
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let mut stopped = self.explore_all(options, true, &seen);
+        let mut stopped = self.explore_all(options, true, &seen, &meter);
         if let Stopped::Violated(NO_DATA_RACE, race) = stopped {
             let until_race = lock(&seen).executions + 1;
-            stopped = self.explore_all(options, false, &seen);
+            stopped = self.explore_all(options, false, &seen, &meter);
             // What loom found is one, whether or not it is found again.
             if !lock(&seen).decided.contains_key(NO_DATA_RACE) {
                 lock(&seen).decide(NO_DATA_RACE, &schedule(&race.events));
@@ -106,6 +114,7 @@ impl Program {
         let bound = match stopped {
             Stopped::Finished => preemptions,
             Stopped::Turns => Some(Bound::Turns(MAX_TURNS as u64)),
+            Stopped::Limit(bound) => Some(bound),
             Stopped::Executions | Stopped::Enough => Some(Bound::Executions(executions)),
             Stopped::Violated(property, notes) => {
                 lock(&seen).decide(property, &schedule(&notes.events));
@@ -113,7 +122,8 @@ impl Program {
             }
         };
         let (seen, interleavings) = (lock(&seen), Interleavings::NotCounted);
-        seen.report(self, Engine::Loom, mode, bound, interleavings, started.elapsed())
+        let elapsed = lock(&meter).elapsed();
+        seen.report(self, Engine::Loom, mode, bound, interleavings, elapsed)
     }
 
     /// Lets every execution be seen. Where loom does not look for races, ours are the shortest to tell of
@@ -123,8 +133,9 @@ impl Program {
         options: &ThreadsOnLoom,
         looks_for_races: bool,
         seen: &Arc<Mutex<Seen>>,
+        meter: &SharedMeter,
     ) -> Stopped {
-        self.explore(options, looks_for_races, || {
+        self.explore(options, looks_for_races, meter, || {
             *lock(seen) = Seen::default();
             let (program, seen) = (self.clone(), seen.clone());
             move |notes| {
@@ -144,7 +155,8 @@ impl Program {
     pub(super) fn found_by_loom(&self, wanted: &Schedule) -> Option<Notes> {
         let found: Arc<Mutex<Option<Notes>>> = Arc::default();
         let options = ThreadsOnLoom::usual(self.actors.len());
-        self.explore(&options, false, || {
+        let meter = Arc::new(Mutex::new(self.limits.start(Engine::Loom)));
+        self.explore(&options, false, &meter, || {
             let (wanted, keep) = (wanted.clone(), found.clone());
             move |notes| {
                 let cut = notes.cut_after(wanted.turns.len());
@@ -167,13 +179,14 @@ impl Program {
         &self,
         options: &ThreadsOnLoom,
         looks_for_races: bool,
+        meter: &SharedMeter,
         look: impl Fn() -> L,
     ) -> Stopped {
         let mut apart: Vec<usize> = Vec::new();
         loop {
             let notes_options =
                 Options { looks_for_races, apart: apart.clone().into(), ..Options::default() };
-            match self.explore_once(options, notes_options, look()) {
+            match self.explore_once(options, notes_options, meter, look()) {
                 Ok(stopped) => return stopped,
                 Err(Apart(more)) => apart.extend(more),
             }
@@ -184,6 +197,7 @@ impl Program {
         &self,
         options: &ThreadsOnLoom,
         notes_options: Options,
+        meter: &SharedMeter,
         look: impl Fn(&Notes) -> bool + Send + Sync + 'static,
     ) -> Result<Stopped, Apart> {
         let mut builder = ::loom::model::Builder::new();
@@ -199,12 +213,16 @@ impl Program {
         let max = usize::try_from(options.max_executions).unwrap_or(usize::MAX);
         let max = max.div_ceil(BOUNDS_EVERY).max(1).saturating_mul(BOUNDS_EVERY);
         builder.max_permutations = Some(max);
-        let program = self.clone();
+        let (program, meter) = (self.clone(), meter.clone());
         let executions = Arc::new(Mutex::new(0));
         let counted = executions.clone();
         let explored = on_a_silent_thread(|| {
             let explored = catch_unwind(AssertUnwindSafe(|| {
                 builder.check(move || {
+                    let far = || format!("{} executions", lock(&counted));
+                    if let Some(bound) = lock(&meter).reached(far) {
+                        resume_unwind(Box::new(Late(bound)));
+                    }
                     notes::begin(program.actors.len(), notes_options.clone());
                     (program.source.on_loom)();
                     *lock(&counted) += 1;
@@ -239,6 +257,10 @@ impl Program {
     ) -> Result<Stopped, Apart> {
         let panic = match panic.downcast::<Apart>() {
             Ok(apart) => return Err(*apart),
+            Err(panic) => panic,
+        };
+        let panic = match panic.downcast::<Late>() {
+            Ok(late) => return Ok(Stopped::Limit(late.0)),
             Err(panic) => panic,
         };
         Ok(match message(&*panic).map(str::trim_start) {

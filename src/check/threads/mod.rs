@@ -98,6 +98,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::graph::DEADLOCK_FREE;
+use super::limits::Limits;
 use super::property::PropertyKind;
 use super::trace::{Trace, TraceStep, Unfinished};
 use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Schedule, Verdict};
@@ -165,12 +166,18 @@ pub struct Program {
     actors: Vec<String>,
     source: Source,
     properties: Vec<(String, PropertyKind, Test)>,
+    limits: Limits,
 }
 
 impl Program {
     /// Actors by name, and what they do.
     pub fn new(actors: Vec<String>, source: Source) -> Self {
-        Program { actors, source, properties: Vec::new() }
+        Program { actors, source, properties: Vec::new(), limits: Limits::default() }
+    }
+
+    /// The same with other limits to the time and the memory that each engine may take.
+    pub fn within(self, limits: Limits) -> Self {
+        Program { limits, ..self }
     }
 
     /// What the actors do.
@@ -310,6 +317,8 @@ impl Seen {
             interleavings,
             outcomes: Some(self.outcomes.clone()),
             bound,
+            untested: Vec::new(),
+            growth: None,
             elapsed,
         }
     }

@@ -1,8 +1,7 @@
 //! Second floor, `check`: the one-line proof of a program of threads, for a `#[test]`. Imports its
 //! neighbours in `check`.
 
-use super::super::complaint::complaint;
-use super::super::proof::{assert_broken, complain_unless_empty};
+use super::super::proof::{assert_broken, complain_unless_empty, complaint};
 use super::super::shuttle::ShuttleMode;
 use super::{Program, Report, ThreadsOnLoom};
 
@@ -15,9 +14,7 @@ impl Program {
     pub fn assert_holds(self) {
         let loom = self.loom(&ThreadsOnLoom::usual(self.actors().len()));
         let reports = [loom, self.shuttle(ShuttleMode::KnownStates)];
-        complain_unless_empty(&complaint(&reports, |schedule, _| {
-            Ok(self.play(schedule)?.to_string())
-        }));
+        complain_unless_empty(&complaint(&reports, |schedule| self.play(schedule)));
     }
 
     /// Panics unless some execution breaks the property, and returns loom's report: the negative control

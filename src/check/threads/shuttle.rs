@@ -3,13 +3,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use ::shuttle::scheduler::{
     DfsScheduler, PctScheduler, RandomScheduler, Schedule as TaskSchedule, Scheduler, Task, TaskId,
 };
 use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
+use super::super::limits::{Limits, Meter};
 use super::super::lock;
 use super::super::quiet::{complain, on_a_silent_thread};
 use super::super::shuttle::ShuttleMode;
@@ -30,33 +30,46 @@ impl Program {
     /// That proves nothing: the memory model has more executions than whole operations have orders. But
     /// what is violated here is violated.
     pub fn shuttle(&self, mode: ShuttleMode) -> Report {
-        let started = Instant::now();
+        let meter = Arc::new(Mutex::new(self.limits.start(Engine::Shuttle)));
+        let end: End = Arc::default();
         let seen = Arc::new(Mutex::new(Seen::default()));
+        let watch = Watch { meter: meter.clone(), end: end.clone() };
         let (name, bound) = match mode {
-            ShuttleMode::KnownStates => self.depth_first(&seen, MAX_EXECUTIONS),
-            ShuttleMode::DepthFirst { max_executions } => self.depth_first(&seen, max_executions),
+            ShuttleMode::KnownStates => self.depth_first(&seen, watch, MAX_EXECUTIONS),
+            ShuttleMode::DepthFirst { max_executions } => {
+                self.depth_first(&seen, watch, max_executions)
+            }
             ShuttleMode::Random { executions, seed } => {
-                self.run(RandomScheduler::new_from_seed(seed, executions), &seen);
+                self.run(RandomScheduler::new_from_seed(seed, executions), watch, &seen);
                 ("random", Bound::Sampled(executions as u64))
             }
             // It wants a choice to be there.
-            ShuttleMode::Pct { .. } if self.actors.len() < 2 => self.depth_first(&seen, 1),
+            ShuttleMode::Pct { .. } if self.actors.len() < 2 => self.depth_first(&seen, watch, 1),
             ShuttleMode::Pct { executions, depth, seed } => {
-                self.run(PctScheduler::new_from_seed(seed, depth.max(1), executions), &seen);
+                let pct = PctScheduler::new_from_seed(seed, depth.max(1), executions);
+                self.run(pct, watch, &seen);
                 ("PCT", Bound::Sampled(executions as u64))
             }
         };
+        let bound = lock(&end).take().unwrap_or(bound);
         let seen = lock(&seen);
         let interleavings = match bound {
             Bound::NoMemoryModel(_) => Interleavings::Exactly(seen.executions.into()),
             _ => Interleavings::NotCounted,
         };
-        seen.report(self, Engine::Shuttle, name, Some(bound), interleavings, started.elapsed())
+        let elapsed = lock(&meter).elapsed();
+        seen.report(self, Engine::Shuttle, name, Some(bound), interleavings, elapsed)
     }
 
-    fn depth_first(&self, seen: &Arc<Mutex<Seen>>, max: usize) -> (&'static str, Bound) {
+    fn depth_first(
+        &self,
+        seen: &Arc<Mutex<Seen>>,
+        watch: Watch,
+        max: usize,
+    ) -> (&'static str, Bound) {
         // One more than is wanted: so it is known whether there were more.
-        let executions = self.run(DfsScheduler::new(Some(max.saturating_add(1)), false), seen);
+        let depth_first = DfsScheduler::new(Some(max.saturating_add(1)), false);
+        let executions = self.run(depth_first, watch, seen);
         let is_stuck = lock(seen).decided.contains_key(DEADLOCK_FREE);
         let bound = if is_stuck {
             Bound::Executions(executions as u64)
@@ -71,9 +84,14 @@ impl Program {
     }
 
     /// How many executions were begun. A deadlock ends them.
-    fn run(&self, scheduler: impl Scheduler + Send + 'static, seen: &Arc<Mutex<Seen>>) -> usize {
+    fn run(
+        &self,
+        scheduler: impl Scheduler + Send + 'static,
+        watch: Watch,
+        seen: &Arc<Mutex<Seen>>,
+    ) -> usize {
         let (program, at_end) = (self.clone(), seen.clone());
-        let ran = on_shuttle(scheduler, move || {
+        let ran = on_shuttle(scheduler, watch, move || {
             notes::begin(program.actors.len(), notes::Options::default());
             (program.source.on_shuttle)();
             let notes = notes::end();
@@ -161,7 +179,8 @@ impl Program {
         let turns = schedule.turns.clone();
         let follow = Follow { turns, to_the_end, began: false, kept: kept.clone() };
         let (program, at_end) = (self.clone(), kept.clone());
-        let ran = on_shuttle(follow, move || {
+        let meter = Arc::new(Mutex::new(Limits::NONE.start(Engine::Shuttle)));
+        let ran = on_shuttle(follow, Watch { meter, end: Arc::default() }, move || {
             notes::begin(program.actors.len(), notes::Options::default());
             (program.source.on_shuttle)();
             *lock(&at_end) = Some(notes::end());
@@ -176,10 +195,11 @@ impl Program {
 /// Runs shuttle on a thread of its own, silently; or says with what it panicked, and what had happened.
 fn on_shuttle(
     scheduler: impl Scheduler + Send + 'static,
+    watch: Watch,
     execute: impl Fn() + Send + Sync + 'static,
 ) -> Result<usize, (String, Box<Notes>)> {
     on_a_silent_thread(|| {
-        let runner = Runner::new(Operations::of(scheduler), config());
+        let runner = Runner::new(Operations::of(scheduler, watch), config());
         let ran = catch_unwind(AssertUnwindSafe(|| runner.run(execute)));
         ran.map_err(|panic| {
             let said = message(&*panic).unwrap_or("with no word").to_owned();
@@ -207,6 +227,8 @@ fn config() -> Config {
 /// it matters to anybody; so whoever is not about to do an operation goes on until it is.
 struct Operations<S> {
     chooses: S,
+    watch: Watch,
+    executions: usize,
     /// How often somebody was chosen in this execution.
     turns: usize,
 }
@@ -216,9 +238,18 @@ struct Operations<S> {
 const MAX_TURNS: usize = 1_000;
 
 impl<S> Operations<S> {
-    fn of(chooses: S) -> Self {
-        Operations { chooses, turns: 0 }
+    fn of(chooses: S, watch: Watch) -> Self {
+        Operations { chooses, watch, executions: 0, turns: 0 }
     }
+}
+
+/// The limit that was reached, if one was.
+type End = Arc<Mutex<Option<Bound>>>;
+
+/// What shuttle has taken so far, and what ended it.
+struct Watch {
+    meter: Arc<Mutex<Meter>>,
+    end: End,
 }
 
 impl<S: Scheduler> Scheduler for Operations<S> {
@@ -226,6 +257,12 @@ impl<S: Scheduler> Scheduler for Operations<S> {
         if self.turns > MAX_TURNS {
             return None;
         }
+        let far = || format!("{} executions", self.executions);
+        if let Some(bound) = lock(&self.watch.meter).reached(far) {
+            *lock(&self.watch.end) = Some(bound);
+            return None;
+        }
+        self.executions += 1;
         self.turns = 0;
         // Of an execution before that was left, nothing is to be believed in this one.
         notes::begin(0, notes::Options::default());

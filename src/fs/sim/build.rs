@@ -2,6 +2,7 @@
 //! and rustix's vocabulary.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -10,14 +11,15 @@ use std::sync::Arc;
 use rustix::fs::{Access, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::super::{FileSystem, Node, Tree, User};
+use super::super::{Node, Tree, User};
 use super::inode::{Body, Ino, Inode};
 use super::permit::is_permitted;
-use super::{MODE_BITS, Protections, ROOT, SimFile, SimFs};
+use super::{Format, MODE_BITS, Protections, ROOT, SimFile, SimFs};
+use crate::calls::called;
 
 impl SimFs {
     /// An empty directory of root's, mode 0700, acted on by root with umask 022, all
-    /// [`Protections`] off.
+    /// [`Protections`] off, on a [tmpfs](Format::TMPFS).
     pub fn new() -> Self {
         Self::of(User::ROOT)
     }
@@ -29,6 +31,7 @@ impl SimFs {
             inodes: vec![Arc::new(root)],
             user,
             protections: Protections::NONE,
+            format: Format::TMPFS,
             write_limit: None,
         }
     }
@@ -41,7 +44,14 @@ impl SimFs {
 
     /// The same world under a kernel with these settings.
     pub fn with_protections(self, protections: Protections) -> Self {
-        SimFs { protections, ..self }
+        // There is one setting for both, and it is that high only with the lesser one in it.
+        let regular = protections.regular || protections.regular_in_groups;
+        SimFs { protections: Protections { regular, ..protections }, ..self }
+    }
+
+    /// The same world on a file system of this format.
+    pub fn with_format(self, format: Format) -> Self {
+        SimFs { format, ..self }
     }
 
     /// The same world in which one `write` takes at most so many bytes, as where a signal comes or
@@ -54,9 +64,9 @@ impl SimFs {
     ///
     /// # Errors
     ///
-    /// Those of [`mkdir`](FileSystem::mkdir).
+    /// Those of [`mkdir`](crate::fs::FileSystem::mkdir).
     pub fn with_directory(mut self, path: impl AsRef<Path>, mode: Mode) -> Result<Self, Errno> {
-        self.mkdir(path.as_ref(), mode)?;
+        self.mkdir_at(path.as_ref().into(), mode)?;
         let inode = self.find(path.as_ref().into(), false)?;
         self.inode_mut(inode)?.mode = mode & MODE_BITS;
         Ok(self)
@@ -66,7 +76,7 @@ impl SimFs {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](FileSystem::open) with `O_CREAT` and `O_EXCL`.
+    /// Those of [`open`](crate::fs::FileSystem::open) with `O_CREAT` and `O_EXCL`.
     pub fn with_file(
         mut self,
         path: impl AsRef<Path>,
@@ -74,7 +84,7 @@ impl SimFs {
         content: &[u8],
     ) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-        let file = self.open(path.as_ref(), flags, mode)?;
+        let file = self.open_at(path.as_ref().into(), flags, mode)?;
         let inode = self.inode_mut(file.inode)?;
         inode.mode = mode & MODE_BITS;
         inode.body = Body::File { bytes: content.into(), linkable: false };
@@ -82,7 +92,14 @@ impl SimFs {
     }
 
     /// Everything that has a name.
+    ///
+    /// This and what follows is for properties, and for observers ([`observed`]). A step that looks so
+    /// has [made a call](crate::calls::called): no program sees all of this at once, and none sees
+    /// anything and acts on it in one call.
+    ///
+    /// [`observed`]: crate::fs::FileSystem::observed
     pub fn tree(&self) -> Tree {
+        looked("tree");
         let mut tree = Tree::default();
         self.collect(ROOT, Path::new(""), &mut tree);
         tree
@@ -110,11 +127,13 @@ impl SimFs {
 
     /// Every inode there ever was, in the order they were made, those without a name too.
     pub fn inodes(&self) -> impl Iterator<Item = SimInode<'_>> {
+        looked("inodes");
         self.inodes.iter().enumerate().map(|(number, inode)| SimInode { number, inode })
     }
 
     /// What `path` names, whoever asks; links in it are not followed.
     pub fn named(&self, path: impl AsRef<Path>) -> Option<SimInode<'_>> {
+        looked("named");
         let names = path.as_ref().as_os_str().as_bytes().split(|byte| *byte == b'/');
         let mut number = ROOT;
         for name in names.filter(|name| !matches!(*name, b"" | b".")) {
@@ -126,6 +145,7 @@ impl SimFs {
 
     /// What an open file is open on.
     pub fn opened(&self, file: &SimFile) -> Option<SimInode<'_>> {
+        looked("opened");
         let number = file.inode as usize;
         Some(SimInode { number, inode: self.inodes.get(number)? })
     }
@@ -133,6 +153,7 @@ impl SimFs {
     /// The content of every file that `user` could open for reading by some path, now or after a
     /// `chmod` of what is the user's own.
     pub fn readable_by(&self, user: User) -> Vec<&[u8]> {
+        looked("readable_by");
         let mut found = Vec::new();
         let mut directories = vec![ROOT];
         while let Some(directory) = directories.pop() {
@@ -154,6 +175,35 @@ impl SimFs {
             }
         }
         found
+    }
+}
+
+/// Tells that somebody looked into the world, past its calls.
+fn looked(how: &str) {
+    called(format_args!("SimFs::{how}"));
+}
+
+impl fmt::Debug for SimFs {
+    /// What has a name, as a person looks at it: `{content: 0600 "s3cret", drop: / 0700}`. Worlds that
+    /// differ in what has none (or in who acts) may look the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tree = self.tree();
+        let named = tree.iter().filter(|(path, _)| *path != Path::new("."));
+        let told = named.map(|(path, node)| {
+            let node = node.to_string();
+            (path.display().to_string(), node.trim().to_owned())
+        });
+        let told: Vec<_> = told.collect();
+        f.debug_map().entries(told.iter().map(|(path, node)| (Plain(path), Plain(node)))).finish()
+    }
+}
+
+/// A text that is shown as it is.
+struct Plain<'t>(&'t str);
+
+impl fmt::Debug for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
 }
 
@@ -205,7 +255,7 @@ impl<'w> SimInode<'w> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Users;
+    use super::super::super::{FileSystem, Users};
     use super::*;
 
     fn mode(bits: u32) -> Mode {
@@ -227,6 +277,17 @@ mod tests {
         assert_eq!(world.readable_by(alice), [&b"public"[..], b"locked", b"written"]);
         assert_eq!(world.readable_by(bob), [&b"public"[..]]);
         assert_eq!(world.readable_by(User::ROOT).len(), 5);
+        Ok(())
+    }
+
+    #[test]
+    fn a_world_is_shown_by_what_has_a_name() -> Result<(), Errno> {
+        let world = SimFs::of(User::current()).with_file("content", mode(0o600), b"s3cret")?;
+        let mut world = world.with_directory("drop", mode(0o700))?;
+        world.link("content", "drop/again")?;
+        let file = r#"0600 2 links "s3cret""#;
+        let told = format!("{{content: {file}, drop: / 0700, drop/again: {file}}}");
+        assert_eq!(format!("{world:?}"), told);
         Ok(())
     }
 

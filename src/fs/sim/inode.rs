@@ -98,15 +98,17 @@ impl Inode {
 }
 
 impl Lock {
-    /// The lock once an open file holding `held` of it let go.
-    pub(super) fn without(self, held: Held) -> Self {
+    /// The lock once an open file holding `held` of it let go; `None` if nobody holds that.
+    pub(super) fn without(self, held: Held) -> Option<Self> {
         match (self, held) {
-            (lock, Held::None) => lock,
-            (Lock::Shared(count), Held::Shared) => match NonZeroU32::new(count.get() - 1) {
+            (lock, Held::None) => Some(lock),
+            (Lock::Shared(count), Held::Shared) => Some(match NonZeroU32::new(count.get() - 1) {
                 Some(count) => Lock::Shared(count),
                 None => Lock::Free,
-            },
-            (Lock::Free | Lock::Exclusive, _) | (Lock::Shared(_), Held::Exclusive) => Lock::Free,
+            }),
+            (Lock::Exclusive, Held::Exclusive) => Some(Lock::Free),
+            (Lock::Free | Lock::Exclusive, Held::Shared)
+            | (Lock::Free | Lock::Shared(_), Held::Exclusive) => None,
         }
     }
 

@@ -2,6 +2,10 @@
 //! and rustix; modelled on Linux's `fs/namei.c` (`do_unlinkat`, `do_renameat2`, `vfs_rename`,
 //! `do_linkat`, `do_symlinkat`, `do_mkdirat`, `do_rmdir`).
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
 use rustix::fs::{Access, Mode, RenameFlags};
 use rustix::io::Errno;
 
@@ -94,8 +98,31 @@ impl SimFs {
         self.create(place.directory, &name, mode, body).map(drop)
     }
 
+    pub(super) fn link_at(
+        &mut self,
+        from: At<'_, SimFile>,
+        to: At<'_, SimFile>,
+    ) -> Result<(), Errno> {
+        admissible([from.path, to.path])?;
+        self.link_inode(self.find(from, false)?, to)
+    }
+
+    pub(super) fn link_open(&mut self, file: &SimFile, to: At<'_, SimFile>) -> Result<(), Errno> {
+        admissible([to.path])?;
+        self.link_inode(file.inode, to)
+    }
+
+    /// What a link says; `EINVAL` if it is none.
+    pub(super) fn readlink_at(&self, at: At<'_, SimFile>) -> Result<PathBuf, Errno> {
+        admissible([at.path])?;
+        match &self.inode(self.find(at, false)?)?.body {
+            Body::Symlink { target } => Ok(OsString::from_vec(target.to_vec()).into()),
+            Body::Directory { .. } | Body::File { .. } => Err(Errno::INVAL),
+        }
+    }
+
     /// `do_linkat`, `vfs_link`.
-    pub(super) fn link_inode(&mut self, source: Ino, to: At<'_, SimFile>) -> Result<(), Errno> {
+    fn link_inode(&mut self, source: Ino, to: At<'_, SimFile>) -> Result<(), Errno> {
         let (place, name) = self.free_place(to)?;
         if place.slash {
             return Err(Errno::NOENT);

@@ -18,7 +18,7 @@ use super::walk::{Last, Place, Walk, admissible};
 use super::{MODE_BITS, SimFile, SimFs};
 
 /// All that `O_PATH` takes notice of.
-const PATH_FLAGS: OFlags =
+pub(super) const PATH_FLAGS: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What is at the end of a path that is to be opened.
@@ -30,7 +30,7 @@ enum Found {
 }
 
 /// `O_TMPFILE` without the `O_DIRECTORY` in it.
-const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
+pub(super) const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
 
 impl SimFs {
     pub(super) fn open_at(
@@ -142,6 +142,9 @@ impl SimFs {
             return Err(Errno::NOTDIR);
         }
         self.permits(self.inode(directory)?, CHANGE)?;
+        if self.inode(directory)?.links == 0 && !self.format.unnamed_in_removed {
+            return Err(Errno::PERM);
+        }
         let linkable = !flags.contains(OFlags::EXCL);
         let body = Body::File { bytes: Arc::default(), linkable };
         let inode = self.made_in(directory, mode, body)?;

@@ -35,6 +35,21 @@ impl Protections {
         Protections { symlinks: true, regular: true, regular_in_groups: true, hardlinks: true };
 }
 
+/// In what file systems differ under one kernel, as far as a call here can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Format {
+    /// Whether `O_TMPFILE` makes a file in a directory that was removed while it was open. Where it
+    /// does not, it is answered `EPERM`.
+    pub unnamed_in_removed: bool,
+}
+
+impl Format {
+    /// As tmpfs does, and as a world here does unless it is told otherwise.
+    pub const TMPFS: Format = Format { unnamed_in_removed: true };
+    /// As ext4 does.
+    pub const EXT4: Format = Format { unnamed_in_removed: false };
+}
+
 /// What a call wants to do with an inode: `MAY_READ`, `MAY_WRITE`, `MAY_EXEC`.
 pub(super) type Want = Access;
 

@@ -64,6 +64,10 @@ pub(super) struct Walk<'w> {
     fs: &'w SimFs,
     /// Where absolute links lead, and what nothing is above.
     root: Ino,
+    /// Whether the walk has met its root, by being limited to it or by a `..`. The kernel looks it up
+    /// no earlier, and where mounts must not be crossed, takes a root that it does not know for one
+    /// beyond.
+    met_root: bool,
     resolve: ResolveFlags,
     followed: u32,
 }
@@ -91,7 +95,7 @@ impl<'w> Walk<'w> {
         }
         let limited = resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT);
         let root = if limited { from } else { ROOT };
-        let mut walk = Walk { fs, root, resolve, followed: 0 };
+        let mut walk = Walk { fs, root, met_root: limited, resolve, followed: 0 };
         let place = walk.parent(from, path)?;
         Ok((walk, place))
     }
@@ -124,10 +128,13 @@ impl<'w> Walk<'w> {
         self.fs.permits(self.fs.inode(directory)?, Access::EXEC_OK)
     }
 
-    fn jump_to_root(&self) -> Result<Ino, Errno> {
-        if self.resolve.contains(ResolveFlags::BENEATH) {
+    /// `nd_jump_root`.
+    fn jump_to_root(&mut self) -> Result<Ino, Errno> {
+        let is_beyond = !self.met_root && self.resolve.contains(ResolveFlags::NO_XDEV);
+        if self.resolve.contains(ResolveFlags::BENEATH) || is_beyond {
             return Err(Errno::XDEV);
         }
+        self.met_root = true;
         Ok(self.root)
     }
 
@@ -152,7 +159,8 @@ impl<'w> Walk<'w> {
     }
 
     /// `follow_dotdot`.
-    fn above(&self, directory: Ino) -> Result<Ino, Errno> {
+    fn above(&mut self, directory: Ino) -> Result<Ino, Errno> {
+        self.met_root = true;
         if directory != self.root {
             return self.fs.above(directory);
         }
@@ -197,7 +205,7 @@ impl<'w> Walk<'w> {
     }
 
     /// What the last component names, if anything.
-    pub(super) fn look(&self, place: &Place) -> Result<Option<Named>, Errno> {
+    pub(super) fn look(&mut self, place: &Place) -> Result<Option<Named>, Errno> {
         let inode = match &place.last {
             Last::Root | Last::Dot => place.directory,
             Last::DotDot => self.above(place.directory)?,

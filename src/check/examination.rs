@@ -1,0 +1,517 @@
+//! Second floor, `check`: everything that there is to say of one system, by one call. Imports its
+//! neighbours in `check`.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::ends::Ends;
+use super::{
+    AnyLimits, Checker, Disagreement, End, Engine, Finding, GraphOptions, Limits, PropertyKind,
+    Report, Schedule, System, Trace, Value, Verdict, audit,
+};
+use crate::Process;
+
+/// Graphs with more transitions than this are not put before the slower engines as well.
+const WORTH_A_SECOND_OPINION: u64 = 1_000;
+
+/// How long `any`, and the search for the number of clients from which on something breaks, may take.
+const BEYOND: Duration = Duration::from_secs(2);
+
+/// Where `any` finishes at all, it does with fewer configurations.
+const CONFIGURATIONS: usize = 2_000;
+
+/// Graphs with more states than this are not walked once more to list their ends.
+const ENDS_OF: u64 = 20_000;
+
+/// What all engines say of one system, and whether that is a proof.
+///
+/// Its `Display` is what a person wants to read: what was explored and whether the engines agree, each
+/// property with its verdict, the shortest interleaving that breaks it as columns, and every distinct
+/// end.
+///
+/// ```
+/// use toctou::check::System;
+/// use toctou::fs::{Errno, FileSystem, Mode, OFlags, SimFs};
+/// use toctou::{Process, Step};
+///
+/// /// `test -e lock || touch lock`
+/// #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// enum Lock { Look, Make }
+///
+/// impl<F: FileSystem> Process<F> for Lock {
+///     type Output = &'static str;
+///
+///     fn step(self, fs: &mut F) -> Step<Self, &'static str> {
+///         match self {
+///             Lock::Look => match fs.open("lock", OFlags::RDONLY, Mode::empty()) {
+///                 Ok(_) => Step::Done("busy"),
+///                 Err(_) => Step::Next(Lock::Make),
+///             },
+///             Lock::Make => match fs.open("lock", OFlags::CREATE, Mode::RUSR) {
+///                 Ok(_) => Step::Done("mine"),
+///                 Err(_) => Step::Done("error"),
+///             },
+///         }
+///     }
+/// }
+///
+/// let examination = System::new(SimFs::new())
+///     .clients(2, Lock::Look)
+///     .at_most(1, "one-owner", |local| local.output().filter(|told| **told == "mine").copied())
+///     .reaches("busy", |local| local.output() == Some(&"busy"))
+///     .examine();
+/// assert!(!examination.is_proof());
+/// println!("{examination}");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// The actors' names.
+    pub actors: Vec<String>,
+    /// How many of them are [clients](System::clients).
+    pub clients: usize,
+    /// How the ways in which the system may begin are called.
+    pub starts: Vec<String>,
+    /// What each engine found, the state graph first. loom and shuttle are asked where the graph is small.
+    pub reports: Vec<Report>,
+    /// Where engines contradict one another.
+    pub disagreements: Vec<Disagreement>,
+    /// The executions that violate something, each once.
+    pub shown: Vec<Shown>,
+    /// What breaks with more clients only.
+    pub larger: Vec<Larger>,
+    /// Every distinct end, those that most interleavings come to first; empty where the system is too
+    /// large to list them.
+    pub ends: Vec<End>,
+    /// Why this is no proof although nothing is violated: one sentence each.
+    pub vacuous: Vec<String>,
+    /// What it does not say, although it may be a proof of what it was asked: one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// An execution that violates something.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The properties that this execution violates, and that no shorter one does.
+    pub properties: Vec<String>,
+    /// The execution.
+    pub schedule: Schedule,
+    /// The same, told; or why it cannot be.
+    pub trace: Result<Trace, super::PlayError>,
+}
+
+/// A property that holds with as many clients as there are, and breaks with more.
+#[derive(Clone, Debug)]
+pub struct Larger {
+    /// The property.
+    pub property: String,
+    /// From how many clients on it breaks; `None` if no schedule was found within the limits.
+    pub clients: Option<usize>,
+    /// A shortest execution that shows it.
+    pub shown: Option<Shown>,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
+    /// Puts the system before all engines, audits them, and tells what they found: what
+    /// [`assert_holds`](Self::assert_holds) fails with, where it is no proof.
+    pub fn examine(self) -> Examination {
+        Checker::new(self).examine()
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// The same within [limits](Self::within) of one's own.
+    pub fn examine(&self) -> Examination {
+        let system = self.system();
+        let mut reports = self.opinions();
+        let graph = &reports[0];
+        let shown = shown(&graph.findings, |schedule, of| system.show(schedule, of));
+        let ends = match (graph.states, graph.fault()) {
+            (Some(states), None) if states <= ENDS_OF => self.ends(ENDS_OF as usize),
+            _ => None,
+        };
+        let (vacuous, mut notes) = (self.vacuous(graph), Vec::new());
+        let mut larger = Vec::new();
+        if graph.fault().is_none() && system.count_clients() > 0 {
+            let any = self.asks_any();
+            larger = self.larger(graph, any.as_ref());
+            notes = notes_of(system.count_clients(), graph, any.as_ref());
+            reports.extend(any);
+        }
+        let disagreements = audit(&reports);
+        Examination {
+            actors: system.actors().to_vec(),
+            clients: system.count_clients(),
+            starts: system.starts().iter().map(|start| start.name.clone()).collect(),
+            reports,
+            disagreements,
+            shown,
+            larger,
+            ends: ends.unwrap_or_default(),
+            vacuous,
+            notes,
+        }
+    }
+
+    /// What the graph says, and where it is small what the others say.
+    fn opinions(&self) -> Vec<Report> {
+        let graph = self.graph(&GraphOptions::default());
+        if graph.fault().is_some() {
+            return vec![graph];
+        }
+        let mut reports = vec![graph];
+        // Without symmetry hundreds of clients have states without end: a second opinion as far
+        // as it is cheap.
+        let max_states = (1_000_000 / self.system().actors().len().max(1)).min(100_000);
+        let plain = GraphOptions { symmetry: false, max_states, ..Default::default() };
+        let every_state = self.graph(&plain);
+        let small = every_state.transitions.is_some_and(|count| count <= WORTH_A_SECOND_OPINION);
+        let small = small && every_state.exhaustive();
+        if every_state.exhaustive() {
+            reports.push(every_state);
+        }
+        if small {
+            #[cfg(feature = "loom")]
+            if self.system().actors().len() <= ::loom::MAX_THREADS {
+                let skip = super::LoomOptions { skip_known_states: true, ..Default::default() };
+                reports.push(self.loom(&skip));
+            }
+            #[cfg(feature = "shuttle")]
+            reports.push(self.shuttle(super::ShuttleMode::KnownStates));
+        }
+        reports
+    }
+
+    /// What `any` says, where it has something to say.
+    fn asks_any(&self) -> Option<Report> {
+        if !self.system().claims_counts() {
+            return None;
+        }
+        let limits = AnyLimits { max_configurations: CONFIGURATIONS };
+        Some(self.shorter(BEYOND).any(&limits))
+    }
+
+    /// The same system, with less time.
+    fn shorter(&self, time: Duration) -> Self {
+        let time = Some(self.limits.time.map_or(time, |limit| limit.min(time)));
+        self.share().within(Limits { time, tells: false, ..self.limits.clone() })
+    }
+
+    /// The properties that hold with as many clients as there are and that `any` says are violated: with
+    /// one client more after the other, until the graph has a schedule.
+    fn larger(&self, graph: &Report, any: Option<&Report>) -> Vec<Larger> {
+        let holds = |finding: &&Finding| {
+            let here = graph.finding(&finding.property).map(|finding| &finding.verdict);
+            matches!(here, Some(Verdict::Holds(_)))
+                && finding.kind == PropertyKind::Always
+                && matches!(finding.verdict, Verdict::Violated(_))
+        };
+        let findings = any.into_iter().flat_map(|any| &any.findings);
+        let mut open: Vec<String> =
+            findings.filter(holds).map(|finding| finding.property.clone()).collect();
+        let mut found = Vec::new();
+        let started = std::time::Instant::now();
+        let clients = self.system().count_clients();
+        for more in 1.. {
+            let left = BEYOND.saturating_sub(started.elapsed());
+            if open.is_empty() || left.is_zero() {
+                break;
+            }
+            let larger = Checker::new(self.system().with_more_clients(more));
+            let limits = Limits { time: Some(left), tells: false, ..self.limits.clone() };
+            let options = GraphOptions { max_states: 5_000_000, ..GraphOptions::default() };
+            let report = larger.within(limits);
+            let system = report.system.clone();
+            let report = report.graph(&options);
+            let show = |schedule: &Schedule, of: &[String]| system.show(schedule, of);
+            open.retain(|property| {
+                let broken = report.finding(property).cloned().into_iter();
+                let shown = shown(&broken.collect::<Vec<_>>(), show).pop();
+                let is_broken = shown.is_some();
+                if is_broken {
+                    // Each kind of clients is one larger a time.
+                    let clients = Some(clients.max(system.count_clients()));
+                    found.push(Larger { property: property.clone(), clients, shown });
+                }
+                !is_broken
+            });
+            if !report.exhaustive() {
+                break;
+            }
+        }
+        let unknown = open.into_iter();
+        found.extend(unknown.map(|property| Larger { property, clients: None, shown: None }));
+        found
+    }
+
+    /// Why nothing is proved although nothing is violated.
+    fn vacuous(&self, graph: &Report) -> Vec<String> {
+        let mut vacuous = Vec::new();
+        let system = self.system();
+        if !graph.exhaustive() {
+            return vacuous;
+        }
+        if system.actors().is_empty() {
+            vacuous.push("there is no actor, so nothing ever happens".to_owned());
+            return vacuous;
+        }
+        if graph.outcomes.as_ref().is_none_or(|outcomes| outcomes.is_empty()) {
+            vacuous.push("no execution ever ends, so nothing is shown of any end".to_owned());
+        }
+        for property in &graph.untested {
+            let claimed = system.properties().iter().find(|known| known.name() == property);
+            vacuous.push(match claimed.map(super::Property::kind) {
+                Some(PropertyKind::Finally) => {
+                    format!("`{property}` was never put to the test: no execution ends")
+                }
+                _ => format!("`{property}` was never put to the test: no actor is ever counted"),
+            });
+        }
+        vacuous.extend(self.nobody_ends_well(graph));
+        vacuous
+    }
+
+    /// That no client ever ends with an output that it is there for.
+    fn nobody_ends_well(&self, graph: &Report) -> Option<String> {
+        let system = self.system();
+        let outcomes = graph.outcomes.as_ref()?;
+        let scalable = system.groups.iter().filter(|group| group.scalable);
+        let mut members: Vec<usize> = scalable.flat_map(|group| group.members.clone()).collect();
+        let who = if members.is_empty() { "actor" } else { "client" };
+        if members.is_empty() {
+            members = (0..system.actors().len()).collect();
+        }
+        let codes = self.codes.lock();
+        let mut locals: Vec<u32> = outcomes
+            .iter()
+            .flat_map(|outcome| members.iter().filter_map(|member| outcome.get(1 + member)))
+            .copied()
+            .collect();
+        locals.sort_unstable();
+        locals.dedup();
+        let locals = locals.iter().filter_map(|code| codes.locals.values().get(*code as usize));
+        let outputs: Vec<&P::Output> = locals.filter_map(|local| local.output()).collect();
+        if outputs.is_empty() || outputs.iter().any(|output| system.is_good(output)) {
+            return None;
+        }
+        let told: Vec<String> = outputs.iter().take(3).map(|it| format!("{it:?}")).collect();
+        let more = if outputs.len() > 3 { ", …" } else { "" };
+        Some(format!(
+            "no {who} ever ends well, so the properties may hold because everybody fails: {}{more} \
+             (`System::ends_well` says which outputs are good)",
+            told.join(", ")
+        ))
+    }
+}
+
+/// What the numbers do not say.
+fn notes_of(clients: usize, graph: &Report, any: Option<&Report>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut only_here = Vec::new();
+    for finding in &graph.findings {
+        let holds = matches!(finding.verdict, Verdict::Holds(_));
+        if !holds || finding.kind == PropertyKind::Reachable {
+            continue;
+        }
+        match any.and_then(|any| any.finding(&finding.property)).map(|any| &any.verdict) {
+            Some(Verdict::Unfinished(bound)) if !bound.is_by_nature() => notes.push(format!(
+                "`{}`: only {clients} {} looked at; for any number, {bound}",
+                finding.property,
+                were(clients)
+            )),
+            Some(Verdict::Holds(_) | Verdict::Violated(_)) => {}
+            _ => only_here.push(format!("`{}`", finding.property)),
+        }
+    }
+    if !only_here.is_empty() {
+        let only = format!("only {clients} {} looked at", were(clients));
+        notes.push(format!("{}: {only}", only_here.join(", ")));
+    }
+    notes
+}
+
+fn were(clients: usize) -> &'static str {
+    if clients == 1 { "client was" } else { "clients were" }
+}
+
+/// The executions that violate something, each once, with all that it violates.
+pub(super) fn shown(
+    findings: &[Finding],
+    show: impl Fn(&Schedule, &[String]) -> Result<Trace, super::PlayError>,
+) -> Vec<Shown> {
+    let mut executions: Vec<(&Schedule, Vec<String>)> = Vec::new();
+    for finding in findings {
+        let Verdict::Violated(Some(schedule)) = &finding.verdict else { continue };
+        match executions.iter_mut().find(|(known, _)| *known == schedule) {
+            Some((_, properties)) => properties.push(finding.property.clone()),
+            None => executions.push((schedule, vec![finding.property.clone()])),
+        }
+    }
+    let shown = executions.into_iter().map(|(schedule, properties)| {
+        let trace = show(schedule, &properties);
+        Shown { properties, schedule: schedule.clone(), trace }
+    });
+    shown.collect()
+}
+
+impl Examination {
+    /// Whether every property was shown to hold, by engines that agree, of executions that put it to the
+    /// test; and, where that was decided, with any number of clients.
+    pub fn is_proof(&self) -> bool {
+        self.complaint().is_empty()
+    }
+
+    /// Why it is no proof; empty if it is one.
+    pub fn complaint(&self) -> String {
+        use fmt::Write as _;
+        let mut complaint = String::new();
+        for disagreement in &self.disagreements {
+            let _ = writeln!(complaint, "the engines disagree: {disagreement}");
+        }
+        if let Some(report) = self.reports.first() {
+            complaint += &super::proof::violations(report, &self.shown);
+        }
+        for larger in &self.larger {
+            let _ = write!(complaint, "{larger}");
+        }
+        if complaint.is_empty() {
+            for vacuous in &self.vacuous {
+                let _ = writeln!(complaint, "nothing is proved: {vacuous}");
+            }
+        }
+        complaint
+    }
+}
+
+impl fmt::Display for Larger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Larger { property, clients, shown } = self;
+        let Some(clients) = clients else {
+            return writeln!(
+                f,
+                "always `{property}` is violated with more clients: `any` says so, and how many it \
+                 takes was not found in time"
+            );
+        };
+        write!(f, "always `{property}` is violated from {clients} clients on")?;
+        match shown {
+            Some(Shown { schedule, trace: Ok(trace), .. }) => {
+                writeln!(f, ", soonest by {schedule}:\n\n{trace}")
+            }
+            _ => writeln!(f),
+        }
+    }
+}
+
+impl fmt::Display for Examination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(graph) = self.reports.first() else { return Ok(()) };
+        let engines: Vec<&str> = Engine::ALL
+            .iter()
+            .filter(|engine| self.reports.iter().any(|report| report.engine == **engine))
+            .map(|engine| engine.name())
+            .collect();
+        let agree = match (&self.disagreements[..], &engines[..]) {
+            ([], [_]) => String::new(),
+            ([], _) => format!("; {} agree", engines.join(", ")),
+            (disagreements, _) => format!("; {} disagreements", disagreements.len()),
+        };
+        write!(f, "{}: {graph}{agree}", actors(&self.actors))?;
+        writeln!(f)?;
+        for finding in &graph.findings {
+            let beyond = self.beyond(&finding.property);
+            writeln!(f, "  {}{beyond}", Told(finding, graph))?;
+        }
+        if let Some(growth) = &graph.growth {
+            writeln!(f, "  {growth}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
+        }
+        let complaint = self.complaint();
+        if !complaint.is_empty() {
+            write!(f, "\n{complaint}")?;
+        }
+        if !self.ends.is_empty() {
+            write!(f, "\n{}", Ends { actors: &self.actors, ends: &self.ends })?;
+        }
+        Ok(())
+    }
+}
+
+impl Examination {
+    /// What is known of a property beyond the clients that there are.
+    fn beyond(&self, property: &str) -> String {
+        let any = self.reports.iter().find(|report| report.engine == Engine::Any);
+        match any.and_then(|any| any.finding(property)).map(|finding| &finding.verdict) {
+            Some(Verdict::Holds(_)) => " (any number of clients)".to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// `3 clients`, `janitor, 2 clients`.
+fn actors(names: &[String]) -> String {
+    let clients = names.iter().filter(|name| name.starts_with("client ")).count();
+    let mut told: Vec<String> =
+        names.iter().filter(|name| !name.starts_with("client ")).cloned().collect();
+    match clients {
+        0 => {}
+        1 => told.push("1 client".to_owned()),
+        clients => told.push(format!("{clients} clients")),
+    }
+    told.join(", ")
+}
+
+/// A property and its verdict: `✗ at-most-once: 40 of 46 interleavings`.
+struct Told<'a>(&'a Finding, &'a Report);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told(finding, report) = self;
+        let kind = finding.kind.word();
+        let name = &finding.property;
+        match &finding.verdict {
+            Verdict::Holds(_) => write!(f, "✓ {kind} {name}"),
+            Verdict::Unfinished(bound) => write!(f, "? {kind} {name}: {bound}"),
+            Verdict::Violated(None) => write!(f, "✗ {kind} {name}: no execution gets there"),
+            Verdict::Violated(Some(schedule)) => {
+                write!(f, "✗ {kind} {name}: ")?;
+                if let Some(violating) = &finding.violating {
+                    let (number, noun) = report.counted();
+                    write!(f, "{violating} of {number} {noun}s, ")?;
+                }
+                write!(f, "soonest {schedule}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    /// `graph (symmetry): 50 states, 10836 interleavings`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.engine, self.mode)?;
+        let mut separator = ": ";
+        let mut part = |f: &mut fmt::Formatter<'_>, number: String, noun: &str| {
+            let plural = if number == "1" { "" } else { "s" };
+            write!(f, "{separator}{number} {noun}{plural}")?;
+            separator = ", ";
+            Ok(())
+        };
+        if let Some(states) = self.states {
+            let noun = if self.engine == Engine::Any { "configuration" } else { "state" };
+            part(f, states.to_string(), noun)?;
+        }
+        if let Some(executions) = self.executions {
+            part(f, executions.to_string(), "execution")?;
+        }
+        match &self.interleavings {
+            super::Interleavings::NotCounted => {}
+            super::Interleavings::Infinite => write!(f, "{separator}executions without end")?,
+            super::Interleavings::Exactly(number) => part(f, number.to_string(), "interleaving")?,
+        }
+        if let Some(bound) = &self.bound {
+            write!(f, "; {bound}")?;
+        }
+        Ok(())
+    }
+}

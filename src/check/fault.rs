@@ -1,0 +1,125 @@
+//! Second floor, `check`: one step, performed and watched. A step that panics, makes more than one
+//! call, or is answered by what can only be a mistake of the model is a *fault*: nothing that the system
+//! would do after it says anything about the program. Imports [`calls`](crate::calls) and
+//! [`process`](crate::process).
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::quiet;
+use crate::calls::{Calls, Listen, listened};
+use crate::{Process, Step};
+
+/// The property that is violated where a step panics.
+pub const PANIC_FREE: &str = "panic-free";
+
+/// The property that is violated where a step makes more than one call on a simulated world.
+pub const ONE_CALL_A_STEP: &str = "one-call-a-step";
+
+/// The property that is violated where a simulated world answers what can only mean that the model is
+/// [wrong](crate::calls::mistaken).
+pub const NO_MISTAKE: &str = "no-mistake";
+
+/// The property that is violated where a step answers [`Step::Blocked`] and has changed something.
+pub const BLOCKED_UNCHANGED: &str = "blocked-unchanged";
+
+/// In which way a step was no step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// It panicked.
+    Panic,
+    /// It made more than one call.
+    Calls,
+    /// Its answer means that the model is wrong.
+    Mistake,
+    /// It had to wait and changed something.
+    Blocked,
+}
+
+impl FaultKind {
+    /// The property that it violates. Only a report in which it is violated lists it.
+    pub fn property(self) -> &'static str {
+        match self {
+            FaultKind::Panic => PANIC_FREE,
+            FaultKind::Calls => ONE_CALL_A_STEP,
+            FaultKind::Mistake => NO_MISTAKE,
+            FaultKind::Blocked => BLOCKED_UNCHANGED,
+        }
+    }
+
+    /// The kind that violates this property, if one does.
+    pub fn of(property: &str) -> Option<FaultKind> {
+        let all = [FaultKind::Panic, FaultKind::Calls, FaultKind::Mistake, FaultKind::Blocked];
+        all.into_iter().find(|kind| kind.property() == property)
+    }
+
+    /// What to do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            FaultKind::Panic => "a process ends with an output, whatever it meets: return an error",
+            FaultKind::Calls => {
+                "another actor can come between these calls in the program: take one call a step; \
+                 a look that is no call of the program goes through `observed` or `calls::untold`"
+            }
+            FaultKind::Mistake => {
+                "correct the model; or, if the program does meet this answer, say so with \
+                 `System::expects` and its code"
+            }
+            FaultKind::Blocked => "a step that answers `Step::Blocked` returns as it came",
+        }
+    }
+}
+
+/// A step that was none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) kind: FaultKind,
+    /// What happened, in words.
+    pub(super) said: String,
+}
+
+/// Performs a step, however that is done, and says in which way it was none, if so. After a fault the
+/// world is as the step left it, and is not to be used.
+pub(super) fn watched<T>(
+    how: Listen,
+    expected: &[String],
+    step: impl FnOnce() -> T,
+) -> (Result<T, Fault>, Calls) {
+    let (step, calls) = listened(how, || {
+        let _inside = quiet::Inside::step();
+        catch_unwind(AssertUnwindSafe(step))
+    });
+    let done = match step {
+        Err(panic) => Err(panicked(&*panic)),
+        Ok(_) if calls.count > 1 => {
+            let said = format!("{} calls in one step", calls.count);
+            Err(Fault { kind: FaultKind::Calls, said })
+        }
+        Ok(done) => match &calls.mistake {
+            Some(mistake) if !expected.contains(&mistake.code) => {
+                let said = format!("{}: {}", mistake.code, mistake.what);
+                Err(Fault { kind: FaultKind::Mistake, said })
+            }
+            _ => Ok(done),
+        },
+    };
+    (done, calls)
+}
+
+/// What a panic said, and where it was.
+fn panicked(panic: &(dyn Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().copied();
+    let said = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("with something that is no text");
+    let place = quiet::place().map_or_else(String::new, |place| format!(" ({place})"));
+    Fault { kind: FaultKind::Panic, said: format!("panicked: {said}{place}") }
+}
+
+/// Performs a step, for whoever explores.
+pub(super) fn perform<W: ?Sized, P: Process<W>>(
+    process: P,
+    world: &mut W,
+    expected: &[String],
+) -> Result<Step<P, P::Output>, Fault> {
+    watched(Listen::Count, expected, || process.step(world)).0
+}

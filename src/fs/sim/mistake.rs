@@ -1,0 +1,152 @@
+//! First floor: which answers of a simulated file system can only mean that the model is wrong, and
+//! what is wrong then. Imports its parent module and how calls are told.
+//!
+//! A mistake can be seen from the call alone: its flags, how its path is spelled, how its file was
+//! opened. What others can bring about is none, whatever its error code: `readlink` answers `EINVAL`
+//! where somebody replaced the link by a file, and `rename` where somebody moved the target's directory
+//! below the source.
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::fs::LinuxOpenFlags as _;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+
+use super::super::path::{confined, follows, limits, renames, understood};
+use super::super::told::Call;
+use super::super::{At, ResolveFlags};
+use super::open::{PATH_FLAGS, TMPFILE_BIT};
+use super::{ACCESS_BITS, MODE_BITS, SimFile};
+
+/// The code and the words of the mistake that this answer to a call tells of, if it tells of one. `file`
+/// is the open file that the call is about.
+pub(super) fn mistake(
+    call: &Call<'_, SimFile>,
+    file: Option<&SimFile>,
+    errno: Errno,
+) -> Option<(&'static str, &'static str)> {
+    let mut paths = paths(call).into_iter().flatten();
+    match errno {
+        Errno::XDEV => {
+            let leaves = paths.any(|at| confined(at.path).is_err());
+            leaves.then_some(("EXDEV", "the path leaves the directory that it starts at"))
+        }
+        Errno::INVAL if paths.any(|at| at.path.as_os_str().as_bytes().contains(&0)) => {
+            Some(("EINVAL", "the path has a NUL byte in it"))
+        }
+        Errno::INVAL => Some(("EINVAL", meaningless(call)?)),
+        Errno::BADF => Some(("EBADF", unfit(call, file))),
+        _ => None,
+    }
+}
+
+/// Where a call looks.
+fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
+    match *call {
+        Call::Open(at, ..)
+        | Call::OpenWithin(at, ..)
+        | Call::Stat(at, _)
+        | Call::Access(at, ..)
+        | Call::Chmod(at, _)
+        | Call::Unlink(at)
+        | Call::LinkFile(at)
+        | Call::Symlink(_, at)
+        | Call::Readlink(at)
+        | Call::Mkdir(at)
+        | Call::Rmdir(at) => [Some(at), None],
+        Call::Rename(from, to, _) | Call::Link(from, to) => [Some(from), Some(to)],
+        Call::Read
+        | Call::Write(_)
+        | Call::Fsync
+        | Call::Fstat
+        | Call::Fchmod(_)
+        | Call::Flock(..)
+        | Call::Close => [None, None],
+    }
+}
+
+/// What about a call that was answered `EINVAL` makes no sense, whatever the world holds.
+fn meaningless(call: &Call<'_, SimFile>) -> Option<&'static str> {
+    match *call {
+        Call::Open(_, flags) => meaningless_flags(flags),
+        Call::OpenWithin(_, flags, mode, resolve) => meaningless_flags(flags)
+            .or_else(|| meaningless_limits(resolve))
+            .or_else(|| meaningless_how(flags, mode)),
+        Call::Stat(_, flags) | Call::Access(_, _, flags) if follows(flags).is_err() => {
+            Some("no flag is understood but AT_SYMLINK_NOFOLLOW")
+        }
+        Call::Access(_, access, _) if !ACCESS_BITS.contains(access) => {
+            Some("it asks for more than to read, to write and to execute")
+        }
+        Call::Rename(_, _, flags) if renames(flags).is_err() => {
+            Some("no flag is understood but RENAME_NOREPLACE or RENAME_EXCHANGE, one of them")
+        }
+        Call::Symlink(target, _) if target.as_os_str().as_bytes().contains(&0) => {
+            Some("what the link is to say has a NUL byte in it")
+        }
+        Call::Rmdir(_) => Some("a path that ends in `.` names nothing that can be removed"),
+        _ => None,
+    }
+}
+
+fn meaningless_flags(flags: OFlags) -> Option<&'static str> {
+    let is_tmpfile = flags.contains(TMPFILE_BIT);
+    if understood(flags).is_err() {
+        Some("it has a flag that simulations do not keep (O_DIRECT, O_NOATIME, …)")
+    } else if flags.contains(OFlags::PATH) {
+        // What O_PATH does not speak of is ignored.
+        None
+    } else if flags.contains(OFlags::CREATE | OFlags::DIRECTORY) {
+        Some("O_CREAT makes no directory; mkdir does")
+    } else if is_tmpfile && !flags.contains(OFlags::DIRECTORY) {
+        Some("O_TMPFILE lacks the O_DIRECTORY that is part of it")
+    } else if is_tmpfile && !flags.intersects(OFlags::RWMODE) {
+        Some("a file without a name has to be opened for writing")
+    } else {
+        None
+    }
+}
+
+fn meaningless_limits(resolve: ResolveFlags) -> Option<&'static str> {
+    if limits(resolve).is_err() {
+        Some("it has a limit that simulations do not keep (RESOLVE_CACHED)")
+    } else if resolve.contains(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT) {
+        Some("RESOLVE_BENEATH and RESOLVE_IN_ROOT exclude one another")
+    } else {
+        None
+    }
+}
+
+fn meaningless_how(flags: OFlags, mode: Mode) -> Option<&'static str> {
+    if flags.contains(OFlags::PATH) && !PATH_FLAGS.contains(flags) {
+        Some("O_PATH goes with O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC only")
+    } else if !MODE_BITS.contains(mode) {
+        Some("the mode has bits that no file has")
+    } else if !mode.is_empty() {
+        Some("there is a mode, and no file to make with it")
+    } else {
+        None
+    }
+}
+
+/// Why an open file is not good for what was called.
+fn unfit(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> &'static str {
+    match (call, file) {
+        (_, Some(file)) if file.is_path() => "the file is open as a path alone (O_PATH)",
+        (Call::Read, Some(file)) if !file.readable() && file.writable() => {
+            "the file is open for writing only"
+        }
+        (Call::Write(_), Some(file)) if !file.writable() && file.readable() => {
+            "the file is open for reading only"
+        }
+        (Call::Read | Call::Write(_) | Call::Flock(..), Some(file))
+            if !file.readable() && !file.writable() =>
+        {
+            "the file is open neither for reading nor for writing"
+        }
+        (Call::Flock(..) | Call::Close, _) => {
+            "the file is a copy of one that has let go of the lock meanwhile"
+        }
+        _ => "the open file is one of another world",
+    }
+}

@@ -1,0 +1,259 @@
+//! First floor, `fs`: how a call and its answer are told, by a recorder and by a simulated world
+//! alike. Imports the vocabulary of its parent module and [marks](crate::marks).
+
+use std::fmt;
+use std::path::Path;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use super::LinuxOpenFlags as _;
+use super::tree::Quoted;
+use super::{
+    Access, At, AtFlags, Errno, FlockOperation, Kind, Mode, OFlags, RenameFlags, ResolveFlags,
+    Status, errno_name,
+};
+use crate::marks::Mark;
+
+/// A call of a [`FileSystem`](super::FileSystem), told as `rename(content → content.download)`. The
+/// open file that a call is about is not told.
+pub(super) enum Call<'c, D> {
+    Open(At<'c, D>, OFlags),
+    OpenWithin(At<'c, D>, OFlags, Mode, ResolveFlags),
+    Read,
+    Write(&'c [u8]),
+    Fsync,
+    Stat(At<'c, D>, AtFlags),
+    Fstat,
+    Access(At<'c, D>, Access, AtFlags),
+    Chmod(At<'c, D>, Mode),
+    Fchmod(Mode),
+    Unlink(At<'c, D>),
+    Rename(At<'c, D>, At<'c, D>, RenameFlags),
+    Link(At<'c, D>, At<'c, D>),
+    LinkFile(At<'c, D>),
+    Symlink(&'c Path, At<'c, D>),
+    Readlink(At<'c, D>),
+    Mkdir(At<'c, D>),
+    Rmdir(At<'c, D>),
+    /// Of which file, if the world says so.
+    Flock(FlockOperation, Option<Status>),
+    Close,
+}
+
+/// What a call answered: `ok`, `"s3cret"`, `ENOENT`.
+pub(super) enum Answer<'a> {
+    Done,
+    /// This is open now, if the world says so.
+    Opened(Option<Status>),
+    Bytes(&'a [u8]),
+    Count(usize),
+    Status(&'a Status),
+    Target(&'a Path),
+    Failed(Errno),
+    /// It would have to wait for a lock.
+    Waits,
+}
+
+impl<'a> Answer<'a> {
+    /// What there is to tell of a success is that it is one.
+    pub(super) fn done<T>(result: &Result<T, Errno>) -> Self {
+        result.as_ref().map_or_else(|errno| Answer::Failed(*errno), |_| Answer::Done)
+    }
+
+    /// The same, of a call that may wait for a lock.
+    pub(super) fn locked(result: &Result<(), Errno>) -> Self {
+        if *result == Err(Errno::WOULDBLOCK) { Answer::Waits } else { Answer::done(result) }
+    }
+
+    /// A success is told so.
+    pub(super) fn with<T>(result: &'a Result<T, Errno>, told: impl FnOnce(&'a T) -> Self) -> Self {
+        match result {
+            Ok(answer) => told(answer),
+            Err(errno) => Answer::Failed(*errno),
+        }
+    }
+}
+
+/// A call and its answer, as one line: `rename(content → content.download) = ok`. It has
+/// [marks](Mark) where it speaks of a file.
+pub(super) struct Line<'l, D>(pub(super) &'l Call<'l, D>, pub(super) &'l Answer<'l>);
+
+impl<D> fmt::Display for Line<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line(call, answer) = self;
+        match call {
+            Call::Flock(operation, Some(file)) => {
+                let mark = Mark { tail: ", ", ..mark(file, None::<Told<'_, D>>, "") };
+                write!(f, "flock({mark}{}) = ", locking(*operation))?;
+            }
+            _ => write!(f, "{call} = ")?,
+        }
+        let name = match **call {
+            Call::Open(at, _) | Call::OpenWithin(at, ..) | Call::Stat(at, _) => Some(Told(at)),
+            _ => None,
+        };
+        match answer {
+            Answer::Opened(Some(file)) => mark(file, name, "ok").fmt(f),
+            Answer::Status(status) => {
+                let mark = Mark { tail: ",", ..mark(status, name, word(status.kind)) };
+                write!(f, "{mark} {:04o}", status.mode.as_raw_mode())?;
+                match status.links {
+                    1 => Ok(()),
+                    links => write!(f, ", {links} links"),
+                }
+            }
+            _ => answer.fmt(f),
+        }
+    }
+}
+
+/// Says which file it is, or `plain`.
+fn mark<N>(file: &Status, name: Option<N>, plain: &'static str) -> Mark<N> {
+    let thing = (file.device, file.inode);
+    Mark { thing, name, plain, word: word(file.kind), tail: "" }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "link",
+        Kind::Other => "something else",
+    }
+}
+
+impl<D> fmt::Display for Call<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Call::Open(at, flags) => write!(f, "open({}{})", Told(at), Flags(flags)),
+            Call::OpenWithin(at, flags, _, resolve) => {
+                write!(f, "open({}{}{})", Told(at), Flags(flags), Limits(resolve))
+            }
+            Call::Read => f.write_str("read"),
+            Call::Write(bytes) => write!(f, "write({})", Quoted(bytes)),
+            Call::Fsync => f.write_str("fsync"),
+            Call::Stat(at, AtFlags::SYMLINK_NOFOLLOW) => write!(f, "lstat({})", Told(at)),
+            Call::Stat(at, _) => write!(f, "stat({})", Told(at)),
+            Call::Fstat => f.write_str("fstat"),
+            Call::Access(at, access, _) => write!(f, "access({}{})", Told(at), Wanted(access)),
+            Call::Chmod(at, mode) => write!(f, "chmod({}, {:04o})", Told(at), mode.as_raw_mode()),
+            Call::Fchmod(mode) => write!(f, "fchmod({:04o})", mode.as_raw_mode()),
+            Call::Unlink(at) => write!(f, "unlink({})", Told(at)),
+            Call::Rename(from, to, flags) => {
+                let (arrow, how) = match flags {
+                    RenameFlags::NOREPLACE => ("→", ", no replace"),
+                    RenameFlags::EXCHANGE => ("↔", ""),
+                    none if none.is_empty() => ("→", ""),
+                    _ => ("→", ", other flags"),
+                };
+                write!(f, "rename({} {arrow} {}{how})", Told(from), Told(to))
+            }
+            Call::Link(from, to) => write!(f, "link({} → {})", Told(from), Told(to)),
+            Call::LinkFile(to) => write!(f, "link(the open file → {})", Told(to)),
+            Call::Symlink(target, at) => write!(f, "symlink({} → {})", Told(at), target.display()),
+            Call::Readlink(at) => write!(f, "readlink({})", Told(at)),
+            Call::Mkdir(at) => write!(f, "mkdir({})", Told(at)),
+            Call::Rmdir(at) => write!(f, "rmdir({})", Told(at)),
+            Call::Flock(operation, _) => write!(f, "flock({})", locking(operation)),
+            Call::Close => f.write_str("close"),
+        }
+    }
+}
+
+impl fmt::Display for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Answer::Done | Answer::Opened(_) => f.write_str("ok"),
+            Answer::Bytes(bytes) => Quoted(bytes).fmt(f),
+            Answer::Count(count) => count.fmt(f),
+            Answer::Status(status) => {
+                write!(f, "{} {:04o}", word(status.kind), status.mode.as_raw_mode())
+            }
+            Answer::Target(target) => target.display().fmt(f),
+            Answer::Failed(errno) => f.write_str(&errno_name(errno)),
+            Answer::Waits => f.write_str("would wait"),
+        }
+    }
+}
+
+fn locking(operation: FlockOperation) -> &'static str {
+    match operation {
+        FlockOperation::LockShared => "shared",
+        FlockOperation::LockExclusive => "exclusive",
+        FlockOperation::NonBlockingLockShared => "shared, no wait",
+        FlockOperation::NonBlockingLockExclusive => "exclusive, no wait",
+        FlockOperation::Unlock | FlockOperation::NonBlockingUnlock => "unlock",
+    }
+}
+
+/// Where a call looks: the path, with `./` before it where it starts at an open directory.
+struct Told<'p, D>(At<'p, D>);
+
+impl<D> fmt::Display for Told<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = if self.0.directory.is_some() { "./" } else { "" };
+        write!(f, "{from}{}", self.0.path.display())
+    }
+}
+
+/// What an `access` asks beyond existence: `, read write`.
+struct Wanted(Access);
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named =
+            [(Access::READ_OK, "read"), (Access::WRITE_OK, "write"), (Access::EXEC_OK, "execute")];
+        listed(f, named.into_iter().filter(|(bit, _)| self.0.contains(*bit)).map(|(_, name)| name))
+    }
+}
+
+/// The limits of an `openat2`: `, beneath`.
+struct Limits(ResolveFlags);
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [
+            (ResolveFlags::BENEATH, "beneath"),
+            (ResolveFlags::IN_ROOT, "in root"),
+            (ResolveFlags::NO_SYMLINKS, "no links"),
+        ];
+        for (flag, name) in named {
+            if self.0.contains(flag) {
+                write!(f, ", {name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `, one two`, or nothing.
+fn listed(f: &mut fmt::Formatter<'_>, names: impl Iterator<Item = &'static str>) -> fmt::Result {
+    let mut separator = ", ";
+    for name in names {
+        write!(f, "{separator}{name}")?;
+        separator = " ";
+    }
+    Ok(())
+}
+
+/// The flags of an `open` that decide what it does to the file system: `, create exclusive`.
+struct Flags(OFlags);
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [
+            (OFlags::CREATE, "create"),
+            (OFlags::EXCL, "exclusive"),
+            (OFlags::TRUNC, "truncate"),
+            (OFlags::APPEND, "append"),
+            (OFlags::NOFOLLOW, "no follow"),
+            (OFlags::TMPFILE, "unnamed"),
+            (OFlags::DIRECTORY, "directory"),
+        ];
+        // O_TMPFILE has O_DIRECTORY in it.
+        let shown = named.into_iter().filter(|(flag, _)| {
+            self.0.contains(*flag)
+                && (*flag != OFlags::DIRECTORY || !self.0.contains(OFlags::TMPFILE))
+        });
+        listed(f, shown.map(|(_, name)| name))
+    }
+}
