@@ -40,6 +40,7 @@ mod loom;
 mod proof;
 mod property;
 mod quiet;
+#[allow(dead_code)] // The state graph is to call it.
 mod shortest;
 #[cfg(feature = "shuttle")]
 mod shuttle;

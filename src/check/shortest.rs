@@ -227,7 +227,6 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
 mod tests {
     use super::*;
     use crate::Step;
-    use crate::check::{Checker, Finding, GraphOptions, Report};
 
     /// A few steps, each a number that is added to the world modulo 7; waits where that is a multiple of
     /// its own last number.
@@ -248,19 +247,19 @@ mod tests {
         }
     }
 
-    fn found(system: &System<u32, Adds>, report: &Report) -> Vec<Option<Schedule>> {
-        let names = system.properties.iter().map(|property| property.name());
-        let findings = names.chain([crate::check::DEADLOCK_FREE]).map(|name| report.finding(name));
-        findings.map(|finding: Option<&Finding>| finding?.verdict.schedule().cloned()).collect()
-    }
+    type Decided = Vec<Option<Schedule>>;
 
-    fn settled_by(
-        checker: &Checker<u32, Adds>,
-        most: usize,
-    ) -> (Vec<Option<Schedule>>, Vec<Option<Schedule>>) {
-        let system = checker.system();
-        let report = checker.graph(&GraphOptions::default());
-        let found = found(system, &report);
+    /// For each property, and for freedom from deadlock last, the first of the shortest schedules that
+    /// decide it; and what becomes of these.
+    fn settled_by(system: &System<u32, Adds>, most: usize) -> (Decided, Decided) {
+        let mut found: Decided = vec![None; system.properties().len() + 1];
+        let mut layer = vec![Schedule::default()];
+        while !layer.is_empty() {
+            for (goal, found) in found.iter_mut().enumerate().filter(|(_, it)| it.is_none()) {
+                *found = layer.iter().find(|schedule| shows(system, goal, schedule)).cloned();
+            }
+            layer = longer(system, &layer);
+        }
         let (steps, initial) = Steps::of(system);
         let settled = settled_within(system, (&steps, &initial), found.clone(), most);
         (found, settled)
@@ -270,23 +269,17 @@ mod tests {
         schedule.turns.windows(2).filter(|pair| pair[0] != pair[1]).count()
     }
 
-    /// Every schedule of this length, by trying all.
-    fn all(system: &System<u32, Adds>, length: usize) -> Vec<Schedule> {
-        let mut all = vec![Schedule::default()];
-        for _ in 0..length {
-            let longer = all.iter().flat_map(|schedule| {
-                (0..system.actors().len()).map(|actor| {
-                    let turns = [&schedule.turns[..], &[actor]].concat();
-                    Schedule::of(turns)
-                })
-            });
-            let is_played = |schedule: &Schedule| {
-                let played = system.play(schedule);
-                played.is_ok_and(|played| !played.trace.steps.iter().any(|step| step.blocked))
-            };
-            all = longer.filter(is_played).collect();
-        }
-        all
+    /// Every schedule that is one step longer than these, in their order.
+    fn longer(system: &System<u32, Adds>, all: &[Schedule]) -> Vec<Schedule> {
+        let longer = all.iter().flat_map(|schedule| {
+            let actors = 0..system.actors().len();
+            actors.map(|actor| Schedule::of([&schedule.turns[..], &[actor]].concat()))
+        });
+        let is_played = |schedule: &Schedule| {
+            let played = system.play(schedule);
+            played.is_ok_and(|played| !played.trace.steps.iter().any(|step| step.blocked))
+        };
+        longer.filter(is_played).collect()
     }
 
     /// Whether a schedule shows what it is to show, by playing it.
@@ -328,10 +321,8 @@ mod tests {
     #[test]
     fn no_schedule_as_short_has_fewer_switches_and_none_decides_more() {
         let (mut changed, mut shared, mut seen) = (0, 0, 0);
-        for system in systems() {
-            let checker = Checker::new(system);
-            let system = checker.system();
-            let (found, settled) = settled_by(&checker, MOST);
+        for system in &systems().collect::<Vec<_>>() {
+            let (found, settled) = settled_by(system, MOST);
             for (goal, (found, settled)) in found.iter().zip(&settled).enumerate() {
                 let (Some(found), Some(best)) = (found, settled) else {
                     assert_eq!(found, settled);
@@ -347,10 +338,9 @@ mod tests {
                 let decides = |schedule: &Schedule| {
                     alike.iter().filter(|goal| shows(system, **goal, schedule)).count()
                 };
-                let all: Vec<Schedule> = all(system, best.turns.len())
-                    .into_iter()
-                    .filter(|schedule| shows(system, goal, schedule))
-                    .collect();
+                let none = vec![Schedule::default()];
+                let mut all = best.turns.iter().fold(none, |all, _| longer(system, &all));
+                all.retain(|schedule| shows(system, goal, schedule));
                 // What decides most decides it first; the others are those that it leaves.
                 let most = all.iter().map(&decides).max().unwrap_or(0);
                 shared += usize::from(most > 1);
@@ -365,14 +355,12 @@ mod tests {
 
     #[test]
     fn where_there_is_too_much_to_look_at_the_schedule_stays_one_of_the_same_actors_or_as_it_is() {
-        for system in systems().take(20) {
-            let checker = Checker::new(system);
-            let system = checker.system();
-            let (found, untouched) = settled_by(&checker, 0);
+        for system in &systems().take(20).collect::<Vec<_>>() {
+            let (found, untouched) = settled_by(system, 0);
             // Even the first step is too much; a schedule of none has nothing to change.
             assert_eq!(found, untouched);
             for most in [2, 5, 10, 20] {
-                let (found, settled) = settled_by(&checker, most);
+                let (found, settled) = settled_by(system, most);
                 for (goal, both) in found.iter().zip(&settled).enumerate() {
                     let (Some(found), Some(settled)) = both else { continue };
                     assert!(shows(system, goal, settled) && size(found) == size(settled));
@@ -390,8 +378,7 @@ mod tests {
             .actor("first", Adds(vec![3, 2, 0]))
             .actor("second", Adds(vec![3, 2, 0]))
             .always("never-one", |state| *state.world() != 2);
-        let checker = Checker::new(system);
-        let (_, settled) = settled_by(&checker, MOST);
+        let (_, settled) = settled_by(&system, MOST);
         assert_eq!(settled[0], Some(Schedule::of(vec![1, 1])));
     }
 }
