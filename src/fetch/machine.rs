@@ -85,9 +85,18 @@ fn is_name(host: &str) -> bool {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             && !label.starts_with('-')
-            && !label.ends_with('-')
     };
     labels.len() <= 253 && labels.split('.').all(is_label)
+}
+
+/// The addresses in their order, but for the two families, which take turns: where one leads nowhere, the
+/// other is not behind all of it (RFC 8305, section 4).
+fn in_turns(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let family = |it: bool| addresses.iter().copied().filter(move |ip| ip.is_ipv4() == it);
+    let (mut first, mut second) = (family(is_v4), family(!is_v4));
+    let turns = std::iter::repeat_with(move || [first.next(), second.next()]);
+    turns.take(addresses.len()).flatten().flatten()
 }
 
 impl Errand {
@@ -99,7 +108,10 @@ impl Errand {
         // It is not the server's business which part of a page somebody meant.
         self.hop.url.set_fragment(None);
         match self.hop.url.host() {
-            Some(Host::Domain(_)) => Ok(Fetch { errand: self, at: At::Resolve }),
+            Some(Host::Domain(name)) => match self.rules.policy.judge_name(name) {
+                Ok(()) => Ok(Fetch { errand: self, at: At::Resolve }),
+                Err(special) => Err(FetchError::RefusedName { hop: Box::new(self.hop), special }),
+            },
             Some(Host::Ipv4(v4)) => self.judged(&[v4.into()]),
             Some(Host::Ipv6(v6)) => self.judged(&[v6.into()]),
             None => {
@@ -135,16 +147,18 @@ impl Errand {
             let said = format!("it has more than {MOST_ADDRESSES} addresses");
             return Err(self.failed(Act::Resolve, NetError::Resolver(said.into())));
         }
+        // The schemes that are fetched have a port of their own.
+        let port = self.hop.url.port_or_known_default().unwrap_or_default();
+        let host = self.hop.url.host_str().unwrap_or_default();
         for &address in addresses {
-            if let Err(special) = self.rules.policy.judge(address) {
+            let judged = self.rules.policy.judge_at(host, SocketAddr::new(address, port));
+            if let Err(special) = judged {
                 let hop = Box::new(self.hop);
                 return Err(FetchError::Refused { hop, address, special });
             }
         }
-        // The schemes that are fetched have a port of their own.
-        let port = self.hop.url.port_or_known_default().unwrap_or_default();
-        let tried = addresses.iter().take(TRIED_ADDRESSES);
-        let tried = tried.map(|address| SocketAddr::new(*address, port)).collect();
+        let tried = in_turns(addresses).take(TRIED_ADDRESSES);
+        let tried = tried.map(|address| SocketAddr::new(address, port)).collect();
         self.connecting(tried, Act::Resolve, NetError::NoSuchName)
     }
 
@@ -206,10 +220,19 @@ impl<N: Network> Process<N> for Fetch<N::Connection> {
                 Ok(addresses) => errand.judged(&addresses),
                 Err(error) => Err(errand.failed(Act::Resolve, error)),
             },
-            At::Connect(address, others) => match net.connect(address) {
-                Ok(connection) => Ok(Fetch { errand, at: At::Send(address, connection) }),
-                Err(error) => errand.connecting(others, Act::Connect(address), error),
-            },
+            At::Connect(first, mut others) => {
+                let (at, connected) = net.connect_any(first, others.make_contiguous());
+                // Counted from `first` on.
+                let address = at.checked_sub(1).and_then(|at| others.get(at)).unwrap_or(&first);
+                let address = *address;
+                match connected {
+                    Ok(connection) => Ok(Fetch { errand, at: At::Send(address, connection) }),
+                    Err(error) => {
+                        others.drain(..at.min(others.len()));
+                        errand.connecting(others, Act::Connect(address), error)
+                    }
+                }
+            }
             At::Send(address, mut connection) => {
                 let request = Request { method: Method::Get, url: errand.hop.url.clone() };
                 match net.send(&mut connection, &request) {

@@ -56,6 +56,7 @@
 
 mod error;
 mod machine;
+mod shown;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -15,7 +15,7 @@ pub enum NetError {
     #[error("the name has no address")]
     NoSuchName,
     /// Whether the name has an address could not be found out.
-    #[error("the name could not be resolved: {0}")]
+    #[error("the name could not be resolved: {}", printable(.0))]
     Resolver(Arc<str>),
     /// The operating system's answer: `ECONNREFUSED`, `ENETUNREACH`, `ECONNRESET`.
     #[error("{}", errno_name(*.0))]
@@ -24,10 +24,10 @@ pub enum NetError {
     #[error("it took too long")]
     TimedOut,
     /// No secure connection: the server's certificate is not valid for this host, say.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", printable(.0))]
     Tls(Arc<str>),
     /// What came is not HTTP, or not HTTP that is understood here, or ended too soon.
-    #[error("HTTP: {0}")]
+    #[error("HTTP: {}", printable(.0))]
     Http(Arc<str>),
     /// The response's body is longer than this many bytes.
     #[error("the response has more than {limit} bytes")]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -178,7 +178,12 @@ impl Network for LoopbackNet {
     }
 
     fn connect(&mut self, to: SocketAddr) -> Result<LoopbackConnection, NetError> {
-        let address = to.ip().to_canonical();
+        // The kernel leads these to the host itself; where that is, is told below.
+        let address = match to.ip().to_canonical() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            address => address,
+        };
         if !address.is_loopback() {
             return Err(NetError::Os(Errno::CONNREFUSED));
         }
@@ -219,7 +224,7 @@ impl Network for LoopbackNet {
         connection: &mut LoopbackConnection,
         request: &Request,
     ) -> Result<(), NetError> {
-        if request.url.scheme() == "https" {
+        if request.url.scheme() == "https" && connection.asked.is_none() {
             // What a server says that knows no TLS. Here it has to be there before it is asked: the
             // client waits for an answer while it sends.
             let said = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";

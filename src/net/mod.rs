@@ -15,6 +15,7 @@ pub mod policy;
 mod recorded;
 mod script;
 mod sim;
+mod told;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,8 +27,10 @@ pub use error::NetError;
 pub(crate) use error::printable;
 #[cfg(feature = "command")]
 pub use loopback::{LoopbackConnection, LoopbackNet};
-pub use os::{OsConnection, OsNet, Resolve, SystemResolver};
-pub use policy::{Block, BlockError, Carried, Policy, Special};
+pub use os::{NameServers, OsConnection, OsNet, Resolve, SystemResolver};
+pub use policy::{
+    Block, BlockError, Carried, Name, NameError, Opening, Policy, Special, SpecialName,
+};
 pub use script::{Page, Scripted, Visit};
 pub use sim::{SimConnection, SimNet};
 
@@ -46,6 +49,21 @@ pub trait Network {
     /// Connects to this address and to no other. The server learns that somebody connects, and
     /// nothing more.
     fn connect(&mut self, to: SocketAddr) -> Result<Self::Connection, NetError>;
+
+    /// Connects to the first of these addresses that accepts: which one that is, counted from `first` (0) on.
+    /// Where none does, the number is that of the last one that was tried; those after it are still to be
+    /// tried. Who calls this may be connected to any of them, and has judged them all.
+    ///
+    /// By default only `first` is tried: one act. A real network may have several under way at once (RFC
+    /// 8305), as nobody wants to wait for a silent one.
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<Self::Connection, NetError>) {
+        let _ = others;
+        (0, self.connect(first))
+    }
 
     /// Where a connection leads, by its own socket: `getpeername(2)`. Nobody can change it.
     fn peer(&self, connection: &Self::Connection) -> Result<SocketAddr, NetError>;

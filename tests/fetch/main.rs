@@ -8,6 +8,7 @@
 mod acts;
 #[path = "../certificates/mod.rs"]
 mod certificates;
+mod dns;
 mod hops;
 mod machine;
 mod names;

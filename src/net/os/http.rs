@@ -44,7 +44,8 @@ pub(super) fn send(
     request: &Request,
     tls: &Arc<ClientConfig>,
 ) -> Result<(), NetError> {
-    if connection.asked.is_some() {
+    // What a server thinks of half a request, or of a handshake that failed, is not found out.
+    if std::mem::replace(&mut connection.used, true) {
         return Err(NetError::http(&"a connection is for one request"));
     }
     let (bytes, call) = written(request)?;

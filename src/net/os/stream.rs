@@ -24,26 +24,18 @@ pub struct OsConnection {
     tcp: Timed,
     /// From the moment on at which a request for an `https` URL is to be sent.
     tls: Option<Box<ClientConnection>>,
+    /// Whether a request was sent, or was to be.
+    pub(super) used: bool,
     /// The request that was sent, as far as its response depends on it.
     pub(super) asked: Option<Call<RecvResponse>>,
 }
 
 impl OsConnection {
-    /// Connects, in so much time and by the deadline.
-    pub(super) fn open(
-        to: SocketAddr,
-        timeout: Duration,
-        deadline: Instant,
-    ) -> Result<Self, NetError> {
-        let left = left(deadline)?.min(timeout);
-        // The standard library has no word for "no time at all".
-        if left.is_zero() {
-            return Err(NetError::TimedOut);
-        }
-        let stream = TcpStream::connect_timeout(&to, left)?;
+    /// By a socket that is connected.
+    pub(super) fn new(stream: TcpStream, deadline: Instant) -> Result<Self, NetError> {
         // What is written is whole, so there is nothing to wait for.
         stream.set_nodelay(true)?;
-        Ok(OsConnection { tcp: Timed { stream, deadline }, tls: None, asked: None })
+        Ok(OsConnection { tcp: Timed { stream, deadline }, tls: None, used: false, asked: None })
     }
 
     pub(super) fn peer(&self) -> Result<SocketAddr, NetError> {
@@ -116,7 +108,7 @@ struct Timed {
 }
 
 /// What is left until the deadline, and more than nothing.
-fn left(deadline: Instant) -> io::Result<Duration> {
+pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
