@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::shown::{shown, whole};
-use crate::net::{NetError, Special, SpecialName, Url, printable};
+use crate::net::{Headers, NetError, Special, SpecialName, Url, printable};
 
 /// One URL on the way: the one that was given, or where a redirect led.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -142,6 +142,8 @@ pub enum FetchError {
         hop: Box<Hop>,
         /// The status code.
         status: u16,
+        /// The headers: `retry-after`, say. They may be lying.
+        headers: Headers,
     },
     /// Something on the network did not happen.
     #[error("{hop} was not fetched: {act}: {error}")]

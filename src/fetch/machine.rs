@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use url::Host;
 
-use super::{Act, FetchError, Fetched, Hop, Rules, UrlFault};
-use crate::net::{Method, NetError, Network, Request, Response, Url};
+use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
+use crate::net::{NetError, Network, Request, Response, Url};
 use crate::{Process, Step};
 
 /// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
@@ -34,6 +34,8 @@ pub struct Fetch<C> {
 struct Errand {
     rules: Arc<Rules>,
     hop: Hop,
+    /// What is asked at this hop.
+    ask: Ask,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,8 +59,32 @@ impl<C> Fetch<C> {
     /// ([`FetchError::BadUrl`]), or that its host is an address that is not public
     /// ([`FetchError::Refused`]).
     pub fn new(url: &str, rules: Arc<Rules>) -> Result<Self, FetchError> {
+        Self::asking(url, Ask::get(), rules)
+    }
+
+    /// The same, asking something else than for what is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Fetch::new).
+    pub fn asking(url: &str, ask: Ask, rules: Arc<Rules>) -> Result<Self, FetchError> {
         let hop = Hop { number: 0, url: parsed(0, url, Url::parse)? };
-        Errand { rules, hop }.begun()
+        Errand { rules, hop, ask }.begun()
+    }
+
+    /// The addresses that are to be connected to, once they are known.
+    pub(super) fn addresses(&self) -> Option<Vec<SocketAddr>> {
+        match &self.at {
+            At::Connect(first, others) => {
+                Some([first].into_iter().chain(others).copied().collect())
+            }
+            At::Resolve | At::Send(..) | At::Receive(..) => None,
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn hop(&self) -> &Hop {
+        &self.errand.hop
     }
 }
 
@@ -175,35 +201,45 @@ impl Errand {
         }
     }
 
+    fn request(&self) -> Request {
+        let Ask { method, headers, body, .. } = self.ask.clone();
+        Request { method, url: self.hop.url.clone(), headers, body }
+    }
+
     fn failed(self, act: Act, error: NetError) -> FetchError {
         FetchError::Network { hop: Box::new(self.hop), act, error }
     }
 
     /// What a response comes to: what was to be fetched, or one more hop.
     fn answered<C>(self, from: SocketAddr, response: Response) -> Next<C> {
-        if let Some(location) = response.redirect() {
-            return match self.redirected(location) {
+        let leads = response.redirect();
+        if let Some(location) = leads.filter(|_| self.ask.follows) {
+            return match self.redirected(response.status, location) {
                 Ok(fetch) => Step::Next(fetch),
                 Err(error) => Step::Done(Err(error)),
             };
         }
-        let Response { status, content_type, body: bytes, .. } = response;
+        let is_redirect = leads.is_some();
+        let content_type = response.content_type().map(Arc::from);
+        let Response { status, headers, body: bytes } = response;
         // A part of it (206) is not what was asked for.
-        if !(200..300).contains(&status) || status == 206 {
+        if !is_redirect && (!(200..300).contains(&status) || status == 206) {
             let hop = Box::new(self.hop);
-            return Step::Done(Err(FetchError::Status { hop, status }));
+            return Step::Done(Err(FetchError::Status { hop, status, headers }));
         }
-        Step::Done(Ok(Fetched { url: self.hop.url, address: from, content_type, bytes }))
+        let url = self.hop.url;
+        Step::Done(Ok(Fetched { url, address: from, status, headers, content_type, bytes }))
     }
 
-    fn redirected<C>(self, location: &str) -> Result<Fetch<C>, FetchError> {
-        let Errand { rules, hop: Hop { number, url } } = self;
+    fn redirected<C>(self, status: u16, location: &str) -> Result<Fetch<C>, FetchError> {
+        let Errand { rules, hop: Hop { number, url: before }, ask } = self;
         let number = number + 1;
-        let url = parsed(number, location, |text| url.join(text))?;
+        let url = parsed(number, location, |text| before.join(text))?;
         if number > rules.redirects {
             return Err(FetchError::too_many_redirects(number, url, rules.redirects));
         }
-        Errand { rules, hop: Hop { number, url } }.begun()
+        let ask = ask.redirected(status, before.origin() == url.origin());
+        Errand { rules, hop: Hop { number, url }, ask }.begun()
     }
 }
 
@@ -234,7 +270,7 @@ impl<N: Network> Process<N> for Fetch<N::Connection> {
                 }
             }
             At::Send(address, mut connection) => {
-                let request = Request { method: Method::Get, url: errand.hop.url.clone() };
+                let request = errand.request();
                 match net.send(&mut connection, &request) {
                     Ok(()) => Ok(Fetch { errand, at: At::Receive(address, connection) }),
                     Err(error) => Err(errand.failed(Act::Send(address), error)),

@@ -54,8 +54,11 @@
 //! It blocks: in asynchronous code, call it within `tokio::task::spawn_blocking` or
 //! `actix_web::web::block`.
 
+mod ask;
 mod error;
+mod later;
 mod machine;
+mod opened;
 mod shown;
 
 use std::fmt;
@@ -63,11 +66,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{ClientConfig, OsNet, Policy, Resolve, Url};
-use crate::run;
+use crate::net::{ClientConfig, Headers, NetError, OsNet, Policy, Resolve, Url};
+use crate::{Process, Step, run};
 
+pub use ask::Ask;
 pub use error::{Act, FetchError, Hop, UrlFault};
+pub use later::Fetching;
 pub use machine::{Fetch, MOST_ADDRESSES, TRIED_ADDRESSES};
+pub use opened::Opened;
 
 /// What is asked of every hop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +95,10 @@ pub struct Fetched {
     pub url: Url,
     /// The address that it came from.
     pub address: SocketAddr,
+    /// The status code: 2xx, or one of a redirect that was [not followed](Ask::unfollowed).
+    pub status: u16,
+    /// The headers. They may be lying.
+    pub headers: Headers,
     /// Of which type the server says that it is. It may be lying.
     pub content_type: Option<Arc<str>>,
     /// What it is.
@@ -198,7 +208,76 @@ impl Fetcher {
     ///
     /// As [`fetch_public`].
     pub fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        let fetch = Fetch::new(url, self.rules.clone())?;
+        self.ask(url, Ask::get())
+    }
+
+    /// Asks something at a URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`].
+    pub fn ask(&self, url: &str, ask: Ask) -> Result<Fetched, FetchError> {
+        run(Fetch::asking(url, ask, self.rules.clone())?, &mut self.net())
+    }
+
+    /// The same in a thread of its own, for asynchronous code.
+    pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
+        match Fetch::asking(url, ask, self.rules.clone()) {
+            Ok(fetch) => {
+                let (mut net, hop) = (self.net(), Box::new(fetch.hop().clone()));
+                let unless = |error| failed(hop, NetError::from(error));
+                Fetching::begun(move || run(fetch, &mut net), unless)
+            }
+            Err(error) => Fetching::done(Err(error)),
+        }
+    }
+
+    /// The same, with the body still to be read: as it comes, within the same limits and by the same
+    /// deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`], of what is not the body.
+    pub fn open(&self, url: &str, ask: Ask) -> Result<Opened, FetchError> {
+        let fetch = Fetch::asking(url, ask, self.rules.clone())?;
+        let hop = Box::new(fetch.hop().clone());
+        let mut net = opened::Unread { net: self.net(), body: None };
+        let fetched = run(fetch, &mut net)?;
+        match net.body {
+            Some(body) => Ok(Opened::new(fetched, body)),
+            None => Err(failed(hop, NetError::http(&"there is no response"))),
+        }
+    }
+
+    /// The addresses that another HTTP client may connect to for this URL, in the order in which they are to
+    /// be tried; every one of them is judged.
+    ///
+    /// That client has to connect to these very addresses, whatever the URL's host is, *also where that is an
+    /// address*: most clients ask no resolver then. It has to follow no redirect without asking here again,
+    /// and to take no proxy. A client that asks its resolver for each host of each hop, addresses included,
+    /// can ask this instead (`ureq`'s does). One that does not (`reqwest` and `hyper-util` connect to
+    /// addresses in URLs without asking) is given the addresses for one request (`resolve_to_addrs`), after
+    /// they were asked for here, with redirects and proxies turned off.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`], of what is before a connection.
+    pub fn addresses(&self, url: &str) -> Result<Vec<SocketAddr>, FetchError> {
+        let mut fetch = Fetch::new(url, self.rules.clone())?;
+        let mut net = self.net();
+        loop {
+            if let Some(addresses) = fetch.addresses() {
+                return Ok(addresses);
+            }
+            fetch = match fetch.step(&mut net) {
+                Step::Next(next) | Step::Blocked(next) => next,
+                Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
+            };
+        }
+    }
+
+    /// The network for one fetch, from now on.
+    fn net(&self) -> OsNet {
         let Limits { timeout, connect_timeout, .. } = self.limits;
         let mut net = OsNet::new(timeout).with_connect_timeout(connect_timeout);
         if let Some(resolver) = &self.resolver {
@@ -207,8 +286,13 @@ impl Fetcher {
         if let Some(tls) = &self.tls {
             net = net.with_tls(tls.clone());
         }
-        run(fetch, &mut net)
+        net
     }
+}
+
+/// What became of a fetch that was not the network's fault.
+fn failed(hop: Box<Hop>, error: NetError) -> FetchError {
+    FetchError::Network { hop, act: Act::Resolve, error }
 }
 
 impl fmt::Debug for Fetcher {

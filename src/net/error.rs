@@ -66,7 +66,7 @@ impl NetError {
         NetError::Tls(printable(&words.to_string()).into())
     }
 
-    pub(super) fn http(words: &impl Display) -> Self {
+    pub(crate) fn http(words: &impl Display) -> Self {
         NetError::Http(printable(&words.to_string()).into())
     }
 }
@@ -86,6 +86,17 @@ impl From<io::Error> for NetError {
         }
         // What is neither the system's nor about time comes from TLS.
         NetError::tls(&error)
+    }
+}
+
+impl From<NetError> for io::Error {
+    /// Of the kind `TimedOut` if it is, with the error in it.
+    fn from(error: NetError) -> Self {
+        let kind = match error {
+            NetError::TimedOut => io::ErrorKind::TimedOut,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use url::Host;
 
-use super::{Method, Request, Url};
+use super::{Headers, Method, Request, Url};
 
 /// What a web server answers to every request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,19 @@ impl Page {
 }
 
 impl Page {
+    /// The status and the headers that a server sends before it.
+    pub(super) fn head(&self) -> (u16, Headers) {
+        let (status, name, value, length) = match self {
+            Page::Content(kind, body) => (200, "content-type", kind, body.len()),
+            Page::Redirect(to) => (302, "location", to, 0),
+        };
+        let mut headers = Headers::new();
+        headers.push(name.into(), value.clone());
+        headers.push("content-length".into(), length.to_string().into());
+        headers.push("connection".into(), "close".into());
+        (status, headers)
+    }
+
     /// Why no server can answer so.
     pub(super) fn fault(&self) -> Option<String> {
         let (name, value) = match self {

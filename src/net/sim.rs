@@ -179,22 +179,15 @@ impl SimNet {
         else {
             return Err(NetError::TimedOut);
         };
-        match &server.page {
-            Page::Redirect(to) => Ok(Response {
-                status: 302,
-                location: Some(to.clone()),
-                content_type: None,
-                body: Vec::new(),
-            }),
-            Page::Content(content_type, body) => {
-                let body = if method == Method::Head { &[][..] } else { body.as_bytes() };
-                if body.len() as u64 > limit {
-                    return Err(NetError::TooLarge { limit });
-                }
-                let content_type = Some(content_type.clone());
-                Ok(Response { status: 200, location: None, content_type, body: body.to_vec() })
-            }
+        let (status, headers) = server.page.head();
+        let body = match &server.page {
+            Page::Content(_, body) if method != Method::Head => body.as_bytes(),
+            Page::Content(..) | Page::Redirect(_) => &[],
+        };
+        if body.len() as u64 > limit {
+            return Err(NetError::TooLarge { limit });
         }
+        Ok(Response { status, headers, body: body.to_vec() })
     }
 }
 
@@ -277,7 +270,7 @@ mod tests {
         assert_eq!(net.resolve("a.example"), Ok(vec![A]));
         let mut connection = net.connect(SocketAddr::new(A, PORT)).ok().unwrap();
         assert!(net.peer(&connection).is_ok());
-        net.send(&mut connection, &Request { method: Method::Get, url }).unwrap();
+        net.send(&mut connection, &Request::new(Method::Get, url)).unwrap();
         net.serve(A, &Page::redirect("/x"));
         net.receive(connection, 9).unwrap();
         net.listen(A, false);

@@ -69,10 +69,8 @@ impl Network for Broken {
         else {
             return Ok(response);
         };
-        let request = Request {
-            method: toctou::net::Method::Get,
-            url: to.parse().map_err(|_| NetError::NoSuchName)?,
-        };
+        let url = to.parse().map_err(|_| NetError::NoSuchName)?;
+        let request = Request::new(toctou::net::Method::Get, url);
         // It does so behind the machine's back, and says nothing of it.
         untold(|| {
             let mut connection = self.net.connect(SocketAddr::new(VAULT, 80))?;

@@ -196,7 +196,7 @@ impl Way {
             let port = url.port_or_known_default()?;
             let mut sockets = addresses.iter().map(|address| SocketAddr::new(*address, port));
             let mut connection = sockets.find_map(|socket| net.connect(socket).ok())?;
-            let request = Request { method: Method::Get, url: url.clone() };
+            let request = Request::new(Method::Get, url.clone());
             net.send(&mut connection, &request).ok()?;
             let response = net.receive(connection, 1000).ok()?;
             let Some(location) = response.redirect() else { return Some(response.body) };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use toctou::net::{
-    LoopbackNet, NetError, Network, Request, Response, Scripted, SimNet, Url, Visit,
+    LoopbackNet, Method, NetError, Network, Request, Response, Scripted, SimNet, Url, Visit,
 };
 use toctou::recorded::Recorded;
 
@@ -128,7 +128,8 @@ fn sent<W: World>(
 ) -> Result<(), NetError> {
     let (method, url) = turn.request;
     let url = Url::parse(url).expect("a URL");
-    world.send(connection, &Request { method, url })
+    let body: &[u8] = if method == Method::Post { b"size=2" } else { b"" };
+    world.send(connection, &Request { body: body.into(), ..Request::new(method, url) })
 }
 
 fn received<W: World>(

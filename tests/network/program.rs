@@ -138,7 +138,8 @@ fn turn() -> impl Strategy<Value = Turn> {
     ];
     let port = prop_oneof![12 => Just(80), 1 => select(vec![443, 8080])];
     let to = (address, port).prop_map(|(address, port)| SocketAddr::new(address, port));
-    let method = prop_oneof![3 => Just(Method::Get), 1 => Just(Method::Head)];
+    let method =
+        prop_oneof![3 => Just(Method::Get), 1 => Just(Method::Head), 1 => Just(Method::Post)];
     let limit = select(vec![1 << 20, 1_000, 3, 0]);
     let hangs_up = prop::bool::weighted(0.05);
     let strays = prop::bool::weighted(0.1);

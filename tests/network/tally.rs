@@ -13,7 +13,7 @@ use super::program::Act;
 pub(crate) struct Tally(Mutex<BTreeMap<(String, String), usize>>);
 
 /// Answers that a run has to have seen.
-const INTERESTING: [(&str, &str); 16] = [
+const INTERESTING: [(&str, &str); 17] = [
     ("resolve", "an answer"),
     ("resolve", "no such name"),
     ("connect", "ok"),
@@ -27,6 +27,7 @@ const INTERESTING: [(&str, &str); 16] = [
     ("receive", "too large"),
     ("visit", "GET"),
     ("visit", "HEAD"),
+    ("visit", "POST"),
     ("bind", ""),
     ("serve", ""),
     ("refuse", ""),

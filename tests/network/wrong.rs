@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use proptest::test_runner::TestError;
 use toctou::net::{
-    Method, NetError, Network, Page, Request, Response, Scripted, SimConnection, SimNet, Visit,
+    Headers, Method, NetError, Network, Page, Request, Response, Scripted, SimConnection, SimNet,
+    Visit,
 };
 
 use super::play::World;
@@ -142,9 +143,7 @@ impl Network for Wrong {
         let server = self.net.peer(&inner)?.ip();
         let Some(mut request) = request else {
             return match self.is(Mistake::AnswersUnasked) {
-                true => {
-                    Ok(Response { status: 200, location: None, content_type: None, body: vec![] })
-                }
+                true => Ok(Response { status: 200, headers: Headers::new(), body: vec![] }),
                 false => Err(NetError::TimedOut),
             };
         };
@@ -172,7 +171,7 @@ impl Network for Wrong {
             self.net.serve(server, &now);
         }
         received.map(|response| match self.is(Mistake::NoContentType) {
-            true => Response { content_type: None, ..response },
+            true => Response { headers: Headers::new(), ..response },
             false => response,
         })
     }

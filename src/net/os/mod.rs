@@ -1,6 +1,7 @@
 //! First floor, `net`: real sockets. Imports its neighbours in `net`, [`tls`], and (its children)
 //! rustls, ureq-proto and the standard library's sockets.
 
+mod body;
 mod dns;
 mod hosts;
 mod http;
@@ -19,6 +20,7 @@ use rustls::ClientConfig;
 
 use super::{NetError, Network, Request, Response};
 use crate::tls;
+pub use body::OsBody;
 pub use dns::NameServers;
 pub use resolve::{Resolve, SystemResolver};
 pub use stream::OsConnection;
@@ -29,7 +31,7 @@ pub use stream::OsConnection;
 /// by the `Host` header and, for `https`, by the name that the server has to show a certificate for.
 /// Nothing else has a say in where it leads: proxies that the environment names are ignored. It speaks
 /// HTTP/1.1, one request a connection. What it says of itself is
-/// `User-Agent: toctou/` and this crate's version.
+/// `User-Agent: toctou/` and this crate's version, unless the request says something else.
 ///
 /// Every call blocks, at the latest until the deadline.
 #[derive(Clone)]
@@ -78,6 +80,22 @@ impl OsNet {
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
+    }
+}
+
+impl OsNet {
+    /// Receives the head of a response, as [`receive`](Network::receive) does, and leaves its body to be
+    /// read as it comes: at most so many bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Network::receive) of what is not the body.
+    pub fn open(
+        &mut self,
+        connection: OsConnection,
+        limit: u64,
+    ) -> Result<(Response, OsBody), NetError> {
+        http::open(connection, limit)
     }
 }
 

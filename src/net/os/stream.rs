@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use ureq_proto::client::Call;
-use ureq_proto::client::state::RecvResponse;
 use url::Host;
 
 use super::NetError;
-use crate::net::Url;
+use crate::net::{Method, Url};
 
 /// HTTP/1.1 by its name in TLS.
 pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
@@ -26,8 +24,8 @@ pub struct OsConnection {
     tls: Option<Box<ClientConnection>>,
     /// Whether a request was sent, or was to be.
     pub(super) used: bool,
-    /// The request that was sent, as far as its response depends on it.
-    pub(super) asked: Option<Call<RecvResponse>>,
+    /// What was asked, until the answer is received.
+    pub(super) asked: Option<Method>,
 }
 
 impl OsConnection {
