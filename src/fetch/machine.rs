@@ -21,7 +21,8 @@ pub const TRIED_ADDRESSES: usize = 8;
 /// Fetches from a URL that somebody else gave. `C` are the network's connections.
 ///
 /// For each hop: the host's name is resolved *once*, every address that it has is judged, and those
-/// very addresses are connected to, one after the other until one accepts. So there is no second look
+/// very addresses are connected to, one after the other until one accepts, or [several at
+/// once](Network::connect_any). So there is no second look
 /// at the name that could come out otherwise. A redirect is one more hop, with all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch<C> {

@@ -22,14 +22,23 @@
 //!
 //! - No connection is made to an address that is not public by IANA's registries of special-purpose
 //!   addresses, whatever the URL, the name servers and the web servers say, and however an address is
-//!   written. One such address among several is enough to refuse a name.
+//!   written. One such address among several is enough to refuse a name. What a
+//!   [policy](crate::net::Policy) opens beside that, it opens at ports and for hosts.
+//! - [Special names](crate::net::policy::special_name) are not looked up: names of one label, `localhost`,
+//!   `.local`, `.internal`, `.onion` and their like.
 //! - Each name is resolved once for each redirect, and the addresses that were judged are those that
 //!   are connected to. A server on `https` has to show a certificate for the URL's host.
 //! - Only `http` and `https`, no user names and passwords, at most so many redirects, at most so many
 //!   bytes (never more are held), and all of it by one deadline, however slowly a server trickles.
+//! - A silent name server holds up the fetch that needs it, and no other. One that drops a family's questions
+//!   costs [a moment](crate::net::NameServers::PATIENCE), and an address that does not answer costs [a quarter
+//!   of a second](crate::net::OsNet::CONNECT_DELAY): the next one is tried beside it.
 //! - What is returned is whole: a response that is cut short is an error, unless a server gives neither
 //!   the length of a body nor chunks, and does not encrypt: then nobody can tell. It came from a server of
-//!   the last hop's host, and no cookie, authorization or referrer was sent to any.
+//!   the last hop's host. No cookie, authorization or referrer is sent but what you [add](Ask::with), and that
+//!   goes to the origin of the URL that was given alone.
+//! - An error tells no password, no query and no header, in one line without control characters. It is for the
+//!   operator; [`FetchError::public`] is for whoever gave the URL.
 //!
 //! # Not promised
 //!
@@ -40,10 +49,13 @@
 //! - That a public server does not fetch something itself for whoever asks. If it can reach you from
 //!   inside, that is between the two of you.
 //! - That the body is of the type that the server says, or harmless.
-//! - That only web servers are reached: any port of a public address is. A `GET` is all that it
-//!   gets.
-//! - That one fetch leaves the others alone: names are resolved in at most 64 threads of the process, and a
-//!   slow name server can keep each of them until the fetch's deadline, and a little longer.
+//! - That only web servers are reached: any port of a public address is. A request is all that it gets.
+//! - That a compressed body is read. None is asked for; one that comes all the same is refused, by its
+//!   encoding.
+//! - That names are resolved as the system's C library would: [`/etc/hosts` and name
+//!   servers](crate::net::NameServers) are asked, and nothing else. Whoever takes
+//!   [`SystemResolver`](crate::net::SystemResolver) instead shares its 64 threads with all others.
+//! - That a host whose label ends with a hyphen is fetched by `https`: no certificate can have such a name.
 //! - That no more crosses the wire than is returned. Chunks of one byte, answers before the answer: what
 //!   bounds these is the time.
 //! - That nobody notices. The name server and the web server that a URL names see you come; the name
@@ -51,8 +63,15 @@
 //! - That nothing is sent in the clear: a redirect may lead from `https` to `http`, unless
 //!   [`https_only`](Limits::https_only) is set.
 //!
-//! It blocks: in asynchronous code, call it within `tokio::task::spawn_blocking` or
-//! `actix_web::web::block`.
+//! # Asynchronous code
+//!
+//! It blocks. [`Fetcher::ask_later`] is the same as a future, for any executor: it fetches in a thread of its
+//! own. So it is one and the same machine, and no runtime comes along.
+//!
+//! # Other HTTP clients
+//!
+//! [`Fetcher::addresses`] says which addresses another client may connect to, and what that client has to
+//! promise.
 
 mod ask;
 mod error;
@@ -122,8 +141,8 @@ pub struct Limits {
     pub redirects: u32,
     /// How long all of it together may take, redirects included: 10 seconds by default.
     pub timeout: Duration,
-    /// How long each address is waited for to accept a connection, before the name's next one is
-    /// tried; never beyond `timeout`. 3 seconds by default.
+    /// How long each address is waited for to accept a connection, and never beyond `timeout`; the name's
+    /// next one is tried beside it [long before](OsNet::CONNECT_DELAY). 3 seconds by default.
     pub connect_timeout: Duration,
     /// Whether `http` is refused, for the URL that is given and for redirects: no by default.
     pub https_only: bool,
@@ -161,7 +180,7 @@ pub fn fetch_public(url: &str, limits: Limits) -> Result<Fetched, FetchError> {
 /// use toctou::net::Policy;
 ///
 /// # fn main() -> Result<(), FetchError> {
-/// // Our own image server is inside.
+/// // Our own image server is inside, at port 80.
 /// let policy = Policy::public().allowing([10, 0, 0, 7].into());
 /// let fetcher = Fetcher::new(Limits::default()).with_policy(policy);
 /// let avatar = fetcher.fetch("http://images.corp.example/cat.png")?;
@@ -190,7 +209,8 @@ impl Fetcher {
         self
     }
 
-    /// The same, with names resolved by somebody else than the system.
+    /// The same, with names resolved by somebody else than the system's [name
+    /// servers](crate::net::NameServers).
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = Some(resolver);
         self

@@ -319,11 +319,44 @@ fn a_name_that_resolves_to_nothing_is_an_error() {
 }
 
 #[test]
-fn a_location_that_is_not_text_is_an_error() {
-    let server = Server::answering(b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\n\r\n");
-    assert!(matches!(net_error(fetch(&server.url("/"))), NetError::Http(_)));
+fn a_location_that_is_no_url_is_an_error() {
     assert!(matches!(fault(&redirected("http://[bad/")), UrlFault::NotAUrl(_)));
     assert!(matches!(fault(&redirected("http://a.test:99999/")), UrlFault::NotAUrl(_)));
+}
+
+#[test]
+fn a_location_in_another_alphabet_is_followed() {
+    for (location, path) in [
+        (&b"/\xff\xe4?\xfc"[..], "/%FF%E4?%FC"),
+        ("/gr\u{fc}n?\u{fc}".as_bytes(), "/gr%C3%BCn?%C3%BC"),
+    ] {
+        let location = location.to_vec();
+        let server = Server::at(OUTSIDE, move |stream, reached| {
+            let request = reached.request(stream)?;
+            let response = match request.starts_with("GET /start ") {
+                true => [b"HTTP/1.1 302 Found\r\nLocation: ", &location[..], b"\r\n\r\n"].concat(),
+                false => ok("cat").into_bytes(),
+            };
+            std::io::Write::write_all(stream, &response)
+        });
+        let fetched = fetch(&server.url("/start")).unwrap();
+        assert_eq!(
+            (fetched.bytes.as_slice(), fetched.url.as_str()),
+            (&b"cat"[..], &*server.url(path))
+        );
+    }
+}
+
+#[test]
+fn a_host_may_have_a_hyphen_at_a_labels_end() {
+    let server = Server::answering(ok("cat"));
+    for host in ["a-.test", "a.b--.test", "xn--a-.x-.test"] {
+        match fetch(&format!("http://{host}:{}/", server.port())) {
+            Ok(fetched) => assert_eq!(fetched.bytes, b"cat", "{host}"),
+            // That is no name of IDNA.
+            Err(error) => assert_eq!(host, "xn--a-.x-.test", "{error}"),
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #![cfg(feature = "command")]
 
 mod acts;
+mod asks;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod dns;

@@ -1,5 +1,5 @@
 //! First floor, `net`: real sockets. Imports its neighbours in `net`, [`tls`], and (its children)
-//! rustls, ureq-proto and the standard library's sockets.
+//! rustls, ureq-proto's parser, rustix and the standard library's sockets.
 
 mod body;
 mod dns;
