@@ -16,7 +16,7 @@ use crate::net::{Headers, NetError, Special, SpecialName, Url, printable};
 pub struct Hop {
     /// How many redirects led here: 0 for the URL that was given.
     pub number: u32,
-    /// The URL, with the query that is not told.
+    /// The URL, with all that is not told of it.
     pub url: Url,
 }
 
@@ -228,10 +228,7 @@ impl FetchError {
         FetchError::BadUrl { number, url: shown(url).into(), fault }
     }
 
-    pub(super) fn too_many_redirects(number: u32, mut url: Url, limit: u32) -> Self {
-        // A URL that cannot have them has none.
-        let _ = url.set_password(None);
-        let _ = url.set_username("");
+    pub(super) fn too_many_redirects(number: u32, url: Url, limit: u32) -> Self {
         FetchError::TooManyRedirects { hop: Box::new(Hop { number, url }), limit }
     }
 }

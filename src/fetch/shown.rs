@@ -5,8 +5,12 @@
 
 use crate::net::{Url, printable};
 
-/// A URL that is fetched, without its query; it has no user name and no password.
+/// A URL that is fetched, without its query. Of another one, [what may be told](shown).
 pub(super) fn whole(url: &Url) -> String {
+    let is_fetched = matches!(url.scheme(), "http" | "https");
+    if !is_fetched || !url.username().is_empty() || url.password().is_some() {
+        return shown(url.as_str());
+    }
     let told = printable(&url[..url::Position::AfterPath]);
     if url.query().is_some() { told + "?..." } else { told }
 }
@@ -133,5 +137,9 @@ mod tests {
         let url = Url::parse("https://a.test/x/@u?key=secret").unwrap();
         assert_eq!(whole(&url), "https://a.test/x/@u?...");
         assert_eq!(whole(&Url::parse("https://a.test/").unwrap()), "https://a.test/");
+        for url in ["user:p455@a.test", "https://u:p455@a.test/", "https://p455@a.test/"] {
+            let told = whole(&Url::parse(url).unwrap());
+            assert!(!told.contains("p455"), "{told}");
+        }
     }
 }

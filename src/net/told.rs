@@ -30,7 +30,7 @@ impl Display for Told<'_> {
         match *self {
             Told::Resolve(name, answer) => {
                 write!(f, "resolve({name}) = ")?;
-                answered(f, answer, |f, addresses| listed(f, addresses))
+                answered(f, answer, listed)
             }
             Told::Connect(to, answer) => {
                 write!(f, "connect({to}) = ")?;

@@ -140,6 +140,20 @@ fn what_is_opened_for_a_host_is_open_for_that_host_alone() {
 }
 
 #[test]
+fn a_denied_name_is_not_looked_up_nor_one_below_it_whatever_else_is_allowed() {
+    let name = |text: &str| text.parse::<Name>().expect("a name");
+    let policy = Policy::public().allowing_name(name("b.internal")).denying_name(name("a.test"));
+    let policy = policy.denying_name(name("a.b.internal"));
+    for denied in ["a.test", "x.a.test.", "a.b.internal"] {
+        let special = policy.judge_name(denied).expect_err(denied);
+        assert_eq!(special.to_string(), "denied by this policy", "{denied}");
+    }
+    for other in ["b.test", "xa.test", "b.internal", "c.b.internal"] {
+        assert_eq!(policy.judge_name(other), Ok(()), "{other}");
+    }
+}
+
+#[test]
 fn names_are_special_by_their_last_labels() {
     for row in SPECIAL_NAMES {
         for name in

@@ -161,6 +161,7 @@ pub struct Policy {
     opened: Arc<[Opening]>,
     names: Arc<[Name]>,
     denied: Arc<[Block]>,
+    denied_names: Arc<[Name]>,
 }
 
 /// The same with one more.
@@ -203,12 +204,20 @@ impl Policy {
         Policy { denied: with(&self.denied, block), ..self }
     }
 
+    /// The same, and neither this name nor any name below it is looked up, whatever else allows it.
+    pub fn denying_name(self, name: Name) -> Self {
+        Policy { denied_names: with(&self.denied_names, name), ..self }
+    }
+
     /// Whether a URL's host may be looked up, if it is a name.
     ///
     /// # Errors
     ///
     /// Why not.
     pub fn judge_name(&self, host: &str) -> Result<(), SpecialName> {
+        if self.denied_names.iter().any(|name| name.contains(host)) {
+            return Err(SpecialName { domain: "", name: "denied by this policy", rfc: "" });
+        }
         let opened =
             self.opened.iter().any(|it| it.host.as_ref().is_some_and(|name| name.is(host)));
         if opened || self.names.iter().any(|name| name.contains(host)) {

@@ -68,7 +68,7 @@ fn is_below(name: &str, domain: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpecialName {
     /// The domain that it is in: `internal`. Nothing of a name of one label, which is of whatever domain
-    /// the host's own resolver adds.
+    /// the host's own resolver adds, and of one that is [denied](super::Policy::denying_name).
     pub domain: &'static str,
     /// What that is for.
     pub name: &'static str,
