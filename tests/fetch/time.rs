@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use toctou::fetch::{Act, FetchError, Fetched, Limits};
-use toctou::net::{NetError, Policy};
+use toctou::net::{NetError, Opening};
 
-use crate::names::{Client, limits, net_error};
+use crate::names::{Client, limits, net_error, outside};
 use crate::server::{OUTSIDE, Server, ok, redirect};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -152,7 +152,7 @@ fn an_address_that_does_not_answer_leaves_time_for_the_next_one() {
     let client = Client::resolving(Limits { connect_timeout, ..limits() }, move |_, _| {
         Ok(vec![OUTSIDE, other])
     });
-    let policy = Policy::public().allowing(OUTSIDE).allowing(other);
+    let policy = outside().opening(Opening::of(other).at(0..=u16::MAX));
     let fetched =
         client.fetcher.clone().with_policy(policy).fetch(&format!("http://a.test:{port}/"));
     assert_eq!(fetched.unwrap().address.ip(), other);
