@@ -11,7 +11,7 @@ use toctou::fetch::{FetchError, Fetcher, Limits};
 use toctou::net::{NameServers, NetError, Network, OsNet, Resolve, SystemResolver};
 
 use crate::names::{limits, outside};
-use crate::server::{INSIDE, OUTSIDE, Server, ok};
+use crate::server::{INSIDE, OUTSIDE, Server, black_holes, ok};
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -254,26 +254,6 @@ fn the_hosts_own_names_are_known_without_a_server() {
         assert!(!said.is_empty() && said.iter().all(IpAddr::is_loopback), "{name}");
     }
     assert!(nobody.resolve("xlocalhost", soon()).is_err());
-}
-
-/// Listeners at these addresses, on one port, that never accept, and whose queues are full: they answer
-/// nobody, like hosts that are off.
-fn black_holes<const N: usize>(
-    addresses: [IpAddr; N],
-) -> (u16, Vec<TcpListener>, Vec<std::net::TcpStream>) {
-    let first = TcpListener::bind((addresses[0], 0)).unwrap();
-    let port = first.local_addr().unwrap().port();
-    let others = addresses[1..].iter().map(|address| TcpListener::bind((*address, port)).unwrap());
-    let all: Vec<_> = [first].into_iter().chain(others).collect();
-    let mut queued = Vec::new();
-    for listener in &all {
-        let to = listener.local_addr().unwrap();
-        let queue = || std::net::TcpStream::connect_timeout(&to, Duration::from_millis(100)).ok();
-        let more: Vec<_> = (0..5000).map_while(|_| queue()).collect();
-        assert!(more.len() < 5000, "the queue is never full");
-        queued.extend(more);
-    }
-    (port, all, queued)
 }
 
 #[test]
