@@ -33,11 +33,10 @@ use super::{Breaks, Model, Scenario, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::System;
 use crate::fs::{SimFile, SimFs};
-use crate::replay::Furnished;
 use crate::store::Mechanism;
 
 pub use actors::{Actor, Client, Told};
-use actors::{actors, client, furnish};
+use actors::{actors, client};
 use properties::system;
 
 /// The model.
@@ -99,9 +98,7 @@ impl Model for Download {
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let (protocol, others) = (protocol(variant)?, others(scenario)?);
         let system = system(protocol, others, clients);
-        let kernel =
-            Furnished::new(|mut fs| furnish(&mut fs), move || actors(protocol, others, clients));
-        Some(Box::new(FsCase::new(system, kernel)))
+        Some(Box::new(FsCase::on_kernel(system, move |_| actors(protocol, others, clients))))
     }
 }
 

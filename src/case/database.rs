@@ -2,9 +2,9 @@
 //! [`check`](crate::check), [`replay`](crate::replay), [`db`](crate::db).
 
 use super::free::{AroundDb, Free};
-use super::{CaseError, CaseOn, Comparison, RealWorld, Stress};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
 use crate::Process;
-use crate::check::{Schedule, System, Trace, Value};
+use crate::check::{Schedule, System, Value};
 use crate::replay::{
     LetLoose, Place, Remains, ReplayError, Replayed, Stage, Staged, Tables, Threads,
 };
@@ -70,6 +70,10 @@ where
         self.stage.as_ref().map_or(Place::Nowhere, |stage| stage.place())
     }
 
+    fn remains(&self, world: &W) -> Remains {
+        Remains::Rows((self.tables)(world))
+    }
+
     /// On the sessions of a real database. These are worked on by the server, beside one another, so
     /// `threads` makes no difference.
     fn replay(
@@ -78,21 +82,15 @@ where
         schedule: &Schedule,
         _threads: Threads,
     ) -> Result<Comparison, CaseError> {
-        let mut schedule = system.completed(schedule)?;
-        // Where nobody can go on, each tries once more: only so is it seen that a real one waits, too.
-        let unfinished = system.play(&schedule)?.trace.unfinished;
-        let waiting = unfinished.iter().filter(|left| left.waits).map(|left| left.actor);
-        schedule.turns.extend(waiting);
-        let played = system.play(&schedule)?;
+        let (schedule, played) = run_on(system, schedule)?;
         let Some(stage) = &self.stage else {
             return Err(ReplayError::Nowhere.into());
         };
-        let remains = Remains::Rows((self.tables)(&played.world));
+        let remains = RealWorld::<W, P>::remains(self, &played.world);
         let simulated = Replayed { trace: played.trace, remains };
         let furniture = (self.tables)(&system.start(schedule.start)?.world);
-        let Trace { start, actors, .. } = &simulated.trace;
-        let real = stage.replay(start.as_deref(), actors, &furniture, &schedule)?;
-        Ok(Comparison { place: stage.place(), schedule, simulated, real, but: None })
+        let real = stage.replay(&simulated.trace, &furniture, &schedule)?;
+        Ok(compared(stage.place(), schedule, simulated, real, None))
     }
 
     fn can_run_free(&self) -> bool {
@@ -117,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::case::{Case, Method};
-    use crate::check::GraphOptions;
+    use crate::check::{GraphOptions, Trace};
     use crate::db::{
         Answer, Body, Column, Database, Failure, Isolation, Next, Row, SimDb, SimSession, SqliteDb,
         Statement, SteppedDb, Table, Transact, Update, Way, row,

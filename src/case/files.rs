@@ -2,9 +2,9 @@
 //! [`replay`](crate::replay), [`fs`](crate::fs).
 
 use super::tally::Tally;
-use super::{CaseError, CaseOn, Comparison, RealWorld, Stress};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
 use crate::Process;
-use crate::check::{PlayError, Schedule, System, Trace, Value};
+use crate::check::{PlayError, Schedule, System, Value};
 use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree, Uid, User};
 use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
 
@@ -31,6 +31,20 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
     /// A simulated system and the same one on the kernel.
     pub fn new(system: System<SimFs, P>, kernel: Furnished<Q>) -> Self {
         Self::on_real(system, OnKernel { kernel, stand_in: None, judges_free_runs: true })
+    }
+
+    /// The same, with the kernel furnished [as the simulation starts](Furnished::like): the scene is
+    /// written once. `actors` are the processes of a start on the kernel, in the order of the system's.
+    ///
+    /// ```text
+    /// FsCase::on_kernel(system, move |_| actors(protocol, clients))
+    /// ```
+    pub fn on_kernel(
+        system: System<SimFs, P>,
+        actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
+        let kernel = Furnished::like(&system, actors);
+        Self::new(system, kernel)
     }
 
     /// Replays this instead, for that reason. It has the same starts and actors.
@@ -64,6 +78,11 @@ where
         Place::Kernel
     }
 
+    /// What is root's in the simulation is, here, whoever's this process is.
+    fn remains(&self, world: &SimFs) -> Remains {
+        Remains::Files(world.tree().handed_over(Uid::ROOT, User::current().uid))
+    }
+
     fn replay(
         &self,
         system: &System<SimFs, P>,
@@ -75,21 +94,18 @@ where
             None => (system, &self.kernel),
         };
         let but = self.stand_in.as_ref().map(|stand_in| stand_in.why);
-        let schedule = match (system.completed(schedule), but) {
-            (Ok(schedule), _) => schedule,
+        let (schedule, played) = match (run_on(system, schedule), but) {
+            (Ok(run), _) => run,
             // A schedule of the system that is none of its stand-in.
             (Err(PlayError::Ended { .. }), Some(why)) => {
                 return Err(ReplayError::NotHere(why.to_owned()).into());
             }
             (Err(error), _) => return Err(error.into()),
         };
-        let played = system.play(&schedule)?;
-        // What is root's in the simulation is, here, whoever's this process is.
-        let tree = played.world.tree().handed_over(Uid::ROOT, User::current().uid);
-        let simulated = Replayed { trace: played.trace, remains: Remains::Files(tree) };
-        let Trace { start, actors, .. } = &simulated.trace;
-        let real = replay(start.as_deref(), actors, kernel, &schedule, threads)?;
-        Ok(Comparison { place: Place::Kernel, schedule, simulated, real, but })
+        let remains = RealWorld::<SimFs, P>::remains(self, &played.world);
+        let simulated = Replayed { trace: played.trace, remains };
+        let real = replay(&simulated.trace, kernel, &schedule, threads)?;
+        Ok(compared(Place::Kernel, schedule, simulated, real, but))
     }
 
     fn can_run_free(&self) -> bool {
@@ -132,12 +148,15 @@ fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+    use std::path::Path;
+
     use super::*;
     use crate::Step;
-    use crate::case::Case;
-    use crate::check::Start;
-    use crate::fs::{Mode, recorded_step};
-    use std::path::Path;
+    use crate::case::{Case, Method};
+    use crate::check::{Counted, DEADLOCK_FREE, GraphOptions, Local, Start, Trace};
+    use crate::fs::{FlockOperation, Mode, OsFile, SimFile, recorded_step};
+    use crate::replay::put_on_disk;
 
     /// Looks whether the marker is there.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -271,5 +290,217 @@ mod tests {
         assert!(matches!(replayed, Err(CaseError::Play(error)) if error == gone));
         let stressed = case.stress(2, 1);
         assert!(matches!(stressed, Err(CaseError::Play(error)) if error == gone));
+    }
+
+    /// Takes a lock on each of two files and ends, or writes a word and counts the calls that it takes.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    enum Acts<File> {
+        Open(&'static [&'static str], Vec<File>),
+        Lock(Vec<File>, usize),
+        Create,
+        Write(File, usize, usize),
+    }
+
+    const WORD: &[u8] = b"KEY";
+
+    impl<F: FileSystem> Process<F> for Acts<F::File> {
+        type Output = usize;
+
+        fn step(self, fs: &mut F) -> Step<Self, usize> {
+            let open = |fs: &mut F, path: &str, flags| {
+                fs.open(path, flags, Mode::RUSR | Mode::WUSR).expect("a file that can be opened")
+            };
+            match self {
+                Acts::Open([], files) => Step::Next(Acts::Lock(files, 0)),
+                Acts::Open([path, rest @ ..], mut files) => {
+                    files.push(open(fs, path, OFlags::RDONLY));
+                    Step::Next(Acts::Open(rest, files))
+                }
+                Acts::Lock(mut files, held) if held == files.len() => match files.pop() {
+                    Some(file) => {
+                        fs.close(file);
+                        Step::Next(Acts::Lock(files, held - 1))
+                    }
+                    None => Step::Done(held),
+                },
+                Acts::Lock(mut files, held) => {
+                    match fs.flock(&mut files[held], FlockOperation::LockExclusive) {
+                        Ok(()) => Step::Next(Acts::Lock(files, held + 1)),
+                        Err(_) => Step::Blocked(Acts::Lock(files, held)),
+                    }
+                }
+                Acts::Create => {
+                    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+                    Step::Next(Acts::Write(open(fs, "key", flags), 0, 0))
+                }
+                Acts::Write(mut file, done, calls) => {
+                    let taken = fs.write(&mut file, &WORD[done..]).expect("a write that works");
+                    let (done, calls) = (done + taken, calls + 1);
+                    let is_whole = done == WORD.len();
+                    if is_whole {
+                        Step::Done(calls)
+                    } else {
+                        Step::Next(Acts::Write(file, done, calls))
+                    }
+                }
+            }
+        }
+    }
+
+    type Acting = FsCase<Acts<SimFile>, Acts<OsFile>>;
+
+    fn locking<File>(orders: [&'static [&'static str]; 2]) -> Vec<Acts<File>> {
+        orders.map(|order| Acts::Open(order, Vec::new())).into()
+    }
+
+    const CROSSED: [&[&str]; 2] = [&["a", "b"], &["b", "a"]];
+
+    /// Two who lock two files, in orders of their own on the kernel.
+    fn two_locks(on_kernel: [&'static [&'static str]; 2]) -> Acting {
+        let mode = Mode::RUSR | Mode::WUSR;
+        let world = SimFs::new().with_file("a", mode, b"").unwrap();
+        let world = world.with_file("b", mode, b"").unwrap();
+        let named = ["there", "back"].into_iter().zip(locking(CROSSED));
+        let system = System::new(world).described_by(recorded_step);
+        let system = named.fold(system, |system, (name, actor)| system.actor(name, actor));
+        FsCase::on_kernel(system, move |_| locking(on_kernel))
+    }
+
+    fn deadlock(case: &Acting) -> Schedule {
+        let report = case.check(&Method::Graph(GraphOptions::default()));
+        let found = report.finding(DEADLOCK_FREE).unwrap().verdict.schedule();
+        found.unwrap_or_else(|| panic!("a deadlock: {report}")).clone()
+    }
+
+    #[test]
+    fn a_deadlock_on_the_kernel_is_as_simulated() {
+        let case = two_locks(CROSSED);
+        let schedule = deadlock(&case);
+        for threads in [Threads::One, Threads::OneEach] {
+            let compared = case.replay(&schedule, threads).unwrap();
+            assert!(compared.agrees(), "{compared:?}");
+            let real = compared.real.trace;
+            assert!(real.unfinished.iter().all(|left| left.waits), "{real}");
+            assert_eq!(real.unfinished.len(), 2);
+            assert_eq!(real.to_string().matches(") = would wait").count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_deadlock_that_the_kernel_does_not_have_is_told_at_its_step() {
+        let case = two_locks([&["a", "b"], &["a", "b"]]);
+        let schedule = deadlock(&two_locks(CROSSED));
+        let compared = case.replay(&schedule, Threads::OneEach).unwrap();
+        assert!(!compared.agrees());
+        let told = crate::report::replay::difference(&compared);
+        assert!(
+            told.contains("the kernel says `open(a) = file 1`, the simulation `open(b) = ok`"),
+            "{told}"
+        );
+    }
+
+    fn writes(on_kernel: Option<NonZeroUsize>) -> Acting {
+        let system = System::new(SimFs::new()).described_by(recorded_step);
+        let system = system.clients(2, Acts::Open(&[], Vec::new())).actor("writer", Acts::Create);
+        let kernel = Furnished::like(&system, |_| {
+            vec![Acts::Open(&[], vec![]), Acts::Open(&[], vec![]), Acts::Create]
+        });
+        FsCase::new(system, kernel.adjusted(move |_, fs| fs.with_short_writes(on_kernel)))
+    }
+
+    #[test]
+    fn a_real_step_that_goes_otherwise_is_told_with_both_answers_and_the_replay_stops_there() {
+        // In the simulation the writer ends by its second step.
+        let schedule = Schedule::of(vec![2, 2, 0, 0, 1, 1]);
+        assert!(writes(None).replay(&schedule, Threads::OneEach).unwrap().agrees());
+        for threads in [Threads::One, Threads::OneEach] {
+            let compared = writes(NonZeroUsize::new(2)).replay(&schedule, threads).unwrap();
+            assert!(!compared.agrees());
+            assert_eq!(compared.real.trace.steps.len(), 2);
+            assert_eq!(
+                crate::report::replay::difference(&compared),
+                "step 2: the kernel says `write(\"KEY\") = 2`, the simulation `write(\"KEY\") = 3` and \
+                 ends with 1; what comes after it was not replayed"
+            );
+        }
+    }
+
+    #[test]
+    fn what_only_those_who_still_run_can_break_is_not_judged_by_free_runs() {
+        let holds = |local: &Local<Acts<SimFile>, usize>| match local {
+            Local::Running(Acts::Write(..)) => Some(()),
+            _ => None,
+        };
+        let system = System::new(SimFs::new())
+            .clients(1, Acts::Create)
+            .at_most(0, "nobody-writes", holds)
+            .finally("nothing-there", |state| state.world().tree().get("key").is_none())
+            .always("never-there", |state| state.world().tree().get("key").is_none());
+        let stress = FsCase::on_kernel(system, |_| vec![Acts::Create]).stress(0, 5).unwrap();
+        assert_eq!(stress.unjudged, ["nobody-writes"]);
+        let broken = [("nothing-there".to_owned(), 5), ("never-there".to_owned(), 5)];
+        assert_eq!(stress.violations, broken, "what is seen in the end is judged by it");
+    }
+
+    #[test]
+    fn what_is_left_and_who_counts_is_shown_with_an_execution() {
+        let writes = |local: &Local<Acts<SimFile>, usize>| match local {
+            Local::Running(Acts::Lock(..)) => Some(()),
+            _ => None,
+        };
+        let system = System::new(SimFs::new())
+            .clients(3, Acts::Open(&[], Vec::new()))
+            .actor("writer", Acts::Create)
+            .at_most(1, "one-locks", writes);
+        let case: Acting = FsCase::on_kernel(system, |_| Vec::new());
+        let shown = case.show(&Schedule::of(vec![3, 0, 2])).unwrap();
+        let counted = Counted { property: "one-locks".to_owned(), actors: vec![0, 2], most: 1 };
+        assert_eq!(shown.counted, [counted]);
+        let told = crate::report::diagram::coming_to(&shown, case.place(), &["one-locks"]);
+        let told = anstream::adapter::strip_str(&told).to_string();
+        assert_eq!(
+            told.lines().collect::<Vec<_>>(),
+            [
+                "  one-locks: client 1, client 3 count, and at most 1 may",
+                "what was left on disk by then",
+                "      ./ 0700",
+                "      key 0600 \"\"",
+            ]
+        );
+        assert!(case.show(&Schedule::of(vec![3, 0])).unwrap().counted.is_empty());
+    }
+
+    /// A world with something of everything.
+    fn furnished_world(owner: User) -> SimFs {
+        let mode = Mode::from_raw_mode;
+        let mut world = SimFs::of(owner).with_umask(Mode::empty());
+        world = world.with_directory("tmp", mode(0o1777)).unwrap();
+        world = world.with_directory("tmp/closed", mode(0o500)).unwrap();
+        world = world.with_file("tmp/a", mode(0o640), b"first").unwrap();
+        world = world.with_file("empty", mode(0), b"").unwrap();
+        world.link("tmp/a", "again").unwrap();
+        world.symlink(Path::new("../nowhere"), "tmp/link").unwrap();
+        world.link("tmp/link", "tmp/link too").unwrap();
+        world.chmod(".", mode(0o755)).unwrap();
+        world
+    }
+
+    #[test]
+    fn a_simulated_world_is_on_disk_what_it_was_told_to_be() {
+        let me = User::current();
+        let mut owners = vec![me, User::ROOT];
+        if me.is_root() {
+            owners.push(User::numbered(61_003));
+        }
+        for owner in owners {
+            let world = furnished_world(owner);
+            let directory = tempfile::tempdir().unwrap();
+            put_on_disk(&world, directory.path()).unwrap();
+            let told = |tree: Tree| tree.handed_over(Uid::ROOT, me.uid).to_string();
+            let found = OsFs::open(directory.path()).unwrap().tree().unwrap();
+            assert_eq!(told(found.clone()), told(world.tree()));
+            let other = world.with_file("tmp/more", Mode::RUSR, b"").unwrap();
+            assert_ne!(told(found), told(other.tree()), "what is missing is seen");
+        }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::fmt::Debug;
 
-use super::{CaseError, CaseOn, Comparison, RealWorld};
+use super::{CaseError, CaseOn, Comparison, RealWorld, compared, run_on};
 use crate::Process;
-use crate::check::{Schedule, System, Trace, Value};
+use crate::check::{Schedule, System, Value};
 use crate::net::{LoopbackNet, SimNet};
 use crate::recorded::Recorded;
 use crate::replay::{Place, Remains, Replayed, Threads, Visits, replay_on_loopback};
@@ -39,6 +39,10 @@ where
         Place::Loopback
     }
 
+    fn remains(&self, world: &SimNet) -> Remains {
+        Remains::Visits(Visits::of(world.servers()))
+    }
+
     /// On the calling thread, both ends of each connection: `threads` makes no difference.
     fn replay(
         &self,
@@ -46,15 +50,13 @@ where
         schedule: &Schedule,
         _threads: Threads,
     ) -> Result<Comparison, CaseError> {
-        let schedule = system.completed(schedule)?;
-        let played = system.play(&schedule)?;
-        let remains = Remains::Visits(Visits::of(played.world.servers()));
+        let (schedule, played) = run_on(system, schedule)?;
+        let remains = RealWorld::<SimNet, P>::remains(self, &played.world);
         let simulated = Replayed { trace: played.trace, remains };
         let furniture = &system.start(schedule.start)?.world;
         let actors = (self.actors)(schedule.start);
-        let Trace { start, actors: names, .. } = &simulated.trace;
-        let real = replay_on_loopback(start.as_deref(), names, furniture, actors, &schedule)?;
-        Ok(Comparison { place: Place::Loopback, schedule, simulated, real, but: None })
+        let real = replay_on_loopback(&simulated.trace, furniture, actors, &schedule)?;
+        Ok(compared(Place::Loopback, schedule, simulated, real, None))
     }
 }
 

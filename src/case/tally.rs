@@ -9,16 +9,18 @@ use crate::check::{Local, PropertyKind, System, Value};
 pub(super) struct Tally<'s, W, P: Process<W>> {
     system: &'s System<W, P>,
     violations: Vec<(String, usize)>,
+    untold: Vec<String>,
 }
 
 impl<'s, W: Value, P: Process<W, Output: Value> + Value> Tally<'s, W, P> {
     /// Of no runs yet. What may be reached need not be; nor is judged what is `untold` by an end.
     pub(super) fn of_ends(system: &'s System<W, P>, untold: &[&str]) -> Self {
-        let judged = system.properties().iter().filter(|property| {
-            property.kind() != PropertyKind::Reachable && !untold.contains(&property.name())
-        });
-        let violations = judged.map(|property| (property.name().to_owned(), 0)).collect();
-        Tally { system, violations }
+        let claimed = system.properties().iter();
+        let claimed = claimed.filter(|property| property.kind() != PropertyKind::Reachable);
+        let names = claimed.map(|property| property.name().to_owned());
+        let (untold, judged): (Vec<String>, Vec<String>) =
+            names.partition(|name| untold.contains(&name.as_str()));
+        Tally { system, violations: judged.into_iter().map(|name| (name, 0)).collect(), untold }
     }
 
     /// One more, in which the actors ended so (in their order) and left this world.
@@ -33,6 +35,6 @@ impl<'s, W: Value, P: Process<W, Output: Value> + Value> Tally<'s, W, P> {
 
     /// The sum after so many rounds.
     pub(super) fn after(self, rounds: usize) -> Stress {
-        Stress { rounds, violations: self.violations }
+        Stress { rounds, violations: self.violations, unjudged: self.untold }
     }
 }

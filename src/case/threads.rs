@@ -1,8 +1,8 @@
 //! Fourth floor, `case`: cases that are threads themselves. Imports [`check`](crate::check),
 //! [`replay`](crate::replay).
 
-use super::{Case, CaseError, Comparison, Method, Stress};
-use crate::check::threads::{Program, ThreadsOnLoom};
+use super::{Case, CaseError, Comparison, Method, Shown, Stress};
+use crate::check::threads::{NO_DATA_RACE, Program, ThreadsOnLoom};
 use crate::check::{Bound, Engine, PlayError, PropertyKind, Report, Schedule, ShuttleMode, Trace};
 use crate::replay::{Place, ReplayError, Threads, let_loose, on_real_threads};
 
@@ -76,6 +76,11 @@ impl Case for ThreadsCase {
         self.program.play(schedule)
     }
 
+    /// What was dropped is told by the trace.
+    fn show(&self, schedule: &Schedule) -> Result<Shown, PlayError> {
+        Ok(Shown { trace: self.play(schedule)?, remains: None, counted: Vec::new() })
+    }
+
     /// None: what an execution is depends on more than whose turn it is.
     fn interleavings(&self, _visit: &mut dyn FnMut(&Schedule) -> bool) {}
 
@@ -101,6 +106,8 @@ impl Case for ThreadsCase {
             let why = "a data race is undefined behaviour, which nobody lets loose";
             return Err(ReplayError::NotHere(why.to_owned()).into());
         }
-        Ok(Stress { rounds, violations: let_loose(&self.program, rounds) })
+        // A race is nothing that is left.
+        let unjudged = vec![NO_DATA_RACE.to_owned()];
+        Ok(Stress { rounds, violations: let_loose(&self.program, rounds), unjudged })
     }
 }

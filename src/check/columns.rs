@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use super::trace::{Trace, TraceStep, Unfinished};
 
 /// What a terminal, a review comment and a test log all have.
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 /// The number of a step, and the space after it.
 const GUTTER: usize = 6;
 const GAP: usize = 2;
@@ -56,7 +56,8 @@ impl Trace {
             Some(widths) => in_columns(self, &widths, paint),
             None => listed(self, paint),
         };
-        for line in self.end.iter().flat_map(|end| wrap(end, WIDTH - GUTTER)) {
+        let lines = self.end.iter().flat_map(|end| end.lines());
+        for line in lines.flat_map(|line| wrap(line, WIDTH - GUTTER)) {
             let _ = writeln!(told, "{:GUTTER$}{}", "", paint(Part::End, &line));
         }
         told

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::ends::Ends;
 use super::{
     AnyLimits, Checker, Disagreement, End, Engine, Finding, GraphOptions, Limits, PropertyKind,
     Report, Schedule, System, Trace, Value, Verdict, audit,
@@ -21,9 +22,6 @@ const CONFIGURATIONS: usize = 2_000;
 
 /// Graphs with more states than this are not walked once more to list their ends.
 const ENDS_OF: u64 = 20_000;
-
-/// More ends than this are not listed.
-const ENDS_SHOWN: usize = 12;
 
 /// What all engines say of one system, and whether that is a proof.
 ///
@@ -126,7 +124,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let system = self.system();
         let mut reports = self.opinions();
         let graph = &reports[0];
-        let shown = shown(&graph.findings, |schedule| Ok(system.play(schedule)?.trace));
+        let shown = shown(&graph.findings, |schedule, of| system.show(schedule, of));
         let ends = match (graph.states, graph.fault()) {
             (Some(states), None) if states <= ENDS_OF => self.ends(ENDS_OF as usize),
             _ => None,
@@ -224,10 +222,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             let report = larger.within(limits);
             let system = report.system.clone();
             let report = report.graph(&options);
-            let play = |schedule: &Schedule| Ok(system.play(schedule)?.trace);
+            let show = |schedule: &Schedule, of: &[String]| system.show(schedule, of);
             open.retain(|property| {
                 let broken = report.finding(property).cloned().into_iter();
-                let shown = shown(&broken.collect::<Vec<_>>(), play).pop();
+                let shown = shown(&broken.collect::<Vec<_>>(), show).pop();
                 let is_broken = shown.is_some();
                 if is_broken {
                     // Each kind of clients is one larger a time.
@@ -338,21 +336,21 @@ fn were(clients: usize) -> &'static str {
 /// The executions that violate something, each once, with all that it violates.
 pub(super) fn shown(
     findings: &[Finding],
-    play: impl Fn(&Schedule) -> Result<Trace, super::PlayError>,
+    show: impl Fn(&Schedule, &[String]) -> Result<Trace, super::PlayError>,
 ) -> Vec<Shown> {
-    let mut shown: Vec<Shown> = Vec::new();
+    let mut executions: Vec<(&Schedule, Vec<String>)> = Vec::new();
     for finding in findings {
         let Verdict::Violated(Some(schedule)) = &finding.verdict else { continue };
-        match shown.iter_mut().find(|shown| shown.schedule == *schedule) {
-            Some(known) => known.properties.push(finding.property.clone()),
-            None => shown.push(Shown {
-                properties: vec![finding.property.clone()],
-                schedule: schedule.clone(),
-                trace: play(schedule),
-            }),
+        match executions.iter_mut().find(|(known, _)| *known == schedule) {
+            Some((_, properties)) => properties.push(finding.property.clone()),
+            None => executions.push((schedule, vec![finding.property.clone()])),
         }
     }
-    shown
+    let shown = executions.into_iter().map(|(schedule, properties)| {
+        let trace = show(schedule, &properties);
+        Shown { properties, schedule: schedule.clone(), trace }
+    });
+    shown.collect()
 }
 
 impl Examination {
@@ -434,7 +432,7 @@ impl fmt::Display for Examination {
             write!(f, "\n{complaint}")?;
         }
         if !self.ends.is_empty() {
-            write!(f, "\n{}", EndsTable(&self.actors, &self.ends))?;
+            write!(f, "\n{}", Ends { actors: &self.actors, ends: &self.ends })?;
         }
         Ok(())
     }
@@ -513,28 +511,6 @@ impl fmt::Display for Report {
         }
         if let Some(bound) = &self.bound {
             write!(f, "; {bound}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Every distinct end, one a row.
-struct EndsTable<'a>(&'a [String], &'a [End]);
-
-impl fmt::Display for EndsTable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EndsTable(actors, ends) = self;
-        writeln!(f, "{} distinct ends; interleavings, what each actor ends with:", ends.len())?;
-        for end in ends.iter().take(ENDS_SHOWN) {
-            let outputs = end.outputs.iter().zip(*actors).map(|(output, actor)| match output {
-                Some(output) => output.clone(),
-                None => format!("{actor} waits"),
-            });
-            let outputs: Vec<String> = outputs.collect();
-            writeln!(f, "{:>12}  {}", end.interleavings.to_string(), outputs.join(", "))?;
-        }
-        if ends.len() > ENDS_SHOWN {
-            writeln!(f, "{:>12}  and {} more", "", ends.len() - ENDS_SHOWN)?;
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ mod ample {
 mod any;
 mod audit;
 mod columns;
+mod ends;
 mod examination;
 mod execution;
 mod fault;
@@ -39,6 +40,7 @@ mod loom;
 mod proof;
 mod property;
 mod quiet;
+mod shortest;
 #[cfg(feature = "shuttle")]
 mod shuttle;
 mod steps;
@@ -70,7 +72,7 @@ pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
-pub use trace::{PlayError, Played, Trace, TraceStep, Unfinished};
+pub use trace::{Counted, PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
     Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Schedule, ScheduleError,
     Verdict,

@@ -33,8 +33,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let checker = Checker::new(self);
         let report = checker.graph(&GraphOptions::default());
         if let Some(kind) = report.fault().filter(|kind| kind.property() != property) {
-            let shown =
-                shown(&report.findings, |schedule| Ok(checker.system().play(schedule)?.trace));
+            let system = checker.system();
+            let shown = shown(&report.findings, |schedule, of| system.show(schedule, of));
             let violations = violations(&report, &shown);
             complain_unless_empty(&format!(
                 "`{property}` is not what breaks: {kind:?}\n{violations}"
@@ -57,7 +57,7 @@ pub(super) fn complaint(
         let _ = writeln!(complaint, "the engines disagree: {disagreement}");
     }
     if let Some(report) = reports.first() {
-        complaint += &violations(report, &shown(&report.findings, play));
+        complaint += &violations(report, &shown(&report.findings, |schedule, _| play(schedule)));
     }
     complaint
 }

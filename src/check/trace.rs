@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::columns::columns;
 use super::fault::{Fault, FaultKind, perform, watched};
 use super::intern::LocalOf;
+use super::property::Count;
 use super::system::{Local, Locals, Start, State, System};
 use super::{Schedule, Value, told};
 use crate::calls::Listen;
@@ -53,6 +55,17 @@ pub struct Unfinished {
     pub waits_for: Option<Vec<usize>>,
 }
 
+/// Who counts under a property [over counts](System::at_most) that is violated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Which property.
+    pub property: String,
+    /// Who counts, by index: more than may.
+    pub actors: Vec<usize>,
+    /// How many may.
+    pub most: usize,
+}
+
 /// An execution told step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
@@ -64,7 +77,7 @@ pub struct Trace {
     pub steps: Vec<TraceStep>,
     /// The actors that had not ended when the schedule did.
     pub unfinished: Vec<Unfinished>,
-    /// What it all came to, where all have ended and there is more to tell than what they ended with.
+    /// What it all came to, if there is more to tell than what they ended with: in lines.
     pub end: Option<String>,
 }
 
@@ -163,6 +176,13 @@ impl Trace {
         }
     }
 
+    /// Too many who count: `one-grant: client 1, client 2 count, and at most 1 may`.
+    pub fn counted(&self, counted: &Counted) -> String {
+        let Counted { property, actors, most } = counted;
+        let verb = if actors.len() == 1 { "counts" } else { "count" };
+        format!("{property}: {} {verb}, and at most {most} may", self.names(actors))
+    }
+
     /// `client 1 → client 2 → client 1`.
     fn circle(&self, actors: &[usize]) -> String {
         let names = actors.iter().map(|actor| self.names(&[*actor]));
@@ -201,6 +221,16 @@ impl TraceStep {
         TraceStep { actor, label, output: None, blocked: false, waits_for: None, circle: None }
     }
 
+    /// The same of two steps whose [marks] are not resolved yet, as far as that can be seen.
+    #[cfg(feature = "command")]
+    pub(crate) fn agrees_so_far(&self, other: &TraceStep) -> bool {
+        let plain = |step: &TraceStep| {
+            let label = marks::plain(&step.label).into_owned();
+            TraceStep { label, ..step.clone() }
+        };
+        plain(self).agrees(&plain(other))
+    }
+
     /// Whether both tell the same, as far as both say who waits for whom, and in which circle.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
@@ -215,6 +245,19 @@ impl TraceStep {
 fn in_calls(calls: &[String], waits: bool) -> String {
     let calls = calls.join("; ");
     if waits && !calls.contains("wait") { calls + ", and waits" } else { calls }
+}
+
+/// A world is shown whole at the end if it takes no more room than this.
+const LEFT: usize = 200;
+
+/// What is left: all of it, or where that is long what is not as it was.
+fn left<W: std::fmt::Debug>(before: &W, after: &W) -> String {
+    let (before, after) = (shown(before), shown(after));
+    match told::change(&before, &after) {
+        Some(change) if columns(&after) > LEFT => format!("left of the world: {change}"),
+        None if columns(&after) > LEFT => "left: the world as it was".to_owned(),
+        _ => format!("left: {after}"),
+    }
 }
 
 fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool {
@@ -244,7 +287,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     }
 
     /// The same, to be held against the calls that were really made: a step of which the world tells
-    /// nothing made none.
+    /// nothing made none. Its [marks] are not resolved yet.
     #[cfg(feature = "command")]
     pub(crate) fn play_in_calls(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
         self.play_with(schedule, Silent::NoCall)
@@ -296,7 +339,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
             let step = TraceStep::new(actor, label);
             steps.push(TraceStep { output, blocked, waits_for, circle, ..step });
         }
-        marks::resolve(steps.iter_mut().map(|step| &mut step.label));
+        if silent == Silent::Changes {
+            marks::resolve(steps.iter_mut().map(|step| &mut step.label));
+        }
         let mut unfinished = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
             if let Local::Running(process) = local
@@ -444,6 +489,49 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         stepped || visit(schedule)
     }
 
+    /// A schedule told step by step, and at its end what it says of these properties: who counts where
+    /// too many do, and what is left where all have ended.
+    pub fn show(&self, schedule: &Schedule, properties: &[String]) -> Result<Trace, PlayError> {
+        let Played { mut trace, world, locals } = self.play(schedule)?;
+        let counted = properties.iter().filter_map(|property| self.counted(property, &locals));
+        let mut end: Vec<String> = counted.map(|counted| trace.counted(&counted)).collect();
+        if trace.unfinished.is_empty() && locals.iter().all(|local| local.output().is_some()) {
+            end.push(left(&self.start(schedule.start)?.world, &world));
+        }
+        trace.end = (!end.is_empty()).then(|| end.join("\n"));
+        Ok(trace)
+    }
+
+    /// Who counts under a property [over counts](System::at_most) that is violated where the actors
+    /// stand so. `None` if it is not, or is no such property.
+    pub fn counted(&self, property: &str, locals: &[LocalOf<W, P>]) -> Option<Counted> {
+        let known = self.properties.iter().find(|known| known.name() == property);
+        let property = known.filter(|known| known.is_over_counts())?;
+        let is_violated_by = |actors: &[usize]| {
+            let locals = actors.iter().filter_map(|actor| locals.get(*actor));
+            let mut counts = locals.map(|local| (local, Count::Exactly(1)));
+            property.is_true_of_counts(&mut counts) == Some(false)
+        };
+        let everybody: Vec<usize> = (0..locals.len()).collect();
+        if !is_violated_by(&everybody) {
+            return None;
+        }
+        // As few as violate it.
+        let few = everybody.iter().rev().fold(everybody.clone(), |few, actor| {
+            let fewer: Vec<usize> = few.iter().copied().filter(|known| known != actor).collect();
+            if is_violated_by(&fewer) { fewer } else { few }
+        });
+        // And whoever could be there instead of one of them.
+        let others = few.get(1..).unwrap_or_default();
+        let counts =
+            |actor: &usize| few.contains(actor) || is_violated_by(&[others, &[*actor]].concat());
+        Some(Counted {
+            property: property.name().to_owned(),
+            most: others.len(),
+            actors: everybody.into_iter().filter(counts).collect(),
+        })
+    }
+
     /// Whether the named property's condition is true in this state.
     pub fn is_true_in(&self, property: &str, world: &W, locals: &[LocalOf<W, P>]) -> Option<bool> {
         let state = State { world, locals: Locals::Plain(locals) };
@@ -585,5 +673,64 @@ mod tests {
     fn an_error_code_that_an_actor_ends_with_goes_by_its_name() {
         let played = system(true).play(&Schedule::of(vec![0, 0, 0])).unwrap();
         assert_eq!(played.trace.steps[2].output.as_deref(), Some("Err(ENOLCK)"));
+    }
+
+    /// Takes what is there, in two steps.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    enum Borrows {
+        Look,
+        Take,
+    }
+
+    impl Process<u32> for Borrows {
+        type Output = &'static str;
+
+        fn step(self, left: &mut u32) -> Step<Self, &'static str> {
+            match self {
+                Borrows::Look if *left == 0 => Step::Done("too late"),
+                Borrows::Look => Step::Next(Borrows::Take),
+                Borrows::Take => {
+                    *left = left.saturating_sub(1);
+                    Step::Done("taken")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_counts_and_what_is_left_stand_under_the_picture_of_what_they_violate() {
+        let system = System::new(1)
+            .clients(3, Borrows::Look)
+            .at_most(1, "one-taker", |local| {
+                local.output().filter(|told| **told == "taken").copied()
+            })
+            .finally("somebody-is-late", |state| state.outputs().any(|told| *told == "too late"));
+        let told = system.examine().complaint();
+        let one_taker = "\n      one-taker: client 1, client 2 count, and at most 1 may\n";
+        assert!(told.contains(one_taker), "{told}");
+        assert!(told.contains("\n      left: 0\n"), "{told}");
+    }
+
+    #[test]
+    fn all_who_count_are_told_and_nobody_else() {
+        let three = || System::new(3).clients(4, Borrows::Look).actor("late", Borrows::Look);
+        let key = |local: &Local<Borrows, &'static str>| local.output().copied();
+        let system = three().at_most(2, "two-of-a-kind", key).always("any", |_| false);
+        let schedule = Schedule::of(vec![0, 0, 1, 1, 3, 3, 4, 2]);
+        let locals = system.play(&schedule).unwrap().locals;
+        let counted = system.counted("two-of-a-kind", &locals).unwrap();
+        assert_eq!((counted.actors, counted.most), (vec![0, 1, 3], 2));
+        assert_eq!(system.counted("any", &locals), None, "no property over counts");
+        let fewer = system.play(&Schedule::of(vec![0, 0, 1, 1])).unwrap().locals;
+        assert_eq!(system.counted("two-of-a-kind", &fewer), None, "not violated");
+    }
+
+    #[test]
+    fn a_large_world_is_told_by_what_is_left_otherwise() {
+        let large = |last| [vec!["kept"; 60], vec![last]].concat();
+        assert_eq!(left(&1, &2), "left: 2");
+        assert_eq!(left(&large("old"), &large("old")), "left: the world as it was");
+        let change = "left of the world: [60: \"old\" → \"new\", ..]";
+        assert_eq!(left(&large("old"), &large("new")), change);
     }
 }

@@ -2,8 +2,8 @@
 //! [`report`](toctou::report) and [`survey`](toctou::survey).
 
 use anstyle::Style;
-use toctou::case::{CaseError, Comparison};
-use toctou::check::{DEADLOCK_FREE, Schedule, Trace};
+use toctou::case::{CaseError, Comparison, Shown};
+use toctou::check::{DEADLOCK_FREE, Schedule};
 use toctou::models;
 use toctou::replay::{Place, Threads};
 use toctou::report::{self, WIDTH, count, diagram, mermaid, sized};
@@ -104,10 +104,11 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
             out.line("")?;
         }
         let Some(example) = alike.first() else { continue };
-        let trace = played(example)?;
-        let closings = alike.iter().map(|example| diagram::closing(example, trace.as_ref()));
+        let (place, shown) = shown(example)?;
+        let trace = shown.as_ref().map(|shown| &shown.trace);
+        let closings = alike.iter().map(|example| diagram::closing(example, trace));
         let closings: Vec<String> = closings.collect();
-        match (asked.format, &trace) {
+        match (asked.format, trace) {
             (Picture::Text, _) => {
                 out.line(&heading(&example.subject, example.size))?;
                 out.line("")?;
@@ -116,16 +117,18 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
                     out.line("")?;
                 }
                 out.line(&closings.join("\n"))?;
+                if let Some(shown) = &shown {
+                    let names: Vec<&str> = alike.iter().map(|alike| &*alike.property).collect();
+                    out.say(&diagram::coming_to(shown, place, &names))?;
+                }
                 if let Some(schedule) = &example.schedule {
                     out.line(&format!("{FAINT}schedule {schedule}{FAINT:#}"))?;
                 }
             }
             (Picture::Mermaid, Some(trace)) => {
-                let case = example.subject.case(example.size);
-                let world = case.map_or(Place::Nowhere, |case| case.place()).world();
                 let closing = closings.join(", and ");
                 let closing = anstream::adapter::strip_str(&closing).to_string();
-                out.say(&mermaid::mermaid(trace, world, &closing))?;
+                out.say(&mermaid::mermaid(trace, place.world(), &closing))?;
             }
             (Picture::Mermaid, None) => {}
         }
@@ -184,13 +187,16 @@ pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
             }
             out.line("")?;
         }
-        let trace = played(example)?;
+        let (_, shown) = shown(example)?;
+        let trace = shown.as_ref().map(|shown| &shown.trace);
         for example in alike {
-            out.line(&diagram::closing(example, trace.as_ref()))?;
+            out.line(&diagram::closing(example, trace))?;
             if let Some((broken, rounds)) =
                 stressed.iter().find_map(|stressed| stressed.chance(example))
             {
                 out.line(&diagram::chance(example, broken, rounds))?;
+            } else if stressed.iter().any(|stressed| stressed.is_unjudged(example)) {
+                out.line(&diagram::no_chance())?;
             }
         }
     }
@@ -246,6 +252,13 @@ fn replay_schedule(
         let runs = count(stress.rounds, "free run");
         let broken = if broken.is_empty() { "nothing".to_owned() } else { broken.join(", ") };
         out.line(&format!("broken by chance in {runs}: {broken}"))?;
+        if !stress.unjudged.is_empty() {
+            let unjudged = stress.unjudged.join(", ");
+            let told = format!("not judged, being about moments before the end: {unjudged}");
+            for line in report::wrapped(&told, WIDTH) {
+                out.line(&line)?;
+            }
+        }
     }
     Ok(AsItShould::be_if(comparison.agrees()))
 }
@@ -266,10 +279,11 @@ fn holds(out: &mut Out, proofs: &[Proof]) -> Result<(), Failure> {
     out.line("")
 }
 
-fn played(example: &Example) -> Result<Option<Trace>, Failure> {
-    let case = example.subject.case(example.size);
-    let (Some(case), Some(schedule)) = (case, &example.schedule) else { return Ok(None) };
-    Ok(Some(case.play(schedule).map_err(CaseError::from)?))
+/// An example as it goes in the simulation, and where it would happen for real.
+fn shown(example: &Example) -> Result<(Place, Option<Shown>), Failure> {
+    let Some(case) = example.subject.case(example.size) else { return Ok((Place::Nowhere, None)) };
+    let shown = example.schedule.as_ref().map(|schedule| case.show(schedule));
+    Ok((case.place(), shown.transpose().map_err(CaseError::from)?))
 }
 
 fn heading(subject: &Subject, size: usize) -> String {

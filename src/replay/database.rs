@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::{Place, Remains, ReplayError, Replayed, Tables, one_after_the_other, told};
 use crate::Process;
-use crate::check::{Schedule, TraceStep};
+use crate::check::{Schedule, Trace, TraceStep};
 use crate::db::{Database, SqlError, Watch};
 use crate::recorded::Recorded;
 
@@ -70,13 +70,11 @@ pub trait Staged: Send + Sync {
     /// Where it happens.
     fn place(&self) -> Place;
 
-    /// Replays `schedule` step by step in a fresh database furnished with `tables`. `start` and
-    /// `names` are how its start and the actors are called. All steps are taken on the calling
-    /// thread; what is concurrent is the sessions.
+    /// Replays `schedule` in a fresh database furnished with `tables`, step by step as far as it goes
+    /// as `simulated`. All steps are taken on the calling thread; what is concurrent is the sessions.
     fn replay(
         &self,
-        start: Option<&str>,
-        names: &[String],
+        simulated: &Trace,
         tables: &Tables,
         schedule: &Schedule,
     ) -> Result<Replayed, ReplayError>;
@@ -93,8 +91,7 @@ where
 
     fn replay(
         &self,
-        start: Option<&str>,
-        names: &[String],
+        simulated: &Trace,
         tables: &Tables,
         schedule: &Schedule,
     ) -> Result<Replayed, ReplayError> {
@@ -103,9 +100,9 @@ where
         let mut world = Recorded::new((self.world)(schedule.start, db));
         let actors = (self.actors)(schedule.start, world.inner_mut())?;
         let add = &mut |step: &mut TraceStep| waits.add(step);
-        let steps = one_after_the_other(&mut world, actors, schedule, add)?;
+        let steps = one_after_the_other(&mut world, actors, simulated, schedule, add)?;
         let rows = (self.database)(world.into_inner()).remains(tables)?;
-        Ok(Replayed { trace: told(start, names, steps), remains: Remains::Rows(rows) })
+        Ok(Replayed { trace: told(simulated, steps), remains: Remains::Rows(rows) })
     }
 }
 

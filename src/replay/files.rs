@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use super::{Remains, ReplayError, Replayed, Threads, one_after_the_other, take_step, told};
+use super::{
+    Remains, ReplayError, Replayed, Threads, one_after_the_other, take_step, told,
+    while_as_simulated,
+};
 use crate::Process;
-use crate::check::{Schedule, TraceStep};
-use crate::fs::{Access, Errno, OsFs, Recorded, errno_name};
+use crate::check::{Schedule, System, Trace, TraceStep, Value};
+use crate::fs::{
+    Access, AtFlags, Errno, FileSystem, Node, OsFs, Recorded, SimFs, Uid, User, Users, errno_name,
+};
 
 /// A system on the kernel's file system, as it is before the first step.
 pub struct Furnished<Q> {
@@ -21,9 +26,26 @@ pub struct Furnished<Q> {
     several_users: bool,
 }
 
-type Furnish = dyn Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync;
+/// Given also where its directory is.
+type Furnish = dyn Fn(usize, &OsFs, &Path) -> Result<(), ReplayError> + Send + Sync;
 
 impl<Q> Furnished<Q> {
+    /// The worlds are those in which a simulated system starts, as [`put_on_disk`] makes them there;
+    /// `actors` are the processes of a start, in the order of the system's, with no file open.
+    pub fn like<P: Process<SimFs, Output: Value> + Value>(
+        system: &System<SimFs, P>,
+        actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
+        let worlds: Vec<SimFs> = system.starts().iter().map(|start| start.world.clone()).collect();
+        Self::by(
+            move |start, _, directory| match worlds.get(start) {
+                Some(world) => put_on_disk(world, directory),
+                None => Err(ReplayError::Furnish(Errno::INVAL)),
+            },
+            actors,
+        )
+    }
+
     /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the
     /// order of the simulated system's.
     pub fn new(
@@ -36,6 +58,13 @@ impl<Q> Furnished<Q> {
     /// The same for a system that may begin in several ways: both are told with which of its starts.
     pub fn family(
         furnish: impl Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync + 'static,
+        actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
+    ) -> Self {
+        Self::by(move |start, fs, _| furnish(start, fs).map_err(ReplayError::Furnish), actors)
+    }
+
+    fn by(
+        furnish: impl Fn(usize, &OsFs, &Path) -> Result<(), ReplayError> + Send + Sync + 'static,
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
     ) -> Self {
         Furnished {
@@ -77,7 +106,7 @@ impl<Q> Furnished<Q> {
     pub(super) fn furnished(&self, start: usize, directory: &Path) -> Result<OsFs, ReplayError> {
         (self.require)(start).map_err(ReplayError::NotHere)?;
         let fs = OsFs::open(directory).map_err(ReplayError::furnish)?;
-        (self.furnish)(start, &fs).map_err(ReplayError::furnish)?;
+        (self.furnish)(start, &fs, directory)?;
         Ok((self.adjust)(start, fs))
     }
 
@@ -91,6 +120,71 @@ impl<Q> Furnished<Q> {
             ReplayError::NotHere(format!("a thread cannot have a umask of its own here ({errno})"))
         })
     }
+}
+
+/// Makes an empty directory into what a simulated world is: its files, directories and links with their
+/// content, modes, owners and groups. What is root's there is, here, whoever's this process is.
+///
+/// # Errors
+///
+/// [`ReplayError::NotHere`] where somebody else owns something and this process may not give it away;
+/// [`ReplayError::Furnish`] with what else the kernel answers.
+pub fn put_on_disk(world: &SimFs, directory: &Path) -> Result<(), ReplayError> {
+    let (tree, mut modes) = (world.tree(), Vec::new());
+    let mut linked: Vec<(usize, PathBuf)> = Vec::new();
+    for (path, node) in tree.iter() {
+        let place = directory.join(path);
+        let number = world.named(path).map(|inode| inode.number());
+        let known = linked.iter().find(|(known, _)| Some(*known) == number);
+        if let Some((_, first)) = known {
+            std::fs::hard_link(first, &place).map_err(furnish)?;
+            continue;
+        }
+        match node {
+            Node::Directory { .. } if path == Path::new(".") => {}
+            Node::Directory { .. } => std::fs::create_dir(&place).map_err(furnish)?,
+            Node::File { bytes, .. } => std::fs::write(&place, bytes).map_err(furnish)?,
+            Node::Symlink { target, .. } => {
+                std::os::unix::fs::symlink(target, &place).map_err(furnish)?;
+            }
+            Node::Other => {}
+        }
+        give_away(world, path, &place)?;
+        if let Node::Directory { mode, .. } | Node::File { mode, .. } = node {
+            modes.push((place.clone(), *mode));
+        }
+        linked.extend(number.map(|number| (number, place)));
+    }
+    // Last, and what is inside first: who is not root could not get in any more.
+    for (place, mode) in modes.into_iter().rev() {
+        let mode = Permissions::from_mode(mode.as_raw_mode());
+        std::fs::set_permissions(place, mode).map_err(furnish)?;
+    }
+    Ok(())
+}
+
+/// Hands something over to whom it belongs in the simulated world.
+fn give_away(world: &SimFs, path: &Path, place: &Path) -> Result<(), ReplayError> {
+    let mut looked_at = world.clone();
+    let asked = looked_at.act_as(User::ROOT).map_err(ReplayError::Furnish);
+    let status = asked.and_then(|_| {
+        looked_at.stat(path, AtFlags::SYMLINK_NOFOLLOW).map_err(ReplayError::Furnish)
+    })?;
+    let me = User::current();
+    if status.uid == Uid::ROOT || status.uid == me.uid {
+        return Ok(());
+    }
+    let (uid, gid) = (status.uid.as_raw(), status.gid.as_raw());
+    std::os::unix::fs::lchown(place, Some(uid), Some(gid)).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            ReplayError::NotHere(format!("only root can give `{}` to user {uid}", path.display()))
+        }
+        _ => furnish(error),
+    })
+}
+
+fn furnish(error: std::io::Error) -> ReplayError {
+    ReplayError::Furnish(Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 /// A fresh temporary directory, its owner's alone.
@@ -114,11 +208,9 @@ fn place() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Replays `schedule` in a fresh temporary directory, step by step. `start` and `names` are how its
-/// start and the actors are called.
+/// Replays `schedule` in a fresh temporary directory, step by step as far as it goes as `simulated`.
 pub fn replay<Q, T>(
-    start: Option<&str>,
-    names: &[String],
+    simulated: &Trace,
     furnished: &Furnished<Q>,
     schedule: &Schedule,
     threads: Threads,
@@ -131,14 +223,14 @@ where
         thread::scope(|scope| {
             let apart = scope.spawn(|| {
                 furnished.enter()?;
-                performed(furnished, schedule, threads)
+                performed(simulated, furnished, schedule, threads)
             });
             apart.join().map_err(|_| ReplayError::Panicked(0))?
         })?
     } else {
-        performed(furnished, schedule, threads)?
+        performed(simulated, furnished, schedule, threads)?
     };
-    let trace = told(start, names, steps);
+    let trace = told(simulated, steps);
     let tree = fs.tree().map_err(ReplayError::Tree)?;
     drop(directory);
     Ok(Replayed { trace, remains: Remains::Files(tree) })
@@ -148,6 +240,7 @@ type Performed = ((tempfile::TempDir, OsFs), Vec<TraceStep>);
 
 /// Furnishes a world and performs the schedule in it.
 fn performed<Q, T>(
+    simulated: &Trace,
     furnished: &Furnished<Q>,
     schedule: &Schedule,
     threads: Threads,
@@ -159,9 +252,10 @@ where
     let world = furnished.world(schedule.start)?;
     let actors = (furnished.actors)(schedule.start);
     let steps = match threads {
-        Threads::OneEach => on_threads(furnished, &world.1, actors, schedule)?,
+        Threads::OneEach => on_threads(furnished, &world.1, actors, simulated, schedule)?,
         Threads::One => {
-            one_after_the_other(&mut Recorded::new(&world.1), actors, schedule, &mut |_| {})?
+            let fs = &mut Recorded::new(&world.1);
+            one_after_the_other(fs, actors, simulated, schedule, &mut |_| {})?
         }
     };
     Ok((world, steps))
@@ -174,6 +268,7 @@ fn on_threads<Q, T>(
     furnished: &Furnished<Q>,
     fs: &OsFs,
     actors: Vec<Q>,
+    simulated: &Trace,
     schedule: &Schedule,
 ) -> Result<Vec<TraceStep>, ReplayError>
 where
@@ -206,15 +301,14 @@ where
                 ((go, told), thread)
             })
             .unzip();
-        let take_turn = |(position, &actor): (usize, &usize)| {
-            let gone = || ReplayError::Actor { position: position + 1, actor };
+        let steps = while_as_simulated(simulated, schedule, |position, actor| {
+            let gone = || ReplayError::Actor { position, actor };
             let (go, told) = turns.get(actor).ok_or_else(gone)?;
             // A thread that is gone has panicked: it waits for its turn until there are no more.
             go.send(()).map_err(|_| ReplayError::Panicked(actor))?;
             let step = told.recv().map_err(|_| ReplayError::Panicked(actor))?;
             step.ok_or_else(gone)
-        };
-        let steps = schedule.turns.iter().enumerate().map(take_turn).collect();
+        });
         drop(turns);
         for thread in running {
             // A panic is told of by now; one that nobody joins, the scope would pass on.
@@ -243,10 +337,16 @@ mod tests {
 
     #[test]
     fn an_actor_that_panics_is_an_error_that_names_it() {
-        let names = ["first", "second"].map(str::to_owned);
+        let simulated = Trace {
+            start: None,
+            actors: ["first", "second"].map(str::to_owned).to_vec(),
+            steps: Vec::new(),
+            unfinished: Vec::new(),
+            end: None,
+        };
         let furnished = Furnished::new(|_| Ok(()), || vec![Panicking, Panicking]);
         let schedule = Schedule::from_start(0, vec![1]);
-        let replayed = replay(None, &names, &furnished, &schedule, Threads::OneEach);
+        let replayed = replay(&simulated, &furnished, &schedule, Threads::OneEach);
         assert!(matches!(replayed, Err(ReplayError::Panicked(1))), "{replayed:?}");
     }
 }

@@ -21,7 +21,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use database::{RealDb, Stage, Staged};
-pub use files::{Furnished, replay};
+pub use files::{Furnished, put_on_disk, replay};
 pub use loose::{FreeDb, FreeRun, LetLoose, Loose};
 pub use network::replay_on_loopback;
 pub use remains::{Remains, Tables, Visits};
@@ -30,6 +30,7 @@ pub use threads::{let_loose, on_real_threads};
 
 use crate::check::{Schedule, Trace, TraceStep, Unfinished};
 use crate::db::{ClusterError, SqlError};
+use crate::errno::shown;
 use crate::fs::{Errno, errno_name};
 use crate::recorded::Recorded;
 use crate::{Process, Step, marks};
@@ -175,9 +176,10 @@ pub enum Threads {
     One,
 }
 
-/// The trace of these steps.
-fn told(start: Option<&str>, names: &[String], mut steps: Vec<TraceStep>) -> Trace {
+/// The trace of these steps, of the start and the actors that the simulation tells of.
+fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
     marks::resolve(steps.iter_mut().map(|step| &mut step.label));
+    let names = &simulated.actors;
     let ended = |actor: &usize| steps.iter().any(|s| s.actor == *actor && s.output.is_some());
     let unfinished = (0..names.len()).filter(|actor| !ended(actor)).map(|actor| {
         let last = steps.iter().rev().find(|step| step.actor == actor);
@@ -186,29 +188,47 @@ fn told(start: Option<&str>, names: &[String], mut steps: Vec<TraceStep>) -> Tra
         Unfinished { actor, waits: waiting.is_some(), waits_for }
     });
     let unfinished = unfinished.collect();
-    let start = start.map(str::to_owned);
-    Trace { start, actors: names.to_vec(), steps, unfinished, end: None }
+    Trace { start: simulated.start.clone(), actors: names.clone(), steps, unfinished, end: None }
 }
 
-/// Performs a schedule on the calling thread, step by step; `add` adds to each what is known beside.
+/// Takes the steps of a schedule one after the other, up to the first that goes otherwise than
+/// `simulated`: what comes after it is another execution.
+fn while_as_simulated(
+    simulated: &Trace,
+    schedule: &Schedule,
+    mut take: impl FnMut(usize, usize) -> Result<TraceStep, ReplayError>,
+) -> Result<Vec<TraceStep>, ReplayError> {
+    let mut steps = Vec::with_capacity(schedule.turns.len());
+    for (position, &actor) in schedule.turns.iter().enumerate() {
+        let step = take(position + 1, actor)?;
+        let is_as_told =
+            simulated.steps.get(position).is_some_and(|told| told.agrees_so_far(&step));
+        steps.push(step);
+        if !is_as_told {
+            break;
+        }
+    }
+    Ok(steps)
+}
+
+/// Performs a schedule on the calling thread, [as far as it goes as
+/// simulated](while_as_simulated); `add` adds to each step what is known beside.
 fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
     actors: Vec<Q>,
+    simulated: &Trace,
     schedule: &Schedule,
     add: &mut dyn FnMut(&mut TraceStep),
 ) -> Result<Vec<TraceStep>, ReplayError> {
     let mut actors: Vec<Option<Q>> = actors.into_iter().map(Some).collect();
-    let turns = schedule.turns.iter().enumerate();
-    turns
-        .map(|(position, &actor)| {
-            let process = actors.get_mut(actor).and_then(Option::take);
-            let gone = ReplayError::Actor { position: position + 1, actor };
-            let (mut step, left) = take_step(world, actor, process.ok_or(gone)?);
-            actors[actor] = left;
-            add(&mut step);
-            Ok(step)
-        })
-        .collect()
+    while_as_simulated(simulated, schedule, |position, actor| {
+        let process = actors.get_mut(actor).and_then(Option::take);
+        let gone = ReplayError::Actor { position, actor };
+        let (mut step, left) = take_step(world, actor, process.ok_or(gone)?);
+        actors[actor] = left;
+        add(&mut step);
+        Ok(step)
+    })
 }
 
 /// One step in the real world, told; and the process, if it goes on.
@@ -220,7 +240,7 @@ fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     let (left, output, blocked) = match process.step(world) {
         Step::Next(next) => (Some(next), None, false),
         Step::Blocked(same) => (Some(same), None, true),
-        Step::Done(output) => (None, Some(format!("{output:?}")), false),
+        Step::Done(output) => (None, Some(shown(&output)), false),
     };
     (TraceStep { output, blocked, ..TraceStep::new(actor, world.marked()) }, left)
 }

@@ -7,29 +7,27 @@ use std::io::Error;
 
 use super::{Remains, ReplayError, Replayed, Visits, one_after_the_other, told};
 use crate::Process;
-use crate::check::Schedule;
+use crate::check::{Schedule, Trace};
 use crate::fs::{Errno, errno_name};
 use crate::net::{LoopbackNet, SimNet};
 use crate::recorded::Recorded;
 
-/// Replays `schedule` step by step on a network furnished as this one. `start` and `names` are how its
-/// start and the actors are called.
+/// Replays `schedule` on a network furnished as this one, step by step as far as it goes as `simulated`.
 ///
 /// # Errors
 ///
 /// [`ReplayError::NotHere`] where nobody may listen on the loopback interface, or there is none.
 pub fn replay_on_loopback<Q: Process<Recorded<LoopbackNet>, Output: Debug>>(
-    start: Option<&str>,
-    names: &[String],
+    simulated: &Trace,
     furniture: &SimNet,
     actors: Vec<Q>,
     schedule: &Schedule,
 ) -> Result<Replayed, ReplayError> {
     let net = LoopbackNet::furnished(furniture).map_err(not_furnished)?;
     let mut world = Recorded::new(net);
-    let steps = one_after_the_other(&mut world, actors, schedule, &mut |_| {})?;
+    let steps = one_after_the_other(&mut world, actors, simulated, schedule, &mut |_| {})?;
     let remains = Remains::Visits(Visits::of(world.inner().servers()));
-    Ok(Replayed { trace: told(start, names, steps), remains })
+    Ok(Replayed { trace: told(simulated, steps), remains })
 }
 
 fn not_furnished(error: Error) -> ReplayError {

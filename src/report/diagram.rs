@@ -5,8 +5,10 @@ use std::fmt::Write;
 
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
 use super::{WIDTH, count, grouped, share, sized};
-use crate::check::{Bound, DEADLOCK_FREE, Part, PropertyKind, Trace};
+use crate::case::Shown;
+use crate::check::{Bound, Counted, DEADLOCK_FREE, Part, PropertyKind, Trace};
 use crate::db::SqlState;
+use crate::replay::{Place, Remains};
 use crate::survey::{Example, Proof};
 
 /// The execution, step by step: what each actor did and saw, and what it ended with.
@@ -97,6 +99,43 @@ pub fn chance(example: &Example, broken: usize, rounds: usize) -> String {
         share(example)
     );
     if columns(&told) <= WIDTH { told } else { told.replacen("; ", ";\n  ", 1) }
+}
+
+/// What chance would tell of a property that no end tells of.
+pub fn no_chance() -> String {
+    "  chance: not judged: it is about moments before the end, and a free run is judged by its end"
+        .to_owned()
+}
+
+/// Who counts under a violated property that allows only so many, and what is there at the end of an
+/// execution; empty where there is nothing to tell.
+pub fn coming_to(shown: &Shown, place: Place, properties: &[&str]) -> String {
+    let mut out = String::new();
+    let asked = |counted: &&Counted| properties.contains(&&*counted.property);
+    for counted in shown.counted.iter().filter(asked) {
+        for line in wrap(&shown.trace.counted(counted), WIDTH - 2) {
+            let _ = writeln!(out, "  {}", line.trim());
+        }
+    }
+    if let Some(remains) = &shown.remains {
+        let when = if shown.trace.unfinished.is_empty() { "in the end" } else { "by then" };
+        let head = format!("what {} {} {when}", remains.word(), place.within());
+        let _ = write!(out, "{}", remaining(&head, remains));
+    }
+    out
+}
+
+/// What is left, under a heading.
+pub(super) fn remaining(head: &str, remains: &Remains) -> String {
+    let mut out = format!("{}\n", paint(FAINT, head));
+    for line in remains.to_string().lines() {
+        let text = line.trim_start();
+        let margin = 6 + line.len() - text.len();
+        for line in wrap(text, WIDTH.saturating_sub(margin)) {
+            let _ = writeln!(out, "{:margin$}{line}", "");
+        }
+    }
+    out
 }
 
 /// What holds, scenarios down, sizes across: in how many interleavings.

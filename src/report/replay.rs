@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use anstyle::Style;
 
+use super::diagram::remaining;
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, cell, columns, paint, wrap};
 use super::{WIDTH, grouped, violating};
 use crate::case::{CaseError, Comparison};
+use crate::check::{Trace, TraceStep};
 use crate::models::Scenario;
 use crate::replay::{Place, ReplayError};
 use crate::survey::{Example, Replay, Stressed, Subject};
@@ -187,17 +189,14 @@ pub fn difference(comparison: &Comparison) -> String {
     let (place, simulated, real) = (comparison.place, &comparison.simulated, &comparison.real);
     let steps = simulated.trace.steps.iter().zip(&real.trace.steps);
     let first = steps.enumerate().find(|(_, (simulated, real))| !simulated.agrees(real));
-    if let Some((position, (simulated, real))) = first {
-        let told = |step: &crate::check::TraceStep| match &step.output {
-            Some(output) => format!("`{}` and ends with {output}", step.label),
-            None => format!("`{}`", step.label),
+    if let Some((position, (said, really))) = first {
+        let (really, said) = (answer(&real.trace, really), answer(&simulated.trace, said));
+        let difference =
+            format!("step {}: {place} says {really}, the simulation {said}", position + 1);
+        return match real.trace.steps.len() < comparison.schedule.turns.len() {
+            true => format!("{difference}; what comes after it was not replayed"),
+            false => difference,
         };
-        return format!(
-            "step {}: {place} says {}, the simulation {}",
-            position + 1,
-            told(real),
-            told(simulated)
-        );
     }
     if simulated.remains != real.remains {
         return format!(
@@ -210,18 +209,25 @@ pub fn difference(comparison: &Comparison) -> String {
     format!("{place} and the simulation end differently")
 }
 
+/// What a step did and got, and what its actor does then, as far as two worlds can differ in that.
+fn answer(trace: &Trace, step: &TraceStep) -> String {
+    let mut told = format!("`{}`", trace.call(step));
+    match &step.waits_for {
+        Some(them) => _ = write!(told, " and waits for {}", trace.names(them)),
+        None if step.blocked => told += " and waits",
+        None => {}
+    }
+    if let Some(output) = &step.output {
+        let _ = write!(told, " and ends with {output}");
+    }
+    told
+}
+
 /// Whether the real world did as the simulation, and what it left.
 pub fn outcome(comparison: &Comparison) -> String {
     let (within, remains) = (comparison.place.within(), &comparison.real.remains);
     let head = format!("what {} {within}", remains.word());
-    let mut out = format!("{}\n", paint(FAINT, &head));
-    for line in remains.to_string().lines() {
-        let text = line.trim_start();
-        let margin = 6 + line.len() - text.len();
-        for line in wrap(text, WIDTH.saturating_sub(margin)) {
-            let _ = writeln!(out, "{:margin$}{line}", "");
-        }
-    }
+    let mut out = remaining(&head, remains);
     if let Some(but) = comparison.but {
         let _ = writeln!(out, "{}", paint(UNSURE, &format!("here: {but}")));
     }

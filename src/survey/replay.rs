@@ -46,6 +46,13 @@ impl Stressed {
         Some((*broken, stress.rounds))
     }
 
+    /// Whether free runs of the example's system end without telling of its property.
+    pub fn is_unjudged(&self, example: &Example) -> bool {
+        let Some(schedule) = &example.schedule else { return false };
+        let unjudged = self.stress.as_ref().is_ok_and(|it| it.unjudged.contains(&example.property));
+        unjudged && self.is_of(&example.subject, example.size, schedule.start)
+    }
+
     fn is_of(&self, subject: &Subject, size: usize, start: usize) -> bool {
         self.subject.is(subject) && (self.size, self.start) == (size, start)
     }

@@ -1,0 +1,397 @@
+//! Second floor, `check`: of all schedules that are as short as one that was found, the one that reads
+//! best. Imports [`process`](crate::process) and its neighbours in `check`.
+//!
+//! A breadth-first search finds some shortest schedule to a state. Others are as short and change less
+//! often from one actor to another, or are shortest for several properties at once.
+
+use rustc_hash::FxHashMap;
+
+use super::property::PropertyKind;
+use super::steps::{Initial, Steps, Successor, Worker};
+use super::system::{Locals, State, System};
+use super::{Schedule, Value};
+use crate::Process;
+
+/// What is looked at for one schedule: so many states, each with the actor that came there. Beyond, the
+/// schedule stays as it was found.
+const MOST: usize = 5_000;
+
+/// For each property, and for freedom from deadlock last, a shortest schedule that decides it; each is
+/// replaced by one as short that
+///
+/// 1. decides as many of the others as one of its length can,
+/// 2. changes from one actor to another as seldom as possible,
+/// 3. has no actor step that need not, and
+/// 4. is the first of these in the order of their numbers.
+///
+/// Counterexamples are shared with counterexamples, witnesses with witnesses. The answer depends on the
+/// system and on the lengths alone.
+pub(super) fn settled<W: Value, P: Process<W, Output: Value> + Value>(
+    system: &System<W, P>,
+    (steps, initial): (&Steps<W, P>, &Initial),
+    decided: Vec<Option<Schedule>>,
+) -> Vec<Option<Schedule>> {
+    settled_within(system, (steps, initial), decided, MOST)
+}
+
+fn settled_within<W: Value, P: Process<W, Output: Value> + Value>(
+    system: &System<W, P>,
+    (steps, initial): (&Steps<W, P>, &Initial),
+    decided: Vec<Option<Schedule>>,
+    most: usize,
+) -> Vec<Option<Schedule>> {
+    let mut settled = decided.clone();
+    let mut worker = steps.worker();
+    for (first, schedule) in decided.iter().enumerate() {
+        let Some(schedule) = schedule else { continue };
+        let is_alike = |goal: &usize| {
+            let other = decided.get(*goal).and_then(Option::as_ref);
+            is_witness(system, *goal) == is_witness(system, first)
+                && other.is_some_and(|other| size(other) == size(schedule))
+        };
+        let alike: Vec<usize> = (0..decided.len()).filter(is_alike).collect();
+        if alike.first() != Some(&first) {
+            continue;
+        }
+        let mut looked = Look { system, worker: &mut worker, most };
+        let found = looked.best(initial, schedule, &alike, None);
+        // Too much to look at: then each among those in which its own actors step as often.
+        let found = found.unwrap_or_else(|| {
+            let each = alike.iter().filter_map(|goal| {
+                let own = decided.get(*goal)?.as_ref()?;
+                looked.best(initial, own, &[*goal], Some(&counts(system, own)))
+            });
+            each.flatten().collect()
+        });
+        for (goal, schedule) in found {
+            settled[goal] = Some(schedule);
+        }
+    }
+    settled
+}
+
+/// Schedules of the same one are alternatives to one another.
+fn size(schedule: &Schedule) -> (usize, usize) {
+    (schedule.start, schedule.turns.len())
+}
+
+fn is_witness<W: Value, P: Process<W, Output: Value> + Value>(
+    system: &System<W, P>,
+    goal: usize,
+) -> bool {
+    let property = system.properties.get(goal);
+    property.is_some_and(|property| property.kind() == PropertyKind::Reachable)
+}
+
+/// How often each actor steps.
+fn counts<W, P: Process<W>>(system: &System<W, P>, schedule: &Schedule) -> Vec<usize> {
+    let of = |actor| schedule.turns.iter().filter(|turn| **turn == actor).count();
+    (0..system.actors.len()).map(of).collect()
+}
+
+/// A state, and who stepped last on the way there.
+type Place = (u32, Box<[u32]>, Option<usize>);
+
+/// The best way there: how often it changes from one actor to another, how many actors step, and who
+/// does, in order.
+type Way = (usize, usize, Vec<usize>);
+
+struct Look<'l, 's, W, P: Process<W>> {
+    system: &'l System<W, P>,
+    worker: &'l mut Worker<'s, W, P>,
+    most: usize,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
+    /// For each of these properties the best schedule of the size of this one; with actors that step at
+    /// most so often, if there is a limit. `None` if there is too much to look at.
+    fn best(
+        &mut self,
+        initial: &Initial,
+        schedule: &Schedule,
+        goals: &[usize],
+        limit: Option<&[usize]>,
+    ) -> Option<Vec<(usize, Schedule)>> {
+        let (world, locals) = initial.states().nth(schedule.start)?;
+        let mut ways: FxHashMap<Place, Way> = FxHashMap::default();
+        ways.insert((world, locals.into(), None), (0, 0, Vec::new()));
+        let mut looked_at = 0;
+        for _ in &schedule.turns {
+            let mut next: FxHashMap<Place, Way> = FxHashMap::default();
+            for (place, way) in &ways {
+                for (place, way) in self.steps(place, way, limit) {
+                    let known = next.entry(place).or_insert_with(|| way.clone());
+                    if way < *known {
+                        *known = way;
+                    }
+                }
+                if looked_at + next.len() > self.most {
+                    return None;
+                }
+            }
+            looked_at += next.len();
+            ways = next;
+        }
+        let mut ends: Vec<(Way, Vec<usize>)> = Vec::new();
+        for ((world, locals, _), way) in ways {
+            let reached = |goal: &usize| self.is_reached(*goal, world, &locals);
+            let reached: Vec<usize> = goals.iter().copied().filter(reached).collect();
+            ends.push((way, reached));
+        }
+        let mut open = goals.to_vec();
+        let mut found = Vec::new();
+        while !open.is_empty() {
+            let best = ends.iter().min_by_key(|(way, reached)| {
+                let new = reached.iter().filter(|goal| open.contains(goal)).count();
+                (std::cmp::Reverse(new), way)
+            });
+            let Some(((_, _, turns), reached)) = best else { break };
+            let turns = Schedule::from_start(schedule.start, turns.clone());
+            let left = open.len();
+            open.retain(|goal| {
+                let is_new = reached.contains(goal);
+                if is_new {
+                    found.push((*goal, turns.clone()));
+                }
+                !is_new
+            });
+            if open.len() == left {
+                break;
+            }
+        }
+        Some(found)
+    }
+
+    /// Where a step leads from this place, and by which way.
+    fn steps(
+        &mut self,
+        (world, locals, last): &Place,
+        (switches, involved, turns): &Way,
+        limit: Option<&[usize]>,
+    ) -> Vec<(Place, Way)> {
+        let mut steps = Vec::new();
+        for (actor, local) in locals.iter().enumerate() {
+            let stepped = turns.iter().filter(|turn| **turn == actor).count();
+            let most = limit.map_or(usize::MAX, |limit| limit.get(actor).copied().unwrap_or(0));
+            if stepped >= most || self.could_be_another(actor, locals, *last) {
+                continue;
+            }
+            // Whoever waits, has ended or goes wrong does not lead on.
+            let Successor::To { world, local } = self.worker.successor(*world, *local) else {
+                continue;
+            };
+            let mut locals = locals.clone();
+            locals[actor] = local;
+            let is_switch = last.is_some_and(|last| last != actor);
+            let way = (
+                switches + usize::from(is_switch),
+                involved + usize::from(stepped == 0),
+                [turns, &[actor][..]].concat(),
+            );
+            steps.push(((world, locals, Some(actor)), way));
+        }
+        steps
+    }
+
+    /// Whether one before it, of the identical ones, stands where it does: then that one steps.
+    fn could_be_another(&self, actor: usize, locals: &[u32], last: Option<usize>) -> bool {
+        let Some(group) = self.system.groups.iter().find(|group| group.members.contains(&actor))
+        else {
+            return false;
+        };
+        let mut before = group.members.start..actor;
+        last != Some(actor)
+            && before.any(|other| last != Some(other) && locals.get(other) == locals.get(actor))
+    }
+
+    /// Whether this state decides the property; one beyond all properties is freedom from deadlock.
+    fn is_reached(&mut self, goal: usize, world: u32, locals: &[u32]) -> bool {
+        let Some(property) = self.system.properties.get(goal) else {
+            let mut next = locals.iter().map(|local| self.worker.successor(world, *local));
+            let all: Vec<Successor> = next.by_ref().collect();
+            return all.contains(&Successor::Blocked)
+                && all.iter().all(|next| matches!(next, Successor::Blocked | Successor::Ended));
+        };
+        let known = Locals::Coded(locals, self.worker.locals());
+        let state = State::<W, P> { world: self.worker.world(world), locals: known };
+        let ended = state.locals().all(|local| local.output().is_some());
+        match property.kind() {
+            PropertyKind::Always => !property.is_true_in(&state),
+            PropertyKind::Finally => ended && !property.is_true_in(&state),
+            PropertyKind::Reachable => property.is_true_in(&state),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Step;
+    use crate::check::{Checker, Finding, GraphOptions, Report};
+
+    /// A few steps, each a number that is added to the world modulo 7; waits where that is a multiple of
+    /// its own last number.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Adds(Vec<u32>);
+
+    impl Process<u32> for Adds {
+        type Output = u32;
+
+        fn step(mut self, world: &mut u32) -> Step<Self, u32> {
+            let Some(number) = self.0.pop() else { return Step::Done(*world) };
+            if number == 6 && *world == 0 {
+                self.0.push(number);
+                return Step::Blocked(self);
+            }
+            *world = (*world * 3 + number) % 7;
+            if self.0.is_empty() { Step::Done(*world) } else { Step::Next(self) }
+        }
+    }
+
+    fn found(system: &System<u32, Adds>, report: &Report) -> Vec<Option<Schedule>> {
+        let names = system.properties.iter().map(|property| property.name());
+        let findings = names.chain([crate::check::DEADLOCK_FREE]).map(|name| report.finding(name));
+        findings.map(|finding: Option<&Finding>| finding?.verdict.schedule().cloned()).collect()
+    }
+
+    fn settled_by(
+        checker: &Checker<u32, Adds>,
+        most: usize,
+    ) -> (Vec<Option<Schedule>>, Vec<Option<Schedule>>) {
+        let system = checker.system();
+        let report = checker.graph(&GraphOptions::default());
+        let found = found(system, &report);
+        let (steps, initial) = Steps::of(system);
+        let settled = settled_within(system, (&steps, &initial), found.clone(), most);
+        (found, settled)
+    }
+
+    fn switches(schedule: &Schedule) -> usize {
+        schedule.turns.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    }
+
+    /// Every schedule of this length, by trying all.
+    fn all(system: &System<u32, Adds>, length: usize) -> Vec<Schedule> {
+        let mut all = vec![Schedule::default()];
+        for _ in 0..length {
+            let longer = all.iter().flat_map(|schedule| {
+                (0..system.actors().len()).map(|actor| {
+                    let turns = [&schedule.turns[..], &[actor]].concat();
+                    Schedule::of(turns)
+                })
+            });
+            let is_played = |schedule: &Schedule| {
+                let played = system.play(schedule);
+                played.is_ok_and(|played| !played.trace.steps.iter().any(|step| step.blocked))
+            };
+            all = longer.filter(is_played).collect();
+        }
+        all
+    }
+
+    /// Whether a schedule shows what it is to show, by playing it.
+    fn shows(system: &System<u32, Adds>, goal: usize, schedule: &Schedule) -> bool {
+        let played = system.play(schedule).expect("a schedule of the system");
+        let ended = played.trace.unfinished.is_empty();
+        let Some(property) = system.properties().get(goal) else {
+            return !ended && played.trace.unfinished.iter().all(|left| left.waits);
+        };
+        let holds = system.is_true_in(property.name(), &played.world, &played.locals);
+        match property.kind() {
+            PropertyKind::Always => holds == Some(false),
+            PropertyKind::Finally => ended && holds == Some(false),
+            PropertyKind::Reachable => holds == Some(true),
+        }
+    }
+
+    /// Systems of three actors, two of them the same.
+    fn systems() -> impl Iterator<Item = System<u32, Adds>> {
+        let mut seed = 1u32;
+        let mut random = move |below: u32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 16) % below
+        };
+        (0..60).map(move |_| {
+            let mut numbers = || (0..=random(2)).map(|_| random(7)).collect::<Vec<u32>>();
+            let (twin, other) = (numbers(), numbers());
+            let (one, two) = (random(7), random(7));
+            let system = System::new(random(7)).clients(2, Adds(twin)).actor("other", Adds(other));
+            system
+                .always("never-one", move |state| *state.world() != one)
+                .always("never-two", move |state| *state.world() != two)
+                .finally("not-in-the-end", move |state| *state.world() != one)
+                .finally("odd", |state| *state.world() % 2 == 1)
+                .reachable("six", |state| *state.world() == 6)
+        })
+    }
+
+    #[test]
+    fn no_schedule_as_short_has_fewer_switches_and_none_decides_more() {
+        let (mut changed, mut shared, mut seen) = (0, 0, 0);
+        for system in systems() {
+            let checker = Checker::new(system);
+            let system = checker.system();
+            let (found, settled) = settled_by(&checker, MOST);
+            for (goal, (found, settled)) in found.iter().zip(&settled).enumerate() {
+                let (Some(found), Some(best)) = (found, settled) else {
+                    assert_eq!(found, settled);
+                    continue;
+                };
+                seen += 1;
+                changed += usize::from(found != best);
+                assert_eq!(size(found), size(best));
+                assert!(shows(system, goal, best), "{best}");
+                let alike: Vec<usize> = (0..system.properties().len() + 1)
+                    .filter(|other| is_witness(system, *other) == is_witness(system, goal))
+                    .collect();
+                let decides = |schedule: &Schedule| {
+                    alike.iter().filter(|goal| shows(system, **goal, schedule)).count()
+                };
+                let all: Vec<Schedule> = all(system, best.turns.len())
+                    .into_iter()
+                    .filter(|schedule| shows(system, goal, schedule))
+                    .collect();
+                // What decides most decides it first; the others are those that it leaves.
+                let most = all.iter().map(&decides).max().unwrap_or(0);
+                shared += usize::from(most > 1);
+                if decides(best) == most {
+                    let fewest = all.iter().filter(|it| decides(it) == most).map(switches).min();
+                    assert_eq!(Some(switches(best)), fewest, "{best}");
+                }
+            }
+        }
+        assert!(changed > 20 && shared > 20, "{changed} of {seen} changed, {shared} shared");
+    }
+
+    #[test]
+    fn where_there_is_too_much_to_look_at_the_schedule_stays_one_of_the_same_actors_or_as_it_is() {
+        for system in systems().take(20) {
+            let checker = Checker::new(system);
+            let system = checker.system();
+            let (found, untouched) = settled_by(&checker, 0);
+            // Even the first step is too much; a schedule of none has nothing to change.
+            assert_eq!(found, untouched);
+            for most in [2, 5, 10, 20] {
+                let (found, settled) = settled_by(&checker, most);
+                for (goal, both) in found.iter().zip(&settled).enumerate() {
+                    let (Some(found), Some(settled)) = both else { continue };
+                    assert!(shows(system, goal, settled) && size(found) == size(settled));
+                    assert!(switches(settled) <= switches(found) || most > 2);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_need_not_step_does_not() {
+        // Of the first two, one is enough.
+        let system = System::new(0)
+            .actor("idle", Adds(vec![1, 0, 0]))
+            .actor("first", Adds(vec![3, 2, 0]))
+            .actor("second", Adds(vec![3, 2, 0]))
+            .always("never-one", |state| *state.world() != 2);
+        let checker = Checker::new(system);
+        let (_, settled) = settled_by(&checker, MOST);
+        assert_eq!(settled[0], Some(Schedule::of(vec![1, 1])));
+    }
+}
