@@ -78,8 +78,8 @@
 //! same. A property can see two things that this leaves open:
 //!
 //! - **Real time.** A transaction that begins after another one has committed may stand before it in that
-//!   order, if it reads nothing that the other one wrote. A client that asks because somebody else was told
-//!   something may be answered as if that had not happened yet. PostgreSQL promises no more than that.
+//!   order, if it reads nothing that the other one wrote. PostgreSQL promises no more than that. A property
+//!   about who was answered before whom does not follow from the level: claim it by itself.
 //! - **Who fails.** Here it is the one who closes a circle of reads and writes. PostgreSQL may fail another
 //!   one of the circle (`two-ids` and `receipt-report` of its own isolation tests are such), and somebody
 //!   who is in none. So "the first one succeeds" or "nobody is told 40001" is proved of the simulation
