@@ -17,7 +17,7 @@ use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use toctou::fetch::{Fetcher, Limits};
-use toctou::net::{Method, NetError, Network, OsNet, Policy, Request, Resolve, Url};
+use toctou::net::{Method, NetError, Network, Opening, OsNet, Policy, Request, Resolve, Url};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
@@ -110,7 +110,7 @@ impl Clients {
         let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), Known(server));
         let resolver = Arc::new(Known(server));
         let fetcher = Fetcher::new(Limits::default())
-            .with_policy(Policy::public().allowing(SERVER))
+            .with_policy(Policy::public().opening(Opening::of(SERVER).at(0..=u16::MAX)))
             .with_resolver(resolver.clone());
         Clients { server, agent, resolver, fetcher }
     }
@@ -134,7 +134,7 @@ impl Clients {
         let addresses = net.resolve(url.host_str().unwrap_or_default())?;
         let port = url.port_or_known_default().unwrap_or_default();
         let mut connection = net.connect((addresses[0], port).into())?;
-        net.send(&mut connection, &Request { method: Method::Get, url })?;
+        net.send(&mut connection, &Request::new(Method::Get, url))?;
         Ok(net.receive(connection, bytes)?.body)
     }
 

@@ -105,6 +105,21 @@ enum Protocol {
     ControlTrustsTheInsert,
 }
 
+impl Protocol {
+    /// Whether it has an `ON CONFLICT (user_id)`, which fails where there is no constraint.
+    fn names_the_constraint(self) -> bool {
+        match self {
+            Protocol::OnConflictSelect
+            | Protocol::UpsertReturning
+            | Protocol::OnConflictReturning
+            | Protocol::ControlTrustsTheInsert => true,
+            Protocol::SelectThenInsert | Protocol::SelectForUpdate | Protocol::InsertDecides => {
+                false
+            }
+        }
+    }
+}
+
 fn protocol(variant: &str) -> Option<Protocol> {
     Some(match variant {
         "select-then-insert" => Protocol::SelectThenInsert,

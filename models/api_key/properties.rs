@@ -2,10 +2,10 @@
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
 use super::actors::{Client, Response};
-use super::{Keys, Protocol, Surroundings, USERS, requests};
+use super::{Keys, Protocol, Schema, Surroundings, USERS, requests};
 use crate::Process;
 use crate::check::{System, Value};
-use crate::db::{SimDb, SimSession};
+use crate::db::{SimDb, SimSession, SqlState};
 use crate::handlers::API_KEYS;
 use crate::recorded::recorded_step;
 
@@ -23,6 +23,9 @@ pub(super) fn system(
         System::new(world).described_by(recorded_step).breaks_deadlocks(SimDb::patient).waits_for(
             |db, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
         );
+    if surroundings.schema == Schema::Bare && protocol.names_the_constraint() {
+        system = system.expects(SqlState::INVALID_COLUMN_REFERENCE.code());
+    }
     let requests = requests(surroundings, clients, keys);
     let users: Vec<i64> = requests.iter().map(|(user, _)| *user).collect();
     let same =

@@ -219,7 +219,7 @@ impl<C> Written<C> {
             return Step::Done(Told::Failed);
         }
         match self.method {
-            Method::Get => Step::Done(Told::Fetched(response.body)),
+            Method::Get | Method::Post => Step::Done(Told::Fetched(response.body)),
             // The final address: public, or all of it was for nothing.
             Method::Head if self.is_public(from.ip()) => {
                 let url = self.given.clone();
@@ -239,7 +239,7 @@ impl<N: Network> Process<N> for Written<N::Connection> {
             At::Resolve => self.resolve(net),
             At::Connect(addresses) => self.connect(addresses, net),
             At::Send(address, mut connection) => {
-                let request = Request { method: self.method, url: self.url.clone() };
+                let request = Request::new(self.method, self.url.clone());
                 match net.send(&mut connection, &request) {
                     Ok(()) => Step::Next(Written { at: At::Receive(address, connection), ..self }),
                     Err(_) => Step::Done(Told::Failed),

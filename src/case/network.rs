@@ -90,7 +90,7 @@ mod tests {
 
     fn request() -> Request {
         let url = Url::parse("http://cat.example/cat.png").unwrap();
-        Request { method: net::Method::Get, url }
+        Request::new(net::Method::Get, url)
     }
 
     impl<N: Network + Scripted> Process<N> for Actor<N::Connection> {

@@ -92,10 +92,28 @@ impl SqlState {
     /// Whether it speaks of trouble that the database has with itself or its machine, whatever it was
     /// asked: the connection is gone, something is used up, somebody has stopped it, a lock was not to
     /// be had for long, it is damaged. Classes 08, 53, 57, 58, XX, and 25006 and 55P03. No simulated
-    /// database answers so.
+    /// database answers so, unless the model is wrong.
     pub fn is_outage(self) -> bool {
         let classes: [&[u8]; 5] = [b"08", b"53", b"57", b"58", b"XX"];
         let alone = [Self::READ_ONLY, Self::LOCK_NOT_AVAILABLE];
+        classes.iter().any(|class| self.0.starts_with(class)) || alone.contains(&self)
+    }
+
+    /// Whether a [simulated](super::SimDb) database answers so only to a model that is wrong: a statement
+    /// that cannot be performed there, whoever else does what (42, 0A, 22, XX), that leaves a column
+    /// without its value (23000), that has no place where it stands (25001, 25P01), or a session too many
+    /// (53300).
+    ///
+    /// PostgreSQL only warns of a `BEGIN` inside of a transaction and of an end outside of one. So a
+    /// program that does this takes another way there than in the simulation, which refuses it.
+    pub(super) fn is_mistake(self) -> bool {
+        let classes: [&[u8]; 4] = [b"0A", b"22", b"42", b"XX"];
+        let alone = [
+            Self::INTEGRITY_VIOLATION,
+            Self::ACTIVE_TRANSACTION,
+            Self::NO_ACTIVE_TRANSACTION,
+            Self::TOO_MANY_CONNECTIONS,
+        ];
         classes.iter().any(|class| self.0.starts_with(class)) || alone.contains(&self)
     }
 
@@ -151,7 +169,8 @@ impl fmt::Debug for SqlState {
 pub struct SqlError {
     /// The code.
     pub state: SqlState,
-    /// What the database itself said, where it is a real one.
+    /// What the database itself said, where it is a real one; what is wrong with the statement, where
+    /// that is known without asking it.
     pub said: Option<Arc<str>>,
 }
 
@@ -159,6 +178,11 @@ impl SqlError {
     /// An error of which the database said this.
     pub fn new(state: SqlState, said: &str) -> Self {
         SqlError { state, said: Some(said.into()) }
+    }
+
+    /// What is wrong, without the code.
+    pub(super) fn words(&self) -> &str {
+        self.said.as_deref().unwrap_or_else(|| self.state.meaning())
     }
 }
 

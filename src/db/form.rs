@@ -1,14 +1,78 @@
-//! First floor, `db`: what is wrong with a statement whatever the database holds. Imports its neighbours
-//! in `db`.
+//! First floor, `db`: what is wrong with a table, and with a statement whatever the database holds.
+//! Imports its neighbours in `db`.
 //!
 //! Databases do not agree on it: one refuses what the other takes, or each has a code of its own. So
-//! it is looked at here, by the table that the statement is written for, before any world performs it.
+//! it is looked at here: a table before any world makes it, a statement by the table that it is written
+//! for, before any world performs it.
 
 use super::schema::{Column, Kind, Table, Value};
 use super::statement::{
     Delete, Expression, Filter, Insert, OnConflict, Returning, Select, Statement, Update, What,
 };
 use super::{SqlError, SqlState};
+
+/// The words that are no names in PostgreSQL: its reserved ones, and its own columns of every table.
+const RESERVED: &str = " all analyse analyze and any array as asc asymmetric authorization binary both \
+    case cast check collate collation column concurrently constraint create cross current_catalog \
+    current_date current_role current_schema current_time current_timestamp current_user default \
+    deferrable desc distinct do else end except false fetch for foreign freeze from full grant group \
+    having ilike in initially inner intersect into is isnull join lateral leading left like limit \
+    localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing \
+    primary references returning right select session_user similar some symmetric table tablesample \
+    then to trailing true union unique user using variadic verbose when where window with \
+    cmax cmin ctid tableoid xmax xmin ";
+
+/// The bytes of a name that PostgreSQL keeps.
+const LONGEST_NAME: usize = 63;
+
+impl Table {
+    /// Whether there can be such a table.
+    ///
+    /// # Errors
+    ///
+    /// [`SYNTAX_ERROR`](SqlState::SYNTAX_ERROR) for no columns, for one that is there twice, and for a
+    /// name that is none; [`UNDEFINED_COLUMN`](SqlState::UNDEFINED_COLUMN) where
+    /// [`unique`](Table::unique) names no column.
+    pub(super) fn check(&self) -> Result<(), SqlError> {
+        let Table { name: table, columns, unique } = self;
+        let wrong = |said: String| Err(SqlError::new(SqlState::SYNTAX_ERROR, &said));
+        // A table may be named with its schema.
+        for part in table.split('.') {
+            is_name(part, &format!("the table `{table}`"))?;
+        }
+        if columns.is_empty() {
+            return wrong(format!("the table `{table}` has no column: give it one"));
+        }
+        for (index, Column { name, .. }) in columns.iter().enumerate() {
+            is_name(name, &format!("the column `{name}` of the table `{table}`"))?;
+            if columns[..index].iter().any(|other| other.name == *name) {
+                return wrong(format!("the table `{table}` has two columns `{name}`: rename one"));
+            }
+        }
+        match unique {
+            Some(key) if self.column(key).is_none() => {
+                let said =
+                    format!("the table `{table}` has no column `{key}` that could be unique");
+                Err(SqlError::new(SqlState::UNDEFINED_COLUMN, &said))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether every database reads this as a name, and as the same one.
+fn is_name(name: &str, whose: &str) -> Result<(), SqlError> {
+    let begins = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
+    let goes_on = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_';
+    let said = if !begins || !name.chars().all(goes_on) || name.len() > LONGEST_NAME {
+        "a name is made of a-z, 0-9 and _, does not begin with a digit, and has 63 characters at most"
+    } else if RESERVED.contains(&format!(" {name} ")) {
+        "SQL has that word for itself: take another one"
+    } else {
+        return Ok(());
+    };
+    Err(SqlError::new(SqlState::SYNTAX_ERROR, &format!("{whose}: {said}")))
+}
 
 impl Statement {
     /// Whether it can be asked at all.

@@ -1,5 +1,6 @@
 //! The database world: the trait, [`SimDb`] (a pure value, PostgreSQL's ways), `SqliteDb` and
-//! `PostgresDb` (the real ones, by feature). First floor: imports [`process`](crate::process), nothing above.
+//! `PostgresDb` (the real ones, by feature). First floor: imports [`process`](crate::process) and
+//! [`calls`](crate::calls), nothing above.
 //!
 //! The trait speaks SQL: a [`Statement`] renders to the text that a real database gets, an error is
 //! its SQLSTATE. Whoever knows PostgreSQL's chapters on
@@ -70,6 +71,34 @@
 //! redeemed_by(2, Way::within(Isolation::RepeatableRead)).assert_breaks("no-error");
 //! redeemed_by(3, Way::within(Isolation::RepeatableRead).retrying(2)).assert_holds();
 //! ```
+//!
+//! # What SERIALIZABLE promises here, and what it does not
+//!
+//! All that commits has a serial order: one after the other, the transactions would have been answered the
+//! same. A property can see two things that this leaves open:
+//!
+//! - **Real time.** A transaction that begins after another one has committed may stand before it in that
+//!   order, if it reads nothing that the other one wrote. PostgreSQL promises no more than that. A property
+//!   about who was answered before whom does not follow from the level: claim it by itself.
+//! - **Who fails.** Here it is the one who closes a circle of reads and writes. PostgreSQL may fail another
+//!   one of the circle (`two-ids` and `receipt-report` of its own isolation tests are such), and somebody
+//!   who is in none. So "the first one succeeds" or "nobody is told 40001" is proved of the simulation
+//!   alone; what holds for every client that begins anew after a 40001 is not concerned.
+//!
+//! Not every version of PostgreSQL counts an `ON CONFLICT DO NOTHING` that did nothing as a read:
+//! [`SimDb::with_conflicts_as_reads`] has it either way. What is simulated at all, and what is refused, is
+//! listed at [`SimDb`].
+//!
+//! # Mistakes
+//!
+//! A statement that names a column that is not there fails the same way for every client, and then many a
+//! property holds of nothing. So the simulation [tells](crate::calls::mistaken) such an answer as a mistake
+//! of the model, and the check fails, unless the system [expects](crate::check::System::expects) it:
+//! SQLSTATEs of the classes 42 and 22 (a table, a column, a type, a number out of range), `0A000` (what is
+//! not simulated, and a [`Body`] that asks `BEGIN`, `COMMIT` or `ROLLBACK`), `23000` (a column without a
+//! value), `25001` and `25P01` (`BEGIN` inside of a transaction, its end outside), and an [`Answer`] that is
+//! taken for rows where it is a count. What others can be the reason for is none: `23505`, `40001`,
+//! `40P01`, and the `25P02` that comes after one of them.
 
 #[cfg(feature = "postgres")]
 mod cluster;
@@ -119,6 +148,7 @@ pub use transaction::{Body, Failure, Next, Transact, Way};
 pub use watch::{Said, Watch};
 
 use crate::Step;
+use crate::calls::mistaken;
 
 /// A database, as far as this crate's protocols need one.
 ///
@@ -186,25 +216,46 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The rows; none where it is not about rows.
+    /// The rows; none where it is not about rows. To ask that in a step is a
+    /// [mistake](crate::calls::mistaken) of the model: nobody would ever find a row.
     pub fn rows(&self) -> &[Row] {
         match self {
             Answer::Rows(rows) => rows,
-            _ => &[],
+            other => {
+                other.is_not("rows");
+                &[]
+            }
         }
     }
 
-    /// The first value of the first row.
+    /// The first value of the first row, of an answer that is about rows.
     pub fn value(&self) -> Option<&Value> {
         self.rows().first()?.first()
     }
 
-    /// How many rows were touched; 0 where it is not about that.
+    /// How many rows were touched; 0 where it is not about that. To ask that in a step is a
+    /// [mistake](crate::calls::mistaken) of the model: no statement would ever touch a row.
     pub fn count(&self) -> u64 {
         match self {
             Answer::Count(count) => *count,
-            _ => 0,
+            other => {
+                other.is_not("a count");
+                0
+            }
         }
+    }
+
+    fn is_not(&self, what: &str) {
+        let is = match self {
+            Answer::Rows(_) => "rows",
+            Answer::Count(_) => "a count",
+            Answer::Begun | Answer::Committed | Answer::RolledBack => "none of either",
+        };
+        let code = SqlState::DATATYPE_MISMATCH;
+        mistaken(
+            code.code(),
+            format_args!("an answer is taken for {what}, and it is {is}: {self}"),
+        );
     }
 }
 

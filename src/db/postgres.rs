@@ -154,8 +154,10 @@ impl PostgresDb {
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// The database's; `42601` or `42703` where there can be no such table (see
+    /// [`Table::definition`]), and then none of them is made.
     pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
+        tables.iter().try_for_each(|table| table.check())?;
         let mut link = self.session()?;
         tables.iter().try_for_each(|table| create(&mut link.wire, table))
     }

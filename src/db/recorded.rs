@@ -1,8 +1,27 @@
-//! First floor, `db`: how statements are told by a [`Recorded`] database. Imports
-//! [`recorded`](crate::recorded) and its neighbours in `db`.
+//! First floor, `db`: how statements are told, by a [`Recorded`] database and by the simulated one.
+//! Imports [`recorded`](crate::recorded) and its neighbours in `db`.
+
+use std::fmt;
 
 use super::{Database, Reply, SqlError, Statement};
 use crate::recorded::Recorded;
+
+/// A statement and what became of it.
+pub(super) struct Told<'a>(pub(super) &'a Statement, pub(super) &'a Reply);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Told(statement, reply) = self;
+        match reply {
+            Reply::Answer(Ok(answer)) => write!(f, "{statement} -- {answer}"),
+            Reply::Answer(Err(error)) => write!(f, "{statement} -- {}", error.state),
+            Reply::Queued | Reply::Waiting => write!(f, "{statement} -- waits"),
+        }
+    }
+}
+
+/// How the end of a session is told.
+pub(super) const SESSION_ENDS: &str = "-- the session ends";
 
 /// Tells each statement with its values, and its answer behind `--`, where SQL has its comments: a
 /// line that can be typed into a real database as it is.
@@ -21,17 +40,13 @@ impl<D: Database> Database for Recorded<D> {
 
     fn execute(&mut self, session: &mut D::Session, statement: &Statement) -> Reply {
         let reply = self.inner_mut().execute(session, statement);
-        self.record(match &reply {
-            Reply::Answer(Ok(answer)) => format!("{statement} -- {answer}"),
-            Reply::Answer(Err(error)) => format!("{statement} -- {}", error.state),
-            Reply::Queued | Reply::Waiting => format!("{statement} -- waits"),
-        });
+        self.record(Told(statement, &reply).to_string());
         reply
     }
 
     fn disconnect(&mut self, session: D::Session) {
         self.inner_mut().disconnect(session);
-        self.record("-- the session ends".to_owned());
+        self.record(SESSION_ENDS.to_owned());
     }
 }
 

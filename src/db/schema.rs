@@ -127,7 +127,7 @@ pub struct Table {
     pub name: &'static str,
     /// Its columns.
     pub columns: &'static [Column],
-    /// The column that a unique index is on.
+    /// The column that a unique index is on: one of those.
     pub unique: Option<&'static str>,
 }
 
@@ -144,7 +144,16 @@ impl Table {
 
     /// `CREATE TABLE IF NOT EXISTS …`, for every database that speaks SQL. In PostgreSQL's words an
     /// index on the unique column comes with it.
+    ///
+    /// # Panics
+    ///
+    /// Where there can be no such table: it has no column, or one of them twice, `unique` names none of
+    /// them, or a name is none in SQL (`order`, `Id`). Every world refuses to make it.
+    #[track_caller]
     pub fn definition(&self) -> String {
+        if let Err(error) = self.check() {
+            panic!("{}", error.words());
+        }
         let columns = self.columns.iter().map(|column| {
             let kind = match column.kind {
                 Kind::Int => "BIGINT",

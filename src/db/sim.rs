@@ -1,5 +1,5 @@
-//! First floor, `db`: the simulated database, a pure value that behaves as PostgreSQL does. Imports its
-//! neighbours in `db`.
+//! First floor, `db`: the simulated database, a pure value that behaves as PostgreSQL does. Imports
+//! [`calls`](crate::calls) and its neighbours in `db`.
 //!
 //! What is modelled, and after which source:
 //!
@@ -16,14 +16,14 @@
 //!   fails whoever first looks for one after the circle is closed (`deadlock_timeout`), which may be
 //!   somebody who has waited for longer.
 //! - **SERIALIZABLE** fails whoever closes a circle of reads and writes (see `serial`). PostgreSQL's own
-//!   test is coarser, so it mostly fails more. As there, the look of an `INSERT` at its key is no read: with
-//!   an `ON CONFLICT DO NOTHING` that did nothing, or a key that was freed and taken again, what commits
-//!   need not be serializable. An `EXISTS` counts as a read of every row that fits; PostgreSQL's stops at
-//!   the first, so there this may fail where that does not.
+//!   test is coarser, so it mostly fails more, and where both fail somebody it may be somebody else. As
+//!   there, the look of an `INSERT` at its key is no read: with a key that was freed and taken again, or
+//!   an `ON CONFLICT DO NOTHING` that did nothing (unless that
+//!   [counts](SimDb::with_conflicts_as_reads)), what commits need not be serializable. An `EXISTS` counts
+//!   as a read of every row that fits; PostgreSQL's stops at the first, so there this may fail where that
+//!   does not.
 //!
-//! What is not: savepoints, foreign keys, shared row locks, more than one unique column, changing a
-//! unique column, the order in which an `UPDATE` or a `DELETE` of several rows meets them: here it is
-//! that of the rows' columns, while PostgreSQL promises none, so who waits for whom may differ there.
+//! What is simulated, what is refused by name and what is not there at all is listed at [`SimDb`].
 
 mod rows;
 mod serial;
@@ -36,11 +36,55 @@ use std::hash::{Hash, Hasher};
 
 use self::serial::{Footprint, Reads};
 use self::wait::Wait;
+use super::recorded::{SESSION_ENDS, Told};
 use super::schema::{Row, Table};
-use super::statement::{Isolation, Statement};
+use super::statement::{Insert, Isolation, Statement};
 use super::{Answer, Database, Reply, SqlError, SqlState};
+use crate::calls::{called, mistaken};
 
 /// A simulated database.
+///
+/// # What is simulated
+///
+/// Each of these is compared with PostgreSQL 15, in random programs of several sessions (`tests/sql`):
+///
+/// | | |
+/// | --- | --- |
+/// | transactions | READ COMMITTED, REPEATABLE READ, SERIALIZABLE and mixtures of them; statements by themselves; who hangs up |
+/// | `SELECT` | columns in the order of the table's, `EXISTS`, a sum with its overflow; any rows |
+/// | `SELECT … FOR UPDATE` | any rows: they are locked in the order in which they are answered, which is that of the table's columns and not that on the disk |
+/// | `INSERT` | one row; `ON CONFLICT` on the unique column, `DO NOTHING` and `DO UPDATE`; `RETURNING` columns or whether the row is new |
+/// | `UPDATE`, `DELETE` | one row, or none |
+/// | conditions | `=`, `<>`, `>=`, `<=` on numbers to their limits and on texts, joined by `AND` |
+/// | tables | with one unique column, in any place, of numbers or texts; without one, with equal rows in it |
+///
+/// # What is refused
+///
+/// PostgreSQL does it, and this does not know how it would end. So it says `0A000` and why, and a check
+/// that meets it fails:
+///
+/// - an `UPDATE` or a `DELETE` that more than one row fits: PostgreSQL locks them one after the other,
+///   and promises no order, so that who waits for whom is not known;
+/// - an `UPDATE` of the unique column.
+///
+/// Other answers that only a wrong model is given fail a check as well (see [`calls`](crate::calls)): a
+/// table or a column that is not there, a value of another type, a number out of range, a `BEGIN` inside
+/// of a transaction, a `COMMIT` or a `ROLLBACK` outside of one. A system that means one of them
+/// [expects](crate::check::System::expects) it.
+///
+/// # What is not there
+///
+/// A [`Statement`] cannot say it: savepoints, foreign keys, `CHECK`, shared locks, `NOWAIT` and `SKIP
+/// LOCKED`, joins, `NULL`, several unique columns, triggers, a level for a statement by itself. And
+/// nothing fails for a reason of the server's own: no statement is cancelled, no connection breaks, no
+/// disk is full.
+///
+/// Rows that are equal in every column (there is no unique one then) are locked by a `FOR UPDATE` in an
+/// order of its own: mostly that in which they were put in. PostgreSQL has them as they stand on the disk,
+/// where an `UPDATE` puts a row behind the others.
+///
+/// Texts are compared byte by byte, as with the collation `C`. With another one `>=`, `<=` and the order
+/// of rows may differ.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct SimDb {
     tables: Vec<Stored>,
@@ -52,6 +96,8 @@ pub struct SimDb {
     history: Vec<Footprint>,
     /// Nobody is failed for closing a circle of waits; they all wait.
     patient: bool,
+    /// An `ON CONFLICT DO NOTHING` that did nothing has read the row that it found.
+    conflicts_are_reads: bool,
 }
 
 impl fmt::Debug for SimDb {
@@ -224,13 +270,24 @@ impl SimDb {
         Self::default()
     }
 
-    /// The same with one more table, and these committed rows in it. Rows that are no rows of the
-    /// table are a mistake that every statement on it will tell.
+    /// The same with one more table, and these committed rows in it.
+    ///
+    /// # Panics
+    ///
+    /// Where there can be [no such table](Table::definition), or there is one of that name already; and
+    /// for a row that is none of the table's, or has a key that another one has.
+    #[track_caller]
     pub fn with_table(
         mut self,
         table: &'static Table,
         rows: impl IntoIterator<Item = Row>,
     ) -> Self {
+        let rows: Vec<Row> = rows.into_iter().collect();
+        if let Err(error) = table.check().and_then(|()| can_hold(table, &rows)) {
+            panic!("{}", error.words());
+        }
+        let is_there = self.tables.iter().any(|stored| stored.table.name == table.name);
+        assert!(!is_there, "there is a table `{}` already: give this one another name", table.name);
         let records = (0..).zip(rows);
         let records =
             records.map(|(id, row)| Record { id, committed: Some(row), held: None }).collect();
@@ -238,17 +295,40 @@ impl SimDb {
         self
     }
 
-    /// The committed rows of a table, sorted; none if it is not there.
+    /// The same, where an `INSERT … ON CONFLICT DO NOTHING` that found its key and did nothing counts as
+    /// a read of that row at SERIALIZABLE, or does not, as at first.
+    ///
+    /// PostgreSQL has it either way, by its version; 15.18 does not count it. Where it is not counted,
+    /// more transactions commit, and not all that do are serializable. So a property of what is committed
+    /// that holds without it holds with it; one of who is failed (40001) does not.
+    pub fn with_conflicts_as_reads(self, counted: bool) -> Self {
+        SimDb { conflicts_are_reads: counted, ..self }
+    }
+
+    /// The committed rows of a table, sorted.
+    ///
+    /// # Panics
+    ///
+    /// If it is not there.
+    #[track_caller]
     pub fn rows(&self, table: &Table) -> Vec<Row> {
         let mut rows: Vec<Row> = self.committed(table).cloned().collect();
         rows.sort();
         rows
     }
 
-    /// The committed rows of a table, in no order in particular; none if it is not there.
+    /// The committed rows of a table, in no order in particular.
+    ///
+    /// # Panics
+    ///
+    /// If it is not there: whatever is claimed of the rows would be true.
+    #[track_caller]
     pub fn committed(&self, table: &Table) -> impl Iterator<Item = &Row> {
-        let stored = self.tables.iter().filter(|stored| stored.table.name == table.name);
-        stored.flat_map(|stored| &stored.records).filter_map(|record| record.committed.as_ref())
+        let stored = self.tables.iter().find(|stored| stored.table.name == table.name);
+        let Some(stored) = stored else {
+            panic!("there is no table `{}`: `SimDb::with_table` makes one", table.name);
+        };
+        stored.records.iter().filter_map(|record| record.committed.as_ref())
     }
 
     /// The tables there are.
@@ -303,7 +383,7 @@ impl SimDb {
         statements.filter(move |statement| statement.table == table)
     }
 
-    fn begin(&mut self, isolation: Isolation, implicit: bool) -> Slot {
+    fn begin(&mut self, isolation: Isolation, implicit: bool) -> Result<Slot, SqlError> {
         let transaction = Transaction {
             isolation,
             implicit,
@@ -313,13 +393,16 @@ impl SimDb {
             reads: None,
         };
         let free = self.transactions.iter().position(Option::is_none);
-        let slot = free.unwrap_or(self.transactions.len());
-        match self.transactions.get_mut(slot) {
+        let place = free.unwrap_or(self.transactions.len());
+        let slot = Slot::try_from(place).map_err(|_| {
+            let said = "there is room for 256 transactions at a time, and as many are under way";
+            SqlError::new(SqlState::TOO_MANY_CONNECTIONS, said)
+        })?;
+        match self.transactions.get_mut(place) {
             Some(free) => *free = Some(transaction),
             None => self.transactions.push(Some(transaction)),
         }
-        // More sessions than that are beyond exploring anyway.
-        Slot::try_from(slot).unwrap_or(Slot::MAX)
+        Ok(slot)
     }
 
     fn free(&mut self, slot: Slot) {
@@ -449,29 +532,26 @@ impl SimDb {
     }
 }
 
-impl Database for SimDb {
-    type Session = SimSession;
-
-    fn connect(&mut self) -> Result<SimSession, SqlError> {
-        Ok(SimSession::new())
-    }
-
-    fn execute(&mut self, session: &mut SimSession, statement: &Statement) -> Reply {
+impl SimDb {
+    fn reply(&mut self, session: &mut SimSession, statement: &Statement) -> Reply {
         let answer = |result: Result<Answer, SqlState>| Reply::Answer(result.map_err(Into::into));
         let Some(slot) = session.slot else {
-            return match statement {
-                Statement::Begin(isolation) => {
-                    session.slot = Some(self.begin(*isolation, false));
-                    answer(Ok(Answer::Begun))
-                }
-                Statement::Commit | Statement::Rollback => {
-                    answer(Err(SqlState::NO_ACTIVE_TRANSACTION))
-                }
-                _ => {
-                    let slot = self.begin(Isolation::ReadCommitted, true);
-                    self.perform(session, slot, statement)
-                }
+            if matches!(statement, Statement::Commit | Statement::Rollback) {
+                return answer(Err(SqlState::NO_ACTIVE_TRANSACTION));
+            }
+            let (isolation, implicit) = match statement {
+                Statement::Begin(isolation) => (*isolation, false),
+                _ => (Isolation::ReadCommitted, true),
             };
+            let slot = match self.begin(isolation, implicit) {
+                Ok(slot) => slot,
+                Err(error) => return Reply::Answer(Err(error)),
+            };
+            if implicit {
+                return self.perform(session, slot, statement);
+            }
+            session.slot = Some(slot);
+            return answer(Ok(Answer::Begun));
         };
         if let Some(wait) = self.waits_of(slot) {
             if wait.is_over() {
@@ -495,10 +575,51 @@ impl Database for SimDb {
             _ => self.perform(session, slot, statement),
         }
     }
+}
+
+impl Database for SimDb {
+    type Session = SimSession;
+
+    fn connect(&mut self) -> Result<SimSession, SqlError> {
+        Ok(SimSession::new())
+    }
+
+    fn execute(&mut self, session: &mut SimSession, statement: &Statement) -> Reply {
+        let reply = self.reply(session, statement);
+        called(format_args!("{}", Told(statement, &reply)));
+        if let Reply::Answer(Err(error)) = &reply
+            && error.state.is_mistake()
+        {
+            mistaken(error.state.code(), format_args!("`{statement}`: {}", error.words()));
+        }
+        reply
+    }
 
     fn disconnect(&mut self, session: SimSession) {
         if let Some(slot) = session.slot {
             self.rollback(slot);
         }
+        called(format_args!("{SESSION_ENDS}"));
     }
+}
+
+/// Whether a table can hold these rows.
+fn can_hold(table: &'static Table, rows: &[Row]) -> Result<(), SqlError> {
+    for (index, row) in rows.iter().enumerate() {
+        let wrong = |state, said: &str| {
+            Err(SqlError::new(
+                state,
+                &format!("the row {row:?} of the table `{}`: {said}", table.name),
+            ))
+        };
+        if let Err(error) = Statement::from(Insert::new(table, row.clone())).check() {
+            return wrong(error.state, error.words());
+        }
+        let has_its_key =
+            |other: &Row| table.unique().is_some_and(|key| other.get(key) == row.get(key));
+        if rows[..index].iter().any(has_its_key) {
+            return wrong(SqlState::UNIQUE_VIOLATION, "another row before it has its key");
+        }
+    }
+    Ok(())
 }

@@ -129,8 +129,10 @@ impl SqliteDb {
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// The database's; `42601` or `42703` where there can be no such table (see
+    /// [`Table::definition`]), and then none of them is made.
     pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
+        tables.iter().try_for_each(|table| table.check())?;
         let mut link = self.pool.get()?;
         // The lock first: what is there is looked at under it.
         let begun = link.wire.0.transaction_with_behavior(TransactionBehavior::Immediate);

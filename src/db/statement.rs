@@ -148,7 +148,8 @@ pub enum Expression {
     Plus(i64),
 }
 
-/// `UPDATE … SET … WHERE …`; answers how many rows it changed.
+/// `UPDATE … SET … WHERE …`; answers how many rows it changed. A real database changes all that fit; the
+/// [simulated one](super::SimDb) one at most, and refuses several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Update {
     /// The table.
@@ -159,7 +160,7 @@ pub struct Update {
     pub filter: Filter,
 }
 
-/// `DELETE FROM … WHERE …`; answers how many rows it removed.
+/// `DELETE FROM … WHERE …`; answers how many rows it removed. Several are as with an [`Update`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delete {
     /// The table.

@@ -1,5 +1,5 @@
 //! First floor, `db`: a transaction as a machine, its retries included. Imports
-//! [`process`](crate::process) and its neighbours in `db`.
+//! [`process`](crate::process), [`calls`](crate::calls) and its neighbours in `db`.
 //!
 //! What a handler asks and what it decides is its [`Body`]; how it is kept apart from others, and how
 //! often it is tried, is its [`Way`]. Each variant of a protocol and each one that ships is a body and
@@ -8,6 +8,7 @@
 use std::fmt;
 
 use super::{Answer, Database, Isolation, SqlError, SqlState, Statement};
+use crate::calls::mistaken;
 use crate::{Process, Step};
 
 /// What a handler asks of a database, and what it makes of the answers. A value: where in its program
@@ -16,7 +17,9 @@ pub trait Body: Clone {
     /// What it comes to in the end.
     type Output;
 
-    /// What it asks next. Not `BEGIN`, `COMMIT` or `ROLLBACK`: those are the machine's.
+    /// What it asks next. Not `BEGIN`, `COMMIT` or `ROLLBACK`: those are the machine's. It refuses them
+    /// with [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED), without asking
+    /// [`failed`](Body::failed), and the check of a simulation fails.
     fn statement(&self) -> Statement;
 
     /// Where it goes with the answer.
@@ -166,6 +169,28 @@ impl<S, B: Body> Transact<S, B> {
         }
     }
 
+    /// Why the body may not ask this.
+    fn refusal(&self, statement: &Statement) -> Option<SqlError> {
+        let is_control =
+            matches!(statement, Statement::Begin(_) | Statement::Commit | Statement::Rollback);
+        if !is_control || !matches!(self.at, At::Ask(_)) {
+            return None;
+        }
+        let said = format!(
+            "a body cannot ask `{statement}`: its `Way` says whether there is a transaction, and \
+             `Next::Commit` and `Next::Rollback` end it"
+        );
+        Some(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said))
+    }
+
+    /// Undoes what the body has done in its transaction, and ends with this error.
+    fn refused(self, error: SqlError) -> Step<Self, Result<B::Output, Failure>> {
+        match self.way.isolation {
+            Some(_) => self.go(At::Rollback(Then::Fail(error))),
+            None => Step::Done(Err(error.into())),
+        }
+    }
+
     fn go(self, at: At<B, B::Output>) -> Step<Self, Result<B::Output, Failure>> {
         Step::Next(Transact { at, ..self })
     }
@@ -278,6 +303,10 @@ impl<D: Database, B: Body> Process<D> for Transact<D::Session, B> {
 
     fn step(mut self, db: &mut D) -> Step<Self, Self::Output> {
         let statement = self.statement();
+        if let Some(error) = self.refusal(&statement) {
+            mistaken(error.state.code(), format_args!("{}", error.words()));
+            return self.refused(error);
+        }
         let reply = db.execute(&mut self.session, &statement);
         reply.step(self, |transact, answer| match answer {
             Ok(answer) => transact.answered(answer),
@@ -289,6 +318,7 @@ impl<D: Database, B: Body> Process<D> for Transact<D::Session, B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calls::{Listen, listened};
     use crate::db::{Column, Reply, Select, Table};
     use crate::run;
 
@@ -361,6 +391,53 @@ mod tests {
     #[track_caller]
     fn assert_told(way: Way, script: &[Option<SqlState>], told_as: &str, asked: &str) {
         assert_eq!(told(way, script), (told_as.to_owned(), asked.to_owned()));
+    }
+
+    /// Asks what is its transaction's to ask, and takes every error for an answer.
+    #[derive(Clone, Debug)]
+    struct Meddles(Statement);
+
+    impl Body for Meddles {
+        type Output = &'static str;
+
+        fn statement(&self) -> Statement {
+            self.0.clone()
+        }
+
+        fn answered(self, _: Answer) -> Next<Self, &'static str> {
+            Next::Commit("answered")
+        }
+
+        fn failed(self, _: &SqlError) -> Option<&'static str> {
+            Some("failed")
+        }
+    }
+
+    #[test]
+    fn a_body_that_asks_for_a_transaction_or_its_end_is_refused_and_it_is_not_sent() {
+        let begin = Statement::Begin(Isolation::ReadCommitted);
+        for statement in [begin, Statement::Commit, Statement::Rollback] {
+            for (way, asked) in [(Way::AUTOCOMMIT, ""), (TWICE, "BEGIN ROLLBACK")] {
+                let mut db = Scripted { script: Vec::new(), asked: Vec::new() };
+                let transact = Transact::new((), Meddles(statement.clone()), way);
+                let (told, calls) = listened(Listen::Count, || run(transact, &mut db));
+                let failure = told.expect_err("it is refused");
+                assert_eq!(failure.error.state, SqlState::FEATURE_NOT_SUPPORTED);
+                assert!(!failure.may_have_happened);
+                let said = failure.to_string();
+                assert!(said.contains(&format!("a body cannot ask `{statement}`")), "{said}");
+                assert_eq!(db.asked.join(" "), asked);
+                let mistake = calls.mistake.expect("it is a mistake of the model");
+                assert_eq!(mistake.code, "0A000");
+                assert!(mistake.what.contains("its `Way` says"), "{mistake:?}");
+            }
+        }
+        // What is a body's to ask is sent, and no mistake.
+        let mut db = Scripted { script: Vec::new(), asked: Vec::new() };
+        let transact = Transact::new((), Meddles(Select::exists(&ONE).into()), TWICE);
+        let (told, calls) = listened(Listen::Count, || run(transact, &mut db));
+        assert_eq!((told, db.asked.join(" ")), (Ok("answered"), "BEGIN SELECT COMMIT".to_owned()));
+        assert_eq!(calls.mistake, None);
     }
 
     #[test]

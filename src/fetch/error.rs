@@ -1,27 +1,37 @@
 //! Third floor, `fetch`: why nothing was fetched. Imports [`net`](crate::net).
 //!
-//! Errors end in logs, and what is in them was written by strangers: a URL that is no good is kept as
-//! one line without control characters, shortened, and without a user name or a password.
+//! Errors end in logs, and what is in them was written by strangers. A URL is [told](shown) without its
+//! query, as one line without control characters, shortened; of one that is no good nothing is told that
+//! could be a user name or a password.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::net::{NetError, Special, Url, printable};
+use super::shown::{shown, whole};
+use crate::net::{Headers, NetError, Special, SpecialName, Url, printable};
 
 /// One URL on the way: the one that was given, or where a redirect led.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Hop {
     /// How many redirects led here: 0 for the URL that was given.
     pub number: u32,
-    /// The URL.
+    /// The URL, with all that is not told of it.
     pub url: Url,
 }
 
-impl fmt::Display for Hop {
-    /// `http://a.example/`, `http://a.example/ (redirect 2)`; a long one is shortened.
+impl fmt::Debug for Hop {
+    /// As [`Display`](fmt::Display).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(&printable(self.url.as_str()), self.number))
+        write!(f, "Hop({self})")
+    }
+}
+
+impl fmt::Display for Hop {
+    /// `http://a.example/`, `http://a.example/?… (redirect 2)`: without the query, and shortened if it is
+    /// long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&told(&whole(&self.url), self.number))
     }
 }
 
@@ -93,8 +103,8 @@ pub enum FetchError {
     BadUrl {
         /// How many redirects led here: 0 for the URL that was given.
         number: u32,
-        /// What was given, or what the redirect said, as it can stand in a log: without a user name or
-        /// a password, without control characters, shortened.
+        /// What was given, or what the redirect said, as it can stand in a log: without a query, without
+        /// whatever could be a user name or a password, without control characters, shortened.
         url: Arc<str>,
         /// What is wrong with it.
         fault: UrlFault,
@@ -108,6 +118,14 @@ pub enum FetchError {
         address: IpAddr,
         /// Why that is not public.
         special: Special,
+    },
+    /// A host has a name that is not looked up for strangers: nobody was asked for it.
+    #[error("{hop} is not fetched: its host is a special name ({special})")]
+    RefusedName {
+        /// Which hop.
+        hop: Box<Hop>,
+        /// Why the name is special.
+        special: SpecialName,
     },
     /// There were more redirects than allowed.
     #[error("{hop} is not fetched: more than {limit} redirects")]
@@ -124,6 +142,8 @@ pub enum FetchError {
         hop: Box<Hop>,
         /// The status code.
         status: u16,
+        /// The headers: `retry-after`, say. They may be lying.
+        headers: Headers,
     },
     /// Something on the network did not happen.
     #[error("{hop} was not fetched: {act}: {error}")]
@@ -144,6 +164,7 @@ impl FetchError {
         match self {
             FetchError::BadUrl { .. }
             | FetchError::Refused { .. }
+            | FetchError::RefusedName { .. }
             | FetchError::TooManyRedirects { .. } => true,
             FetchError::Status { .. } | FetchError::Network { .. } => false,
         }
@@ -164,34 +185,51 @@ impl FetchError {
         match self {
             FetchError::BadUrl { number, .. } => *number,
             FetchError::Refused { hop, .. }
+            | FetchError::RefusedName { hop, .. }
             | FetchError::TooManyRedirects { hop, .. }
             | FetchError::Status { hop, .. }
             | FetchError::Network { hop, .. } => hop.number,
         }
     }
 
+    /// What whoever gave the URL may be told, in a sentence: not which addresses and names there are inside,
+    /// nor whether there are any. A host that is refused, one that is not there and one that does not
+    /// accept a connection are told alike. [`Display`](fmt::Display) is for the operator's log.
+    pub fn public(&self) -> String {
+        match self {
+            FetchError::BadUrl { number: 0, fault, .. } => match fault {
+                UrlFault::Scheme(_) => "the URL's scheme is not allowed".to_owned(),
+                fault => format!("the URL cannot be fetched: {fault}"),
+            },
+            FetchError::BadUrl { .. } => {
+                "the URL leads to another one that cannot be fetched".to_owned()
+            }
+            FetchError::TooManyRedirects { limit, .. } => {
+                format!("the URL leads through more than {limit} redirects")
+            }
+            FetchError::Status { status, .. } => format!("the server answered {status}"),
+            FetchError::Refused { .. }
+            | FetchError::RefusedName { .. }
+            | FetchError::Network { act: Act::Resolve | Act::Connect(_), .. } => {
+                "the URL's host cannot be reached".to_owned()
+            }
+            FetchError::Network { error, .. } => match error {
+                NetError::TimedOut => "the server took too long".to_owned(),
+                NetError::Tls(_) => "there is no secure connection to the server".to_owned(),
+                NetError::TooLarge { limit } => {
+                    format!("the response has more than {limit} bytes")
+                }
+                _ => "the server's response could not be received".to_owned(),
+            },
+        }
+    }
+
     pub(super) fn bad_url(number: u32, url: &str, fault: UrlFault) -> Self {
-        FetchError::BadUrl { number, url: printable(&anonymous(url)).into(), fault }
+        FetchError::BadUrl { number, url: shown(url).into(), fault }
     }
 
-    pub(super) fn too_many_redirects(number: u32, mut url: Url, limit: u32) -> Self {
-        // A URL that cannot have them has none.
-        let _ = url.set_password(None);
-        let _ = url.set_username("");
+    pub(super) fn too_many_redirects(number: u32, url: Url, limit: u32) -> Self {
         FetchError::TooManyRedirects { hop: Box::new(Hop { number, url }), limit }
-    }
-}
-
-/// A URL, or what is none, without the user name and the password that may be in it. All that could be
-/// one goes, so that it does not depend on what a parser makes of it.
-fn anonymous(url: &str) -> String {
-    // Some would have written an `@` in another way, and found that this is no URL.
-    let url = url.replace("%40", "@").replace('\u{ff20}', "@");
-    let Some((before, after)) = url.rsplit_once('@') else { return url };
-    let scheme = before.split_once("://").map(|(scheme, _)| scheme);
-    match scheme.filter(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
-        Some(scheme) => format!("{scheme}://***@{after}"),
-        None => format!("***@{after}"),
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use url::Host;
 
-use super::{Act, FetchError, Fetched, Hop, Rules, UrlFault};
-use crate::net::{Method, NetError, Network, Request, Response, Url};
+use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
+use crate::net::{NetError, Network, Request, Response, Url};
 use crate::{Process, Step};
 
 /// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
@@ -21,7 +21,8 @@ pub const TRIED_ADDRESSES: usize = 8;
 /// Fetches from a URL that somebody else gave. `C` are the network's connections.
 ///
 /// For each hop: the host's name is resolved *once*, every address that it has is judged, and those
-/// very addresses are connected to, one after the other until one accepts. So there is no second look
+/// very addresses are connected to, one after the other until one accepts, or [several at
+/// once](Network::connect_any). So there is no second look
 /// at the name that could come out otherwise. A redirect is one more hop, with all of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch<C> {
@@ -34,6 +35,8 @@ pub struct Fetch<C> {
 struct Errand {
     rules: Arc<Rules>,
     hop: Hop,
+    /// What is asked at this hop.
+    ask: Ask,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,8 +60,32 @@ impl<C> Fetch<C> {
     /// ([`FetchError::BadUrl`]), or that its host is an address that is not public
     /// ([`FetchError::Refused`]).
     pub fn new(url: &str, rules: Arc<Rules>) -> Result<Self, FetchError> {
+        Self::asking(url, Ask::get(), rules)
+    }
+
+    /// The same, asking something else than for what is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Fetch::new).
+    pub fn asking(url: &str, ask: Ask, rules: Arc<Rules>) -> Result<Self, FetchError> {
         let hop = Hop { number: 0, url: parsed(0, url, Url::parse)? };
-        Errand { rules, hop }.begun()
+        Errand { rules, hop, ask }.begun()
+    }
+
+    /// The addresses that are to be connected to, once they are known.
+    pub(super) fn addresses(&self) -> Option<Vec<SocketAddr>> {
+        match &self.at {
+            At::Connect(first, others) => {
+                Some([first].into_iter().chain(others).copied().collect())
+            }
+            At::Resolve | At::Send(..) | At::Receive(..) => None,
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn hop(&self) -> &Hop {
+        &self.errand.hop
     }
 }
 
@@ -85,9 +112,18 @@ fn is_name(host: &str) -> bool {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             && !label.starts_with('-')
-            && !label.ends_with('-')
     };
     labels.len() <= 253 && labels.split('.').all(is_label)
+}
+
+/// The addresses in their order, but for the two families, which take turns: where one leads nowhere, the
+/// other is not behind all of it (RFC 8305, section 4).
+fn in_turns(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let family = |it: bool| addresses.iter().copied().filter(move |ip| ip.is_ipv4() == it);
+    let (mut first, mut second) = (family(is_v4), family(!is_v4));
+    let turns = std::iter::repeat_with(move || [first.next(), second.next()]);
+    turns.take(addresses.len()).flatten().flatten()
 }
 
 impl Errand {
@@ -99,7 +135,10 @@ impl Errand {
         // It is not the server's business which part of a page somebody meant.
         self.hop.url.set_fragment(None);
         match self.hop.url.host() {
-            Some(Host::Domain(_)) => Ok(Fetch { errand: self, at: At::Resolve }),
+            Some(Host::Domain(name)) => match self.rules.policy.judge_name(name) {
+                Ok(()) => Ok(Fetch { errand: self, at: At::Resolve }),
+                Err(special) => Err(FetchError::RefusedName { hop: Box::new(self.hop), special }),
+            },
             Some(Host::Ipv4(v4)) => self.judged(&[v4.into()]),
             Some(Host::Ipv6(v6)) => self.judged(&[v6.into()]),
             None => {
@@ -135,16 +174,18 @@ impl Errand {
             let said = format!("it has more than {MOST_ADDRESSES} addresses");
             return Err(self.failed(Act::Resolve, NetError::Resolver(said.into())));
         }
+        // The schemes that are fetched have a port of their own.
+        let port = self.hop.url.port_or_known_default().unwrap_or_default();
+        let host = self.hop.url.host_str().unwrap_or_default();
         for &address in addresses {
-            if let Err(special) = self.rules.policy.judge(address) {
+            let judged = self.rules.policy.judge_at(host, SocketAddr::new(address, port));
+            if let Err(special) = judged {
                 let hop = Box::new(self.hop);
                 return Err(FetchError::Refused { hop, address, special });
             }
         }
-        // The schemes that are fetched have a port of their own.
-        let port = self.hop.url.port_or_known_default().unwrap_or_default();
-        let tried = addresses.iter().take(TRIED_ADDRESSES);
-        let tried = tried.map(|address| SocketAddr::new(*address, port)).collect();
+        let tried = in_turns(addresses).take(TRIED_ADDRESSES);
+        let tried = tried.map(|address| SocketAddr::new(address, port)).collect();
         self.connecting(tried, Act::Resolve, NetError::NoSuchName)
     }
 
@@ -161,35 +202,45 @@ impl Errand {
         }
     }
 
+    fn request(&self) -> Request {
+        let Ask { method, headers, body, .. } = self.ask.clone();
+        Request { method, url: self.hop.url.clone(), headers, body }
+    }
+
     fn failed(self, act: Act, error: NetError) -> FetchError {
         FetchError::Network { hop: Box::new(self.hop), act, error }
     }
 
     /// What a response comes to: what was to be fetched, or one more hop.
     fn answered<C>(self, from: SocketAddr, response: Response) -> Next<C> {
-        if let Some(location) = response.redirect() {
-            return match self.redirected(location) {
+        let leads = response.redirect();
+        if let Some(location) = leads.filter(|_| self.ask.follows) {
+            return match self.redirected(response.status, location) {
                 Ok(fetch) => Step::Next(fetch),
                 Err(error) => Step::Done(Err(error)),
             };
         }
-        let Response { status, content_type, body: bytes, .. } = response;
+        let is_redirect = leads.is_some();
+        let content_type = response.content_type().map(Arc::from);
+        let Response { status, headers, body: bytes } = response;
         // A part of it (206) is not what was asked for.
-        if !(200..300).contains(&status) || status == 206 {
+        if !is_redirect && (!(200..300).contains(&status) || status == 206) {
             let hop = Box::new(self.hop);
-            return Step::Done(Err(FetchError::Status { hop, status }));
+            return Step::Done(Err(FetchError::Status { hop, status, headers }));
         }
-        Step::Done(Ok(Fetched { url: self.hop.url, address: from, content_type, bytes }))
+        let url = self.hop.url;
+        Step::Done(Ok(Fetched { url, address: from, status, headers, content_type, bytes }))
     }
 
-    fn redirected<C>(self, location: &str) -> Result<Fetch<C>, FetchError> {
-        let Errand { rules, hop: Hop { number, url } } = self;
+    fn redirected<C>(self, status: u16, location: &str) -> Result<Fetch<C>, FetchError> {
+        let Errand { rules, hop: Hop { number, url: before }, ask } = self;
         let number = number + 1;
-        let url = parsed(number, location, |text| url.join(text))?;
+        let url = parsed(number, location, |text| before.join(text))?;
         if number > rules.redirects {
             return Err(FetchError::too_many_redirects(number, url, rules.redirects));
         }
-        Errand { rules, hop: Hop { number, url } }.begun()
+        let ask = ask.redirected(status, before.origin() == url.origin());
+        Errand { rules, hop: Hop { number, url }, ask }.begun()
     }
 }
 
@@ -206,12 +257,21 @@ impl<N: Network> Process<N> for Fetch<N::Connection> {
                 Ok(addresses) => errand.judged(&addresses),
                 Err(error) => Err(errand.failed(Act::Resolve, error)),
             },
-            At::Connect(address, others) => match net.connect(address) {
-                Ok(connection) => Ok(Fetch { errand, at: At::Send(address, connection) }),
-                Err(error) => errand.connecting(others, Act::Connect(address), error),
-            },
+            At::Connect(first, mut others) => {
+                let (at, connected) = net.connect_any(first, others.make_contiguous());
+                // Counted from `first` on.
+                let address = at.checked_sub(1).and_then(|at| others.get(at)).unwrap_or(&first);
+                let address = *address;
+                match connected {
+                    Ok(connection) => Ok(Fetch { errand, at: At::Send(address, connection) }),
+                    Err(error) => {
+                        others.drain(..at.min(others.len()));
+                        errand.connecting(others, Act::Connect(address), error)
+                    }
+                }
+            }
             At::Send(address, mut connection) => {
-                let request = Request { method: Method::Get, url: errand.hop.url.clone() };
+                let request = errand.request();
                 match net.send(&mut connection, &request) {
                     Ok(()) => Ok(Fetch { errand, at: At::Receive(address, connection) }),
                     Err(error) => Err(errand.failed(Act::Send(address), error)),

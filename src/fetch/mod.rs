@@ -22,14 +22,23 @@
 //!
 //! - No connection is made to an address that is not public by IANA's registries of special-purpose
 //!   addresses, whatever the URL, the name servers and the web servers say, and however an address is
-//!   written. One such address among several is enough to refuse a name.
+//!   written. One such address among several is enough to refuse a name. What a
+//!   [policy](crate::net::Policy) opens beside that, it opens at ports and for hosts.
+//! - [Special names](crate::net::policy::special_name) are not looked up: names of one label, `localhost`,
+//!   `.local`, `.internal`, `.onion` and their like.
 //! - Each name is resolved once for each redirect, and the addresses that were judged are those that
 //!   are connected to. A server on `https` has to show a certificate for the URL's host.
 //! - Only `http` and `https`, no user names and passwords, at most so many redirects, at most so many
 //!   bytes (never more are held), and all of it by one deadline, however slowly a server trickles.
+//! - A silent name server holds up the fetch that needs it, and no other. One that drops a family's questions
+//!   costs [a moment](crate::net::NameServers::PATIENCE), and an address that does not answer costs [a quarter
+//!   of a second](crate::net::OsNet::CONNECT_DELAY): the next one is tried beside it.
 //! - What is returned is whole: a response that is cut short is an error, unless a server gives neither
 //!   the length of a body nor chunks, and does not encrypt: then nobody can tell. It came from a server of
-//!   the last hop's host, and no cookie, authorization or referrer was sent to any.
+//!   the last hop's host. No cookie, authorization or referrer is sent but what you [add](Ask::with), and that
+//!   goes to the origin of the URL that was given alone.
+//! - An error tells no password, no query and no header, in one line without control characters. It is for the
+//!   operator; [`FetchError::public`] is for whoever gave the URL.
 //!
 //! # Not promised
 //!
@@ -40,10 +49,13 @@
 //! - That a public server does not fetch something itself for whoever asks. If it can reach you from
 //!   inside, that is between the two of you.
 //! - That the body is of the type that the server says, or harmless.
-//! - That only web servers are reached: any port of a public address is. A `GET` is all that it
-//!   gets.
-//! - That one fetch leaves the others alone: names are resolved in at most 64 threads of the process, and a
-//!   slow name server can keep each of them until the fetch's deadline, and a little longer.
+//! - That only web servers are reached: any port of a public address is. A request is all that it gets.
+//! - That a compressed body is read. None is asked for; one that comes all the same is refused, by its
+//!   encoding.
+//! - That names are resolved as the system's C library would: [`/etc/hosts` and name
+//!   servers](crate::net::NameServers) are asked, and nothing else. Whoever takes
+//!   [`SystemResolver`](crate::net::SystemResolver) instead shares its 64 threads with all others.
+//! - That a host whose label ends with a hyphen is fetched by `https`: no certificate can have such a name.
 //! - That no more crosses the wire than is returned. Chunks of one byte, answers before the answer: what
 //!   bounds these is the time.
 //! - That nobody notices. The name server and the web server that a URL names see you come; the name
@@ -51,22 +63,36 @@
 //! - That nothing is sent in the clear: a redirect may lead from `https` to `http`, unless
 //!   [`https_only`](Limits::https_only) is set.
 //!
-//! It blocks: in asynchronous code, call it within `tokio::task::spawn_blocking` or
-//! `actix_web::web::block`.
+//! # Asynchronous code
+//!
+//! It blocks. [`Fetcher::ask_later`] is the same as a future, for any executor: it fetches in a thread of its
+//! own. So it is one and the same machine, and no runtime comes along.
+//!
+//! # Other HTTP clients
+//!
+//! [`Fetcher::addresses`] says which addresses another client may connect to, and what that client has to
+//! promise.
 
+mod ask;
 mod error;
+mod later;
 mod machine;
+mod opened;
+mod shown;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{ClientConfig, OsNet, Policy, Resolve, Url};
-use crate::run;
+use crate::net::{ClientConfig, Headers, NetError, OsNet, Policy, Resolve, Url};
+use crate::{Process, Step, run};
 
+pub use ask::Ask;
 pub use error::{Act, FetchError, Hop, UrlFault};
+pub use later::Fetching;
 pub use machine::{Fetch, MOST_ADDRESSES, TRIED_ADDRESSES};
+pub use opened::Opened;
 
 /// What is asked of every hop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +114,10 @@ pub struct Fetched {
     pub url: Url,
     /// The address that it came from.
     pub address: SocketAddr,
+    /// The status code: 2xx, or one of a redirect that was [not followed](Ask::unfollowed).
+    pub status: u16,
+    /// The headers. They may be lying.
+    pub headers: Headers,
     /// Of which type the server says that it is. It may be lying.
     pub content_type: Option<Arc<str>>,
     /// What it is.
@@ -111,8 +141,8 @@ pub struct Limits {
     pub redirects: u32,
     /// How long all of it together may take, redirects included: 10 seconds by default.
     pub timeout: Duration,
-    /// How long each address is waited for to accept a connection, before the name's next one is
-    /// tried; never beyond `timeout`. 3 seconds by default.
+    /// How long each address is waited for to accept a connection, and never beyond `timeout`; the name's
+    /// next one is tried beside it [long before](OsNet::CONNECT_DELAY). 3 seconds by default.
     pub connect_timeout: Duration,
     /// Whether `http` is refused, for the URL that is given and for redirects: no by default.
     pub https_only: bool,
@@ -150,7 +180,7 @@ pub fn fetch_public(url: &str, limits: Limits) -> Result<Fetched, FetchError> {
 /// use toctou::net::Policy;
 ///
 /// # fn main() -> Result<(), FetchError> {
-/// // Our own image server is inside.
+/// // Our own image server is inside, at port 80.
 /// let policy = Policy::public().allowing([10, 0, 0, 7].into());
 /// let fetcher = Fetcher::new(Limits::default()).with_policy(policy);
 /// let avatar = fetcher.fetch("http://images.corp.example/cat.png")?;
@@ -179,7 +209,8 @@ impl Fetcher {
         self
     }
 
-    /// The same, with names resolved by somebody else than the system.
+    /// The same, with names resolved by somebody else than the system's [name
+    /// servers](crate::net::NameServers).
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = Some(resolver);
         self
@@ -197,7 +228,76 @@ impl Fetcher {
     ///
     /// As [`fetch_public`].
     pub fn fetch(&self, url: &str) -> Result<Fetched, FetchError> {
-        let fetch = Fetch::new(url, self.rules.clone())?;
+        self.ask(url, Ask::get())
+    }
+
+    /// Asks something at a URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`].
+    pub fn ask(&self, url: &str, ask: Ask) -> Result<Fetched, FetchError> {
+        run(Fetch::asking(url, ask, self.rules.clone())?, &mut self.net())
+    }
+
+    /// The same in a thread of its own, for asynchronous code.
+    pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
+        match Fetch::asking(url, ask, self.rules.clone()) {
+            Ok(fetch) => {
+                let (mut net, hop) = (self.net(), Box::new(fetch.hop().clone()));
+                let unless = |error| failed(hop, NetError::from(error));
+                Fetching::begun(move || run(fetch, &mut net), unless)
+            }
+            Err(error) => Fetching::done(Err(error)),
+        }
+    }
+
+    /// The same, with the body still to be read: as it comes, within the same limits and by the same
+    /// deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`], of what is not the body.
+    pub fn open(&self, url: &str, ask: Ask) -> Result<Opened, FetchError> {
+        let fetch = Fetch::asking(url, ask, self.rules.clone())?;
+        let hop = Box::new(fetch.hop().clone());
+        let mut net = opened::Unread { net: self.net(), body: None };
+        let fetched = run(fetch, &mut net)?;
+        match net.body {
+            Some(body) => Ok(Opened::new(fetched, body)),
+            None => Err(failed(hop, NetError::http(&"there is no response"))),
+        }
+    }
+
+    /// The addresses that another HTTP client may connect to for this URL, in the order in which they are to
+    /// be tried; every one of them is judged.
+    ///
+    /// That client has to connect to these very addresses, whatever the URL's host is, *also where that is an
+    /// address*: most clients ask no resolver then. It has to follow no redirect without asking here again,
+    /// and to take no proxy. A client that asks its resolver for each host of each hop, addresses included,
+    /// can ask this instead (`ureq`'s does). One that does not (`reqwest` and `hyper-util` connect to
+    /// addresses in URLs without asking) is given the addresses for one request (`resolve_to_addrs`), after
+    /// they were asked for here, with redirects and proxies turned off.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch_public`], of what is before a connection.
+    pub fn addresses(&self, url: &str) -> Result<Vec<SocketAddr>, FetchError> {
+        let mut fetch = Fetch::new(url, self.rules.clone())?;
+        let mut net = self.net();
+        loop {
+            if let Some(addresses) = fetch.addresses() {
+                return Ok(addresses);
+            }
+            fetch = match fetch.step(&mut net) {
+                Step::Next(next) | Step::Blocked(next) => next,
+                Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
+            };
+        }
+    }
+
+    /// The network for one fetch, from now on.
+    fn net(&self) -> OsNet {
         let Limits { timeout, connect_timeout, .. } = self.limits;
         let mut net = OsNet::new(timeout).with_connect_timeout(connect_timeout);
         if let Some(resolver) = &self.resolver {
@@ -206,8 +306,13 @@ impl Fetcher {
         if let Some(tls) = &self.tls {
             net = net.with_tls(tls.clone());
         }
-        run(fetch, &mut net)
+        net
     }
+}
+
+/// What became of a fetch that was not the network's fault.
+fn failed(hop: Box<Hop>, error: NetError) -> FetchError {
+    FetchError::Network { hop, act: Act::Resolve, error }
 }
 
 impl fmt::Debug for Fetcher {

@@ -228,6 +228,8 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
 mod tests {
     use super::super::SimFs;
     use super::*;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    use crate::fs::LinuxOpenFlags as _;
 
     #[test]
     fn every_call_is_told_with_its_answer() -> Result<(), Errno> {
@@ -265,6 +267,15 @@ mod tests {
         );
         assert!(world.take().is_empty());
         Ok(())
+    }
+
+    #[test]
+    fn whatever_a_path_says_the_line_is_one_and_has_no_marks_of_its_own() {
+        let mut world = Recorded::new(SimFs::new());
+        let name = "a\n\u{1}0.1\u{2}\u{2}ok\u{2}file\u{2}\u{3}é";
+        assert!(world.open(name, OFlags::CREATE, Mode::RUSR).is_ok());
+        let told = "open(a\\n\\u{1}0.1\\u{2}\\u{2}ok\\u{2}file\\u{2}\\u{3}é, create) = ok";
+        assert_eq!(world.take(), [told]);
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl<D> fmt::Display for Call<'_, D> {
             }
             Call::Link(from, to) => write!(f, "link({} → {})", Told(from), Told(to)),
             Call::LinkFile(to) => write!(f, "link(the open file → {})", Told(to)),
-            Call::Symlink(target, at) => write!(f, "symlink({} → {})", Told(at), target.display()),
+            Call::Symlink(target, at) => write!(f, "symlink({} → {})", Told(at), Spelled(target)),
             Call::Readlink(at) => write!(f, "readlink({})", Told(at)),
             Call::Mkdir(at) => write!(f, "mkdir({})", Told(at)),
             Call::Rmdir(at) => write!(f, "rmdir({})", Told(at)),
@@ -168,7 +168,7 @@ impl fmt::Display for Answer<'_> {
             Answer::Status(status) => {
                 write!(f, "{} {:04o}", word(status.kind), status.mode.as_raw_mode())
             }
-            Answer::Target(target) => target.display().fmt(f),
+            Answer::Target(target) => Spelled(target).fmt(f),
             Answer::Failed(errno) => f.write_str(&errno_name(errno)),
             Answer::Waits => f.write_str("would wait"),
         }
@@ -191,7 +191,23 @@ struct Told<'p, D>(At<'p, D>);
 impl<D> fmt::Display for Told<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = if self.0.directory.is_some() { "./" } else { "" };
-        write!(f, "{from}{}", self.0.path.display())
+        write!(f, "{from}{}", Spelled(self.0.path))
+    }
+}
+
+/// A path as a person reads it: on one line, whatever is in it.
+struct Spelled<'p>(&'p Path);
+
+impl fmt::Display for Spelled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.to_string_lossy().chars() {
+            if character.is_control() {
+                character.escape_debug().fmt(f)?;
+            } else {
+                character.fmt(f)?;
+            }
+        }
+        Ok(())
     }
 }
 

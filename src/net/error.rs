@@ -15,7 +15,7 @@ pub enum NetError {
     #[error("the name has no address")]
     NoSuchName,
     /// Whether the name has an address could not be found out.
-    #[error("the name could not be resolved: {0}")]
+    #[error("the name could not be resolved: {}", printable(.0))]
     Resolver(Arc<str>),
     /// The operating system's answer: `ECONNREFUSED`, `ENETUNREACH`, `ECONNRESET`.
     #[error("{}", errno_name(*.0))]
@@ -24,10 +24,10 @@ pub enum NetError {
     #[error("it took too long")]
     TimedOut,
     /// No secure connection: the server's certificate is not valid for this host, say.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", printable(.0))]
     Tls(Arc<str>),
     /// What came is not HTTP, or not HTTP that is understood here, or ended too soon.
-    #[error("HTTP: {0}")]
+    #[error("HTTP: {}", printable(.0))]
     Http(Arc<str>),
     /// The response's body is longer than this many bytes.
     #[error("the response has more than {limit} bytes")]
@@ -66,7 +66,7 @@ impl NetError {
         NetError::Tls(printable(&words.to_string()).into())
     }
 
-    pub(super) fn http(words: &impl Display) -> Self {
+    pub(crate) fn http(words: &impl Display) -> Self {
         NetError::Http(printable(&words.to_string()).into())
     }
 }
@@ -86,6 +86,17 @@ impl From<io::Error> for NetError {
         }
         // What is neither the system's nor about time comes from TLS.
         NetError::tls(&error)
+    }
+}
+
+impl From<NetError> for io::Error {
+    /// Of the kind `TimedOut` if it is, with the error in it.
+    fn from(error: NetError) -> Self {
+        let kind = match error {
+            NetError::TimedOut => io::ErrorKind::TimedOut,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
 

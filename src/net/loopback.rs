@@ -1,16 +1,17 @@
 //! First floor, `net`: the network of [`SimNet`] on real sockets. Imports its neighbours in `net`,
 //! rustix, and the parser of the HTTP library.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_reuseaddr, set_socket_timeout};
 use rustix::net::{self, AddressFamily, Shutdown, SocketFlags, SocketType};
-use ureq_proto::http::header::HOST;
+use ureq_proto::http::header::{CONTENT_LENGTH, HOST};
 use ureq_proto::parser::try_parse_request;
 
 use super::{
@@ -178,7 +179,12 @@ impl Network for LoopbackNet {
     }
 
     fn connect(&mut self, to: SocketAddr) -> Result<LoopbackConnection, NetError> {
-        let address = to.ip().to_canonical();
+        // The kernel leads these to the host itself; where that is, is told below.
+        let address = match to.ip().to_canonical() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            address => address,
+        };
         if !address.is_loopback() {
             return Err(NetError::Os(Errno::CONNREFUSED));
         }
@@ -219,7 +225,7 @@ impl Network for LoopbackNet {
         connection: &mut LoopbackConnection,
         request: &Request,
     ) -> Result<(), NetError> {
-        if request.url.scheme() == "https" {
+        if request.url.scheme() == "https" && connection.asked.is_none() {
             // What a server says that knows no TLS. Here it has to be there before it is asked: the
             // client waits for an answer while it sends.
             let said = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
@@ -251,7 +257,7 @@ impl Network for LoopbackNet {
     }
 }
 
-/// Reads a request to the end of its head: it has no body.
+/// Reads a request to its end.
 fn asked(from: &mut TcpStream) -> Result<Visit, NetError> {
     let strange = |said: &str| NetError::http(&format!("the server was asked {said}"));
     let mut head = Vec::new();
@@ -260,12 +266,10 @@ fn asked(from: &mut TcpStream) -> Result<Visit, NetError> {
         let request =
             try_parse_request::<32>(&head).map_err(|error| strange(&error.to_string()))?;
         if let Some((length, request)) = request {
-            if length < head.len() {
-                return Err(strange("more than one thing at a time"));
-            }
             let method = match request.method().as_str() {
                 "GET" => Method::Get,
                 "HEAD" => Method::Head,
+                "POST" => Method::Post,
                 other => return Err(strange(&format!("to {other}"))),
             };
             let mut hosts = request.headers().get_all(HOST).iter();
@@ -273,6 +277,17 @@ fn asked(from: &mut TcpStream) -> Result<Visit, NetError> {
                 (Some(Ok(host)), None) => host,
                 _ => return Err(strange("without saying of which host")),
             };
+            let body = request.headers().get(CONTENT_LENGTH).map(|said| said.to_str());
+            let body = match body.map(|said| said.unwrap_or_default().parse::<usize>()) {
+                None => 0,
+                Some(Ok(body)) => body,
+                Some(Err(error)) => return Err(strange(&error.to_string())),
+            };
+            match (length + body).cmp(&head.len()) {
+                Ordering::Less => return Err(strange("more than one thing at a time")),
+                Ordering::Equal => {}
+                Ordering::Greater => from.read_exact(&mut vec![0; length + body - head.len()])?,
+            }
             return Ok(Visit::Asked(method, host.into(), request.uri().to_string().into()));
         }
         match from.read(&mut part)? {
@@ -285,13 +300,13 @@ fn asked(from: &mut TcpStream) -> Result<Visit, NetError> {
 
 /// A page as a server says it.
 fn answer(page: &Page, method: Method) -> Vec<u8> {
-    let (line, body) = match page {
-        Page::Content(kind, body) => (format!("200 OK\r\nContent-Type: {kind}"), &**body),
-        Page::Redirect(to) => (format!("302 Found\r\nLocation: {to}"), ""),
+    let (status, headers) = page.head();
+    let lines = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+    let head = format!("HTTP/1.1 {status} said\r\n{}\r\n", lines.collect::<String>());
+    let body = match page {
+        Page::Content(_, body) if method != Method::Head => &**body,
+        Page::Content(..) | Page::Redirect(_) => "",
     };
-    let length = body.len();
-    let head = format!("HTTP/1.1 {line}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    let body = if method == Method::Head { "" } else { body };
     [head.as_bytes(), body.as_bytes()].concat()
 }
 

@@ -8,6 +8,7 @@
 //! a redirect. That is the point: who wants to check an address has to hold the one that is used.
 
 mod error;
+mod headers;
 #[cfg(feature = "command")]
 mod loopback;
 mod os;
@@ -15,6 +16,7 @@ pub mod policy;
 mod recorded;
 mod script;
 mod sim;
+mod told;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,10 +26,13 @@ pub use url::Url;
 
 pub use error::NetError;
 pub(crate) use error::printable;
+pub use headers::{HeaderError, Headers};
 #[cfg(feature = "command")]
 pub use loopback::{LoopbackConnection, LoopbackNet};
-pub use os::{OsConnection, OsNet, Resolve, SystemResolver};
-pub use policy::{Block, BlockError, Carried, Policy, Special};
+pub use os::{NameServers, OsBody, OsConnection, OsNet, Resolve, SystemResolver};
+pub use policy::{
+    Block, BlockError, Carried, Name, NameError, Opening, Policy, Special, SpecialName,
+};
 pub use script::{Page, Scripted, Visit};
 pub use sim::{SimConnection, SimNet};
 
@@ -46,6 +51,21 @@ pub trait Network {
     /// Connects to this address and to no other. The server learns that somebody connects, and
     /// nothing more.
     fn connect(&mut self, to: SocketAddr) -> Result<Self::Connection, NetError>;
+
+    /// Connects to the first of these addresses that accepts: which one that is, counted from `first` (0) on.
+    /// Where none does, the number is that of the last one that was tried; those after it are still to be
+    /// tried. Who calls this may be connected to any of them, and has judged them all.
+    ///
+    /// By default only `first` is tried: one act. A real network may have several under way at once (RFC
+    /// 8305), as nobody wants to wait for a silent one.
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<Self::Connection, NetError>) {
+        let _ = others;
+        (0, self.connect(first))
+    }
 
     /// Where a connection leads, by its own socket: `getpeername(2)`. Nobody can change it.
     fn peer(&self, connection: &Self::Connection) -> Result<SocketAddr, NetError>;
@@ -71,20 +91,23 @@ pub enum Method {
     Get,
     /// What would be there, without its body.
     Head,
+    /// What comes of this request's body.
+    Post,
 }
 
 impl Method {
-    /// `GET`, `HEAD`.
+    /// `GET`, `HEAD`, `POST`.
     pub fn word(self) -> &'static str {
         match self {
             Method::Get => "GET",
             Method::Head => "HEAD",
+            Method::Post => "POST",
         }
     }
 }
 
-/// A request: what, and of which host. There is nothing else in it that could tell who asks: no cookie,
-/// no authorization, no referrer.
+/// A request: what, and of which host. There is nothing else in it that could tell who asks, but for the
+/// headers that somebody gives it: no cookie, no authorization, no referrer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     /// What is asked.
@@ -92,6 +115,17 @@ pub struct Request {
     /// Of what: its host is who is spoken to (`Host`, and the name in a server's certificate), wherever
     /// the connection leads.
     pub url: Url,
+    /// Headers beside those that follow from how it is sent.
+    pub headers: Headers,
+    /// What is sent with a [`POST`](Method::Post); nothing otherwise.
+    pub body: Arc<[u8]>,
+}
+
+impl Request {
+    /// Without headers and a body.
+    pub fn new(method: Method, url: Url) -> Self {
+        Request { method, url, headers: Headers::new(), body: Arc::from([]) }
+    }
 }
 
 /// What a server answered.
@@ -99,18 +133,22 @@ pub struct Request {
 pub struct Response {
     /// The status code: 200.
     pub status: u16,
-    /// Where a redirect leads, as the server wrote it.
-    pub location: Option<Arc<str>>,
-    /// Of which type the server says that the body is. It may be lying.
-    pub content_type: Option<Arc<str>>,
+    /// The headers. They may be lying.
+    pub headers: Headers,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Response {
     /// Whether it is a redirect that is to be followed: it says so (301, 302, 303, 307, 308), and where
-    /// to.
+    /// to, as the server wrote it.
     pub fn redirect(&self) -> Option<&str> {
-        matches!(self.status, 301 | 302 | 303 | 307 | 308).then_some(self.location.as_deref())?
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+            .then_some(self.headers.get("location"))?
+    }
+
+    /// Of which type the server says that the body is. It may be lying.
+    pub fn content_type(&self) -> Option<&str> {
+        self.headers.get("content-type")
     }
 }

@@ -1,9 +1,10 @@
-//! First floor, `net`: how a [`Recorded`] network tells what is done to it. Imports
+//! First floor, `net`: a [`Recorded`] network tells what is done to it. Imports
 //! [`recorded`](crate::recorded) and its neighbours in `net`.
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{NetError, Network, Request, Response};
+use super::told::Told;
+use super::{NetError, Network, Page, Request, Response, Scripted};
 use crate::recorded::Recorded;
 
 /// Tells each act and its answer:
@@ -19,17 +20,13 @@ impl<N: Network> Network for Recorded<N> {
 
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
         let answer = self.inner_mut().resolve(name);
-        let told = told(&answer, |addresses| {
-            let addresses = addresses.iter().map(IpAddr::to_string);
-            addresses.collect::<Vec<_>>().join(", ")
-        });
-        self.record(format!("resolve({name}) = {told}"));
+        self.record(Told::Resolve(name, answer.as_deref()).to_string());
         answer
     }
 
     fn connect(&mut self, to: SocketAddr) -> Result<N::Connection, NetError> {
         let answer = self.inner_mut().connect(to);
-        self.record(format!("connect({to}) = {}", told(&answer, |_| "ok".to_owned())));
+        self.record(Told::Connect(to, answer.as_ref().map(drop)).to_string());
         answer
     }
 
@@ -40,27 +37,31 @@ impl<N: Network> Network for Recorded<N> {
 
     fn send(&mut self, connection: &mut N::Connection, request: &Request) -> Result<(), NetError> {
         let answer = self.inner_mut().send(connection, request);
-        let (method, url) = (request.method.word(), &request.url);
-        let told = told(&answer, |()| "ok".to_owned());
-        self.record(format!("send({method} {url}) = {told}"));
+        self.record(Told::Send(request, answer.as_ref().copied()).to_string());
         answer
     }
 
     fn receive(&mut self, connection: N::Connection, limit: u64) -> Result<Response, NetError> {
         let answer = self.inner_mut().receive(connection, limit);
-        let told = told(&answer, |response| match response.redirect() {
-            Some(to) => format!("{} → {to}", response.status),
-            None if response.body.is_empty() => response.status.to_string(),
-            None => format!("{} {:?}", response.status, String::from_utf8_lossy(&response.body)),
-        });
-        self.record(format!("receive = {told}"));
+        self.record(Told::Receive(answer.as_ref()).to_string());
         answer
     }
 }
 
-fn told<T>(answer: &Result<T, NetError>, ok: impl FnOnce(&T) -> String) -> String {
-    match answer {
-        Ok(value) => ok(value),
-        Err(error) => error.word(),
+/// Tells each move: `bind a.example → 10.0.0.1`.
+impl<N: Scripted> Scripted for Recorded<N> {
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
+        self.inner_mut().bind(name, addresses);
+        self.record(Told::Bind(name, addresses).to_string());
+    }
+
+    fn serve(&mut self, server: IpAddr, page: &Page) {
+        self.inner_mut().serve(server, page);
+        self.record(Told::Serve(server, page).to_string());
+    }
+
+    fn listen(&mut self, server: IpAddr, listens: bool) {
+        self.inner_mut().listen(server, listens);
+        self.record(Told::Listen(server, listens).to_string());
     }
 }

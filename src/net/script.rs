@@ -5,8 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Method, Request};
-use crate::recorded::Recorded;
+use url::Host;
+
+use super::{Headers, Method, Request, Url};
 
 /// What a web server answers to every request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +27,46 @@ impl Page {
     /// A redirect.
     pub fn redirect(to: &str) -> Self {
         Page::Redirect(to.into())
+    }
+}
+
+impl Page {
+    /// The status and the headers that a server sends before it.
+    pub(super) fn head(&self) -> (u16, Headers) {
+        let (status, name, value, length) = match self {
+            Page::Content(kind, body) => (200, "content-type", kind, body.len()),
+            Page::Redirect(to) => (302, "location", to, 0),
+        };
+        let mut headers = Headers::new();
+        headers.push(name.into(), value.clone());
+        headers.push("content-length".into(), length.to_string().into());
+        headers.push("connection".into(), "close".into());
+        (status, headers)
+    }
+
+    /// Why no server can answer so.
+    pub(super) fn fault(&self) -> Option<String> {
+        let (name, value) = match self {
+            Page::Content(kind, _) => ("Content-Type", kind),
+            Page::Redirect(to) => ("Location", to),
+        };
+        // A header's value begins and ends with something that can be seen, and has one line.
+        let is_one = value.trim_matches([' ', '\t']) == &**value
+            && value.chars().all(|char| char == '\t' || !char.is_ascii_control());
+        (!is_one).then(|| format!("no server can say `{name}: {}`", value.escape_debug()))
+    }
+}
+
+/// Why no URL can have this name as its host: URLs are asked for as they are written there, in lower
+/// case and by the letters of ASCII.
+pub(super) fn name_fault(name: &str) -> Option<String> {
+    let url = Url::parse(&format!("http://{name}/")).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Domain(host)) if host == name => None,
+        Some(Host::Domain(host)) => {
+            Some(format!("no URL has the host {name:?}: it would be `{host}` there"))
+        }
+        _ => Some(format!("no URL has the host {name:?}, as a name")),
     }
 }
 
@@ -89,24 +130,4 @@ pub trait Scripted {
 
     /// Whether the server at this address accepts connections from now on.
     fn listen(&mut self, server: IpAddr, listens: bool);
-}
-
-/// Tells each move: `bind a.example → 10.0.0.1`.
-impl<N: Scripted> Scripted for Recorded<N> {
-    fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
-        self.inner_mut().bind(name, addresses);
-        let addresses: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
-        self.record(format!("bind {name} → {}", addresses.join(", ")));
-    }
-
-    fn serve(&mut self, server: IpAddr, page: &Page) {
-        self.inner_mut().serve(server, page);
-        self.record(format!("serve {page} at {server}"));
-    }
-
-    fn listen(&mut self, server: IpAddr, listens: bool) {
-        self.inner_mut().listen(server, listens);
-        let word = if listens { "accept" } else { "refuse" };
-        self.record(format!("{word} connections at {server}"));
-    }
 }

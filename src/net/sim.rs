@@ -1,19 +1,25 @@
 //! First floor, `net`: the simulated network. Imports its neighbours in `net`.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::script::name_fault;
+use super::told::Told;
 use super::{Method, NetError, Network, Page, Request, Response, Scripted, Visit};
+use crate::calls::{called, mistaken};
 use crate::fs::Errno;
 
 /// A network as a value: names with their addresses, and web servers that answer every request with
 /// one page. Who owns which is not its business; an attacker is whoever [scripts](Scripted) it.
 ///
 /// Servers speak plain HTTP, on port 80. Where there is none, a connection is refused
-/// (`ECONNREFUSED`), as on loopback. An IPv4-mapped IPv6 address leads to the IPv4 server, as with
-/// the sockets of Linux. A server decides what to answer when the client comes to receive it, so its
-/// owner may think it over until then.
+/// (`ECONNREFUSED`), as on loopback. An IPv4-mapped IPv6 address leads to the IPv4 server, and `0.0.0.0`
+/// and `::` lead to `127.0.0.1` and `::1`, as with the sockets of Linux. A server decides what to answer
+/// when the client comes to receive it, so its owner may think it over until then.
+///
+/// Each act, of a client or of a script, is [told](crate::calls::called), and so is a move that no owner
+/// of a real network could make: a name that no URL can have, a page that no server can send.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimNet {
     names: BTreeMap<Arc<str>, Vec<IpAddr>>,
@@ -34,7 +40,31 @@ const PORT: u16 = 80;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SimConnection {
     peer: SocketAddr,
-    asked: Option<Method>,
+    said: Said,
+}
+
+/// What was said by a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Said {
+    /// Nothing yet.
+    Nothing,
+    /// A request.
+    Asked(Method),
+    /// Something that is no request to this server.
+    Noise,
+}
+
+/// Where a connection to this address leads: `0.0.0.0` and `::` are the host itself.
+fn led(to: SocketAddr) -> SocketAddr {
+    let ip = match to.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped() == Some(Ipv4Addr::UNSPECIFIED) => {
+            Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()
+        }
+        ip => ip,
+    };
+    SocketAddr::new(ip, to.port())
 }
 
 impl SimNet {
@@ -44,13 +74,27 @@ impl SimNet {
     }
 
     /// The same with a name that has these addresses.
+    ///
+    /// # Panics
+    ///
+    /// If no URL can have this name as its host: nobody would ever ask for it.
     pub fn with_name(mut self, name: &str, addresses: &[IpAddr]) -> Self {
-        self.bind(name, addresses);
+        if let Some(fault) = name_fault(name) {
+            panic!("{fault}");
+        }
+        self.names.insert(name.into(), addresses.to_vec());
         self
     }
 
     /// The same with a server at this address that accepts connections and answers so.
+    ///
+    /// # Panics
+    ///
+    /// If no server can answer so.
     pub fn with_server(mut self, address: IpAddr, page: Page) -> Self {
+        if let Some(fault) = page.fault() {
+            panic!("{fault}");
+        }
         let server = Server { page, listens: true, visits: Vec::new() };
         self.servers.insert(address.to_canonical(), server);
         self
@@ -87,77 +131,216 @@ impl SimNet {
     }
 }
 
-impl Network for SimNet {
-    type Connection = SimConnection;
-
-    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
-        let addresses = self.names.get(name).filter(|addresses| !addresses.is_empty());
-        addresses.cloned().ok_or(NetError::NoSuchName)
+/// What each act answers; the traits' methods tell it.
+impl SimNet {
+    fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        let mut addresses = Vec::new();
+        for address in self.names.get(name).into_iter().flatten() {
+            if !addresses.contains(address) {
+                addresses.push(*address);
+            }
+        }
+        if addresses.is_empty() { Err(NetError::NoSuchName) } else { Ok(addresses) }
     }
 
-    fn connect(&mut self, to: SocketAddr) -> Result<SimConnection, NetError> {
-        match self.server(to).filter(|server| server.listens) {
+    fn connected(&mut self, to: SocketAddr) -> Result<SimConnection, NetError> {
+        let peer = led(to);
+        match self.server(peer).filter(|server| server.listens) {
             Some(server) => {
                 server.visits.push(Visit::Connected);
-                Ok(SimConnection { peer: to, asked: None })
+                Ok(SimConnection { peer, said: Said::Nothing })
             }
             None => Err(NetError::Os(Errno::CONNREFUSED)),
         }
     }
 
+    fn sent(&mut self, connection: &mut SimConnection, request: &Request) -> Result<(), NetError> {
+        if connection.said != Said::Nothing {
+            return Err(NetError::http(&"a connection is for one request"));
+        }
+        connection.said = Said::Noise;
+        match request.url.scheme() {
+            "http" => {}
+            "https" => {
+                return Err(NetError::Tls("the simulated servers have no certificates".into()));
+            }
+            scheme => return Err(NetError::http(&format!("there is no `{scheme}` by HTTP"))),
+        }
+        if let Some(server) = self.server(connection.peer) {
+            server.visits.push(Visit::of(request));
+        }
+        connection.said = Said::Asked(request.method);
+        Ok(())
+    }
+
+    fn received(&mut self, connection: SimConnection, limit: u64) -> Result<Response, NetError> {
+        // Nobody answers who was not asked; a real client would wait until it is tired of it.
+        let (Said::Asked(method), Some(server)) = (connection.said, self.server(connection.peer))
+        else {
+            return Err(NetError::TimedOut);
+        };
+        let (status, headers) = server.page.head();
+        let body = match &server.page {
+            Page::Content(_, body) if method != Method::Head => body.as_bytes(),
+            Page::Content(..) | Page::Redirect(_) => &[],
+        };
+        if body.len() as u64 > limit {
+            return Err(NetError::TooLarge { limit });
+        }
+        Ok(Response { status, headers, body: body.to_vec() })
+    }
+}
+
+impl Network for SimNet {
+    type Connection = SimConnection;
+
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        let answer = self.addresses(name);
+        called(format_args!("{}", Told::Resolve(name, answer.as_deref())));
+        answer
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> Result<SimConnection, NetError> {
+        let answer = self.connected(to);
+        called(format_args!("{}", Told::Connect(to, answer.as_ref().map(drop))));
+        answer
+    }
+
+    // What it asks is on this side of the connection, so it is no act.
     fn peer(&self, connection: &SimConnection) -> Result<SocketAddr, NetError> {
         Ok(connection.peer)
     }
 
     fn send(&mut self, connection: &mut SimConnection, request: &Request) -> Result<(), NetError> {
-        if request.url.scheme() != "http" {
-            return Err(NetError::Tls("the simulated servers have no certificates".into()));
-        }
-        if let Some(server) = self.server(connection.peer) {
-            server.visits.push(Visit::of(request));
-        }
-        connection.asked = Some(request.method);
-        Ok(())
+        let answer = self.sent(connection, request);
+        called(format_args!("{}", Told::Send(request, answer.as_ref().copied())));
+        answer
     }
 
     fn receive(&mut self, connection: SimConnection, limit: u64) -> Result<Response, NetError> {
-        // Nobody answers who was not asked; a real client would wait until it is tired of it.
-        let (Some(method), Some(server)) = (connection.asked, self.server(connection.peer)) else {
-            return Err(NetError::TimedOut);
-        };
-        match &server.page {
-            Page::Redirect(to) => Ok(Response {
-                status: 302,
-                location: Some(to.clone()),
-                content_type: None,
-                body: Vec::new(),
-            }),
-            Page::Content(content_type, body) => {
-                let body = if method == Method::Head { &[][..] } else { body.as_bytes() };
-                if body.len() as u64 > limit {
-                    return Err(NetError::TooLarge { limit });
-                }
-                let content_type = Some(content_type.clone());
-                Ok(Response { status: 200, location: None, content_type, body: body.to_vec() })
-            }
-        }
+        let answer = self.received(connection, limit);
+        called(format_args!("{}", Told::Receive(answer.as_ref())));
+        answer
     }
 }
 
 impl Scripted for SimNet {
     fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
-        self.names.insert(name.into(), addresses.to_vec());
+        let told = Told::Bind(name, addresses);
+        called(format_args!("{told}"));
+        match name_fault(name) {
+            Some(fault) => mistaken("EINVAL", format_args!("{told}: {fault}")),
+            None => drop(self.names.insert(name.into(), addresses.to_vec())),
+        }
     }
 
     fn serve(&mut self, server: IpAddr, page: &Page) {
-        if let Some(server) = self.servers.get_mut(&server.to_canonical()) {
-            server.page = page.clone();
+        let told = Told::Serve(server, page);
+        called(format_args!("{told}"));
+        match (page.fault(), self.servers.get_mut(&server.to_canonical())) {
+            (Some(fault), _) => mistaken("EINVAL", format_args!("{told}: {fault}")),
+            (None, Some(server)) => server.page = page.clone(),
+            (None, None) => {}
         }
     }
 
     fn listen(&mut self, server: IpAddr, listens: bool) {
+        called(format_args!("{}", Told::Listen(server, listens)));
         if let Some(server) = self.servers.get_mut(&server.to_canonical()) {
             server.listens = listens;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::{Calls, Listen, listened};
+    use crate::recorded::Recorded;
+
+    const A: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+    fn net() -> SimNet {
+        SimNet::new().with_name("a.example", &[A]).with_server(A, Page::text("cat"))
+    }
+
+    /// Each act once: those of a client, and those of a script.
+    fn every_act<N: Network + Scripted>(net: &mut N) {
+        let url = "http://a.example/".parse().unwrap();
+        assert_eq!(net.resolve("a.example"), Ok(vec![A]));
+        let mut connection = net.connect(SocketAddr::new(A, PORT)).ok().unwrap();
+        assert!(net.peer(&connection).is_ok());
+        net.send(&mut connection, &Request::new(Method::Get, url)).unwrap();
+        net.serve(A, &Page::redirect("/x"));
+        net.receive(connection, 9).unwrap();
+        net.listen(A, false);
+        assert!(net.connect(SocketAddr::new(A, PORT)).is_err());
+        net.bind("a.example", &[]);
+        net.resolve("a.example").unwrap_err();
+    }
+
+    fn heard(how: Listen, step: impl FnOnce(&mut SimNet)) -> Calls {
+        let mut net = net();
+        listened(how, || step(&mut net)).1
+    }
+
+    #[test]
+    fn each_act_is_told_as_it_is_recorded_and_counted() {
+        let mut recorded = Recorded::new(net());
+        every_act(&mut recorded);
+        let recorded = recorded.take();
+        let calls = heard(Listen::Tell, every_act);
+        assert_eq!(calls.told, recorded);
+        assert_eq!((calls.count, calls.mistake), (9, None));
+        assert_eq!(calls.told[0], "resolve(a.example) = 127.0.0.2");
+        assert_eq!(calls.told[4], "receive = 302 → /x");
+        assert_eq!(calls.told[7], "bind a.example → ");
+        assert_eq!(heard(Listen::Count, every_act).count, 9);
+        assert_eq!(heard(Listen::No, every_act), Calls::default());
+    }
+
+    #[test]
+    fn a_world_that_is_furnished_is_not_acted_on() {
+        assert_eq!(listened(Listen::Count, net).1, Calls::default());
+    }
+
+    #[test]
+    fn a_move_that_nobody_could_make_is_a_mistake_and_changes_nothing() {
+        for name in ["A.example", "127.0.0.1", "0x7f.1", "a b", "grün.example", "", "a.example/b"]
+        {
+            let mut net = net();
+            let mistake = listened(Listen::Count, || net.bind(name, &[A])).1.mistake;
+            assert_eq!(mistake.map(|mistake| mistake.code), Some("EINVAL".to_owned()), "{name:?}");
+            assert_eq!(net, self::net(), "{name:?}");
+        }
+        for page in [
+            Page::redirect("/x\r\nSet-Cookie: a"),
+            Page::redirect(" /x"),
+            Page::Content("text/plain\n".into(), "".into()),
+            Page::Content("\0".into(), "".into()),
+        ] {
+            let mut net = net();
+            let mistake = listened(Listen::Count, || net.serve(A, &page)).1.mistake;
+            let what = mistake.map(|mistake| mistake.what).unwrap_or_default();
+            assert!(what.contains("no server can say"), "{what}");
+            assert_eq!(net, self::net(), "{page:?}");
+        }
+        let good = heard(Listen::Count, |net| {
+            net.bind("xn--grn-hoa.example", &[A]);
+            net.serve(A, &Page::redirect("http://grün.example/"));
+        });
+        assert_eq!(good.mistake, None);
+    }
+
+    #[test]
+    #[should_panic(expected = "it would be `a.example` there")]
+    fn a_world_is_not_furnished_with_a_name_that_nobody_asks_for() {
+        let _ = SimNet::new().with_name("A.example", &[A]);
+    }
+
+    #[test]
+    #[should_panic(expected = "no server can say `Location: ")]
+    fn a_world_is_not_furnished_with_a_page_that_nobody_serves() {
+        let _ = SimNet::new().with_server(A, Page::redirect("a\nb"));
     }
 }

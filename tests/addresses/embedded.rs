@@ -22,7 +22,7 @@ fn a_mapped_address_is_the_ipv4_address_that_sockets_connect_to() {
     assert_eq!(said("::ffff:127.0.0.1"), told);
     assert_eq!(said("::ffff:7f00:1"), told);
     assert_eq!(said("::ffff:8.8.8.8"), "");
-    assert_eq!(said("::ffff:192.0.0.9"), "");
+    assert_eq!(said("::ffff:192.31.196.1"), "");
 }
 
 #[test]
@@ -63,4 +63,14 @@ fn an_isatap_identifier_of_an_address_that_is_not_public_is_refused_behind_any_p
     assert_eq!(said("2606:4700::5efe:8.8.8.8"), "");
     assert_eq!(said("2606:4700::100:5efe:10.0.0.1"), "");
     assert_eq!(said("fe80::5efe:8.8.8.8"), "fe80::/10, Link-Local Unicast");
+}
+
+#[test]
+fn the_nearest_server_of_a_kind_is_refused_in_each_form_that_carries_its_address() {
+    assert_eq!(said("192.0.0.9"), "192.0.0.9/32, Port Control Protocol Anycast");
+    for v4 in ["192.0.0.9", "192.0.0.10"] {
+        for form in ["::ffff:", "64:ff9b::", "2606:4700::5efe:"] {
+            assert_ne!(said(&format!("{form}{v4}")), "", "{form}{v4}");
+        }
+    }
 }

@@ -17,6 +17,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Whether its addresses are public: reachable from everywhere, and not whoever is nearest.
+    fn is_public(&self) -> bool {
+        self.reachable == "True" && !self.name.ends_with(" Anycast")
+    }
+
     pub(crate) fn last(&self) -> u128 {
         self.first | !self.mask
     }
@@ -141,7 +146,7 @@ pub(crate) fn judge(address: IpAddr) -> Verdict {
 
 fn judge_v4(v4: Ipv4Addr) -> Verdict {
     match IPV4.deciding(number(v4.into())) {
-        Some(entry) if entry.reachable == "True" => Verdict::Public,
+        Some(entry) if entry.is_public() => Verdict::Public,
         Some(entry) => Verdict::Refused(Some(entry.block.clone())),
         None if (224..=239).contains(&v4.octets()[0]) => Verdict::Refused(None),
         None => Verdict::Public,
@@ -160,7 +165,7 @@ fn judge_v6(v6: Ipv6Addr) -> Verdict {
         };
     }
     let is_passed = match IPV6.deciding(v6.into()) {
-        Some(entry) if entry.reachable == "True" => true,
+        Some(entry) if entry.is_public() => true,
         Some(entry) => return refused(&entry.block),
         None => groups[0] >= 0x2000 && groups[0] <= 0x3fff,
     };

@@ -71,10 +71,15 @@ fn lets_multicast_pass(address: IpAddr) -> bool {
     address.is_multicast() || is_public(address)
 }
 
+fn lets_the_nearest_pass(address: IpAddr) -> bool {
+    let mut rows = IPV4.iter().chain(IPV6).filter(|row| row.nearest);
+    rows.any(|row| row.contains(address)) || is_public(address)
+}
+
 #[test]
 fn wrong_policies_are_found_out_and_the_right_one_is_not() {
     assert_eq!(found(is_public), (false, false));
-    let wrong: [(&str, IsPublic, bool); 8] = [
+    let wrong: [(&str, IsPublic, bool); 9] = [
         ("knows RFC 1918 only", knows_rfc_1918_only, true),
         ("forgets mapped forms", forgets_mapped_forms, true),
         ("refuses mapped forms", refuses_mapped_forms_of_public_addresses, false),
@@ -83,6 +88,7 @@ fn wrong_policies_are_found_out_and_the_right_one_is_not() {
         ("looks not behind NAT64", looks_not_behind_nat64, true),
         ("looks not behind ISATAP", looks_not_behind_isatap, false),
         ("lets multicast pass", lets_multicast_pass, true),
+        ("lets the nearest pass", lets_the_nearest_pass, true),
     ];
     for (name, is_public, at_borders) in wrong {
         assert_eq!(found(is_public), (true, at_borders), "{name}");

@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use toctou::calls::untold;
 use toctou::check::{Start, System};
 use toctou::fetch::{Fetch, FetchError, Fetched, Rules};
 use toctou::net::{
@@ -44,7 +45,8 @@ impl Network for Broken {
     fn connect(&mut self, to: SocketAddr) -> Result<SimConnection, NetError> {
         let to = match (self.mistake, &self.asked) {
             (Mistake::ResolvesAgain, Some(name)) => {
-                let addresses = self.net.resolve(name)?;
+                // It does so behind the machine's back, and says nothing of it.
+                let addresses = untold(|| self.net.resolve(name))?;
                 let first = addresses.first().copied();
                 SocketAddr::new(first.unwrap_or(to.ip()), to.port())
             }
@@ -67,13 +69,14 @@ impl Network for Broken {
         else {
             return Ok(response);
         };
-        let request = Request {
-            method: toctou::net::Method::Get,
-            url: to.parse().map_err(|_| NetError::NoSuchName)?,
-        };
-        let mut connection = self.net.connect(SocketAddr::new(VAULT, 80))?;
-        self.net.send(&mut connection, &request)?;
-        self.net.receive(connection, limit)
+        let url = to.parse().map_err(|_| NetError::NoSuchName)?;
+        let request = Request::new(toctou::net::Method::Get, url);
+        // It does so behind the machine's back, and says nothing of it.
+        untold(|| {
+            let mut connection = self.net.connect(SocketAddr::new(VAULT, 80))?;
+            self.net.send(&mut connection, &request)?;
+            self.net.receive(connection, limit)
+        })
     }
 }
 

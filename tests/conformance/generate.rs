@@ -94,6 +94,9 @@ const FRESH: [&str; 6] = ["n", "t/n", "d/n", "e/n", "t/d/n", "b"];
 const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "t/n"];
 const DIRECTORIES: [&str; 7] = ["d", "t", "e", "d/e", "t/d", "n", "d"];
 
+/// What leaves where it starts.
+const OUTWARD: [&str; 4] = ["/", "..", "../a", "d/../.."];
+
 const USERS: [Who; 5] = [Who::Alice, Who::Bob, Who::Carol, Who::Dave, Who::Staff];
 const ANYBODY: [(usize, Who); 6] = [
     (6, Who::Root),
@@ -319,6 +322,7 @@ impl Choices<'_> {
     /// Mostly a mode only where there is something to make, as `openat2` asks.
     fn opening_within(&mut self) -> (Spot, OFlags, u32) {
         let ((spot, flags), mode, is_odd) = (self.opening(), self.mode(), self.chance(5));
+        let spot = if self.chance(5) { Spot(spot.0, self.of(&OUTWARD)) } else { spot };
         let makes = flags.intersects(OFlags::CREATE | TMPFILE_BIT);
         let flags = if flags.contains(OFlags::PATH) && !is_odd {
             flags & (OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)

@@ -11,6 +11,13 @@ use crate::server::{ACCOUNTS, account, add, answer, balance, begin, cluster, ins
 static NOTES: Table =
     Table { name: "notes", columns: &[Column::int("id"), Column::text("text")], unique: None };
 
+/// The accounts, by somebody who knows their columns in another order.
+static TURNED: Table = Table {
+    name: ACCOUNTS.name,
+    columns: &[Column::int("balance"), Column::int("id")],
+    unique: Some("id"),
+};
+
 /// Nobody creates it.
 static NOWHERE: Table = Table { name: "nowhere", columns: &[Column::int("id")], unique: None };
 
@@ -39,7 +46,18 @@ fn programs() -> Vec<Vec<Statement>> {
             update().returning(Returning::Columns(vec!["balance", "id"])).into(),
         ],
         vec![Delete::new(&ACCOUNTS).filter("id", 2).into(), all().into()],
-        vec![Update::new(&ACCOUNTS).set("balance", 1).into(), all().into()],
+        vec![Update::new(&ACCOUNTS).set("balance", 1).filter("balance", 7).into(), all().into()],
+        vec![begin(), Statement::Commit, begin(), Statement::Rollback],
+        // The columns in another order.
+        vec![
+            Insert::new(&TURNED, row([7.into(), 3.into()])).into(),
+            Insert::new(&TURNED, row([8.into(), 3.into()])).into(),
+            Insert::new(&TURNED, row([9.into(), 1.into()]))
+                .on_conflict(OnConflict::DoUpdate(vec!["balance"]))
+                .returning(Returning::Columns(vec!["id", "balance"]))
+                .into(),
+            Select::columns(&TURNED, &["id", "balance"]).into(),
+        ],
         vec![note(1, "it's").into(), note(1, "").into(), note(0, "ü").into()],
         vec![
             note(1, "a").into(),
@@ -192,6 +210,34 @@ fn what_cannot_be_asked_is_refused_with_a_reason_and_without_having_done_anythin
             assert_eq!(statement.query(dialect).as_ref(), Err(error), "{statement}");
         }
     }
+}
+
+/// What the real databases do with several rows, and the simulation does not know.
+#[test]
+fn several_rows_are_changed_by_the_real_databases_and_refused_by_the_simulation() {
+    let rich = Comparison::AtLeast;
+    let update = Update::new(&ACCOUNTS).set("balance", 1);
+    let delete = Delete::new(&ACCOUNTS).condition("balance", rich, 1);
+    let program = [update.into(), delete.into()];
+    let (told, rows) = simulated(&program);
+    let refused = |told: &Result<Answer, SqlError>| match told {
+        Err(error) => error.state == SqlState::FEATURE_NOT_SUPPORTED && error.said.is_some(),
+        Ok(_) => false,
+    };
+    assert!(told.iter().all(refused), "{told:?}");
+    assert_eq!(rows, first(), "nothing is done");
+    let changed = || (vec![Ok(Answer::Count(2)), Ok(Answer::Count(2))], vec![]);
+    let mut db = SqliteDb::in_memory().expect("there is room");
+    db.create(&[&ACCOUNTS]).expect("it is new");
+    db.fill(&ACCOUNTS, first()).expect("it is there");
+    let told = run_in(&mut db, &program, |db| db.rows(&ACCOUNTS).expect("it is there"));
+    assert_eq!(told, changed());
+    let Some(cluster) = cluster("several rows in PostgreSQL") else { return };
+    let mut db = cluster.database().expect("the server answers");
+    db.create(&[&ACCOUNTS]).expect("it is new");
+    db.fill(&ACCOUNTS, first()).expect("it is there");
+    let told = run_in(&mut db, &program, |db| db.rows(&ACCOUNTS).expect("it is there"));
+    assert_eq!(told, changed());
 }
 
 #[test]

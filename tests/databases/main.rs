@@ -18,6 +18,7 @@ mod schemas;
 mod server;
 mod sqlite;
 mod stepped;
+mod tables;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;
 mod tls;

@@ -17,7 +17,7 @@ fn net() -> OsNet {
 fn ask(method: Method, url: &str, at: SocketAddr, limit: u64) -> Result<Response, NetError> {
     let mut net = net();
     let mut connection = net.connect(at)?;
-    net.send(&mut connection, &Request { method, url: Url::parse(url).expect("a URL") })?;
+    net.send(&mut connection, &Request::new(method, Url::parse(url).expect("a URL")))?;
     net.receive(connection, limit)
 }
 
@@ -29,7 +29,7 @@ fn a_connection_leads_where_it_was_to_lead_and_speaks_to_the_urls_host() {
     assert_eq!(net.peer(&connection), Ok(server.address()));
     // Nobody asks where `b.test` is.
     let url = Url::parse("http://b.test/").unwrap();
-    net.send(&mut connection, &Request { method: Method::Get, url }).unwrap();
+    net.send(&mut connection, &Request::new(Method::Get, url)).unwrap();
     assert_eq!(net.receive(connection, 3).unwrap().body, b"cat");
     assert!(server.requests()[0].contains("\r\nhost: b.test\r\n"), "{:?}", server.requests());
 }
@@ -80,7 +80,7 @@ fn a_connection_is_for_one_request() {
     assert_eq!(net.receive(connection, 3), Err(NetError::TimedOut), "nothing was asked");
 
     let mut connection = net.connect(server.address()).unwrap();
-    let request = |url| Request { method: Method::Get, url: Url::parse(url).unwrap() };
+    let request = |url| Request::new(Method::Get, Url::parse(url).unwrap());
     net.send(&mut connection, &request("http://b.test/")).unwrap();
     let again = net.send(&mut connection, &request("http://b.test/"));
     assert!(matches!(again, Err(NetError::Http(_))), "{again:?}");

@@ -4,9 +4,9 @@ use std::net::{IpAddr, TcpListener};
 
 use toctou::fetch::{Act, FetchError, Limits, MOST_ADDRESSES, TRIED_ADDRESSES, UrlFault};
 use toctou::fs::Errno;
-use toctou::net::NetError;
+use toctou::net::{Block, NetError, Opening, Policy};
 
-use crate::names::{Client, fetch, limits, net_error};
+use crate::names::{Client, fetch, limits, net_error, outside};
 use crate::server::{INSIDE, OUTSIDE, Server, ok, redirect};
 
 /// What comes of a redirect to there.
@@ -76,9 +76,10 @@ fn a_redirect_to_another_scheme_is_refused() {
         let error = redirected(to);
         let scheme = to.split(':').next().unwrap();
         assert_eq!(fault(&error), &UrlFault::Scheme(scheme.into()));
+        let told = if scheme == "javascript" { "javascript:***" } else { to };
         assert_eq!(
             error.to_string(),
-            format!("\"{to}\" (redirect 1) is not fetched: the scheme `{scheme}` is not allowed")
+            format!("\"{told}\" (redirect 1) is not fetched: the scheme `{scheme}` is not allowed")
         );
     }
     for to in ["data:text/plain,cat", "ws://a.test/", "mailto:a@b.test", "blob:http://a.test/x"] {
@@ -121,6 +122,22 @@ fn a_password_in_what_is_no_url_is_not_told() {
         " http://u53r:p455\n@a.test/",
         "http://u53r:p455%40a.test/",
         "http://u53r:p455\u{ff20}host/",
+        "http://u53r:p455\u{fe6b}host/",
+        "http://u53r:p455%EF%BC%A0host/",
+        "http://u53r:p455%ef%b9%abhost/",
+        "http://u53r:p455%2540host/",
+        "http://u53r:p455%\n40host/",
+        "http://u53r:p455\t%4\n0host/",
+        "http://u53r:p455/",
+        "http://u53r:5555555/",
+        "http://u53r:p455%00@host/",
+        "u53r:p455",
+        "u53r:p455%40host",
+        "ftp://u53r:p455@host/?p455",
+        "//u53r:p455%40host/",
+        "http://[u53r:p455]/",
+        "http://host:99999/?p455#p455",
+        "https:u53r:p455\u{fe6b}host",
     ] {
         let error = fetch(url).unwrap_err();
         let told = format!("{error} {error:?}");
@@ -240,7 +257,7 @@ fn a_name_is_asked_for_once_a_hop_and_what_was_judged_is_connected_to() {
 fn an_address_that_refuses_is_followed_by_the_next_one() {
     let server = Server::answering(ok("cat"));
     let other = IpAddr::from([127, 0, 0, 4]);
-    let policy = toctou::net::Policy::public().allowing(OUTSIDE).allowing(other);
+    let policy = outside().opening(Opening::of(other).at(0..=u16::MAX));
     let client = Client::resolving(limits(), move |_, _| Ok(vec![other, other, OUTSIDE]));
     let fetched = client.fetcher.clone().with_policy(policy.clone()).fetch(&server.url("/"));
     assert_eq!(fetched.unwrap().address.ip(), OUTSIDE);
@@ -267,9 +284,8 @@ fn a_few_of_a_names_addresses_are_tried_and_a_name_with_very_many_is_refused() {
     };
     let with = |count: u16| {
         let addresses: Vec<IpAddr> = refusing(count).chain([OUTSIDE]).collect();
-        let policy = toctou::net::Policy::public()
-            .allowing(OUTSIDE)
-            .allowing_block("127.7.0.0/16".parse().unwrap());
+        let others: Block = "127.7.0.0/16".parse().unwrap();
+        let policy = outside().opening(Opening::of(others).at(0..=u16::MAX));
         let client = Client::resolving(limits(), move |_, _| Ok(addresses.clone()));
         client.fetcher.with_policy(policy).fetch(&server.url("/"))
     };
@@ -303,9 +319,191 @@ fn a_name_that_resolves_to_nothing_is_an_error() {
 }
 
 #[test]
-fn a_location_that_is_not_text_is_an_error() {
-    let server = Server::answering(b"HTTP/1.1 302 Found\r\nLocation: /\xff\r\n\r\n");
-    assert!(matches!(net_error(fetch(&server.url("/"))), NetError::Http(_)));
+fn a_location_that_is_no_url_is_an_error() {
     assert!(matches!(fault(&redirected("http://[bad/")), UrlFault::NotAUrl(_)));
     assert!(matches!(fault(&redirected("http://a.test:99999/")), UrlFault::NotAUrl(_)));
+}
+
+#[test]
+fn a_location_in_another_alphabet_is_followed() {
+    for (location, path) in [
+        (&b"/\xff\xe4?\xfc"[..], "/%FF%E4?%FC"),
+        ("/gr\u{fc}n?\u{fc}".as_bytes(), "/gr%C3%BCn?%C3%BC"),
+    ] {
+        let location = location.to_vec();
+        let server = Server::at(OUTSIDE, move |stream, reached| {
+            let request = reached.request(stream)?;
+            let response = match request.starts_with("GET /start ") {
+                true => [b"HTTP/1.1 302 Found\r\nLocation: ", &location[..], b"\r\n\r\n"].concat(),
+                false => ok("cat").into_bytes(),
+            };
+            std::io::Write::write_all(stream, &response)
+        });
+        let fetched = fetch(&server.url("/start")).unwrap();
+        assert_eq!(
+            (fetched.bytes.as_slice(), fetched.url.as_str()),
+            (&b"cat"[..], &*server.url(path))
+        );
+    }
+}
+
+#[test]
+fn a_host_may_have_a_hyphen_at_a_labels_end() {
+    let server = Server::answering(ok("cat"));
+    for host in ["a-.test", "a.b--.test", "xn--a-.x-.test"] {
+        match fetch(&format!("http://{host}:{}/", server.port())) {
+            Ok(fetched) => assert_eq!(fetched.bytes, b"cat", "{host}"),
+            // That is no name of IDNA.
+            Err(error) => assert_eq!(host, "xn--a-.x-.test", "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_query_stands_in_no_error() {
+    let client = Client::resolving(limits(), |_, _| Err(NetError::NoSuchName));
+    let server = Server::answering("HTTP/1.1 404 Not Found\r\n\r\n");
+    let errors = [
+        client.fetch("http://a.test/x?k3y").unwrap_err(),
+        client.fetch("http://127.0.0.1/x?k3y").unwrap_err(),
+        client.fetch("http://a.local/x?k3y").unwrap_err(),
+        client.fetch("ftp://a.test/x?k3y").unwrap_err(),
+        fetch(&server.url("/x?k3y")).unwrap_err(),
+        redirected("http://127.0.0.1/x?k3y"),
+        redirected("http://a.test:99999/x?k3y"),
+        redirected("http://u:p@a.test/x?k3y"),
+    ];
+    for error in errors {
+        let told = format!("{error} {error:?} {}", error.public());
+        assert!(!told.contains("k3y"), "{told}");
+    }
+}
+
+#[test]
+fn who_gave_the_url_is_not_told_what_is_inside() {
+    let inside = inside();
+    let port = inside.port();
+    let client = Client::resolving(limits(), |name, _| match name {
+        "inside.test" => Ok(vec![INSIDE]),
+        "closed.test" => Ok(vec![OUTSIDE]),
+        _ => Err(NetError::NoSuchName),
+    });
+    let closed = TcpListener::bind((OUTSIDE, 0)).unwrap().local_addr().unwrap().port();
+    let said = |url: &str| client.fetch(url).unwrap_err();
+    let told = said(&format!("http://inside.test:{port}/")).to_string();
+    assert!(told.contains("127.0.0.3"), "the operator is told: {told}");
+    for url in [
+        format!("http://inside.test:{port}/"),
+        "http://gone.test/".to_owned(),
+        format!("http://closed.test:{closed}/"),
+        "http://127.0.0.3/".to_owned(),
+        "http://intranet/".to_owned(),
+        "http://vault.internal/".to_owned(),
+    ] {
+        assert_eq!(said(&url).public(), "the URL's host cannot be reached", "{url}");
+    }
+    assert_eq!(said("ftp://a.test/").public(), "the URL's scheme is not allowed");
+    let server = Server::answering(redirect("ftp://vault.internal/"));
+    let error = fetch(&server.url("/")).unwrap_err();
+    assert_eq!(error.public(), "the URL leads to another one that cannot be fetched");
+    assert_eq!(inside.connections(), 0);
+}
+
+#[test]
+fn what_a_resolver_says_stays_one_line() {
+    for error in [NetError::Resolver, NetError::Tls, NetError::Http] {
+        let words = "a\u{1b}[2J\r\nb\u{202e}".into();
+        let client =
+            Client::resolving(limits(), move |_, _| Err(error(std::sync::Arc::clone(&words))));
+        let error = client.fetch("http://a.test/").unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(told.chars().all(|char| (' '..='~').contains(&char)), "{told}");
+    }
+}
+
+#[test]
+fn special_names_are_refused_before_they_are_looked_up_unless_they_are_opened() {
+    let server = Server::answering(ok("cat"));
+    let port = server.port();
+    let names = [
+        "localhost",
+        "a.localhost",
+        "intranet",
+        "intranet.",
+        "printer.local",
+        "PRINTER.LOCAL.",
+        "vault.internal",
+        "metadata.google.internal",
+        "x.onion",
+        "router.home.arpa",
+        "nas.lan",
+        "1.0.0.127.in-addr.arpa",
+        "a.alt",
+        "a.invalid",
+        "a.corp",
+    ];
+    for name in names {
+        let before = server.connections();
+        let client = Client::new(limits());
+        let error = client.fetch(&format!("http://{name}:{port}/")).unwrap_err();
+        assert!(matches!(&error, FetchError::RefusedName { .. }), "{name}: {error}");
+        assert!(error.is_refusal());
+        assert_eq!((client.asked().len(), server.connections()), (0, before), "{name}");
+
+        let start = Server::answering(redirect(&format!("http://{name}:{port}/")));
+        let error = client.fetch(&start.url("/")).unwrap_err();
+        assert!(matches!(&error, FetchError::RefusedName { hop, .. } if hop.number == 1), "{name}");
+        assert_eq!(client.asked(), ["a.test"]);
+
+        // By name, it is; and what address it has is judged still.
+        let opened = outside().allowing_name(name.parse().unwrap());
+        let client = Client::new(limits());
+        let fetched =
+            client.fetcher.with_policy(opened.clone()).fetch(&format!("http://{name}:{port}/"));
+        assert_eq!(fetched.unwrap().bytes, b"cat", "{name}");
+        let client = Client::resolving(limits(), |_, _| Ok(vec![INSIDE]));
+        let error = client.fetcher.with_policy(opened).fetch(&format!("http://{name}:{port}/"));
+        assert!(matches!(error, Err(FetchError::Refused { .. })), "{name}: {error:?}");
+    }
+    for name in ["local.test", "a.internal.test", "xlocal.test", "a.example", "notlocal.com"] {
+        let url = format!("http://{name}:{port}/");
+        assert_eq!(fetch(&url).unwrap().bytes, b"cat", "{name}");
+    }
+    let error = fetch("http://printer.local/").unwrap_err().to_string();
+    let told = "http://printer.local/ is not fetched: its host is a special name \
+                (.local, names of multicast DNS)";
+    assert_eq!(error, told);
+}
+
+#[test]
+fn an_address_is_open_at_the_ports_and_for_the_hosts_that_it_is_opened_for() {
+    let server = Server::answering(ok("cat"));
+    let (url, port) = (server.url("/"), server.port());
+    let with =
+        |policy: Policy, url: &str| Client::new(limits()).fetcher.with_policy(policy).fetch(url);
+    let refused = |policy: Policy, url: &str, why: &str| {
+        let error = with(policy, url).unwrap_err();
+        assert!(matches!(error, FetchError::Refused { .. }), "{error}");
+        assert!(error.to_string().ends_with(why), "{error}");
+        assert_eq!(server.connections(), 0, "{error}");
+    };
+    let at = |ports| Policy::public().opening(Opening::of(OUTSIDE).at(ports));
+    let elsewhere = format!("; allowed, but not at port {port})");
+    refused(Policy::public().allowing(OUTSIDE), &url, &elsewhere);
+    refused(at(0..=port - 1), &url, &elsewhere);
+    let start = Server::answering(redirect(&url));
+    let open = Policy::public().opening(Opening::of(OUTSIDE).at(start.port()..=start.port()));
+    refused(open, &start.url("/"), &elsewhere);
+    let called = Opening::of(OUTSIDE).at(port..=port).called("pictures.internal".parse().unwrap());
+    let by_name = Policy::public().opening(called);
+    refused(by_name.clone(), &url, "; allowed, but not for this host)");
+    refused(
+        by_name.clone(),
+        &format!("http://{OUTSIDE}:{port}/"),
+        "; allowed, but not for this host)",
+    );
+
+    assert_eq!(with(at(port..=port), &url).unwrap().bytes, b"cat");
+    let named = format!("http://pictures.internal:{port}/");
+    assert_eq!(with(by_name, &named).unwrap().bytes, b"cat");
 }

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRng, TestRunner};
-use toctou::fetch::{Fetch, Rules};
+use toctou::fetch::{Ask, Fetch, Rules};
 use toctou::net::{
     Method, NetError, Network, Page, Policy, Request, Response, Scripted, SimConnection, SimNet,
     Url,
@@ -129,6 +129,16 @@ impl Network for Attacked {
         self.attacked().connect(to)
     }
 
+    /// The worst of races: whoever may be connected to is.
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<SimConnection, NetError>) {
+        self.connected.extend(others);
+        (0, self.connect(first))
+    }
+
     fn peer(&self, connection: &SimConnection) -> Result<SocketAddr, NetError> {
         self.net.peer(connection)
     }
@@ -147,6 +157,8 @@ impl Network for Attacked {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Ships,
+    /// The same, with something to send.
+    Posts,
     /// As it should be, but written by hand: that it is not found out shows that the others are for
     /// what is wrong with them.
     ByHand,
@@ -165,6 +177,11 @@ impl Way {
     fn fetch(self, url: &str, net: &mut Attacked) -> Option<Vec<u8>> {
         match self {
             Way::Ships => run(Fetch::new(url, rules()).ok()?, net).ok().map(|page| page.bytes),
+            Way::Posts => {
+                let ask = Ask::post("text/plain", "cat").and_then(|ask| ask.with("cookie", "x"));
+                let fetch = Fetch::asking(url, ask.ok()?, rules()).ok()?;
+                run(fetch, net).ok().map(|page| page.bytes)
+            }
             _ => self.by_hand(url, net),
         }
     }
@@ -196,7 +213,7 @@ impl Way {
             let port = url.port_or_known_default()?;
             let mut sockets = addresses.iter().map(|address| SocketAddr::new(*address, port));
             let mut connection = sockets.find_map(|socket| net.connect(socket).ok())?;
-            let request = Request { method: Method::Get, url: url.clone() };
+            let request = Request::new(Method::Get, url.clone());
             net.send(&mut connection, &request).ok()?;
             let response = net.receive(connection, 1000).ok()?;
             let Some(location) = response.redirect() else { return Some(response.body) };
@@ -233,7 +250,7 @@ fn attacked(way: Way) -> Result<(u32, u32), String> {
 
 #[test]
 fn nobody_is_connected_to_whom_the_policy_refuses_whatever_the_attacker_does() {
-    for way in [Way::Ships, Way::ByHand] {
+    for way in [Way::Ships, Way::Posts, Way::ByHand] {
         let (fetched, redirected) =
             attacked(way).unwrap_or_else(|error| panic!("{way:?}: {error}"));
         assert!(

@@ -6,8 +6,10 @@
 #![cfg(feature = "command")]
 
 mod acts;
+mod asks;
 #[path = "../certificates/mod.rs"]
 mod certificates;
+mod dns;
 mod hops;
 mod machine;
 mod names;

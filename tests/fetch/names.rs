@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use toctou::fetch::{FetchError, Fetched, Fetcher, Limits};
-use toctou::net::{NetError, Policy, Resolve};
+use toctou::net::{NetError, Opening, Policy, Resolve};
 
 use crate::server::OUTSIDE;
 
@@ -39,6 +39,11 @@ pub(crate) fn limits() -> Limits {
     Limits { timeout: Duration::from_secs(60), bytes: 1000, ..Limits::default() }
 }
 
+/// The policy of these tests: public addresses, and [`OUTSIDE`], at whatever port a server gets.
+pub(crate) fn outside() -> Policy {
+    Policy::public().opening(Opening::of(OUTSIDE).at(0..=u16::MAX))
+}
+
 impl Client {
     /// Every name is [`OUTSIDE`].
     pub(crate) fn new(limits: Limits) -> Self {
@@ -51,9 +56,7 @@ impl Client {
         script: impl Fn(&str, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let names = Arc::new(Names { script: Box::new(script), asked: Mutex::default() });
-        let fetcher = Fetcher::new(limits)
-            .with_policy(Policy::public().allowing(OUTSIDE))
-            .with_resolver(names.clone());
+        let fetcher = Fetcher::new(limits).with_policy(outside()).with_resolver(names.clone());
         Client { names, fetcher }
     }
 

@@ -11,7 +11,9 @@ use crate::server::{Server, ok};
 fn refused(server: &Server, host: &str) {
     let url = format!("http://{host}:{}/", server.port());
     match fetch_public(&url, Limits::default()) {
-        Err(FetchError::Refused { hop, .. }) => assert_eq!(hop.number, 0),
+        Err(FetchError::Refused { hop, .. } | FetchError::RefusedName { hop, .. }) => {
+            assert_eq!(hop.number, 0);
+        }
         other => panic!("{url}: {other:?}"),
     }
     assert_eq!(server.connections(), 0, "{url}");

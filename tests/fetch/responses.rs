@@ -119,6 +119,91 @@ fn a_body_in_disguise_is_refused() {
 }
 
 #[test]
+fn a_content_encoding_that_leaves_the_content_as_it_is_is_none() {
+    for encoding in [
+        "",
+        "none",
+        "None",
+        "identity",
+        "identity, identity",
+        "utf-8",
+        "UTF8",
+        "ISO-8859-1",
+        "binary",
+        "8bit",
+        "identity\r\nContent-Encoding: none",
+        "windows-1252",
+        "us-ascii",
+    ] {
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: 3\r\n\r\ncat"
+        );
+        assert_eq!(answered(response.as_bytes()).unwrap(), b"cat", "{encoding:?}");
+    }
+    for encoding in ["gzip", "x-gzip", "deflate", "br", "zstd", "identity, gzip", "none, br", "aes"]
+    {
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: 3\r\n\r\ncat"
+        );
+        let words = refused(response.as_bytes());
+        assert!(words.contains(encoding), "refused by its name: {words}");
+    }
+}
+
+#[test]
+fn a_chunk_may_have_an_extension_of_any_length_within_reason() {
+    let chunked = |extension: &str, chunks: usize| {
+        let chunk = format!("3{extension}\r\ncat\r\n").repeat(chunks);
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0{extension}\r\n\r\n")
+    };
+    let signed = format!(";chunk-signature={}", "a".repeat(64));
+    for extension in ["", " ", "  ;a", ";a=b;c=\"d\"", &signed, &";x".repeat(5000)] {
+        assert_eq!(
+            answered(chunked(extension, 3).as_bytes()).unwrap(),
+            b"catcatcat",
+            "{extension}"
+        );
+    }
+    assert!(refused(chunked(&";x".repeat(50_000), 1).as_bytes()).contains("does not end"));
+    // Many long ones are not what a body is for.
+    let error = answered(chunked(&";x".repeat(4000), 20).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("beside its body"), "{error}");
+    for size in ["+3", "-3", "0x3", "", ";3", "3 3", "g"] {
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\ncat\r\n0\r\n\r\n"
+        );
+        assert!(refused(response.as_bytes()).contains("how long"), "{size:?}");
+    }
+    let bare = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\ncat\r\n0\r\n\r\n";
+    assert!(refused(bare.as_bytes()).contains("without CR"));
+}
+
+#[test]
+fn an_answer_before_the_final_one_may_have_headers_whichever_it_is() {
+    for status in ["100 Continue", "102 Processing", "199 Whatever"] {
+        let early = format!("HTTP/1.1 {status}\r\nServer: x\r\nContent-Length: 9\r\n\r\n");
+        let response = format!("{early}{early}{}", ok("cat"));
+        assert_eq!(answered(response.as_bytes()).unwrap(), b"cat", "{status}");
+    }
+}
+
+#[test]
+fn a_length_that_is_said_twice_or_strangely_is_an_error() {
+    for length in
+        ["3\r\nContent-Length: 4", "3, 3", "+3", "0x3", "3 ", " ", "99999999999999999999999"]
+    {
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\ncat");
+        match answered(response.as_bytes()) {
+            // The space is none of the value.
+            Ok(body) => assert_eq!((length, &body[..]), ("3 ", &b"cat"[..])),
+            Err(error) => assert!(error.to_string().contains("content-length"), "{error}"),
+        }
+    }
+    let twice = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\ncat";
+    assert_eq!(answered(twice).unwrap(), b"cat");
+}
+
+#[test]
 fn what_a_server_says_stays_one_short_line_in_an_error() {
     let long = "x".repeat(10_000);
     let words =

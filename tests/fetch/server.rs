@@ -163,3 +163,23 @@ pub(crate) fn ok(body: &str) -> String {
 pub(crate) fn redirect(to: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
 }
+
+/// Listeners at these addresses, on one port, that never accept, and whose queues are full: they answer
+/// nobody, like hosts that are off.
+pub(crate) fn black_holes<const N: usize>(
+    addresses: [IpAddr; N],
+) -> (u16, Vec<TcpListener>, Vec<TcpStream>) {
+    let first = TcpListener::bind((addresses[0], 0)).unwrap();
+    let port = first.local_addr().unwrap().port();
+    let others = addresses[1..].iter().map(|address| TcpListener::bind((*address, port)).unwrap());
+    let all: Vec<_> = [first].into_iter().chain(others).collect();
+    let mut queued = Vec::new();
+    for listener in &all {
+        let to = listener.local_addr().unwrap();
+        let queue = || TcpStream::connect_timeout(&to, Duration::from_millis(100)).ok();
+        let more: Vec<_> = (0..5000).map_while(|_| queue()).collect();
+        assert!(more.len() < 5000, "the queue is never full");
+        queued.extend(more);
+    }
+    (port, all, queued)
+}

@@ -1,15 +1,15 @@
 //! Servers and resolvers that take their time, or never end.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use toctou::fetch::{Act, FetchError, Fetched, Limits};
-use toctou::net::{NetError, Policy};
+use toctou::net::{NetError, Opening};
 
-use crate::names::{Client, limits, net_error};
-use crate::server::{OUTSIDE, Server, ok, redirect};
+use crate::names::{Client, limits, net_error, outside};
+use crate::server::{OUTSIDE, Server, black_holes, ok, redirect};
 
 const SHORT: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(50);
@@ -133,13 +133,7 @@ fn limits_beyond_all_measure_are_limits_still() {
 
 #[test]
 fn an_address_that_does_not_answer_leaves_time_for_the_next_one() {
-    // Who never accepts, and whose queue is full, answers nobody, like a host that is off.
-    let silent = TcpListener::bind((OUTSIDE, 0)).unwrap();
-    let to = silent.local_addr().unwrap();
-    let port = to.port();
-    let queue = || TcpStream::connect_timeout(&to, Duration::from_millis(100));
-    let queued: Vec<_> = (0..5000).map_while(|_| queue().ok()).collect();
-    assert!(queued.len() < 5000, "the queue is never full");
+    let (port, _listening, _queued) = black_holes([OUTSIDE]);
     let other = IpAddr::from([127, 0, 0, 4]);
     let listener = TcpListener::bind((other, port)).expect("a port that is free there, too");
     let answers = thread::spawn(move || {
@@ -152,7 +146,7 @@ fn an_address_that_does_not_answer_leaves_time_for_the_next_one() {
     let client = Client::resolving(Limits { connect_timeout, ..limits() }, move |_, _| {
         Ok(vec![OUTSIDE, other])
     });
-    let policy = Policy::public().allowing(OUTSIDE).allowing(other);
+    let policy = outside().opening(Opening::of(other).at(0..=u16::MAX));
     let fetched =
         client.fetcher.clone().with_policy(policy).fetch(&format!("http://a.test:{port}/"));
     assert_eq!(fetched.unwrap().address.ip(), other);

@@ -134,6 +134,15 @@ fn a_server_that_does_not_prove_to_be_the_host_sees_no_byte_of_a_request() {
     }
 }
 
+/// No certificate can have such a name, so nobody can show one.
+#[test]
+fn a_host_with_a_hyphen_at_a_labels_end_cannot_prove_who_it_is() {
+    let authority = Authority::new();
+    let secure = Secure::answering(authority.server(&["a.test"], |_| {}), ok("cat"));
+    refused(authority.fetch(&secure.url("a-.test"), limits()), "dns name");
+    assert_eq!(secure.server.requests(), [""; 0]);
+}
+
 #[test]
 fn mozillas_roots_do_not_trust_strangers() {
     let stranger = Authority::new();

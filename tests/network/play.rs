@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use toctou::net::{
-    LoopbackNet, NetError, Network, Request, Response, Scripted, SimNet, Url, Visit,
+    LoopbackNet, Method, NetError, Network, Request, Response, Scripted, SimNet, Url, Visit,
 };
 use toctou::recorded::Recorded;
 
@@ -107,19 +107,38 @@ fn turned<W: World>(
             },
         },
         Client::Connected(_) | Client::Asked(_) if turn.hangs_up => (Client::Idle, None),
-        Client::Connected(mut connection) => {
-            let (method, url) = turn.request;
-            let url = Url::parse(url).expect("a URL");
-            match world.send(&mut connection, &Request { method, url }) {
-                Ok(()) => (Client::Asked(connection), None),
-                Err(_) => (Client::Idle, None),
-            }
+        Client::Connected(connection) if turn.strays => received(world, connection, turn),
+        Client::Connected(mut connection) => match sent(world, &mut connection, turn) {
+            Ok(()) => (Client::Asked(connection), None),
+            // It may try again.
+            Err(_) => (Client::Connected(connection), None),
+        },
+        Client::Asked(mut connection) if turn.strays => {
+            let _ = sent(world, &mut connection, turn);
+            (Client::Asked(connection), None)
         }
-        Client::Asked(connection) => {
-            let response = world.receive(connection, turn.limit).map_err(word);
-            (Client::Idle, Some(More::Response(response)))
-        }
+        Client::Asked(connection) => received(world, connection, turn),
     }
+}
+
+fn sent<W: World>(
+    world: &mut Recorded<W>,
+    connection: &mut W::Connection,
+    turn: &Turn,
+) -> Result<(), NetError> {
+    let (method, url) = turn.request;
+    let url = Url::parse(url).expect("a URL");
+    let body: &[u8] = if method == Method::Post { b"size=2" } else { b"" };
+    world.send(connection, &Request { body: body.into(), ..Request::new(method, url) })
+}
+
+fn received<W: World>(
+    world: &mut Recorded<W>,
+    connection: W::Connection,
+    turn: &Turn,
+) -> (Client<W::Connection>, Option<More>) {
+    let response = world.receive(connection, turn.limit).map_err(word);
+    (Client::Idle, Some(More::Response(response)))
 }
 
 /// Plays a program in both worlds at once; where they part, says how.

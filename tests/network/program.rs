@@ -31,6 +31,8 @@ pub(crate) enum Act {
 pub(crate) struct Turn {
     /// With a connection: it gives that up.
     pub(crate) hangs_up: bool,
+    /// With a connection: it does what is not its turn, and receives before it has sent, or sends again.
+    pub(crate) strays: bool,
     /// Without a connection: it resolves this name.
     pub(crate) resolve: Option<&'static str>,
     /// Or it connects to this address.
@@ -51,11 +53,18 @@ pub(crate) fn mapped(last: u8) -> IpAddr {
     v6.into()
 }
 
-/// The network before the first act: two servers, and one that refuses connections.
+/// The addresses that are none, which lead to the host itself.
+pub(crate) fn unspecified() -> Vec<IpAddr> {
+    let v4 = std::net::Ipv4Addr::UNSPECIFIED;
+    vec![v4.into(), v4.to_ipv6_mapped().into(), std::net::Ipv6Addr::UNSPECIFIED.into()]
+}
+
+/// The network before the first act: three servers, and one that refuses connections.
 pub(crate) fn furnished() -> SimNet {
     let mut net = SimNet::new()
         .with_name("a.example", &[address(2)])
         .with_name("b.example", &[address(3), address(4)])
+        .with_server(address(1), Page::text("one"))
         .with_server(address(2), Page::text("two"))
         .with_server(address(3), Page::text("four"))
         .with_server(address(4), Page::redirect("http://b.example/cat"));
@@ -65,7 +74,7 @@ pub(crate) fn furnished() -> SimNet {
 
 const NAMES: [&str; 3] = ["a.example", "b.example", "gone.example"];
 
-pub(crate) const URLS: [&str; 8] = [
+pub(crate) const URLS: [&str; 9] = [
     "http://a.example/",
     "http://b.example/cat?size=2&tail=long",
     "http://a.example/a%20cat/#whiskers",
@@ -74,6 +83,7 @@ pub(crate) const URLS: [&str; 8] = [
     "http://0x7f.3:8080/",
     "http://a.example?",
     "https://a.example/",
+    "ftp://a.example/",
 ];
 
 fn pages() -> Vec<Page> {
@@ -86,6 +96,9 @@ fn pages() -> Vec<Page> {
         Page::redirect("http://b.example/"),
         Page::redirect("//[::ffff:127.0.0.3]/#x"),
         Page::redirect("cat.png"),
+        Page::redirect("http://grün.example/ß"),
+        Page::redirect(""),
+        Page::Content("".into(), "untyped".into()),
     ]
 }
 
@@ -95,13 +108,14 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let server = || select(vec![2, 3, 4, 9]).prop_map(address);
+    let server = || select(vec![1, 2, 3, 4, 9]).prop_map(address);
     // Who owns a server may name it by its IPv6 form, too.
     let server = move || prop_oneof![9 => server(), 1 => Just(mapped(3))];
     let addresses = vec![
         vec![address(2)],
         vec![address(3)],
         vec![address(4), address(2)],
+        vec![address(3), address(2), address(3)],
         vec![mapped(3)],
         vec![[10, 0, 0, 1].into()],
         vec![],
@@ -120,13 +134,23 @@ fn turn() -> impl Strategy<Value = Turn> {
         8 => select(vec![2, 3, 4]).prop_map(address),
         3 => select(vec![2, 3, 4]).prop_map(mapped),
         1 => select(vec![address(9), mapped(9), [10, 0, 0, 1].into(), [192, 0, 2, 1].into()]),
+        1 => select(unspecified()),
     ];
     let port = prop_oneof![12 => Just(80), 1 => select(vec![443, 8080])];
     let to = (address, port).prop_map(|(address, port)| SocketAddr::new(address, port));
-    let method = prop_oneof![3 => Just(Method::Get), 1 => Just(Method::Head)];
+    let method =
+        prop_oneof![3 => Just(Method::Get), 1 => Just(Method::Head), 1 => Just(Method::Post)];
     let limit = select(vec![1 << 20, 1_000, 3, 0]);
     let hangs_up = prop::bool::weighted(0.05);
-    (hangs_up, resolve, to, (method, select(&URLS[..])), limit).prop_map(
-        |(hangs_up, resolve, to, request, limit)| Turn { hangs_up, resolve, to, request, limit },
+    let strays = prop::bool::weighted(0.1);
+    (hangs_up, strays, resolve, to, (method, select(&URLS[..])), limit).prop_map(
+        |(hangs_up, strays, resolve, to, request, limit)| Turn {
+            hangs_up,
+            strays,
+            resolve,
+            to,
+            request,
+            limit,
+        },
     )
 }

@@ -7,13 +7,13 @@ use toctou::net::{LoopbackNet, Method, Page, SimNet, Visit};
 
 use super::on_loopback;
 use super::play::{Stage, Told, World};
-use super::program::{Act, Turn, address, furnished, mapped};
+use super::program::{Act, Turn, address, furnished, mapped, unspecified};
 
 /// A turn of which only one part matters.
 fn turn() -> Turn {
     let to = SocketAddr::new(address(2), 80);
     let request = (Method::Get, "http://a.example/");
-    Turn { hangs_up: false, resolve: None, to, request, limit: 1_000 }
+    Turn { hangs_up: false, strays: false, resolve: None, to, request, limit: 1_000 }
 }
 
 fn resolve(who: usize, name: &'static str) -> Act {
@@ -49,6 +49,12 @@ fn told(world: impl World, story: &[(Act, &str)]) -> Told {
     told.into_iter().last().expect("a story")
 }
 
+/// What reached a server.
+fn seen(told: &Told, server: IpAddr) -> &[Visit] {
+    let (_, visits) = told.servers.iter().find(|(at, _)| *at == server).expect("a server");
+    visits
+}
+
 fn asked(method: Method, host: &str, path: &str) -> Visit {
     Visit::Asked(method, host.into(), path.into())
 }
@@ -64,8 +70,9 @@ fn a_page_is_what_it_is_when_the_client_comes_to_receive_it() {
         (receive(0, 4), "receive = 200 \"late\""),
     ]);
     let visits = [Visit::Connected, asked(Method::Get, "a.example", "/y")];
-    assert_eq!(told.servers[0], (address(2), visits.to_vec()));
-    assert!(told.servers[1..].iter().all(|(_, visits)| visits.is_empty()));
+    assert_eq!(seen(&told, address(2)), visits);
+    let mut others = told.servers.iter().filter(|(at, _)| *at != address(2));
+    assert!(others.all(|(_, visits)| visits.is_empty()));
 }
 
 #[test]
@@ -79,7 +86,38 @@ fn an_ipv4_server_is_reached_by_its_address_in_ipv6() {
         (receive(0, 0), "receive = 200"),
     ]);
     let visits = [Visit::Connected, asked(Method::Head, "[::ffff:7f00:3]", "/")];
-    assert_eq!(told.servers[1], (address(3), visits.to_vec()));
+    assert_eq!(seen(&told, address(3)), visits);
+}
+
+#[test]
+fn an_address_that_is_none_leads_to_the_host_itself() {
+    let [v4, mapped, v6] = &unspecified()[..] else { panic!("three of them") };
+    let told = assert_story(&[
+        (connect(0, *v4), "connect(0.0.0.0:80) = ok"),
+        (send(0, Method::Get, "http://0.0.0.0/"), "send(GET http://0.0.0.0/) = ok"),
+        (receive(0, 9), "receive = 200 \"one\""),
+        (connect(0, *mapped), "connect([::ffff:0.0.0.0]:80) = ok"),
+        (connect(1, *v6), "connect([::]:80) = ECONNREFUSED"),
+    ]);
+    let visits = [Visit::Connected, asked(Method::Get, "0.0.0.0", "/"), Visit::Connected];
+    assert_eq!(seen(&told, address(1)), visits);
+}
+
+#[test]
+fn a_connection_is_for_one_request_and_answers_nobody_who_did_not_ask() {
+    let stray = |who| Act::Client(who, Turn { strays: true, ..turn() });
+    let told = assert_story(&[
+        (connect(0, address(2)), "connect(127.0.0.2:80) = ok"),
+        (send(0, Method::Get, "https://a.example/"), "send(GET https://a.example/) = TLS failed"),
+        (send(0, Method::Get, "http://a.example/"), "send(GET http://a.example/) = not HTTP"),
+        (stray(0), "receive = timed out"),
+        (connect(1, address(2)), "connect(127.0.0.2:80) = ok"),
+        (send(1, Method::Get, "http://a.example/"), "send(GET http://a.example/) = ok"),
+        (stray(1), "send(GET http://a.example/) = not HTTP"),
+        (receive(1, 9), "receive = 200 \"two\""),
+    ]);
+    let visits = [Visit::Connected, Visit::Connected, asked(Method::Get, "a.example", "/")];
+    assert_eq!(seen(&told, address(2)), visits);
 }
 
 #[test]
@@ -102,7 +140,7 @@ fn what_a_fragment_says_stays_with_the_client() {
         (connect(0, address(2)), "connect(127.0.0.2:80) = ok"),
         (send(0, Method::Get, "http://a.example/y?z#t"), "send(GET http://a.example/y?z#t) = ok"),
     ]);
-    assert_eq!(told.servers[0].1[1], asked(Method::Get, "a.example", "/y?z"));
+    assert_eq!(seen(&told, address(2))[1], asked(Method::Get, "a.example", "/y?z"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::program::Act;
 pub(crate) struct Tally(Mutex<BTreeMap<(String, String), usize>>);
 
 /// Answers that a run has to have seen.
-const INTERESTING: [(&str, &str); 16] = [
+const INTERESTING: [(&str, &str); 19] = [
     ("resolve", "an answer"),
     ("resolve", "no such name"),
     ("connect", "ok"),
@@ -25,8 +25,11 @@ const INTERESTING: [(&str, &str); 16] = [
     ("receive", "200"),
     ("receive", "302"),
     ("receive", "too large"),
+    ("receive", "timed"),
+    ("send", "not HTTP"),
     ("visit", "GET"),
     ("visit", "HEAD"),
+    ("visit", "POST"),
     ("bind", ""),
     ("serve", ""),
     ("refuse", ""),

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use proptest::test_runner::TestError;
 use toctou::net::{
-    Method, NetError, Network, Page, Request, Response, Scripted, SimConnection, SimNet, Visit,
+    Headers, Method, NetError, Network, Page, Request, Response, Scripted, SimConnection, SimNet,
+    Visit,
 };
 
 use super::play::World;
@@ -42,6 +43,14 @@ enum Mistake {
     NoContentType,
     /// Servers speak TLS.
     SpeaksTls,
+    /// The address that is none leads nowhere.
+    UnspecifiedLeadsNowhere,
+    /// A connection takes a second request.
+    TakesTwoRequests,
+    /// Who asked for nothing is answered.
+    AnswersUnasked,
+    /// A name's addresses are said as often as they were bound.
+    SaysTwice,
 }
 
 /// A world that is wrong.
@@ -73,11 +82,18 @@ impl Network for Wrong {
     type Connection = Connection;
 
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
-        self.net.resolve(name)
+        let mut addresses = self.net.resolve(name)?;
+        if self.is(Mistake::SaysTwice) {
+            addresses.extend(addresses.clone());
+        }
+        Ok(addresses)
     }
 
     fn connect(&mut self, mut to: SocketAddr) -> Result<Connection, NetError> {
-        if self.is(Mistake::MappedLeadsNowhere) && to.is_ipv6() {
+        let is_none = to.ip().to_canonical().is_unspecified();
+        if self.is(Mistake::UnspecifiedLeadsNowhere) && is_none
+            || self.is(Mistake::MappedLeadsNowhere) && to.is_ipv6()
+        {
             return Err(NetError::Os(toctou::fs::Errno::CONNREFUSED));
         }
         if self.is(Mistake::EveryPort) {
@@ -103,9 +119,12 @@ impl Network for Wrong {
     }
 
     fn send(&mut self, connection: &mut Connection, request: &Request) -> Result<(), NetError> {
+        if self.is(Mistake::TakesTwoRequests) && connection.request.is_some() {
+            return Ok(());
+        }
         let mut request = request.clone();
         if self.is(Mistake::SpeaksTls) {
-            request.url.set_scheme("http").expect("both are special");
+            let _ = request.url.set_scheme("http");
         }
         if self.is(Mistake::PageAtSend) {
             connection.page = self.page(&connection.inner);
@@ -122,7 +141,12 @@ impl Network for Wrong {
     fn receive(&mut self, connection: Connection, limit: u64) -> Result<Response, NetError> {
         let Connection { mut inner, request, page } = connection;
         let server = self.net.peer(&inner)?.ip();
-        let Some(mut request) = request else { return Err(NetError::TimedOut) };
+        let Some(mut request) = request else {
+            return match self.is(Mistake::AnswersUnasked) {
+                true => Ok(Response { status: 200, headers: Headers::new(), body: vec![] }),
+                false => Err(NetError::TimedOut),
+            };
+        };
         if self.is(Mistake::RefusingClosesAll) && !self.net.listens(server) {
             return Err(NetError::Os(toctou::fs::Errno::CONNRESET));
         }
@@ -131,7 +155,11 @@ impl Network for Wrong {
         }
         if self.is(Mistake::HeadHasBody) && request.method == Method::Head {
             request.method = Method::Get;
-            self.net.clone().send(&mut inner, &request)?;
+            // Another connection, that nobody sees.
+            let mut aside = self.net.clone();
+            aside.listen(server, true);
+            inner = aside.connect(SocketAddr::new(server, 80))?;
+            aside.send(&mut inner, &request)?;
         }
         let now = self.net.page(server).cloned();
         if let Some(then) = page {
@@ -143,7 +171,7 @@ impl Network for Wrong {
             self.net.serve(server, &now);
         }
         received.map(|response| match self.is(Mistake::NoContentType) {
-            true => Response { content_type: None, ..response },
+            true => Response { headers: Headers::new(), ..response },
             false => response,
         })
     }
@@ -264,4 +292,24 @@ fn a_world_without_content_types_is_found_out() {
 #[test]
 fn a_world_whose_servers_speak_tls_is_found_out() {
     assert_found(Mistake::SpeaksTls);
+}
+
+#[test]
+fn a_world_in_which_the_address_that_is_none_leads_nowhere_is_found_out() {
+    assert_found(Mistake::UnspecifiedLeadsNowhere);
+}
+
+#[test]
+fn a_world_that_takes_two_requests_by_one_connection_is_found_out() {
+    assert_found(Mistake::TakesTwoRequests);
+}
+
+#[test]
+fn a_world_that_answers_who_did_not_ask_is_found_out() {
+    assert_found(Mistake::AnswersUnasked);
+}
+
+#[test]
+fn a_world_that_says_an_address_twice_is_found_out() {
+    assert_found(Mistake::SaysTwice);
 }

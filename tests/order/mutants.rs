@@ -24,6 +24,8 @@ fn system(mutation: Mutation) -> System<SimDb, Request> {
     };
     let rows = [order(0, "shipped"), order(1, "pending"), order(2, "pending")];
     System::new(SimDb::new().with_table(&ORDERS, rows))
+        // A mutant may be about several orders, which the simulated database refuses.
+        .expects("0A000")
         .clients(2, request(1, Ending::Cancel))
         .actor("fulfilment", request(1, Ending::Ship))
         .actor("stranger", request(9, Ending::Cancel))

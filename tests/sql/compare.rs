@@ -4,7 +4,7 @@ use toctou::db::{Answer, Reply, SqlState, Statement};
 
 use super::drive::{Event, Play, World, told};
 use super::generate::{Program, TABLES};
-use super::oracle::Transaction;
+use super::oracle::{Transaction, rows_that_fit};
 use super::tally::Tally;
 
 /// Plays a program in both worlds at once; where they disagree, says how. Answers with the
@@ -74,8 +74,11 @@ fn ask<S: World + Clone, R: World>(
     tally: &Tally,
 ) -> Result<(), String> {
     let before = play.is_serializable(who).then(|| simulated.clone());
-    let theirs = real.execute(who, statement);
     let ours = simulated.execute(who, statement);
+    if is_refused(&ours) {
+        return refused(simulated, real, (who, statement), play, tally);
+    }
+    let theirs = real.execute(who, statement);
     tally.count(statement, &theirs);
     match before {
         _ if same(&ours, &theirs) => {
@@ -107,6 +110,42 @@ fn ask<S: World + Clone, R: World>(
         _ => return Err(difference(who, statement, &ours, &theirs)),
     }
     Ok(())
+}
+
+/// What the simulation refuses is not asked of the real world. Instead that is asked whether the statement
+/// has several rows to change; what it does not refuse is compared.
+fn refused<S: World, R: World>(
+    simulated: &mut S,
+    real: &mut R,
+    (who, statement): (usize, &Statement),
+    play: &mut Play<'_>,
+    tally: &Tally,
+) -> Result<(), String> {
+    let changes = matches!(statement, Statement::Update(_) | Statement::Delete(_));
+    let look = rows_that_fit(statement).filter(|_| changes && !play.is_waiting(who));
+    let look = look.ok_or_else(|| format!("{who}: {statement} is refused"))?;
+    match real.execute(who, &look) {
+        Reply::Answer(Ok(answer)) if answer.rows().len() > 1 => {
+            tally.note("refused", "several rows")
+        }
+        // It fails there before that is known.
+        reply if play.is_serializable(who) && is_failure(&reply) => {}
+        reply => {
+            return Err(format!("{who}: {statement} is refused, and {look} -- {}", told(&reply)));
+        }
+    }
+    if play.is_open(who) {
+        roll_back(simulated, who, statement);
+        roll_back(real, who, statement);
+        play.gave_up(who, statement, "the simulation refuses it");
+    } else {
+        play.replied(who, statement, &Reply::Answer(Err(SqlState::FEATURE_NOT_SUPPORTED.into())));
+    }
+    Ok(())
+}
+
+fn is_refused(reply: &Reply) -> bool {
+    matches!(reply, Reply::Answer(Err(error)) if error.state == SqlState::FEATURE_NOT_SUPPORTED)
 }
 
 fn difference(who: usize, statement: &Statement, ours: &Reply, theirs: &Reply) -> String {

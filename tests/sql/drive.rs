@@ -6,6 +6,7 @@ use toctou::db::{Answer, Database, Isolation, Reply, Row, SimDb, SimSession, Sta
 
 use super::generate::{Program, Turn};
 use super::oracle::Transaction;
+use super::server::conflicts_are_reads;
 use super::tally::Tally;
 
 /// A database with some sessions, seen from outside.
@@ -31,9 +32,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// As the server is, if there is one.
     pub(crate) fn new(program: &Program) -> Self {
+        Self::counting(program, conflicts_are_reads())
+    }
+
+    /// One in which a conflict that nothing comes of counts as a read, or does not.
+    pub(crate) fn counting(program: &Program, conflicts_are_reads: bool) -> Self {
+        let db = SimDb::new().with_conflicts_as_reads(conflicts_are_reads);
         let tables = program.rows.iter();
-        let db = tables.fold(SimDb::new(), |db, (table, rows)| db.with_table(table, rows.clone()));
+        let db = tables.fold(db, |db, (table, rows)| db.with_table(table, rows.clone()));
         Run { db, sessions: vec![SimSession::new(); program.sessions.len()] }
     }
 }
@@ -216,6 +224,11 @@ impl<'p> Play<'p> {
         if has_more {
             place.next.find(|statement| is_end(statement));
         }
+    }
+
+    /// Whether a session has a transaction open.
+    pub(crate) fn is_open(&self, who: usize) -> bool {
+        self.places[who].level.is_some()
     }
 
     /// Whether a session's transaction is serializable.

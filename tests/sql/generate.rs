@@ -25,7 +25,7 @@ pub(crate) static TOKEN: Table = Table {
     columns: &[Column::int("uses"), Column::text("code"), Column::int("owner")],
     unique: Some("code"),
 };
-/// No unique column. (Each row that a program inserts has an `id` of its own all the same, so that an
+/// No unique column. (Most rows that a program inserts have an `id` of their own all the same, so that an
 /// `UPDATE` by it has one row to meet.)
 pub(crate) static ENTRY: Table = Table {
     name: "entry",
@@ -64,6 +64,14 @@ impl Crowd {
         match self {
             Crowd::Loose => loose,
             Crowd::Dense => 10,
+        }
+    }
+
+    /// How often a statement that changes rows does not name their key, of a hundred.
+    fn unkeyed(self) -> usize {
+        match self {
+            Crowd::Loose => 8,
+            Crowd::Dense => 2,
         }
     }
 }
@@ -146,14 +154,25 @@ fn turn(number: u16, count: usize, crowd: Crowd) -> Turn {
 }
 
 fn rows(choices: &mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)> {
-    let accounts = choices.weighed(&[(1, 0), (2, 1), (5, 2)]);
+    let accounts = choices.weighed(&[(1, 0), (2, 1), (5, 2), (2, 3)]);
     let accounts = (1..=accounts).map(|id| row([id.into(), (id % 2 + 1).into()]));
     let tokens = choices.weighed(&[(1, 0), (2, 1), (3, 2)]);
     let tokens = CODES[..tokens].iter().zip([2, 1]);
     let tokens = tokens.map(|(code, uses)| row([uses.into(), (*code).into(), 1.into()]));
     let entries = choices.weighed(&[(1, 0), (2, 1), (3, 2)]);
-    let entries = (1..=entries).map(|id| row([id.into(), 1.into(), "x".into()]));
-    vec![(&ACCOUNT, accounts.collect()), (&TOKEN, tokens.collect()), (&ENTRY, entries.collect())]
+    let are_equal = choices.chance(25);
+    let entries = (1..=entries).map(|id| if are_equal { 1 } else { id });
+    let entries = entries.map(|id| row([id.into(), 1.into(), "x".into()]));
+    let mut rows: Vec<(&'static Table, Vec<Row>)> = vec![
+        (&ACCOUNT, accounts.collect()),
+        (&TOKEN, tokens.collect()),
+        (&ENTRY, entries.collect()),
+    ];
+    // Rows stand on the server's disk in the order in which they are put in.
+    if choices.chance(50) {
+        rows.iter_mut().for_each(|(_, rows)| rows.reverse());
+    }
+    rows
 }
 
 /// The statements of a session.
@@ -259,15 +278,23 @@ impl Choices<'_> {
     /// A value of a column, mostly one that some row has.
     fn value(&mut self, table: &Table, column: &str) -> Value {
         match column {
-            "code" => self.of(&CODES).into(),
-            "kind" => self.of(&["x", "y"]).into(),
+            "code" => self.weighed(&[(4, CODES[0]), (4, CODES[1]), (4, CODES[2]), (1, "B")]).into(),
+            "kind" => self.weighed(&[(5, "x"), (5, "y"), (1, ""), (1, "X"), (1, "é")]).into(),
             "id" if table.unique.is_none() => {
                 self.weighed(&[(4, 1_i64), (4, 2), (1, 10), (1, 20), (1, 30)]).into()
             }
             "id" if self.crowd == Crowd::Dense => self.weighed(&[(16, 1_i64), (4, 2)]).into(),
             "id" => self.weighed(&[(6, 1_i64), (6, 2), (1, 3)]).into(),
-            _ => self.weighed(&[(4, 1_i64), (4, 2), (1, 0), (1, 3)]).into(),
+            _ => self
+                .weighed(&[(12, 1_i64), (12, 2), (3, 0), (3, 3), (1, i64::MIN), (1, i64::MAX)])
+                .into(),
         }
+    }
+
+    /// Whether a statement that changes rows finds them by their key. Else several may fit, which the
+    /// simulation refuses.
+    fn is_keyed(&mut self) -> bool {
+        !self.chance(self.crowd.unkeyed())
     }
 
     /// The column by which one row is found.
@@ -310,7 +337,10 @@ impl Choices<'_> {
         let mut select = match kind {
             0 => Select::exists(table),
             1 => Select::sum(table, if table == &TOKEN { "uses" } else { table.columns[1].name }),
-            2 => Select::columns(table, &[table.columns[1].name]),
+            2 => {
+                let [first, second] = [0, 1].map(|index: usize| table.columns[index].name);
+                Select::columns(table, &[second, first, second])
+            }
             _ => {
                 let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
                 Select::columns(table, &columns)
@@ -363,7 +393,7 @@ impl Choices<'_> {
             .columns
             .iter()
             .map(|column| match (table.unique, column.name) {
-                (None, "id") => entries.next().unwrap_or(0).into(),
+                (None, "id") if !self.chance(10) => entries.next().unwrap_or(0).into(),
                 _ => self.value(table, column.name),
             })
             .collect();
@@ -372,7 +402,10 @@ impl Choices<'_> {
 
     fn update(&mut self, table: &'static Table) -> Statement {
         let (key, value) = self.key(table);
-        let mut update = Update::new(table).filter(key, value);
+        let mut update = Update::new(table);
+        if self.is_keyed() {
+            update = update.filter(key, value);
+        }
         let number = if table == &TOKEN { "uses" } else { table.columns[1].name };
         update = match self.below(16) {
             0..=4 => update.add(number, 1),
@@ -382,7 +415,10 @@ impl Choices<'_> {
                 let value = self.value(table, number);
                 update.set(number, value)
             }
-            15 => update.add(number, i64::MAX),
+            15 => {
+                let amount = self.of(&[i64::MAX, -i64::MAX, i64::MIN]);
+                update.add(number, amount)
+            }
             _ => match table.columns.iter().find(|other| ![key, number].contains(&other.name)) {
                 Some(column) => {
                     let value = self.value(table, column.name);
@@ -391,7 +427,7 @@ impl Choices<'_> {
                 None => update.add(number, 2),
             },
         };
-        if self.chance(self.crowd.conditions(30)) {
+        if self.chance(self.crowd.conditions(40)) {
             let (column, comparison, value) = self.condition(table);
             update = update.condition(column, comparison, value);
         }
@@ -400,7 +436,10 @@ impl Choices<'_> {
 
     fn delete(&mut self, table: &'static Table) -> Statement {
         let (key, value) = self.key(table);
-        let mut delete = Delete::new(table).filter(key, value);
+        let mut delete = Delete::new(table);
+        if self.is_keyed() {
+            delete = delete.filter(key, value);
+        }
         if self.chance(self.crowd.conditions(30)) {
             let (column, comparison, value) = self.condition(table);
             delete = delete.condition(column, comparison, value);

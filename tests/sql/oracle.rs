@@ -2,8 +2,8 @@
 //! snapshots, locks or conflicts, only what statements mean to somebody who is alone.
 
 use toctou::db::{
-    Answer, Comparison, Expression, Filter, Insert, OnConflict, Returning, Row, Statement, Table,
-    Value, What,
+    Answer, Comparison, Expression, Filter, Insert, OnConflict, Returning, Row, Select, Statement,
+    Table, Value, What,
 };
 
 /// What a transaction asked, and what it was answered.
@@ -66,6 +66,18 @@ pub(crate) fn without_idle_inserts(transactions: &[Transaction]) -> Vec<Transact
     };
     let counted = |it: &Transaction| it.iter().filter(is_counted).cloned().collect();
     transactions.iter().map(counted).collect()
+}
+
+/// Asks for the rows that a statement is about; none for one that is about no rows that are there.
+pub(crate) fn rows_that_fit(statement: &Statement) -> Option<Statement> {
+    let (table, filter) = match statement {
+        Statement::Select(select) => (select.table, &select.filter),
+        Statement::Update(update) => (update.table, &update.filter),
+        Statement::Delete(delete) => (delete.table, &delete.filter),
+        _ => return None,
+    };
+    let columns: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+    Some(Select { filter: filter.clone(), ..Select::columns(table, &columns) }.into())
 }
 
 /// What a transaction makes of the tables, if it is answered as it was.

@@ -8,6 +8,7 @@ use toctou::db::{
 
 use super::drive::World;
 use super::generate::{MOST_SESSIONS, Program, TABLES};
+use super::story::{accounts, idle_insert};
 
 /// The throw-away server that all tests here share; none where there is no PostgreSQL, which is said
 /// loudly.
@@ -15,6 +16,24 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<&'static Cluster>> = OnceLock::new();
     let what = "that the simulated database behaves as PostgreSQL does";
     *CLUSTER.get_or_init(|| crate::throwaway::shared(what))
+}
+
+/// Whether the server counts an `ON CONFLICT DO NOTHING` that did nothing as a read, by its own behaviour:
+/// two transactions that fit into no serial order if it does. Where there is no server, it does not.
+pub(crate) fn conflicts_are_reads() -> bool {
+    static COUNTED: OnceLock<bool> = OnceLock::new();
+    *COUNTED.get_or_init(|| {
+        let Some(cluster) = cluster() else { return false };
+        let mut lane = Lane::new(cluster).expect("sessions on the server");
+        lane.reset(&accounts(&[(1, 10)])).expect("its tables");
+        let replies = idle_insert().map(|(who, statement)| lane.execute(who, &statement));
+        let counted = replies.iter().any(|reply| {
+            matches!(reply, Reply::Answer(Err(error)) if error.state == SqlState::SERIALIZATION_FAILURE)
+        });
+        let counts = if counted { "counts" } else { "does not count" };
+        println!("this server {counts} a conflict that nothing comes of as a read");
+        counted
+    })
 }
 
 /// A namespace on the server with the tables that programs are about, and sessions in it.

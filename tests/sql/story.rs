@@ -64,6 +64,23 @@ pub(crate) fn upsert(id: i64, balance: i64) -> Insert {
     upsert.on_conflict(OnConflict::DoUpdate(vec!["balance"]))
 }
 
+/// It finds the key and says so; is that a read? If it is, the first transaction is before the second
+/// (which removes what it found) and after it (for it can insert the key).
+pub(crate) fn idle_insert() -> [(usize, Statement); 8] {
+    let insert = Insert::new(&ACCOUNT, row([1.into(), 1.into()]));
+    let insert = Statement::from(insert.on_conflict(OnConflict::DoNothing));
+    [
+        (0, begin(Isolation::Serializable)),
+        (1, begin(Isolation::Serializable)),
+        (0, insert.clone()),
+        (1, all()),
+        (1, delete(1)),
+        (1, Statement::Commit),
+        (0, insert),
+        (0, Statement::Commit),
+    ]
+}
+
 /// Asserts that a story goes so in the simulation, and on the server if there is one.
 pub(crate) fn assert_story(stage: &Program, story: &[Told<'_>]) {
     let expected: Vec<_> = story.iter().map(|(.., told)| *told).collect();

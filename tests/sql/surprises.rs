@@ -4,9 +4,12 @@
 use toctou::db::Isolation::{self, ReadCommitted, RepeatableRead, Serializable};
 use toctou::db::{Comparison, Insert, OnConflict, Returning, Select, Statement, row};
 
-use super::drive::told;
+use super::drive::{Run, World, told};
 use super::generate::ACCOUNT;
-use super::story::{accounts, add, all, assert_story, begin, delete, each, read, upsert};
+use super::server::conflicts_are_reads;
+use super::story::{
+    accounts, add, all, assert_story, begin, delete, each, idle_insert, read, upsert,
+};
 
 const COMMIT: Statement = Statement::Commit;
 
@@ -188,21 +191,34 @@ fn a_key_that_the_snapshot_does_not_see_fails_each_kind_of_insert_in_its_own_way
     told(do_nothing(1, 2), Serializable, "40001");
 }
 
-/// It finds the key and says so; that this is a read, PostgreSQL does not count. The first transaction
-/// is before the second (which removes what it found) and after it (for it can insert the key).
 #[test]
-fn serializable_transactions_are_not_serializable_by_an_insert_that_does_nothing() {
+fn an_insert_that_does_nothing_has_read_what_it_found_or_has_not() {
+    let told_by = |counted| {
+        let mut run = Run::counting(&accounts(&[(1, 10)]), counted);
+        idle_insert().map(|(who, statement)| told(&run.execute(who, &statement)))
+    };
+    let begins = ["ok", "ok", "0 rows", "(1, 10)", "1 row", "ok"];
+    assert_eq!(told_by(false), [&begins[..], &["1 row", "ok"]].concat()[..]);
+    assert_eq!(told_by(true), [&begins[..], &["40001", "rolled back"]].concat()[..]);
+}
+
+/// Write skew, each by way of what the other one's insert has found: the server's own way is the
+/// simulation's that is set up so.
+#[test]
+fn serializable_transactions_are_serializable_by_inserts_that_do_nothing_if_these_count() {
+    let counted = conflicts_are_reads();
+    let (last, end) = if counted { ("40001", "rolled back") } else { ("1 row", "ok") };
     assert_story(
-        &accounts(&[(1, 10)]),
+        &accounts(&[(1, 10), (2, 20)]),
         &[
             (0, begin(Serializable), "ok"),
             (1, begin(Serializable), "ok"),
             (0, do_nothing(1, 1).into(), "0 rows"),
-            (1, all(), "(1, 10)"),
-            (1, delete(1), "1 row"),
-            (1, COMMIT, "ok"),
-            (0, do_nothing(1, 1).into(), "1 row"),
+            (1, do_nothing(2, 1).into(), "0 rows"),
+            (0, upsert(2, 21).into(), "1 row"),
             (0, COMMIT, "ok"),
+            (1, upsert(1, 11).into(), last),
+            (1, COMMIT, end),
         ],
     );
 }

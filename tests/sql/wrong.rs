@@ -11,6 +11,7 @@ use toctou::db::{
 use super::compare::compare;
 use super::drive::{Run, World};
 use super::generate::{ACCOUNT, Crowd, Levels, Profile, Program};
+use super::oracle::rows_that_fit;
 use super::server::{Lane, cluster};
 use super::tally::Tally;
 use super::{CASES, search, seed};
@@ -50,6 +51,10 @@ pub(crate) enum Mistake {
     Undying,
     /// `BEGIN`, `COMMIT` and `ROLLBACK` are but words.
     NoTransactions,
+    /// An `UPDATE` of several rows goes from one to the other in the order of their keys.
+    KeysInOrder,
+    /// A `FOR UPDATE` locks the last row first.
+    LastRowFirst,
 }
 
 /// A world that is wrong.
@@ -68,6 +73,16 @@ struct Place {
     waiting: Option<Statement>,
     /// What it will be answered.
     answer: Option<Reply>,
+    /// What is left of a statement that goes from row to row.
+    pieces: Option<Pieces>,
+}
+
+/// A statement as one for each of its rows.
+#[derive(Clone, Default)]
+struct Pieces {
+    todo: Vec<Statement>,
+    rows: Vec<Row>,
+    count: u64,
 }
 
 impl Wrong {
@@ -91,6 +106,69 @@ impl Wrong {
             }
             (_, statement) => statement,
         }
+    }
+
+    /// Goes from row to row, where this world does so, or on from where it had to wait.
+    fn row_by_row(&mut self, who: usize, statement: &Statement) -> Option<Reply> {
+        self.places[who].level?;
+        let mut pieces = match self.places[who].pieces.take() {
+            Some(pieces) => pieces,
+            None => self.pieces(who, statement)?,
+        };
+        while let Some(piece) = pieces.todo.first() {
+            match self.run.execute(who, piece) {
+                Reply::Answer(Ok(Answer::Rows(rows))) => {
+                    pieces.rows.splice(..0, rows).for_each(drop)
+                }
+                Reply::Answer(Ok(answer)) => pieces.count += answer.count(),
+                Reply::Answer(Err(error)) => return Some(Reply::Answer(Err(error))),
+                waits => {
+                    self.places[who].pieces = Some(pieces);
+                    return Some(waits);
+                }
+            }
+            pieces.todo.remove(0);
+        }
+        Some(Reply::Answer(Ok(match statement {
+            Statement::Select(_) => Answer::Rows(pieces.rows),
+            _ => Answer::Count(pieces.count),
+        })))
+    }
+
+    fn pieces(&mut self, who: usize, statement: &Statement) -> Option<Pieces> {
+        let (is_update, is_lock) = match statement {
+            Statement::Update(_) => (true, false),
+            Statement::Select(select) => (false, select.for_update),
+            _ => (false, false),
+        };
+        let has_pieces = match self.mistake {
+            Mistake::KeysInOrder => is_update,
+            Mistake::LastRowFirst => is_lock,
+            _ => false,
+        };
+        if !has_pieces {
+            return None;
+        }
+        let mut fork = self.run.clone();
+        let Reply::Answer(Ok(found)) = fork.execute(who, &rows_that_fit(statement)?) else {
+            return None;
+        };
+        let piece = |row: &Row| match statement.clone() {
+            Statement::Update(update) => {
+                let (key, value) = key_of(update.table, row)?;
+                Some(update.filter(key, value).into())
+            }
+            Statement::Select(select) => {
+                let (key, value) = key_of(select.table, row)?;
+                Some(select.filter(key, value).into())
+            }
+            _ => None,
+        };
+        let mut todo = found.rows().iter().map(piece).collect::<Option<Vec<Statement>>>()?;
+        if is_lock {
+            todo.reverse();
+        }
+        (todo.len() > 1).then_some(Pieces { todo, ..Pieces::default() })
     }
 
     /// Reads as if everybody had committed.
@@ -126,7 +204,10 @@ impl World for Wrong {
         let before = self.run.clone();
         let has_waited = self.places[who].has_waited;
         let misread = self.misread(who, statement);
-        let reply = self.run.execute(who, &misread);
+        let reply = match self.row_by_row(who, statement) {
+            Some(reply) => reply,
+            None => self.run.execute(who, &misread),
+        };
         let place = &mut self.places[who];
         place.has_waited = matches!(reply, Reply::Queued | Reply::Waiting);
         place.waiting = place.has_waited.then(|| statement.clone());
@@ -231,6 +312,10 @@ impl World for Wrong {
     fn rows(&mut self, table: &'static Table) -> Vec<Row> {
         self.run.rows(table)
     }
+}
+
+fn key_of(table: &Table, row: &Row) -> Option<(&'static str, Value)> {
+    Some((table.unique?, row.get(table.unique()?)?.clone()))
 }
 
 fn is(reply: &Reply, state: SqlState) -> bool {
@@ -344,6 +429,16 @@ fn a_world_that_refuses_what_is_serializable_is_found_out() {
 #[test]
 fn a_world_that_takes_a_key_that_is_there_for_a_conflict_of_transactions_is_found_out() {
     assert_found(Mistake::EveryKeyIsWorthARetry, (Levels::Serializable, Crowd::Loose));
+}
+
+#[test]
+fn a_world_that_updates_several_rows_in_the_order_of_their_keys_is_found_out() {
+    assert_found(Mistake::KeysInOrder, (Levels::Exact, Crowd::Loose));
+}
+
+#[test]
+fn a_world_that_locks_the_last_of_several_rows_first_is_found_out() {
+    assert_found(Mistake::LastRowFirst, (Levels::Exact, Crowd::Loose));
 }
 
 #[test]

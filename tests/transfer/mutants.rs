@@ -53,7 +53,9 @@ fn system(
     way: Way,
 ) -> System<SimDb, Request> {
     let rows = (1..).zip(first).map(|(id, balance)| row([i64::from(id).into(), (*balance).into()]));
+    // A mutant may be about several accounts, which the simulated database refuses, or have no room.
     let system = System::new(SimDb::new().with_table(&ACCOUNTS, rows));
+    let system = system.expects("0A000").expects("22003");
     let system = transfers.iter().enumerate().fold(system, |system, (number, (from, to))| {
         let body = Transfer::new(*from, *to, 1).expect("a transfer");
         let request = Transact::new(SimSession::new(), Mutated { body, mutation }, way);

@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use super::intern::sort_groups;
 use super::limits::Meter;
 use super::property::PropertyKind;
+use super::shortest::settled;
 use super::steps::{Initial, Steps};
 use super::system::Local;
 use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
@@ -126,7 +127,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 Some(Growth { worlds, locals, longest: search.longest() })
             }
         };
-        let mut report = self.report_graph(&mut search, &early, options, bound);
+        let mut report = self.report_graph(&mut search, (steps, initial), &early, options, bound);
         report.growth = growth;
         Some(report)
     }
@@ -169,6 +170,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     fn report_graph<K: Tuple>(
         &self,
         search: &mut Search<'_, W, P, K>,
+        from: (&Steps<W, P>, &Initial),
         early: &[Option<Schedule>],
         options: &GraphOptions,
         bound: Option<Bound>,
@@ -179,6 +181,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             .enumerate()
             .map(|(index, late)| early.get(index).cloned().flatten().or(late))
             .collect();
+        let decided = settled(&self.system, from, decided);
         let countable = bound.is_none() && search.states() <= options.count_interleavings_up_to;
         let paths = countable.then(|| search.paths());
         let properties = &self.system.properties;

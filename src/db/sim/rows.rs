@@ -1,20 +1,22 @@
 //! First floor, `db`: what each statement does to the rows of the simulated database. Imports its
 //! neighbours in `sim`.
 
+use std::cmp::Ordering;
+
 use super::serial::Write;
 use super::wait::Wait;
 use super::{Change, Held, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop};
-use crate::db::schema::{Row, Table, Value};
+use crate::db::schema::{Column, Row, Table, Value};
 use crate::db::statement::{
-    Comparison, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning, Select,
-    Statement, Update, What,
+    Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
+    Select, Statement, Update, What,
 };
-use crate::db::{Answer, SqlState};
+use crate::db::{Answer, SqlError, SqlState};
 
 /// What a statement does to the rows it goes through.
 enum Action<'a> {
-    /// `SELECT … FOR UPDATE`: the columns to answer.
-    Lock(&'a [usize]),
+    /// `SELECT … FOR UPDATE`: the columns to answer, and those by which the rows are sorted.
+    Lock(&'a [usize], &'a [usize]),
     Update(&'a [(usize, &'a Expression)]),
     Delete,
 }
@@ -32,9 +34,11 @@ impl SimDb {
             Statement::Insert(insert) => self.insert(slot, insert),
             Statement::Update(update) => self.update(slot, update),
             Statement::Delete(delete) => self.delete(slot, delete),
-            // `execute` does not come here with these.
+            // It comes here with these only where a session has another statement that waits.
             Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
-                Err(SqlState::INTERNAL_ERROR.into())
+                let said =
+                    "the session has a statement that waits: ask with that one for its answer";
+                Err(SqlError::new(SqlState::INTERNAL_ERROR, said).into())
             }
         }?;
         if self.is_doomed(slot, None) {
@@ -107,12 +111,16 @@ impl SimDb {
                 return Err(SqlState::FEATURE_NOT_SUPPORTED.into());
             };
             let columns = self.columns(table, columns)?;
-            let action = Action::Lock(&columns);
+            let order = self.order(table, select.table)?;
+            let action = Action::Lock(&columns, &order);
             let progress = self.each(slot, table, &select.filter, &action)?;
             return Ok(Answer::Rows(progress.found));
         }
         self.has_read(slot, table, &select.filter);
-        let rows = self.found(slot, table, &select.filter);
+        let mut rows = self.found(slot, table, &select.filter);
+        if let What::Columns(_) = &select.what {
+            sort(&mut rows, &self.order(table, select.table)?);
+        }
         let rows = rows.iter().map(|(_, row)| row);
         Ok(Answer::Rows(match &select.what {
             What::Columns(columns) => {
@@ -131,12 +139,16 @@ impl SimDb {
         }))
     }
 
-    /// The rows that a transaction sees and that fit, in the order of their columns.
+    /// The rows that a transaction sees and that fit.
     fn found(&self, slot: Slot, table: usize, filter: &Filter) -> Vec<(u32, Row)> {
         let mut rows = self.visible(slot, table);
         rows.retain(|(_, row)| self.fits(table, filter, row));
-        rows.sort_by(|(_, one), (_, other)| one.cmp(other));
         rows
+    }
+
+    /// The columns by which the rows of a `SELECT` are sorted: those of the table that it is written for.
+    fn order(&self, table: usize, written_for: &Table) -> Result<Vec<usize>, SqlError> {
+        written_for.columns.iter().map(|column| self.column(table, column.name)).collect()
     }
 
     fn update(&mut self, slot: Slot, update: &Update) -> Result<Answer, Stop> {
@@ -146,7 +158,9 @@ impl SimDb {
         for (column, expression) in &update.set {
             let index = self.column(table, column)?;
             if self.unique(table) == Some(index) {
-                return Err(SqlState::FEATURE_NOT_SUPPORTED.into());
+                let said =
+                    format!("`{column}` is unique in the database, and does not change there");
+                return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said).into());
             }
             match expression {
                 Expression::Value(value) => self.check_kind(table, index, value)?,
@@ -178,7 +192,8 @@ impl SimDb {
             Some(statement) => std::mem::take(&mut statement.progress),
             None => {
                 self.has_read(slot, table, filter);
-                let found = self.found(slot, table, filter);
+                let mut found = self.found(slot, table, filter);
+                in_order(&mut found, action)?;
                 let todo = found.into_iter().map(|(id, _)| (id, false)).collect();
                 Progress { todo, ..Progress::default() }
             }
@@ -190,7 +205,7 @@ impl SimDb {
             {
                 updated(row, set)?;
             }
-            if let (Action::Lock(_), Some(holder)) = (action, self.holder_beside(slot, table, id))
+            if let (Action::Lock(..), Some(holder)) = (action, self.holder_beside(slot, table, id))
                 && self.waits_of(slot).is_some_and(|wait| wait.goes_on_to_next(id))
             {
                 return Err(self.wait_for_next(slot, (table, id), holder, progress));
@@ -205,7 +220,7 @@ impl SimDb {
                 if changed && is_changing && !stands {
                     return Err(self.wait_for_change(slot, (table, id), holder, progress));
                 }
-                let goes_on = is_changing && matches!(action, Action::Lock(_));
+                let goes_on = is_changing && matches!(action, Action::Lock(..));
                 return Err(self.queue_for_row(slot, (table, id), holder, goes_on, progress));
             }
             self.one(slot, (table, id), changed, filter, action, &mut progress)?;
@@ -255,7 +270,7 @@ impl SimDb {
             return Ok(());
         }
         let change = match action {
-            Action::Lock(columns) => {
+            Action::Lock(columns, _) => {
                 progress.found.push(project(&row, columns));
                 None
             }
@@ -293,19 +308,13 @@ impl SimDb {
 
     fn insert(&mut self, slot: Slot, insert: &Insert) -> Result<Answer, Stop> {
         let table = self.table(insert.table)?;
-        // A column of the table that the statement does not know of gets no value, and needs one.
-        let columns = self.tables.get(table).map_or(0, |stored| stored.table.columns.len());
-        if insert.row.len() < columns {
-            return Err(SqlState::INTEGRITY_VIOLATION.into());
-        }
-        for (index, value) in insert.row.iter().enumerate() {
-            self.check_kind(table, index, value)?;
-        }
+        let row = self.stored_row(table, insert)?;
         // The constraint is the database's: who believes in another finds out.
         let key = self.unique(table);
-        let names_it = key.is_some() && key == insert.table.unique();
+        let names_it = self.unique_name(table) == insert.table.unique && key.is_some();
         if insert.on_conflict != OnConflict::Fail && !names_it {
-            return Err(SqlState::INVALID_COLUMN_REFERENCE.into());
+            let said = format!("no column of `{}` is unique in the database", insert.table.name);
+            return Err(SqlError::new(SqlState::INVALID_COLUMN_REFERENCE, &said).into());
         }
         let returned = match &insert.returning {
             Returning::Columns(columns) => Some(self.columns(table, columns)?),
@@ -331,15 +340,15 @@ impl SimDb {
             Some((_, true)) if self.snapshot(slot).is_some() => {
                 return Err(SqlState::SERIALIZATION_FAILURE.into());
             }
-            Some((_, true)) | None => self.same_key(slot, table, key, &insert.row)?,
+            Some((_, true)) | None => self.same_key(slot, table, key, &row)?,
         };
         let Some(id) = found else {
-            self.add(slot, table, insert.row.clone());
-            return Ok(answer(Some((&insert.row, true))));
+            self.add(slot, table, row.clone());
+            return Ok(answer(Some((&row, true))));
         };
         match &insert.on_conflict {
             OnConflict::Fail => {
-                let after = Some(insert.row.clone());
+                let after = Some(row.clone());
                 let write = Write { table, id: None, before: None, after };
                 Err(if self.is_doomed(slot, Some(write)) {
                     SqlState::SERIALIZATION_FAILURE.into()
@@ -347,7 +356,12 @@ impl SimDb {
                     SqlState::UNIQUE_VIOLATION.into()
                 })
             }
-            OnConflict::DoNothing if self.is_as_seen(slot, table, id) => Ok(answer(None)),
+            OnConflict::DoNothing if self.is_as_seen(slot, table, id) => {
+                if self.conflicts_are_reads {
+                    self.has_read_key(slot, table, &row);
+                }
+                Ok(answer(None))
+            }
             OnConflict::DoNothing => Err(SqlState::SERIALIZATION_FAILURE.into()),
             OnConflict::DoUpdate(_) => {
                 if let Some(holder) = self.holder_beside(slot, table, id) {
@@ -357,19 +371,50 @@ impl SimDb {
                 if !self.is_as_seen(slot, table, id) {
                     return Err(SqlState::SERIALIZATION_FAILURE.into());
                 }
-                let row = self.record(table, id).and_then(|record| record.newest_for(slot));
-                let mut values: Vec<Value> = row.map_or_else(Vec::new, |row| row.to_vec());
+                let there = self.record(table, id).and_then(|record| record.newest_for(slot));
+                let mut values: Vec<Value> = there.map_or_else(Vec::new, |there| there.to_vec());
                 for column in replaced {
-                    if let (Some(value), Some(new)) =
-                        (values.get_mut(column), insert.row.get(column))
-                    {
+                    if let (Some(value), Some(new)) = (values.get_mut(column), row.get(column)) {
                         *value = new.clone();
                     }
                 }
-                let row = Row::from(values);
-                self.hold(slot, table, id, Some(Change::To(row.clone())));
-                Ok(answer(Some((&row, false))))
+                let updated = Row::from(values);
+                self.hold(slot, table, id, Some(Change::To(updated.clone())));
+                Ok(answer(Some((&updated, false))))
             }
+        }
+    }
+
+    /// What an `INSERT` puts in: its values by the names of their columns, which may stand in another
+    /// order in the database.
+    fn stored_row(&self, table: usize, insert: &Insert) -> Result<Row, SqlError> {
+        let columns = self.tables.get(table).map_or(&[][..], |stored| stored.table.columns);
+        let Insert { table: written_for, row, .. } = insert;
+        if columns == written_for.columns {
+            return Ok(row.clone());
+        }
+        for column in written_for.columns {
+            self.column(table, column.name)?;
+        }
+        let value = |(index, column): (usize, &Column)| {
+            let place = written_for.column(column.name);
+            let Some(value) = place.and_then(|place| row.get(place)) else {
+                let said = format!("`{}` of `{}` gets no value", column.name, written_for.name);
+                return Err(SqlError::new(SqlState::INTEGRITY_VIOLATION, &said));
+            };
+            self.check_kind(table, index, value)?;
+            Ok(value.clone())
+        };
+        columns.iter().enumerate().map(value).collect()
+    }
+
+    /// Notes that a serializable transaction has read the row of this one's key.
+    fn has_read_key(&mut self, slot: Slot, table: usize, row: &Row) {
+        let key = self.unique_name(table).zip(self.unique(table).and_then(|key| row.get(key)));
+        if let Some((column, value)) = key {
+            let comparison = Comparison::Equal;
+            let condition = Condition { column, comparison, value: value.clone() };
+            self.has_read(slot, table, &vec![condition]);
         }
     }
 
@@ -434,9 +479,12 @@ impl SimDb {
         self.tables.get(table)?.records.iter().find(|record| record.id == id)
     }
 
-    fn table(&self, table: &Table) -> Result<usize, SqlState> {
+    fn table(&self, table: &Table) -> Result<usize, SqlError> {
         let position = self.tables.iter().position(|stored| stored.table.name == table.name);
-        position.ok_or(SqlState::UNDEFINED_TABLE)
+        position.ok_or_else(|| {
+            let said = format!("there is no table `{}`", table.name);
+            SqlError::new(SqlState::UNDEFINED_TABLE, &said)
+        })
     }
 
     /// The column of the unique index that there is.
@@ -444,16 +492,24 @@ impl SimDb {
         self.tables.get(table)?.table.unique()
     }
 
-    fn column(&self, table: usize, name: &str) -> Result<usize, SqlState> {
-        let stored = self.tables.get(table);
-        stored.and_then(|stored| stored.table.column(name)).ok_or(SqlState::UNDEFINED_COLUMN)
+    fn unique_name(&self, table: usize) -> Option<&'static str> {
+        self.tables.get(table)?.table.unique
     }
 
-    fn columns(&self, table: usize, names: &[&'static str]) -> Result<Vec<usize>, SqlState> {
+    fn column(&self, table: usize, name: &str) -> Result<usize, SqlError> {
+        let stored = self.tables.get(table);
+        stored.and_then(|stored| stored.table.column(name)).ok_or_else(|| {
+            let table = stored.map_or("", |stored| stored.table.name);
+            let said = format!("`{table}` has no column `{name}` in the database");
+            SqlError::new(SqlState::UNDEFINED_COLUMN, &said)
+        })
+    }
+
+    fn columns(&self, table: usize, names: &[&'static str]) -> Result<Vec<usize>, SqlError> {
         names.iter().map(|name| self.column(table, name)).collect()
     }
 
-    fn check(&self, table: usize, filter: &Filter) -> Result<(), SqlState> {
+    fn check(&self, table: usize, filter: &Filter) -> Result<(), SqlError> {
         for condition in filter {
             let column = self.column(table, condition.column)?;
             self.check_kind(table, column, &condition.value)?;
@@ -461,16 +517,21 @@ impl SimDb {
         Ok(())
     }
 
-    fn check_kind(&self, table: usize, column: usize, value: &Value) -> Result<(), SqlState> {
+    fn check_kind(&self, table: usize, column: usize, value: &Value) -> Result<(), SqlError> {
         let stored = self.tables.get(table).ok_or(SqlState::UNDEFINED_TABLE)?;
         let column = stored.table.columns.get(column).ok_or(SqlState::UNDEFINED_COLUMN)?;
-        if column.kind.holds(value) { Ok(()) } else { Err(SqlState::DATATYPE_MISMATCH) }
+        if column.kind.holds(value) {
+            return Ok(());
+        }
+        let said = format!("`{}` holds values of another type in the database", column.name);
+        Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
     }
 
     /// Whether a row meets all conditions.
     pub(super) fn fits(&self, table: usize, filter: &Filter, row: &Row) -> bool {
         filter.iter().all(|condition| {
-            let column = self.column(table, condition.column).ok();
+            let stored = self.tables.get(table);
+            let column = stored.and_then(|stored| stored.table.column(condition.column));
             let Some(value) = column.and_then(|column| row.get(column)) else { return false };
             match condition.comparison {
                 Comparison::Equal => *value == condition.value,
@@ -480,6 +541,38 @@ impl SimDb {
             }
         })
     }
+}
+
+/// Puts the rows that a statement is about in the order in which it locks them.
+///
+/// # Errors
+///
+/// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for several rows that are changed: nothing
+/// sorts them.
+fn in_order(rows: &mut [(u32, Row)], action: &Action<'_>) -> Result<(), SqlError> {
+    match action {
+        Action::Lock(_, order) => sort(rows, order),
+        Action::Update(_) | Action::Delete if rows.len() > 1 => {
+            let said = format!(
+                "{} rows fit, and in which order they are locked nobody promises: the simulation \
+                 changes one row a statement",
+                rows.len()
+            );
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
+        }
+        Action::Update(_) | Action::Delete => {}
+    }
+    Ok(())
+}
+
+fn sort(rows: &mut [(u32, Row)], order: &[usize]) {
+    rows.sort_by(|(_, one), (_, other)| compared(one, other, order));
+}
+
+/// Compares two rows by these columns, the first of them first.
+fn compared(one: &Row, other: &Row, order: &[usize]) -> Ordering {
+    let columns = order.iter().map(|column| one.get(*column).cmp(&other.get(*column)));
+    columns.fold(Ordering::Equal, Ordering::then)
 }
 
 fn project(row: &Row, columns: &[usize]) -> Row {

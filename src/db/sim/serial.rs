@@ -8,7 +8,8 @@
 //! This admits every serializable history of snapshots. PostgreSQL looks for less (two conflicts in a row,
 //! without following them round; whole pages and tables in place of conditions) and so fails
 //! transactions that this admits. A protocol that is right here and fails too often there is what retries are
-//! for; one that is wrong here is wrong there.
+//! for; one that is wrong here is wrong there. Who is failed may be another one there, and the order need not
+//! be that of real time (see [`db`](crate::db)).
 
 use super::{Change, SimDb, Slot};
 use crate::db::Isolation;

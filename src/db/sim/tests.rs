@@ -2,7 +2,9 @@
 //! too is asked in `tests/sql`. Imports its neighbours in `db`.
 
 use super::*;
+use crate::calls::{Listen, Mistake, listened};
 use crate::db::{Column, Insert, OnConflict, Returning, Select, Update, Value, row};
+use crate::recorded::Recorded;
 
 static ACCOUNT: Table = Table {
     name: "account",
@@ -148,4 +150,252 @@ fn a_session_that_ends_in_the_middle_leaves_nothing() {
     told(&mut db, &mut one, add(1, -10));
     db.disconnect(one);
     assert_eq!(db, before);
+}
+
+/// What a step that asks this tells.
+fn heard(
+    db: &mut SimDb,
+    session: &mut SimSession,
+    statement: &Statement,
+) -> (Vec<String>, Option<Mistake>) {
+    let (_, calls) = listened(Listen::Tell, || db.execute(session, statement));
+    assert_eq!(calls.count, calls.told.len());
+    (calls.told, calls.mistake)
+}
+
+#[test]
+fn every_statement_is_told_as_one_call_and_as_a_recorded_database_tells_it() {
+    let mut db = bank();
+    let mut recorded = Recorded::new(bank());
+    let mut sessions = vec![SimSession::new(); 2];
+    let mut others = sessions.clone();
+    let begin = Statement::Begin(Isolation::ReadCommitted);
+    for (who, statement) in [
+        (0, begin.clone()),
+        (0, add(1, -60)),
+        (1, add(1, 1)),
+        (1, add(1, 1)),
+        (0, Statement::Commit),
+        (1, add(1, 1)),
+        (0, Select::columns(&KEY, &["nope"]).into()),
+        (0, begin),
+    ] {
+        recorded.execute(&mut others[who], &statement);
+        let (told, _) = heard(&mut db, &mut sessions[who], &statement);
+        assert_eq!(told, recorded.take());
+    }
+    let (_, calls) = listened(Listen::Tell, || db.disconnect(sessions.remove(0)));
+    recorded.disconnect(others.remove(0));
+    assert_eq!(calls.told, recorded.take());
+    let (_, calls) = listened(Listen::Tell, || db.connect().map(|_| (db.rows(&KEY), db.is_idle())));
+    assert_eq!(calls.count, 0, "to connect is no step, and who looks from outside makes none");
+}
+
+#[test]
+fn an_answer_that_only_a_wrong_model_is_given_is_told_as_a_mistake() {
+    static NOWHERE: Table = Table { name: "nowhere", columns: &[Column::int("id")], unique: None };
+    static MISSPELT: Table = Table {
+        name: ACCOUNT.name,
+        columns: &[Column::int("id"), Column::int("balanse")],
+        unique: Some("id"),
+    };
+    static WRONG_KIND: Table = Table {
+        name: KEY.name,
+        columns: &[Column::int("user_id"), Column::int("key")],
+        unique: None,
+    };
+    static NARROW: Table =
+        Table { name: KEY.name, columns: &[Column::int("user_id")], unique: None };
+    let begin = || Statement::Begin(Isolation::ReadCommitted);
+    let mistakes: [(&[Statement], &str, &str); 14] = [
+        (&[Select::exists(&NOWHERE).into()], "42P01", "there is no table `nowhere`"),
+        (&[Select::sum(&ACCOUNT, "sum").into()], "42703", "`account` has no column `sum`"),
+        (
+            &[Select::sum(&MISSPELT, "id").filter("balanse", 1).into()],
+            "42703",
+            "`balanse` in the database",
+        ),
+        (&[Select::columns(&MISSPELT, &["id"]).into()], "42703", "`balanse` in the database"),
+        (&[Select::columns(&ACCOUNT, &[]).into()], "42601", "no column of `account` is asked for"),
+        (&[Select::exists(&KEY).filter("key", 1).into()], "42804", "`key` holds texts"),
+        (
+            &[Select::exists(&WRONG_KIND).filter("key", 1).into()],
+            "42804",
+            "another type in the database",
+        ),
+        (&[Select::exists(&KEY).filter("key", "\0").into()], "22021", "zero byte"),
+        (&[Select::exists(&KEY).for_update().into()], "0A000", "FOR UPDATE locks"),
+        (&[add(1, i64::MAX)], "22003", "a number is out of range"),
+        (&[Update::new(&ACCOUNT).add("balance", 1).into()], "0A000", "2 rows fit"),
+        (&[begin(), begin()], "25001", "a transaction is under way"),
+        (&[Statement::Commit], "25P01", "no transaction is under way"),
+        (
+            &[Insert::new(&NARROW, row([7.into()])).into()],
+            "23000",
+            "`key` of `api_key` gets no value",
+        ),
+    ];
+    for (statements, code, words) in mistakes {
+        let (mut db, mut session) = (bank(), SimSession::new());
+        let mistakes: Vec<_> =
+            statements.iter().map(|it| heard(&mut db, &mut session, it).1).collect();
+        let (last, before) = mistakes.split_last().expect("something is asked");
+        assert!(before.iter().all(Option::is_none), "{before:?}");
+        let mistake = last.as_ref().unwrap_or_else(|| panic!("{statements:?} is a mistake"));
+        assert_eq!(mistake.code, code, "{mistake:?}");
+        let statement = statements.last().expect("something is asked");
+        assert!(mistake.what.starts_with(&format!("`{statement}`: ")), "{mistake:?}");
+        assert!(mistake.what.contains(words), "{mistake:?}");
+    }
+}
+
+/// What others do can be the reason for these, so they are part of a protocol.
+#[test]
+fn an_error_that_others_are_the_reason_for_is_no_mistake() {
+    let mut db = bank();
+    let (mut one, mut two) = (SimSession::new(), SimSession::new());
+    let mut asks = |session: &mut SimSession, statement: Statement, expected: &str| {
+        let (told, mistake) = heard(&mut db, session, &statement);
+        assert!(told[0].ends_with(&format!(" -- {expected}")), "{told:?}");
+        assert_eq!(mistake, None);
+    };
+    for session in [&mut one, &mut two] {
+        asks(session, Statement::Begin(Isolation::RepeatableRead), "ok");
+    }
+    asks(&mut two, Select::sum(&ACCOUNT, "balance").into(), "200");
+    asks(&mut one, Insert::new(&ACCOUNT, row([1.into(), 0.into()])).into(), "23505");
+    asks(&mut one, add(1, 1), "25P02");
+    asks(&mut one, Statement::Commit, "rolled back");
+    asks(&mut one, add(1, 1), "1 row");
+    asks(&mut two, add(1, 1), "40001");
+    asks(&mut two, Statement::Rollback, "rolled back");
+    for (session, id) in [(&mut one, 1), (&mut two, 2)] {
+        asks(session, Statement::Begin(Isolation::ReadCommitted), "ok");
+        asks(session, add(id, 1), "1 row");
+    }
+    asks(&mut one, add(2, 1), "waits");
+    asks(&mut two, add(1, 1), "40P01");
+}
+
+#[test]
+fn an_answer_taken_for_what_it_is_not_is_a_mistake() {
+    let rows = Answer::Rows(vec![row([1.into()])]);
+    let count = Answer::Count(1);
+    let mistake = |look: &dyn Fn()| {
+        let mistake = listened(Listen::Count, look).1.mistake;
+        mistake.map(|Mistake { code, what }| format!("{code} {what}"))
+    };
+    let told = mistake(&|| assert_eq!(rows.count(), 0));
+    let expected = "42804 an answer is taken for a count, and it is rows: 1";
+    assert_eq!(told.as_deref(), Some(expected));
+    let told = mistake(&|| assert_eq!(count.value(), None));
+    let expected = "42804 an answer is taken for rows, and it is a count: 1 row";
+    assert_eq!(told.as_deref(), Some(expected));
+    assert_eq!(mistake(&|| assert_eq!((rows.rows().len(), count.count()), (1, 1))), None);
+    assert_eq!(mistake(&|| assert_eq!(Answer::Rows(Vec::new()).value(), None)), None);
+}
+
+#[test]
+fn who_asks_something_else_while_a_statement_waits_is_told_so() {
+    let mut db = bank();
+    let (mut one, mut two) = (SimSession::new(), SimSession::new());
+    for session in [&mut one, &mut two] {
+        told(&mut db, session, Statement::Begin(Isolation::ReadCommitted));
+    }
+    told(&mut db, &mut one, add(1, 1));
+    assert_eq!(told(&mut db, &mut two, add(1, 1)), "queued");
+    told(&mut db, &mut one, Statement::Commit);
+    let (told, mistake) = heard(&mut db, &mut two, &Statement::Commit);
+    assert_eq!(told, ["COMMIT -- XX000"]);
+    assert!(mistake.is_some_and(|it| it.what.contains("has a statement that waits")));
+}
+
+/// A statement may know the columns in another order, as SQL names them.
+#[test]
+fn values_go_into_their_columns_by_name() {
+    static TURNED: Table = Table {
+        name: ACCOUNT.name,
+        columns: &[Column::int("balance"), Column::int("id")],
+        unique: Some("id"),
+    };
+    let mut db = bank();
+    let mut session = SimSession::new();
+    let insert = |balance: i64, id: i64| Insert::new(&TURNED, row([balance.into(), id.into()]));
+    assert_eq!(told(&mut db, &mut session, insert(7, 3)), "1 row");
+    assert_eq!(told(&mut db, &mut session, insert(8, 3)), "23505");
+    let upsert = insert(9, 1).on_conflict(OnConflict::DoUpdate(vec!["balance"]));
+    let upsert = upsert.returning(Returning::Columns(vec!["id", "balance"]));
+    assert_eq!(told(&mut db, &mut session, upsert), "(1, 9)");
+    let rows = [(1, 9), (2, 100), (3, 7)].map(|(id, it): (i64, i64)| row([id.into(), it.into()]));
+    assert_eq!(db.rows(&ACCOUNT), rows);
+    // And sorts by its own.
+    let all = Select::columns(&TURNED, &["id"]);
+    assert_eq!(told(&mut db, &mut session, all), "3, 1, 2");
+}
+
+#[test]
+fn more_transactions_than_there_is_room_for_are_refused() {
+    let mut db = bank();
+    let mut sessions = vec![SimSession::new(); 257];
+    let begin = Statement::Begin(Isolation::ReadCommitted);
+    let told: Vec<_> = sessions.iter_mut().map(|it| told(&mut db, it, begin.clone())).collect();
+    assert!(told[..256].iter().all(|told| told == "ok"));
+    assert_eq!(told[256], "53300");
+    assert!(sessions[256].slot.is_none());
+}
+
+/// What somebody says who panics.
+fn panics(act: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let said = std::panic::catch_unwind(act).expect_err("it panics");
+    *said.downcast::<String>().expect("words")
+}
+
+fn leaked(name: &'static str, columns: &[Column], unique: Option<&'static str>) -> &'static Table {
+    Box::leak(Box::new(Table { name, columns: columns.to_vec().leak(), unique }))
+}
+
+#[test]
+fn a_table_that_cannot_be_is_refused_where_it_is_made() {
+    let id = Column::int("id");
+    for (table, words) in [
+        (leaked("t", &[id], Some("idd")), "the table `t` has no column `idd` that could be unique"),
+        (leaked("t", &[], None), "the table `t` has no column: give it one"),
+        (leaked("t", &[id, Column::text("id")], None), "the table `t` has two columns `id`"),
+        (leaked("order", &[id], None), "the table `order`: SQL has that word for itself"),
+        (leaked("t", &[Column::int("xmax")], None), "SQL has that word for itself"),
+        (leaked("T", &[id], None), "the table `T`: a name is made of a-z"),
+        (
+            leaked("t", &[Column::int("user id")], None),
+            "the column `user id` of the table `t`: a name",
+        ),
+        (leaked("", &[id], None), "the table ``: a name is made of a-z"),
+        (leaked("t", &[Column::int("1st")], None), "does not begin with a digit"),
+    ] {
+        for said in [
+            panics(move || drop(table.definition())),
+            panics(move || drop(SimDb::new().with_table(table, []))),
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+    let table = leaked("shop.orders_2", &[id, Column::text("_state")], Some("id"));
+    assert!(table.definition().starts_with("CREATE TABLE IF NOT EXISTS shop.orders_2 ("));
+    assert!(SimDb::new().with_table(table, []).rows(table).is_empty());
+}
+
+#[test]
+fn rows_that_a_table_cannot_hold_are_refused_where_it_is_made() {
+    let account = |id: i64| row([id.into(), 0.into()]);
+    for (rows, words) in [
+        (vec![row([1.into()])], "`account` has 2 columns, and the row 1 values"),
+        (vec![row([1.into(), "a".into()])], "`balance` holds numbers"),
+        (vec![account(1), account(2), account(1)], "another row before it has its key"),
+    ] {
+        let said = panics(move || drop(SimDb::new().with_table(&ACCOUNT, rows)));
+        assert!(said.starts_with("the row [") && said.contains(words), "{said}");
+    }
+    let said = panics(|| drop(bank().with_table(&KEY, [])));
+    assert_eq!(said, "there is a table `api_key` already: give this one another name");
+    let said = panics(|| drop(SimDb::new().rows(&KEY)));
+    assert_eq!(said, "there is no table `api_key`: `SimDb::with_table` makes one");
 }

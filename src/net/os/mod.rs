@@ -1,7 +1,12 @@
 //! First floor, `net`: real sockets. Imports its neighbours in `net`, [`tls`], and (its children)
-//! rustls, ureq-proto and the standard library's sockets.
+//! rustls, ureq-proto's parser, rustix and the standard library's sockets.
 
+mod body;
+mod dns;
+mod hosts;
 mod http;
+mod message;
+mod race;
 mod resolve;
 mod stream;
 
@@ -15,6 +20,8 @@ use rustls::ClientConfig;
 
 use super::{NetError, Network, Request, Response};
 use crate::tls;
+pub use body::OsBody;
+pub use dns::NameServers;
 pub use resolve::{Resolve, SystemResolver};
 pub use stream::OsConnection;
 
@@ -24,7 +31,7 @@ pub use stream::OsConnection;
 /// by the `Host` header and, for `https`, by the name that the server has to show a certificate for.
 /// Nothing else has a say in where it leads: proxies that the environment names are ignored. It speaks
 /// HTTP/1.1, one request a connection. What it says of itself is
-/// `User-Agent: toctou/` and this crate's version.
+/// `User-Agent: toctou/` and this crate's version, unless the request says something else.
 ///
 /// Every call blocks, at the latest until the deadline.
 #[derive(Clone)]
@@ -42,13 +49,16 @@ impl OsNet {
     /// How long one address is waited for, unless [told otherwise](OsNet::with_connect_timeout).
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+    /// How long one address is waited for before the next one is tried beside it.
+    pub const CONNECT_DELAY: Duration = Duration::from_millis(250);
+
     /// The network from now on, and until `timeout` is over: with the system's
-    /// [resolver](SystemResolver), and trusting whom Mozilla trusts.
+    /// [name servers](NameServers), and trusting whom Mozilla trusts.
     pub fn new(timeout: Duration) -> Self {
         OsNet {
             deadline: Instant::now() + timeout.min(LONGEST),
             connect_timeout: Self::CONNECT_TIMEOUT,
-            resolver: Arc::new(SystemResolver),
+            resolver: NAME_SERVERS.clone(),
             tls: MOZILLAS.clone(),
         }
     }
@@ -73,6 +83,22 @@ impl OsNet {
     }
 }
 
+impl OsNet {
+    /// Receives the head of a response, as [`receive`](Network::receive) does, and leaves its body to be
+    /// read as it comes: at most so many bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Network::receive) of what is not the body.
+    pub fn open(
+        &mut self,
+        connection: OsConnection,
+        limit: u64,
+    ) -> Result<(Response, OsBody), NetError> {
+        http::open(connection, limit)
+    }
+}
+
 impl fmt::Debug for OsNet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OsNet").field("deadline", &self.deadline).finish_non_exhaustive()
@@ -91,7 +117,18 @@ impl Network for OsNet {
     }
 
     fn connect(&mut self, to: SocketAddr) -> Result<OsConnection, NetError> {
-        OsConnection::open(to, self.connect_timeout, self.deadline)
+        self.connect_any(to, &[]).1
+    }
+
+    /// Begins with the next address when one has failed, and at the latest after
+    /// [`OsNet::CONNECT_DELAY`], while those before it go on (RFC 8305). Whoever accepts first is taken, and
+    /// the others are given up. It fails when all of them have.
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<OsConnection, NetError>) {
+        race::connected(first, others, self.connect_timeout, self.deadline)
     }
 
     fn peer(&self, connection: &OsConnection) -> Result<SocketAddr, NetError> {
@@ -106,6 +143,8 @@ impl Network for OsNet {
         http::receive(connection, limit)
     }
 }
+
+static NAME_SERVERS: LazyLock<Arc<dyn Resolve>> = LazyLock::new(|| Arc::new(NameServers::system()));
 
 /// Mozilla's roots, HTTP/1.1, and no sessions resumed: a server cannot know somebody again.
 static MOZILLAS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {

@@ -29,7 +29,11 @@ pub trait Resolve: Send + Sync {
 /// deadline comes first. At most [`SystemResolver::MOST`] of these threads exist in the process; whoever
 /// comes when so many hang waits for one to end, at the latest until the deadline.
 ///
-/// A name that has an address with a zone is refused as a whole ([`NetError::Resolver`]).
+/// A name that has an address with a zone is refused as a whole ([`NetError::Resolver`]). A name that is not
+/// there is [`NetError::Resolver`], too: the C library's reason does not get through.
+///
+/// [`NameServers`](super::NameServers) has none of these limits, and is who is asked unless you say
+/// otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 

@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use ureq_proto::client::Call;
-use ureq_proto::client::state::RecvResponse;
 use url::Host;
 
 use super::NetError;
-use crate::net::Url;
+use crate::net::{Method, Url};
 
 /// HTTP/1.1 by its name in TLS.
 pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
@@ -24,26 +22,18 @@ pub struct OsConnection {
     tcp: Timed,
     /// From the moment on at which a request for an `https` URL is to be sent.
     tls: Option<Box<ClientConnection>>,
-    /// The request that was sent, as far as its response depends on it.
-    pub(super) asked: Option<Call<RecvResponse>>,
+    /// Whether a request was sent, or was to be.
+    pub(super) used: bool,
+    /// What was asked, until the answer is received.
+    pub(super) asked: Option<Method>,
 }
 
 impl OsConnection {
-    /// Connects, in so much time and by the deadline.
-    pub(super) fn open(
-        to: SocketAddr,
-        timeout: Duration,
-        deadline: Instant,
-    ) -> Result<Self, NetError> {
-        let left = left(deadline)?.min(timeout);
-        // The standard library has no word for "no time at all".
-        if left.is_zero() {
-            return Err(NetError::TimedOut);
-        }
-        let stream = TcpStream::connect_timeout(&to, left)?;
+    /// By a socket that is connected.
+    pub(super) fn new(stream: TcpStream, deadline: Instant) -> Result<Self, NetError> {
         // What is written is whole, so there is nothing to wait for.
         stream.set_nodelay(true)?;
-        Ok(OsConnection { tcp: Timed { stream, deadline }, tls: None, asked: None })
+        Ok(OsConnection { tcp: Timed { stream, deadline }, tls: None, used: false, asked: None })
     }
 
     pub(super) fn peer(&self) -> Result<SocketAddr, NetError> {
@@ -116,7 +106,7 @@ struct Timed {
 }
 
 /// What is left until the deadline, and more than nothing.
-fn left(deadline: Instant) -> io::Result<Duration> {
+pub(super) fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }

@@ -1,8 +1,10 @@
-//! First floor, `net`: which addresses are public, by IANA's registries of special-purpose addresses.
-//! Imports nothing of this crate.
+//! First floor, `net`: which addresses are public, by IANA's registries of special-purpose addresses, and
+//! which names are [special](special_name). Imports nothing of this crate.
 //!
 //! - The most specific row of the [registries](registry) that an address is in decides. One that says
 //!   "globally reachable" lets it pass; one that denies it, or does not say, refuses it.
+//! - Anycast addresses that stand for the nearest server of their kind are refused, though a packet to
+//!   them may go anywhere: the nearest one is one's own.
 //! - Multicast addresses are refused, of whichever scope.
 //! - IPv6 addresses outside of `2000::/3`, the one part that IANA gives out as global unicast, are
 //!   refused unless a row lets them pass. Inside of it, what no registry of addresses is given yet is
@@ -16,14 +18,17 @@
 //! to internal addresses has to keep the translator from it, as RFC 6052 (section 5.1) asks.
 
 mod block;
+mod name;
 pub mod registry;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 pub use block::{Block, BlockError};
-use registry::{Carries, ISATAP_GLOBAL, ISATAP_LOCAL, Reachable, Row};
+pub use name::{Name, NameError, SPECIAL_NAMES, SpecialName, special_name};
+use registry::{Carries, ISATAP_GLOBAL, ISATAP_LOCAL, Row};
 
 /// Why an address is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +41,17 @@ pub struct Special {
     pub rfc: &'static str,
     /// The IPv4 address that it carries, if it is of a form that does.
     pub carried: Option<Carried>,
+    /// What the policy opens the address for, if that is something else.
+    pub opened: Option<Elsewhere>,
+}
+
+/// An address is opened by a [policy](Policy::opening), but not like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Elsewhere {
+    /// At other ports than this one.
+    AtOtherPorts(u16),
+    /// For URLs with other hosts.
+    ForOtherHosts,
 }
 
 /// An IPv4 address inside an IPv6 address.
@@ -49,7 +65,7 @@ pub struct Carried {
 
 impl Special {
     fn new(row: &Row, carried: Option<Carried>) -> Self {
-        Special { block: row.text, name: row.name, rfc: row.rfc, carried }
+        Special { block: row.text, name: row.name, rfc: row.rfc, carried, opened: None }
     }
 }
 
@@ -64,89 +80,213 @@ impl fmt::Display for Special {
                 write!(f, " in {}, {}", row.text, row.name)?;
             }
         }
-        Ok(())
+        match self.opened {
+            Some(Elsewhere::AtOtherPorts(port)) => write!(f, "; allowed, but not at port {port}"),
+            Some(Elsewhere::ForOtherHosts) => f.write_str("; allowed, but not for this host"),
+            None => Ok(()),
+        }
     }
 }
 
-/// Which addresses may be connected to: public ones, and those that are [allowed](Policy::allowing), but
-/// for those that are [denied](Policy::denying_block).
+/// What a [policy](Policy::opening) opens beside what is public: addresses, at some ports, to URLs with
+/// some host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Opening {
+    block: Block,
+    ports: Option<RangeInclusive<u16>>,
+    host: Option<Name>,
+}
+
+impl Opening {
+    /// The ports that the schemes of URLs have by default, `http` and `https`.
+    pub const PORTS: [u16; 2] = [80, 443];
+
+    /// These addresses, at the [ports](Opening::PORTS) of `http` and `https`, whatever the URL's host. An
+    /// IPv4 address also in its IPv6-mapped form, and in no other: what carries it by NAT64 or ISATAP leads
+    /// there through somebody else's translator or tunnel, and has to be opened itself.
+    pub fn of(block: impl Into<Block>) -> Self {
+        Opening { block: block.into(), ports: None, host: None }
+    }
+
+    /// The same at these ports, and at no others.
+    pub fn at(self, ports: RangeInclusive<u16>) -> Self {
+        Opening { ports: Some(ports), ..self }
+    }
+
+    /// The same for URLs with this very host only. Such a name is also [looked
+    /// up](Policy::allowing_name), whatever it is.
+    pub fn called(self, host: Name) -> Self {
+        Opening { host: Some(host), ..self }
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        match &self.ports {
+            Some(ports) => ports.contains(&port),
+            None => Self::PORTS.contains(&port),
+        }
+    }
+
+    fn is_for(&self, host: &str) -> bool {
+        self.host.as_ref().is_none_or(|name| name.is(host))
+    }
+}
+
+/// Which names may be looked up and which addresses may be connected to: public ones, and those that are
+/// [allowed](Policy::allowing), but for those that are [denied](Policy::denying_block).
 ///
 /// What is public by IANA's registries may be internal all the same: a network's own public addresses
 /// behind its firewall, the prefix of its own NAT64, a service of a cloud's host (Azure has one at
 /// 168.63.129.16). No registry knows them: deny them.
+///
+/// ```
+/// use toctou::net::policy::{Opening, Policy};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let policy = Policy::public()
+///     // At the ports 80 and 443.
+///     .allowing("10.0.0.7".parse()?)
+///     // Only for `http://images.internal:8080/…`.
+///     .opening(Opening::of("10.0.0.8".parse::<std::net::IpAddr>()?).at(8080..=8080)
+///         .called("images.internal".parse()?))
+///     .denying_block("168.63.129.16".parse()?);
+/// assert!(policy.judge("10.0.0.7".parse()?).is_ok());
+/// assert!(policy.judge_at("10.0.0.7", "10.0.0.7:6379".parse()?).is_err());
+/// assert!(policy.judge_at("images.internal", "10.0.0.8:8080".parse()?).is_ok());
+/// assert!(policy.judge_at("10.0.0.8", "10.0.0.8:8080".parse()?).is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Policy {
-    allowed: Arc<[Block]>,
+    opened: Arc<[Opening]>,
+    names: Arc<[Name]>,
     denied: Arc<[Block]>,
+    denied_names: Arc<[Name]>,
+}
+
+/// The same with one more.
+fn with<T: Clone>(all: &[T], one: T) -> Arc<[T]> {
+    all.iter().cloned().chain([one]).collect()
 }
 
 impl Policy {
-    /// Public addresses only.
+    /// Public addresses only, and no [special](special_name) names.
     pub fn public() -> Self {
         Self::default()
     }
 
-    /// The same, and this address, whatever it is; an IPv4 address also in its IPv6-mapped form.
-    ///
-    /// In no other form: what carries an allowed IPv4 address by NAT64 or ISATAP leads there through
-    /// somebody else's translator or tunnel, and has to be allowed itself.
+    /// The same, and this address, whatever it is, at the ports of `http` and `https`. For other ports, or
+    /// for some hosts only, there is [`opening`](Policy::opening).
     pub fn allowing(self, address: IpAddr) -> Self {
         self.allowing_block(address.into())
     }
 
     /// The same, and every address of this block, as if [each](Policy::allowing) were allowed.
     pub fn allowing_block(self, block: Block) -> Self {
-        let allowed = self.allowed.iter().copied().chain([block]);
-        Policy { allowed: allowed.collect(), ..self }
+        self.opening(Opening::of(block))
+    }
+
+    /// The same, and what this opens.
+    pub fn opening(self, opening: Opening) -> Self {
+        Policy { opened: with(&self.opened, opening), ..self }
+    }
+
+    /// The same, and this name and every name below it are looked up, whatever [special](special_name)
+    /// names they are. What addresses they have is judged as ever.
+    pub fn allowing_name(self, name: Name) -> Self {
+        Policy { names: with(&self.names, name), ..self }
     }
 
     /// The same, and no address of this block, whatever else allows it; of IPv4 addresses, none that
-    /// carries one of them either.
+    /// carries one of them either. Where an address of NAT64 for local use (`64:ff9b:1::/48`) carries one
+    /// is for its translator to say: it is denied if it does in any of the places of RFC 6052.
     pub fn denying_block(self, block: Block) -> Self {
-        let denied = self.denied.iter().copied().chain([block]);
-        Policy { denied: denied.collect(), ..self }
+        Policy { denied: with(&self.denied, block), ..self }
     }
 
-    /// Whether an address may be connected to.
+    /// The same, and neither this name nor any name below it is looked up, whatever else allows it.
+    pub fn denying_name(self, name: Name) -> Self {
+        Policy { denied_names: with(&self.denied_names, name), ..self }
+    }
+
+    /// Whether a URL's host may be looked up, if it is a name.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn judge_name(&self, host: &str) -> Result<(), SpecialName> {
+        if self.denied_names.iter().any(|name| name.contains(host)) {
+            return Err(SpecialName { domain: "", name: "denied by this policy", rfc: "" });
+        }
+        let opened =
+            self.opened.iter().any(|it| it.host.as_ref().is_some_and(|name| name.is(host)));
+        if opened || self.names.iter().any(|name| name.contains(host)) {
+            return Ok(());
+        }
+        special_name(host).map_or(Ok(()), Err)
+    }
+
+    /// Whether an address may be connected to at a port of `http` or `https`, for a URL with that very
+    /// address as its host.
     ///
     /// # Errors
     ///
     /// Why not.
     pub fn judge(&self, address: IpAddr) -> Result<(), Special> {
+        // No name is an address.
+        let at = |port| self.judge_at("", SocketAddr::new(address, port));
+        let [http, https] = Opening::PORTS;
+        at(http).or_else(|_| at(https))
+    }
+
+    /// Whether this address may be connected to at this port, for a URL with this host.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn judge_at(&self, host: &str, to: SocketAddr) -> Result<(), Special> {
+        let address = to.ip();
         if self.denies(address) {
             return Err(Special {
                 block: "denied",
                 name: "by this policy",
                 rfc: "",
                 carried: None,
+                opened: None,
             });
         }
-        if self.allowed.iter().any(|block| block.contains(address)) {
-            return Ok(());
+        let Some(special) = special(address) else { return Ok(()) };
+        let mut opened = None;
+        for opening in self.opened.iter().filter(|opening| opening.block.contains(address)) {
+            match (opening.has_port(to.port()), opening.is_for(host)) {
+                (true, true) => return Ok(()),
+                (false, true) => opened = Some(Elsewhere::AtOtherPorts(to.port())),
+                (_, false) => opened = opened.or(Some(Elsewhere::ForOtherHosts)),
+            }
         }
-        special(address).map_or(Ok(()), Err)
+        Err(Special { opened, ..special })
     }
-}
 
-impl Policy {
     fn denies(&self, address: IpAddr) -> bool {
+        let denied = |address: IpAddr| self.denied.iter().any(|block| block.contains(address));
         if self.denied.is_empty() {
             return false;
         }
-        let carried = match address {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(v6) => carried(v6),
-        };
-        let mut addresses = [Some(address), carried.map(IpAddr::from)].into_iter().flatten();
-        addresses.any(|it| self.denied.iter().any(|block| block.contains(it)))
+        denied(address)
+            || match address {
+                IpAddr::V4(_) => false,
+                IpAddr::V6(v6) => carried(v6).any(|v4| denied(v4.into())),
+            }
     }
 }
 
-/// The IPv4 address that an address carries, if it is of a form that does.
-fn carried(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let by_form = registry::most_specific(v6.into()).and_then(|row| row.carries);
-    let by_isatap = || isatap(v6).map(|(_, carried)| carried.address);
-    by_form.map(|carries| carries.out_of(v6)).or_else(by_isatap)
+/// The IPv4 addresses that an address carries, or may, if it is of a form that does.
+fn carried(v6: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
+    let row = registry::most_specific(v6.into());
+    let by_form = row.and_then(|row| row.carries).map(|carries| carries.out_of(v6));
+    let by_isatap = isatap(v6).map(|(_, carried)| carried.address);
+    let by_nat64 = registry::local_nat64(v6).into_iter().flatten();
+    by_form.into_iter().chain(by_isatap).chain(by_nat64)
 }
 
 /// Why an address is not public; `None` if it is.
@@ -158,16 +298,16 @@ pub fn special(address: IpAddr) -> Option<Special> {
 }
 
 fn special_v4(v4: Ipv4Addr) -> Option<&'static Row> {
-    registry::most_specific(v4.into()).filter(|row| row.reachable != Reachable::Yes)
+    registry::most_specific(v4.into()).filter(|row| !row.is_public())
 }
 
 fn special_v6(v6: Ipv6Addr) -> Option<Special> {
     let row = registry::most_specific(v6.into())?;
     let carried = row.carries.map(|carries| Carried::new(carries.out_of(v6)));
     let is_carried_public = carried.is_none_or(|carried| carried.special.is_none());
-    let is_public = match (row.carries, row.reachable) {
-        (Some(Carries::Mapped), _) | (_, Reachable::Yes) => is_carried_public,
-        (_, Reachable::No | Reachable::Unsaid) => false,
+    let is_public = match row.carries {
+        Some(Carries::Mapped) => is_carried_public,
+        _ => row.is_public() && is_carried_public,
     };
     if !is_public {
         return Some(Special::new(row, carried));

@@ -29,6 +29,8 @@ pub struct Row {
     pub reachable: Reachable,
     /// Where an IPv4 address is in each of its addresses, if there is one.
     pub(super) carries: Option<Carries>,
+    /// Whether it stands for the nearest server of a kind: that may be one's own.
+    pub nearest: bool,
 }
 
 /// The registry's column "Globally Reachable".
@@ -68,6 +70,22 @@ impl Carries {
     }
 }
 
+/// What an address of NAT64 for local use, `64:ff9b:1::/48`, carries in each of the places that RFC 6052
+/// (section 2.2) has for it behind a prefix of 48, 56, 64 or 96 bits.
+pub(super) fn local_nat64(v6: Ipv6Addr) -> Option<[Ipv4Addr; 4]> {
+    let b = match v6.octets() {
+        b @ [0, 0x64, 0xff, 0x9b, 0, 1, ..] => b,
+        _ => return None,
+    };
+    // The ninth byte has no part in it.
+    Some([
+        [b[6], b[7], b[9], b[10]].into(),
+        [b[7], b[9], b[10], b[11]].into(),
+        [b[9], b[10], b[11], b[12]].into(),
+        [b[12], b[13], b[14], b[15]].into(),
+    ])
+}
+
 /// The last 32 bits of an IPv6 address, as an IPv4 address.
 pub(super) fn last_32_bits(v6: Ipv6Addr) -> Ipv4Addr {
     let [.., a, b, c, d] = v6.octets();
@@ -82,13 +100,22 @@ const fn row(
 ) -> Row {
     let block = block(text);
     let (first, mask) = (bits(block.first()), block.mask());
-    Row { text, block, first, mask, name, rfc, reachable, carries: None }
+    Row { text, block, first, mask, name, rfc, reachable, carries: None, nearest: false }
 }
 
 impl Row {
     /// Whether an address is in the block, an IPv4-mapped one in that of its form.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.block.has(address)
+    }
+
+    /// Whether its addresses are, but for what they carry.
+    pub(super) fn is_public(&self) -> bool {
+        self.reachable == Reachable::Yes && !self.nearest
+    }
+
+    const fn nearest(self) -> Self {
+        Row { nearest: true, ..self }
     }
 
     const fn carrying(self, carries: Carries) -> Self {
@@ -108,8 +135,8 @@ pub static IPV4: &[Row] = &[
     row("192.0.0.0/24", "IETF Protocol Assignments", "[RFC6890], Section 2.1", No),
     row("192.0.0.0/29", "IPv4 Service Continuity Prefix", "[RFC7335]", No),
     row("192.0.0.8/32", "IPv4 dummy address", "[RFC7600]", No),
-    row("192.0.0.9/32", "Port Control Protocol Anycast", "[RFC7723]", Yes),
-    row("192.0.0.10/32", "Traversal Using Relays around NAT Anycast", "[RFC8155]", Yes),
+    row("192.0.0.9/32", "Port Control Protocol Anycast", "[RFC7723]", Yes).nearest(),
+    row("192.0.0.10/32", "Traversal Using Relays around NAT Anycast", "[RFC8155]", Yes).nearest(),
     row("192.0.0.170/32", "NAT64/DNS64 Discovery", "[RFC8880][RFC7050], Section 2.2", No),
     row("192.0.0.171/32", "NAT64/DNS64 Discovery", "[RFC8880][RFC7050], Section 2.2", No),
     row("192.0.2.0/24", "Documentation (TEST-NET-1)", "[RFC5737]", No),
@@ -137,9 +164,10 @@ pub static IPV6: &[Row] = &[
     row("100:0:0:1::/64", "Dummy IPv6 Prefix", "[RFC9780]", No),
     row("2001::/23", "IETF Protocol Assignments", "[RFC2928]", No),
     row("2001::/32", "TEREDO", "[RFC4380] [RFC8190]", Unsaid).carrying(Carries::Inverted),
-    row("2001:1::1/128", "Port Control Protocol Anycast", "[RFC7723]", Yes),
-    row("2001:1::2/128", "Traversal Using Relays around NAT Anycast", "[RFC8155]", Yes),
-    row("2001:1::3/128", "DNS-SD Service Registration Protocol Anycast", "[RFC9665]", Yes),
+    row("2001:1::1/128", "Port Control Protocol Anycast", "[RFC7723]", Yes).nearest(),
+    row("2001:1::2/128", "Traversal Using Relays around NAT Anycast", "[RFC8155]", Yes).nearest(),
+    row("2001:1::3/128", "DNS-SD Service Registration Protocol Anycast", "[RFC9665]", Yes)
+        .nearest(),
     row("2001:2::/48", "Benchmarking", "[RFC5180][RFC Errata 1752]", No),
     row("2001:3::/32", "AMT", "[RFC7450]", Yes),
     row("2001:4:112::/48", "AS112-v6", "[RFC7535]", Yes),

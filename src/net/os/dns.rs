@@ -1,0 +1,250 @@
+//! First floor, `net`: who asks name servers, and waits for nobody beyond the deadline. Imports its
+//! neighbours in `net`.
+//!
+//! `getaddrinfo(3)` cannot be interrupted, waits for both of a name's families, and does not tell a name
+//! that is not there from a server that is not. So what it does is done here: the host's own files, and
+//! questions to its name servers.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::NetError;
+use super::hosts::{self, Configured};
+use super::message::{Answer, Kind, answer, question};
+use super::resolve::Resolve;
+use crate::fs::Errno;
+
+/// Asks the host's name servers, or others: both families at once, over UDP, and over TCP where an answer
+/// does not fit.
+///
+/// Everything is done by the thread that asks, with sockets of its own. A name server that says nothing
+/// holds up whoever asks for that name, until the deadline, and nobody else. When one family is there, the
+/// other one is waited for only [so long](NameServers::PATIENCE). A name that no server knows, or that has
+/// no address, is [`NetError::NoSuchName`]; that a server fails is [`NetError::Resolver`].
+///
+/// `/etc/hosts` comes first. Names are asked for as they are, with no search list appended; `localhost`
+/// and what is below it is the host itself (RFC 6761). Whoever needs what else the system is configured to
+/// ask takes [`SystemResolver`](super::SystemResolver).
+#[derive(Clone, Debug)]
+pub struct NameServers {
+    /// Those of the host's files, if nothing else is said.
+    servers: Option<Vec<SocketAddr>>,
+}
+
+/// So long is an answer by UDP at the most.
+const DATAGRAM: usize = 4096;
+
+impl NameServers {
+    /// How long a name's other addresses are waited for when those of one family are there (RFC 8305).
+    pub const PATIENCE: Duration = Duration::from_millis(50);
+
+    /// Those of `/etc/resolv.conf`, which is read anew for each name, after `/etc/hosts`.
+    pub fn system() -> Self {
+        NameServers { servers: None }
+    }
+
+    /// These alone, one after the other, without a look at the host's files.
+    pub fn at(servers: &[SocketAddr]) -> Self {
+        NameServers { servers: Some(servers.to_vec()) }
+    }
+}
+
+impl Resolve for NameServers {
+    fn resolve(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, NetError> {
+        let plain = name.strip_suffix('.').unwrap_or(name);
+        let (known, configured) = match &self.servers {
+            // A file that is not there says nothing.
+            None => {
+                let known = fs::read_to_string("/etc/hosts").unwrap_or_default();
+                let file = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+                (hosts::addresses(&known, plain), hosts::configured(&file))
+            }
+            Some(servers) => {
+                let read = hosts::configured("");
+                (Vec::new(), Configured { servers: servers.clone(), ..read })
+            }
+        };
+        if !known.is_empty() {
+            return Ok(known);
+        }
+        if plain == "localhost" || plain.ends_with(".localhost") {
+            return Ok(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]);
+        }
+        asked_in_turn(name, &configured, deadline)
+    }
+}
+
+/// Asks each server, and each one as often as is configured, until one answers.
+fn asked_in_turn(
+    name: &str,
+    configured: &Configured,
+    deadline: Instant,
+) -> Result<Vec<IpAddr>, NetError> {
+    let mut error = NetError::resolver(&"there is no name server");
+    for _ in 0..configured.attempts {
+        for server in &configured.servers {
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(NetError::TimedOut);
+            }
+            let until = deadline.min(now + configured.patience);
+            match asked(name, *server, until) {
+                Ok(addresses) => return Ok(addresses),
+                // That is an answer.
+                Err(NetError::NoSuchName) => return Err(NetError::NoSuchName),
+                Err(other) => error = other,
+            }
+        }
+    }
+    Err(error)
+}
+
+/// A question under way.
+struct Asked {
+    kind: Kind,
+    socket: UdpSocket,
+    question: Vec<u8>,
+    answer: Option<Result<Answer, NetError>>,
+}
+
+impl Asked {
+    /// From a port of the kernel's choice, with a number that nobody can guess.
+    fn new(name: &str, kind: Kind, server: SocketAddr) -> Result<Self, NetError> {
+        let mut id = [0; 2];
+        getrandom::fill(&mut id).map_err(|error| NetError::resolver(&error))?;
+        let question = question(u16::from_be_bytes(id), name, kind).ok_or(NetError::NoSuchName)?;
+        let own: IpAddr = match server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((own, 0))?;
+        // Nobody else is heard by it.
+        socket.connect(server)?;
+        socket.set_nonblocking(true)?;
+        socket.send(&question)?;
+        Ok(Asked { kind, socket, question, answer: None })
+    }
+
+    /// Takes an answer, if one has come.
+    fn receive(&mut self, server: SocketAddr, until: Instant) {
+        let mut bytes = [0; DATAGRAM];
+        while self.answer.is_none() {
+            match self.socket.recv(&mut bytes) {
+                Ok(length) => match answer(&self.question, &bytes[..length], self.kind) {
+                    Some(Answer::Truncated) => {
+                        self.answer = Some(by_tcp(&self.question, self.kind, server, until));
+                    }
+                    // What is no answer to this is passed over: anybody may have sent it.
+                    said => self.answer = said.map(Ok),
+                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.answer = Some(Err(error.into())),
+            }
+        }
+    }
+
+    fn has_addresses(&self) -> bool {
+        matches!(&self.answer, Some(Ok(Answer::Addresses(addresses))) if !addresses.is_empty())
+    }
+}
+
+/// Asks one server for both families.
+fn asked(name: &str, server: SocketAddr, until: Instant) -> Result<Vec<IpAddr>, NetError> {
+    // IPv6 first, as it is to be tried (RFC 6724).
+    let mut both = [Asked::new(name, Kind::Aaaa, server)?, Asked::new(name, Kind::A, server)?];
+    let mut until = until;
+    let mut is_hurried = false;
+    while both.iter().any(|it| it.answer.is_none()) && Instant::now() < until {
+        wait(&both, until)?;
+        both.iter_mut().for_each(|it| it.receive(server, until));
+        if !is_hurried && both.iter().any(Asked::has_addresses) {
+            is_hurried = true;
+            until = until.min(Instant::now() + NameServers::PATIENCE);
+        }
+    }
+    said(both.map(|it| it.answer))
+}
+
+/// What both answers together say.
+fn said(answers: [Option<Result<Answer, NetError>>; 2]) -> Result<Vec<IpAddr>, NetError> {
+    let (mut addresses, mut error) = (Vec::new(), None);
+    for answer in answers {
+        match answer {
+            Some(Ok(Answer::Addresses(some))) => addresses.extend(some),
+            Some(Ok(Answer::NoSuchName)) => {}
+            Some(Ok(Answer::Failed(code))) => {
+                let words = format!("the name server answers with code {code} ({})", word(code));
+                error = Some(NetError::resolver(&words));
+            }
+            Some(Ok(Answer::Truncated)) => {
+                error = Some(NetError::resolver(&"the name server cuts its answer short"));
+            }
+            Some(Err(failed)) => error = Some(failed),
+            None => error = error.or(Some(NetError::TimedOut)),
+        }
+    }
+    match error {
+        _ if !addresses.is_empty() => Ok(addresses),
+        Some(error) => Err(error),
+        None => Err(NetError::NoSuchName),
+    }
+}
+
+/// A name server's code by its name.
+fn word(code: u8) -> &'static str {
+    match code {
+        1 => "FORMERR",
+        2 => "SERVFAIL",
+        4 => "NOTIMP",
+        5 => "REFUSED",
+        _ => "an error",
+    }
+}
+
+/// Waits until one of those that are not answered yet is, or until then.
+fn wait(both: &[Asked; 2], until: Instant) -> Result<(), NetError> {
+    let left = until.saturating_duration_since(Instant::now());
+    let left = Timespec::try_from(left).map_err(|_| NetError::Os(Errno::INVAL))?;
+    let open = both.iter().filter(|it| it.answer.is_none());
+    let mut ready: Vec<_> = open.map(|it| PollFd::new(&it.socket, PollFlags::IN)).collect();
+    match poll(&mut ready, Some(&left)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(NetError::Os(errno)),
+    }
+}
+
+/// Asks again by TCP, where an answer may have 64 KiB.
+fn by_tcp(
+    question: &[u8],
+    kind: Kind,
+    server: SocketAddr,
+    until: Instant,
+) -> Result<Answer, NetError> {
+    let left = || super::stream::left(until);
+    let mut stream = TcpStream::connect_timeout(&server, left()?)?;
+    stream.set_write_timeout(Some(left()?))?;
+    let length = u16::try_from(question.len()).map_err(|_| NetError::NoSuchName)?;
+    stream.write_all(&[&length.to_be_bytes(), question].concat())?;
+    let mut read = |bytes: &mut [u8]| -> Result<(), NetError> {
+        let mut got = 0;
+        while got < bytes.len() {
+            stream.set_read_timeout(Some(left()?))?;
+            match stream.read(&mut bytes[got..])? {
+                0 => return Err(NetError::resolver(&"the name server hangs up")),
+                more => got += more,
+            }
+        }
+        Ok(())
+    };
+    let mut length = [0; 2];
+    read(&mut length)?;
+    let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
+    read(&mut bytes)?;
+    let said = answer(question, &bytes, kind);
+    said.ok_or_else(|| NetError::resolver(&"the name server answers something else"))
+}
