@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use toctou::fetch::{FetchError, Fetcher, Limits};
 use toctou::net::{NameServers, NetError, Network, OsNet, Resolve, SystemResolver};
 
 use crate::names::{limits, outside};
-use crate::server::{INSIDE, OUTSIDE, Server, black_holes, ok};
+use crate::server::{BlackHoles, INSIDE, OUTSIDE, Server, ok};
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -68,9 +69,15 @@ fn answer(question: &[u8], code: u8, cut: bool, addresses: &[IpAddr]) -> Vec<u8>
 
 impl NameServer {
     fn new(zone: impl Fn(&str, u16) -> Does + Send + Sync + 'static) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // A port that is free for one protocol may not be for the other.
+        let (socket, listener) = (0..100)
+            .find_map(|_| {
+                let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+                let listener = TcpListener::bind(socket.local_addr().ok()?).ok()?;
+                Some((socket, listener))
+            })
+            .expect("a port that is free for both");
         let address = socket.local_addr().unwrap();
-        let listener = TcpListener::bind(address).unwrap();
         let asked = Arc::new(Mutex::new(BTreeMap::new()));
         let (zone, noted): (Arc<Zone>, _) = (Arc::new(zone), asked.clone());
         let by_tcp = zone.clone();
@@ -144,12 +151,12 @@ fn soon() -> Instant {
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 
 #[test]
-fn both_families_are_asked_for_once_and_the_sixth_version_is_first() {
+fn both_families_are_asked_for_and_the_sixth_version_is_first() {
     let server = NameServer::of(&[OUTSIDE, V6]);
     assert_eq!(server.resolver().resolve("a.test", soon()), Ok(vec![V6, OUTSIDE]));
-    assert_eq!((server.asked("a.test", A), server.asked("a.test", AAAA)), (1, 1));
+    assert!(server.asked("a.test", A) > 0 && server.asked("a.test", AAAA) > 0);
     assert_eq!(server.resolver().resolve("b.test.", soon()), Ok(vec![V6, OUTSIDE]));
-    assert_eq!(server.asked("b.test", A), 1);
+    assert!(server.asked("b.test", A) > 0, "without the dot");
 }
 
 #[test]
@@ -195,6 +202,20 @@ fn a_server_that_drops_one_family_costs_the_other_a_moment_only() {
 }
 
 #[test]
+fn a_question_that_is_lost_is_asked_again_before_the_server_is_given_up() {
+    let lost = AtomicUsize::new(0);
+    let server = NameServer::new(move |_, kind| match lost.fetch_add(1, Ordering::Relaxed) {
+        // One of each family.
+        0 | 1 => Does::Drops,
+        _ => Does::Says(0, only(kind, &[OUTSIDE])),
+    });
+    let began = Instant::now();
+    assert_eq!(server.resolver().resolve("a.test", soon()), Ok(vec![OUTSIDE]));
+    // To give it up takes five seconds.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[test]
 fn an_answer_that_does_not_fit_is_asked_for_by_tcp() {
     let server = NameServer::new(|_, kind| Does::ByTcp(only(kind, &[OUTSIDE; 40])));
     assert_eq!(server.resolver().resolve("a.test", soon()), Ok(vec![OUTSIDE; 40]));
@@ -229,7 +250,7 @@ fn names_of_a_silent_server_hold_up_nobody_else() {
         true => Does::Drops,
         false => Does::Says(0, only(kind, &[OUTSIDE])),
     });
-    let timeout = Duration::from_secs(4);
+    let timeout = Duration::from_secs(8);
     let hang = |n: usize| {
         let fetcher = server.fetcher(Limits { timeout, ..limits() });
         thread::spawn(move || fetcher.fetch(&format!("http://{n}.silent.test/")))
@@ -239,7 +260,7 @@ fn names_of_a_silent_server_hold_up_nobody_else() {
     let began = Instant::now();
     let fetched = server.fetcher(limits()).fetch(&target.url("/"));
     assert_eq!(fetched.unwrap().bytes, b"cat");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     for hanging in hanging {
         let error = hanging.join().unwrap().unwrap_err();
         assert!(error.is_timed_out(), "{error}");
@@ -259,8 +280,8 @@ fn the_hosts_own_names_are_known_without_a_server() {
 #[test]
 fn black_holes_cost_a_quarter_of_a_second_each() {
     let holes = [[127, 0, 0, 5], [127, 0, 0, 6], [127, 0, 0, 7]].map(IpAddr::from);
-    let (port, _listening, _queued) = black_holes(holes);
-    let listener = TcpListener::bind((OUTSIDE, port)).unwrap();
+    let black = BlackHoles::beside(OUTSIDE, &holes);
+    let (port, listener) = (black.port, black.listener.try_clone().unwrap());
     let answers = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.read(&mut [0; 1024]);

@@ -164,22 +164,37 @@ pub(crate) fn redirect(to: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// Listeners at these addresses, on one port, that never accept, and whose queues are full: they answer
-/// nobody, like hosts that are off.
-pub(crate) fn black_holes<const N: usize>(
-    addresses: [IpAddr; N],
-) -> (u16, Vec<TcpListener>, Vec<TcpStream>) {
-    let first = TcpListener::bind((addresses[0], 0)).unwrap();
-    let port = first.local_addr().unwrap().port();
-    let others = addresses[1..].iter().map(|address| TcpListener::bind((*address, port)).unwrap());
-    let all: Vec<_> = [first].into_iter().chain(others).collect();
-    let mut queued = Vec::new();
-    for listener in &all {
-        let to = listener.local_addr().unwrap();
-        let queue = || TcpStream::connect_timeout(&to, Duration::from_millis(100)).ok();
-        let more: Vec<_> = (0..5000).map_while(|_| queue()).collect();
-        assert!(more.len() < 5000, "the queue is never full");
-        queued.extend(more);
+/// Addresses with one port, of which the first ones answer nobody, like hosts that are off.
+pub(crate) struct BlackHoles {
+    pub(crate) port: u16,
+    /// At the last address, for whoever wants to answer.
+    pub(crate) listener: TcpListener,
+    /// They never accept, and their queues are full.
+    _holes: Vec<TcpListener>,
+    _queued: Vec<TcpStream>,
+}
+
+impl BlackHoles {
+    /// At `holes`, beside a listener at `answering`.
+    pub(crate) fn beside(answering: IpAddr, holes: &[IpAddr]) -> Self {
+        // A port that is free at one address may not be at another.
+        let (listener, holes) = (0..100)
+            .find_map(|_| {
+                let listener = TcpListener::bind((answering, 0)).ok()?;
+                let port = listener.local_addr().ok()?.port();
+                let holes = holes.iter().map(|hole| TcpListener::bind((*hole, port)).ok());
+                Some((listener, holes.collect::<Option<Vec<_>>>()?))
+            })
+            .expect("a port that is free at each address");
+        let mut queued = Vec::new();
+        for hole in &holes {
+            let to = hole.local_addr().unwrap();
+            let queue = || TcpStream::connect_timeout(&to, Duration::from_millis(100)).ok();
+            let more: Vec<_> = (0..5000).map_while(|_| queue()).collect();
+            assert!(more.len() < 5000, "the queue is never full");
+            queued.extend(more);
+        }
+        let port = listener.local_addr().unwrap().port();
+        BlackHoles { port, listener, _holes: holes, _queued: queued }
     }
-    (port, all, queued)
 }

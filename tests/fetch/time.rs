@@ -1,7 +1,7 @@
 //! Servers and resolvers that take their time, or never end.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpListener};
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use toctou::fetch::{Act, FetchError, Fetched, Limits};
 use toctou::net::{NetError, Opening};
 
 use crate::names::{Client, limits, net_error, outside};
-use crate::server::{OUTSIDE, Server, black_holes, ok, redirect};
+use crate::server::{BlackHoles, OUTSIDE, Server, ok, redirect};
 
 const SHORT: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(50);
@@ -133,9 +133,9 @@ fn limits_beyond_all_measure_are_limits_still() {
 
 #[test]
 fn an_address_that_does_not_answer_leaves_time_for_the_next_one() {
-    let (port, _listening, _queued) = black_holes([OUTSIDE]);
     let other = IpAddr::from([127, 0, 0, 4]);
-    let listener = TcpListener::bind((other, port)).expect("a port that is free there, too");
+    let holes = BlackHoles::beside(other, &[OUTSIDE]);
+    let (port, listener) = (holes.port, holes.listener.try_clone().unwrap());
     let answers = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(ok("cat").as_bytes()).unwrap();

@@ -42,6 +42,9 @@ impl NameServers {
     /// How long a name's other addresses are waited for when those of one family are there (RFC 8305).
     pub const PATIENCE: Duration = Duration::from_millis(50);
 
+    /// How long an answer is waited for before the same question is sent again.
+    pub const REPEATS: Duration = Duration::from_secs(1);
+
     /// Those of `/etc/resolv.conf`, which is read anew for each name, after `/etc/hosts`.
     pub fn system() -> Self {
         NameServers { servers: None }
@@ -129,6 +132,15 @@ impl Asked {
         Ok(Asked { kind, socket, question, answer: None })
     }
 
+    /// Asks again, if there is no answer: a datagram may be lost.
+    fn repeat(&mut self) {
+        if self.answer.is_none()
+            && let Err(error) = self.socket.send(&self.question)
+        {
+            self.answer = Some(Err(error.into()));
+        }
+    }
+
     /// Takes an answer, if one has come.
     fn receive(&mut self, server: SocketAddr, until: Instant) {
         let mut bytes = [0; DATAGRAM];
@@ -159,9 +171,14 @@ fn asked(name: &str, server: SocketAddr, until: Instant) -> Result<Vec<IpAddr>, 
     let mut both = [Asked::new(name, Kind::Aaaa, server)?, Asked::new(name, Kind::A, server)?];
     let mut until = until;
     let mut is_hurried = false;
+    let mut repeats = Instant::now() + NameServers::REPEATS;
     while both.iter().any(|it| it.answer.is_none()) && Instant::now() < until {
-        wait(&both, until)?;
+        wait(&both, until.min(repeats))?;
         both.iter_mut().for_each(|it| it.receive(server, until));
+        if Instant::now() >= repeats {
+            repeats += NameServers::REPEATS;
+            both.iter_mut().for_each(Asked::repeat);
+        }
         if !is_hurried && both.iter().any(Asked::has_addresses) {
             is_hurried = true;
             until = until.min(Instant::now() + NameServers::PATIENCE);
