@@ -308,7 +308,7 @@ impl Choices<'_> {
     fn opening(&mut self) -> (Spot, OFlags) {
         if self.chance(30) {
             let spot = self.directory();
-            let itself = self.chance(15).then(|| Spot(Some(self.slot()), "."));
+            let itself = self.chance(30).then(|| Spot(Some(self.slot()), "."));
             return (itself.unwrap_or(spot), self.of(&OF_DIRECTORY));
         }
         if self.chance(6) {
@@ -463,16 +463,17 @@ fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
     Op { by, umask: 0, call }
 }
 
-/// A prepared world, in which something may have been removed while it was open, and up to 30 operations
-/// on it.
+/// A prepared world, in which something may have been removed or lost while it was open, and up to 30
+/// operations on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     let numbers = || uniform16(any::<u16>());
     (vec(numbers(), BEGINNING), vec(numbers(), 0..=30)).prop_map(move |(start, rest)| {
         let chosen = start.first().map_or(0, |numbers| numbers[15]);
         let removed = match chosen {
-            0xD000.. => &REMOVED[..],
-            0xC000.. => &UNLINKED[..],
-            0xB000.. => &UNNAMED[..],
+            0xE000.. => &REMOVED[..],
+            0xD800.. => &UNLINKED[..],
+            0xD000.. => &UNNAMED[..],
+            0xB000.. => &CONVERTED[..],
             _ => &[],
         };
         let rest = rest.iter().map(|numbers| op(numbers, profile));
@@ -499,6 +500,15 @@ const UNNAMED: [Op; 3] = [
     by_root(Call::Open(0, Spot(None, "."), OFlags::TMPFILE.union(OFlags::RDWR), 0o600)),
     by_root(Call::LinkFile(0, Spot(None, "n"))),
     by_root(Call::Unlink(Spot(None, "n"))),
+];
+
+/// A lock is lost, as it could not be converted.
+const CONVERTED: [Op; 5] = [
+    by_root(Call::Open(0, Spot(None, "n"), OFlags::CREATE.union(OFlags::RDWR), 0o666)),
+    by_root(Call::Open(1, Spot(None, "n"), OFlags::RDWR, 0)),
+    by_root(Call::Flock(0, FlockOperation::LockShared)),
+    by_root(Call::Flock(1, FlockOperation::LockShared)),
+    by_root(Call::Flock(0, FlockOperation::LockExclusive)),
 ];
 
 const fn by_root(call: Call) -> Op {

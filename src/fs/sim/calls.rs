@@ -1,6 +1,7 @@
 //! First floor: the calls of a simulated file system, each told to whoever listens to the step.
 //! Imports its parent module and how calls are told.
 
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,23 +14,31 @@ use super::mistake::mistake;
 use super::{SimFile, SimFs};
 use crate::calls::{called, mistaken};
 
-/// Tells of a call, of the open file that it is about, and of its answer; and of what is wrong with it,
-/// if its answer can only mean that the model is.
-fn tell(call: &Call<'_, SimFile>, file: Option<&SimFile>, answer: &Answer<'_>) {
-    called(format_args!("{}", Line(call, answer)));
-    if let Answer::Failed(errno) = answer
-        && let Some((code, why)) = mistake(call, file, *errno)
-    {
-        mistaken(code, format_args!("{call}: {why}"));
+/// Tells of a call that was answered so; and of what is wrong with it, if its answer can only mean that
+/// the model is. `file` is the open file that it is about. `line` is the call and what there is to tell of
+/// its answer: nothing of that is made up unless somebody listens, or it failed.
+#[inline]
+fn tell<'c, T>(
+    result: &Result<T, Errno>,
+    file: Option<&SimFile>,
+    line: impl Fn() -> (Call<'c, SimFile>, Answer<'c>),
+) {
+    called(format_args!("{}", Lazy(&line)));
+    if let Err(errno @ (Errno::BADF | Errno::INVAL | Errno::XDEV)) = result {
+        let (call, _) = line();
+        if let Some((code, why)) = mistake(&call, file, *errno) {
+            mistaken(code, format_args!("{call}: {why}"));
+        }
     }
 }
 
-impl SimFs {
-    fn opened_as(&self, result: &Result<SimFile, Errno>) -> Answer<'static> {
-        match result {
-            Ok(file) => Answer::Opened(self.status(file.inode).ok()),
-            Err(errno) => Answer::Failed(*errno),
-        }
+/// A line that is made up when it is written.
+struct Lazy<L>(L);
+
+impl<'c, L: Fn() -> (Call<'c, SimFile>, Answer<'c>)> fmt::Display for Lazy<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (call, answer) = self.0();
+        Line(&call, &answer).fmt(f)
     }
 }
 
@@ -53,7 +62,12 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at(at, flags, mode);
-        tell(&Call::Open(at, flags), None, &self.opened_as(&result));
+        tell(&result, None, || {
+            (
+                Call::Open(at, flags),
+                Answer::with(&result, |file| Answer::Opened(self.status(file.inode).ok())),
+            )
+        });
         result
     }
 
@@ -66,17 +80,25 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at_within(at, flags, mode, resolve);
-        tell(&Call::OpenWithin(at, flags, mode, resolve), None, &self.opened_as(&result));
+        tell(&result, None, || {
+            (
+                Call::OpenWithin(at, flags, mode, resolve),
+                Answer::with(&result, |file| Answer::Opened(self.status(file.inode).ok())),
+            )
+        });
         result
     }
 
     fn read(&mut self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
         let result = self.read_file(file, buffer);
-        tell(
-            &Call::Read,
-            Some(&*file),
-            &Answer::with(&result, |count| Answer::Bytes(buffer.get(..*count).unwrap_or_default())),
-        );
+        tell(&result, Some(&*file), || {
+            (
+                Call::Read,
+                Answer::with(&result, |count| {
+                    Answer::Bytes(buffer.get(..*count).unwrap_or_default())
+                }),
+            )
+        });
         result
     }
 
@@ -84,17 +106,15 @@ impl FileSystem for SimFs {
     /// between the file's end and the offset reads as zeros.
     fn write(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
         let result = self.write_file(file, bytes);
-        tell(
-            &Call::Write(bytes),
-            Some(&*file),
-            &Answer::with(&result, |count| Answer::Count(*count)),
-        );
+        tell(&result, Some(&*file), || {
+            (Call::Write(bytes), Answer::with(&result, |count| Answer::Count(*count)))
+        });
         result
     }
 
     fn fsync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
         let result = self.fsync_file(file);
-        tell(&Call::Fsync, Some(&*file), &Answer::done(&result));
+        tell(&result, Some(&*file), || (Call::Fsync, Answer::done(&result)));
         result
     }
 
@@ -105,13 +125,13 @@ impl FileSystem for SimFs {
     ) -> Result<Status, Errno> {
         let at = at.into();
         let result = self.stat_at(at, flags);
-        tell(&Call::Stat(at, flags), None, &Answer::with(&result, Answer::Status));
+        tell(&result, None, || (Call::Stat(at, flags), Answer::with(&result, Answer::Status)));
         result
     }
 
     fn fstat(&mut self, file: &mut SimFile) -> Result<Status, Errno> {
         let result = self.status(file.inode);
-        tell(&Call::Fstat, Some(&*file), &Answer::with(&result, Answer::Status));
+        tell(&result, Some(&*file), || (Call::Fstat, Answer::with(&result, Answer::Status)));
         result
     }
 
@@ -123,27 +143,27 @@ impl FileSystem for SimFs {
     ) -> Result<(), Errno> {
         let at = at.into();
         let result = self.access_at(at, access, flags);
-        tell(&Call::Access(at, access, flags), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Access(at, access, flags), Answer::done(&result)));
         result
     }
 
     fn chmod<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
         let result = self.chmod_at(at, mode);
-        tell(&Call::Chmod(at, mode), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Chmod(at, mode), Answer::done(&result)));
         result
     }
 
     fn fchmod(&mut self, file: &mut SimFile, mode: Mode) -> Result<(), Errno> {
         let result = self.chmod_file(file, mode);
-        tell(&Call::Fchmod(mode), Some(&*file), &Answer::done(&result));
+        tell(&result, Some(&*file), || (Call::Fchmod(mode), Answer::done(&result)));
         result
     }
 
     fn unlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.unlink_at(at);
-        tell(&Call::Unlink(at), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Unlink(at), Answer::done(&result)));
         result
     }
 
@@ -154,7 +174,9 @@ impl FileSystem for SimFs {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.rename_at(from, to, RenameFlags::empty());
-        tell(&Call::Rename(from, to, RenameFlags::empty()), None, &Answer::done(&result));
+        tell(&result, None, || {
+            (Call::Rename(from, to, RenameFlags::empty()), Answer::done(&result))
+        });
         result
     }
 
@@ -166,7 +188,7 @@ impl FileSystem for SimFs {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.rename_at(from, to, flags);
-        tell(&Call::Rename(from, to, flags), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Rename(from, to, flags), Answer::done(&result)));
         result
     }
 
@@ -177,7 +199,7 @@ impl FileSystem for SimFs {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.link_at(from, to);
-        tell(&Call::Link(from, to), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Link(from, to), Answer::done(&result)));
         result
     }
 
@@ -188,35 +210,37 @@ impl FileSystem for SimFs {
     ) -> Result<(), Errno> {
         let to = to.into();
         let result = self.link_open(file, to);
-        tell(&Call::LinkFile(to), Some(&*file), &Answer::done(&result));
+        tell(&result, Some(&*file), || (Call::LinkFile(to), Answer::done(&result)));
         result
     }
 
     fn symlink<'p>(&mut self, target: &Path, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.symlink_at(target.as_os_str().as_bytes(), at);
-        tell(&Call::Symlink(target, at), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Symlink(target, at), Answer::done(&result)));
         result
     }
 
     fn readlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<PathBuf, Errno> {
         let at = at.into();
         let result = self.readlink_at(at);
-        tell(&Call::Readlink(at), None, &Answer::with(&result, |target| Answer::Target(target)));
+        tell(&result, None, || {
+            (Call::Readlink(at), Answer::with(&result, |target| Answer::Target(target)))
+        });
         result
     }
 
     fn mkdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
         let result = self.mkdir_at(at, mode);
-        tell(&Call::Mkdir(at), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Mkdir(at), Answer::done(&result)));
         result
     }
 
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.rmdir_at(at);
-        tell(&Call::Rmdir(at), None, &Answer::done(&result));
+        tell(&result, None, || (Call::Rmdir(at), Answer::done(&result)));
         result
     }
 
@@ -228,8 +252,9 @@ impl FileSystem for SimFs {
     /// the old lock is lost. A second attempt then is no conversion any more.
     fn flock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
         let result = self.lock(file, operation);
-        let which = self.which(file);
-        tell(&Call::Flock(operation, which), Some(&*file), &Answer::locked(&result));
+        tell(&result, Some(&*file), || {
+            (Call::Flock(operation, self.status(file.inode).ok()), Answer::locked(&result))
+        });
         result
     }
 
@@ -239,7 +264,7 @@ impl FileSystem for SimFs {
 
     fn close(&mut self, mut file: SimFile) {
         let closed = self.let_go(&mut file);
-        tell(&Call::Close, Some(&file), &Answer::done(&closed));
+        tell(&closed, Some(&file), || (Call::Close, Answer::done(&closed)));
     }
 }
 
