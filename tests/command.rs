@@ -136,9 +136,9 @@ fn show_tells_the_bad_interleaving_in_columns() {
     let told = told(&["show", "download/open-then-remove", "--property", "at-most-once"]);
     assert_fits(&told);
     let heads = told.lines().find(|line| line.trim().starts_with("client 1 ")).unwrap();
-    let second = heads.find("client 2").unwrap();
+    let first = heads.find("client 1").unwrap();
     let loser = told.lines().find(|line| line.contains("unlink(key/content) = ENOENT")).unwrap();
-    assert_eq!(loser.find("unlink"), Some(second));
+    assert_eq!(loser.find("unlink"), Some(first));
     assert_eq!(told.matches(r#"→ Delivered("alpha")"#).count(), 2);
     assert!(
         told.contains("at-most-once violated after 8 steps; 40 of 46 interleavings violate it")
@@ -496,7 +496,7 @@ fn any_number_is_not_asked_where_nothing_is_over_counts_and_it_is_said_why() {
 fn a_deadlock_names_its_circle() {
     let asked = ["show", "transfer/conditional-debit", "--scenario", "both-ways"];
     let told = ended(&asked, 0).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("-- 40P01 deadlock: client 2 → client 1 → client 2"), "{told}");
+    assert!(told.contains("-- 40P01 deadlock: client 1 → client 2 → client 1"), "{told}");
 }
 
 #[test]

@@ -40,7 +40,6 @@ mod loom;
 mod proof;
 mod property;
 mod quiet;
-#[allow(dead_code)] // The state graph is to call it.
 mod shortest;
 #[cfg(feature = "shuttle")]
 mod shuttle;
