@@ -426,6 +426,7 @@ impl SimDb {
             self.free(slot);
             return Err(SqlState::SERIALIZATION_FAILURE);
         }
+        let is_ordered = self.transaction(slot).is_some_and(|it| it.reads.is_some());
         self.remember(slot);
         let mut changed = Vec::new();
         for (index, stored) in self.tables.iter_mut().enumerate() {
@@ -443,6 +444,9 @@ impl SimDb {
         }
         for (table, id, twice) in changed {
             self.tell_of_change(slot, table, id, twice);
+            if !is_ordered {
+                self.outdates(table, id);
+            }
         }
         self.tell_of_end(slot);
         self.free(slot);

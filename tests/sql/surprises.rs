@@ -223,6 +223,30 @@ fn serializable_transactions_are_serializable_by_inserts_that_do_nothing_if_thes
     );
 }
 
+/// The first transaction read that there is no such row, and the second one changes it: but it was put in
+/// between by somebody who stands in no order, and that is what the second one comes after. (Found by 3,000
+/// random programs.)
+#[test]
+fn who_changes_what_another_level_has_put_in_has_not_written_what_was_read_before() {
+    assert_story(
+        &accounts(&[]),
+        &[
+            (2, begin(ReadCommitted), "ok"),
+            (2, insert(1, 2).into(), "1 row"),
+            (0, begin(Serializable), "ok"),
+            (0, insert(2, 1).into(), "1 row"),
+            (0, add(1, 2), "0 rows"),
+            (1, begin(Serializable), "ok"),
+            (2, COMMIT, "ok"),
+            (1, read(1), "2"),
+            (0, COMMIT, "ok"),
+            (1, add(1, 2), "1 row"),
+            (1, read(2), "no row"),
+            (1, COMMIT, "ok"),
+        ],
+    );
+}
+
 /// Who can no longer commit is told so at once in the simulation. The server finds out where it looks for
 /// conflicts: an insert that does nothing waits for the other's key before that, and so may close a
 /// circle first. Either is begun anew. (Found by 10,000 random programs.)

@@ -23,6 +23,9 @@ pub(super) struct Reads {
     of: Vec<(usize, Filter)>,
     /// How many of the history's transactions had committed when it took its snapshot.
     seen: usize,
+    /// The rows that a transaction of another level has changed since, of which there is a version between
+    /// what this one read and what a later one writes.
+    outdated: Vec<(usize, u32)>,
 }
 
 /// What a transaction has read and written.
@@ -44,7 +47,20 @@ impl SimDb {
     /// Notes the snapshot of a serializable transaction.
     pub(super) fn reads_from_here(&self, isolation: Isolation) -> Option<Reads> {
         let seen = self.history.len();
-        (isolation == Isolation::Serializable).then_some(Reads { of: Vec::new(), seen })
+        let none = Reads { of: Vec::new(), seen, outdated: Vec::new() };
+        (isolation == Isolation::Serializable).then_some(none)
+    }
+
+    /// Notes that a transaction of another level, which stands in no order, has changed a row: who writes it
+    /// next has not written what serializable transactions have read so far.
+    pub(super) fn outdates(&mut self, table: usize, id: u32) {
+        let open = self.transactions.iter_mut().flatten().filter_map(|it| it.reads.as_mut());
+        let committed = self.history.iter_mut().map(|footprint| &mut footprint.reads);
+        for reads in open.chain(committed) {
+            if let Err(place) = reads.outdated.binary_search(&(table, id)) {
+                reads.outdated.insert(place, (table, id));
+            }
+        }
     }
 
     /// Notes that a serializable transaction has read these rows.
@@ -97,8 +113,8 @@ impl SimDb {
         sees: bool,
         is_seen: bool,
     ) -> bool {
-        let read_before_written = !sees && self.reads_of(first, second);
-        let written_before_read = is_seen && self.reads_of(second, first);
+        let read_before_written = !sees && self.reads_of(first, second, &first.reads.outdated);
+        let written_before_read = is_seen && self.reads_of(second, first, &[]);
         let rewritten = is_seen
             && first.writes.iter().any(|one| {
                 let same = |other: &Write| {
@@ -109,10 +125,12 @@ impl SimDb {
         read_before_written || written_before_read || rewritten
     }
 
-    /// Whether one read what the other wrote, in whichever version.
-    fn reads_of(&self, reader: &Footprint, writer: &Footprint) -> bool {
+    /// Whether one read what the other wrote, in whichever version, but for these rows.
+    fn reads_of(&self, reader: &Footprint, writer: &Footprint, but: &[(usize, u32)]) -> bool {
+        let counts = |write: &&Write| write.id.is_none_or(|id| !but.contains(&(write.table, id)));
         reader.reads.of.iter().any(|(table, filter)| {
             let written = writer.writes.iter().filter(|write| write.table == *table);
+            let written = written.filter(counts);
             let mut versions = written.flat_map(|write| [&write.before, &write.after]).flatten();
             versions.any(|row| self.fits(*table, filter, row))
         })
@@ -152,7 +170,12 @@ impl SimDb {
     /// The rows whose ids the history remembers.
     pub(super) fn written(&self, table: usize) -> impl Iterator<Item = u32> {
         let writes = self.history.iter().flat_map(|footprint| &footprint.writes);
-        writes.filter(move |write| write.table == table).filter_map(|write| write.id)
+        let written = writes.filter(move |write| write.table == table).filter_map(|write| write.id);
+        let open = self.open().filter_map(|(_, transaction)| transaction.reads.as_ref());
+        let reads = open.chain(self.history.iter().map(|footprint| &footprint.reads));
+        let outdated = reads.flat_map(|reads| &reads.outdated);
+        let outdated = outdated.filter(move |(other, _)| *other == table).map(|(_, id)| *id);
+        written.chain(outdated)
     }
 }
 
