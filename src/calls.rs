@@ -76,10 +76,14 @@ pub fn called(call: fmt::Arguments<'_>) {
     match LISTENING.get() {
         Listen::No => {}
         Listen::Count => CALLS.with_borrow_mut(|calls| calls.count += 1),
-        Listen::Tell => CALLS.with_borrow_mut(|calls| {
-            calls.count += 1;
-            calls.told.push(call.to_string());
-        }),
+        Listen::Tell => {
+            // What is shown may look at a world itself: that is no call.
+            let text = untold(|| call.to_string());
+            CALLS.with_borrow_mut(|calls| {
+                calls.count += 1;
+                calls.told.push(text);
+            });
+        }
     }
 }
 
@@ -96,9 +100,9 @@ pub fn mistaken(code: &str, what: fmt::Arguments<'_>) {
 
 #[cold]
 fn note(code: &str, what: fmt::Arguments<'_>) {
+    let what = untold(|| what.to_string());
     CALLS.with_borrow_mut(|calls| {
-        let mistake = || Mistake { code: code.to_owned(), what: what.to_string() };
-        calls.mistake.get_or_insert_with(mistake);
+        calls.mistake.get_or_insert_with(|| Mistake { code: code.to_owned(), what });
     });
 }
 
@@ -170,6 +174,25 @@ mod tests {
             (2, &["mkdir(a) = ok", "stat(a) = ENOENT"].map(str::to_owned)[..])
         );
         assert_eq!(heard(Listen::Count, || {}), Calls::NONE, "nothing is left of the step before");
+    }
+
+    #[test]
+    fn a_text_that_looks_at_a_world_is_no_call() {
+        struct Looks;
+        impl fmt::Display for Looks {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                called(format_args!("look"));
+                mistaken("EINVAL", format_args!("look"));
+                f.write_str("looked")
+            }
+        }
+        for how in [Listen::Count, Listen::Tell] {
+            let heard = heard(how, || called(format_args!("take = {Looks}")));
+            assert_eq!((heard.count, heard.mistake), (1, None));
+        }
+        let heard = heard(Listen::Count, || mistaken("EBADF", format_args!("{Looks}")));
+        let mistake = heard.mistake.map(|mistake| (mistake.code, mistake.what));
+        assert_eq!((heard.count, mistake), (0, Some(("EBADF".to_owned(), "looked".to_owned()))));
     }
 
     #[test]

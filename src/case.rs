@@ -108,6 +108,9 @@ pub trait Case: Send + Sync {
     /// The properties claimed.
     fn properties(&self) -> Vec<(String, PropertyKind)>;
 
+    /// Gives each engine other limits to its time and memory than the [default](Limits::default) ones.
+    fn limit(&mut self, limits: Limits);
+
     /// Puts it before an engine. Reports of one case can be [audited](fn@crate::check::audit).
     fn check(&self, method: &Method) -> Report;
 
@@ -230,9 +233,7 @@ const JUDGED_STATES: usize = 200_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value, R> CaseOn<W, P, R> {
     fn on_real(system: System<W, P>, real: R) -> Self {
-        // What a plan gives an engine it counts in states and executions, the same on every machine.
-        let checker = Checker::new(system).within(Limits::NONE);
-        CaseOn { checker, real, unjudged: OnceLock::new() }
+        CaseOn { checker: Checker::new(system), real, unjudged: OnceLock::new() }
     }
 
     fn unjudged(&self) -> &[String] {
@@ -266,6 +267,10 @@ where
     fn properties(&self) -> Vec<(String, PropertyKind)> {
         let properties = self.checker.system().properties().iter();
         properties.map(|property| (property.name().to_owned(), property.kind())).collect()
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        self.checker.limit(limits);
     }
 
     fn check(&self, method: &Method) -> Report {

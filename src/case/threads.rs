@@ -3,7 +3,9 @@
 
 use super::{Case, CaseError, Comparison, Method, Shown, Stress};
 use crate::check::threads::{NO_DATA_RACE, Program, ThreadsOnLoom};
-use crate::check::{Bound, Engine, PlayError, PropertyKind, Report, Schedule, ShuttleMode, Trace};
+use crate::check::{
+    Bound, Engine, Limits, PlayError, PropertyKind, Report, Schedule, ShuttleMode, Trace,
+};
 use crate::replay::{Place, ReplayError, Threads, let_loose, on_real_threads};
 
 /// A case whose code under test is threads and atomics: loom and shuttle run its source, and there is no
@@ -53,6 +55,10 @@ impl Case for ThreadsCase {
 
     fn properties(&self) -> Vec<(String, PropertyKind)> {
         self.program.properties()
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        self.program = self.program.clone().within(limits);
     }
 
     /// By loom exhaustively with up to three threads, and with [few preemptions](ThreadsOnLoom::usual)

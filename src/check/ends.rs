@@ -212,7 +212,7 @@ mod tests {
     fn the_ends_of_a_system_are_told_with_their_interleavings() {
         let system = System::new(0).clients(2, Visitor::Outside { stays: false });
         let told = system.examine().to_string();
-        let table = "1 distinct end:\ninterleavings  client 1  client 2  left\n";
+        let table = "1 distinct end:\ninterleavings  a client  a client  left\n";
         let row = "            6  \"left\"    \"left\"    0\n";
         assert!(told.ends_with(&format!("{table}{row}")), "{told}");
     }

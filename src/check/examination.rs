@@ -4,17 +4,21 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
+
+use super::columns::{WIDTH, columns, wrap};
 use super::ends::Ends;
 use super::{
     AnyLimits, Checker, Disagreement, End, Engine, Finding, GraphOptions, Limits, PropertyKind,
     Report, Schedule, System, Trace, Value, Verdict, audit,
 };
-use crate::Process;
+use crate::{Process, errno};
 
 /// Graphs with more transitions than this are not put before the slower engines as well.
 const WORTH_A_SECOND_OPINION: u64 = 1_000;
 
-/// How long `any`, and the search for the number of clients from which on something breaks, may take.
+/// How long the search for the number of clients that break something may take. That something does is
+/// known by then.
 const BEYOND: Duration = Duration::from_secs(2);
 
 /// Where `any` finishes at all, it does with fewer configurations.
@@ -104,8 +108,11 @@ pub struct Shown {
 pub struct Larger {
     /// The property.
     pub property: String,
-    /// From how many clients on it breaks; `None` if no schedule was found within the limits.
+    /// With how many clients it breaks; `None` if no schedule was found within the limits.
     pub clients: Option<usize>,
+    /// Of how many kinds they are. With one kind, fewer clients do not break it; with several, one of
+    /// each was added at a time.
+    pub kinds: usize,
     /// A shortest execution that shows it.
     pub shown: Option<Shown>,
 }
@@ -121,22 +128,32 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// The same within [limits](Self::within) of one's own.
     pub fn examine(&self) -> Examination {
+        let mut examination = self.proof();
+        let graph = examination.reports.first();
+        let small = graph.is_some_and(|graph| {
+            graph.fault().is_none() && graph.states.is_some_and(|states| states <= ENDS_OF)
+        });
+        match small.then(|| self.ends(ENDS_OF as usize)).flatten() {
+            Some(ends) => examination.ends = ends,
+            None => examination.notes.push("the ends are not listed".to_owned()),
+        }
+        examination
+    }
+
+    /// All but the ends.
+    pub(super) fn proof(&self) -> Examination {
         let system = self.system();
         let mut reports = self.opinions();
         let graph = &reports[0];
         let shown = shown(&graph.findings, |schedule, of| system.show(schedule, of));
-        let ends = match (graph.states, graph.fault()) {
-            (Some(states), None) if states <= ENDS_OF => self.ends(ENDS_OF as usize),
-            _ => None,
-        };
-        let (vacuous, mut notes) = (self.vacuous(graph), Vec::new());
-        let mut larger = Vec::new();
+        let (mut larger, mut notes, mut any) = (Vec::new(), Vec::new(), None);
         if graph.fault().is_none() && system.count_clients() > 0 {
-            let any = self.asks_any();
+            any = self.asks_any();
             larger = self.larger(graph, any.as_ref());
             notes = notes_of(system.count_clients(), graph, any.as_ref());
-            reports.extend(any);
         }
+        let vacuous = self.vacuous(graph, any.as_ref());
+        reports.extend(any);
         let disagreements = audit(&reports);
         Examination {
             actors: system.actors().to_vec(),
@@ -146,7 +163,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             disagreements,
             shown,
             larger,
-            ends: ends.unwrap_or_default(),
+            ends: Vec::new(),
             vacuous,
             notes,
         }
@@ -186,22 +203,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if !self.system().claims_counts() {
             return None;
         }
-        let limits = AnyLimits { max_configurations: CONFIGURATIONS };
-        Some(self.shorter(BEYOND).any(&limits))
+        Some(self.any(&AnyLimits { max_configurations: CONFIGURATIONS }))
     }
 
-    /// The same system, with less time.
-    fn shorter(&self, time: Duration) -> Self {
-        let time = Some(self.limits.time.map_or(time, |limit| limit.min(time)));
-        self.share().within(Limits { time, tells: false, ..self.limits.clone() })
-    }
-
-    /// The properties that hold with as many clients as there are and that `any` says are violated: with
-    /// one client more after the other, until the graph has a schedule.
+    /// The properties that hold with as many clients as there are and that `any` says are violated, faults
+    /// among them: with one client more of each kind after the other, until the graph has a schedule.
     fn larger(&self, graph: &Report, any: Option<&Report>) -> Vec<Larger> {
         let holds = |finding: &&Finding| {
             let here = graph.finding(&finding.property).map(|finding| &finding.verdict);
-            matches!(here, Some(Verdict::Holds(_)))
+            matches!(here, Some(Verdict::Holds(_)) | None)
                 && finding.kind == PropertyKind::Always
                 && matches!(finding.verdict, Verdict::Violated(_))
         };
@@ -210,7 +220,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             findings.filter(holds).map(|finding| finding.property.clone()).collect();
         let mut found = Vec::new();
         let started = std::time::Instant::now();
-        let clients = self.system().count_clients();
+        let kinds = self.system().groups.iter().filter(|group| group.scalable).count();
         for more in 1.. {
             let left = BEYOND.saturating_sub(started.elapsed());
             if open.is_empty() || left.is_zero() {
@@ -222,15 +232,19 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             let report = larger.within(limits);
             let system = report.system.clone();
             let report = report.graph(&options);
+            // A fault ends the exploring, whatever was looked for.
+            if let Some(kind) = report.fault() {
+                let fault = kind.property().to_owned();
+                open = vec![fault];
+            }
             let show = |schedule: &Schedule, of: &[String]| system.show(schedule, of);
             open.retain(|property| {
                 let broken = report.finding(property).cloned().into_iter();
                 let shown = shown(&broken.collect::<Vec<_>>(), show).pop();
                 let is_broken = shown.is_some();
                 if is_broken {
-                    // Each kind of clients is one larger a time.
-                    let clients = Some(clients.max(system.count_clients()));
-                    found.push(Larger { property: property.clone(), clients, shown });
+                    let clients = Some(system.count_clients());
+                    found.push(Larger { property: property.clone(), clients, kinds, shown });
                 }
                 !is_broken
             });
@@ -239,12 +253,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             }
         }
         let unknown = open.into_iter();
-        found.extend(unknown.map(|property| Larger { property, clients: None, shown: None }));
+        found.extend(unknown.map(|property| Larger {
+            property,
+            clients: None,
+            kinds,
+            shown: None,
+        }));
         found
     }
 
     /// Why nothing is proved although nothing is violated.
-    fn vacuous(&self, graph: &Report) -> Vec<String> {
+    fn vacuous(&self, graph: &Report, any: Option<&Report>) -> Vec<String> {
         let mut vacuous = Vec::new();
         let system = self.system();
         if !graph.exhaustive() {
@@ -266,40 +285,67 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 _ => format!("`{property}` was never put to the test: no actor is ever counted"),
             });
         }
+        for property in system.properties() {
+            let decided = any.and_then(|any| any.finding(property.name()));
+            let decided = decided.is_some_and(|any| !matches!(any.verdict, Verdict::Unfinished(_)));
+            let actors = system.actors().len();
+            if let Some(most) = property.most().filter(|most| *most >= actors && !decided) {
+                vacuous.push(format!(
+                    "`{}` was never put to the test: it lets {most} actors be counted, and there are \
+                     {actors}",
+                    property.name()
+                ));
+            }
+        }
         vacuous.extend(self.nobody_ends_well(graph));
         vacuous
     }
 
-    /// That no client ever ends with an output that it is there for.
-    fn nobody_ends_well(&self, graph: &Report) -> Option<String> {
+    /// That no client of some kind ever ends with an output that it is there for; without clients, that
+    /// no actor does.
+    fn nobody_ends_well(&self, graph: &Report) -> Vec<String> {
         let system = self.system();
-        let outcomes = graph.outcomes.as_ref()?;
-        let scalable = system.groups.iter().filter(|group| group.scalable);
-        let mut members: Vec<usize> = scalable.flat_map(|group| group.members.clone()).collect();
-        let who = if members.is_empty() { "actor" } else { "client" };
-        if members.is_empty() {
-            members = (0..system.actors().len()).collect();
+        let Some(outcomes) = &graph.outcomes else { return Vec::new() };
+        let kinds = system.groups.iter().filter(|group| group.scalable);
+        let several = kinds.clone().count() > 1;
+        let mut kinds: Vec<(String, Vec<usize>)> = kinds
+            .filter_map(|group| {
+                let name = system.actors().get(group.members.start)?;
+                let kind = match (several, group.members.len()) {
+                    (false, _) => "no client ever ends well".to_owned(),
+                    (true, 1) => format!("`{name}` never ends well"),
+                    (true, _) => format!("no client like `{name}` ever ends well"),
+                };
+                Some((kind, group.members.clone().collect()))
+            })
+            .collect();
+        if kinds.is_empty() {
+            let everybody = (0..system.actors().len()).collect();
+            kinds.push(("no actor ever ends well".to_owned(), everybody));
         }
         let codes = self.codes.lock();
-        let mut locals: Vec<u32> = outcomes
-            .iter()
-            .flat_map(|outcome| members.iter().filter_map(|member| outcome.get(1 + member)))
-            .copied()
-            .collect();
-        locals.sort_unstable();
-        locals.dedup();
-        let locals = locals.iter().filter_map(|code| codes.locals.values().get(*code as usize));
-        let outputs: Vec<&P::Output> = locals.filter_map(|local| local.output()).collect();
-        if outputs.is_empty() || outputs.iter().any(|output| system.is_good(output)) {
-            return None;
-        }
-        let told: Vec<String> = outputs.iter().take(3).map(|it| format!("{it:?}")).collect();
-        let more = if outputs.len() > 3 { ", …" } else { "" };
-        Some(format!(
-            "no {who} ever ends well, so the properties may hold because everybody fails: {}{more} \
-             (`System::ends_well` says which outputs are good)",
-            told.join(", ")
-        ))
+        let locals = codes.locals.values();
+        let judge = |(who, members): (String, Vec<usize>)| {
+            let ends = outcomes
+                .iter()
+                .flat_map(|outcome| members.iter().filter_map(|member| outcome.get(1 + member)));
+            let ends: FxHashSet<u32> = ends.copied().collect();
+            let outputs = ends.iter().filter_map(|code| locals.get(*code as usize)?.output());
+            let outputs: Vec<&P::Output> = outputs.collect();
+            if outputs.is_empty() || outputs.iter().any(|output| system.is_good(output)) {
+                return None;
+            }
+            let mut told: Vec<String> = outputs.iter().map(|output| errno::shown(output)).collect();
+            told.sort();
+            let more = if told.len() > 3 { ", …" } else { "" };
+            told.truncate(3);
+            Some(format!(
+                "{who}, so the properties may hold because everybody fails: {}{more}. \
+                 `System::ends_well` says which outputs are good.",
+                told.join(", ")
+            ))
+        };
+        kinds.into_iter().filter_map(judge).collect()
     }
 }
 
@@ -378,21 +424,33 @@ impl Examination {
                 let _ = writeln!(complaint, "nothing is proved: {vacuous}");
             }
         }
-        complaint
+        wrapped(&complaint)
     }
+}
+
+/// The same with no line longer than a screen is wide: those of a picture are not.
+fn wrapped(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| match columns(line) <= WIDTH {
+        true => vec![line.to_owned()],
+        false => wrap(line, WIDTH),
+    });
+    lines.map(|line| line + "\n").collect()
 }
 
 impl fmt::Display for Larger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Larger { property, clients, shown } = self;
+        let Larger { property, clients, kinds, shown } = self;
         let Some(clients) = clients else {
             return writeln!(
                 f,
-                "always `{property}` is violated with more clients: `any` says so, and how many it \
-                 takes was not found in time"
+                "always `{property}` is violated with more clients: `any` says so. How many it takes was \
+                 not found in time."
             );
         };
-        write!(f, "always `{property}` is violated from {clients} clients on")?;
+        match kinds {
+            1 => write!(f, "always `{property}` is violated from {clients} clients on")?,
+            _ => write!(f, "always `{property}` is violated with {clients} clients")?,
+        }
         match shown {
             Some(Shown { schedule, trace: Ok(trace), .. }) => {
                 writeln!(f, ", soonest by {schedule}:\n\n{trace}")
@@ -404,35 +462,47 @@ impl fmt::Display for Larger {
 
 impl fmt::Display for Examination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
         let Some(graph) = self.reports.first() else { return Ok(()) };
+        let mut head = String::new();
         let engines: Vec<&str> = Engine::ALL
             .iter()
-            .filter(|engine| self.reports.iter().any(|report| report.engine == **engine))
+            .filter(|engine| **engine != Engine::Any)
+            .filter(|engine| {
+                let mut reports = self.reports.iter();
+                reports.any(|report| report.engine == **engine && report.exhaustive())
+            })
             .map(|engine| engine.name())
             .collect();
         let agree = match (&self.disagreements[..], &engines[..]) {
-            ([], [_]) => String::new(),
+            ([], [] | [_]) => String::new(),
             ([], _) => format!("; {} agree", engines.join(", ")),
             (disagreements, _) => format!("; {} disagreements", disagreements.len()),
         };
-        write!(f, "{}: {graph}{agree}", actors(&self.actors))?;
-        writeln!(f)?;
+        writeln!(head, "{}: {graph}{agree}", actors(&self.actors))?;
         for finding in &graph.findings {
             let beyond = self.beyond(&finding.property);
-            writeln!(f, "  {}{beyond}", Told(finding, graph))?;
+            writeln!(head, "  {}{beyond}", Told(finding, graph))?;
         }
         if let Some(growth) = &graph.growth {
-            writeln!(f, "  {growth}")?;
+            writeln!(head, "  {growth}")?;
         }
         for note in &self.notes {
-            writeln!(f, "  {note}")?;
+            writeln!(head, "  {note}")?;
         }
+        f.write_str(&wrapped(&head))?;
         let complaint = self.complaint();
         if !complaint.is_empty() {
             write!(f, "\n{complaint}")?;
         }
         if !self.ends.is_empty() {
-            write!(f, "\n{}", Ends { actors: &self.actors, ends: &self.ends })?;
+            // Which of several identical clients it was makes no difference, and is not told.
+            let alike = |name: &String| match name.starts_with("client ") && self.clients > 1 {
+                true => "a client".to_owned(),
+                false => name.clone(),
+            };
+            let actors: Vec<String> = self.actors.iter().map(alike).collect();
+            write!(f, "\n{}", Ends { actors: &actors, ends: &self.ends })?;
         }
         Ok(())
     }

@@ -346,20 +346,29 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
             return Progress::Ended;
         }
         let expected = &self.recorder.system().expected;
-        let step = match perform(process.clone(), &mut self.world, expected) {
+        let mut after = self.world.clone();
+        let step = match perform(process.clone(), &mut after, expected) {
+            Ok(Step::Blocked(same)) if after != self.world || same != *process => {
+                Err(FaultKind::Blocked)
+            }
+            Ok(step) => Ok(step),
+            Err(fault) => Err(fault.kind),
+        };
+        let step = match step {
             Ok(step) => step,
-            Err(fault) => {
+            Err(kind) => {
                 self.schedule.push(actor as u8);
                 self.astray = true;
                 let mut seen = self.recorder.seen();
                 let longer =
                     |(_, known): &(FaultKind, Schedule)| known.turns.len() > self.schedule.len();
                 if seen.fault.as_ref().is_none_or(longer) {
-                    seen.fault = Some((fault.kind, self.schedule()));
+                    seen.fault = Some((kind, self.schedule()));
                 }
                 return Progress::Ended;
             }
         };
+        self.world = after;
         let (local, progress) = match step {
             Step::Blocked(_) => {
                 if !self.waiting.contains(&actor) {

@@ -29,7 +29,8 @@ pub struct Limits {
     /// How long one engine explores; for ever if `None`. A minute by default.
     pub time: Option<Duration>,
     /// By how many bytes the memory of the whole process may grow meanwhile; without limit if `None`. 4
-    /// GiB by default. Known on Linux only.
+    /// GiB by default. Known on Linux only. It is looked at between rounds of up to 131,072 states, and what
+    /// other threads of the process take counts as well.
     pub memory: Option<u64>,
     /// Whether an engine that takes longer than three seconds tells on the standard error stream how far
     /// it is, every three seconds.

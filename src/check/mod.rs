@@ -113,6 +113,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Checker { limits, ..self }
     }
 
+    #[cfg(feature = "command")]
+    pub(crate) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// The system under check.
     pub fn system(&self) -> &System<W, P> {
         &self.system

@@ -23,7 +23,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// execution ends, or no client [ends well](Self::ends_well).
     #[track_caller]
     pub fn assert_holds(self) {
-        complain_unless_empty(&self.examine().complaint());
+        let proof = Checker::new(self).proof();
+        complain_unless_empty(&proof.complaint());
+        // Shown with the output of a test that is asked for it.
+        for note in &proof.notes {
+            eprintln!("{note}");
+        }
     }
 
     /// Panics unless some interleaving breaks the property, and returns the report: the negative

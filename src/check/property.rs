@@ -52,6 +52,8 @@ enum Test<W, P: Process<W>> {
         holds: OnCounts<W, P>,
         /// Whether an actor that stands there is counted at all.
         counts: OnLocal<W, P>,
+        /// How many may be.
+        most: u32,
     },
 }
 
@@ -60,8 +62,8 @@ impl<W, P: Process<W>> Clone for Property<W, P> {
     fn clone(&self) -> Self {
         let test = match &self.test {
             Test::State(holds) => Test::State(holds.clone()),
-            Test::Counts { holds, counts } => {
-                Test::Counts { holds: holds.clone(), counts: counts.clone() }
+            Test::Counts { holds, counts, most } => {
+                Test::Counts { holds: holds.clone(), counts: counts.clone(), most: *most }
             }
         };
         Property { name: self.name.clone(), kind: self.kind, test }
@@ -100,7 +102,8 @@ impl<W, P: Process<W>> Property<W, P> {
         name: &str,
         key: impl Fn(&Local<P, P::Output>) -> Option<K> + Send + Sync + 'static,
     ) -> Self {
-        let max = Count::Exactly(u32::try_from(max).unwrap_or(u32::MAX));
+        let most = u32::try_from(max).unwrap_or(u32::MAX);
+        let max = Count::Exactly(most);
         let key = Arc::new(key);
         let counts = {
             let key = key.clone();
@@ -124,7 +127,7 @@ impl<W, P: Process<W>> Property<W, P> {
         Property {
             name: name.to_owned(),
             kind: PropertyKind::Always,
-            test: Test::Counts { holds: Arc::new(test), counts: Arc::new(counts) },
+            test: Test::Counts { holds: Arc::new(test), counts: Arc::new(counts), most },
         }
     }
 
@@ -141,7 +144,7 @@ impl<W, P: Process<W>> Property<W, P> {
         Property {
             name: name.to_owned(),
             kind: PropertyKind::Reachable,
-            test: Test::Counts { holds: Arc::new(test), counts },
+            test: Test::Counts { holds: Arc::new(test), counts, most: u32::MAX },
         }
     }
 
@@ -158,6 +161,14 @@ impl<W, P: Process<W>> Property<W, P> {
     /// Whether more actors than it allows are what breaks it: an `always` over counts.
     pub(super) fn is_over_counts(&self) -> bool {
         self.kind == PropertyKind::Always && matches!(self.test, Test::Counts { .. })
+    }
+
+    /// How many actors it lets be counted under one key; `None` where it is no `always` over counts.
+    pub(super) fn most(&self) -> Option<usize> {
+        match &self.test {
+            Test::Counts { most, .. } if self.kind == PropertyKind::Always => Some(*most as usize),
+            _ => None,
+        }
     }
 
     /// Whether an actor that stands there is one of those that it is about; `None` where it is about whole

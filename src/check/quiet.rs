@@ -25,7 +25,7 @@ pub(super) struct Inside {
 
 impl Inside {
     pub(super) fn step() -> Self {
-        hook();
+        silence();
         Inside { before: IN_STEP.replace(true) }
     }
 }
@@ -73,8 +73,31 @@ pub(super) fn on_a_quiet_thread<T: Send>(explore: impl FnOnce() -> T + Send) -> 
     })
 }
 
-/// Puts our hook in place, before all others.
-fn hook() {
+/// Keeps panics inside of a step off the terminal, whatever hook there is.
+fn silence() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !is_inside(info) {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// Whether the panic is one inside of a step. Its place is kept.
+fn is_inside(info: &panic::PanicHookInfo<'_>) -> bool {
+    let inside = IN_STEP.get();
+    if inside {
+        PLACE.set(info.location().map(ToString::to_string));
+    }
+    inside
+}
+
+/// Puts our hook in place, before all others; shuttle's among them, which takes every panic for its own.
+/// So it is only done where loom or shuttle is to run.
+pub(super) fn hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         type Hook = dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync;
@@ -86,8 +109,8 @@ fn hook() {
         shuttle::check_random(|| {}, 1);
         let announce = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if IN_STEP.get() {
-                PLACE.set(info.location().map(ToString::to_string));
+            if is_inside(info) {
+                // It is told with the schedule.
             } else if COMPLAINING.take() {
                 plain(info);
             } else if !SILENT.get() && (!IN_LOOM.get() || info.payload_as_str().is_some()) {

@@ -16,6 +16,9 @@ use crate::Process;
 /// schedule stays as it was found.
 const MOST: usize = 5_000;
 
+/// Up to so many actors and steps together; of more, as many states less.
+const WIDTH: usize = 40;
+
 /// For each property, and for freedom from deadlock last, a shortest schedule that decides it; each is
 /// replaced by one as short that
 ///
@@ -112,6 +115,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
         goals: &[usize],
         limit: Option<&[usize]>,
     ) -> Option<Vec<(usize, Schedule)>> {
+        // A step from a place takes about as long as the place and its way are large.
+        let width = self.system.actors.len() + schedule.turns.len();
+        let most = self.most.min(MOST * WIDTH / width.max(1));
         let (world, locals) = initial.states().nth(schedule.start)?;
         let mut ways: FxHashMap<Place, Way> = FxHashMap::default();
         ways.insert((world, locals.into(), None), (0, 0, Vec::new()));
@@ -125,7 +131,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
                         *known = way;
                     }
                 }
-                if looked_at + next.len() > self.most {
+                if looked_at + next.len() > most {
                     return None;
                 }
             }

@@ -20,6 +20,7 @@ use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use rustc_hash::FxHashMap;
 
 use super::execution::{Execution, Progress, Recorder, Turn};
+use super::quiet::hook;
 use super::verdict::{Bound, Engine, Report};
 use super::{Checker, Value, lock};
 use crate::Process;
@@ -73,6 +74,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             let bound = Bound::Actors { actors, limit: MAX_ACTORS, engine: Engine::Shuttle };
             return self.not_started(Engine::Shuttle, name, bound);
         }
+        // shuttle's own hook is to come behind ours.
+        hook();
         let started = Instant::now();
         let recorder = self.metered_recorder(Engine::Shuttle);
         let starts = self.system.starts.len();

@@ -236,8 +236,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Says how a step is told in a [`Trace`](super::Trace): performs it and returns what to call
-    /// it. Without, a step is told by the `Debug` forms of the process before and after.
+    /// Says how a step is told in a [`Trace`](super::Trace): performs it and returns what to call it.
+    ///
+    /// Without, a step is told in the calls that the world [tells](crate::calls::called) of, or else by
+    /// what it changed. This only changes how a step is told: whether it is one is decided without.
     pub fn described_by(
         mut self,
         describe: impl Fn(&mut W, P) -> (crate::Step<P, P::Output>, String) + Send + Sync + 'static,

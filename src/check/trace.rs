@@ -251,12 +251,12 @@ fn in_calls(calls: &[String], waits: bool) -> String {
 const LEFT: usize = 200;
 
 /// What is left: all of it, or where that is long what is not as it was.
-fn left<W: std::fmt::Debug>(before: &W, after: &W) -> String {
+fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     let (before, after) = (shown(before), shown(after));
     match told::change(&before, &after) {
-        Some(change) if columns(&after) > LEFT => format!("left of the world: {change}"),
-        None if columns(&after) > LEFT => "left: the world as it was".to_owned(),
-        _ => format!("left: {after}"),
+        Some(change) if columns(&after) > LEFT => format!("{when}, of the world: {change}"),
+        None if columns(&after) > LEFT => format!("{when}: the world as it was"),
+        _ => format!("{when}: {after}"),
     }
 }
 
@@ -495,8 +495,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let Played { mut trace, world, locals } = self.play(schedule)?;
         let counted = properties.iter().filter_map(|property| self.counted(property, &locals));
         let mut end: Vec<String> = counted.map(|counted| trace.counted(&counted)).collect();
+        let start = &self.start(schedule.start)?.world;
         if trace.unfinished.is_empty() && locals.iter().all(|local| local.output().is_some()) {
-            end.push(left(&self.start(schedule.start)?.world, &world));
+            end.push(left("left", start, &world));
+        } else if !end.is_empty() {
+            // Who counts does so before all have ended: what is there by then.
+            end.push(left("by then", start, &world));
         }
         trace.end = (!end.is_empty()).then(|| end.join("\n"));
         Ok(trace)
@@ -548,26 +552,26 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         silent: Silent,
     ) -> (Result<Step<P, P::Output>, Fault>, String) {
         let (process_before, before) = (process.clone(), world.clone());
-        let (step, calls) = watched(Listen::Tell, &self.expected, || match &self.describe {
-            Some(describe) => {
-                let (step, label) = describe(world, process);
-                (step, Some(label))
-            }
-            None => (process.step(world), None),
-        });
-        let waits = matches!(step, Ok((Step::Blocked(_), _)));
+        let (step, calls) = watched(Listen::Tell, &self.expected, || process.step(world));
+        let waits = matches!(step, Ok(Step::Blocked(_)));
         let told = match calls.told.as_slice() {
             [] => None,
             calls => Some(in_calls(calls, waits)),
         };
         match step {
             Err(fault) => (Err(fault), told.unwrap_or_else(|| format!("{process_before:?}"))),
-            Ok((Step::Blocked(same), _)) if *world != before || same != process_before => {
+            Ok(Step::Blocked(same)) if *world != before || same != process_before => {
                 let said = "waits, and has changed something".to_owned();
                 (Err(Fault { kind: FaultKind::Blocked, said }), told.unwrap_or_default())
             }
-            Ok((step, label)) => {
-                let label = label.or(told).unwrap_or_else(|| match silent {
+            Ok(step) => {
+                // Whether it is a step is decided; how it is told is not listened to.
+                if let Some(describe) = &self.describe {
+                    *world = before;
+                    let (step, label) = describe(world, process_before);
+                    return (Ok(step), label);
+                }
+                let label = told.unwrap_or_else(|| match silent {
                     Silent::Changes => told::step(&process_before, &step, &before, world),
                     #[cfg(feature = "command")]
                     Silent::NoCall => crate::recorded::NO_CALL.to_owned(),
@@ -728,9 +732,9 @@ mod tests {
     #[test]
     fn a_large_world_is_told_by_what_is_left_otherwise() {
         let large = |last| [vec!["kept"; 60], vec![last]].concat();
-        assert_eq!(left(&1, &2), "left: 2");
-        assert_eq!(left(&large("old"), &large("old")), "left: the world as it was");
-        let change = "left of the world: [60: \"old\" → \"new\", ..]";
-        assert_eq!(left(&large("old"), &large("new")), change);
+        assert_eq!(left("left", &1, &2), "left: 2");
+        assert_eq!(left("left", &large("old"), &large("old")), "left: the world as it was");
+        let change = "left, of the world: [60: \"old\" → \"new\", ..]";
+        assert_eq!(left("left", &large("old"), &large("new")), change);
     }
 }

@@ -40,7 +40,7 @@ use super::recorded::{SESSION_ENDS, Told};
 use super::schema::{Row, Table};
 use super::statement::{Insert, Isolation, Statement};
 use super::{Answer, Database, Reply, SqlError, SqlState};
-use crate::calls::{called, mistaken};
+use crate::calls::{called, mistaken, untold};
 
 /// A simulated database.
 ///
@@ -104,8 +104,11 @@ impl fmt::Debug for SimDb {
     /// The committed rows, as a person looks at them: `{coupons: [[1, 'used']]}`. Databases that differ in
     /// what transactions have under way look the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables = self.tables.iter().map(|stored| stored.table);
-        f.debug_map().entries(tables.map(|table| (Name(table.name), self.rows(table)))).finish()
+        // Whoever prints a database does not look at it in a step.
+        untold(|| {
+            let tables = self.tables.iter().map(|stored| stored.table);
+            f.debug_map().entries(tables.map(|table| (Name(table.name), self.rows(table)))).finish()
+        })
     }
 }
 
@@ -264,6 +267,11 @@ impl From<SqlState> for Stop {
     }
 }
 
+/// A step that looks at the database and then acts has made two calls: no program can do both at once.
+fn looked(how: &str) {
+    called(format_args!("SimDb::{how}"));
+}
+
 impl SimDb {
     /// A database without tables.
     pub fn new() -> Self {
@@ -324,6 +332,7 @@ impl SimDb {
     /// If it is not there: whatever is claimed of the rows would be true.
     #[track_caller]
     pub fn committed(&self, table: &Table) -> impl Iterator<Item = &Row> {
+        looked("committed");
         let stored = self.tables.iter().find(|stored| stored.table.name == table.name);
         let Some(stored) = stored else {
             panic!("there is no table `{}`: `SimDb::with_table` makes one", table.name);
@@ -338,12 +347,14 @@ impl SimDb {
 
     /// Whether no transaction is open.
     pub fn is_idle(&self) -> bool {
+        looked("is_idle");
         self.transactions.is_empty()
     }
 
     /// Whether the statement that one session has waiting waits for the other: for the end of its
     /// transaction, or for it to leave the queue before it.
     pub fn waits_for(&self, waiting: &SimSession, other: &SimSession) -> bool {
+        looked("waits_for");
         let (Some(waiting), Some(other)) = (waiting.slot, other.slot) else { return false };
         self.waits_of(waiting).is_some_and(|wait| wait.is_for(other))
     }
@@ -356,6 +367,7 @@ impl SimDb {
 
     /// Whether this session's statement has to wait as things are.
     pub fn is_waiting(&self, session: &SimSession) -> bool {
+        looked("is_waiting");
         session.slot.and_then(|slot| self.waits_of(slot)).is_some_and(|wait| !wait.is_over())
     }
 

@@ -130,7 +130,8 @@ pub fn lines(survey: &Survey) -> Result<String, serde_json::Error> {
 }
 
 /// What all engines say of a system of one's own: one object an engine and property, one a line, as for
-/// the catalogue but without the names of a model.
+/// the catalogue but without the names of a model. The last line says whether it all is a proof, and if
+/// not, why.
 ///
 /// ```
 /// use toctou::check::System;
@@ -154,6 +155,7 @@ pub fn lines(survey: &Survey) -> Result<String, serde_json::Error> {
 ///     .at_most(1, "one-winner", |client| client.output().filter(|got| **got).copied());
 /// let lines = json::examination(&tickets.examine())?;
 /// assert!(lines.contains(r#""clients":2,"engine":"graph","property":"one-winner","verdict":"holds""#));
+/// assert!(lines.contains(r#"{"is_proof":true,"#));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn examination(examination: &Examination) -> Result<String, serde_json::Error> {
@@ -181,7 +183,28 @@ pub fn examination(examination: &Examination) -> Result<String, serde_json::Erro
             out.push('\n');
         }
     }
+    let larger = examination.larger.iter();
+    let judged = Judged {
+        is_proof: examination.is_proof(),
+        disagreements: examination.disagreements.iter().map(ToString::to_string).collect(),
+        breaks_with_more: larger.map(|larger| (&*larger.property, larger.clients)).collect(),
+        vacuous: &examination.vacuous,
+        notes: &examination.notes,
+    };
+    out.push_str(&serde_json::to_string(&judged)?);
+    out.push('\n');
     Ok(out)
+}
+
+/// Whether an examination is a proof, and if not, why.
+#[derive(Serialize)]
+struct Judged<'e> {
+    is_proof: bool,
+    disagreements: Vec<String>,
+    /// Each property, and with how many clients it breaks, if that was found.
+    breaks_with_more: Vec<(&'e str, Option<usize>)>,
+    vacuous: &'e [String],
+    notes: &'e [String],
 }
 
 /// Each engine's first report: the graph without symmetry is there for the audit.

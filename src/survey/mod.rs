@@ -16,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::case::Case;
-use crate::check::{Bound, Disagreement, Engine, Report, Verdict};
+use crate::check::{Bound, Disagreement, Engine, Limits, Report, Verdict};
 use crate::models::{Model, Scenario, Variant};
 
 pub use example::{Example, Proof, examples, proofs, witnesses};
@@ -39,7 +39,10 @@ pub struct Subject {
 impl Subject {
     /// The system of this size; `None` if the model does not know its own variant.
     pub fn case(&self, size: usize) -> Option<Box<dyn Case>> {
-        self.model.case(self.variant.name, self.scenario.name, size)
+        let mut case = self.model.case(self.variant.name, self.scenario.name, size)?;
+        // What a plan gives an engine it counts in states and executions, the same on every machine.
+        case.limit(Limits::NONE);
+        Some(case)
     }
 
     /// Whether it is there to be found out: it breaks on purpose.

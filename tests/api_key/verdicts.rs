@@ -145,19 +145,19 @@ fn the_original_stores_two_keys_or_lets_the_constraint_answer_with_a_500() {
     let common = [
         "0: SELECT EXISTS (SELECT 1 FROM api_keys WHERE user_id = 1) -- false",
         "1: SELECT EXISTS (SELECT 1 FROM api_keys WHERE user_id = 1) -- false",
-        "0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 1 row → 201 alpha",
+        "1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 1 row → 201 bravo",
     ];
     let bare = told("select-then-insert", "bare-autocommit", 2, "one-key");
     assert_eq!(bare[..3], common);
     assert_eq!(
         bare[3..],
-        ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 1 row → 201 bravo"]
+        ["0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 1 row → 201 alpha"]
     );
     let unique = told("select-then-insert", "unique-autocommit", 2, "no-server-error");
     assert_eq!(unique[..3], common);
     assert_eq!(
         unique[3..],
-        ["1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 23505 → 500 (23505)"]
+        ["0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 23505 → 500 (23505)"]
     );
 }
 
@@ -196,12 +196,12 @@ fn for_update_locks_nothing_where_there_is_nothing() {
         [
             "0: BEGIN ISOLATION LEVEL SERIALIZABLE -- ok",
             "0: SELECT key FROM api_keys WHERE user_id = 1 FOR UPDATE -- no row",
-            "0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 1 row",
             "1: BEGIN ISOLATION LEVEL SERIALIZABLE -- ok",
             "1: SELECT key FROM api_keys WHERE user_id = 1 FOR UPDATE -- no row",
-            "0: COMMIT -- ok → 201 alpha",
-            "1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 40001",
-            "1: ROLLBACK -- rolled back → 500 (40001)",
+            "1: INSERT INTO api_keys (user_id, key) VALUES (1, 'bravo') -- 1 row",
+            "1: COMMIT -- ok → 201 bravo",
+            "0: INSERT INTO api_keys (user_id, key) VALUES (1, 'alpha') -- 40001",
+            "0: ROLLBACK -- rolled back → 500 (40001)",
         ]
     );
 }

@@ -22,6 +22,7 @@ use super::system::Local;
 use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
 use super::{Checker, Schedule, Value};
 use crate::Process;
+use crate::errno::shown;
 use search::{Search, Stop};
 use tuple::{Few, Small, Tuple, Wide};
 
@@ -142,11 +143,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if search.run(&initial, max_states, &mut meter) != Stop::Complete {
             return None;
         }
-        let mut ends: Vec<End> = Vec::new();
+        let mut ends: FxHashMap<(Vec<Option<String>>, String), BigUint> = FxHashMap::default();
         for (codes, interleavings) in search.counted_ends()? {
             let [world, locals @ ..] = &*codes else { continue };
             let told = |local: &u32| match search.local(*local) {
-                Local::Done(output) => Some(format!("{output:?}")),
+                Local::Done(output) => Some(shown(output)),
                 Local::Running(_) => None,
             };
             let mut outputs: Vec<Option<String>> = locals.iter().map(told).collect();
@@ -154,15 +155,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 outputs[group.members.clone()].sort();
             }
             let world = format!("{:?}", search.world(*world));
-            let same = |end: &&mut End| end.outputs == outputs && end.world == world;
-            match ends.iter_mut().find(same) {
-                Some(end) => end.interleavings += interleavings,
-                None => ends.push(End { outputs, world, interleavings }),
-            }
+            *ends.entry((outputs, world)).or_default() += interleavings;
         }
+        let ends = ends.into_iter();
+        let end = |((outputs, world), interleavings)| End { outputs, world, interleavings };
+        let mut ends: Vec<End> = ends.map(end).collect();
         ends.sort_by(|one, other| {
             let order = other.interleavings.cmp(&one.interleavings);
-            order.then_with(|| one.outputs.cmp(&other.outputs))
+            let told = |end: &End| (end.outputs.clone(), end.world.clone());
+            order.then_with(|| told(one).cmp(&told(other)))
         });
         Some(ends)
     }
@@ -181,7 +182,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             .enumerate()
             .map(|(index, late)| early.get(index).cloned().flatten().or(late))
             .collect();
-        let decided = settled(&self.system, from, decided);
+        // One that tells identical clients apart is a second opinion: nobody is shown its schedules.
+        let decided =
+            match options.symmetry && !matches!(bound, Some(Bound::Time(_) | Bound::Memory(_))) {
+                true => settled(&self.system, from, decided),
+                false => decided,
+            };
         let countable = bound.is_none() && search.states() <= options.count_interleavings_up_to;
         let paths = countable.then(|| search.paths());
         let properties = &self.system.properties;
@@ -234,7 +240,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let properties = self.system.properties.iter();
         let untested = properties.filter(|property| match property.kind() {
             PropertyKind::Always => {
-                property.is_over_counts()
+                // One that lets nobody be counted holds just if nobody is.
+                property.most().is_some_and(|most| most > 0)
                     && !search.met().any(|local| property.counts(local) == Some(true))
             }
             PropertyKind::Finally => !ended,
