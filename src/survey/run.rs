@@ -221,6 +221,10 @@ fn within(
 ) -> (Vec<Report>, Vec<Engine>) {
     let mut left_out = Vec::new();
     let symmetric = graph(case, true, budget.graph_states, threads);
+    if symmetric.fault().is_some() {
+        // It is not too large: a step of it is none, and there is nothing else to say of it.
+        return (vec![symmetric], Vec::new());
+    }
     let apart = told_apart(case, size, threads);
     // Without symmetry the one graph is the other.
     let measure = if case.has_clients() { apart.as_ref() } else { Some(&symmetric) };
@@ -244,4 +248,42 @@ fn within(
     }
     reports.extend(apart);
     (reports, left_out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::DbCase;
+    use crate::check::{FaultKind, System};
+    use crate::replay::Tables;
+    use crate::{Process, Step};
+
+    /// Ends, or panics.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct Ends {
+        well: bool,
+    }
+
+    impl Process<u32> for Ends {
+        type Output = ();
+
+        fn step(self, _: &mut u32) -> Step<Self, ()> {
+            assert!(self.well, "not so");
+            Step::Done(())
+        }
+    }
+
+    #[test]
+    fn a_system_in_which_a_step_is_none_is_not_taken_for_one_that_is_too_large() {
+        let usual = |well| {
+            let case = DbCase::new(System::new(0).clients(2, Ends { well }), |_| Tables::new());
+            within(&Budget::USUAL, &case, 2, None)
+        };
+        let (reports, left_out) = usual(false);
+        let faults: Vec<_> = reports.iter().map(Report::fault).collect();
+        assert_eq!((faults, left_out), (vec![Some(FaultKind::Panic)], vec![]));
+        let (reports, left_out) = usual(true);
+        assert!(reports.len() > 2 && reports.iter().all(Report::holds), "{reports:?}");
+        assert_eq!(left_out, []);
+    }
 }
