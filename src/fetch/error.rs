@@ -8,8 +8,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::shown::{shown, whole};
-use crate::net::{Headers, NetError, Special, SpecialName, Url, printable};
+use super::shown::{is_scheme, shown, whole};
+use crate::net::{Headers, NetError, Special, SpecialName, Url};
 
 /// One URL on the way: the one that was given, or where a redirect led.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -45,7 +45,8 @@ pub enum UrlFault {
     /// It has more than [`LONGEST`](UrlFault::LONGEST) bytes.
     #[error("it has more than {} bytes", UrlFault::LONGEST)]
     TooLong,
-    /// Its scheme is not allowed.
+    /// Its scheme is not allowed. It is told if it is a well-known one: another word before a colon may be
+    /// a user's name, and `***` stands for it.
     #[error("the scheme `{0}` is not allowed")]
     Scheme(Arc<str>),
     /// There is a user name or a password in it.
@@ -64,7 +65,7 @@ impl UrlFault {
     pub const LONGEST: usize = 8192;
 
     pub(super) fn scheme(scheme: &str) -> Self {
-        UrlFault::Scheme(printable(scheme).into())
+        UrlFault::Scheme(if is_scheme(scheme) { scheme } else { "***" }.into())
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// Schemes that stand in URLs. Another word before a colon may be a user's name.
-fn is_scheme(word: &str) -> bool {
+pub(super) fn is_scheme(word: &str) -> bool {
     const KNOWN: [&str; 14] = [
         "http",
         "https",

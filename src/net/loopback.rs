@@ -18,6 +18,7 @@ use super::{
     Method, NetError, Network, OsConnection, OsNet, Page, Request, Resolve, Response, Scripted,
     SimNet, Visit,
 };
+use crate::calls::untold;
 use crate::fs::Errno;
 
 /// The real counterpart of [`SimNet`]: its servers listen on sockets of the loopback interface, each at
@@ -85,6 +86,10 @@ impl LoopbackNet {
     /// [`ErrorKind::InvalidInput`] if a server has an address that is not one of loopback; otherwise
     /// what the kernel says, if there is no such interface or nobody may listen on it.
     pub fn furnished(net: &SimNet) -> io::Result<Self> {
+        untold(|| Self::like(net))
+    }
+
+    fn like(net: &SimNet) -> io::Result<Self> {
         let names = net.names().map(|(name, addresses)| (name.into(), addresses.to_vec()));
         let names = Arc::new(Names(Mutex::new(names.collect())));
         let addresses: Vec<IpAddr> = net.servers().map(|(address, _)| address).collect();

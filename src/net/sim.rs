@@ -18,8 +18,15 @@ use crate::fs::Errno;
 /// and `::` lead to `127.0.0.1` and `::1`, as with the sockets of Linux. A server decides what to answer
 /// when the client comes to receive it, so its owner may think it over until then.
 ///
-/// Each act, of a client or of a script, is [told](crate::calls::called), and so is a move that no owner
-/// of a real network could make: a name that no URL can have, a page that no server can send.
+/// Each act, of a client or of a script, is [told](crate::calls::called), and so is a look into the whole
+/// of it, past its acts. These are [mistakes](crate::calls::mistaken) of the model:
+///
+/// - a name that no URL can have, and a page that no server can send;
+/// - a script for a server that is not there;
+/// - a second request by one connection, and a wait for the answer to none.
+///
+/// A request by `https` is none of them: whoever follows a redirect may be led to one. It fails, as there
+/// is no TLS here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimNet {
     names: BTreeMap<Arc<str>, Vec<IpAddr>>,
@@ -100,35 +107,78 @@ impl SimNet {
         self
     }
 
-    /// What reached the server at this address, in order; nothing where there is none.
+    /// What reached the server at this address, in order.
+    ///
+    /// This and what follows is for properties. A step that looks so has [made a
+    /// call](crate::calls::called): no program sees any of this, and none sees something and acts on it
+    /// in one call.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server at this address: nothing ever reaches it, whatever the model does.
+    #[track_caller]
     pub fn visits(&self, server: IpAddr) -> &[Visit] {
-        self.servers.get(&server.to_canonical()).map_or(&[], |server| &server.visits)
+        looked("visits");
+        &self.there(server).visits
     }
 
     /// Each server's address, and what reached it.
     pub fn servers(&self) -> impl Iterator<Item = (IpAddr, &[Visit])> {
+        looked("servers");
         self.servers.iter().map(|(address, server)| (*address, server.visits.as_slice()))
     }
 
     /// Each name with its addresses.
     pub fn names(&self) -> impl Iterator<Item = (&str, &[IpAddr])> {
+        looked("names");
         self.names.iter().map(|(name, addresses)| (&**name, addresses.as_slice()))
     }
 
-    /// What the server at this address answers at the moment.
+    /// What the server at this address answers at the moment; `None` where there is none.
     pub fn page(&self, server: IpAddr) -> Option<&Page> {
+        looked("page");
         self.servers.get(&server.to_canonical()).map(|server| &server.page)
     }
 
     /// Whether the server at this address accepts connections.
+    ///
+    /// # Panics
+    ///
+    /// If there is no server at this address: none ever accepts a connection there.
+    #[track_caller]
     pub fn listens(&self, server: IpAddr) -> bool {
-        self.servers.get(&server.to_canonical()).is_some_and(|server| server.listens)
+        looked("listens");
+        self.there(server).listens
+    }
+
+    /// Whether there is a server at this address, accepting connections or not.
+    pub fn has_server(&self, address: IpAddr) -> bool {
+        looked("has_server");
+        self.servers.contains_key(&address.to_canonical())
+    }
+
+    #[track_caller]
+    fn there(&self, server: IpAddr) -> &Server {
+        match self.servers.get(&server.to_canonical()) {
+            Some(there) => there,
+            None => panic!("{}", no_server(server)),
+        }
     }
 
     fn server(&mut self, address: SocketAddr) -> Option<&mut Server> {
         let server = self.servers.get_mut(&address.ip().to_canonical());
         server.filter(|_| address.port() == PORT)
     }
+}
+
+/// Tells that somebody looked into the world, past its acts.
+fn looked(how: &str) {
+    called(format_args!("SimNet::{how}"));
+}
+
+/// What is wrong with an address that was meant to be a server's.
+fn no_server(address: IpAddr) -> String {
+    format!("there is no server at {address}: `SimNet::with_server` makes one")
 }
 
 /// What each act answers; the traits' methods tell it.
@@ -212,14 +262,28 @@ impl Network for SimNet {
     }
 
     fn send(&mut self, connection: &mut SimConnection, request: &Request) -> Result<(), NetError> {
+        let is_second = connection.said != Said::Nothing;
         let answer = self.sent(connection, request);
-        called(format_args!("{}", Told::Send(request, answer.as_ref().copied())));
+        let told = Told::Send(request, answer.as_ref().copied());
+        called(format_args!("{told}"));
+        if is_second {
+            let fault =
+                "something was sent by this connection before: connect anew for each request";
+            mistaken("EINVAL", format_args!("{told}: {fault}"));
+        }
         answer
     }
 
     fn receive(&mut self, connection: SimConnection, limit: u64) -> Result<Response, NetError> {
+        // Where a request could not be sent, by what somebody else did, a program may still wait.
+        let is_unasked = connection.said == Said::Nothing;
         let answer = self.received(connection, limit);
-        called(format_args!("{}", Told::Receive(answer.as_ref())));
+        let told = Told::Receive(answer.as_ref());
+        called(format_args!("{told}"));
+        if is_unasked {
+            let fault = "nothing was sent by this connection: send a request first";
+            mistaken("EINVAL", format_args!("{told}: {fault}"));
+        }
         answer
     }
 }
@@ -240,14 +304,16 @@ impl Scripted for SimNet {
         match (page.fault(), self.servers.get_mut(&server.to_canonical())) {
             (Some(fault), _) => mistaken("EINVAL", format_args!("{told}: {fault}")),
             (None, Some(server)) => server.page = page.clone(),
-            (None, None) => {}
+            (None, None) => mistaken("EINVAL", format_args!("{told}: {}", no_server(server))),
         }
     }
 
     fn listen(&mut self, server: IpAddr, listens: bool) {
-        called(format_args!("{}", Told::Listen(server, listens)));
-        if let Some(server) = self.servers.get_mut(&server.to_canonical()) {
-            server.listens = listens;
+        let told = Told::Listen(server, listens);
+        called(format_args!("{told}"));
+        match self.servers.get_mut(&server.to_canonical()) {
+            Some(server) => server.listens = listens,
+            None => mistaken("EINVAL", format_args!("{told}: {}", no_server(server))),
         }
     }
 }
@@ -330,6 +396,106 @@ mod tests {
             net.serve(A, &Page::redirect("http://grün.example/"));
         });
         assert_eq!(good.mistake, None);
+    }
+
+    /// Which mistake a step makes, and that it was one act.
+    fn mistake(net: &mut SimNet, step: impl FnOnce(&mut SimNet)) -> Option<String> {
+        let calls = listened(Listen::Count, || step(net)).1;
+        assert_eq!(calls.count, 1);
+        calls.mistake.map(|mistake| {
+            assert_eq!(mistake.code, "EINVAL");
+            mistake.what
+        })
+    }
+
+    #[test]
+    fn a_script_for_a_server_that_is_not_there_is_a_mistake_and_changes_nothing() {
+        let misspelt: IpAddr = [127, 0, 0, 7].into();
+        let mut net = net();
+        let none = "there is no server at 127.0.0.7: `SimNet::with_server` makes one";
+        let serves = mistake(&mut net, |net| net.serve(misspelt, &Page::text("dog")));
+        assert_eq!(serves, Some(format!("serve 200 \"dog\" at 127.0.0.7: {none}")));
+        for (listens, what) in [(true, "accept"), (false, "refuse")] {
+            let told = mistake(&mut net, |net| net.listen(misspelt, listens));
+            assert_eq!(told, Some(format!("{what} connections at 127.0.0.7: {none}")));
+        }
+        assert_eq!(net, self::net());
+        // Its other name is a name of it.
+        let mapped = Ipv4Addr::new(127, 0, 0, 2).to_ipv6_mapped().into();
+        assert_eq!(mistake(&mut net, |net| net.serve(mapped, &Page::text("dog"))), None);
+        assert_eq!(mistake(&mut net, |net| net.listen(mapped, false)), None);
+        assert_ne!(net, self::net());
+    }
+
+    fn asking(url: &str) -> Request {
+        Request::new(Method::Get, url.parse().unwrap())
+    }
+
+    #[test]
+    fn a_second_request_and_a_wait_for_no_answer_are_mistakes() {
+        let mut net = net();
+        let request = asking("http://a.example/");
+        let mut connection = net.connect(SocketAddr::new(A, PORT)).unwrap();
+        let unasked = connection.clone();
+        let first = mistake(&mut net, |net| net.send(&mut connection, &request).unwrap());
+        assert_eq!(first, None);
+        let second = mistake(&mut net, |net| drop(net.send(&mut connection, &request)));
+        let told = "send(GET http://a.example/) = not HTTP: something was sent by this connection";
+        assert!(second.as_ref().is_some_and(|what| what.starts_with(told)), "{second:?}");
+        assert_eq!(mistake(&mut net, |net| drop(net.receive(connection, 9).unwrap())), None);
+        let waits = mistake(&mut net, |net| drop(net.receive(unasked, 9)));
+        let told = "receive = timed out: nothing was sent by this connection: send a request first";
+        assert_eq!(waits.as_deref(), Some(told));
+    }
+
+    #[test]
+    fn a_request_that_a_redirect_may_lead_to_is_no_mistake() {
+        for url in ["https://a.example:80/", "ftp://a.example:80/"] {
+            let mut net = net();
+            let mut connection = net.connect(SocketAddr::new(A, PORT)).unwrap();
+            let sends =
+                |net: &mut SimNet| drop(net.send(&mut connection, &asking(url)).unwrap_err());
+            assert_eq!(mistake(&mut net, sends), None, "{url}");
+            assert_eq!(mistake(&mut net, |net| drop(net.receive(connection, 9))), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_look_into_the_world_is_told_and_a_picture_of_it_is_not() {
+        let looks = heard(Listen::Tell, |net| {
+            assert!(net.visits(A).is_empty() && net.listens(A) && net.has_server(A));
+            assert_eq!((net.servers().count(), net.names().count()), (1, 1));
+            assert_eq!(net.page(A), Some(&Page::text("cat")));
+        });
+        let told = ["visits", "listens", "has_server", "servers", "names", "page"];
+        assert_eq!(looks.told, told.map(|how| format!("SimNet::{how}")));
+        assert_eq!(looks.mistake, None);
+        let untold = heard(Listen::Tell, |net| {
+            let _ = format!("{net:?} {}", *net == net.clone());
+            crate::calls::untold(|| assert!(net.visits(A).is_empty()));
+        });
+        assert_eq!(untold, Calls::default());
+    }
+
+    #[test]
+    fn a_server_is_there_by_each_of_its_addresses() {
+        let net = net();
+        let mapped = Ipv4Addr::new(127, 0, 0, 2).to_ipv6_mapped().into();
+        assert!(net.visits(mapped).is_empty() && net.has_server(mapped));
+        let misspelt = [127, 0, 0, 7].into();
+        assert!(!net.has_server(misspelt) && net.page(misspelt).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "there is no server at 127.0.0.7: `SimNet::with_server` makes one")]
+    fn what_reached_a_server_that_is_not_there_is_not_nothing() {
+        let _ = net().visits([127, 0, 0, 7].into());
+    }
+
+    #[test]
+    #[should_panic(expected = "there is no server at 127.0.0.7: `SimNet::with_server` makes one")]
+    fn a_server_that_is_not_there_does_not_refuse_connections() {
+        let _ = net().listens([127, 0, 0, 7].into());
     }
 
     #[test]

@@ -26,6 +26,8 @@ enum Does {
     Drops,
     /// Says so, by TCP only.
     ByTcp(Vec<IpAddr>),
+    /// Cuts its answer short, and says nothing by TCP.
+    Cuts,
     /// Says this of another question first, and then that.
     LiesFirst(Vec<IpAddr>, Vec<IpAddr>),
 }
@@ -92,7 +94,7 @@ impl NameServer {
                 let said = match does {
                     Does::Says(code, addresses) => answer(question, code, false, &addresses),
                     Does::Drops => continue,
-                    Does::ByTcp(_) => answer(question, 0, true, &[]),
+                    Does::ByTcp(_) | Does::Cuts => answer(question, 0, true, &[]),
                     Does::LiesFirst(lie, truth) => {
                         let mut other = question.to_vec();
                         other[0] ^= 1;
@@ -105,13 +107,21 @@ impl NameServer {
             }
         });
         thread::spawn(move || {
+            let mut silent = Vec::new();
             while let Ok((mut stream, _)) = listener.accept() {
                 let mut length = [0; 2];
                 stream.read_exact(&mut length).unwrap();
                 let mut question = vec![0; usize::from(u16::from_be_bytes(length))];
                 stream.read_exact(&mut question).unwrap();
                 let (name, kind) = read(&question);
-                let Does::ByTcp(addresses) = by_tcp(&name, kind) else { continue };
+                let addresses = match by_tcp(&name, kind) {
+                    Does::ByTcp(addresses) => addresses,
+                    Does::Cuts => {
+                        silent.push(stream);
+                        continue;
+                    }
+                    _ => continue,
+                };
                 let said = answer(&question, 0, false, &addresses);
                 let length = u16::try_from(said.len()).unwrap().to_be_bytes();
                 stream.write_all(&[&length, &said[..]].concat()).unwrap();
@@ -221,6 +231,47 @@ fn an_answer_that_does_not_fit_is_asked_for_by_tcp() {
     assert_eq!(server.resolver().resolve("a.test", soon()), Ok(vec![OUTSIDE; 40]));
 }
 
+/// It took five seconds, or the whole deadline.
+#[test]
+fn a_family_whose_answer_does_not_fit_and_never_comes_costs_the_other_a_moment_only() {
+    for cut in [A, AAAA] {
+        for by_tcp in [false, true] {
+            let server = NameServer::new(move |_, kind| match (kind == cut, by_tcp) {
+                (true, _) => Does::Cuts,
+                (false, true) => Does::ByTcp(only(kind, &[OUTSIDE, V6])),
+                (false, false) => Does::Says(0, only(kind, &[OUTSIDE, V6])),
+            });
+            let began = Instant::now();
+            let said = server.resolver().resolve("a.test", soon());
+            assert_eq!(said, Ok(vec![if cut == A { V6 } else { OUTSIDE }]));
+            assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_family_whose_answer_does_not_fit_is_there_if_it_comes_soon() {
+    let server = NameServer::new(|_, kind| match kind {
+        AAAA => Does::ByTcp(vec![V6; 40]),
+        _ => Does::Says(0, vec![OUTSIDE]),
+    });
+    // A busy machine is late now and then.
+    let both = |_| {
+        let said = server.resolver().resolve("a.test", soon()).unwrap();
+        assert_eq!(said.last(), Some(&OUTSIDE));
+        said.len() == 41
+    };
+    assert!((0..100).any(both), "it never came in time");
+}
+
+#[test]
+fn where_nobody_answers_by_tcp_the_name_is_not_resolved() {
+    let server = NameServer::new(|_, _| Does::Cuts);
+    let deadline = Instant::now() + Duration::from_millis(300);
+    assert_eq!(server.resolver().resolve("a.test", deadline), Err(NetError::TimedOut));
+    assert!(Instant::now() >= deadline, "it did not wait");
+}
+
 #[test]
 fn what_is_no_answer_to_the_question_is_passed_over() {
     let server =
@@ -309,6 +360,23 @@ fn black_holes_cost_a_quarter_of_a_second_each() {
     let (_, connected) = net.connect_any((holes[0], port).into(), &others[..2]);
     assert_eq!(connected.unwrap_err(), NetError::TimedOut, "the deadline is for all of them");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+/// A quarter of a second each, it was, as long as the first one was waited for.
+#[test]
+fn an_address_that_refuses_costs_nothing_beside_one_that_is_silent() {
+    let hole = IpAddr::from([127, 0, 0, 5]);
+    let black = BlackHoles::beside(OUTSIDE, &[hole]);
+    let port = black.port;
+    // Nobody listens at any of these.
+    let refusing = (1..=20).map(|last| IpAddr::from([127, 0, 9, last]));
+    let others: Vec<_> = refusing.chain([OUTSIDE]).map(|ip| (ip, port).into()).collect();
+    let mut net = OsNet::new(Duration::from_secs(60)).with_connect_timeout(Duration::from_secs(20));
+    let began = Instant::now();
+    let (at, connected) = net.connect_any((hole, port).into(), &others);
+    let took = began.elapsed();
+    assert_eq!((at, net.peer(&connected.unwrap())), (21, Ok((OUTSIDE, port).into())));
+    assert!(took >= OsNet::CONNECT_DELAY && took < Duration::from_secs(3), "{took:?}");
 }
 
 #[test]

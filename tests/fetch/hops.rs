@@ -110,6 +110,23 @@ fn a_redirect_with_a_user_name_or_a_password_is_refused_and_neither_is_told() {
 }
 
 #[test]
+fn a_word_before_a_colon_is_told_as_a_scheme_where_it_is_one() {
+    let client = Client::new(limits());
+    for (url, scheme) in [
+        ("alice:pw@a.test", "***"),
+        ("alice://a.test/", "***"),
+        ("FTP://a.test/", "ftp"),
+        ("ssh:alice@a.test", "ssh"),
+    ] {
+        let error = client.fetch(url).unwrap_err();
+        assert_eq!(fault(&error), &UrlFault::Scheme(scheme.into()), "{url}");
+        let told = format!("{error} {error:?} {}", error.public());
+        assert!(told.contains(&format!("the scheme `{scheme}` is not allowed")), "{told}");
+        assert!(!told.contains("alice") && !told.contains("pw"), "{told}");
+    }
+}
+
+#[test]
 fn a_password_in_what_is_no_url_is_not_told() {
     for url in [
         "http://u53r:p455@a.test:99999/",

@@ -3,7 +3,7 @@
 //!
 //! Nothing here leaves loopback: names are resolved by a script, or are in `/etc/hosts`.
 
-#![cfg(feature = "command")]
+#![cfg(feature = "http")]
 
 mod acts;
 mod asks;

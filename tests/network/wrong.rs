@@ -99,7 +99,7 @@ impl Network for Wrong {
         if self.is(Mistake::EveryPort) {
             to.set_port(80);
         }
-        let listens = self.net.listens(to.ip());
+        let listens = self.net.has_server(to.ip()) && self.net.listens(to.ip());
         if self.is(Mistake::NobodyRefuses) {
             self.net.listen(to.ip(), true);
         }

@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::NetError;
 use super::hosts::{self, Configured};
 use super::message::{Answer, Kind, answer, question};
+use super::race::{Begun, begun};
 use super::resolve::Resolve;
 use crate::fs::Errno;
 
@@ -111,6 +112,8 @@ struct Asked {
     kind: Kind,
     socket: UdpSocket,
     question: Vec<u8>,
+    /// When the answer did not fit into a datagram.
+    by_tcp: Option<ByTcp>,
     answer: Option<Result<Answer, NetError>>,
 }
 
@@ -129,27 +132,33 @@ impl Asked {
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
         socket.send(&question)?;
-        Ok(Asked { kind, socket, question, answer: None })
+        Ok(Asked { kind, socket, question, by_tcp: None, answer: None })
     }
 
     /// Asks again, if there is no answer: a datagram may be lost.
     fn repeat(&mut self) {
         if self.answer.is_none()
+            && self.by_tcp.is_none()
             && let Err(error) = self.socket.send(&self.question)
         {
             self.answer = Some(Err(error.into()));
         }
     }
 
-    /// Takes an answer, if one has come.
-    fn receive(&mut self, server: SocketAddr, until: Instant) {
+    /// Takes an answer, if one has come; waits for nothing, so that neither family holds up the other.
+    fn receive(&mut self, server: SocketAddr) {
         let mut bytes = [0; DATAGRAM];
         while self.answer.is_none() {
+            if let Some(by_tcp) = &mut self.by_tcp {
+                self.answer = by_tcp.advance(&self.question, self.kind);
+                return;
+            }
             match self.socket.recv(&mut bytes) {
                 Ok(length) => match answer(&self.question, &bytes[..length], self.kind) {
-                    Some(Answer::Truncated) => {
-                        self.answer = Some(by_tcp(&self.question, self.kind, server, until));
-                    }
+                    Some(Answer::Truncated) => match ByTcp::new(&self.question, server) {
+                        Ok(by_tcp) => self.by_tcp = Some(by_tcp),
+                        Err(error) => self.answer = Some(Err(error)),
+                    },
                     // What is no answer to this is passed over: anybody may have sent it.
                     said => self.answer = said.map(Ok),
                 },
@@ -157,6 +166,14 @@ impl Asked {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.answer = Some(Err(error.into())),
             }
+        }
+    }
+
+    /// The socket by which the answer is to come, and what it waits for.
+    fn awaited(&self) -> PollFd<'_> {
+        match &self.by_tcp {
+            Some(by_tcp) => PollFd::new(&by_tcp.stream, by_tcp.awaited()),
+            None => PollFd::new(&self.socket, PollFlags::IN),
         }
     }
 
@@ -174,7 +191,7 @@ fn asked(name: &str, server: SocketAddr, until: Instant) -> Result<Vec<IpAddr>, 
     let mut repeats = Instant::now() + NameServers::REPEATS;
     while both.iter().any(|it| it.answer.is_none()) && Instant::now() < until {
         wait(&both, until.min(repeats))?;
-        both.iter_mut().for_each(|it| it.receive(server, until));
+        both.iter_mut().for_each(|it| it.receive(server));
         if Instant::now() >= repeats {
             repeats += NameServers::REPEATS;
             both.iter_mut().for_each(Asked::repeat);
@@ -228,40 +245,64 @@ fn wait(both: &[Asked; 2], until: Instant) -> Result<(), NetError> {
     let left = until.saturating_duration_since(Instant::now());
     let left = Timespec::try_from(left).map_err(|_| NetError::Os(Errno::INVAL))?;
     let open = both.iter().filter(|it| it.answer.is_none());
-    let mut ready: Vec<_> = open.map(|it| PollFd::new(&it.socket, PollFlags::IN)).collect();
+    let mut ready: Vec<_> = open.map(Asked::awaited).collect();
     match poll(&mut ready, Some(&left)) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(NetError::Os(errno)),
     }
 }
 
-/// Asks again by TCP, where an answer may have 64 KiB.
-fn by_tcp(
-    question: &[u8],
-    kind: Kind,
-    server: SocketAddr,
-    until: Instant,
-) -> Result<Answer, NetError> {
-    let left = || super::stream::left(until);
-    let mut stream = TcpStream::connect_timeout(&server, left()?)?;
-    stream.set_write_timeout(Some(left()?))?;
-    let length = u16::try_from(question.len()).map_err(|_| NetError::NoSuchName)?;
-    stream.write_all(&[&length.to_be_bytes(), question].concat())?;
-    let mut read = |bytes: &mut [u8]| -> Result<(), NetError> {
-        let mut got = 0;
-        while got < bytes.len() {
-            stream.set_read_timeout(Some(left()?))?;
-            match stream.read(&mut bytes[got..])? {
-                0 => return Err(NetError::resolver(&"the name server hangs up")),
-                more => got += more,
+/// A question that is asked again by TCP, where an answer may have 64 KiB.
+struct ByTcp {
+    stream: TcpStream,
+    /// What is still to be written.
+    unwritten: Vec<u8>,
+    /// What has come: the answer's length, and the answer.
+    read: Vec<u8>,
+}
+
+impl ByTcp {
+    fn new(question: &[u8], server: SocketAddr) -> Result<Self, NetError> {
+        let length = u16::try_from(question.len()).map_err(|_| NetError::NoSuchName)?;
+        let (Begun::Connected(socket) | Begun::UnderWay(socket)) =
+            begun(server).map_err(NetError::Os)?;
+        let unwritten = [&length.to_be_bytes(), question].concat();
+        Ok(ByTcp { stream: TcpStream::from(socket), unwritten, read: Vec::new() })
+    }
+
+    /// What it waits for.
+    fn awaited(&self) -> PollFlags {
+        if self.unwritten.is_empty() { PollFlags::IN } else { PollFlags::OUT }
+    }
+
+    /// Goes on as far as it can without waiting; the answer, if it is there.
+    fn advance(&mut self, question: &[u8], kind: Kind) -> Option<Result<Answer, NetError>> {
+        let mut bytes = [0; DATAGRAM];
+        loop {
+            let done = match self.unwritten.is_empty() {
+                false => self.stream.write(&self.unwritten),
+                true => self.stream.read(&mut bytes),
+            };
+            match done {
+                // Also while it is not connected yet.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Some(Err(error.into())),
+                Ok(0) => return Some(Err(NetError::resolver(&"the name server hangs up"))),
+                Ok(written) if !self.unwritten.is_empty() => drop(self.unwritten.drain(..written)),
+                Ok(read) => self.read.extend_from_slice(&bytes[..read]),
+            }
+            if let Some(whole) = self.whole() {
+                let said = answer(question, whole, kind);
+                let other = || NetError::resolver(&"the name server answers something else");
+                return Some(said.ok_or_else(other));
             }
         }
-        Ok(())
-    };
-    let mut length = [0; 2];
-    read(&mut length)?;
-    let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
-    read(&mut bytes)?;
-    let said = answer(question, &bytes, kind);
-    said.ok_or_else(|| NetError::resolver(&"the name server answers something else"))
+    }
+
+    /// The answer, when all of it has come.
+    fn whole(&self) -> Option<&[u8]> {
+        let (length, bytes) = self.read.split_first_chunk()?;
+        bytes.get(..usize::from(u16::from_be_bytes(*length)))
+    }
 }

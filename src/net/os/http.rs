@@ -186,8 +186,12 @@ fn framing(head: &http::Response<()>) -> Result<Framing, NetError> {
     use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
     let headers = head.headers();
+    // Whatever stands in the header is the server's word, and it ends in a log.
     let refused = |name: &http::HeaderName, value: &http::HeaderValue| {
-        NetError::http(&format!("`{name}` is {value:?}, which was not asked for"))
+        NetError::http(&match known(value.as_bytes()) {
+            Some(encoding) => format!("`{name}` has `{encoding}`, which was not asked for"),
+            None => format!("`{name}` has something that was not asked for"),
+        })
     };
     let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
     if let Some(other) = encodings.find(|value| !is_plain(value.as_bytes())) {
@@ -215,6 +219,16 @@ fn framing(head: &http::Response<()>) -> Result<Framing, NetError> {
 fn length(value: &http::HeaderValue) -> Option<u64> {
     let text = value.to_str().ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The first encoding in a header that has a name of IANA's.
+fn known(encodings: &[u8]) -> Option<&'static str> {
+    const KNOWN: [&str; 8] =
+        ["gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "exi"];
+    let encodings = String::from_utf8_lossy(encodings);
+    encodings
+        .split(',')
+        .find_map(|one| KNOWN.into_iter().find(|known| one.trim().eq_ignore_ascii_case(known)))
 }
 
 /// Whether a `content-encoding` leaves the content as it is: it says so, or nothing, or names what servers

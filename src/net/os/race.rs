@@ -25,7 +25,7 @@ struct Attempt {
 }
 
 /// What has become of an attempt at once.
-enum Begun {
+pub(super) enum Begun {
     Connected(OwnedFd),
     UnderWay(OwnedFd),
 }
@@ -47,7 +47,7 @@ pub(super) fn connected(
     let mut attempts: Vec<Attempt> = Vec::new();
     // Of the last one, if it has failed.
     let mut error = NetError::TimedOut;
-    // When the next one is begun with at the latest.
+    // When the next one is begun with at the latest: at once, when one has failed.
     let mut turn = Instant::now();
     while next.is_some() || !attempts.is_empty() {
         let now = Instant::now();
@@ -61,13 +61,17 @@ pub(super) fn connected(
             match begun(to) {
                 Ok(Begun::Connected(socket)) => return (number, taken(socket, deadline)),
                 Ok(Begun::UnderWay(socket)) => attempts.push(Attempt { number, socket, until }),
-                Err(errno) if number == last => error = NetError::Os(errno),
-                Err(_) => {}
+                Err(errno) => {
+                    turn = now;
+                    if number == last {
+                        error = NetError::Os(errno);
+                    }
+                }
             }
             continue;
         }
-        let turn = next.map(|_| turn);
-        let wakes = attempts.iter().map(|attempt| attempt.until).chain(turn).min();
+        let begins = next.map(|_| turn);
+        let wakes = attempts.iter().map(|attempt| attempt.until).chain(begins).min();
         if let Err(errno) = wait(&attempts, wakes.unwrap_or(deadline).min(deadline)) {
             return (last, Err(NetError::Os(errno)));
         }
@@ -75,8 +79,12 @@ pub(super) fn connected(
             match outcome(&attempt) {
                 None => attempts.push(attempt),
                 Some(Ok(())) => return (attempt.number, taken(attempt.socket, deadline)),
-                Some(Err(failed)) if attempt.number == last => error = failed,
-                Some(Err(_)) => {}
+                Some(Err(failed)) => {
+                    turn = Instant::now();
+                    if attempt.number == last {
+                        error = failed;
+                    }
+                }
             }
         }
     }
@@ -84,7 +92,7 @@ pub(super) fn connected(
 }
 
 /// Begins to connect to an address.
-fn begun(to: SocketAddr) -> Result<Begun, Errno> {
+pub(super) fn begun(to: SocketAddr) -> Result<Begun, Errno> {
     let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
