@@ -180,9 +180,14 @@ fn a_port_that_is_not_allowed_is_not_connected_to() {
 
 #[test]
 fn a_name_that_changes_is_looked_up_once_for_a_connection() {
-    let server = Server::answering(ok("hello"));
     // At the same port, or it would be missed for that alone.
-    let trap = TcpListener::bind((INSIDE, server.port())).expect("nobody else has that port");
+    let (server, trap) = (0..100)
+        .find_map(|_| {
+            let server = Server::answering(ok("hello"));
+            let trap = TcpListener::bind((INSIDE, server.port())).ok()?;
+            Some((server, trap))
+        })
+        .expect("a port that is free at both addresses");
     trap.set_nonblocking(true).unwrap();
     let rebound = |_: &str, times| Ok(vec![if times == 0 { OUTSIDE } else { INSIDE }]);
     let client = Client::resolving(limits(), rebound);
@@ -317,7 +322,10 @@ fn what_does_not_answer_is_an_error_that_says_so() {
         Err(FetchError::Network { act: Act::Resolve, error: NetError::NoSuchName, .. }) => {}
         other => panic!("{other:?}"),
     }
-    // A resolver that falls over takes nobody along, and one that never comes back has a deadline.
+}
+
+#[test]
+fn a_resolver_that_panics_or_hangs_is_an_error() {
     let client = Client::resolving(limits(), |_, _| panic!("a mistake of the resolver's"));
     match get(&client.fetcher, "http://a.test/") {
         Err(FetchError::Network { error: NetError::Resolver(said), .. }) => {
@@ -325,4 +333,20 @@ fn what_does_not_answer_is_an_error_that_says_so() {
         }
         other => panic!("{other:?}"),
     }
+    let hangs = Duration::from_secs(2);
+    let brief = Limits { timeout: Duration::from_millis(200), ..limits() };
+    let client = Client::resolving(brief, move |_, _| {
+        std::thread::sleep(hangs);
+        Ok(vec![OUTSIDE])
+    });
+    let mut connector = client.fetcher.connector();
+    // The runtime itself waits for the thread when it ends.
+    let (error, took) = runtime().block_on(async {
+        let begun = Instant::now();
+        let error = connector.call(Uri::from_static("http://a.test/")).await.unwrap_err();
+        (error, begun.elapsed())
+    });
+    assert!(error.is_timed_out(), "{error}");
+    assert!(matches!(error, FetchError::Network { act: Act::Resolve, .. }), "{error}");
+    assert!(took >= brief.timeout && took < hangs, "{took:?}");
 }

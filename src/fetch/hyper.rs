@@ -31,13 +31,13 @@ use crate::{Process, Step};
 /// let client = Client::builder(TokioExecutor::new()).build::<_, String>(connector);
 /// match client.get("http://images.example/cat.png".parse()?).await {
 ///     Ok(response) => {
+///         // The size of the body is for you to limit.
 ///         let body = http_body_util::Limited::new(response.into_body(), 1 << 20);
 ///         println!("{} bytes", body.collect().await?.to_bytes().len());
 ///     }
-///     // The whole error is for the operator.
 ///     Err(error) => match std::error::Error::source(&error).and_then(|it| it.downcast_ref()) {
-///         Some(error @ FetchError::Network { .. }) => println!("{}", error.public()),
-///         Some(error) => println!("refused: {}", error.public()),
+///         // For whoever gave the URL. The error itself is for the operator's log.
+///         Some(error) => println!("{}", FetchError::public(error)),
 ///         None => println!("the server's response could not be received"),
 ///     },
 /// }
@@ -69,8 +69,8 @@ use crate::{Process, Step};
 /// - Redirects. hyper follows none. Whoever follows them is judged at each, but counts them, and decides which
 ///   headers go along to another origin.
 /// - Another lookup for a connection that the client keeps. It leads where it was judged to lead.
-/// - Anything about a target behind a proxy: a connector that has this one connect to a proxy is told where
-///   the proxy is allowed to be, and nothing else.
+/// - Anything about what is behind a proxy. Where a connector for a proxy wraps this one, the proxy's address is
+///   judged, and the target's is not.
 ///
 /// It needs a Tokio runtime with I/O and time enabled.
 #[derive(Clone, Debug)]
