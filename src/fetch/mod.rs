@@ -70,11 +70,14 @@
 //!
 //! # Other HTTP clients
 //!
-//! [`Fetcher::addresses`] says which addresses another client may connect to, and what that client has to
-//! promise.
+//! hyper's client takes a connector, and has no other connections than those that it makes. With the feature
+//! `hyper`, `Fetcher::connector` is one that connects to nothing that a fetch would not connect to. For
+//! another client, [`Fetcher::addresses`] says which addresses it may connect to, and what it has to promise.
 
 mod ask;
 mod error;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod later;
 mod machine;
 mod opened;
@@ -90,6 +93,8 @@ use crate::{Process, Step, run};
 
 pub use ask::Ask;
 pub use error::{Act, FetchError, Hop, UrlFault};
+#[cfg(feature = "hyper")]
+pub use hyper::{Connecting, Connector};
 pub use later::Fetching;
 pub use machine::{Fetch, MOST_ADDRESSES, TRIED_ADDRESSES};
 pub use opened::Opened;
@@ -275,9 +280,9 @@ impl Fetcher {
     /// That client has to connect to these very addresses, whatever the URL's host is, *also where that is an
     /// address*: most clients ask no resolver then. It has to follow no redirect without asking here again,
     /// and to take no proxy. A client that asks its resolver for each host of each hop, addresses included,
-    /// can ask this instead (`ureq`'s does). One that does not (`reqwest` and `hyper-util` connect to
-    /// addresses in URLs without asking) is given the addresses for one request (`resolve_to_addrs`), after
-    /// they were asked for here, with redirects and proxies turned off.
+    /// can ask this instead (`ureq`'s does). One that does not (`reqwest` connects to addresses in URLs without
+    /// asking) is given the addresses for one request (`resolve_to_addrs`), after they were asked for here,
+    /// with redirects and proxies turned off. For `hyper-util` there is a connector, with the feature `hyper`.
     ///
     /// # Errors
     ///
