@@ -144,10 +144,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if open.is_empty() {
             return Vec::new();
         }
-        let (worlds, locals): (Vec<Arc<W>>, Vec<Arc<LocalOf<W, P>>>) = {
-            let codes = self.codes.lock();
-            (codes.worlds.values().to_vec(), codes.locals.values().to_vec())
-        };
+        let codes = self.codes.lock();
+        let worlds: Vec<Arc<W>> = codes.worlds.values().to_vec();
+        let locals: Vec<Arc<LocalOf<W, P>>> = codes.locals.values().to_vec();
+        // A property is the user's code: it is not to find the codes locked.
+        drop(codes);
         for outcome in outcomes {
             let [world, actors @ ..] = &**outcome else { continue };
             let Some(world) = worlds.get(*world as usize) else { continue };

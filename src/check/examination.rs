@@ -335,7 +335,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             if outputs.is_empty() || outputs.iter().any(|output| system.is_good(output)) {
                 return None;
             }
-            let mut told: Vec<String> = outputs.iter().map(|output| errno::shown(output)).collect();
+            let mut told: Vec<String> = outputs.iter().map(errno::shown).collect();
             told.sort();
             let more = if told.len() > 3 { ", …" } else { "" };
             told.truncate(3);

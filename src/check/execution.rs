@@ -314,7 +314,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
                 self.recorder.seen().abandoned = true;
             }
             Progress::Stepped
-        } else if self.turns % 64 == 0 && self.recorder.is_over() {
+        } else if self.turns.is_multiple_of(64) && self.recorder.is_over() {
             self.abandoned = true;
             Progress::Stepped
         } else {

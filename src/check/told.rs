@@ -101,7 +101,7 @@ impl<'t> Parts<'t> {
         let inner = rest.strip_prefix(open)?.strip_suffix(closing(open))?;
         // The bracket at the end is the first one's.
         let is_whole = after_bracket(rest) == Some("");
-        let is_name = !head.contains(|letter: char| matches!(letter, '"' | ',' | '\''));
+        let is_name = !head.contains(['"', ',', '\'']);
         if !is_whole || !is_name {
             return None;
         }

@@ -83,7 +83,7 @@ impl Network for Broken {
 /// The machine that ships, or an attacker who does one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Anybody {
-    Fetches(Fetch<SimConnection>),
+    Fetches(Box<Fetch<SimConnection>>),
     Rebinds,
     Redirects,
 }
@@ -94,7 +94,7 @@ impl Process<Broken> for Anybody {
     fn step(self, world: &mut Broken) -> Step<Self, Self::Output> {
         match self {
             Anybody::Fetches(fetch) => {
-                let step = fetch.step(world).map(Anybody::Fetches);
+                let step = fetch.step(world).map(|fetch| Anybody::Fetches(Box::new(fetch)));
                 step.and_then(|fetched| Step::Done(Some(fetched)))
             }
             Anybody::Rebinds => {
@@ -122,7 +122,7 @@ fn system(mistake: Mistake) -> System<Broken, Anybody> {
     let starts = attacks.map(|(name, attacker)| Start {
         name: name.to_owned(),
         world: world.clone(),
-        processes: vec![Anybody::Fetches(fetch.clone()), attacker],
+        processes: vec![Anybody::Fetches(Box::new(fetch.clone())), attacker],
     });
     System::family(&["service", "attacker"], starts.into())
         .always("no-internal-request", |state| {
