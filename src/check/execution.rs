@@ -35,6 +35,8 @@ pub enum Progress {
 /// Remembers, over many executions of one system, what they came to.
 pub struct Recorder<W, P: Process<W>> {
     checker: Checker<W, P>,
+    // Only these two engines look at it.
+    #[cfg_attr(not(any(feature = "loom", feature = "shuttle")), allow(dead_code))]
     meter: Option<Mutex<Meter>>,
     seen: Mutex<Seen>,
 }
@@ -52,6 +54,7 @@ struct Seen {
     /// The shortest schedule to a step that was none.
     fault: Option<(FaultKind, Schedule)>,
     /// A limit that was reached.
+    #[cfg_attr(not(any(feature = "loom", feature = "shuttle")), allow(dead_code))]
     limit: Option<Bound>,
     /// Some execution was abandoned, being too long.
     #[cfg(feature = "shuttle")]

@@ -4,10 +4,9 @@
 use std::fmt::Write as _;
 
 use super::examination::{Shown, shown};
-use super::{
-    Checker, FaultKind, GraphOptions, PlayError, Report, Schedule, System, Trace, Value, Verdict,
-    audit,
-};
+use super::{Checker, FaultKind, GraphOptions, Report, System, Value, Verdict};
+#[cfg(all(feature = "loom", feature = "shuttle"))]
+use super::{PlayError, Schedule, Trace, audit};
 use crate::Process;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {

@@ -43,7 +43,7 @@ pub(super) fn place() -> Option<String> {
 
 /// Runs loom or shuttle on a thread of its own, on which no panic is announced: by one they say what they
 /// found.
-#[cfg(feature = "shuttle")]
+#[cfg(all(feature = "loom", feature = "shuttle"))]
 pub(super) fn on_a_silent_thread<T: Send>(explore: impl FnOnce() -> T + Send) -> T {
     on_a_quiet_thread(|| {
         SILENT.set(true);
@@ -61,7 +61,7 @@ pub(super) fn complain(complaint: &str) -> ! {
 }
 
 /// Runs loom on a thread of its own, on which only panics with a message are announced.
-#[cfg(any(feature = "loom", feature = "shuttle"))]
+#[cfg(feature = "loom")]
 pub(super) fn on_a_quiet_thread<T: Send>(explore: impl FnOnce() -> T + Send) -> T {
     hook();
     std::thread::scope(|scope| {
