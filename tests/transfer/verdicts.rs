@@ -109,9 +109,9 @@ fn a_deadlock_is_told_as_the_circle_that_it_is() {
     };
     for trace in [&compared.simulated.trace, &compared.real.trace] {
         let circles: Vec<_> = trace.steps.iter().filter_map(|step| step.circle.clone()).collect();
-        assert_eq!(circles, [[1, 0, 1], [1, 0, 1], [1, 0, 1]], "{trace}");
+        assert_eq!(circles, [[0, 1, 0], [0, 1, 0], [0, 1, 0]], "{trace}");
         let waits: Vec<_> = trace.steps.iter().filter_map(|step| step.waits_for.clone()).collect();
-        assert_eq!(waits, [[1], [1], [1]], "{trace}");
+        assert_eq!(waits, [[0], [0], [0]], "{trace}");
         let failed = trace.steps.iter().filter(|step| step.label.ends_with("-- 40P01"));
         assert!(failed.clone().all(|step| step.circle.is_some()) && failed.count() == 3);
     }
@@ -120,8 +120,8 @@ fn a_deadlock_is_told_as_the_circle_that_it_is() {
         let mut other = compared.clone();
         for step in &mut other.real.trace.steps {
             match change {
-                0 => step.circle = step.circle.as_ref().map(|_| vec![0, 1, 0]),
-                _ => step.waits_for = step.waits_for.as_ref().map(|_| vec![0]),
+                0 => step.circle = step.circle.as_ref().map(|_| vec![1, 0, 1]),
+                _ => step.waits_for = step.waits_for.as_ref().map(|_| vec![1]),
             }
         }
         assert!(compared.agrees() && !other.agrees());
