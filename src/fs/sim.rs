@@ -1,5 +1,5 @@
-//! First floor: the file system world as a pure value. Imports the [`FileSystem`] trait and rustix's
-//! vocabulary, no system call.
+//! First floor: the file system world as a pure value. Imports the
+//! [`FileSystem`](crate::fs::FileSystem) trait and rustix's vocabulary, no system call.
 //!
 //! Modelled on Linux: each operation names the function of the kernel whose order of checks it
 //! follows, since that order decides which error is answered where several apply.
