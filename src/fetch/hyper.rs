@@ -26,7 +26,7 @@ use crate::{Process, Step};
 /// use hyper_util::rt::TokioExecutor;
 /// use toctou::fetch::{FetchError, Fetcher, Limits};
 ///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let connector = Fetcher::new(Limits::default()).connector();
 /// let client = Client::builder(TokioExecutor::new()).build::<_, String>(connector);
 /// match client.get("http://images.example/cat.png".parse()?).await {
