@@ -23,12 +23,16 @@ use toctou::fetch::{Act, Connector, FetchError, Fetcher, Limits, UrlFault};
 use toctou::net::policy::Elsewhere;
 use toctou::net::{NetError, Opening, OsNet, Policy};
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use names::{Client, limits, outside};
 use server::{BlackHoles, INSIDE, OUTSIDE, Server, ok};
 
 type Hyper = legacy::Client<Connector, String>;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -40,7 +44,9 @@ fn hyper(connector: Connector) -> Hyper {
 
 /// The body of what is at a URL, as text.
 async fn text(hyper: &Hyper, url: &str) -> Result<String, legacy::Error> {
-    let response = hyper.get(url.parse().expect("hyper takes the URL")).await?;
+    let response = hyper.get(url.parse().expect("hyper takes the URL"));
+    // Who is connected to by mistake may never answer.
+    let response = timeout(PATIENCE, response).await.expect("it ends")?;
     let body = response.into_body().collect().await.expect("the body comes");
     Ok(String::from_utf8(body.to_bytes().to_vec()).unwrap())
 }
