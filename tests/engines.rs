@@ -647,7 +647,7 @@ fn ways() -> impl Strategy<Value = Vec<Start<usize, Tabled>>> {
 #[test]
 fn a_system_that_begins_in_several_ways_is_all_of_them_together() {
     let mut runner =
-        TestRunner::new(Config { cases: 50, failure_persistence: None, ..Config::default() });
+        TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
     let (later, violations, proofs) = (Cell::new(0), Cell::new(0), Cell::new(0));
     runner
         .run(&ways(), |starts| {
