@@ -14,9 +14,8 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::{Act, Fetch, FetchError, Fetcher, UrlFault, failed};
+use super::{Act, Fetch, FetchError, Fetcher, UrlFault, failed, judged_addresses};
 use crate::net::{NetError, OsConnection, OsNet};
-use crate::{Process, Step};
 
 /// Makes the connections of hyper's client, to nothing that its [`Fetcher`] does not allow.
 ///
@@ -132,7 +131,7 @@ impl Service<Uri> for Connector {
                 let addresses = match fetch.addresses() {
                     Some(addresses) => addresses,
                     None => {
-                        let looked = spawn_blocking(move || resolved(fetch, net)).await;
+                        let looked = spawn_blocking(move || judged_addresses(fetch, net)).await;
                         looked.map_err(|error| {
                             let said = error.to_string().into();
                             failed(hop.clone(), NetError::Resolver(said))
@@ -163,19 +162,6 @@ impl Future for Connecting {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)
-    }
-}
-
-/// The addresses to connect to, all of them judged. It blocks.
-fn resolved(mut fetch: Fetch<OsConnection>, mut net: OsNet) -> Result<Vec<SocketAddr>, FetchError> {
-    loop {
-        if let Some(addresses) = fetch.addresses() {
-            return Ok(addresses);
-        }
-        fetch = match fetch.step(&mut net) {
-            Step::Next(next) | Step::Blocked(next) => next,
-            Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
-        };
     }
 }
 

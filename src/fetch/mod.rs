@@ -88,7 +88,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{ClientConfig, Headers, NetError, OsNet, Policy, Resolve, Url};
+use crate::net::{ClientConfig, Headers, NetError, OsConnection, OsNet, Policy, Resolve, Url};
 use crate::{Process, Step, run};
 
 pub use ask::Ask;
@@ -288,17 +288,7 @@ impl Fetcher {
     ///
     /// As [`fetch_public`], of what is before a connection.
     pub fn addresses(&self, url: &str) -> Result<Vec<SocketAddr>, FetchError> {
-        let mut fetch = Fetch::new(url, self.rules.clone())?;
-        let mut net = self.net();
-        loop {
-            if let Some(addresses) = fetch.addresses() {
-                return Ok(addresses);
-            }
-            fetch = match fetch.step(&mut net) {
-                Step::Next(next) | Step::Blocked(next) => next,
-                Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
-            };
-        }
+        judged_addresses(Fetch::new(url, self.rules.clone())?, self.net())
     }
 
     /// The network for one fetch, from now on.
@@ -326,5 +316,21 @@ impl fmt::Debug for Fetcher {
             .field("limits", &self.limits)
             .field("policy", &self.rules.policy)
             .finish_non_exhaustive()
+    }
+}
+
+/// The addresses to connect to, all of them judged. It blocks.
+fn judged_addresses(
+    mut fetch: Fetch<OsConnection>,
+    mut net: OsNet,
+) -> Result<Vec<SocketAddr>, FetchError> {
+    loop {
+        if let Some(addresses) = fetch.addresses() {
+            return Ok(addresses);
+        }
+        fetch = match fetch.step(&mut net) {
+            Step::Next(next) | Step::Blocked(next) => next,
+            Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
+        };
     }
 }
