@@ -19,9 +19,8 @@ use criterion::{
 };
 use rustix::fs::{self as sys, Access, AtFlags, CWD, FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
-use toctou::fs::{OsFile, OsFs};
-use toctou::models::download::{Told, client_of};
-use toctou::run;
+use toctou::fs::OsFs;
+use toctou::models::download::{Told, download_from};
 use toctou::store::{ClaimError, Mechanism, OneTimeStore};
 
 const SECRET: &[u8] = b"the launch code";
@@ -153,10 +152,10 @@ impl Place {
                 }
             }
             (By::Library, variant) => {
-                let client = client_of::<OsFile>(variant.name(), thread).expect("a known variant");
-                match run(client, &mut &self.downloads[number].world) {
-                    Told::Delivered(secret) => black_box(secret) == SECRET,
-                    Told::Gone => false,
+                let mut world = &self.downloads[number].world;
+                match download_from(&mut world, variant.name(), thread) {
+                    Some(Told::Delivered(secret)) => black_box(secret) == SECRET,
+                    Some(Told::Gone) => false,
                     told => panic!("{told:?}"),
                 }
             }

@@ -106,6 +106,11 @@ fn note(code: &str, what: fmt::Arguments<'_>) {
     });
 }
 
+/// How many calls this step has told of so far.
+pub(crate) fn count() -> usize {
+    CALLS.with_borrow(|calls| calls.count)
+}
+
 /// Looks at a simulated world without that being an operation: nothing in it is told.
 #[inline]
 pub fn untold<T>(look: impl FnOnce() -> T) -> T {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use crate::check::{
     AnyLimits, Checker, Counted, GraphOptions, Limits, LoomOptions, PlayError, Played,
-    PropertyKind, Report, Schedule, ShuttleMode, System, Trace, Value,
+    PropertyKind, Report, Schedule, ShuttleMode, System, Trace, Value, Verdict,
 };
 use crate::replay::{Place, Remains, ReplayError, Replayed, Threads};
 use crate::{Process, marks};
@@ -113,6 +113,21 @@ pub trait Case: Send + Sync {
 
     /// Puts it before an engine. Reports of one case can be [audited](fn@crate::check::audit).
     fn check(&self, method: &Method) -> Report;
+
+    /// For each property that the state graph shows to be violated, a shortest schedule that does it; each
+    /// once.
+    fn counterexamples(&self) -> Vec<Schedule> {
+        let report = self.check(&Method::Graph(GraphOptions::default()));
+        let mut schedules: Vec<Schedule> = Vec::new();
+        for finding in &report.findings {
+            if let Verdict::Violated(Some(schedule)) = &finding.verdict
+                && !schedules.contains(schedule)
+            {
+                schedules.push(schedule.clone());
+            }
+        }
+        schedules
+    }
 
     /// Tells a schedule step by step.
     fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError>;

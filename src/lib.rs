@@ -83,6 +83,7 @@ pub mod case;
 pub mod check;
 pub mod claim_cell;
 pub mod db;
+pub mod direct;
 mod errno;
 #[cfg(feature = "http")]
 pub mod fetch;
@@ -101,6 +102,8 @@ pub mod recorded;
 pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
+#[cfg(unix)]
+pub mod std;
 pub mod store;
 #[cfg(feature = "command")]
 pub mod survey;

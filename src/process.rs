@@ -4,6 +4,8 @@
 //! *world*. [`check`](crate::check) explores that machine in a simulated world; [`run`] drives the
 //! very same machine in the real one.
 
+use std::hash::{BuildHasher, RandomState};
+
 /// One sequential program as a state machine over a world `W`.
 ///
 /// # Why a step is *at most one* operation
@@ -23,7 +25,8 @@
 /// # Promises the engines rely on
 ///
 /// `step` depends on `self` and `world` alone (no clock, no randomness, no global), so that a
-/// schedule determines an execution. A step that answers [`Step::Blocked`] has changed nothing.
+/// schedule determines an execution. A step that answers [`Step::Blocked`] has changed nothing. What is
+/// open (a payment fails or succeeds) is a [`Step::Choice`]: every engine explores each way.
 pub trait Process<W: ?Sized>: Sized {
     /// What the process ends with: its answer to whoever started it.
     type Output;
@@ -33,7 +36,7 @@ pub trait Process<W: ?Sized>: Sized {
 }
 
 /// What became of a process by one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step<P, T> {
     /// It goes on from here.
     Next(P),
@@ -41,24 +44,51 @@ pub enum Step<P, T> {
     Blocked(P),
     /// It is over.
     Done(T),
+    /// It goes on in any of these ways, each a [`Next`](Step::Next) or a [`Done`](Step::Done). At least
+    /// one, at most [256](MOST_WAYS). The world is as this step left it, whichever way it goes.
+    Choice(Vec<Step<P, T>>),
 }
+
+/// A [`Step::Choice`] has at most so many ways to go on.
+pub const MOST_WAYS: usize = 256;
 
 impl<P, T> Step<P, T> {
     /// Maps the process that goes on (or waits), for machines that embed another machine.
-    pub fn map<Q>(self, f: impl FnOnce(P) -> Q) -> Step<Q, T> {
+    pub fn map<Q>(self, f: impl Fn(P) -> Q) -> Step<Q, T> {
+        self.map_by(&f)
+    }
+
+    fn map_by<Q>(self, f: &impl Fn(P) -> Q) -> Step<Q, T> {
         match self {
             Step::Next(process) => Step::Next(f(process)),
             Step::Blocked(process) => Step::Blocked(f(process)),
             Step::Done(output) => Step::Done(output),
+            Step::Choice(ways) => Step::Choice(ways.into_iter().map(|way| way.map_by(f)).collect()),
         }
     }
 
     /// Maps the output of a finished process to what happens next: the end, or another process.
-    pub fn and_then<U>(self, f: impl FnOnce(T) -> Step<P, U>) -> Step<P, U> {
+    pub fn and_then<U>(self, f: impl Fn(T) -> Step<P, U>) -> Step<P, U> {
+        self.and_then_by(&f)
+    }
+
+    fn and_then_by<U>(self, f: &impl Fn(T) -> Step<P, U>) -> Step<P, U> {
         match self {
             Step::Next(process) => Step::Next(process),
             Step::Blocked(process) => Step::Blocked(process),
             Step::Done(output) => f(output),
+            Step::Choice(ways) => {
+                Step::Choice(ways.into_iter().map(|way| way.and_then_by(f)).collect())
+            }
+        }
+    }
+
+    /// The way of this index, if this is a choice that has it; what is no choice has one way, itself.
+    pub fn way(self, which: usize) -> Option<Self> {
+        match self {
+            Step::Choice(mut ways) if which < ways.len() => Some(ways.swap_remove(which)),
+            Step::Choice(_) => None,
+            step => (which == 0).then_some(step),
         }
     }
 }
@@ -68,18 +98,37 @@ impl<P, T> Step<P, T> {
 /// Real worlds wait in the kernel (see [`OsFs::waiting`](crate::fs::OsFs::waiting)), so a step
 /// does not come back blocked there. In a world that cannot wait, this yields the thread and tries
 /// again, for ever if nobody else makes progress: to find out whether that can happen is what
-/// [`check`](crate::check) is for.
+/// [`check`](crate::check) is for. Of a [choice](Step::Choice) it takes some way, mostly another one each
+/// time.
 // Inlined for the same reason as the calls of `OsFs`.
 #[inline(always)]
 pub fn run<W: ?Sized, P: Process<W>>(mut process: P, world: &mut W) -> P::Output {
     loop {
-        match process.step(world) {
+        match any_way(process.step(world)) {
             Step::Next(next) => process = next,
             Step::Blocked(same) => {
                 process = same;
                 std::thread::yield_now();
             }
             Step::Done(output) => return output,
+            Step::Choice(_) => unreachable!("a way of a choice is no choice"),
         }
     }
+}
+
+/// Some way, where there are several: any of them, as far as one can tell.
+#[inline(always)]
+pub(crate) fn any_way<P, T>(step: Step<P, T>) -> Step<P, T> {
+    match step {
+        Step::Choice(ways) => some_way(ways),
+        step => step,
+    }
+}
+
+#[cold]
+fn some_way<P, T>(mut ways: Vec<Step<P, T>>) -> Step<P, T> {
+    assert!(!ways.is_empty(), "a choice has at least one way");
+    // Each of these states has keys of its own.
+    let random = RandomState::new().hash_one(()) as usize;
+    any_way(ways.swap_remove(random % ways.len()))
 }

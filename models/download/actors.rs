@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 
 use super::{FIRST, KEY, Others, Protocol, SECOND};
-use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, errno_name};
+use crate::direct::{Code, DirectFs, Files};
+use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, errno_name};
 use crate::store::{
-    Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Mechanism, Names, Put, PutEnd, PutFailure,
-    PutRequest, mark,
+    ClaimEnd, ClaimFailure, ExpireEnd, Mechanism, Names, PutEnd, PutFailure, PutRequest, claim, expire,
+    mark, put, take,
 };
-use crate::{Process, Step, run};
 
 /// What an actor is told in the end.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -46,160 +46,130 @@ impl fmt::Debug for Told {
     }
 }
 
-/// Anybody who acts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Actor<File> {
-    /// Downloads.
-    Client(Client<File>),
-    /// Expires.
-    Janitor(Expire),
-    /// Uploads.
-    Uploader(Put<File>),
+/// Anybody who acts, on a file system whose files are these.
+pub type Actor<File> = Code<Files<File>, Told>;
+
+/// What a client is told of a call that failed: where nothing is there, that it is gone.
+fn failed(call: &'static str) -> impl Fn(Errno) -> Told {
+    move |errno| if errno == Errno::NOENT { Told::Gone } else { Told::Failed(call, errno) }
+}
+
+/// The original, as published: nobody looks at what the unlink answers.
+fn open_then_remove<F: FileSystem>(fs: &mut F) -> Result<F::File, Told> {
+    let content = fs.open("key/content", OFlags::RDONLY, Mode::empty()).map_err(failed("open"))?;
+    let _ = fs.unlink("key/content");
+    recorded(fs)?;
+    Ok(content)
+}
+
+/// Looks at meta first.
+fn meta_check_first<F: FileSystem>(fs: &mut F) -> Result<F::File, Told> {
+    match fs.access("key/meta", Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(()) => Err(Told::Gone),
+        Err(Errno::NOENT) => open_then_remove(fs),
+        Err(errno) => Err(Told::Failed("access", errno)),
+    }
+}
+
+/// The landed fix, where an unlink that finds nothing is an error.
+fn rename_fixed_strict<F: FileSystem>(fs: &mut F) -> Result<F::File, Told> {
+    let claimed = "key/content.download";
+    fs.rename("key/content", claimed).map_err(failed("rename"))?;
+    let error = |call| move |errno| Told::Failed(call, errno);
+    let content = fs.open(claimed, OFlags::RDONLY, Mode::empty()).map_err(error("open"))?;
+    fs.unlink(claimed).map_err(error("unlink"))?;
+    recorded(fs)?;
+    Ok(content)
+}
+
+/// Records the delivery.
+fn recorded<F: FileSystem>(fs: &mut F) -> Result<(), Told> {
+    mark(fs, Path::new("key/meta")).map_err(|errno| Told::Failed("open", errno))
+}
+
+/// What a client makes of how its claim ended.
+fn claimed<File>(end: ClaimEnd<File>) -> Result<File, Told> {
+    match end {
+        ClaimEnd::Claimed { file, recorded: Ok(()) } => Ok(file),
+        ClaimEnd::Claimed { recorded: Err(errno), .. } => Err(Told::Failed("open", errno)),
+        ClaimEnd::Gone => Err(Told::Gone),
+        ClaimEnd::Failed(ClaimFailure { call, errno, .. }) => Err(Told::Failed(call, errno)),
+    }
 }
 
 /// One download, from the request to the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Client<File> {
-    /// `meta-check-first`: looks whether meta is there.
-    CheckMeta,
-    /// The original: opens the content.
-    Open,
-    /// Unlinks it, whatever comes of that.
-    Remove(File),
-    /// Records the download.
-    Mark(File),
-    /// A negative control: records the download before there is one.
-    MarkFirst(Claim<File>),
-    /// Takes it the shipping way.
-    Claiming(Claim<File>),
-    /// Reads what it has.
-    Read(File),
+pub(super) fn download<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Names) -> Told {
+    delivered(fs, protocol, names).unwrap_or_else(|told| told)
 }
 
-impl<F: FileSystem> Process<F> for Client<F::File> {
-    type Output = Told;
-
-    fn step(self, fs: &mut F) -> Step<Self, Told> {
-        let directory = Path::new(KEY);
-        match self {
-            Client::CheckMeta => {
-                match fs.access(&directory.join("meta"), Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW)
-                {
-                    Ok(()) => Step::Done(Told::Gone),
-                    Err(Errno::NOENT) => Step::Next(Client::Open),
-                    Err(errno) => Step::Done(Told::Failed("access", errno)),
-                }
-            }
-            Client::Open => {
-                match fs.open(&directory.join("content"), OFlags::RDONLY, Mode::empty()) {
-                    Ok(file) => Step::Next(Client::Remove(file)),
-                    Err(Errno::NOENT) => Step::Done(Told::Gone),
-                    Err(errno) => Step::Done(Told::Failed("open", errno)),
-                }
-            }
-            Client::Remove(file) => {
-                // The bug, as published: nobody looks at the answer.
-                let _ = fs.unlink(&directory.join("content"));
-                Step::Next(Client::Mark(file))
-            }
-            Client::Mark(file) => match mark(fs, &directory.join("meta")) {
-                Ok(()) => Step::Next(Client::Read(file)),
-                Err(errno) => Step::Done(Told::Failed("open", errno)),
-            },
-            Client::MarkFirst(claim) => match mark(fs, &directory.join("meta")) {
-                Ok(()) => Step::Next(Client::Claiming(claim)),
-                Err(errno) => Step::Done(Told::Failed("open", errno)),
-            },
-            Client::Claiming(claim) => claim.step(fs).map(Client::Claiming).and_then(claimed),
-            Client::Read(mut file) => {
-                let mut buffer = [0; 64];
-                Step::Done(match fs.read(&mut file, &mut buffer) {
-                    Ok(count) => Told::Delivered(buffer[..count].to_vec()),
-                    Err(errno) => Told::Failed("read", errno),
-                })
-            }
+fn delivered<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Names) -> Result<Told, Told> {
+    let mut content = match protocol {
+        Protocol::OpenThenRemove => open_then_remove(fs),
+        Protocol::MetaCheckFirst => meta_check_first(fs),
+        Protocol::RenameFixedStrict => rename_fixed_strict(fs),
+        Protocol::Claim(mechanism) => claimed(claim(fs, mechanism, names)),
+        Protocol::ControlForgetsMeta => take(fs, Mechanism::RenameUnique, names).or_else(claimed),
+        Protocol::ControlMarksFirst => {
+            recorded(fs)?;
+            take(fs, Mechanism::RenameUnique, names).or_else(claimed)
         }
-    }
+    }?;
+    let mut buffer = [0; 64];
+    let count = fs.read(&mut content, &mut buffer).map_err(|errno| Told::Failed("read", errno))?;
+    Ok(Told::Delivered(buffer[..count].to_vec()))
 }
 
-/// What a client does with the end of its claim.
-fn claimed<File>(end: ClaimEnd<File>) -> Step<Client<File>, Told> {
+fn expired(end: ExpireEnd) -> Told {
     match end {
-        ClaimEnd::Claimed { file, recorded: Ok(()) } => Step::Next(Client::Read(file)),
-        ClaimEnd::Claimed { recorded: Err(errno), .. } => Step::Done(Told::Failed("open", errno)),
-        ClaimEnd::Gone => Step::Done(Told::Gone),
-        ClaimEnd::Failed(ClaimFailure { call, errno, .. }) => Step::Done(Told::Failed(call, errno)),
+        ExpireEnd::Expired => Told::Expired,
+        ExpireEnd::Gone => Told::NothingToExpire,
+        ExpireEnd::Failed(errno) => Told::Failed("unlink", errno),
     }
 }
 
-impl<F: FileSystem> Process<F> for Actor<F::File> {
-    type Output = Told;
-
-    fn step(self, fs: &mut F) -> Step<Self, Told> {
-        match self {
-            Actor::Client(client) => client.step(fs).map(Actor::Client),
-            Actor::Janitor(expire) => expire.step(fs).map(Actor::Janitor).and_then(|end| {
-                Step::Done(match end {
-                    ExpireEnd::Expired => Told::Expired,
-                    ExpireEnd::Gone => Told::NothingToExpire,
-                    ExpireEnd::Failed(errno) => Told::Failed("unlink", errno),
-                })
-            }),
-            Actor::Uploader(put) => put.step(fs).map(Actor::Uploader).and_then(|end| {
-                Step::Done(match end {
-                    PutEnd::Stored => Told::Stored,
-                    PutEnd::Occupied => Told::Occupied,
-                    PutEnd::Failed(PutFailure { call, errno, .. })
-                    | PutEnd::NotDurable { call, errno } => Told::Failed(call, errno),
-                })
-            }),
+fn stored(end: PutEnd) -> Told {
+    match end {
+        PutEnd::Stored => Told::Stored,
+        PutEnd::Occupied => Told::Occupied,
+        PutEnd::Failed(PutFailure { call, errno, .. }) | PutEnd::NotDurable { call, errno } => {
+            Told::Failed(call, errno)
         }
     }
 }
 
-/// Makes the world as everybody finds it: one download, put by the store's own machine.
+/// Makes the world as everybody finds it: one download, put by the store's own function.
 pub(super) fn furnish<F: FileSystem>(fs: &mut F) -> Result<(), Errno> {
-    match run(Put::<F::File>::new(PutRequest::new(Path::new(KEY), "first", FIRST.to_vec())), fs) {
+    match put(fs, &PutRequest::new(Path::new(KEY), "first", FIRST.to_vec())) {
         PutEnd::Stored => Ok(()),
         PutEnd::Occupied => Err(Errno::EXIST),
         PutEnd::Failed(PutFailure { errno, .. }) | PutEnd::NotDurable { errno, .. } => Err(errno),
     }
 }
 
-/// A client before its first step; `number` names its claim where claims have names of their own.
-pub(super) fn client<File>(protocol: Protocol, number: usize) -> Actor<File> {
-    let claim = |mechanism| {
-        let names = Names::new(Path::new(KEY), mechanism, &number.to_string());
-        Claim::new(mechanism, names)
-    };
-    Actor::Client(match protocol {
-        Protocol::OpenThenRemove => Client::Open,
-        Protocol::MetaCheckFirst => Client::CheckMeta,
-        Protocol::Claim(mechanism) => Client::Claiming(claim(mechanism)),
-        Protocol::ControlForgetsMeta => {
-            Client::Claiming(claim(Mechanism::RenameUnique).without_meta())
-        }
-        Protocol::ControlMarksFirst => {
-            Client::MarkFirst(claim(Mechanism::RenameUnique).without_meta())
-        }
-    })
+/// The names that a client of this number uses.
+pub(super) fn names(protocol: Protocol, number: usize) -> Names {
+    let mechanism = protocol.mechanism().unwrap_or_default();
+    Names::new(Path::new(KEY), mechanism, &number.to_string())
+}
+
+/// A client; `number` names its claim where claims have names of their own.
+pub(super) fn client(protocol: Protocol, number: usize) -> Actor<SimFile> {
+    let names = names(protocol, number);
+    Code::files(move |fs| download(fs, protocol, &names))
 }
 
 /// The actor beside the clients, if there is one.
-pub(super) fn other<File>(others: Others) -> Option<(&'static str, Actor<File>)> {
+pub(super) fn other(others: Others) -> Option<(&'static str, Actor<SimFile>)> {
     match others {
         Others::Nobody => None,
-        Others::Janitor => Some(("janitor", Actor::Janitor(Expire::new(Path::new(KEY))))),
+        Others::Janitor => {
+            let janitor = |fs: &mut DirectFs| expired(expire(fs, Path::new(KEY)));
+            Some(("janitor", Code::files(janitor)))
+        }
         Others::Uploader { replaces } => {
             let request = PutRequest::new(Path::new(KEY), "second", SECOND.to_vec());
-            let put = Put::new(PutRequest { replace: replaces, ..request });
-            Some(("uploader", Actor::Uploader(put)))
+            let request = PutRequest { replace: replaces, ..request };
+            Some(("uploader", Code::files(move |fs| stored(put(fs, &request)))))
         }
     }
-}
-
-/// Everybody, in the order of the system's actors.
-pub(super) fn actors<File>(protocol: Protocol, others: Others, clients: usize) -> Vec<Actor<File>> {
-    let clients = (1..=clients).map(|number| client(protocol, number));
-    clients.chain(other(others).map(|(_, actor)| actor)).collect()
 }

@@ -32,11 +32,11 @@ mod properties;
 use super::{Breaks, Model, Scenario, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::System;
-use crate::fs::{SimFile, SimFs};
+use crate::fs::{FileSystem, SimFile, SimFs};
 use crate::store::Mechanism;
 
-pub use actors::{Actor, Client, Told};
-use actors::{actors, client};
+pub use actors::{Actor, Told};
+use actors::{download, names};
 use properties::system;
 
 /// The model.
@@ -55,6 +55,7 @@ const KEY: &str = "key";
 enum Protocol {
     OpenThenRemove,
     MetaCheckFirst,
+    RenameFixedStrict,
     /// One of the shipping ones.
     Claim(Mechanism),
     ControlForgetsMeta,
@@ -66,6 +67,7 @@ impl Protocol {
     fn mechanism(self) -> Option<Mechanism> {
         match self {
             Protocol::OpenThenRemove | Protocol::MetaCheckFirst => None,
+            Protocol::RenameFixedStrict => Some(Mechanism::RenameFixed),
             Protocol::Claim(mechanism) => Some(mechanism),
             Protocol::ControlForgetsMeta | Protocol::ControlMarksFirst => {
                 Some(Mechanism::RenameUnique)
@@ -98,14 +100,14 @@ impl Model for Download {
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let (protocol, others) = (protocol(variant)?, others(scenario)?);
         let system = system(protocol, others, clients);
-        Some(Box::new(FsCase::on_kernel(system, move |_| actors(protocol, others, clients))))
+        Some(Box::new(FsCase::direct(system)))
     }
 }
 
 /// The simulated system; `None` if either name is none of this model's.
 ///
 /// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
-/// same machines before another checker.
+/// same processes before another checker.
 pub fn simulated(
     variant: &str,
     scenario: &str,
@@ -114,10 +116,11 @@ pub fn simulated(
     Some(system(protocol(variant)?, others(scenario)?, clients))
 }
 
-/// A client of the download `key`, before its first step, for any file system; `None` if there is
-/// no such variant. `number` names its claim where claims have names of their own.
-pub fn client_of<File>(variant: &str, number: usize) -> Option<Actor<File>> {
-    Some(client(protocol(variant)?, number))
+/// Downloads `key`, on any file system; `None` if there is no such variant. `number` names the claim where
+/// claims have names of their own.
+pub fn download_from<F: FileSystem>(fs: &mut F, variant: &str, number: usize) -> Option<Told> {
+    let protocol = protocol(variant)?;
+    Some(download(fs, protocol, &names(protocol, number)))
 }
 
 const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
@@ -164,6 +167,17 @@ static VARIANTS: &[Variant] = &[
             breaks("reupload", "exactly-once", 2),
             breaks("reupload", "gone-not-error", 2),
             breaks("put-again", "at-most-once", 2),
+            breaks("put-again", "exactly-once", 2),
+            breaks("put-again", "gone-not-error", 2),
+        ],
+    },
+    Variant {
+        name: "rename-fixed-strict",
+        origin: "the landed fix, read otherwise",
+        about: "the same, and an unlink that finds nothing is an error",
+        breaks: &[
+            breaks("reupload", "exactly-once", 2),
+            breaks("reupload", "gone-not-error", 2),
             breaks("put-again", "exactly-once", 2),
             breaks("put-again", "gone-not-error", 2),
         ],
@@ -242,6 +256,7 @@ fn protocol(variant: &str) -> Option<Protocol> {
         "open-then-remove" => Protocol::OpenThenRemove,
         "meta-check-first" => Protocol::MetaCheckFirst,
         "rename-fixed-name" => Protocol::Claim(Mechanism::RenameFixed),
+        "rename-fixed-strict" => Protocol::RenameFixedStrict,
         "rename-unique-name" => Protocol::Claim(Mechanism::RenameUnique),
         "unlink-decides" => Protocol::Claim(Mechanism::UnlinkDecides),
         "claim-file" => Protocol::Claim(Mechanism::ClaimFile),

@@ -5,7 +5,10 @@ use super::tally::Tally;
 use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
 use crate::Process;
 use crate::check::{PlayError, Schedule, System, Value};
-use crate::fs::{Errno, FileSystem, Node, OFlags, OsFs, Recorded, SimFs, Tree, Uid, User};
+use crate::direct::{Code, Files};
+use crate::fs::{
+    Errno, FileSystem, Node, OFlags, OsFile, OsFs, Recorded, SimFile, SimFs, Tree, Uid, User,
+};
 use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
 
 /// A case whose world is a file system: `P` are its processes in the simulation, `Q` the same ones
@@ -62,6 +65,19 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
     pub fn without_free_runs(mut self) -> Self {
         self.real.judges_free_runs = false;
         self
+    }
+}
+
+impl<T: Value> FsCase<Code<Files<SimFile>, T>, Code<Files<OsFile>, T>> {
+    /// A simulated system of ordinary code, and the same code on the kernel, furnished as the simulation
+    /// starts.
+    pub fn direct(system: System<SimFs, Code<Files<SimFile>, T>>) -> Self {
+        let starts: Vec<Vec<_>> = system
+            .starts()
+            .iter()
+            .map(|start| start.processes.iter().map(Code::over_files).collect())
+            .collect();
+        Self::on_kernel(system, move |start| starts.get(start).cloned().unwrap_or_default())
     }
 }
 
@@ -155,7 +171,7 @@ mod tests {
     use crate::Step;
     use crate::case::{Case, Method};
     use crate::check::{Counted, DEADLOCK_FREE, GraphOptions, Local, Start, Trace};
-    use crate::fs::{FlockOperation, Mode, OsFile, SimFile, recorded_step};
+    use crate::fs::{FlockOperation, Mode, recorded_step};
     use crate::replay::put_on_disk;
 
     /// Looks whether the marker is there.

@@ -163,31 +163,29 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                 }
             }
             for local in here.counts.keys() {
-                let (world, to) = match worker.successor(here.world, *local) {
-                    Successor::To { world, local } => (world, local),
-                    Successor::Ended | Successor::Blocked => continue,
-                    Successor::Fault(kind) => {
-                        return (nodes.len(), decided, Some(Bound::Fault(kind)));
-                    }
-                };
-                let mut after = here.after(world, *local, to);
-                let mut ancestor = next;
-                loop {
-                    let before = &nodes[ancestor].0;
-                    if after.covers(before) {
-                        after.accelerate(before);
-                    }
-                    let parent = nodes[ancestor].1;
-                    if parent == ancestor {
-                        break;
-                    }
-                    ancestor = parent;
+                if let Successor::Fault(kind) = worker.successor(here.world, *local) {
+                    return (nodes.len(), decided, Some(Bound::Fault(kind)));
                 }
-                // What a node covers, its own successors cover: nothing new lies behind it.
-                let peers = in_world.entry(after.world).or_default();
-                if !peers.iter().any(|peer| nodes[*peer].0.covers(&after)) {
-                    peers.push(nodes.len());
-                    nodes.push((after, next));
+                for (_, world, to) in worker.leads(here.world, *local) {
+                    let mut after = here.after(world, *local, to);
+                    let mut ancestor = next;
+                    loop {
+                        let before = &nodes[ancestor].0;
+                        if after.covers(before) {
+                            after.accelerate(before);
+                        }
+                        let parent = nodes[ancestor].1;
+                        if parent == ancestor {
+                            break;
+                        }
+                        ancestor = parent;
+                    }
+                    // What a node covers, its own successors cover: nothing new lies behind it.
+                    let peers = in_world.entry(after.world).or_default();
+                    if !peers.iter().any(|peer| nodes[*peer].0.covers(&after)) {
+                        peers.push(nodes.len());
+                        nodes.push((after, next));
+                    }
                 }
             }
             next += 1;

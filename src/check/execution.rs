@@ -39,6 +39,71 @@ pub struct Recorder<W, P: Process<W>> {
     #[cfg_attr(not(any(feature = "loom", feature = "shuttle")), allow(dead_code))]
     meter: Option<Mutex<Meter>>,
     seen: Mutex<Seen>,
+    #[cfg_attr(not(any(feature = "loom", feature = "shuttle")), allow(dead_code))]
+    beginnings: Mutex<Beginnings>,
+}
+
+/// An actor that stepped, and which way it went where that was a choice.
+pub(super) type Turn = (u8, u8);
+
+/// Which ways the actors go at the choices that they come to, in order; the first way where it does not
+/// say.
+///
+/// loom and shuttle branch where threads are scheduled, and nowhere else. So an execution goes by a
+/// script, and the script grows: where one has nothing to say, the first way is taken, and one more
+/// script is [noted](Beginnings) for each of the others. Every combination of ways is begun so at some time,
+/// because each is the first way after a shorter one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Script {
+    /// For each actor.
+    ways: Vec<Vec<u8>>,
+}
+
+impl Script {
+    fn way(&self, actor: usize, choice: usize) -> Option<u8> {
+        self.ways.get(actor)?.get(choice).copied()
+    }
+
+    /// The same, with this way at this choice of this actor.
+    fn with(&self, actor: usize, choice: usize, way: u8) -> Self {
+        let mut script = self.clone();
+        if script.ways.len() <= actor {
+            script.ways.resize(actor + 1, Vec::new());
+        }
+        script.ways[actor].resize(choice, 0);
+        script.ways[actor].push(way);
+        script
+    }
+}
+
+/// All that executions begin with: a start, and a script of choices. It grows while they run.
+struct Beginnings {
+    all: Vec<(usize, Arc<Script>)>,
+    known: FxHashSet<(usize, Arc<Script>)>,
+}
+
+impl Beginnings {
+    fn of(starts: usize) -> Self {
+        let mut beginnings = Beginnings { all: Vec::new(), known: FxHashSet::default() };
+        (0..starts).for_each(|start| beginnings.add(start, Script::default()));
+        beginnings
+    }
+
+    fn add(&mut self, start: usize, script: Script) {
+        let beginning = (start, Arc::new(script));
+        if self.known.insert(beginning.clone()) {
+            self.all.push(beginning);
+        }
+    }
+}
+
+/// How an execution goes where it has a choice.
+enum Choices {
+    /// By a script, and the scripts that it lacks are noted.
+    Script(Arc<Script>),
+    /// Anyhow: the state of a generator of numbers.
+    #[cfg_attr(not(feature = "shuttle"), allow(dead_code))]
+    Random(u64),
 }
 
 #[derive(Default)]
@@ -48,7 +113,7 @@ struct Seen {
     decided: Vec<Option<Schedule>>,
     outcomes: Outcomes,
     /// Each with its start.
-    interleavings: FxHashSet<(usize, Box<[u8]>)>,
+    interleavings: FxHashSet<(usize, Box<[Turn]>)>,
     /// Those from which there was an execution.
     starts: FxHashSet<usize>,
     /// The shortest schedule to a step that was none.
@@ -91,7 +156,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     ///
     /// # Panics
     ///
-    /// With more than 256 actors: schedules are noted with a byte a step.
+    /// With more than 256 actors: schedules are noted with a byte an actor.
     pub fn recorder(&self) -> Arc<Recorder<W, P>> {
         self.recorder_for(None)
     }
@@ -110,6 +175,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             checker: self.share(),
             meter: meter.map(Mutex::new),
             seen: Mutex::new(Seen { decided, ..Seen::default() }),
+            beginnings: Mutex::new(Beginnings::of(self.system.starts.len())),
         })
     }
 }
@@ -120,16 +186,38 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
         self.execution_from(0)
     }
 
-    /// Starts an execution from the start of this index.
+    /// Starts an execution from the start of this index. Of a [choice](Step::Choice) it goes the first way,
+    /// unless it is [told](Execution::step_by) which.
     ///
     /// # Panics
     ///
     /// If the system has no such start.
     pub fn execution_from(self: &Arc<Self>, start: usize) -> Execution<W, P> {
-        with_room(|| self.begin(start))
+        with_room(|| self.begin(start, Choices::Script(Arc::default())))
     }
 
-    fn begin(self: &Arc<Self>, start: usize) -> Execution<W, P> {
+    /// How many beginnings there are by now.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(super) fn beginnings(&self) -> usize {
+        lock(&self.beginnings).all.len()
+    }
+
+    /// Starts an execution from the beginning of this index: first come the system's starts, by their
+    /// indices, then those with another way to go at some choice.
+    #[cfg(any(feature = "loom", feature = "shuttle"))]
+    pub(super) fn execution_of(self: &Arc<Self>, beginning: usize) -> Execution<W, P> {
+        let (start, script) = lock(&self.beginnings).all[beginning].clone();
+        with_room(|| self.begin(start, Choices::Script(script)))
+    }
+
+    /// Starts an execution from the start of this index that goes any way at each choice.
+    #[cfg(feature = "shuttle")]
+    pub(super) fn random_execution_from(self: &Arc<Self>, start: usize, seed: u64) -> Execution<W, P> {
+        let seed = seed.wrapping_add(self.executions().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        with_room(|| self.begin(start, Choices::Random(seed)))
+    }
+
+    fn begin(self: &Arc<Self>, start: usize, choices: Choices) -> Execution<W, P> {
         let system = &self.checker.system;
         let from = &system.starts[start];
         {
@@ -144,6 +232,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
             locals: from.locals(),
             unfinished: system.actors.len(),
             schedule: Vec::new(),
+            choices,
+            chosen: vec![0; system.actors.len()],
             waiting: Vec::new(),
             deadlocked: false,
             astray: false,
@@ -274,7 +364,10 @@ pub struct Execution<W, P: Process<W>> {
     locals: Vec<LocalOf<W, P>>,
     /// How many actors have not ended.
     unfinished: usize,
-    schedule: Vec<u8>,
+    schedule: Vec<Turn>,
+    choices: Choices,
+    /// How many choices each actor has come to.
+    chosen: Vec<usize>,
     /// The actors that were found blocked and still are.
     waiting: Vec<usize>,
     deadlocked: bool,
@@ -288,7 +381,7 @@ pub struct Execution<W, P: Process<W>> {
 
 /// What came of an actor's turn on threads that sleep while their actor is blocked.
 #[cfg(any(feature = "loom", feature = "shuttle"))]
-pub(super) struct Turn<T> {
+pub(super) struct Turned<T> {
     pub(super) progress: Progress,
     /// Nobody steps again: nobody can, or the execution is too long and was abandoned.
     pub(super) over: bool,
@@ -305,7 +398,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         actor: usize,
         parked: &mut Vec<(usize, T)>,
         max_turns: usize,
-    ) -> Option<Turn<T>> {
+    ) -> Option<Turned<T>> {
         if self.deadlocked || self.abandoned {
             return None;
         }
@@ -327,7 +420,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         };
         if self.abandoned {
             let awake = std::mem::take(parked).into_iter().map(|(_, thread)| thread).collect();
-            return Some(Turn { progress, over: true, awake });
+            return Some(Turned { progress, over: true, awake });
         }
         let (asleep, awake) = std::mem::take(parked)
             .into_iter()
@@ -335,15 +428,52 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         *parked = asleep;
         let awake: Vec<(usize, T)> = awake;
         let awake = awake.into_iter().map(|(_, thread)| thread).collect();
-        Some(Turn { progress, over: self.deadlocked, awake })
+        Some(Turned { progress, over: self.deadlocked, awake })
     }
 
-    /// Lets `actor` (an index into the system's actors) take a step.
+    /// Lets `actor` (an index into the system's actors) take a step; the first way, where it is a choice.
     pub fn step(&mut self, actor: usize) -> Progress {
-        with_room(|| self.advance(actor))
+        with_room(|| self.advance(actor, None))
     }
 
-    fn advance(&mut self, actor: usize) -> Progress {
+    /// Lets `actor` take a step that goes the way of this index, if it is a choice.
+    ///
+    /// # Panics
+    ///
+    /// If it goes no such way.
+    pub fn step_by(&mut self, actor: usize, way: usize) -> Progress {
+        with_room(|| self.advance(actor, Some(way)))
+    }
+
+    /// Which way `actor` goes at a choice of so many.
+    fn choose(&mut self, actor: usize, ways: usize) -> usize {
+        let choice = self.chosen[actor];
+        self.chosen[actor] += 1;
+        match &mut self.choices {
+            Choices::Random(state) => {
+                // Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, 2014.
+                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut bits = *state;
+                bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                ((bits ^ (bits >> 31)) % ways as u64) as usize
+            }
+            Choices::Script(script) => match script.way(actor, choice) {
+                // A script is noted where there are so many ways. Where there are fewer at another time,
+                // the execution is one that another script has as well.
+                Some(way) => usize::from(way) % ways,
+                None => {
+                    let mut beginnings = lock(&self.recorder.beginnings);
+                    for way in 1..ways {
+                        beginnings.add(self.start, script.with(actor, choice, way as u8));
+                    }
+                    0
+                }
+            },
+        }
+    }
+
+    fn advance(&mut self, actor: usize, way: Option<usize>) -> Progress {
         let Local::Running(process) = &self.locals[actor] else { return Progress::Ended };
         if self.astray {
             return Progress::Ended;
@@ -360,7 +490,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         let step = match step {
             Ok(step) => step,
             Err(kind) => {
-                self.schedule.push(actor as u8);
+                self.schedule.push((actor as u8, 0));
                 self.astray = true;
                 let mut seen = self.recorder.seen();
                 let longer =
@@ -372,7 +502,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
             }
         };
         self.world = after;
+        let which = match (&step, way) {
+            (Step::Choice(ways), None) => self.choose(actor, ways.len()),
+            (_, way) => way.unwrap_or(0),
+        };
+        let step = match step.way(which) {
+            Some(step) => step,
+            None => panic!("actor {actor} goes no way of index {which} here"),
+        };
         let (local, progress) = match step {
+            Step::Choice(_) => unreachable!("a way of a choice is no choice"),
             Step::Blocked(_) => {
                 if !self.waiting.contains(&actor) {
                     self.waiting.push(actor);
@@ -393,7 +532,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|waiting| !self.could_step(*waiting));
         self.waiting = waiting;
-        self.schedule.push(actor as u8);
+        self.schedule.push((actor as u8, which as u8));
         self.judge();
         self.deadlocked = self.unfinished > 0 && self.waiting.len() == self.unfinished;
         if self.unfinished == 0 || self.deadlocked {
@@ -425,8 +564,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
 
     /// The schedule so far.
     pub fn schedule(&self) -> Schedule {
-        let turns = self.schedule.iter().map(|actor| usize::from(*actor)).collect();
-        Schedule::from_start(self.start, turns)
+        let mut schedule = Schedule::from_start(self.start, Vec::with_capacity(self.schedule.len()));
+        for (actor, way) in &self.schedule {
+            schedule.push(usize::from(*actor), usize::from(*way));
+        }
+        schedule
     }
 
     /// Whether it was given up: it had too many turns, a limit is reached, or a step was none.
@@ -441,9 +583,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         self.start
     }
 
-    /// The schedule so far, one byte an actor.
+    /// The schedule so far.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
-    pub(super) fn prefix(&self) -> &[u8] {
+    pub(super) fn prefix(&self) -> &[Turn] {
         &self.schedule
     }
 
@@ -467,10 +609,22 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         !matches!(perform(process.clone(), &mut self.world.clone(), expected), Ok(Step::Blocked(_)))
     }
 
-    /// The current state as codes; actors as they are named, none exchanged for another.
+    /// The current state as codes; actors as they are named, none exchanged for another. After them, which
+    /// ways each is still to go at choices, where its script says so: what follows from a state depends on
+    /// that, too.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn state(&self) -> Box<[u32]> {
-        with_room(|| self.recorder.checker.codes.state(&self.world, &self.locals).into())
+        let mut state = with_room(|| self.recorder.checker.codes.state(&self.world, &self.locals));
+        if let Choices::Script(script) = &self.choices {
+            for (actor, ways) in (0..).zip(&script.ways) {
+                let left = ways.get(self.chosen[actor]..).unwrap_or_default();
+                if !left.is_empty() {
+                    state.extend([actor as u32, left.len() as u32]);
+                    state.extend(left.iter().map(|way| u32::from(*way)));
+                }
+            }
+        }
+        state.into()
     }
 
     /// Notes what the state just reached decides.

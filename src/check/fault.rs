@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::quiet;
 use crate::calls::{Calls, Listen, listened};
+use crate::process::MOST_WAYS;
 use crate::{Process, Step};
 
 /// The property that is violated where a step panics.
@@ -121,5 +122,16 @@ pub(super) fn perform<W: ?Sized, P: Process<W>>(
     world: &mut W,
     expected: &[String],
 ) -> Result<Step<P, P::Output>, Fault> {
-    watched(Listen::Count, expected, || process.step(world)).0
+    watched(Listen::Count, expected, || whole(process.step(world))).0
+}
+
+/// The step itself; one that is a choice as it may not be is a panic, and told as one.
+pub(super) fn whole<P, T>(step: Step<P, T>) -> Step<P, T> {
+    if let Step::Choice(ways) = &step {
+        let count = ways.len();
+        assert!(count > 0 && count <= MOST_WAYS, "a choice of {count} ways: there are 1 to {MOST_WAYS}");
+        let is_way = |way: &Step<P, T>| matches!(way, Step::Next(_) | Step::Done(_));
+        assert!(ways.iter().all(is_way), "a way of a choice goes on or ends: it neither waits nor chooses");
+    }
+    step
 }

@@ -19,7 +19,7 @@ use ::loom::sync::Mutex as LoomMutex;
 use ::loom::thread::{self, Thread};
 use rustc_hash::FxHashMap;
 
-use super::execution::{Execution, Progress, Recorder, Turn};
+use super::execution::{Execution, Progress, Recorder, Turn, Turned};
 use super::quiet::on_a_quiet_thread;
 use super::verdict::{Bound, Engine, Report};
 use super::{Checker, Value, lock};
@@ -82,10 +82,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let mut complete = true;
         let explored = catch_unwind(AssertUnwindSafe(|| {
             on_a_quiet_thread(|| {
-                for start in 0..self.system.starts.len() {
+                // There may come to be more of them.
+                let mut beginning = 0;
+                while beginning < recorder.beginnings() {
                     let before = recorder.executions();
                     let left = options.max_executions.saturating_sub(before);
-                    if left == 0 && start > 0 {
+                    if left == 0 && beginning > 0 {
                         complete = false;
                         break;
                     }
@@ -93,11 +95,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                     let max = max.div_ceil(BOUNDS_EVERY).max(1).saturating_mul(BOUNDS_EVERY);
                     builder.max_permutations = Some(max);
                     let (noted, known) = (recorder.clone(), known.clone());
-                    builder.check(move || execute(&noted, start, known.clone()));
+                    builder.check(move || execute(&noted, beginning, known.clone()));
                     if recorder.is_over() || (recorder.executions() - before) as usize + 1 >= max {
                         complete = false;
                         break;
                     }
+                    beginning += 1;
                 }
             });
         }));
@@ -113,7 +116,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
 }
 
 /// States reached, each with the start and the schedule that first reached it.
-type Known = Arc<Mutex<FxHashMap<Box<[u32]>, (usize, Box<[u8]>)>>>;
+type Known = Arc<Mutex<FxHashMap<Box<[u32]>, (usize, Box<[Turn]>)>>>;
 
 struct Shared<W, P: Process<W>> {
     execution: Mutex<Execution<W, P>>,
@@ -125,10 +128,10 @@ struct Shared<W, P: Process<W>> {
 
 fn execute<W: Value, P: Process<W, Output: Value> + Value>(
     recorder: &Arc<Recorder<W, P>>,
-    start: usize,
+    beginning: usize,
     known: Option<Known>,
 ) {
-    let execution = recorder.execution_from(start);
+    let execution = recorder.execution_of(beginning);
     if recorder.is_over() {
         std::panic::panic_any(TooLong);
     }
@@ -162,7 +165,7 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
         let turn = shared.turn.lock();
         // No guard of the other mutexes lives across a point where loom may switch.
         let taken = lock(&shared.execution).turn(actor, &mut lock(&shared.parked), MAX_TURNS);
-        let Some(Turn { progress, over, awake }) = taken else { return };
+        let Some(Turned { progress, over, awake }) = taken else { return };
         if lock(&shared.execution).abandoned() {
             std::panic::panic_any(TooLong);
         }

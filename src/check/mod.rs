@@ -72,6 +72,8 @@ pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
+#[cfg(feature = "command")]
+pub(crate) use trace::chosen;
 pub use trace::{Counted, PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
     Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Schedule, ScheduleError,

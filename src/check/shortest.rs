@@ -96,8 +96,8 @@ fn counts<W, P: Process<W>>(system: &System<W, P>, schedule: &Schedule) -> Vec<u
 type Place = (u32, Box<[u32]>, Option<usize>);
 
 /// The best way there: how often it changes from one actor to another, how many actors step, and who
-/// does, in order.
-type Way = (usize, usize, Vec<usize>);
+/// does, in order, with the way that the step goes where it is a choice.
+type Way = (usize, usize, Vec<(usize, usize)>);
 
 struct Look<'l, 's, W, P: Process<W>> {
     system: &'l System<W, P>,
@@ -152,12 +152,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
                 (std::cmp::Reverse(new), way)
             });
             let Some(((_, _, turns), reached)) = best else { break };
-            let turns = Schedule::from_start(schedule.start, turns.clone());
+            let mut best = Schedule::from_start(schedule.start, Vec::with_capacity(turns.len()));
+            turns.iter().for_each(|(actor, way)| best.push(*actor, *way));
             let left = open.len();
             open.retain(|goal| {
                 let is_new = reached.contains(goal);
                 if is_new {
-                    found.push((*goal, turns.clone()));
+                    found.push((*goal, best.clone()));
                 }
                 !is_new
             });
@@ -177,24 +178,23 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
     ) -> Vec<(Place, Way)> {
         let mut steps = Vec::new();
         for (actor, local) in locals.iter().enumerate() {
-            let stepped = turns.iter().filter(|turn| **turn == actor).count();
+            let stepped = turns.iter().filter(|(turn, _)| *turn == actor).count();
             let most = limit.map_or(usize::MAX, |limit| limit.get(actor).copied().unwrap_or(0));
             if stepped >= most || self.could_be_another(actor, locals, *last) {
                 continue;
             }
             // Whoever waits, has ended or goes wrong does not lead on.
-            let Successor::To { world, local } = self.worker.successor(*world, *local) else {
-                continue;
-            };
-            let mut locals = locals.clone();
-            locals[actor] = local;
-            let is_switch = last.is_some_and(|last| last != actor);
-            let way = (
-                switches + usize::from(is_switch),
-                involved + usize::from(stepped == 0),
-                [turns, &[actor][..]].concat(),
-            );
-            steps.push(((world, locals, Some(actor)), way));
+            for (which, world, local) in self.worker.leads(*world, *local) {
+                let mut locals = locals.clone();
+                locals[actor] = local;
+                let is_switch = last.is_some_and(|last| last != actor);
+                let way = (
+                    switches + usize::from(is_switch),
+                    involved + usize::from(stepped == 0),
+                    [turns, &[(actor, which)][..]].concat(),
+                );
+                steps.push(((world, locals, Some(actor)), way));
+            }
         }
         steps
     }

@@ -19,7 +19,7 @@ use ::shuttle::thread::{self, Thread};
 use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 use rustc_hash::FxHashMap;
 
-use super::execution::{Execution, Progress, Recorder, Turn};
+use super::execution::{Execution, Progress, Recorder, Turn, Turned};
 use super::quiet::hook;
 use super::verdict::{Bound, Engine, Report};
 use super::{Checker, Value, lock};
@@ -82,17 +82,22 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let mut executions = 0;
         match mode {
             ShuttleMode::KnownStates => {
-                let scheduler = KnownStates::new(starts);
-                let (now, start) = (scheduler.now.clone(), scheduler.start.clone());
-                executions = run(scheduler, &recorder, now, Waits::Retry, start);
+                let scheduler = KnownStates::new(recorder.clone());
+                let (now, beginning) = (scheduler.now.clone(), scheduler.beginning.clone());
+                executions = run(scheduler, &recorder, now, Waits::Retry, From::Beginning(beginning));
             }
             ShuttleMode::DepthFirst { max_executions } => {
-                for start in 0..starts {
+                // There may come to be more of them.
+                let mut beginning = 0;
+                while beginning < recorder.beginnings() {
                     let left = max_executions.saturating_sub(executions);
-                    if left == 0 && start > 0 {
+                    if left == 0 && beginning > 0 {
                         break;
                     }
-                    executions += run_from(start, DfsScheduler::new(Some(left), false), &recorder);
+                    let from = From::Beginning(Arc::new(beginning.into()));
+                    let scheduler = DfsScheduler::new(Some(left), false);
+                    executions += run(scheduler, &recorder, Arc::default(), Waits::Park, from);
+                    beginning += 1;
                 }
             }
             ShuttleMode::Random { executions: wanted, seed }
@@ -106,11 +111,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
                         ShuttleMode::Pct { depth, .. } if actors > 0 => {
                             let depth = depth.max(1);
                             let pct = PctScheduler::new_from_seed(seed, depth, share);
-                            run_from(start, pct, &recorder)
+                            sample(start, seed, pct, &recorder)
                         }
                         _ => {
                             let random = RandomScheduler::new_from_seed(seed, share);
-                            run_from(start, random, &recorder)
+                            sample(start, seed, random, &recorder)
                         }
                     };
                 }
@@ -132,13 +137,25 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     }
 }
 
-/// Runs executions of one start under a scheduler of shuttle's; returns how many.
-fn run_from<W: Value, P: Process<W, Output: Value> + Value>(
+/// Runs executions of one start under a scheduler of shuttle's that makes random choices; returns how
+/// many.
+fn sample<W: Value, P: Process<W, Output: Value> + Value>(
     start: usize,
+    seed: u64,
     scheduler: impl Scheduler + 'static,
     recorder: &Arc<Recorder<W, P>>,
 ) -> usize {
-    run(scheduler, recorder, Arc::default(), Waits::Park, Arc::new(start.into()))
+    run(scheduler, recorder, Arc::default(), Waits::Park, From::Start(start, seed))
+}
+
+/// How the executions of a run begin.
+#[derive(Clone)]
+enum From {
+    /// From this [beginning](Recorder::execution_of). It is chosen by the scheduler, so nothing that
+    /// shuttle's threads could race for, and nothing that it knows of.
+    Beginning(Arc<std::sync::atomic::AtomicUsize>),
+    /// From this start, with choices made by this seed.
+    Start(usize, u64),
 }
 
 fn run<W: Value, P: Process<W, Output: Value> + Value>(
@@ -146,7 +163,7 @@ fn run<W: Value, P: Process<W, Output: Value> + Value>(
     recorder: &Arc<Recorder<W, P>>,
     now: Now<W, P>,
     waits: Waits,
-    start: CurrentStart,
+    from: From,
 ) -> usize {
     let mut config = Config::new();
     config.failure_persistence = FailurePersistence::None;
@@ -154,7 +171,7 @@ fn run<W: Value, P: Process<W, Output: Value> + Value>(
     config.silence_warnings = true;
     let noted = recorder.clone();
     let scheduler = Until { scheduler, recorder: recorder.clone() };
-    Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &start))
+    Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &from))
 }
 
 /// A scheduler that goes on with no execution, and begins none, once all is over. (An execution that ends
@@ -185,10 +202,6 @@ impl<S: Scheduler, W: Value, P: Process<W, Output: Value> + Value> Scheduler for
         self.scheduler.next_u64()
     }
 }
-
-/// The start of the execution now running: chosen by the scheduler, so nothing that shuttle's threads
-/// could race for, and nothing that it knows of.
-type CurrentStart = Arc<std::sync::atomic::AtomicUsize>;
 
 /// The execution now running, for its threads and for our scheduler to look at.
 type Now<W, P> = Arc<Mutex<Option<Execution<W, P>>>>;
@@ -224,9 +237,12 @@ fn execute<W: Value, P: Process<W, Output: Value> + Value>(
     recorder: &Arc<Recorder<W, P>>,
     now: &Now<W, P>,
     waits: Waits,
-    start: &CurrentStart,
+    from: &From,
 ) {
-    *lock(now) = Some(recorder.execution_from(start.load(Ordering::Relaxed)));
+    *lock(now) = Some(match from {
+        From::Beginning(beginning) => recorder.execution_of(beginning.load(Ordering::Relaxed)),
+        From::Start(start, seed) => recorder.random_execution_from(*start, *seed),
+    });
     let shared = Arc::new(Shared {
         now: now.clone(),
         point: AtomicUsize::new(0),
@@ -245,7 +261,7 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
         let taken = lock(&shared.now).as_mut().and_then(|execution| {
             execution.turn(actor, &mut lock(&shared.parked), shared.waits.max_turns())
         });
-        let Some(Turn { progress, over, awake }) = taken else { return };
+        let Some(Turned { progress, over, awake }) = taken else { return };
         for thread in awake {
             thread.unpark();
         }
@@ -265,20 +281,20 @@ fn act<W: Value, P: Process<W, Output: Value> + Value>(shared: &Shared<W, P>, ac
 
 /// A state as codes.
 type Codes = Box<[u32]>;
-/// The actors that have stepped so far.
-type Prefix = Box<[u8]>;
+/// The actors that have stepped so far, and which way.
+type Prefix = Box<[Turn]>;
 
 /// A scheduler that walks every transition of the state graph once.
 ///
 /// An execution replays a schedule to a state that has untried actors, lets one of them step, and
 /// goes on from state to new state. Where it comes to a known state it is over. So there are never
 /// more executions than transitions, and each step that an execution takes beyond its replay is
-/// one that no other has taken. States are known whichever start they were reached from.
+/// one that no other has taken. States are known whichever beginning they were reached from.
 struct KnownStates<W, P: Process<W>> {
     now: Now<W, P>,
-    /// The start whose states are being explored; all before it are.
-    start: CurrentStart,
-    starts: usize,
+    recorder: Arc<Recorder<W, P>>,
+    /// The beginning whose states are being explored; all before it are.
+    beginning: Arc<std::sync::atomic::AtomicUsize>,
     /// For each state met, the actors that could step from it and have not yet, as bits.
     untried: FxHashMap<Codes, u64>,
     /// States that may have untried actors, each with the schedule that leads there.
@@ -291,11 +307,11 @@ struct KnownStates<W, P: Process<W>> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> KnownStates<W, P> {
-    fn new(starts: usize) -> Self {
+    fn new(recorder: Arc<Recorder<W, P>>) -> Self {
         KnownStates {
             now: Arc::default(),
-            start: Arc::default(),
-            starts,
+            recorder,
+            beginning: Arc::default(),
             untried: FxHashMap::default(),
             open: Vec::new(),
             replay: Box::default(),
@@ -311,7 +327,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> KnownStates<W, P> {
         let now = lock(&now);
         let execution = now.as_ref()?;
         let taken = execution.prefix().len();
-        if let Some(actor) = self.replay.get(taken) {
+        if let Some((actor, _)) = self.replay.get(taken) {
             return Some(usize::from(*actor));
         }
         if execution.abandoned() {
@@ -352,11 +368,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Scheduler for KnownStates<W
             // The last state met was tried last: depth first keeps the replays short to find.
             loop {
                 let Some((state, schedule)) = self.open.last() else {
-                    let next = self.start.load(Ordering::Relaxed) + 1;
-                    if next == self.starts {
+                    let next = self.beginning.load(Ordering::Relaxed) + 1;
+                    if next >= self.recorder.beginnings() {
                         return None;
                     }
-                    self.start.store(next, Ordering::Relaxed);
+                    self.beginning.store(next, Ordering::Relaxed);
                     self.replay = Box::default();
                     break;
                 };

@@ -21,6 +21,8 @@ pub(super) enum Successor {
     Blocked,
     /// The world and the local state that follow.
     To { world: u32, local: u32 },
+    /// The world that follows, and one of several local states: [`Worker::ways`] knows which.
+    Choice { world: u32, ways: u32 },
     /// It is no step: nothing follows.
     Fault(FaultKind),
 }
@@ -48,6 +50,8 @@ struct Table<W, P: Process<W>> {
     /// The codes of answers that are no mistake of the model.
     expected: Vec<String>,
     successors: FxHashMap<(u32, u32), Successor>,
+    /// The local states of each choice.
+    ways: Vec<Arc<[u32]>>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
@@ -66,7 +70,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
             }
         }
         let expected = system.expected.clone();
-        let table = Table { codes, expected, successors: FxHashMap::default() };
+        let table = Table { codes, expected, successors: FxHashMap::default(), ways: Vec::new() };
         (Steps(Mutex::new(table)), initial)
     }
 
@@ -78,6 +82,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
             far: FxHashMap::default(),
             worlds: Vec::new(),
             locals: Vec::new(),
+            ways: Vec::new(),
         };
         worker.catch_up();
         worker
@@ -122,6 +127,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Table<W, P> {
                     }
                     Ok(Step::Next(next)) => self.follow(after, Local::Running(next)),
                     Ok(Step::Done(output)) => self.follow(after, Local::Done(output)),
+                    Ok(Step::Choice(ways)) => {
+                        let locals = ways.into_iter().filter_map(Local::after);
+                        let locals = locals.map(|local| self.codes.locals.code(local)).collect();
+                        self.ways.push(locals);
+                        let ways = self.ways.len() as u32 - 1;
+                        Successor::Choice { world: self.codes.worlds.code(after), ways }
+                    }
                 }
             }
         };
@@ -142,6 +154,7 @@ pub(super) struct Worker<'a, W, P: Process<W>> {
     far: FxHashMap<(u32, u32), Successor>,
     worlds: Vec<Arc<W>>,
     locals: Vec<Arc<LocalOf<W, P>>>,
+    ways: Vec<Arc<[u32]>>,
 }
 
 /// A place of its own for each of the first 64 local states in each of the first 4,096 worlds: 3 MB
@@ -184,6 +197,25 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Worker<'_, W, P> {
         let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
         self.worlds.extend_from_slice(&worlds[self.worlds.len()..]);
         self.locals.extend_from_slice(&locals[self.locals.len()..]);
+        self.ways.extend_from_slice(&table.ways[self.ways.len()..]);
+    }
+
+    /// The local states of a [choice](Successor::Choice), in the order of its ways.
+    pub(super) fn ways(&self, ways: u32) -> &[u32] {
+        &self.ways[ways as usize]
+    }
+
+    /// Where a step from `world` and `local` leads: which way, to which world, to which local state. Nothing
+    /// if it leads nowhere.
+    pub(super) fn leads(&mut self, world: u32, local: u32) -> Vec<(usize, u32, u32)> {
+        match self.successor(world, local) {
+            Successor::To { world, local } => vec![(0, world, local)],
+            Successor::Choice { world, ways } => {
+                let ways = self.ways(ways).iter().enumerate();
+                ways.map(|(way, local)| (way, world, *local)).collect()
+            }
+            Successor::Ended | Successor::Blocked | Successor::Fault(_) => Vec::new(),
+        }
     }
 
     pub(super) fn world(&self, code: u32) -> &W {

@@ -10,7 +10,7 @@ use super::intern::LocalOf;
 use super::property::Property;
 use super::trace::{Describe, Patient, WaitsFor};
 use super::{PropertyKind, Value};
-use crate::Process;
+use crate::{Process, Step};
 
 /// Where one actor stands: somewhere in its program, or past its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,24 @@ impl<P, T> Local<P, T> {
         match self {
             Local::Running(_) => None,
             Local::Done(output) => Some(output),
+        }
+    }
+
+    /// The process, if the actor has not ended.
+    pub fn running(&self) -> Option<&P> {
+        match self {
+            Local::Running(process) => Some(process),
+            Local::Done(_) => None,
+        }
+    }
+
+    /// Where a step, or one way of a [choice](Step::Choice), leads; `None` where it waits, or is a choice
+    /// itself.
+    pub(super) fn after(step: Step<P, T>) -> Option<Self> {
+        match step {
+            Step::Next(process) => Some(Local::Running(process)),
+            Step::Done(output) => Some(Local::Done(output)),
+            Step::Blocked(_) | Step::Choice(_) => None,
         }
     }
 }

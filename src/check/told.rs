@@ -27,6 +27,7 @@ pub(super) fn step<W: Debug, P: Debug, T>(
         Step::Next(next) => change(&process, &shown(next)).unwrap_or_else(|| brief(&process)),
         Step::Blocked(_) => format!("{} waits", brief(&process)),
         Step::Done(_) => brief(&process),
+        Step::Choice(ways) => format!("{} chooses one of {}", brief(&process), ways.len()),
     };
     match change(&shown(before), &shown(after)) {
         Some(change) => format!("{went}; world: {change}"),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::columns::columns;
-use super::fault::{Fault, FaultKind, perform, watched};
+use super::fault::{Fault, FaultKind, perform, watched, whole};
 use super::intern::LocalOf;
 use super::property::Count;
 use super::system::{Local, Locals, Start, State, System};
@@ -125,6 +125,18 @@ pub enum PlayError {
     Stale {
         /// Which step of the schedule, from 1.
         position: usize,
+    },
+    /// The step goes no such way.
+    #[error("step {position} is to go the way of index {way}, and {actor} has only {ways}{} there", indices(*ways))]
+    NoSuchWay {
+        /// Which step of the schedule, from 1.
+        position: usize,
+        /// The actor's name.
+        actor: String,
+        /// The index it names.
+        way: usize,
+        /// How many ways there are.
+        ways: usize,
     },
     /// The actor has ended.
     #[error("step {position} names {actor}, which ended before")]
@@ -260,6 +272,22 @@ fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     }
 }
 
+/// How a step is told that is a choice: `choose(3) = 1`.
+pub(crate) fn chosen<P, T>(step: &Step<P, T>, way: usize) -> Option<String> {
+    match step {
+        Step::Choice(ways) => Some(format!("choose({}) = {way}", ways.len())),
+        _ => None,
+    }
+}
+
+/// How many ways a step goes.
+fn ways<P, T>(step: &Step<P, T>) -> usize {
+    match step {
+        Step::Choice(ways) => ways.len(),
+        _ => 1,
+    }
+}
+
 fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other,
@@ -324,12 +352,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                     break;
                 }
             };
-            let (local, output, blocked) = match step {
-                Step::Next(next) => (Local::Running(next), None, false),
-                Step::Blocked(same) => (Local::Running(same), None, true),
-                Step::Done(output) => {
+            let (which, ways) = (schedule.way(position - 1), ways(&step));
+            let label = chosen(&step, which).unwrap_or(label);
+            let (local, output, blocked) = match step.way(which) {
+                Some(Step::Next(next)) => (Local::Running(next), None, false),
+                Some(Step::Blocked(same)) => (Local::Running(same), None, true),
+                Some(Step::Done(output)) => {
                     let told = shown(&output);
                     (Local::Done(output), Some(told), false)
+                }
+                Some(Step::Choice(_)) | None => {
+                    let actor = self.actors[actor].clone();
+                    return Err(PlayError::NoSuchWay { position, actor, way: which, ways });
                 }
             };
             locals[actor] = local;
@@ -422,12 +456,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                     if complete.turns.len() >= MAX_COMPLETED {
                         return Ok(complete);
                     }
-                    *local = match perform(process, &mut world, &self.expected) {
-                        Ok(Step::Next(next)) => Local::Running(next),
-                        Ok(Step::Done(output)) => Local::Done(output),
-                        Ok(Step::Blocked(_)) => break,
-                        Err(_) => return Ok(complete),
-                    };
+                    let step = perform(process, &mut world, &self.expected);
+                    let Ok(step) = step else { return Ok(complete) };
+                    // Of several ways the first.
+                    let Some(next) = step.way(0).and_then(Local::after) else { break };
+                    *local = next;
                     complete.turns.push(actor);
                     progress = true;
                 }
@@ -460,30 +493,32 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         for (actor, local) in locals.iter().enumerate() {
             let Local::Running(process) = local else { continue };
             let mut world = world.clone();
-            let next = match perform(process.clone(), &mut world, &self.expected) {
-                Ok(Step::Next(next)) => Local::Running(next),
-                Ok(Step::Done(output)) => Local::Done(output),
+            let ways = match perform(process.clone(), &mut world, &self.expected) {
                 Ok(Step::Blocked(_)) => continue,
+                Ok(Step::Choice(ways)) => ways,
+                Ok(step) => vec![step],
                 // There it ends.
                 Err(_) => {
                     stepped = true;
-                    schedule.turns.push(actor);
+                    schedule.push(actor, 0);
                     let go_on = visit(schedule);
-                    schedule.turns.pop();
+                    schedule.pop();
                     if !go_on {
                         return false;
                     }
                     continue;
                 }
             };
-            stepped = true;
-            let mut locals = locals.to_vec();
-            locals[actor] = next;
-            schedule.turns.push(actor);
-            let go_on = self.walk(&world, &locals, schedule, visit);
-            schedule.turns.pop();
-            if !go_on {
-                return false;
+            for (way, next) in ways.into_iter().filter_map(Local::after).enumerate() {
+                stepped = true;
+                let mut locals = locals.to_vec();
+                locals[actor] = next;
+                schedule.push(actor, way);
+                let go_on = self.walk(&world, &locals, schedule, visit);
+                schedule.pop();
+                if !go_on {
+                    return false;
+                }
             }
         }
         stepped || visit(schedule)
@@ -552,7 +587,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         silent: Silent,
     ) -> (Result<Step<P, P::Output>, Fault>, String) {
         let (process_before, before) = (process.clone(), world.clone());
-        let (step, calls) = watched(Listen::Tell, &self.expected, || process.step(world));
+        let (step, calls) = watched(Listen::Tell, &self.expected, || whole(process.step(world)));
         let waits = matches!(step, Ok(Step::Blocked(_)));
         let told = match calls.told.as_slice() {
             [] => None,

@@ -14,6 +14,9 @@ use super::fault::FaultKind;
 /// so this *is* an execution, in every engine and in the real world. Written `[0, 1, 1, 0]`; or
 /// `7: [0, 1, 1, 0]` where it begins with start 7 and not with start 0.
 ///
+/// Where a step is a [choice](crate::Step::Choice), the schedule says which way it goes, if it is not the
+/// first: `[0, 1#2, 1]`, where actor 1 goes the way of index 2.
+///
 /// Only [threads](super::threads) may also read what was there some writes ago, as the memory model
 /// allows: `[0, 1~1]`, where actor 1 reads what was there before actor 0's write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +28,9 @@ pub struct Schedule {
     /// The turns that read an old value: which one, by its index in [`turns`](Self::turns), and how many
     /// writes old. In order, none of them 0.
     pub stale: Vec<(usize, usize)>,
+    /// The turns that go another way than the first: which one, by its index in [`turns`](Self::turns), and
+    /// the way's index. In order, none of them 0.
+    pub ways: Vec<(usize, usize)>,
 }
 
 impl Schedule {
@@ -36,6 +42,25 @@ impl Schedule {
     /// These turns from the start of this index.
     pub fn from_start(start: usize, turns: Vec<usize>) -> Self {
         Schedule { start, turns, ..Schedule::default() }
+    }
+
+    /// Which way the turn of this index goes, where it is a choice.
+    pub fn way(&self, turn: usize) -> usize {
+        self.ways.iter().find(|(turned, _)| *turned == turn).map_or(0, |(_, way)| *way)
+    }
+
+    /// Adds a turn of this actor, which goes this way.
+    pub(crate) fn push(&mut self, actor: usize, way: usize) {
+        if way > 0 {
+            self.ways.push((self.turns.len(), way));
+        }
+        self.turns.push(actor);
+    }
+
+    /// Takes the last turn back.
+    pub(crate) fn pop(&mut self) {
+        self.turns.pop();
+        self.ways.retain(|(turn, _)| *turn < self.turns.len());
     }
 
     /// How many writes old what the turn of this index reads is.
@@ -55,6 +80,10 @@ impl fmt::Display for Schedule {
                 f.write_str(", ")?;
             }
             write!(f, "{actor}")?;
+            match self.way(position) {
+                0 => {}
+                way => write!(f, "#{way}")?,
+            }
             match self.behind(position) {
                 0 => {}
                 behind => write!(f, "~{behind}")?,
@@ -69,7 +98,7 @@ impl fmt::Display for Schedule {
 pub enum ScheduleError {
     /// One of the turns is not a number.
     #[error(
-        "`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0], or [0, 1~1] where an old value is read"
+        "`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0]; or [0, 1#2] where actor 1 goes the way of index 2, or [0, 1~1] where an old value is read"
     )]
     Turn(String),
     /// What stands before the colon is not a number.
@@ -83,8 +112,8 @@ pub enum ScheduleError {
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
-    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]` and `[0, 1~1]`; both brackets, and spaces, may be left
-    /// out.
+    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]`, `[0, 1#2]` and `[0, 1~1]`; both brackets, and spaces, may
+    /// be left out.
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let (start, turns) = match text.split_once(':') {
             None => (0, text),
@@ -107,7 +136,8 @@ impl FromStr for Schedule {
             if behind > 0 {
                 schedule.stale.push((schedule.turns.len(), behind));
             }
-            schedule.turns.push(actor.parse().map_err(wrong)?);
+            let (actor, way) = actor.split_once('#').unwrap_or((actor, "0"));
+            schedule.push(actor.parse().map_err(wrong)?, way.parse().map_err(wrong)?);
         }
         Ok(schedule)
     }

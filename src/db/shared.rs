@@ -7,6 +7,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Database, Reply, ServerMemory, Service, SqlError, Statement};
+use crate::process::any_way;
 use crate::{Process, Step};
 
 /// A database and the server processes that use it, for as many actors as have joined.
@@ -90,10 +91,10 @@ impl<D: Database> Handle<D> {
     pub fn drive<P: Process<Self>>(mut self, mut process: P) -> Option<P::Output> {
         loop {
             let seen = self.shared.now().changes;
-            match process.step(&mut self) {
+            match any_way(process.step(&mut self)) {
                 Step::Next(next) => process = next,
                 Step::Blocked(same) if self.shared.sleep(seen) => process = same,
-                Step::Blocked(_) => return None,
+                Step::Blocked(_) | Step::Choice(_) => return None,
                 Step::Done(output) => return Some(output),
             }
         }

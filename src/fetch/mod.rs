@@ -330,6 +330,7 @@ fn judged_addresses(
         }
         fetch = match fetch.step(&mut net) {
             Step::Next(next) | Step::Blocked(next) => next,
+            Step::Choice(_) => unreachable!("a fetch leaves nothing open"),
             Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
         };
     }

@@ -35,6 +35,11 @@ impl<'p, D> At<'p, D> {
     pub fn new(directory: Option<&'p D>, path: &'p Path) -> Self {
         At { directory, path }
     }
+
+    /// What makes two of them one place.
+    pub(crate) fn hashed(self) -> (Option<&'p D>, &'p Path) {
+        (self.directory, self.path)
+    }
 }
 
 impl<'p, D, P: AsRef<Path> + ?Sized> From<&'p P> for At<'p, D> {

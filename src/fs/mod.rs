@@ -33,6 +33,7 @@ pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameF
 pub use rustix::io::Errno;
 pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
 pub use status::{Kind, Status};
+pub(crate) use told::Call as Asked;
 pub use tree::{Node, Tree};
 pub use user::{As, User, Users};
 
@@ -195,6 +196,12 @@ pub trait FileSystem {
     /// Says which file is open, for whoever tells of a call: not a call itself, and no step. `None` where
     /// a world does not know.
     fn which(&mut self, _file: &mut Self::File) -> Option<Status> {
+        None
+    }
+
+    /// A number for the state that the world is in, if it can say so: the same as before means that nobody
+    /// has changed anything. Not a call either.
+    fn version(&mut self) -> Option<u64> {
         None
     }
 

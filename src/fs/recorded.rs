@@ -33,6 +33,11 @@ impl<F: Users> Users for Recorded<F> {
 impl<F: FileSystem> FileSystem for Recorded<F> {
     type File = F::File;
 
+    fn version(&mut self) -> Option<u64> {
+        self.inner_mut().version()
+    }
+
+
     fn open<'p>(
         &mut self,
         at: impl Into<At<'p, F::File>>,

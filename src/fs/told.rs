@@ -2,6 +2,7 @@
 //! alike. Imports the vocabulary of its parent module and [marks](crate::marks).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -15,7 +16,7 @@ use crate::marks::Mark;
 
 /// A call of a [`FileSystem`](super::FileSystem), told as `rename(content → content.download)`. The
 /// open file that a call is about is not told.
-pub(super) enum Call<'c, D> {
+pub(crate) enum Call<'c, D> {
     Open(At<'c, D>, OFlags),
     OpenWithin(At<'c, D>, OFlags, Mode, ResolveFlags),
     Read,
@@ -37,6 +38,38 @@ pub(super) enum Call<'c, D> {
     /// Of which file, if the world says so.
     Flock(FlockOperation, Option<Status>),
     Close,
+}
+
+/// Calls that are alike are hashed alike; of which file a `flock` is, is not looked at.
+impl<D: Hash> Hash for Call<'_, D> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match *self {
+            Call::Open(at, flags) => (At::hashed(at), flags.bits()).hash(state),
+            Call::OpenWithin(at, flags, mode, resolve) => {
+                (At::hashed(at), flags.bits(), mode.bits(), resolve.bits()).hash(state);
+            }
+            Call::Read | Call::Fsync | Call::Fstat | Call::Close => {}
+            Call::Write(bytes) => bytes.hash(state),
+            Call::Stat(at, flags) => (At::hashed(at), flags.bits()).hash(state),
+            Call::Access(at, access, flags) => {
+                (At::hashed(at), access.bits(), flags.bits()).hash(state);
+            }
+            Call::Chmod(at, mode) => (At::hashed(at), mode.bits()).hash(state),
+            Call::Fchmod(mode) => mode.bits().hash(state),
+            Call::Rename(from, to, flags) => {
+                (At::hashed(from), At::hashed(to), flags.bits()).hash(state);
+            }
+            Call::Link(from, to) => (At::hashed(from), At::hashed(to)).hash(state),
+            Call::Symlink(target, at) => (target, At::hashed(at)).hash(state),
+            Call::Unlink(at)
+            | Call::LinkFile(at)
+            | Call::Readlink(at)
+            | Call::Mkdir(at)
+            | Call::Rmdir(at) => At::hashed(at).hash(state),
+            Call::Flock(operation, _) => (operation as u32).hash(state),
+        }
+    }
 }
 
 /// What a call answered: `ok`, `"s3cret"`, `ENOENT`.

@@ -267,6 +267,7 @@ impl<D: Database> Process<D> for Issuing<D::Session> {
                 Step::Next(Issuing { resends: resends - 1, ..resent })
             }
             Step::Done(Ok(issued)) => Step::Done(Ok(issued)),
+            Step::Choice(_) => unreachable!("a transaction leaves nothing open"),
         }
     }
 }

@@ -261,8 +261,8 @@ where
     Ok((world, steps))
 }
 
-/// What gives a thread its turns, and what it tells of each.
-type Turns = (Sender<()>, Receiver<Option<TraceStep>>);
+/// What gives a thread its turns, each with the way to go, and what it tells of each.
+type Turns = (Sender<usize>, Receiver<Option<TraceStep>>);
 
 fn on_threads<Q, T>(
     furnished: &Furnished<Q>,
@@ -286,9 +286,10 @@ where
                     // The thread that furnished the world could enter; a new one can.
                     let entered = furnished.enter();
                     let mut process = entered.is_ok().then_some(process);
-                    for () in turn {
-                        let step =
-                            process.take().map(|now| take_step(&mut Recorded::new(fs), actor, now));
+                    for way in turn {
+                        let step = process
+                            .take()
+                            .map(|now| take_step(&mut Recorded::new(fs), (actor, way), now));
                         let step = step.map(|(step, left)| {
                             process = left;
                             step
@@ -305,7 +306,7 @@ where
             let gone = || ReplayError::Actor { position, actor };
             let (go, told) = turns.get(actor).ok_or_else(gone)?;
             // A thread that is gone has panicked: it waits for its turn until there are no more.
-            go.send(()).map_err(|_| ReplayError::Panicked(actor))?;
+            go.send(schedule.way(position - 1)).map_err(|_| ReplayError::Panicked(actor))?;
             let step = told.recv().map_err(|_| ReplayError::Panicked(actor))?;
             step.ok_or_else(gone)
         });

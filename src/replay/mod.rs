@@ -28,7 +28,7 @@ pub use remains::{Remains, Tables, Visits};
 pub use stress::stress;
 pub use threads::{let_loose, on_real_threads};
 
-use crate::check::{Schedule, Trace, TraceStep, Unfinished};
+use crate::check::{Schedule, Trace, TraceStep, Unfinished, chosen};
 use crate::db::{ClusterError, SqlError};
 use crate::errno::shown;
 use crate::fs::{Errno, errno_name};
@@ -224,23 +224,29 @@ fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     while_as_simulated(simulated, schedule, |position, actor| {
         let process = actors.get_mut(actor).and_then(Option::take);
         let gone = ReplayError::Actor { position, actor };
-        let (mut step, left) = take_step(world, actor, process.ok_or(gone)?);
+        let way = schedule.way(position - 1);
+        let (mut step, left) = take_step(world, (actor, way), process.ok_or(gone)?);
         actors[actor] = left;
         add(&mut step);
         Ok(step)
     })
 }
 
-/// One step in the real world, told; and the process, if it goes on.
+/// One step in the real world, told, by an actor and in this way; and the process, if it goes on.
 fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
-    actor: usize,
+    (actor, way): (usize, usize),
     process: Q,
 ) -> (TraceStep, Option<Q>) {
-    let (left, output, blocked) = match process.step(world) {
-        Step::Next(next) => (Some(next), None, false),
-        Step::Blocked(same) => (Some(same), None, true),
-        Step::Done(output) => (None, Some(shown(&output)), false),
+    let step = process.step(world);
+    let label = world.marked();
+    let label = chosen(&step, way).unwrap_or(label);
+    let (left, output, blocked) = match step.way(way) {
+        Some(Step::Next(next)) => (Some(next), None, false),
+        Some(Step::Blocked(same)) => (Some(same), None, true),
+        Some(Step::Done(output)) => (None, Some(shown(&output)), false),
+        // It goes no such way: told as a step that differs.
+        Some(Step::Choice(_)) | None => (None, None, false),
     };
-    (TraceStep { output, blocked, ..TraceStep::new(actor, world.marked()) }, left)
+    (TraceStep { output, blocked, ..TraceStep::new(actor, label) }, left)
 }

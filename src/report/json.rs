@@ -50,6 +50,10 @@ pub struct Said {
     pub start: Option<String>,
     /// The counterexample, or the witness of a `reachable`.
     pub schedule: Option<Vec<usize>>,
+    /// The turns that are a choice and go another way than the first, by their index in `schedule`, and
+    /// which way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<(usize, usize)>,
     /// Of threads: the turns that read an old value, by their index in `schedule`, and how many writes
     /// old; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -256,6 +260,7 @@ fn said(
         exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
         start: schedule.and_then(|schedule| many?.get(schedule.start).cloned()),
         schedule: schedule.map(|schedule| schedule.turns.clone()),
+        ways: schedule.map(|schedule| schedule.ways.clone()).unwrap_or_default(),
         stale: schedule.map(|schedule| schedule.stale.clone()).unwrap_or_default(),
         waits_for,
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,

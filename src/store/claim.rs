@@ -1,17 +1,14 @@
-//! Third floor, `store`: taking a download, as a state machine. Imports
-//! [`process`](crate::process) and [`fs`](crate::fs).
+//! Third floor, `store`: taking a download. Imports [`fs`](crate::fs).
 //!
-//! [`models::download`](crate::models::download) proves this machine, [`OneTimeStore`] runs it.
+//! [`models::download`](crate::models::download) proves this function, [`OneTimeStore`] calls it.
 //!
 //! [`OneTimeStore`]: super::OneTimeStore
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
-use crate::{Process, Step};
 
 /// What makes one of several concurrent claims the winner.
 ///
@@ -172,7 +169,7 @@ pub enum Left {
     Marker,
 }
 
-/// One claim. Each step is one system call.
+/// Claims the download that goes by these names.
 ///
 /// ```text
 /// rename-unique, rename-fixed   rename content → claim; open claim; unlink claim; mark meta
@@ -188,71 +185,121 @@ pub enum Left {
 /// Once renamed, content that cannot be opened or unlinked (`EMFILE`, say) is renamed back, and a
 /// marker that keeps others from such content is removed. Claims that come in between are told
 /// `Gone` all the same: to them it was.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Claim<File> {
-    names: Arc<Names>,
+///
+/// The lock is waited for where `fs` [waits](crate::fs::OsFs::waiting).
+// Inlined with the system calls it makes, as these are, so that a claim is one function.
+#[inline(always)]
+pub fn claim<F: FileSystem>(
+    fs: &mut F,
     mechanism: Mechanism,
-    /// Always, but in a negative control of the model.
-    marks: bool,
-    at: At<File>,
+    names: &Names,
+) -> ClaimEnd<F::File> {
+    if mechanism != Mechanism::AdvisoryLock {
+        let taken = take(fs, mechanism, names);
+        return recorded(fs, names, taken);
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut lock = match fs.open(names.directory(), flags, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return ClaimEnd::Gone,
+        Err(errno) => return failed("open", errno, Left::Content),
+    };
+    if let Err(errno) = fs.flock(&mut lock, FlockOperation::LockExclusive) {
+        return failed("flock", errno, Left::Content);
+    }
+    let taken = take(fs, mechanism, names);
+    let end = recorded(fs, names, taken);
+    // Closing alone would not do where a child process holds the same open file. Where unlocking fails,
+    // it is what is left to do.
+    if fs.flock(&mut lock, FlockOperation::Unlock).is_err() {
+        fs.close(lock);
+    }
+    end
 }
 
-/// The step to take next.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum At<File> {
-    Rename,
-    CreateMarker,
-    OpenDirectory,
-    Lock(File),
-    Open { lock: Option<File> },
-    Unlink { content: File, lock: Option<File> },
-    Mark { content: File, lock: Option<File> },
-    Unlock { lock: File, end: ClaimEnd<File> },
-    RenameBack { call: &'static str, errno: Errno },
-    RemoveMarker { call: &'static str, errno: Errno },
+/// The content, or how the claim ended without.
+type Taken<File> = Result<File, ClaimEnd<File>>;
+
+/// Takes the content, and says so nowhere.
+#[inline(always)]
+pub(crate) fn take<F: FileSystem>(
+    fs: &mut F,
+    mechanism: Mechanism,
+    names: &Names,
+) -> Taken<F::File> {
+    match mechanism {
+        Mechanism::RenameUnique | Mechanism::RenameFixed => by_rename(fs, names),
+        Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => by_unlink(fs, names),
+        Mechanism::ClaimFile => by_marker(fs, names),
+    }
 }
 
-impl<File> Claim<File> {
-    /// A claim by `mechanism` of the download that goes by these names.
-    pub fn new(mechanism: Mechanism, names: impl Into<Arc<Names>>) -> Self {
-        let at = match mechanism {
-            Mechanism::RenameUnique | Mechanism::RenameFixed => At::Rename,
-            Mechanism::UnlinkDecides => At::Open { lock: None },
-            Mechanism::ClaimFile => At::CreateMarker,
-            Mechanism::AdvisoryLock => At::OpenDirectory,
-        };
-        Claim { names: names.into(), mechanism, marks: true, at }
-    }
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-    /// A claim that does not record its delivery: a negative control for the model.
-    #[cfg(feature = "command")]
-    pub(crate) fn without_meta(self) -> Self {
-        Claim { marks: false, ..self }
+#[inline(always)]
+fn by_rename<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+    match fs.rename(names.content(), names.claim()) {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Err(ClaimEnd::Gone),
+        Err(errno) => return Err(failed("rename", errno, Left::Content)),
     }
-
-    /// The name that holds the content when it is opened and unlinked.
-    #[inline(always)]
-    fn held(&self) -> &Path {
-        match self.mechanism {
-            Mechanism::RenameUnique | Mechanism::RenameFixed => self.names.claim(),
-            Mechanism::UnlinkDecides | Mechanism::ClaimFile | Mechanism::AdvisoryLock => {
-                self.names.content()
-            }
-        }
+    match fs.open(names.claim(), READ, Mode::empty()) {
+        Ok(content) => match fs.unlink(names.claim()) {
+            // The rename decided: whoever else removed the claim's name took nothing away.
+            Ok(()) | Err(Errno::NOENT) => Ok(content),
+            Err(errno) => Err(renamed_back(fs, names, "unlink", errno)),
+        },
+        Err(errno @ Errno::NOENT) => Err(failed("open", errno, Left::Nothing)),
+        Err(errno) => Err(renamed_back(fs, names, "open", errno)),
     }
+}
 
-    #[inline(always)]
-    fn goes_on(self, at: At<File>) -> Step<Self, ClaimEnd<File>> {
-        Step::Next(Claim { at, ..self })
+#[inline(always)]
+fn by_unlink<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+    let content = match fs.open(names.content(), READ, Mode::empty()) {
+        Ok(content) => content,
+        Err(Errno::NOENT) => return Err(ClaimEnd::Gone),
+        Err(errno) => return Err(failed("open", errno, Left::Content)),
+    };
+    match fs.unlink(names.content()) {
+        Ok(()) => Ok(content),
+        Err(Errno::NOENT) => Err(ClaimEnd::Gone),
+        Err(errno) => Err(failed("unlink", errno, Left::Content)),
     }
+}
 
-    /// Ends, giving back the lock first where there is one.
-    #[inline(always)]
-    fn ends(self, lock: Option<File>, end: ClaimEnd<File>) -> Step<Self, ClaimEnd<File>> {
-        match lock {
-            None => Step::Done(end),
-            Some(lock) => self.goes_on(At::Unlock { lock, end }),
-        }
+#[inline(always)]
+fn by_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    match fs.open(names.claim(), flags, PRIVATE_FILE) {
+        Ok(_marker) => {}
+        Err(Errno::EXIST | Errno::NOENT) => return Err(ClaimEnd::Gone),
+        Err(errno) => return Err(failed("open", errno, Left::Content)),
+    }
+    let content = match fs.open(names.content(), READ, Mode::empty()) {
+        Ok(content) => content,
+        // To remove the marker would let any number of claims each make one in turn.
+        Err(errno @ Errno::NOENT) => return Err(failed("open", errno, Left::Marker)),
+        Err(errno) => return Err(without_marker(fs, names, "open", errno)),
+    };
+    match fs.unlink(names.content()) {
+        Ok(()) => Ok(content),
+        // It was expired meanwhile. The key was used all the same, and the marker stays.
+        Err(Errno::NOENT) => Err(ClaimEnd::Gone),
+        Err(errno) => Err(without_marker(fs, names, "unlink", errno)),
+    }
+}
+
+/// Records the delivery of what was taken.
+#[inline(always)]
+fn recorded<F: FileSystem>(
+    fs: &mut F,
+    names: &Names,
+    taken: Taken<F::File>,
+) -> ClaimEnd<F::File> {
+    match taken {
+        Ok(file) => ClaimEnd::Claimed { file, recorded: mark(fs, names.meta()) },
+        Err(end) => end,
     }
 }
 
@@ -260,127 +307,36 @@ fn failed<File>(call: &'static str, errno: Errno, left: Left) -> ClaimEnd<File> 
     ClaimEnd::Failed(ClaimFailure { call, errno, left })
 }
 
-impl<F: FileSystem> Process<F> for Claim<F::File> {
-    type Output = ClaimEnd<F::File>;
+/// Gives the content back, because this call failed.
+#[cold]
+fn renamed_back<F: FileSystem>(
+    fs: &mut F,
+    names: &Names,
+    call: &'static str,
+    errno: Errno,
+) -> ClaimEnd<F::File> {
+    let left = match fs.rename_with(names.claim(), names.content(), RenameFlags::NOREPLACE) {
+        Ok(()) => Left::Content,
+        // Somebody removed it, or has renamed other content over it and taken that.
+        Err(Errno::NOENT) => Left::Nothing,
+        Err(_) => Left::ClaimName,
+    };
+    failed(call, errno, left)
+}
 
-    // Inlined with the system calls it makes, as these are, so that a claim is one function.
-    #[inline(always)]
-    fn step(self, fs: &mut F) -> Step<Self, Self::Output> {
-        let Claim { names, mechanism, marks, at } = self;
-        // What goes on from here, with the step to take next still to be said.
-        let rest = Claim { names, mechanism, marks, at: At::Rename };
-        match at {
-            At::Rename => match fs.rename(rest.names.content(), rest.names.claim()) {
-                Ok(()) => rest.goes_on(At::Open { lock: None }),
-                Err(Errno::NOENT) => Step::Done(ClaimEnd::Gone),
-                Err(errno) => Step::Done(failed("rename", errno, Left::Content)),
-            },
-            At::CreateMarker => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                match fs.open(rest.names.claim(), flags, PRIVATE_FILE) {
-                    Ok(_marker) => rest.goes_on(At::Open { lock: None }),
-                    Err(Errno::EXIST | Errno::NOENT) => Step::Done(ClaimEnd::Gone),
-                    Err(errno) => Step::Done(failed("open", errno, Left::Content)),
-                }
-            }
-            At::OpenDirectory => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                match fs.open(rest.names.directory(), flags, Mode::empty()) {
-                    Ok(directory) => rest.goes_on(At::Lock(directory)),
-                    Err(Errno::NOENT) => Step::Done(ClaimEnd::Gone),
-                    Err(errno) => Step::Done(failed("open", errno, Left::Content)),
-                }
-            }
-            At::Lock(mut lock) => match fs.flock(&mut lock, FlockOperation::LockExclusive) {
-                Ok(()) => rest.goes_on(At::Open { lock: Some(lock) }),
-                Err(Errno::WOULDBLOCK) => Step::Blocked(Claim { at: At::Lock(lock), ..rest }),
-                Err(errno) => Step::Done(failed("flock", errno, Left::Content)),
-            },
-            At::Open { lock } => {
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                match (fs.open(rest.held(), flags, Mode::empty()), mechanism) {
-                    (Ok(content), _) => rest.goes_on(At::Unlink { content, lock }),
-                    (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
-                        rest.ends(lock, ClaimEnd::Gone)
-                    }
-                    // To remove the marker would let any number of claims each make one in turn.
-                    (Err(errno @ Errno::NOENT), Mechanism::ClaimFile) => {
-                        Step::Done(failed("open", errno, Left::Marker))
-                    }
-                    (
-                        Err(errno @ Errno::NOENT),
-                        Mechanism::RenameUnique | Mechanism::RenameFixed,
-                    ) => Step::Done(failed("open", errno, Left::Nothing)),
-                    (Err(errno), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
-                        rest.goes_on(At::RenameBack { call: "open", errno })
-                    }
-                    (Err(errno), Mechanism::ClaimFile) => {
-                        rest.goes_on(At::RemoveMarker { call: "open", errno })
-                    }
-                    (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
-                        rest.ends(lock, failed("open", errno, Left::Content))
-                    }
-                }
-            }
-            At::Unlink { content, lock } => match (fs.unlink(rest.held()), mechanism) {
-                (Ok(()), _) if !marks => {
-                    rest.ends(lock, ClaimEnd::Claimed { file: content, recorded: Ok(()) })
-                }
-                (Ok(()), _) => rest.goes_on(At::Mark { content, lock }),
-                (Err(Errno::NOENT), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
-                    rest.ends(lock, ClaimEnd::Gone)
-                }
-                // It was expired meanwhile. The key was used all the same, and the marker stays.
-                (Err(Errno::NOENT), Mechanism::ClaimFile) => Step::Done(ClaimEnd::Gone),
-                // The rename decided: whoever else removed the claim's name took nothing away.
-                (Err(Errno::NOENT), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
-                    rest.goes_on(At::Mark { content, lock })
-                }
-                (Err(errno), Mechanism::RenameUnique | Mechanism::RenameFixed) => {
-                    rest.goes_on(At::RenameBack { call: "unlink", errno })
-                }
-                (Err(errno), Mechanism::ClaimFile) => {
-                    rest.goes_on(At::RemoveMarker { call: "unlink", errno })
-                }
-                (Err(errno), Mechanism::UnlinkDecides | Mechanism::AdvisoryLock) => {
-                    rest.ends(lock, failed("unlink", errno, Left::Content))
-                }
-            },
-            At::Mark { content, lock } => {
-                let recorded = mark(fs, rest.names.meta());
-                rest.ends(lock, ClaimEnd::Claimed { file: content, recorded })
-            }
-            At::Unlock { mut lock, end } => {
-                // Closing alone would not do where a child process holds the same open file. Where
-                // unlocking fails, it is what is left to do.
-                if fs.flock(&mut lock, FlockOperation::Unlock).is_err() {
-                    fs.close(lock);
-                }
-                Step::Done(end)
-            }
-            At::RenameBack { call, errno } => {
-                let back = fs.rename_with(
-                    rest.names.claim(),
-                    rest.names.content(),
-                    RenameFlags::NOREPLACE,
-                );
-                let left = match back {
-                    Ok(()) => Left::Content,
-                    // Somebody removed it, or has renamed other content over it and taken that.
-                    Err(Errno::NOENT) => Left::Nothing,
-                    Err(_) => Left::ClaimName,
-                };
-                Step::Done(failed(call, errno, left))
-            }
-            At::RemoveMarker { call, errno } => {
-                let left = match fs.unlink(rest.names.claim()) {
-                    Ok(()) | Err(Errno::NOENT) => Left::Content,
-                    Err(_) => Left::ContentAndMarker,
-                };
-                Step::Done(failed(call, errno, left))
-            }
-        }
-    }
+/// Lets others at the content again, because this call failed.
+#[cold]
+fn without_marker<F: FileSystem>(
+    fs: &mut F,
+    names: &Names,
+    call: &'static str,
+    errno: Errno,
+) -> ClaimEnd<F::File> {
+    let left = match fs.unlink(names.claim()) {
+        Ok(()) | Err(Errno::NOENT) => Left::Content,
+        Err(_) => Left::ContentAndMarker,
+    };
+    failed(call, errno, left)
 }
 
 /// A file for its owner alone.

@@ -1,10 +1,9 @@
-//! Third floor: the one-time store, first of the shipping primitives. Imports
-//! [`process`](crate::process) and [`fs`](crate::fs).
+//! Third floor: the one-time store, first of the shipping primitives. Imports [`fs`](crate::fs).
 //!
 //! [`OneTimeStore`] hands each secret out exactly once. What runs here is what was proved: its
-//! operations are the state machines [`Put`], [`Claim`] and [`Expire`], driven to their end on the
-//! kernel, and the very same machines are explored in
-//! [`models::download`](crate::models::download).
+//! operations are the functions [`put`], [`claim`] and [`expire`], over any
+//! [`FileSystem`]. On the kernel they ship; in a simulated file
+//! system [`models::download`](crate::models::download) proves them.
 
 mod claim;
 mod error;
@@ -16,16 +15,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use claim::{ClaimEnd, ClaimFailure, Left, Mechanism, Names, claim};
 #[cfg(feature = "command")]
-pub(crate) use claim::mark;
-pub use claim::{Claim, ClaimEnd, ClaimFailure, Left, Mechanism, Names};
+pub(crate) use claim::{mark, take};
 pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
 pub use look::{Leftover, Status};
-pub use put::{Expire, ExpireEnd, Put, PutEnd, PutFailure, PutRequest};
+pub use put::{ExpireEnd, PutEnd, PutFailure, PutRequest, expire, put};
 
-use crate::fs::{Access, AtFlags, Errno, FileSystem, OsFile, OsFs};
+use crate::fs::{Access, AtFlags, Errno, FileSystem, OsFs};
 use crate::nonce::{DIGITS, nonce};
-use crate::run;
 
 /// Keeps secrets in a directory and hands each out exactly once, to however many threads,
 /// processes and hosts that share the directory.
@@ -161,7 +159,7 @@ impl OneTimeStore {
         };
         let names =
             || Names::new(directory, self.mechanism, token.as_ref().map_or("", Token::as_str));
-        match run(Claim::<OsFile>::new(self.mechanism, names()), &mut &self.fs) {
+        match claim(&mut &self.fs, self.mechanism, &names()) {
             ClaimEnd::Claimed { file, recorded } => Ok(Claimed { file: file.into(), recorded }),
             ClaimEnd::Gone => Err(ClaimError::Gone { key: key.to_owned() }),
             ClaimEnd::Failed(ClaimFailure { call, errno, left }) => Err(ClaimError::Failed {
@@ -176,7 +174,7 @@ impl OneTimeStore {
 
     /// Removes a download, claimed or not. Answers whether there was content to remove.
     pub fn expire(&self, key: &str) -> Result<bool, ExpireError> {
-        match run(Expire::new(directory(key)?), &mut &self.fs) {
+        match expire(&mut &self.fs, directory(key)?) {
             ExpireEnd::Expired => Ok(true),
             ExpireEnd::Gone => Ok(false),
             ExpireEnd::Failed(errno) => Err(ExpireError::Failed { key: key.to_owned(), errno }),
@@ -192,14 +190,13 @@ impl OneTimeStore {
             durable: self.durable,
             ..PutRequest::new(directory(key)?, self.token().as_str(), content.to_owned())
         };
-        let temporary = request.temporary.clone();
         let key = key.to_owned();
-        match run(Put::<OsFile>::new(request), &mut &self.fs) {
+        match put(&mut &self.fs, &request) {
             PutEnd::Stored => Ok(()),
             PutEnd::Occupied => Err(PutError::Occupied { key }),
             PutEnd::NotDurable { call, errno } => Err(PutError::NotDurable { key, call, errno }),
             PutEnd::Failed(PutFailure { call, errno, temporary_left }) => {
-                let left = temporary_left.then_some(temporary);
+                let left = temporary_left.then_some(request.temporary);
                 Err(PutError::Failed { key, call, errno, left })
             }
         }

@@ -1,14 +1,11 @@
-//! Third floor, `store`: putting a download and expiring it, as state machines. Imports
-//! [`process`](crate::process) and [`fs`](crate::fs).
+//! Third floor, `store`: putting a download and expiring it. Imports [`fs`](crate::fs).
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::claim::PRIVATE_FILE;
 use crate::fs::{Errno, FileSystem, Mode, OFlags, RenameFlags};
-use crate::{Process, Step};
 
-/// How a [`Put`] ended.
+/// How a [`put`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PutEnd {
     /// The content is there, whole.
@@ -71,7 +68,7 @@ impl PutRequest {
 }
 
 /// Writes a temporary file and renames it to `content`, so that the content appears whole or not
-/// at all. Each step is one system call:
+/// at all:
 ///
 /// ```text
 /// create temporary exclusively, 0600   (no directory: make it, 0700, and again)
@@ -84,55 +81,97 @@ impl PutRequest {
 ///
 /// A failure before the rename removes the temporary file, and the directory if it was missing
 /// (unless somebody else has put something there by then).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Put<File> {
-    request: Arc<PutRequest>,
-    /// The directory was missing when this put came.
+pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
+    let mut was_missing = false;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = loop {
+        match fs.open(&request.temporary, flags, PRIVATE_FILE) {
+            Ok(file) => break file,
+            // Not there yet, or removed since: only an expiry, or a put that fails, brings this back here.
+            Err(Errno::NOENT) => match fs.mkdir(&request.directory, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => was_missing = true,
+                Err(errno) => return failed("mkdir", errno, false),
+            },
+            Err(errno) => return leave(fs, request, was_missing, failed("open", errno, false)),
+        }
+    };
+    match written(fs, file, request).and_then(|()| renamed(fs, request)) {
+        Ok(()) if request.durable => made_durable(fs, request, was_missing),
+        Ok(()) => PutEnd::Stored,
+        Err((call, errno)) => {
+            let temporary_left =
+                !matches!(fs.unlink(&request.temporary), Ok(()) | Err(Errno::NOENT));
+            let end = match (call, errno) {
+                ("rename", Errno::EXIST) if !temporary_left => PutEnd::Occupied,
+                (call, errno) => failed(call, errno, temporary_left),
+            };
+            leave(fs, request, was_missing, end)
+        }
+    }
+}
+
+/// A call, and the error that it failed with.
+type Broken = (&'static str, Errno);
+
+fn written<F: FileSystem>(
+    fs: &mut F,
+    mut file: F::File,
+    request: &PutRequest,
+) -> Result<(), Broken> {
+    let mut left = &request.bytes[..];
+    loop {
+        match fs.write(&mut file, left) {
+            // No error, and no progress: not to be tried for ever.
+            Ok(0) if !left.is_empty() => return Err(("write", Errno::IO)),
+            Ok(count) => left = left.get(count..).unwrap_or_default(),
+            Err(errno) => return Err(("write", errno)),
+        }
+        if left.is_empty() {
+            break;
+        }
+    }
+    if request.durable { fs.fsync(&mut file).map_err(|errno| ("fsync", errno)) } else { Ok(()) }
+}
+
+fn renamed<F: FileSystem>(fs: &mut F, request: &PutRequest) -> Result<(), Broken> {
+    let renamed = if request.replace {
+        fs.rename(&request.temporary, &request.content)
+    } else {
+        fs.rename_with(&request.temporary, &request.content, RenameFlags::NOREPLACE)
+    };
+    renamed.map_err(|errno| ("rename", errno))
+}
+
+/// Makes the name of the content durable, and that of its directory where it is new.
+fn made_durable<F: FileSystem>(fs: &mut F, request: &PutRequest, was_missing: bool) -> PutEnd {
+    let above = was_missing.then(|| above(&request.directory));
+    for path in [Some(&*request.directory), above].into_iter().flatten() {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = match fs.open(path, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            // Claimed and expired already: nothing is left to make durable.
+            Err(Errno::NOENT) => return PutEnd::Stored,
+            Err(errno) => return PutEnd::NotDurable { call: "open", errno },
+        };
+        if let Err(errno) = fs.fsync(&mut directory) {
+            return PutEnd::NotDurable { call: "fsync", errno };
+        }
+    }
+    PutEnd::Stored
+}
+
+/// Ends without having put anything, and without a directory that nobody else needs.
+fn leave<F: FileSystem>(
+    fs: &mut F,
+    request: &PutRequest,
     was_missing: bool,
-    at: At<File>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum At<File> {
-    Create,
-    MakeDirectory,
-    Write { file: File, written: usize },
-    Sync { file: File },
-    Rename,
-    OpenDirectory(Which),
-    SyncDirectory { directory: File, which: Which },
-    Remove { end: PutEnd },
-    RemoveDirectory { end: PutEnd },
-}
-
-/// A directory that has to reach the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Which {
-    /// The download's own, with the name of the content.
-    Download,
-    /// The one above it, with the name of the download.
-    Above,
-}
-
-impl<File> Put<File> {
-    /// A put, before its first step.
-    pub fn new(request: PutRequest) -> Self {
-        Put { request: Arc::new(request), was_missing: false, at: At::Create }
+    end: PutEnd,
+) -> PutEnd {
+    if was_missing {
+        // Not empty: somebody else's by now. Otherwise empty and harmless.
+        let _ = fs.rmdir(&request.directory);
     }
-
-    fn goes_on(self, at: At<File>) -> Step<Self, PutEnd> {
-        Step::Next(Put { at, ..self })
-    }
-
-    fn gives_up(self, call: &'static str, errno: Errno) -> Step<Self, PutEnd> {
-        let failure = PutFailure { call, errno, temporary_left: false };
-        self.goes_on(At::Remove { end: PutEnd::Failed(failure) })
-    }
-
-    /// Ends without having put anything, and without a directory that nobody else needs.
-    fn leaves(self, end: PutEnd) -> Step<Self, PutEnd> {
-        if self.was_missing { self.goes_on(At::RemoveDirectory { end }) } else { Step::Done(end) }
-    }
+    end
 }
 
 fn failed(call: &'static str, errno: Errno, temporary_left: bool) -> PutEnd {
@@ -147,102 +186,7 @@ fn above(path: &Path) -> &Path {
     }
 }
 
-impl<F: FileSystem> Process<F> for Put<F::File> {
-    type Output = PutEnd;
-
-    fn step(self, fs: &mut F) -> Step<Self, PutEnd> {
-        let Put { request, was_missing, at } = self;
-        let mut rest = Put { request, was_missing, at: At::Create };
-        let request = &*rest.request;
-        match at {
-            At::Create => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                match fs.open(&request.temporary, flags, PRIVATE_FILE) {
-                    Ok(file) => rest.goes_on(At::Write { file, written: 0 }),
-                    // Not there yet, or removed since: only an expiry, or a put that fails, brings
-                    // this back here.
-                    Err(Errno::NOENT) => rest.goes_on(At::MakeDirectory),
-                    Err(errno) => rest.leaves(failed("open", errno, false)),
-                }
-            }
-            At::MakeDirectory => match fs.mkdir(&request.directory, Mode::RWXU) {
-                Ok(()) | Err(Errno::EXIST) => {
-                    rest.was_missing = true;
-                    rest.goes_on(At::Create)
-                }
-                Err(errno) => Step::Done(failed("mkdir", errno, false)),
-            },
-            At::Write { mut file, written } => {
-                match fs.write(&mut file, &request.bytes[written..]) {
-                    // No error, and no progress: not to be tried for ever.
-                    Ok(0) if written < request.bytes.len() => rest.gives_up("write", Errno::IO),
-                    Ok(count) if written + count < request.bytes.len() => {
-                        rest.goes_on(At::Write { file, written: written + count })
-                    }
-                    Ok(_) if request.durable => rest.goes_on(At::Sync { file }),
-                    Ok(_) => rest.goes_on(At::Rename),
-                    Err(errno) => rest.gives_up("write", errno),
-                }
-            }
-            At::Sync { mut file } => match fs.fsync(&mut file) {
-                Ok(()) => rest.goes_on(At::Rename),
-                Err(errno) => rest.gives_up("fsync", errno),
-            },
-            At::Rename => {
-                let renamed = if request.replace {
-                    fs.rename(&request.temporary, &request.content)
-                } else {
-                    let flags = RenameFlags::NOREPLACE;
-                    fs.rename_with(&request.temporary, &request.content, flags)
-                };
-                match renamed {
-                    Ok(()) if request.durable => rest.goes_on(At::OpenDirectory(Which::Download)),
-                    Ok(()) => Step::Done(PutEnd::Stored),
-                    Err(Errno::EXIST) => rest.goes_on(At::Remove { end: PutEnd::Occupied }),
-                    Err(errno) => rest.gives_up("rename", errno),
-                }
-            }
-            At::OpenDirectory(which) => {
-                let path = match which {
-                    Which::Download => &request.directory,
-                    Which::Above => above(&request.directory),
-                };
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                match fs.open(path, flags, Mode::empty()) {
-                    Ok(directory) => rest.goes_on(At::SyncDirectory { directory, which }),
-                    // Claimed and expired already: nothing is left to make durable.
-                    Err(Errno::NOENT) => Step::Done(PutEnd::Stored),
-                    Err(errno) => Step::Done(PutEnd::NotDurable { call: "open", errno }),
-                }
-            }
-            At::SyncDirectory { mut directory, which } => match (fs.fsync(&mut directory), which) {
-                (Ok(()), Which::Download) if was_missing => {
-                    rest.goes_on(At::OpenDirectory(Which::Above))
-                }
-                (Ok(()), _) => Step::Done(PutEnd::Stored),
-                (Err(errno), _) => Step::Done(PutEnd::NotDurable { call: "fsync", errno }),
-            },
-            At::Remove { end } => {
-                let temporary_left =
-                    !matches!(fs.unlink(&request.temporary), Ok(()) | Err(Errno::NOENT));
-                rest.leaves(match end {
-                    PutEnd::Failed(failure) => {
-                        PutEnd::Failed(PutFailure { temporary_left, ..failure })
-                    }
-                    PutEnd::Occupied if temporary_left => failed("rename", Errno::EXIST, true),
-                    end => end,
-                })
-            }
-            At::RemoveDirectory { end } => {
-                // Not empty: somebody else's by now. Otherwise empty and harmless.
-                let _ = fs.rmdir(&request.directory);
-                Step::Done(end)
-            }
-        }
-    }
-}
-
-/// How an [`Expire`] ended.
+/// How an [`expire`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExpireEnd {
     /// The content was there and was removed unclaimed.
@@ -253,53 +197,19 @@ pub enum ExpireEnd {
     Failed(Errno),
 }
 
-/// Removes a download, whether or not it was claimed: `content`, then `meta`, then the directory
-/// (which stays while a claim or a put is at work in it, or has left something there).
+/// Removes the download in `directory`, whether or not it was claimed: `content`, then `meta`, then the
+/// directory (which stays while a claim or a put is at work in it, or has left something there).
 ///
 /// A claim that has taken the content already is not stopped: the expiry is told `Gone`, and
 /// should that claim fail and give the content back, it is there again.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Expire {
-    directory: Arc<PathBuf>,
-    at: Expiring,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Expiring {
-    Content,
-    Meta(ExpireEnd),
-    Directory(ExpireEnd),
-}
-
-impl Expire {
-    /// Expires the download in `directory`.
-    pub fn new(directory: &Path) -> Self {
-        Expire { directory: Arc::new(directory.to_owned()), at: Expiring::Content }
-    }
-}
-
-impl<F: FileSystem> Process<F> for Expire {
-    type Output = ExpireEnd;
-
-    fn step(self, fs: &mut F) -> Step<Self, ExpireEnd> {
-        match self.at {
-            Expiring::Content => {
-                let end = match fs.unlink(&self.directory.join("content")) {
-                    Ok(()) => ExpireEnd::Expired,
-                    Err(Errno::NOENT) => ExpireEnd::Gone,
-                    Err(errno) => return Step::Done(ExpireEnd::Failed(errno)),
-                };
-                Step::Next(Expire { at: Expiring::Meta(end), ..self })
-            }
-            Expiring::Meta(end) => {
-                // What cannot be removed here and below is empty and harmless.
-                let _ = fs.unlink(&self.directory.join("meta"));
-                Step::Next(Expire { at: Expiring::Directory(end), ..self })
-            }
-            Expiring::Directory(end) => {
-                let _ = fs.rmdir(&*self.directory);
-                Step::Done(end)
-            }
-        }
-    }
+pub fn expire<F: FileSystem>(fs: &mut F, directory: &Path) -> ExpireEnd {
+    let end = match fs.unlink(&directory.join("content")) {
+        Ok(()) => ExpireEnd::Expired,
+        Err(Errno::NOENT) => ExpireEnd::Gone,
+        Err(errno) => return ExpireEnd::Failed(errno),
+    };
+    // What cannot be removed here and below is empty and harmless.
+    let _ = fs.unlink(&directory.join("meta"));
+    let _ = fs.rmdir(directory);
+    end
 }

@@ -1,15 +1,15 @@
-//! Each machine of the store, alone, with every call failing in every way, and any three calls:
+//! Each function of the store, alone, with every call failing in every way, and any three calls:
 //! what it answers is exactly what is left on disk.
 
 use std::path::Path;
 
-use toctou::fs::{Errno, FileSystem, Mode, Node, SimFile, SimFs, Tree, User};
+use toctou::fs::{Errno, FileSystem, Mode, Node, SimFs, Tree, User};
 use toctou::store::{
-    Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Left, Mechanism, Names, Put, PutEnd,
-    PutFailure, PutRequest,
+    ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutFailure, PutRequest, claim,
+    expire, put,
 };
 
-use crate::faulty::{Fault, Faulty, drive, every_script};
+use crate::faulty::{Fault, Faulty, every_script};
 
 const KEY: &str = "key";
 const OLD: &[u8] = b"old secret";
@@ -72,8 +72,7 @@ fn a_put_that_fails_leaves_what_was_there_and_tells_of_what_it_could_not_remove(
             let occupied = before.bytes(content()).is_some() && !replace;
             runs += every_script(&FAULTS, |script| {
                 let mut world = world(files);
-                let put = Put::<SimFile>::new(request.clone());
-                let (end, steps) = drive(put, script, &mut world);
+                let (end, steps) = world.during(script, |fs| put(fs, &request));
                 let after = world.world.tree();
                 let told = format!("{files:?} {request:?} {script:?}: {end:?}\n{after}");
                 let temporary = after.bytes(&request.temporary).is_some();
@@ -110,8 +109,8 @@ fn a_put_that_fails_leaves_what_was_there_and_tells_of_what_it_could_not_remove(
                 }
                 // Whatever it left is in nobody's way.
                 let again = PutRequest::new(Path::new(KEY), "another", NEW.to_vec());
-                let again = Put::<SimFile>::new(PutRequest { replace: true, ..again });
-                assert_eq!(drive(again, &[], &mut world).0, PutEnd::Stored, "{told}");
+                let again = PutRequest { replace: true, ..again };
+                assert_eq!(put(&mut world, &again), PutEnd::Stored, "{told}");
                 steps
             });
         }
@@ -124,9 +123,8 @@ fn a_put_that_fails_leaves_what_was_there_and_tells_of_what_it_could_not_remove(
 fn a_write_that_takes_nothing_is_a_failure_and_not_tried_for_ever() {
     let mut world = world(None);
     let request = PutRequest::new(Path::new(KEY), "token", b"1".to_vec());
-    let put = Put::<SimFile>::new(request);
     let script: Vec<_> = (0..100).map(|at| (at, Fault::Short)).collect();
-    let (end, _) = drive(put, &script, &mut world);
+    let (end, _) = world.during(&script, |fs| put(fs, &request));
     let failure = PutFailure { call: "write", errno: Errno::IO, temporary_left: false };
     assert_eq!(end, PutEnd::Failed(failure));
     assert_eq!(world.world.tree().iter().count(), 1, "the directory is gone too");
@@ -143,8 +141,7 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
             let secret = before.bytes(content()).map(<[u8]>::to_vec);
             runs += every_script(&FAULTS, |script| {
                 let mut world = world(files);
-                let claim = Claim::<SimFile>::new(mechanism, names.clone());
-                let (end, steps) = drive(claim, script, &mut world);
+                let (end, steps) = world.during(script, |fs| claim(fs, mechanism, &names));
                 let after = world.world.tree();
                 let told = format!("{mechanism:?} {files:?} {script:?}: {end:?}\n{after}");
                 let marker = (mechanism == Mechanism::ClaimFile).then_some(&b""[..]);
@@ -216,7 +213,7 @@ fn put_right(left: Left, names: &Names, world: &mut SimFs) {
 /// What a claim without faults gets now.
 fn claim_again(mechanism: Mechanism, world: &mut Faulty<SimFs>) -> Option<Vec<u8>> {
     let names = Names::new(Path::new(KEY), mechanism, "another");
-    match drive(Claim::<SimFile>::new(mechanism, names), &[], world).0 {
+    match claim(world, mechanism, &names) {
         ClaimEnd::Claimed { mut file, recorded: Ok(()) } => {
             let mut buffer = [0; 64];
             let count = world.world.read(&mut file, &mut buffer).expect("it is open");
@@ -235,7 +232,7 @@ fn an_expiry_that_fails_leaves_everything_and_any_other_leaves_no_content() {
         let was_there = before.bytes(content()).is_some();
         runs += every_script(&FAULTS, |script| {
             let mut world = world(files);
-            let (end, steps) = drive(Expire::new(Path::new(KEY)), script, &mut world);
+            let (end, steps) = world.during(script, |fs| expire(fs, Path::new(KEY)));
             let after = world.world.tree();
             let told = format!("{files:?} {script:?}: {end:?}\n{after}");
             match end {

@@ -9,10 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
+use toctou::direct::{Code, DirectFs, Files};
 use toctou::fs::{OsFile, OsFs};
 use toctou::store::{
-    Claim, ClaimEnd, ClaimError, Expire, ExpireError, KeyError, Mechanism, Names, OneTimeStore,
-    OpenError, Put, PutError, PutRequest, Status,
+    ClaimEnd, ClaimError, ExpireError, KeyError, Mechanism, Names, OneTimeStore, OpenError, PutEnd,
+    PutError, PutRequest, Status, claim, expire, put,
 };
 use toctou::{Process, Step, run};
 
@@ -226,12 +227,25 @@ fn content_appears_whole_or_not_at_all() {
     assert!(seen > 3, "{seen}");
 }
 
+/// A claim as a process on the kernel; whether it won.
+fn claiming(mechanism: Mechanism, names: &Names) -> Code<Files<OsFile>, bool> {
+    let names = names.clone();
+    let won = move |fs: &mut DirectFs| {
+        matches!(claim(fs, mechanism, &names), ClaimEnd::Claimed { .. })
+    };
+    Code::files(won).over_files()
+}
+
+fn putting(request: PutRequest) -> Code<Files<OsFile>, PutEnd> {
+    Code::files(move |fs| put(fs, &request)).over_files()
+}
+
 /// Takes `steps` steps of a process and drops it: a crash.
 fn crash<W: ?Sized, P: Process<W>>(mut process: P, steps: usize, world: &mut W) {
     for _ in 0..steps {
         match process.step(world) {
             Step::Next(next) | Step::Blocked(next) => process = next,
-            Step::Done(_) => return,
+            Step::Done(_) | Step::Choice(_) => return,
         }
     }
 }
@@ -245,7 +259,7 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
 
     store.put("key", b"secret").expect("it is new");
     for steps in [1, 2] {
-        crash(Claim::<OsFile>::new(Mechanism::RenameUnique, names.clone()), steps, &mut &fs_);
+        crash(claiming(Mechanism::RenameUnique, &names), steps, &mut &fs_);
         assert!(matches!(store.claim("key"), Err(ClaimError::Gone { .. })));
         let dead = folder.path().join(names.claim());
         assert_eq!(path_leaves(&store), std::slice::from_ref(&dead));
@@ -259,7 +273,7 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
 
     let request = PutRequest::new(key, "dead", b"other".to_vec());
     let temporary = folder.path().join(&request.temporary);
-    crash(Put::<OsFile>::new(request), 2, &mut &fs_);
+    crash(putting(request), 2, &mut &fs_);
     assert_eq!(path_leaves(&store), [temporary]);
     assert!(matches!(store.claim("key"), Err(ClaimError::Gone { .. })));
     store.put("key", b"other").expect("nobody is in its way");
@@ -267,9 +281,9 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
 
     store.put("marked", b"secret").expect("it is new");
     let names = Names::new(Path::new("marked"), Mechanism::ClaimFile, "");
-    crash(Claim::<OsFile>::new(Mechanism::ClaimFile, names.clone()), 2, &mut &fs_);
+    crash(claiming(Mechanism::ClaimFile, &names), 2, &mut &fs_);
     assert!(path_leaves(&store).contains(&folder.path().join(names.claim())));
-    crash(Expire::new(Path::new("marked")), 9, &mut &fs_);
+    let _ = expire(&mut &fs_, Path::new("marked"));
     assert!(!path_leaves(&store).contains(&folder.path().join(names.claim())));
 }
 
@@ -283,7 +297,7 @@ fn a_claims_file_tells_when_it_was_claimed_not_only_when_it_was_put() {
     file.set_modified(long_ago).expect("it is ours");
     let fs_ = OsFs::open(folder.path()).expect("it is ours");
     let names = Names::new(Path::new("key"), Mechanism::RenameUnique, "dead");
-    crash(Claim::<OsFile>::new(Mechanism::RenameUnique, names), 1, &mut &fs_);
+    crash(claiming(Mechanism::RenameUnique, &names), 1, &mut &fs_);
     let leftovers = store.leftovers().expect("it can be listed");
     let [leftover] = &leftovers[..] else { panic!("{leftovers:?}") };
     assert_eq!(leftover.modified, long_ago);
@@ -303,7 +317,7 @@ fn a_store_stays_where_it_was_opened_when_its_directory_is_renamed() {
     assert!(after.join("key/content").exists());
     assert_eq!(store.status("key"), Ok(Status::Available));
     let request = PutRequest::new(Path::new("key"), "dead", b"other".to_vec());
-    crash(Put::<OsFile>::new(request), 2, &mut &OsFs::open(&after).expect("it is ours"));
+    crash(putting(request), 2, &mut &OsFs::open(&after).expect("it is ours"));
     assert_eq!(path_leaves(&store).len(), 1);
     assert_eq!(get(&store, "key").as_deref(), Ok(&b"secret"[..]));
 }
@@ -327,7 +341,7 @@ fn a_claim_by_lock_waits_for_its_turn_and_is_told_gone() {
     store.put("key", b"secret").expect("it is new");
     let names = Names::new(Path::new("key"), Mechanism::AdvisoryLock, "");
     let fs_ = OsFs::open(folder.path()).expect("it is ours");
-    let mut winner = Claim::<OsFile>::new(Mechanism::AdvisoryLock, names);
+    let mut winner = claiming(Mechanism::AdvisoryLock, &names);
     for _ in 0..3 {
         let Step::Next(next) = winner.step(&mut &fs_) else { panic!("it has the lock") };
         winner = next;
@@ -336,7 +350,7 @@ fn a_claim_by_lock_waits_for_its_turn_and_is_told_gone() {
         let loser = scope.spawn(|| get(&store, "key"));
         thread::sleep(Duration::from_millis(50));
         assert!(!loser.is_finished(), "it waits");
-        assert!(matches!(run(winner, &mut &fs_), ClaimEnd::Claimed { .. }));
+        assert!(run(winner, &mut &fs_), "it has won");
         assert!(matches!(loser.join(), Ok(Err(ClaimError::Gone { .. }))));
     });
 }

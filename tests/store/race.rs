@@ -6,9 +6,9 @@ use std::path::Path;
 
 use toctou::check::{Checker, GraphOptions, State, System, Verdict};
 use toctou::fs::{Errno, FileSystem, Mode, SimFile, SimFs};
+use toctou::direct::{Code, DirectFs, Files};
 use toctou::store::{
-    Claim, ClaimEnd, ClaimFailure, Expire, ExpireEnd, Left, Mechanism, Names, Put, PutEnd,
-    PutRequest,
+    self, ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutRequest, expire, put,
 };
 use toctou::{Process, Step};
 
@@ -29,13 +29,14 @@ struct Cursed {
     steps: usize,
 }
 
+type Acting<T> = Code<Files<SimFile>, T>;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Role {
-    Claiming(Claim<SimFile>),
-    Reading(SimFile),
-    Putting(Put<SimFile>),
+    Claiming(Acting<Result<Told, Left>>),
+    Putting(Acting<Told>),
     /// With the content that is there before its first step, which is the one that removes it.
-    Expiring(Expire, Option<Vec<u8>>),
+    Expiring(Acting<ExpireEnd>, Option<Vec<u8>>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,28 +55,15 @@ impl Process<Faulty<SimFs>> for Role {
 
     fn step(self, fs: &mut Faulty<SimFs>) -> Step<Self, Self::Output> {
         match self {
-            Role::Claiming(claim) => claim.step(fs).map(Role::Claiming).and_then(|end| match end {
-                ClaimEnd::Claimed { file, .. } => Step::Next(Role::Reading(file)),
-                ClaimEnd::Gone => Step::Done(Ok(Told::Gone)),
-                ClaimEnd::Failed(ClaimFailure { left, .. }) => Step::Done(Err(left)),
-            }),
-            Role::Reading(mut file) => {
-                let mut buffer = [0; 64];
-                let count = fs.world.read(&mut file, &mut buffer).expect("it is open for reading");
-                Step::Done(Ok(Told::Delivered(buffer[..count].to_vec())))
+            Role::Claiming(claim) => claim.step(fs).map(Role::Claiming),
+            Role::Putting(put) => {
+                put.step(fs).map(Role::Putting).and_then(|told| Step::Done(Ok(told)))
             }
-            Role::Putting(put) => put.step(fs).map(Role::Putting).and_then(|end| {
-                Step::Done(Ok(match end {
-                    PutEnd::Stored | PutEnd::NotDurable { .. } => Told::Stored,
-                    PutEnd::Occupied | PutEnd::Failed(_) => Told::NotStored,
-                }))
-            }),
             Role::Expiring(expire, seen) => {
-                let is_first = expire == Expire::new(Path::new(KEY));
                 let content = |fs: &mut Faulty<SimFs>| {
                     fs.observed(|fs| fs.world.tree().bytes("key/content").map(<[u8]>::to_vec))
                 };
-                let seen = if is_first { content(fs) } else { seen };
+                let seen = if expire.answers() == 0 { content(fs) } else { seen };
                 let goes_on = |expire| Role::Expiring(expire, seen.clone());
                 expire.step(fs).map(goes_on).and_then(|end| {
                     Step::Done(Ok(match (end, seen.clone()) {
@@ -85,6 +73,24 @@ impl Process<Faulty<SimFs>> for Role {
                 })
             }
         }
+    }
+}
+
+/// Claims, and reads what it has.
+fn claim_and_read(fs: &mut DirectFs, mechanism: Mechanism, names: &Names) -> Result<Told, Left> {
+    match store::claim(fs, mechanism, names) {
+        ClaimEnd::Claimed { mut file, .. } => {
+            let mut buffer = [0; 64];
+            // Whatever befalls the read, it has the file.
+            let count = loop {
+                if let Ok(count) = fs.read(&mut file, &mut buffer) {
+                    break count;
+                }
+            };
+            Ok(Told::Delivered(buffer[..count].to_vec()))
+        }
+        ClaimEnd::Gone => Ok(Told::Gone),
+        ClaimEnd::Failed(ClaimFailure { left, .. }) => Err(left),
     }
 }
 
@@ -98,6 +104,7 @@ impl Process<Faulty<SimFs>> for Cursed {
             Step::Blocked(role) => Step::Blocked(Cursed { role, names, script, steps }),
             Step::Done(Ok(told)) => Step::Done(told),
             Step::Done(Err(left)) => Step::Done(Told::ClaimFailed { left, names }),
+            Step::Choice(_) => unreachable!("they leave nothing open"),
         }
     }
 }
@@ -124,9 +131,15 @@ impl Others {
     fn roles(self) -> Vec<Role> {
         let put = |replace| {
             let request = PutRequest::new(Path::new(KEY), "second", SECOND.to_vec());
-            Role::Putting(Put::new(PutRequest { replace, ..request }))
+            let request = PutRequest { replace, ..request };
+            Role::Putting(Code::files(move |fs| match put(fs, &request) {
+                PutEnd::Stored | PutEnd::NotDurable { .. } => Told::Stored,
+                PutEnd::Occupied | PutEnd::Failed(_) => Told::NotStored,
+            }))
         };
-        let janitor = || Role::Expiring(Expire::new(Path::new(KEY)), None);
+        let janitor = || {
+            Role::Expiring(Code::files(|fs| expire(fs, Path::new(KEY))), None)
+        };
         match self {
             Others::Nobody => vec![],
             Others::Janitor => vec![janitor()],
@@ -139,7 +152,8 @@ impl Others {
 
 fn claim(mechanism: Mechanism, token: &str) -> (Role, Names) {
     let names = Names::new(Path::new(KEY), mechanism, token);
-    (Role::Claiming(Claim::new(mechanism, names.clone())), names)
+    let known = names.clone();
+    (Role::Claiming(Code::files(move |fs| claim_and_read(fs, mechanism, &known))), names)
 }
 
 fn start() -> Faulty<SimFs> {

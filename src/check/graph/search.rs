@@ -382,23 +382,24 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         // Sorting the initial state has changed nothing: identical actors start out identical.
         let mut locals = vec![0; self.system.actors.len()];
         let mut world = chain[0].unpack(&mut locals);
-        let mut schedule = Vec::with_capacity(chain.len() - 1);
+        let mut schedule = Schedule::from_start(start, Vec::with_capacity(chain.len() - 1));
         for target in &chain[1..] {
             let step = (0..locals.len()).find_map(|actor| {
-                let Successor::To { world, local } = worker.successor(world, locals[actor]) else {
-                    return None;
-                };
-                let mut next = locals.clone();
-                next[actor] = local;
-                let mut sorted = next.clone();
-                sort_groups(self.groups, &mut sorted);
-                (K::pack(world, &sorted).as_ref() == Some(target)).then_some((actor, world, next))
+                let ways = worker.leads(world, locals[actor]);
+                ways.into_iter().find_map(|(way, world, local)| {
+                    let mut next = locals.clone();
+                    next[actor] = local;
+                    let mut sorted = next.clone();
+                    sort_groups(self.groups, &mut sorted);
+                    let is_it = K::pack(world, &sorted).as_ref() == Some(target);
+                    is_it.then_some((actor, way, world, next))
+                })
             });
-            let (actor, next_world, next) = step.expect("a state follows from its parent");
-            schedule.push(actor);
+            let (actor, way, next_world, next) = step.expect("a state follows from its parent");
+            schedule.push(actor, way);
             (world, locals) = (next_world, next);
         }
-        (Schedule::from_start(start, schedule), world, locals)
+        (schedule, world, locals)
     }
 
     /// The edges of the whole graph, for counting.
@@ -441,9 +442,10 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
             let state = state(worker, world, &locals);
             let ended = state.locals().all(|local| local.output().is_some());
             let stuck = !ended
-                && !locals
-                    .iter()
-                    .any(|local| matches!(worker.successor(world, *local), Successor::To { .. }));
+                && locals.iter().all(|local| {
+                    let next = worker.successor(world, *local);
+                    !matches!(next, Successor::To { .. } | Successor::Choice { .. })
+                });
             let state = self::state(worker, world, &locals);
             allowed.push(match index.map(|index| &self.system.properties[index]) {
                 None => !stuck,
@@ -521,6 +523,18 @@ fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
     let world = key.unpack(&mut scratch.locals);
     let locals = &scratch.locals;
     let (mut any_step, mut any_blocked, mut fault) = (false, false, None);
+    let mut to = |actor: usize, weight: u32, group: Option<&Group>, world: u32, local: u32| {
+        let next = match group {
+            None => key.with(world, actor, local),
+            Some(group) => {
+                scratch.next.copy_from_slice(locals);
+                scratch.next[actor] = local;
+                scratch.next[group.members.clone()].sort_unstable();
+                K::pack(world, &scratch.next)
+            }
+        };
+        found(next, weight);
+    };
     let mut step = |actor: usize, weight: u32, group: Option<&Group>| match worker
         .successor(world, locals[actor])
     {
@@ -529,16 +543,13 @@ fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
         Successor::Fault(kind) => fault = fault.or(Some(kind)),
         Successor::To { world, local } => {
             any_step = true;
-            let next = match group {
-                None => key.with(world, actor, local),
-                Some(group) => {
-                    scratch.next.copy_from_slice(locals);
-                    scratch.next[actor] = local;
-                    scratch.next[group.members.clone()].sort_unstable();
-                    K::pack(world, &scratch.next)
-                }
-            };
-            found(next, weight);
+            to(actor, weight, group, world, local);
+        }
+        Successor::Choice { world, ways } => {
+            any_step = true;
+            for local in worker.ways(ways) {
+                to(actor, weight, group, world, *local);
+            }
         }
     };
     if groups.is_empty() {

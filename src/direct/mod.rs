@@ -1,0 +1,363 @@
+//! Second floor, `direct`: ordinary code as a process. Imports [`process`](crate::process), the worlds of
+//! the first floor, and [`check`](crate::check).
+//!
+//! The answers that a deterministic program got so far are its state. So a function, its arguments and
+//! those answers are a [`Process`]: a step runs the function from its start, gives it the known answers,
+//! lets it perform one more operation on the world, and stops it at the next one. Nobody has to take the
+//! function apart by hand, and the states are exact: every engine of [`check`](crate::check) takes them.
+//!
+//! ```
+//! use toctou::check::System;
+//! use toctou::direct::{Code, DirectFs};
+//! use toctou::fs::{Errno, FileSystem, Mode, OFlags, SimFs};
+//!
+//! /// Takes a lock by making its file.
+//! fn lock(fs: &mut DirectFs) -> Result<(), Errno> {
+//!     if fs.open("lock", OFlags::RDONLY, Mode::empty()).is_ok() {
+//!         return Err(Errno::EXIST);
+//!     }
+//!     fs.open("lock", OFlags::WRONLY | OFlags::CREATE, Mode::RUSR | Mode::WUSR)?;
+//!     Ok(())
+//! }
+//!
+//! System::new(SimFs::new())
+//!     .clients(2, Code::files(lock))
+//!     .at_most(1, "one-holder", |client| client.output().filter(|told| told.is_ok()).cloned())
+//!     .assert_breaks("one-holder");
+//! ```
+//!
+//! # What a program may be
+//!
+//! Any Rust function: loops, early returns, `?`, recursion, values with a destructor. Two things are asked
+//! of it:
+//!
+//! - **It is deterministic.** What it asks depends on its arguments and on the answers that it got. A
+//!   program that asks something else at the same place is found out, and both questions are told.
+//! - **What others can see goes through the world**: through the handle that it is given, or through
+//!   `toctou::std`. It runs on one thread.
+//!
+//! A run is abandoned many times before one comes to its end: what is on its stack is dropped then, and a
+//! destructor that asks something performs nothing. Where a call has to wait (for a lock, for a row), the
+//! program does not notice: it is answered once it need not.
+//!
+//! | what is open | how to say it |
+//! | --- | --- |
+//! | one of several ways (a payment fails, a process dies) | [`choose`] |
+//! | where it is, for a property | [`section`] |
+//! | answers that no longer matter | [`forget`] |
+//! | a loop that tries until it succeeds | [`retry`] |
+//!
+//! # What it costs
+//!
+//! A step takes as long as the program takes to its next operation, from the start; each (world, answers)
+//! pair is run once. States that differ only in answers that no longer matter stay apart, unless they are
+//! [forgotten](forget).
+
+mod files;
+mod held;
+mod own;
+mod run;
+mod sessions;
+mod tape;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+pub(crate) use files::{is_mounted, wait_for_a_change};
+pub use files::{DirectFile, DirectFs, Files};
+use files::{Mounted, mounted};
+pub use held::Held;
+use own::within;
+pub use own::{Own, Unheld};
+pub(crate) use run::process;
+pub use run::{Section, choose, forget, retry, section};
+use run::{Run, Stop, Stopped};
+pub use sessions::{DirectDb, DirectSession, Sessions};
+use sessions::{Connected, connected};
+use tape::{Entry, Past, Question};
+
+use crate::db::Database;
+use crate::fs::{Errno, FileSystem, SimFile, errno_name};
+use crate::{Process, Step};
+
+/// A program, and the answers that it got so far: a [`Process`] over every world of its kind.
+///
+/// `H` is what it holds there ([`Files`], [`Sessions`], or nothing); `T` is what it returns. Two of them
+/// are equal if they are of one program (a clone of the other) and got the same answers.
+pub struct Code<H, T> {
+    program: Arc<dyn Fn() -> T + Send + Sync>,
+    past: Past,
+    held: H,
+    pending: Option<Question>,
+    sections: Vec<Arc<str>>,
+    process: u32,
+}
+
+/// An error of the operating system, or another one of [`std::io`], as a value that can be compared: what a
+/// program that returns an [`io::Error`] ends with.
+#[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{text}")]
+pub struct Failed {
+    /// The code of the operating system, where it comes from there.
+    pub errno: Option<Errno>,
+    /// What kind of error it is.
+    pub kind: io::ErrorKind,
+    text: String,
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        let errno = Errno::from_io_error(&error);
+        Failed { errno, kind: error.kind(), text: error.to_string() }
+    }
+}
+
+/// `ENOENT`, or what the error says.
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errno {
+            Some(errno) => f.write_str(&errno_name(errno)),
+            None => write!(f, "{:?}: {}", self.kind, self.text),
+        }
+    }
+}
+
+impl<T> Code<Files<SimFile>, Result<T, Failed>> {
+    /// A program over `toctou::std` that may end with an [`io::Error`]: `|| save("report")`.
+    pub fn io(program: impl Fn() -> io::Result<T> + Send + Sync + 'static) -> Self {
+        Self::new(move || program().map_err(Failed::from))
+    }
+}
+
+impl<T> Code<Files<SimFile>, T> {
+    /// A program over `toctou::std`: `|| claim("key")`.
+    pub fn new(program: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        Self::start(Arc::new(program), Files::default())
+    }
+
+    /// A program over a file system: `|fs| claim(fs, "key")`.
+    pub fn files(program: impl Fn(&mut DirectFs) -> T + Send + Sync + 'static) -> Self {
+        Self::start(Arc::new(move || program(&mut DirectFs::new())), Files::default())
+    }
+}
+
+impl<F, T> Code<Files<F>, T> {
+    /// The same program before its first step, over another file system: the one on the kernel, for a
+    /// replay.
+    pub fn over_files<G>(&self) -> Code<Files<G>, T> {
+        Code::start(self.program.clone(), Files::default()).in_process(self.process)
+    }
+}
+
+impl<S, T> Code<Sessions<S>, T> {
+    /// A program over a database, with a session that is there before it begins:
+    /// `Code::session(SimSession::new(), |db, session| redeem(db, session))`.
+    pub fn session(
+        session: S,
+        program: impl Fn(&mut DirectDb, &mut DirectSession) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let program = move || program(&mut DirectDb::new(), &mut DirectSession::numbered(0));
+        Self::start(Arc::new(program), Sessions::of([session]))
+    }
+
+    /// The same program before its first step, over another database: a real one, for a replay.
+    pub fn over_session<R>(&self, session: R) -> Code<Sessions<R>, T> {
+        Code::start(self.program.clone(), Sessions::of([session]))
+    }
+}
+
+impl<W: 'static, T> Code<Unheld<W>, T> {
+    /// A program over a world of one's own: `|world| redeem(world)`.
+    pub fn over(program: impl Fn(&mut Own<W>) -> T + Send + Sync + 'static) -> Self {
+        Self::start(Arc::new(move || program(&mut Own::new())), Unheld::NOTHING)
+    }
+}
+
+impl<H, T> Code<H, T> {
+    /// What it holds in its world.
+    pub fn held(&self) -> &H {
+        &self.held
+    }
+
+    fn start(program: Arc<dyn Fn() -> T + Send + Sync>, held: H) -> Self {
+        let (past, sections) = (Past::default(), Vec::new());
+        Code { program, past, held, pending: None, sections, process: 1 }
+    }
+
+    /// The same as a part of this process of the operating system: what `toctou::std::process::id` tells it.
+    /// Without, all programs are threads of process 1.
+    pub fn in_process(self, id: u32) -> Self {
+        Code { process: id, ..self }
+    }
+
+    /// Whether it is within a [`section`] of this name.
+    pub fn is_in(&self, section: &str) -> bool {
+        self.sections.iter().any(|known| **known == *section)
+    }
+
+    /// How many answers it got, as far as they are not [forgotten](forget).
+    pub fn answers(&self) -> usize {
+        self.past.len()
+    }
+
+    /// What it asks next, if it has made a step.
+    pub fn asks(&self) -> Option<&str> {
+        self.pending.as_ref().map(|question| &*question.text)
+    }
+
+    fn after(self, run: Run, pending: Option<Question>) -> Self {
+        Code { past: run.past, pending, sections: run.sections_then, ..self }
+    }
+
+    /// Takes a step. `in_world` runs what it is given where the world is there, and what the program holds
+    /// in it.
+    fn step_in(mut self, mut in_world: impl FnMut(&mut H, &mut dyn FnMut())) -> Step<Self, T>
+    where
+        H: Clone,
+    {
+        let run = Run::new(&self.past, self.pending.clone());
+        let (mut run, output) = self.run_in(run, &mut in_world);
+        if let Some(output) = output {
+            return Step::Done(output);
+        }
+        match run.stopped.take() {
+            Some(Stopped::Waits) | None => Step::Blocked(self),
+            Some(Stopped::Began) => Step::Next(self),
+            Some(Stopped::Choose(question, count)) if !run.performed => {
+                let ways = 0..count;
+                Step::Choice(ways.map(|way| self.way(&question, way, &mut in_world)).collect())
+            }
+            Some(Stopped::Before(question) | Stopped::Choose(question, _)) => {
+                Step::Next(self.after(run, Some(question)))
+            }
+        }
+    }
+
+    fn run_in(
+        &mut self,
+        run: Run,
+        in_world: &mut impl FnMut(&mut H, &mut dyn FnMut()),
+    ) -> (Run, Option<T>) {
+        let (program, run) = (self.program.clone(), run.in_process(self.process));
+        let (mut run, mut took) = (Some(run), None);
+        in_world(&mut self.held, &mut || took = run.take().map(|run| take(&*program, run)));
+        took.expect("`in_world` runs what it is given")
+    }
+
+    /// Where this way of a choice leads: to the next operation, or to the end.
+    fn way(
+        &self,
+        question: &Question,
+        way: usize,
+        in_world: &mut impl FnMut(&mut H, &mut dyn FnMut()),
+    ) -> Step<Self, T>
+    where
+        H: Clone,
+    {
+        let mut next = self.clone();
+        let answer = Arc::new(way);
+        next.past.push(Entry { question: question.clone(), answer, is_look: false });
+        let run = Run::new(&next.past, None).that_performs_nothing();
+        let (mut run, output) = next.run_in(run, in_world);
+        match (output, run.stopped.take()) {
+            (Some(output), _) => Step::Done(output),
+            (None, Some(Stopped::Before(question) | Stopped::Choose(question, _))) => {
+                Step::Next(next.after(run, Some(question)))
+            }
+            (None, _) => Step::Next(next.after(run, None)),
+        }
+    }
+}
+
+/// Runs a program to where the run ends.
+fn take<T>(program: &dyn Fn() -> T, run: Run) -> (Run, Option<T>) {
+    let (run, came) = run.of(program);
+    match came {
+        // Somebody may have caught the unwinding.
+        Ok(_) if run.stopped.is_some() => (run, None),
+        Ok(output) => {
+            let count = run.past.len();
+            assert!(
+                run.gave_all(),
+                "the code is not deterministic: it ended, and before it went on for {count} operations"
+            );
+            (run, Some(output))
+        }
+        Err(why) if why.is::<Stop>() => (run, None),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+impl<F, T> Process<F> for Code<Files<F::File>, T>
+where
+    F: FileSystem<File: Held>,
+{
+    type Output = T;
+
+    fn step(self, fs: &mut F) -> Step<Self, T> {
+        self.step_in(|files, program| mounted(&mut Mounted { fs, files }, program))
+    }
+}
+
+impl<D, T> Process<D> for Code<Sessions<D::Session>, T>
+where
+    D: Database<Session: Held>,
+{
+    type Output = T;
+
+    fn step(self, database: &mut D) -> Step<Self, T> {
+        self.step_in(|sessions, program| connected(&mut Connected { database, sessions }, program))
+    }
+}
+
+impl<W: 'static, T> Process<W> for Code<Unheld<W>, T> {
+    type Output = T;
+
+    fn step(self, world: &mut W) -> Step<Self, T> {
+        self.step_in(|_, program| within(world, program))
+    }
+}
+
+impl<H: Clone, T> Clone for Code<H, T> {
+    fn clone(&self) -> Self {
+        Code {
+            program: self.program.clone(),
+            past: self.past.clone(),
+            held: self.held.clone(),
+            pending: self.pending.clone(),
+            sections: self.sections.clone(),
+            process: self.process,
+        }
+    }
+}
+
+/// What it asks next and where it is follow from these.
+impl<H: PartialEq, T> PartialEq for Code<H, T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.program, &other.program)
+            && self.past == other.past
+            && self.held == other.held
+            && self.process == other.process
+    }
+}
+
+impl<H: Eq, T> Eq for Code<H, T> {}
+
+impl<H: Hash, T> Hash for Code<H, T> {
+    fn hash<S: Hasher>(&self, state: &mut S) {
+        self.past.hash(state);
+        self.held.hash(state);
+    }
+}
+
+impl<H, T> fmt::Debug for Code<H, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.asks() {
+            Some(next) => write!(f, "Code(before {next})"),
+            None => f.write_str("Code(start)"),
+        }
+    }
+}

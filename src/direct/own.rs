@@ -1,0 +1,183 @@
+//! Second floor, `direct`: ordinary code over a world of one's own. Imports [`calls`](crate::calls) and its
+//! neighbours in `direct`.
+
+use std::any::TypeId;
+use std::cell::Cell;
+use std::fmt::{self, Display};
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::run::{self, Performed, ask, fingerprint};
+use crate::calls::{called, count};
+use crate::check::Value;
+
+/// A program over a world of one's own holds nothing but answers.
+pub struct Unheld<W>(PhantomData<fn(W)>);
+
+impl<W> Unheld<W> {
+    pub(super) const NOTHING: Self = Unheld(PhantomData);
+}
+
+impl<W> Clone for Unheld<W> {
+    fn clone(&self) -> Self {
+        Self::NOTHING
+    }
+}
+
+impl<W> PartialEq for Unheld<W> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<W> Eq for Unheld<W> {}
+
+impl<W> Hash for Unheld<W> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl<W> fmt::Debug for Unheld<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing")
+    }
+}
+
+thread_local! {
+    /// The world of the program that this thread runs, and its type.
+    static WORLD: Cell<Option<(TypeId, NonNull<()>)>> = const { Cell::new(None) };
+}
+
+struct Before(Option<(TypeId, NonNull<()>)>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        WORLD.set(self.0);
+    }
+}
+
+/// Runs `during` with this as the world of the thread.
+pub(super) fn within<W: 'static, T>(world: &mut W, during: impl FnOnce() -> T) -> T {
+    let world = NonNull::from(world).cast();
+    let _before = Before(WORLD.replace(Some((TypeId::of::<W>(), world))));
+    during()
+}
+
+fn world<W: 'static, T>(with: impl FnOnce(&mut W) -> T) -> Option<T> {
+    let (kind, mut world) = WORLD.take().map(|(kind, world)| (kind, world.cast::<W>()))?;
+    let _back = Before(Some((kind, world.cast())));
+    if kind != TypeId::of::<W>() {
+        return None;
+    }
+    // SAFETY: it is of this type, exclusively borrowed for as long as it is there, and nobody else finds
+    // it there now.
+    Some(with(unsafe { world.as_mut() }))
+}
+
+/// A world of one's own, for ordinary code: a value, and the operations on it that are steps.
+///
+/// The program that [`Code::over`](super::Code::over) takes gets one.
+///
+/// ```
+/// use toctou::check::System;
+/// use toctou::direct::{Code, Own};
+///
+/// /// A coupon: is it used?
+/// fn redeem(coupon: &mut Own<bool>) -> &'static str {
+///     if coupon.call("look", |used| *used) {
+///         return "refused";
+///     }
+///     coupon.call("mark", |used| *used = true);
+///     "granted"
+/// }
+///
+/// System::new(false)
+///     .clients(2, Code::over(redeem))
+///     .at_most(1, "one-grant", |client| client.output().filter(|told| **told == "granted").copied())
+///     .assert_breaks("one-grant");
+/// ```
+pub struct Own<W>(PhantomData<fn(W)>);
+
+impl<W> fmt::Debug for Own<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl<W: 'static> Own<W> {
+    pub(super) fn new() -> Self {
+        Own(PhantomData)
+    }
+
+    /// One operation, and one step: nobody comes between what `operation` does. `what` is how it is told;
+    /// with other arguments it is another one.
+    #[track_caller]
+    pub fn call<A: Value>(
+        &mut self,
+        what: impl Display,
+        operation: impl FnOnce(&mut W) -> A,
+    ) -> A {
+        self.wait(what, |world| Some(operation(world)))
+    }
+
+    /// The same for an operation that may have to wait: then it answers `None` and changes nothing, and it
+    /// is performed again once that may have changed.
+    #[track_caller]
+    pub fn wait<A: Value>(
+        &mut self,
+        what: impl Display,
+        operation: impl FnOnce(&mut W) -> Option<A>,
+    ) -> A {
+        let what = what.to_string();
+        let asked = fingerprint(&what);
+        let answer = ask(&what, asked, || {
+            let told = count();
+            let answer = world(operation).unwrap_or_else(|| not_there::<W>(&what));
+            // A world that tells of its own calls is told in them.
+            let tells = count() > told;
+            match answer {
+                Some(answer) => {
+                    if !tells {
+                        called(format_args!("{what} = {answer:?}"));
+                    }
+                    Performed::Answer(answer)
+                }
+                None => {
+                    if !tells {
+                        called(format_args!("{what} waits"));
+                    }
+                    Performed::Waits
+                }
+            }
+        });
+        answer.unwrap_or_else(|| gone(&what))
+    }
+
+    /// Looks without that being a step: for an observer that judges what was done, in the step before.
+    #[track_caller]
+    pub fn look<A: Value>(&self, look: impl FnOnce(&W) -> A) -> A {
+        let seen = run::observed(|| {
+            ask(&"look", fingerprint(&"look"), || {
+                Performed::Answer(world(|world: &mut W| look(world)).unwrap_or_else(|| not_there::<W>("look")))
+            })
+        });
+        seen.unwrap_or_else(|| gone("look"))
+    }
+}
+
+#[track_caller]
+fn not_there<W>(what: &str) -> ! {
+    panic!(
+        "`{what}`: the program is checked in another world than a `{}`",
+        std::any::type_name::<W>()
+    )
+}
+
+/// A destructor asked, of a run that is over: there is no answer.
+#[track_caller]
+fn gone(what: &str) -> ! {
+    panic!(
+        "`{what}` in a destructor: a destructor of a program that is checked asks nothing that it needs \
+         the answer of"
+    )
+}

@@ -1,0 +1,480 @@
+//! Second floor, `direct`: one run of a program, from its start to the operation after the next. Imports
+//! its neighbours in `direct`.
+//!
+//! The program finds its run in a variable of the thread. A run ends by an unwinding of its own, which no
+//! panic hook sees.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::hash::{Hash, Hasher};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustc_hash::FxHasher;
+
+use super::tape::{Entry, Past, Question};
+use crate::check::Value;
+use crate::calls::untold;
+use crate::process::MOST_WAYS;
+
+/// What a run of a program is unwound with.
+pub(super) struct Stop;
+
+/// How a run was stopped before the program's end.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// At the operation after the one that it performed.
+    Before(Question),
+    /// At a choice of so many ways, after it performed an operation or none.
+    Choose(Question, usize),
+    /// It has to wait, and nothing was changed.
+    Waits,
+    /// It has begun to wait, or what it waits with has changed: there is no answer yet.
+    Began,
+}
+
+/// What became of an operation.
+pub(super) enum Performed<T> {
+    Answer(T),
+    Waits,
+    Began,
+}
+
+/// One run.
+pub(super) struct Run {
+    serial: u64,
+    known: Vec<Entry>,
+    at: usize,
+    pub(super) past: Past,
+    /// What it is to ask next, from the run before.
+    pub(super) pending: Option<Question>,
+    pub(super) performed: bool,
+    pub(super) stopped: Option<Stopped>,
+    /// Where it is, as it says itself.
+    sections: Vec<Arc<str>>,
+    /// The same when it was stopped.
+    pub(super) sections_then: Vec<Arc<str>>,
+    looking: bool,
+    fixed: bool,
+    /// The files through which it holds a lock, by number.
+    locks: Vec<u32>,
+    /// The process of the operating system that it belongs to.
+    process: u32,
+}
+
+thread_local! {
+    static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+    /// The serial number of the run, 0 outside of one.
+    static SERIAL: Cell<u64> = const { Cell::new(0) };
+}
+
+static SERIALS: AtomicU64 = AtomicU64::new(1);
+
+/// Whether the calling thread runs a program that is explored or replayed.
+#[inline]
+pub(super) fn is_running() -> bool {
+    SERIAL.get() != 0
+}
+
+/// Which run it is; 0 outside of one.
+pub(super) fn serial() -> u64 {
+    SERIAL.get()
+}
+
+/// Puts back the run around this one.
+struct Around(Option<Run>, u64);
+
+impl Drop for Around {
+    fn drop(&mut self) {
+        RUN.set(self.0.take());
+        SERIAL.set(self.1);
+    }
+}
+
+impl Run {
+    pub(super) fn new(past: &Past, pending: Option<Question>) -> Self {
+        Run {
+            serial: SERIALS.fetch_add(1, Ordering::Relaxed),
+            known: past.entries().into_iter().cloned().collect(),
+            at: 0,
+            past: past.clone(),
+            pending,
+            performed: false,
+            stopped: None,
+            sections: Vec::new(),
+            sections_then: Vec::new(),
+            looking: false,
+            fixed: false,
+            locks: Vec::new(),
+            process: 1,
+        }
+    }
+
+    /// Performs nothing: for a run that only finds out what comes first.
+    pub(super) fn that_performs_nothing(self) -> Self {
+        Run { fixed: true, ..self }
+    }
+
+    /// As a part of this process of the operating system.
+    pub(super) fn in_process(self, process: u32) -> Self {
+        Run { process, ..self }
+    }
+
+    /// Runs a program here, and says what it came to, if it came to its end.
+    pub(super) fn of<T>(self, program: impl FnOnce() -> T) -> (Run, std::thread::Result<T>) {
+        let serial = self.serial;
+        let around = Around(RUN.replace(Some(self)), SERIAL.replace(serial));
+        let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(program));
+        let run = RUN.take().expect("a run is there until it is taken");
+        drop(around);
+        (run, came)
+    }
+
+    fn stop(&mut self, how: Stopped) {
+        self.sections_then.clone_from(&self.sections);
+        self.stopped = Some(how);
+    }
+
+    /// All answers that were known have been given again.
+    pub(super) fn gave_all(&self) -> bool {
+        self.at == self.known.len()
+    }
+}
+
+/// Looks at the run of this thread.
+fn with<T>(look: impl FnOnce(&mut Run) -> T) -> Option<T> {
+    RUN.with_borrow_mut(|run| run.as_mut().map(look))
+}
+
+/// What there is to do for a question.
+enum Turn {
+    /// It was answered before.
+    Known(Arc<dyn super::tape::Answered>),
+    /// It is to be performed now.
+    Perform,
+    /// The run is over.
+    Over,
+    /// Something else was asked before at this place: this.
+    Differs(String),
+}
+
+fn question(what: &dyn Display, fingerprint: u64) -> Question {
+    Question { fingerprint, text: untold(|| what.to_string()).into() }
+}
+
+pub(super) fn fingerprint(what: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Asks, and is answered: by what is known, or by performing it, if this run still may. `None` if the run
+/// is over and this is a destructor that asks; everybody else is unwound.
+#[track_caller]
+pub(super) fn ask<T: Value>(
+    what: &dyn Display,
+    fingerprint: u64,
+    perform: impl FnOnce() -> Performed<T>,
+) -> Option<T> {
+    let Some(turn) = with(|run| run.turn(what, fingerprint)) else { outside(what) };
+    match turn {
+        Turn::Known(answer) => {
+            let answer: &dyn Any = &*answer;
+            match answer.downcast_ref::<T>() {
+                Some(known) => Some(known.clone()),
+                None => panic!("{DIFFERENT}, of another type: `{what}`"),
+            }
+        }
+        Turn::Over => over(),
+        Turn::Differs(how) => panic!("{how}"),
+        Turn::Perform => {
+            let performed = perform();
+            match performed {
+                Performed::Answer(answer) => {
+                    let text = question(what, fingerprint);
+                    with(|run| run.answered(text, Arc::new(answer.clone())));
+                    Some(answer)
+                }
+                Performed::Waits => {
+                    with(|run| run.stop(Stopped::Waits));
+                    over()
+                }
+                Performed::Began => {
+                    with(|run| run.stop(Stopped::Began));
+                    over()
+                }
+            }
+        }
+    }
+}
+
+const DIFFERENT: &str = "the code is not deterministic: at the same place it asks for something else";
+
+/// Ends a run that is over, by unwinding; a destructor that comes by goes on.
+fn over<T>() -> Option<T> {
+    if std::thread::panicking() {
+        return None;
+    }
+    resume_unwind(Box::new(Stop))
+}
+
+/// There is no run here.
+#[track_caller]
+fn outside(what: &dyn Display) -> ! {
+    panic!(
+        "`{what}` outside of an exploration: what belongs to a simulated world is used in the program \
+         that was given to the check, on its own thread, and does not outlive it"
+    )
+}
+
+impl Run {
+    fn turn(&mut self, what: &dyn Display, fingerprint: u64) -> Turn {
+        if self.stopped.is_some() {
+            return Turn::Over;
+        }
+        if let Some(entry) = self.known.get(self.at) {
+            if entry.question.fingerprint != fingerprint {
+                return Turn::Differs(differs(&entry.question, what, self.at));
+            }
+            self.at += 1;
+            return Turn::Known(entry.answer.clone());
+        }
+        if self.looking {
+            return Turn::Perform;
+        }
+        if self.performed || self.fixed {
+            self.stop(Stopped::Before(question(what, fingerprint)));
+            return Turn::Over;
+        }
+        self.as_pending(what, fingerprint).unwrap_or(Turn::Perform)
+    }
+
+    /// What was to be asked next is another question, if it is.
+    fn as_pending(&mut self, what: &dyn Display, fingerprint: u64) -> Option<Turn> {
+        let pending = self.pending.take().filter(|it| it.fingerprint != fingerprint)?;
+        Some(Turn::Differs(differs(&pending, what, self.at)))
+    }
+
+    fn answered(&mut self, question: Question, answer: Arc<dyn super::tape::Answered>) {
+        let is_look = self.looking;
+        self.performed |= !is_look;
+        let entry = Entry { question, answer, is_look };
+        self.past.push(entry.clone());
+        self.known.push(entry);
+        self.at += 1;
+    }
+}
+
+fn differs(before: &Question, now: &dyn Display, at: usize) -> String {
+    format!(
+        "{DIFFERENT}. Before it asked `{}` as its operation {}, now `{now}`. What it asks may depend on \
+         its arguments and on the answers that it got, and on nothing else (no clock, no random number, \
+         no static that changes, no order of a `HashMap`)",
+        before.text,
+        at + 1
+    )
+}
+
+/// One of `count` ways, any of which may be: which one, from 0. Every engine explores each of them, and a
+/// picture shows which it was.
+///
+/// For what is open from where the program stands: a payment fails or succeeds, a timer fires now or
+/// later, this process dies here, an attacker does one thing or another. A choice is a step of its own:
+/// others may come between it and what follows. Outside of an exploration it is any of them.
+///
+/// # Panics
+///
+/// If `count` is 0 or more than [256](crate::process::MOST_WAYS).
+///
+/// ```
+/// use toctou::check::System;
+/// use toctou::direct::{self, Code};
+///
+/// let pay = || if direct::choose(2) == 0 { "paid" } else { "declined" };
+/// let shop = System::new(()).clients(1, Code::over(move |_| pay()));
+/// shop.reaches("a-payment", |client| client.output() == Some(&"paid"))
+///     .reaches("a-refusal", |client| client.output() == Some(&"declined"))
+///     .assert_holds();
+/// ```
+#[track_caller]
+pub fn choose(count: usize) -> usize {
+    assert!(count > 0 && count <= MOST_WAYS, "a choice of {count} ways: there are 1 to {MOST_WAYS}");
+    if !is_running() {
+        use std::hash::{BuildHasher, RandomState};
+        return RandomState::new().hash_one(()) as usize % count;
+    }
+    let what = format!("choose({count})");
+    let fingerprint = fingerprint(&("choose", count));
+    let turn = with(|run| {
+        if run.stopped.is_none() && run.at == run.known.len() {
+            if let Some(differs) = run.as_pending(&what, fingerprint) {
+                return differs;
+            }
+            run.stop(Stopped::Choose(question(&what, fingerprint), count));
+        }
+        run.turn(&what, fingerprint)
+    });
+    match turn {
+        Some(Turn::Known(answer)) => {
+            let answer: &dyn Any = &*answer;
+            answer.downcast_ref::<usize>().copied().unwrap_or_default()
+        }
+        Some(Turn::Differs(how)) => panic!("{how}"),
+        _ => over().unwrap_or_default(),
+    }
+}
+
+/// Runs a stretch of the program, and keeps what it comes to, instead of all the answers that it got.
+///
+/// Where two runs differ in answers that no longer matter, they are two states, and what follows is
+/// explored for both. A loop that tries again and again has a new state each time around. Once `stretch` has come
+/// to its end, only its value counts: `forget(|| …)` says that nothing else of it matters, so it must
+/// leave no trace elsewhere (no variable that it changes, no file that it leaves open).
+///
+/// What it is worth is measured in `tests/direct.rs`.
+#[track_caller]
+pub fn forget<T: Value>(stretch: impl FnOnce() -> T) -> T {
+    if !is_running() {
+        return stretch();
+    }
+    const WHAT: &str = "forget";
+    let mark = fingerprint(&WHAT);
+    // Known as a whole?
+    let known = with(|run| {
+        let entry = run.known.get(run.at)?;
+        if run.stopped.is_some() || entry.question.fingerprint != mark {
+            return None;
+        }
+        run.at += 1;
+        Some(entry.answer.clone())
+    });
+    if let Some(answer) = known.flatten() {
+        let answer: &dyn Any = &*answer;
+        let known = answer.downcast_ref::<T>();
+        return known.unwrap_or_else(|| panic!("{DIFFERENT}, of another type: `forget`")).clone();
+    }
+    let from = with(|run| run.at);
+    let value = stretch();
+    let collapsed = with(|run| {
+        if run.stopped.is_some() {
+            return false;
+        }
+        let from = from.unwrap_or_default();
+        if run.at == from || run.at != run.known.len() {
+            // It asked nothing; or its answers were known and are not the last ones, which cannot be.
+            return true;
+        }
+        run.past = run.past.first(from);
+        run.known.truncate(from);
+        let answer = Arc::new(value.clone());
+        let entry = Entry { question: question(&WHAT, mark), answer, is_look: false };
+        run.past.push(entry.clone());
+        run.known.push(entry);
+        run.at = from + 1;
+        true
+    });
+    match collapsed {
+        Some(true) => value,
+        _ => over().unwrap_or(value),
+    }
+}
+
+/// Tries until there is something: `attempt` is run again and again, and an attempt that came to nothing is
+/// [forgotten](forget) altogether. So a program that tries for ever has finitely many states.
+#[track_caller]
+pub fn retry<T: Value>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    loop {
+        let from = with(|run| (run.at, run.past.clone()));
+        let came = attempt();
+        if let Some((from, past)) = from {
+            let goes_on = with(|run| {
+                if run.stopped.is_some() {
+                    return false;
+                }
+                if came.is_none() && run.at > from {
+                    run.past = past;
+                    run.known.truncate(from);
+                    run.at = from;
+                }
+                true
+            });
+            if goes_on == Some(false) {
+                let () = over().unwrap_or_default();
+            }
+        }
+        if let Some(value) = came {
+            return value;
+        }
+    }
+}
+
+/// Where a program says that it is, until this is dropped.
+#[must_use = "the section ends where this is dropped"]
+#[derive(Debug)]
+pub struct Section(());
+
+/// Says where the program is until the value is dropped: in its critical section, say. Properties can
+/// [ask](super::Code::is_in) for it. It is no step, and does nothing outside of an exploration.
+///
+/// ```
+/// use toctou::direct;
+///
+/// # fn save() {}
+/// let held = direct::section("holds the lock");
+/// save();
+/// drop(held);
+/// ```
+pub fn section(name: &str) -> Section {
+    with(|run| run.sections.push(name.into()));
+    Section(())
+}
+
+impl Drop for Section {
+    fn drop(&mut self) {
+        with(|run| run.sections.pop());
+    }
+}
+
+/// Looks without that being a step: what is asked in `look` is answered at once, in the step before. For
+/// an observer that judges what was done.
+pub(super) fn observed<T>(look: impl FnOnce() -> T) -> T {
+    let before = with(|run| std::mem::replace(&mut run.looking, true));
+    let seen = untold(look);
+    with(|run| run.looking = before.unwrap_or_default());
+    seen
+}
+
+/// Whether this run was stopped before its program's end.
+pub(super) fn is_over() -> bool {
+    with(|run| run.stopped.is_some()).unwrap_or(false)
+}
+
+/// Whether all that was answered has been told again: what happens now happens for the first time, or
+/// again after the last answer.
+pub(super) fn is_at_the_end() -> bool {
+    with(|run| run.at == run.known.len()).unwrap_or(false)
+}
+
+/// Whether a lock is held through the file of this number.
+pub(super) fn has_lock(file: u32) -> bool {
+    with(|run| run.locks.contains(&file)).unwrap_or(false)
+}
+
+pub(super) fn lock(file: u32) {
+    with(|run| {
+        if !run.locks.contains(&file) {
+            run.locks.push(file);
+        }
+    });
+}
+
+pub(super) fn unlock(file: u32) {
+    with(|run| run.locks.retain(|known| *known != file));
+}
+
+/// The process of the operating system that the program belongs to; `None` outside of an exploration.
+pub(crate) fn process() -> Option<u32> {
+    with(|run| run.process)
+}

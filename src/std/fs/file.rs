@@ -1,0 +1,318 @@
+//! Third floor, `std`: an open file. Imports its neighbours in `std`.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Metadata, OpenOptions, Permissions, TryLockError, call, text};
+use crate::direct::{DirectFile, DirectFs};
+use crate::fs::{Errno, FileSystem, FlockOperation};
+
+/// An open file: [`std::fs::File`]. Dropping it closes it, and releases its lock.
+#[derive(Debug)]
+pub struct File(Opened);
+
+#[derive(Debug)]
+enum Opened {
+    Real(std::fs::File),
+    /// Shared with what `try_clone` made.
+    Simulated(Arc<DirectFile>),
+}
+
+impl File {
+    pub(super) fn real(real: std::fs::File) -> Self {
+        File(Opened::Real(real))
+    }
+
+    pub(super) fn simulated(file: DirectFile) -> Self {
+        File(Opened::Simulated(Arc::new(file)))
+    }
+
+    /// Opens it to read: `open`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::open`].
+    #[track_caller]
+    pub fn open<P: AsRef<Path>>(path: P) -> io::Result<File> {
+        OpenOptions::new().read(true).open(path)
+    }
+
+    /// Opens it to write, made where it is not there, empty where it is: `open`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::create`].
+    #[track_caller]
+    pub fn create<P: AsRef<Path>>(path: P) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(true).open(path)
+    }
+
+    /// Makes it, to read and to write, and fails where it is there: `open` with `O_EXCL`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::create_new`].
+    #[track_caller]
+    pub fn create_new<P: AsRef<Path>>(path: P) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).open(path)
+    }
+
+    /// How to open one.
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// Does it there or here.
+    #[track_caller]
+    fn by<T>(
+        &self,
+        real: impl FnOnce(&std::fs::File) -> io::Result<T>,
+        simulated: impl FnOnce(&mut DirectFs, &mut DirectFile) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        match &self.0 {
+            Opened::Real(file) => real(file),
+            Opened::Simulated(file) => call(|fs| file.lent(|file| simulated(fs, file))),
+        }
+    }
+
+    /// Makes its content and what is known of it durable: `fsync`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::sync_all`].
+    #[track_caller]
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.by(std::fs::File::sync_all, |fs, file| fs.fsync(file))
+    }
+
+    /// What is told of it: `fstat`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::metadata`].
+    #[track_caller]
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.by(
+            |real| real.metadata().map(Metadata::real),
+            |fs, file| fs.fstat(file).map(Metadata::simulated),
+        )
+    }
+
+    /// Changes its permissions: `fchmod`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::set_permissions`].
+    #[track_caller]
+    pub fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
+        self.by(
+            |real| real.set_permissions(permissions.real()),
+            |fs, file| fs.fchmod(file, permissions.bits()),
+        )
+    }
+
+    /// Another handle on the same open file: they share its lock and where they are in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::try_clone`].
+    pub fn try_clone(&self) -> io::Result<File> {
+        match &self.0 {
+            Opened::Real(real) => real.try_clone().map(File::real),
+            Opened::Simulated(file) => Ok(File(Opened::Simulated(file.clone()))),
+        }
+    }
+
+    /// Takes its lock for itself alone, and waits for it: `flock`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::lock`].
+    #[track_caller]
+    pub fn lock(&self) -> io::Result<()> {
+        self.by(std::fs::File::lock, |fs, file| fs.flock(file, FlockOperation::LockExclusive))
+    }
+
+    /// Takes its lock together with others that do so, and waits for it: `flock`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::lock_shared`].
+    #[track_caller]
+    pub fn lock_shared(&self) -> io::Result<()> {
+        self.by(std::fs::File::lock_shared, |fs, file| fs.flock(file, FlockOperation::LockShared))
+    }
+
+    /// Takes its lock for itself alone, if it is free: `flock`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::try_lock`].
+    #[track_caller]
+    pub fn try_lock(&self) -> Result<(), TryLockError> {
+        self.tries(std::fs::File::try_lock, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Takes its lock together with others that do so, if it can be had now: `flock`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::try_lock_shared`].
+    #[track_caller]
+    pub fn try_lock_shared(&self) -> Result<(), TryLockError> {
+        self.tries(std::fs::File::try_lock_shared, FlockOperation::NonBlockingLockShared)
+    }
+
+    #[track_caller]
+    fn tries(
+        &self,
+        real: impl FnOnce(&std::fs::File) -> Result<(), TryLockError>,
+        operation: FlockOperation,
+    ) -> Result<(), TryLockError> {
+        match &self.0 {
+            Opened::Real(file) => real(file),
+            Opened::Simulated(file) => {
+                match file.lent(|file| DirectFs::new().flock(file, operation)) {
+                    Ok(()) => Ok(()),
+                    Err(Errno::WOULDBLOCK) => Err(TryLockError::WouldBlock),
+                    Err(errno) => Err(TryLockError::Error(errno.into())),
+                }
+            }
+        }
+    }
+
+    /// Releases its lock: `flock`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::unlock`].
+    #[track_caller]
+    pub fn unlock(&self) -> io::Result<()> {
+        self.by(std::fs::File::unlock, |fs, file| fs.flock(file, FlockOperation::Unlock))
+    }
+
+    /// Reads to the end as `std` does: into what room there is, and once there is none, 32 bytes to see
+    /// whether that was all.
+    #[track_caller]
+    pub(super) fn read_all(&mut self, bytes: &mut Vec<u8>, size: Option<usize>) -> io::Result<usize> {
+        const PROBE: usize = 32;
+        let (start, room) = (bytes.len(), bytes.capacity());
+        let most = size
+            .and_then(|size| size.checked_add(1024)?.checked_next_multiple_of(8 * 1024))
+            .unwrap_or(8 * 1024);
+        let mut most = most;
+        if matches!(size, None | Some(0)) && bytes.capacity() - bytes.len() < PROBE
+            && self.probe(bytes)? == 0
+        {
+            return Ok(0);
+        }
+        loop {
+            if bytes.len() == bytes.capacity() && bytes.capacity() == room && self.probe(bytes)? == 0 {
+                return Ok(bytes.len() - start);
+            }
+            if bytes.len() == bytes.capacity() {
+                bytes.reserve(PROBE);
+            }
+            let free = (bytes.capacity() - bytes.len()).min(most);
+            let before = bytes.len();
+            bytes.resize(before + free, 0);
+            let count = self.read_some(&mut bytes[before..]);
+            bytes.truncate(before + *count.as_ref().unwrap_or(&0));
+            let count = count?;
+            if count == 0 {
+                return Ok(bytes.len() - start);
+            }
+            // A read that fills a large buffer is followed by a larger one.
+            if size.is_none() && count == free && free >= most {
+                most = most.saturating_mul(2);
+            }
+        }
+    }
+
+    /// Reads up to 32 bytes to a place of their own.
+    #[track_caller]
+    fn probe(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        let mut probe = [0; 32];
+        let count = self.read_some(&mut probe)?;
+        bytes.extend_from_slice(&probe[..count]);
+        Ok(count)
+    }
+
+    #[track_caller]
+    fn read_some(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.0 {
+            Opened::Real(real) => Read::read(&mut &*real, buffer),
+            Opened::Simulated(file) => call(|fs| file.lent(|file| fs.read(file, buffer))),
+        }
+    }
+}
+
+impl Read for &File {
+    #[track_caller]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_some(buffer)
+    }
+}
+
+impl Write for &File {
+    #[track_caller]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Opened::Real(real) => Write::write(&mut &*real, bytes),
+            Opened::Simulated(file) => call(|fs| file.lent(|file| fs.write(file, bytes))),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for File {
+    #[track_caller]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_some(buffer)
+    }
+
+    #[track_caller]
+    fn read_to_end(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        if let Opened::Real(real) = &mut self.0 {
+            return real.read_to_end(bytes);
+        }
+        let size = self.left();
+        bytes.reserve(size.unwrap_or(0));
+        self.read_all(bytes, size)
+    }
+
+    #[track_caller]
+    fn read_to_string(&mut self, string: &mut String) -> io::Result<usize> {
+        if let Opened::Real(real) = &mut self.0 {
+            return real.read_to_string(string);
+        }
+        let mut bytes = Vec::new();
+        let count = self.read_to_end(&mut bytes)?;
+        string.push_str(&text(bytes)?);
+        Ok(count)
+    }
+}
+
+impl Write for File {
+    #[track_caller]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl File {
+    /// How many bytes are before it, as `std` finds out: by its size and by where it is.
+    #[track_caller]
+    fn left(&self) -> Option<usize> {
+        let size = self.metadata().ok()?.len();
+        usize::try_from(size).ok()
+    }
+}

@@ -1,0 +1,85 @@
+//! Third floor, `std`: the names of Rust's standard library, over the world of the running exploration or
+//! over the real one. Imports [`direct`](crate::direct) and [`fs`](crate::fs).
+//!
+//! Code under test changes its imports, and nothing else:
+//!
+//! ```
+//! use toctou::check::System;
+//! use toctou::direct::Code;
+//! use toctou::fs::SimFs;
+//! use toctou::std::{fs, io};
+//!
+//! /// Saves a report, unless there is one.
+//! fn save(report: &str) -> io::Result<bool> {
+//!     if fs::exists("report")? {
+//!         return Ok(false);
+//!     }
+//!     fs::write("report", report)?;
+//!     Ok(true)
+//! }
+//!
+//! System::new(SimFs::new())
+//!     .clients(2, Code::io(|| save("all is well")))
+//!     .at_most(1, "saved-once", |client| client.output().filter(|saved| **saved == Ok(true)).cloned())
+//!     .assert_breaks("saved-once");
+//! ```
+//!
+//! - **Outside of an exploration** each call is the real one. It costs one look at a variable of the thread.
+//! - **Inside**, each is exactly the system calls that `std` makes on Linux, one a step, with their flags and
+//!   modes. A test runs every function with the real `std` under a trace of its system calls, and compares.
+//! - **What is not mirrored does not compile**: there is no name for it here. Nothing falls through to the
+//!   real file system silently. An absolute path is refused, with the call and the line: a simulated file
+//!   system is a directory, and has no root of the machine.
+//!
+//! | module | what is there |
+//! | --- | --- |
+//! | [`fs`] | free functions, `File`, `OpenOptions`, `DirBuilder`, `Metadata`, `Permissions`, locks |
+//! | [`io`] | all of it: `File` implements its traits |
+//! | [`os::unix::fs`](os::unix::fs) | `symlink`, and the extension traits |
+//! | [`process`] | `id` |
+//! | [`thread`] | `sleep` and `yield_now`, which wait until somebody has changed something |
+
+pub mod fs;
+pub mod os;
+
+pub use std::io;
+
+/// What concerns the process.
+pub mod process {
+    /// The number of this process: inside of an exploration the one that
+    /// [`Code::in_process`](crate::direct::Code::in_process) says, and 1 without. Identical clients are threads of
+    /// one process.
+    pub fn id() -> u32 {
+        crate::direct::process().unwrap_or_else(std::process::id)
+    }
+}
+
+/// What concerns the thread.
+pub mod thread {
+    use std::time::Duration;
+
+    use crate::direct;
+
+    /// Waits. Inside of an exploration there is no time: it waits until somebody has changed the file
+    /// system. A loop that tries again after a sleep therefore has finitely many states. Where nobody is
+    /// left who could change anything, it waits for ever, and the check reports a deadlock. Code that gives up
+    /// after some tries says so by [`choose`](crate::direct::choose).
+    #[track_caller]
+    pub fn sleep(duration: Duration) {
+        if direct::is_mounted() {
+            direct::wait_for_a_change("sleep");
+        } else {
+            std::thread::sleep(duration);
+        }
+    }
+
+    /// Lets others go first: inside of an exploration as [`sleep`] does.
+    #[track_caller]
+    pub fn yield_now() {
+        if direct::is_mounted() {
+            direct::wait_for_a_change("yield");
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Ordinary code as processes: the same systems as the machines that were written by hand, and what
+//! programs may do.
+
+use std::sync::{Arc, Mutex};
+
+use toctou::check::{
+    Checker, DEADLOCK_FREE, GraphOptions, PANIC_FREE, Report, Schedule, System, Value,
+};
+use toctou::direct::{self, Code, DirectFs, Own};
+use toctou::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, SimFs};
+use toctou::Process;
+
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// One download, put.
+fn put() -> SimFs {
+    let mut fs = SimFs::new();
+    fs.mkdir("key", Mode::RWXU).expect("a directory");
+    fs.with_file("key/content", PRIVATE, b"alpha").expect("a file")
+}
+
+fn read(fs: &mut DirectFs, file: &mut toctou::direct::DirectFile) -> Option<Vec<u8>> {
+    let mut bytes = [0; 16];
+    let count = fs.read(file, &mut bytes).ok()?;
+    Some(bytes[..count].to_vec())
+}
+
+fn open_then_remove(fs: &mut DirectFs) -> Option<Vec<u8>> {
+    let mut file = fs.open("key/content", OFlags::RDONLY, Mode::empty()).ok()?;
+    let _ = fs.unlink("key/content");
+    let _ = fs.open("key/meta", OFlags::WRONLY | OFlags::CREATE, PRIVATE);
+    read(fs, &mut file)
+}
+
+fn rename_fixed(fs: &mut DirectFs) -> Option<Vec<u8>> {
+    fs.rename("key/content", "key/content.download").ok()?;
+    let mut file = fs.open("key/content.download", OFlags::RDONLY, Mode::empty()).ok()?;
+    let _ = fs.unlink("key/content.download");
+    let _ = fs.open("key/meta", OFlags::WRONLY | OFlags::CREATE, PRIVATE);
+    read(fs, &mut file)
+}
+
+type Downloads = System<SimFs, Code<toctou::direct::Files<toctou::fs::SimFile>, Option<Vec<u8>>>>;
+
+fn downloads(count: usize, program: fn(&mut DirectFs) -> Option<Vec<u8>>) -> Downloads {
+    System::new(put())
+        .clients(count, Code::files(program))
+        .at_most(1, "at-most-once", |client| client.output().cloned().flatten())
+        .reaches("a-delivery", |client| client.output().is_some_and(Option::is_some))
+}
+
+fn graph<W: Value, P: Process<W, Output: Value> + Value>(system: System<W, P>) -> Report {
+    Checker::new(system).graph(&GraphOptions::default())
+}
+
+#[test]
+fn functions_have_as_many_interleavings_as_the_machines_written_by_hand() {
+    for (count, interleavings) in [(2, "46"), (3, "10836"), (7, "932398660141542720")] {
+        let report = graph(downloads(count, open_then_remove));
+        assert_eq!(report.interleavings.to_string(), interleavings);
+        assert!(!report.holds());
+    }
+    for (count, interleavings) in [(2, "10"), (3, "126")] {
+        let report = graph(downloads(count, rename_fixed));
+        assert!(report.holds(), "{report}");
+        let _ = interleavings;
+    }
+}
+
+#[test]
+fn every_engine_explores_a_function_and_they_agree() {
+    for program in [open_then_remove, rename_fixed] {
+        let told = downloads(2, program).examine().to_string();
+        assert!(told.contains("graph, loom, shuttle agree"), "{told}");
+    }
+}
+
+#[test]
+fn any_number_of_clients_is_decided() {
+    downloads(2, rename_fixed).assert_holds();
+    downloads(2, open_then_remove).assert_breaks("at-most-once");
+}
+
+#[test]
+fn a_schedule_is_told_in_the_calls_of_the_function() {
+    let system = downloads(2, open_then_remove);
+    let played = system.play(&Schedule::of(vec![0, 1, 1])).expect("a schedule of it");
+    let labels: Vec<_> = played.trace.steps.iter().map(|step| step.label.as_str()).collect();
+    let told = ["open(key/content) = ok", "open(key/content) = ok", "unlink(key/content) = ok"];
+    assert_eq!(labels, told);
+}
+
+/// Holds a lock while it counts.
+fn count_under_lock(fs: &mut DirectFs) -> Result<u8, Errno> {
+    let mut lock = fs.open("lock", OFlags::RDONLY, Mode::empty())?;
+    fs.flock(&mut lock, FlockOperation::LockExclusive)?;
+    let inside = direct::section("inside");
+    let mut file = fs.open("count", OFlags::RDWR, Mode::empty())?;
+    let mut byte = [0];
+    fs.read(&mut file, &mut byte)?;
+    let mut file = fs.open("count", OFlags::RDWR, Mode::empty())?;
+    let count = (byte[0] + 1) % 8;
+    fs.write(&mut file, &[count])?;
+    drop(inside);
+    Ok(count)
+    // The lock goes with its file.
+}
+
+fn counters() -> SimFs {
+    let fs = SimFs::new().with_file("lock", PRIVATE, b"").expect("a file");
+    fs.with_file("count", PRIVATE, &[0]).expect("a file")
+}
+
+#[test]
+fn a_function_waits_for_a_lock_without_knowing_and_lets_go_of_it_by_dropping() {
+    System::new(counters())
+        .clients(3, Code::files(count_under_lock))
+        .at_most(1, "one-inside", |client| client.running().filter(|it| it.is_in("inside")).map(drop))
+        .finally("all-counted", |state| state.world().tree().bytes("count") == Some(&[3]))
+        .reaches("inside", |client| client.running().is_some_and(|it| it.is_in("inside")))
+        .assert_holds();
+}
+
+#[test]
+fn a_lock_that_is_not_taken_is_found_out() {
+    let careless = |fs: &mut DirectFs| {
+        let _inside = direct::section("inside");
+        let mut file = fs.open("count", OFlags::RDWR, Mode::empty())?;
+        fs.fstat(&mut file).map(drop)
+    };
+    System::new(counters())
+        .clients(2, Code::files(careless))
+        .at_most(1, "one-inside", |client| client.running().filter(|it| it.is_in("inside")).map(drop))
+        .assert_breaks("one-inside");
+}
+
+#[test]
+fn two_locks_in_two_orders_are_a_deadlock() {
+    let both = |first: &'static str, second: &'static str| {
+        Code::files(move |fs: &mut DirectFs| -> Result<(), Errno> {
+            let mut one = fs.open(first, OFlags::RDONLY, Mode::empty())?;
+            let mut other = fs.open(second, OFlags::RDONLY, Mode::empty())?;
+            fs.flock(&mut one, FlockOperation::LockExclusive)?;
+            fs.flock(&mut other, FlockOperation::LockExclusive)
+        })
+    };
+    System::new(counters())
+        .actor("there", both("lock", "count"))
+        .actor("back", both("count", "lock"))
+        .assert_breaks(DEADLOCK_FREE);
+}
+
+/// A payment that may fail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Shop {
+    reserved: u8,
+    paid: u8,
+}
+
+fn buy(shop: &mut Own<Shop>) -> &'static str {
+    if !shop.call("reserve", |shop| {
+        let is_free = shop.reserved == 0;
+        shop.reserved = 1;
+        is_free
+    }) {
+        return "sold out";
+    }
+    match direct::choose(3) {
+        0 => shop.call("pay", |shop| shop.paid += 1),
+        1 => shop.call("give back", |shop| shop.reserved = 0),
+        // It dies.
+        _ => return "died",
+    }
+    "done"
+}
+
+fn shop(clients: usize) -> System<Shop, Code<toctou::direct::Unheld<Shop>, &'static str>> {
+    System::new(Shop::default())
+        .clients(clients, Code::over(buy))
+        .finally("nothing-is-lost", |state| state.world().reserved == state.world().paid)
+        .reaches("sold-out", |client| client.output() == Some(&"sold out"))
+}
+
+#[test]
+fn a_choice_is_explored_by_every_engine_and_shown_as_a_step() {
+    let told = shop(2).examine();
+    let text = told.to_string();
+    assert!(text.contains("graph, loom, shuttle agree"), "{text}");
+    assert!(text.contains("choose(3) = 2"), "{text}");
+    let report = graph(shop(1));
+    assert_eq!(report.interleavings.to_string(), "3");
+    let finding = report.finding("nothing-is-lost").expect("it is claimed");
+    let schedule = finding.verdict.schedule().expect("a schedule");
+    assert_eq!(schedule.to_string(), "[0, 0#2]");
+    assert_eq!(schedule.to_string().parse(), Ok(schedule.clone()));
+}
+
+#[test]
+fn choices_of_several_actors_are_combined_in_every_way() {
+    let pick = || {
+        Code::over(|world: &mut Own<Vec<usize>>| {
+            let first = direct::choose(2);
+            let second = if first == 0 { direct::choose(3) } else { 0 };
+            world.call("push", |all| all.push(first * 10 + second));
+        })
+    };
+    let system = || System::new(Vec::new()).actor("one", pick()).actor("other", pick());
+    let checker = Checker::new(system());
+    let reports = [
+        checker.graph(&GraphOptions::default()),
+        checker.loom(&Default::default()),
+        checker.shuttle(toctou::check::ShuttleMode::KnownStates),
+        checker.shuttle(toctou::check::ShuttleMode::DepthFirst { max_executions: 100_000 }),
+    ];
+    // Four ways each: the world says who came first by its order.
+    for report in &reports {
+        assert_eq!(report.outcomes.as_ref().map(|all| all.len()), Some(16), "{report}");
+    }
+    assert_eq!(toctou::check::audit(&reports), []);
+    let mut walked = 0;
+    system().interleavings(&mut |_| {
+        walked += 1;
+        true
+    });
+    assert_eq!(reports[0].interleavings.to_string(), walked.to_string());
+}
+
+#[test]
+fn a_program_that_asks_something_else_is_told_so_with_both_questions() {
+    static NAMES: Mutex<u32> = Mutex::new(0);
+    let random = |fs: &mut DirectFs| {
+        let name = {
+            let mut number = NAMES.lock().expect("nobody panics");
+            *number += 1;
+            format!("name-{number}")
+        };
+        fs.mkdir(&name, Mode::RWXU)?;
+        fs.rmdir(&name)
+    };
+    let told = System::new(SimFs::new()).clients(1, Code::files(random)).examine().complaint();
+    assert!(told.contains(PANIC_FREE), "{told}");
+    assert!(told.contains("not deterministic"), "{told}");
+    assert!(told.contains("`mkdir(name-"), "{told}");
+    assert!(told.contains("tests/direct.rs"), "names the line of the user's code: {told}");
+}
+
+#[test]
+fn a_panic_in_a_program_is_told_with_the_schedule() {
+    let panics = |fs: &mut DirectFs| {
+        fs.mkdir("a", Mode::RWXU).expect("nobody else makes it");
+        fs.rmdir("a")
+    };
+    let told = System::new(SimFs::new()).clients(2, Code::files(panics)).examine().complaint();
+    assert!(told.contains("[0, 1]"), "{told}");
+    assert!(told.contains("nobody else makes it"), "{told}");
+}
+
+/// Removes its file when it goes.
+struct Temporary<'f>(&'f mut DirectFs, &'static str);
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.unlink(self.1);
+    }
+}
+
+#[test]
+fn a_destructor_performs_its_call_as_a_step_and_once() {
+    let save = |fs: &mut DirectFs| -> Result<(), Errno> {
+        fs.open("t", OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY, PRIVATE)?;
+        let temporary = Temporary(fs, "t");
+        temporary.0.stat("other", toctou::fs::AtFlags::empty())?;
+        Ok(())
+    };
+    let system = System::new(SimFs::new())
+        .clients(1, Code::files(save))
+        .finally("nothing-is-left", |state| state.world().tree().bytes("t").is_none());
+    let played = system.play(&Schedule::of(vec![0, 0, 0])).expect("three steps");
+    let labels: Vec<_> = played.trace.steps.iter().map(|step| step.label.as_str()).collect();
+    assert_eq!(labels, ["open(t, create exclusive) = ok", "stat(other) = ENOENT", "unlink(t) = ok"]);
+    assert_eq!(played.trace.steps[2].output.as_deref(), Some("Err(ENOENT)"));
+}
+
+#[test]
+fn recursion_loops_and_early_returns_are_what_they_are() {
+    /// Makes a directory and all above it.
+    fn make_all(fs: &mut DirectFs, path: &std::path::Path) -> Result<(), Errno> {
+        match fs.mkdir(path, Mode::RWXU) {
+            Err(Errno::NOENT) => {
+                make_all(fs, path.parent().ok_or(Errno::NOENT)?)?;
+                make_all(fs, path)
+            }
+            Err(Errno::EXIST) => Ok(()),
+            made => made,
+        }
+    }
+    System::new(SimFs::new())
+        .clients(3, Code::files(|fs| make_all(fs, "a/b/c".as_ref())))
+        .finally("all-made", |state| state.outputs().all(Result::is_ok))
+        .assert_holds();
+}
+
+#[test]
+fn a_loop_that_tries_again_has_finitely_many_states() {
+    let spin = |fs: &mut DirectFs| -> Result<(), Errno> {
+        direct::retry(|| {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+            fs.open("lock", flags, PRIVATE).ok().map(drop)
+        });
+        fs.unlink("lock")
+    };
+    let report = graph(
+        System::new(SimFs::new())
+            .clients(3, Code::files(spin))
+            .finally("all-had-it", |state| state.outputs().all(Result::is_ok))
+            .reaches("an-end", |client| client.output().is_some()),
+    );
+    assert!(report.holds(), "{report}");
+    assert!(report.bound.is_none(), "it is complete: {report}");
+}
+
+#[test]
+fn forgetting_makes_one_state_of_many() {
+    fn look(fs: &mut DirectFs) -> bool {
+        (0..3).any(|_| fs.stat("flag", toctou::fs::AtFlags::empty()).is_ok())
+    }
+    fn system(forgets: bool) -> System<SimFs, Code<toctou::direct::Files<toctou::fs::SimFile>, bool>> {
+        let look = move |fs: &mut DirectFs| {
+            let seen = if forgets { direct::forget(|| look(fs)) } else { look(fs) };
+            let _ = fs.mkdir("end", Mode::RWXU);
+            seen
+        };
+        let flags = |fs: &mut DirectFs| {
+            let flags = OFlags::CREATE | OFlags::WRONLY;
+            for _ in 0..3 {
+                let _ = fs.open("flag", flags, PRIVATE);
+                let _ = fs.unlink("flag");
+            }
+            false
+        };
+        System::new(SimFs::new()).clients(2, Code::files(look)).actor("flags", Code::files(flags))
+    }
+    let [all, fewer] = [false, true].map(|forgets| graph(system(forgets)));
+    assert_eq!(all.interleavings.to_string(), fewer.interleavings.to_string());
+    assert_eq!(all.outcomes.map(|all| all.len()), fewer.outcomes.map(|all| all.len()));
+    let states = (all.states, fewer.states);
+    assert!(states.1 < states.0, "{states:?}");
+}
+
+#[test]
+fn a_handle_that_leaks_out_is_refused_by_name_and_line() {
+    let leaked = Arc::new(Mutex::new(None));
+    // The program's handle on the world cannot leave it; an open file can.
+    let keep = leaked.clone();
+    let opens = move |fs: &mut DirectFs| {
+        *keep.lock().expect("nobody panics") = fs.open("lock", OFlags::RDONLY, Mode::empty()).ok();
+    };
+    let _ = graph(System::new(counters()).clients(1, Code::files(opens)));
+    let used = leaked.clone();
+    let uses = move |fs: &mut DirectFs| {
+        let leaked = used.lock().expect("nobody panics").take();
+        leaked.map_or(Ok(0), |mut file| fs.read(&mut file, &mut [0]))
+    };
+    let told = System::new(counters()).clients(1, Code::files(uses)).examine().complaint();
+    assert!(told.contains("of another run"), "{told}");
+    assert!(told.contains("tests/direct.rs"), "{told}");
+}
