@@ -46,6 +46,8 @@
 //! # let told = panic.downcast_ref::<String>().unwrap();
 //! # assert!(told.contains("always `one-grant` is violated (4 of 6 interleavings)"), "{told}");
 //! # assert!(told.contains("[0, 1, 1, 0]"), "{told}");
+//! # let lost = "lost at step 2: before it 2 of 3 continuations violate, after it all\n";
+//! # assert!(told.contains(lost), "{told}");
 //! ```
 //!
 //! which fails, and says why:
@@ -62,7 +64,11 @@
 //!       → "granted"
 //!       one-grant: client 1, client 2 count, and at most 1 may
 //!       left: true
+//!       lost at step 2: before it 2 of 3 continuations violate, after it all
 //! ```
+//!
+//! The last line says where to look first: until client 2 looks, too, it can still end well; from then on
+//! every interleaving violates the property ([`Lost`](check::Lost)).
 //!
 //! # The house, floor by floor
 //!

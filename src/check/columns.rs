@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write};
 
+use super::lost;
 use super::trace::{Trace, TraceStep, Unfinished};
 
 /// What a terminal, a review comment and a test log all have.
@@ -30,14 +31,17 @@ pub enum Part {
     Unfinished,
     /// What it all came to.
     End,
+    /// How many continuations of how many violate something, and when it was lost.
+    Share,
 }
 
 type Paint<'a> = &'a dyn Fn(Part, &str) -> String;
 
 impl fmt::Display for Trace {
     /// How the system began, where it may in several ways. Below, one column an actor, one row a
-    /// step, what an actor ended with below its last one; and what it all came to. At most 100 characters wide: labels that do not fit go on below, and for more actors than there is
-    /// room for, each row begins with the name instead.
+    /// step, what an actor ended with below its last one; what it all came to, and when it was lost. At most
+    /// 100 characters wide: labels that do not fit go on below, and for more actors than there is room for,
+    /// each row begins with the name instead.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told(&|_, text| text.to_owned()))
     }
@@ -46,21 +50,65 @@ impl fmt::Display for Trace {
 impl Trace {
     /// The same, with each piece painted; `paint` must not change how wide it is.
     pub fn told(&self, paint: Paint<'_>) -> String {
+        self.told_beside(&[], paint)
+    }
+
+    /// The same, with a narrow column at the right: before the first step and after each, how many of the
+    /// continuations violate the property (`4/6`, `2/3`, `all`). Without it where it would take a further
+    /// line, or nothing was counted.
+    pub fn told_with_shares(&self, paint: Paint<'_>) -> String {
+        let plain: Paint<'_> = &|_, text| text.to_owned();
+        let shares = lost::cells(&self.lost);
+        let in_columns = |shares| widths(self, WIDTH - Shares(shares).room()).is_some();
+        let height = |shares| self.told_beside(shares, plain).lines().count();
+        let fits = in_columns(&shares) == in_columns(&[]) && height(&shares) == height(&[]);
+        self.told_beside(if fits { &shares } else { &[] }, paint)
+    }
+
+    fn told_beside(&self, shares: &[String], paint: Paint<'_>) -> String {
         let mut told = String::new();
         for line in
             self.start.iter().filter(|start| !start.is_empty()).flat_map(|start| wrap(start, WIDTH))
         {
             let _ = writeln!(told, "{}", paint(Part::Start, &line));
         }
-        told += &match widths(self) {
-            Some(widths) => in_columns(self, &widths, paint),
-            None => listed(self, paint),
+        let shares = Shares(shares);
+        told += &match widths(self, WIDTH - shares.room()) {
+            Some(widths) => in_columns(self, &widths, shares, paint),
+            None => listed(self, shares, paint),
         };
         let lines = self.end.iter().flat_map(|end| end.lines());
         for line in lines.flat_map(|line| wrap(line, WIDTH - GUTTER)) {
             let _ = writeln!(told, "{:GUTTER$}{}", "", paint(Part::End, &line));
         }
+        let lost = lost::lines(&self.lost);
+        for line in lost.iter().flat_map(|line| wrap(line, WIDTH - GUTTER)) {
+            let _ = writeln!(told, "{:GUTTER$}{}", "", paint(Part::Share, &line));
+        }
         told
+    }
+}
+
+/// The cells of the column at the right, those before the first step first; none if there is no column.
+#[derive(Clone, Copy)]
+struct Shares<'s>(&'s [String]);
+
+impl Shares<'_> {
+    fn width(&self) -> usize {
+        self.0.iter().map(|cell| columns(cell)).max().unwrap_or(0)
+    }
+
+    /// What it takes, with the gap before it.
+    fn room(&self) -> usize {
+        if self.0.is_empty() { 0 } else { GAP + self.width() }
+    }
+
+    /// The cell after so many steps, to stand behind a row that is `at` columns wide and may be up to
+    /// `end`.
+    fn beside(&self, steps: usize, at: usize, end: usize, paint: Paint<'_>) -> String {
+        let Some(cell) = self.0.get(steps) else { return String::new() };
+        let fill = (end + self.room()).saturating_sub(at + columns(cell));
+        format!("{:fill$}{}", "", paint(Part::Share, cell))
     }
 }
 
@@ -92,7 +140,7 @@ fn unfinished(trace: &Trace, left: &Unfinished) -> String {
 }
 
 /// A column as wide as its longest text where all fit; where not, the widest give way first.
-fn widths(trace: &Trace) -> Option<Vec<usize>> {
+fn widths(trace: &Trace, width: usize) -> Option<Vec<usize>> {
     let mut wanted: Vec<usize> = trace.actors.iter().map(|name| columns(name)).collect();
     let mut want = |actor: usize, text: &str| {
         if let Some(width) = wanted.get_mut(actor) {
@@ -107,16 +155,17 @@ fn widths(trace: &Trace) -> Option<Vec<usize>> {
     for left in &trace.unfinished {
         want(left.actor, &unfinished(trace, left));
     }
-    let room = WIDTH.checked_sub(GUTTER + GAP * wanted.len().saturating_sub(1))?;
+    let room = width.checked_sub(GUTTER + GAP * wanted.len().saturating_sub(1))?;
     let fits = |cap: usize| wanted.iter().map(|width| cap.min(*width)).sum::<usize>() <= room;
     let cap = (NARROWEST..=WIDTH).rev().find(|cap| fits(*cap))?;
     Some(wanted.into_iter().map(|width| width.min(cap)).collect())
 }
 
-fn in_columns(trace: &Trace, widths: &[usize], paint: Paint<'_>) -> String {
+fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<'_>) -> String {
     let mut out = String::new();
-    // One row: the number, and the cells that are not empty, by actor.
-    let mut row = |number: &str, cells: &[(usize, Part, &str)]| {
+    let end = GUTTER + widths.iter().map(|width| width + GAP).sum::<usize>().saturating_sub(GAP);
+    // One row: the number, the cells that are not empty, by actor, and after how many steps it is.
+    let mut row = |number: &str, cells: &[(usize, Part, &str)], steps: Option<usize>| {
         let wrapped: Vec<Vec<String>> = cells
             .iter()
             .map(|(actor, _, text)| wrap(text, widths.get(*actor).copied().unwrap_or(WIDTH)))
@@ -132,54 +181,65 @@ fn in_columns(trace: &Trace, widths: &[usize], paint: Paint<'_>) -> String {
                 let _ = write!(told, "{:1$}{2}", "", start - at, paint(*part, text));
                 at = start + columns(text);
             }
+            if let Some(steps) = steps.filter(|_| line == 0) {
+                told += &shares.beside(steps, at, end, paint);
+            }
             out.push_str(&told);
             out.push('\n');
         }
     };
     let names = trace.actors.iter().enumerate();
     let names: Vec<_> = names.map(|(actor, name)| (actor, Part::Name, name.as_str())).collect();
-    row("", &names);
+    row("", &names, Some(0));
     for (number, step) in trace.steps.iter().enumerate() {
-        row(&(number + 1).to_string(), &[(step.actor, Part::Call, &trace.call(step))]);
+        let (number, call) = (number + 1, trace.call(step));
+        row(&number.to_string(), &[(step.actor, Part::Call, &call)], Some(number));
         if let Some(waiting) = waiting(trace, step) {
-            row("", &[(step.actor, Part::Unfinished, &waiting)]);
+            row("", &[(step.actor, Part::Unfinished, &waiting)], None);
         }
         if let Some(ending) = ending(step) {
-            row("", &[(step.actor, Part::Output, &ending)]);
+            row("", &[(step.actor, Part::Output, &ending)], None);
         }
     }
     let left = trace.unfinished.iter();
     let left: Vec<_> = left.map(|left| (left.actor, unfinished(trace, left))).collect();
     let left = left.iter().map(|(actor, text)| (*actor, Part::Unfinished, text.as_str()));
-    row("", &left.collect::<Vec<_>>());
+    row("", &left.collect::<Vec<_>>(), None);
     out
 }
 
 /// For more actors than there is room for columns.
-fn listed(trace: &Trace, paint: Paint<'_>) -> String {
+fn listed(trace: &Trace, shares: Shares<'_>, paint: Paint<'_>) -> String {
     let actors = trace.actors.iter().map(|name| columns(name)).max().unwrap_or(0).min(24);
-    let room = WIDTH - GUTTER - GAP - actors;
+    let room = WIDTH - GUTTER - GAP - actors - shares.room();
+    let longest = trace.steps.iter().map(|step| columns(&trace.call(step))).max().unwrap_or(0);
+    let before = GUTTER + actors + GAP;
     let name = |actor: usize| trace.actors.get(actor).map_or("?", String::as_str);
     let mut out = String::new();
-    let mut row = |number: &str, actor: &str, part: Part, text: &str| {
+    let mut row = |number: &str, actor: &str, part: Part, text: &str, steps: Option<usize>| {
         for (line, text) in wrap(text, room).iter().enumerate() {
             let (number, actor) = if line == 0 { (number, actor) } else { ("", "") };
             let number = paint(Part::Number, &format!("{number:>4}"));
             let actor = paint(Part::Name, &format!("{actor:actors$}"));
-            let _ = writeln!(out, "{number}  {actor}  {}", paint(part, text));
+            let share = steps.filter(|_| line == 0).map(|steps| {
+                shares.beside(steps, before + columns(text), before + longest.min(room), paint)
+            });
+            let share = share.unwrap_or_default();
+            let _ = writeln!(out, "{number}  {actor}  {}{share}", paint(part, text));
         }
     };
     for (number, step) in trace.steps.iter().enumerate() {
-        row(&(number + 1).to_string(), name(step.actor), Part::Call, &trace.call(step));
+        let (number, call) = (number + 1, trace.call(step));
+        row(&number.to_string(), name(step.actor), Part::Call, &call, Some(number));
         if let Some(waiting) = waiting(trace, step) {
-            row("", "", Part::Unfinished, &waiting);
+            row("", "", Part::Unfinished, &waiting, None);
         }
         if let Some(ending) = ending(step) {
-            row("", "", Part::Output, &ending);
+            row("", "", Part::Output, &ending, None);
         }
     }
     for left in &trace.unfinished {
-        row("", name(left.actor), Part::Unfinished, &unfinished(trace, left));
+        row("", name(left.actor), Part::Unfinished, &unfinished(trace, left), None);
     }
     out
 }
@@ -221,6 +281,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Lost, Share};
     use super::*;
 
     fn step(actor: usize, label: &str, output: Option<&str>) -> TraceStep {
@@ -239,6 +300,7 @@ mod tests {
             ],
             unfinished: vec![Unfinished { actor: 0, waits: false, waits_for: None }],
             end: Some("the download is still there".into()),
+            lost: Vec::new(),
         };
         let expected = [
             "      client 1            client 2",
@@ -261,6 +323,7 @@ mod tests {
                 steps: (0..actors).map(|actor| step(actor, long, Some("Gone"))).collect(),
                 unfinished: vec![Unfinished { actor: 0, waits: true, waits_for: None }],
                 end: Some("value 1 dropped once, ".repeat(actors)),
+                lost: Vec::new(),
             };
             let told = trace.to_string();
             for line in told.lines() {
@@ -270,6 +333,65 @@ mod tests {
             assert!(told.contains("⋯ waits"));
             assert_eq!(told.matches("→ Gone").count(), actors);
         }
+    }
+
+    /// An execution of that many steps by so many actors, lost at the last step.
+    fn losing(actors: usize, label: &str) -> Trace {
+        let share = |all: usize| Share { violating: 1u32.into(), all: all.into() };
+        Trace {
+            start: None,
+            actors: (1..=actors).map(|number| format!("client {number}")).collect(),
+            steps: (0..actors).map(|actor| step(actor, label, Some("Gone"))).collect(),
+            unfinished: Vec::new(),
+            end: Some("left: 0".into()),
+            lost: vec![Lost {
+                property: "one-winner".into(),
+                shares: (1..=actors + 1).rev().map(share).collect(),
+            }],
+        }
+    }
+
+    fn told_with_shares(trace: &Trace) -> String {
+        trace.told_with_shares(&|_, text| text.to_owned())
+    }
+
+    #[test]
+    fn beside_each_step_stands_how_many_of_its_continuations_violate() {
+        let line = "      lost at step 2: before it 1 of 2 continuations violates, after it all";
+        let expected = [
+            "      client 1   client 2   1/3",
+            "   1  take = ok             1/2",
+            "      → Gone",
+            "   2             take = ok  all",
+            "                 → Gone",
+            "      left: 0",
+            line,
+        ];
+        let trace = losing(2, "take = ok");
+        assert_eq!(told_with_shares(&trace).lines().collect::<Vec<_>>(), expected);
+        let without = trace.to_string();
+        assert!(without.ends_with(&format!("   left: 0\n{line}\n")), "{without}");
+        assert!(!without.contains('/'), "only where it is asked for: {without}");
+        let listed = told_with_shares(&losing(12, "take = ok"));
+        let first = "   1  client 1   take = ok  1/12";
+        assert!(listed.lines().next() == Some(first), "{listed}");
+    }
+
+    #[test]
+    fn the_shares_take_no_further_line_and_fit() {
+        let (mut with, mut without) = (0, 0);
+        for actors in 1..30 {
+            for width in 1..100 {
+                let trace = losing(actors, &"read ".repeat(width)[..width]);
+                let (beside, plain) = (told_with_shares(&trace), trace.to_string());
+                assert_eq!(beside.lines().count(), plain.lines().count(), "{beside}");
+                assert!(beside.lines().all(|line| columns(line) <= WIDTH), "{beside}");
+                // But for the shares it is the same picture.
+                assert!(beside == plain || beside.contains("  all\n"), "{beside}");
+                *if beside == plain { &mut without } else { &mut with } += 1;
+            }
+        }
+        assert!(with > 1_000 && without > 100, "{with} {without}");
     }
 
     #[test]

@@ -384,16 +384,19 @@ pub(super) fn shown(
     findings: &[Finding],
     show: impl Fn(&Schedule, &[String]) -> Result<Trace, super::PlayError>,
 ) -> Vec<Shown> {
-    let mut executions: Vec<(&Schedule, Vec<String>)> = Vec::new();
+    let mut executions: Vec<(&Schedule, Vec<&Finding>)> = Vec::new();
     for finding in findings {
         let Verdict::Violated(Some(schedule)) = &finding.verdict else { continue };
         match executions.iter_mut().find(|(known, _)| *known == schedule) {
-            Some((_, properties)) => properties.push(finding.property.clone()),
-            None => executions.push((schedule, vec![finding.property.clone()])),
+            Some((_, violated)) => violated.push(finding),
+            None => executions.push((schedule, vec![finding])),
         }
     }
-    let shown = executions.into_iter().map(|(schedule, properties)| {
-        let trace = show(schedule, &properties);
+    let shown = executions.into_iter().map(|(schedule, violated)| {
+        let properties = violated.iter().map(|finding| finding.property.clone());
+        let properties: Vec<String> = properties.collect();
+        let lost = violated.iter().filter_map(|finding| finding.lost.clone()).collect();
+        let trace = show(schedule, &properties).map(|trace| Trace { lost, ..trace });
         Shown { properties, schedule: schedule.clone(), trace }
     });
     shown.collect()

@@ -316,6 +316,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
                 (_, None, None) => Verdict::Holds(None),
             },
             violating: None,
+            lost: None,
         };
         let deadlock = &seen.decided[system.properties.len()];
         let mut findings = vec![finding(DEADLOCK_FREE, PropertyKind::Always, deadlock)];

@@ -37,6 +37,7 @@ mod intern;
 mod limits;
 #[cfg(feature = "loom")]
 mod loom;
+mod lost;
 mod proof;
 mod property;
 mod quiet;
@@ -68,6 +69,7 @@ use intern::SharedCodes;
 pub use limits::Limits;
 #[cfg(feature = "loom")]
 pub use loom::LoomOptions;
+pub use lost::{Lost, NoReturn, Share};
 pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;

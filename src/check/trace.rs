@@ -9,7 +9,7 @@ use super::fault::{Fault, FaultKind, perform, watched, whole};
 use super::intern::LocalOf;
 use super::property::Count;
 use super::system::{Local, Locals, Start, State, System};
-use super::{Schedule, Value, told};
+use super::{Lost, Schedule, Value, told};
 use crate::calls::Listen;
 use crate::errno::shown;
 use crate::{Process, Step, marks};
@@ -79,6 +79,8 @@ pub struct Trace {
     pub unfinished: Vec<Unfinished>,
     /// What it all came to, if there is more to tell than what they ended with: in lines.
     pub end: Option<String>,
+    /// For each property that it violates, when it was lost; empty where that was not counted.
+    pub lost: Vec<Lost>,
 }
 
 /// The end of a played schedule.
@@ -389,7 +391,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         }
         let named = self.starts.len() > 1 || !start.name.is_empty();
         let start = named.then(|| start.name.clone());
-        let trace = Trace { start, actors: self.actors.clone(), steps, unfinished, end: None };
+        let actors = self.actors.clone();
+        let trace = Trace { start, actors, steps, unfinished, end: None, lost: Vec::new() };
         Ok(Played { trace, world, locals })
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use num_bigint::BigUint;
 use rustc_hash::FxHashSet;
 
-use super::PropertyKind;
 use super::fault::FaultKind;
+use super::{Lost, PropertyKind};
 
 /// How a system begins and which actor steps, in order, both by index. Processes are deterministic,
 /// so this *is* an execution, in every engine and in the real world. Written `[0, 1, 1, 0]`; or
@@ -298,6 +298,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// How many interleavings violate it, where that was counted.
     pub violating: Option<BigUint>,
+    /// When its counterexample is lost, where that was counted.
+    pub lost: Option<Lost>,
 }
 
 /// How many interleavings there are, or were seen.
@@ -392,6 +394,7 @@ impl Finding {
             kind: PropertyKind::Always,
             verdict: Verdict::Violated(schedule),
             violating: None,
+            lost: None,
         }
     }
 }
@@ -441,6 +444,7 @@ impl Report {
                 kind,
                 verdict: Verdict::Unfinished(bound.clone()),
                 violating: None,
+                lost: None,
             })
             .collect();
         Report {

@@ -104,7 +104,10 @@ pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
             out.line("")?;
         }
         let Some(example) = alike.first() else { continue };
-        let (place, shown) = shown(example)?;
+        let (place, mut shown) = shown(example)?;
+        if let Some(shown) = &mut shown {
+            shown.trace.lost = alike.iter().filter_map(|example| example.lost.clone()).collect();
+        }
         let trace = shown.as_ref().map(|shown| &shown.trace);
         let closings = alike.iter().map(|example| diagram::closing(example, trace));
         let closings: Vec<String> = closings.collect();

@@ -344,6 +344,7 @@ mod tests {
             steps: Vec::new(),
             unfinished: Vec::new(),
             end: None,
+            lost: Vec::new(),
         };
         let furnished = Furnished::new(|_| Ok(()), || vec![Panicking, Panicking]);
         let schedule = Schedule::from_start(0, vec![1]);

@@ -188,7 +188,8 @@ fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
         Unfinished { actor, waits: waiting.is_some(), waits_for }
     });
     let unfinished = unfinished.collect();
-    Trace { start: simulated.start.clone(), actors: names.clone(), steps, unfinished, end: None }
+    let (start, actors) = (simulated.start.clone(), names.clone());
+    Trace { start, actors, steps, unfinished, end: None, lost: Vec::new() }
 }
 
 /// Takes the steps of a schedule one after the other, up to the first that goes otherwise than

@@ -13,10 +13,10 @@ use crate::survey::{Example, Proof};
 
 /// The execution, step by step: what each actor did and saw, and what it ended with.
 pub fn diagram(trace: &Trace) -> String {
-    glossed(trace).told(&|part, text| {
+    glossed(trace).told_with_shares(&|part, text| {
         let style = match part {
             Part::Name | Part::Output => HEAD,
-            Part::Start | Part::Number | Part::Unfinished | Part::End => FAINT,
+            Part::Start | Part::Number | Part::Unfinished | Part::End | Part::Share => FAINT,
             Part::Call => PLAIN,
         };
         paint(style, text)
@@ -27,7 +27,10 @@ pub fn diagram(trace: &Trace) -> String {
 /// `COMMIT -- 40001 a concurrent transaction came first`.
 fn glossed(trace: &Trace) -> Trace {
     let mut glossed = trace.clone();
-    let height = |trace: &Trace| trace.to_string().lines().count();
+    let height = |trace: &Trace| {
+        let told = trace.told_with_shares(&|_, text| text.to_owned());
+        told.lines().count()
+    };
     let room = height(trace);
     for (index, step) in trace.steps.iter().enumerate().filter(|(_, step)| step.circle.is_none()) {
         let Some(meaning) = failure(&step.label).map(|state| state.meaning()) else { continue };

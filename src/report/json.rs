@@ -5,7 +5,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::check::{
-    DEADLOCK_FREE, Engine, Examination, Finding, Interleavings, Report, Trace, Unfinished, Verdict,
+    DEADLOCK_FREE, Engine, Examination, Finding, Interleavings, Lost, Report, Trace, Unfinished,
+    Verdict,
 };
 use crate::survey::{Checked, Survey};
 
@@ -61,6 +62,9 @@ pub struct Said {
     /// Of a deadlock: each actor that waits, and for whom; left out where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Vec<Waits>>,
+    /// When the counterexample is lost; left out where that was not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Losing>,
     /// Time the engine took, for all properties together.
     pub elapsed_ms: f64,
 }
@@ -72,6 +76,36 @@ pub struct Waits {
     pub actor: usize,
     /// For whom.
     pub waits_for: Vec<usize>,
+}
+
+/// When a counterexample is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Losing {
+    /// The step after which every continuation violates the property, from 1; `null` where every
+    /// interleaving does.
+    pub point_of_no_return: Option<usize>,
+    /// Before the first step, and after each.
+    pub continuations: Vec<Continuations>,
+}
+
+/// Interleavings that continue from one state, in digits, as they may be too many for a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Continuations {
+    /// How many of them violate the property.
+    pub violating: String,
+    /// How many there are.
+    pub all: String,
+}
+
+impl From<&Lost> for Losing {
+    fn from(lost: &Lost) -> Losing {
+        let continuations = lost.shares.iter().map(|share| Continuations {
+            violating: share.violating.to_string(),
+            all: share.all.to_string(),
+        });
+        let continuations = continuations.collect();
+        Losing { point_of_no_return: lost.point_of_no_return(), continuations }
+    }
 }
 
 /// How large a system is, in a field named by what it is sized by.
@@ -263,6 +297,7 @@ fn said(
         ways: schedule.map(|schedule| schedule.ways.clone()).unwrap_or_default(),
         stale: schedule.map(|schedule| schedule.stale.clone()).unwrap_or_default(),
         waits_for,
+        lost: finding.lost.as_ref().map(Losing::from),
         elapsed_ms: (report.elapsed.as_secs_f64() * 1e6).round() / 1e3,
     }
 }

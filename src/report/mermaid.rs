@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::check::{Trace, Unfinished};
+use crate::check::{Lost, NoReturn, Trace, Unfinished};
 
 /// A `sequenceDiagram`: actors and the world are participants, calls go to the world, and notes
 /// say what actors did beside (`-- locks the mutex of server 1`) and what they ended with.
@@ -17,7 +17,13 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     if let (Some(last), Some(start)) = (last, &trace.start) {
         let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(start));
     }
-    for step in &trace.steps {
+    let lost = |out: &mut String, steps: usize| {
+        if let (Some(last), Some(note)) = (last, note(&trace.lost, steps)) {
+            let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(&note));
+        }
+    };
+    lost(&mut out, 0);
+    for (number, step) in (1..).zip(&trace.steps) {
         let arrow = if step.blocked { "--x" } else { "->>" };
         let _ = match step.label.strip_prefix("-- ") {
             // What is no statement, and a comment in SQL.
@@ -33,6 +39,7 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         if let Some(output) = &step.output {
             let _ = writeln!(out, "    Note over a{}: {}", step.actor, escaped(output));
         }
+        lost(&mut out, number);
     }
     for Unfinished { actor, waits, waits_for } in &trace.unfinished {
         let how = match (waits, waits_for) {
@@ -50,6 +57,17 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         let _ = writeln!(out, "    Note over a0,a{last}: {}", escaped(closing));
     }
     out
+}
+
+/// That after so many steps every continuation violates these properties, if they are lost just then.
+fn note(lost: &[Lost], steps: usize) -> Option<String> {
+    let (at, who) = match steps {
+        0 => (NoReturn::BeforeTheFirst, "from here every interleaving"),
+        steps => (NoReturn::AtStep(steps), "from here every continuation"),
+    };
+    let here = lost.iter().filter(|lost| lost.no_return() == Some(at));
+    let names: Vec<&str> = here.map(|lost| &*lost.property).collect();
+    (!names.is_empty()).then(|| format!("{who} violates {}", names.join(", ")))
 }
 
 /// Text that Mermaid takes for text: what it would take for more, as its own entities.
@@ -70,7 +88,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::TraceStep;
+    use crate::check::{Share, TraceStep};
 
     #[test]
     fn what_mermaid_would_read_as_syntax_is_escaped() {
@@ -84,6 +102,7 @@ mod tests {
             steps: vec![step],
             unfinished: Vec::new(),
             end: None,
+            lost: Vec::new(),
         };
         let lines: Vec<_> =
             mermaid(&trace, "file system", "done").lines().map(str::to_owned).collect();
@@ -91,5 +110,37 @@ mod tests {
         assert_eq!(lines[2], "    participant a0 as client 1");
         assert_eq!(lines[4], "    a0->>world: read = #34;a#59;b#35;c#34;");
         assert_eq!(lines[5], "    Note over a0: Delivered(#34;#60;x#62;#34;)");
+    }
+
+    #[test]
+    fn a_note_stands_where_all_is_lost() {
+        let share =
+            |violating: u32, all: u32| Share { violating: violating.into(), all: all.into() };
+        let lost = |property: &str, shares| Lost { property: property.to_owned(), shares };
+        let trace = Trace {
+            start: None,
+            actors: vec!["client 1".into(), "client 2".into()],
+            steps: vec![
+                TraceStep::new(0, "look"),
+                TraceStep { output: Some("mine".into()), ..TraceStep::new(1, "take") },
+            ],
+            unfinished: Vec::new(),
+            end: None,
+            lost: vec![
+                lost("one-owner", vec![share(2, 6), share(1, 2), share(1, 1)]),
+                lost("one-key", vec![share(3, 6), share(1, 2), share(1, 1)]),
+                lost("no-client", vec![share(6, 6), share(2, 2), share(1, 1)]),
+            ],
+        };
+        let told = mermaid(&trace, "shelf", "done");
+        let expected = [
+            "    Note over a0,a1: from here every interleaving violates no-client",
+            "    a0->>world: look",
+            "    a1->>world: take",
+            "    Note over a1: mine",
+            "    Note over a0,a1: from here every continuation violates one-owner, one-key",
+            "    Note over a0,a1: done",
+        ];
+        assert_eq!(told.lines().skip(5).collect::<Vec<_>>(), expected);
     }
 }

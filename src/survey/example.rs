@@ -7,7 +7,7 @@ use super::run::max_states;
 use super::{Checked, Subject, Survey};
 use crate::case::Method;
 use crate::check::{
-    Bound, Engine, Finding, GraphOptions, Interleavings, LoomOptions, PropertyKind, Report,
+    Bound, Engine, Finding, GraphOptions, Interleavings, LoomOptions, Lost, PropertyKind, Report,
     Schedule, Verdict,
 };
 
@@ -28,6 +28,8 @@ pub struct Example {
     pub schedule: Option<Schedule>,
     /// How many interleavings violate it, where that was counted.
     pub violating: Option<BigUint>,
+    /// When the execution is lost, where that was counted.
+    pub lost: Option<Lost>,
     /// Out of how many.
     pub interleavings: Interleavings,
     /// What one of them is called: `interleaving`, or `execution` where the memory model makes more of
@@ -46,6 +48,7 @@ impl Example {
             is_violated: matches!(finding.verdict, Verdict::Violated(_)),
             schedule: finding.verdict.schedule().cloned(),
             violating: finding.violating.clone(),
+            lost: finding.lost.clone(),
             interleavings,
             counted,
         }

@@ -20,10 +20,10 @@ use super::shortest::settled;
 use super::steps::{Initial, Steps};
 use super::system::Local;
 use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
-use super::{Checker, Schedule, Value};
+use super::{Checker, Lost, Schedule, Value};
 use crate::Process;
 use crate::errno::shown;
-use search::{Search, Stop};
+use search::{Counts, Paths, Search, Stop};
 use tuple::{Few, Small, Tuple, Wide};
 
 /// The name of the property that every system has.
@@ -196,21 +196,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         for (property, decided) in properties.iter().zip(decided) {
             findings.push(finding(property.name(), property.kind(), decided, &bound));
         }
-        let mut interleavings = Interleavings::NotCounted;
-        if let Some(paths) = paths {
-            interleavings = match paths.total() {
+        let interleavings = match paths {
+            Some(paths) => match counted(search, &paths, from.1, &mut findings) {
                 Some(total) => Interleavings::Exactly(total),
                 None => Interleavings::Infinite,
-            };
-            if let Interleavings::Exactly(total) = &interleavings {
-                for (index, finding) in findings.iter_mut().enumerate() {
-                    if matches!(finding.verdict, Verdict::Violated(Some(_))) {
-                        let sound: BigUint = search.sound_paths(&paths, index.checked_sub(1));
-                        finding.violating = Some(total - sound);
-                    }
-                }
-            }
-        }
+            },
+            None => Interleavings::NotCounted,
+        };
         let fault = search.fault();
         findings.extend(fault.map(|(kind, schedule)| Finding::fault(kind, Some(schedule))));
         let untested = if bound.is_none() { self.untested(search) } else { Vec::new() };
@@ -274,6 +266,33 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     }
 }
 
+/// Counts the interleavings, and for each of the findings, freedom from deadlock first, those that violate
+/// it: all of them, and those that continue from each step of its counterexample. `None` if some
+/// interleaving never ends.
+fn counted<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
+    search: &mut Search<'_, W, P, K>,
+    paths: &Paths,
+    initial: &Initial,
+    findings: &mut [Finding],
+) -> Option<BigUint> {
+    let along = findings.iter().map(|finding| match &finding.verdict {
+        Verdict::Violated(Some(schedule)) => Some(search.states_along(initial, schedule)),
+        _ => None,
+    });
+    let along: Vec<Option<Vec<u32>>> = along.collect();
+    let states: Vec<u32> = along.iter().flatten().flatten().copied().collect();
+    let Counts { total, from } = paths.counts(&states)?;
+    let mut from = from.into_iter();
+    for (index, (finding, states)) in findings.iter_mut().zip(along).enumerate() {
+        let Some(states) = states else { continue };
+        let sound = search.sound_paths(paths, index.checked_sub(1), &states)?;
+        let all = from.by_ref().take(states.len()).collect();
+        finding.violating = Some(&total - sound.total);
+        finding.lost = Some(Lost::of(&finding.property, all, sound.from));
+    }
+    Some(total)
+}
+
 /// The answer for a property that this schedule decides, if any does.
 fn finding(
     name: &str,
@@ -288,7 +307,7 @@ fn finding(
         (PropertyKind::Reachable, None, None) => Verdict::Violated(None),
         (_, None, None) => Verdict::Holds(None),
     };
-    Finding { property: name.to_owned(), kind, verdict, violating: None }
+    Finding { property: name.to_owned(), kind, verdict, violating: None, lost: None }
 }
 
 #[cfg(test)]

@@ -58,24 +58,23 @@ impl Edges {
         Some(order)
     }
 
-    /// How many maximal paths lead from `roots` through states that all are `allowed`; from a state
-    /// that is there twice, twice as many.
-    pub(super) fn count(
+    /// How many maximal paths lead from each of these states, which may be there more than once, through
+    /// states that all are `allowed`.
+    pub(super) fn counts_from(
         &self,
         order: &[u32],
-        roots: &[u32],
+        states: &[u32],
         allowed: impl Fn(u32) -> bool,
-    ) -> BigUint {
-        match self.count_with(order, roots, &allowed, 1u128, |sum, paths, weight| {
+    ) -> Vec<BigUint> {
+        let small = self.count_with(order, states, &allowed, 1u128, |sum, paths, weight| {
             sum.checked_add(paths.checked_mul(u128::from(weight))?)
-        }) {
-            Some(small) => small.into(),
-            None => self
-                .count_with(order, roots, &allowed, BigUint::from(1u32), |sum, paths, weight| {
-                    Some(sum + paths * weight)
-                })
-                .unwrap_or_default(),
+        });
+        if let Some(small) = small {
+            return small.into_iter().map(BigUint::from).collect();
         }
+        let large = |sum, paths: &BigUint, weight| Some(sum + paths * weight);
+        let large = self.count_with(order, states, &allowed, BigUint::from(1u32), large);
+        large.expect("a sum of any size has room")
     }
 
     /// How many paths lead from `roots` to each state, in the order of states; from a root that is there
@@ -98,11 +97,11 @@ impl Edges {
     fn count_with<N: Clone + Default>(
         &self,
         order: &[u32],
-        roots: &[u32],
+        states: &[u32],
         allowed: &impl Fn(u32) -> bool,
         one: N,
         add: impl Fn(N, &N, u32) -> Option<N>,
-    ) -> Option<N> {
+    ) -> Option<Vec<N>> {
         let mut paths = vec![N::default(); self.offsets.len() - 1];
         for state in order.iter().copied().filter(|state| allowed(*state)) {
             let next = self.from(state);
@@ -114,7 +113,7 @@ impl Edges {
                 })?
             };
         }
-        roots.iter().try_fold(N::default(), |sum, root| add(sum, &paths[*root as usize], 1))
+        Some(states.iter().map(|state| paths[*state as usize].clone()).collect())
     }
 }
 
@@ -130,13 +129,23 @@ mod tests {
         }
     }
 
+    /// How many from all roots together.
+    fn count(
+        edges: &Edges,
+        order: &[u32],
+        roots: &[u32],
+        allowed: impl Fn(u32) -> bool,
+    ) -> BigUint {
+        edges.counts_from(order, roots, allowed).into_iter().sum()
+    }
+
     #[test]
     fn weights_multiply_along_a_path_beyond_any_fixed_width() {
         let edges = chain(101, 1000);
         let order = edges.ends_first(&[0]).unwrap();
         let thousand_to_the_hundredth = BigUint::from(10u32).pow(300);
-        assert_eq!(edges.count(&order, &[0], |_| true), thousand_to_the_hundredth);
-        assert_eq!(edges.count(&order, &[0], |state| state != 50), BigUint::default());
+        assert_eq!(count(&edges, &order, &[0], |_| true), thousand_to_the_hundredth);
+        assert_eq!(count(&edges, &order, &[0], |state| state != 50), BigUint::default());
     }
 
     #[test]
@@ -146,8 +155,8 @@ mod tests {
         let roots = [1, 0, 1, 2];
         let order = edges.ends_first(&roots).unwrap();
         assert_eq!(order, [2, 1, 0]);
-        assert_eq!(edges.count(&order, &roots, |_| true), BigUint::from(3u32 + 9 + 3 + 1));
-        let without_0 = edges.count(&order, &roots, |state| state != 0);
+        assert_eq!(count(&edges, &order, &roots, |_| true), BigUint::from(3u32 + 9 + 3 + 1));
+        let without_0 = count(&edges, &order, &roots, |state| state != 0);
         assert_eq!(without_0, BigUint::from(3u32 + 3 + 1));
     }
 
@@ -159,7 +168,7 @@ mod tests {
         let order = edges.ends_first(&[0]).unwrap();
         let counts = edges.counts_to(&order, &[0]);
         assert_eq!(counts, [1u32, 2, 3, 2 + 6, 3].map(BigUint::from));
-        assert_eq!(&counts[3] + &counts[4], edges.count(&order, &[0], |_| true));
+        assert_eq!(&counts[3] + &counts[4], count(&edges, &order, &[0], |_| true));
     }
 
     #[test]

@@ -120,11 +120,24 @@ pub(super) struct Paths {
     order: Option<Vec<u32>>,
 }
 
+/// How many maximal paths there are, and how many from each of the states that were asked for.
+pub(super) struct Counts {
+    pub(super) total: BigUint,
+    pub(super) from: Vec<BigUint>,
+}
+
 impl Paths {
     /// The number of maximal paths; `None` if some path never ends.
-    pub(super) fn total(&self) -> Option<BigUint> {
-        let order = self.order.as_ref()?;
-        Some(self.edges.count(order, &self.roots, |_| true))
+    pub(super) fn counts(&self, states: &[u32]) -> Option<Counts> {
+        self.counts_where(states, |_| true)
+    }
+
+    /// The number of those through states that all are `allowed`.
+    fn counts_where(&self, states: &[u32], allowed: impl Fn(u32) -> bool) -> Option<Counts> {
+        let asked = [&self.roots, states].concat();
+        let mut counts = self.edges.counts_from(self.order.as_ref()?, &asked, allowed);
+        let from = counts.split_off(self.roots.len());
+        Some(Counts { total: counts.into_iter().sum(), from })
     }
 }
 
@@ -430,9 +443,43 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         Paths { edges, roots, order }
     }
 
-    /// How many interleavings do *not* violate the property at `index` (none: do not deadlock).
-    pub(super) fn sound_paths(&mut self, paths: &Paths, index: Option<usize>) -> BigUint {
-        let Some(order) = &paths.order else { return BigUint::default() };
+    /// The states that a schedule goes through, the first before its first step, as [`Paths`] knows them.
+    pub(super) fn states_along(&mut self, initial: &Initial, schedule: &Schedule) -> Vec<u32> {
+        let bases = self.bases();
+        let Some((mut world, locals)) = initial.states().nth(schedule.start) else {
+            return Vec::new();
+        };
+        let mut locals = locals.to_vec();
+        let mut states = Vec::with_capacity(schedule.turns.len() + 1);
+        states.extend(self.state_of(&bases, world, &locals));
+        for actor in &schedule.turns {
+            let next = self.workers[0].successor(world, locals[*actor]);
+            let Successor::To { world: next, local } = next else { break };
+            world = next;
+            locals[*actor] = local;
+            states.extend(self.state_of(&bases, world, &locals));
+        }
+        states
+    }
+
+    /// The state in which the world and the actors are so, if it was found, by its dense number.
+    fn state_of(&self, bases: &[u32], world: u32, locals: &[u32]) -> Option<u32> {
+        let mut sorted = locals.to_vec();
+        sort_groups(self.groups, &mut sorted);
+        let key = K::pack(world, &sorted)?;
+        let hash = FxBuildHasher.hash_one(&key);
+        let shard = shard_of(hash, self.shards.len());
+        Some(bases[shard] + self.shards[shard].find(hash, &key)?)
+    }
+
+    /// How many interleavings do *not* violate the property at `index` (none: do not deadlock); `None` if
+    /// some never end.
+    pub(super) fn sound_paths(
+        &mut self,
+        paths: &Paths,
+        index: Option<usize>,
+        states: &[u32],
+    ) -> Option<Counts> {
         let mut locals = vec![0; self.system.actors.len()];
         let worker = &mut self.workers[0];
         let mut allowed =
@@ -456,7 +503,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
                 },
             });
         }
-        paths.edges.count(order, &paths.roots, |id| allowed[id as usize])
+        paths.counts_where(states, |id| allowed[id as usize])
     }
 
     fn key(&self, id: u32) -> &K {

@@ -304,7 +304,7 @@ impl Seen {
             };
             let violating = decided.filter(|_| matches!(verdict, Verdict::Violated(_)));
             let violating = violating.map(|(_, count)| (*count).into());
-            Finding { property, kind, verdict, violating }
+            Finding { property, kind, verdict, violating, lost: None }
         });
         Report {
             engine,
@@ -387,6 +387,7 @@ pub(crate) fn trace(actors: &[String], notes: &Notes) -> Trace {
         steps,
         unfinished,
         end: all_is_over.then(|| fates(&notes.dropped)),
+        lost: Vec::new(),
     }
 }
 
