@@ -29,7 +29,9 @@ pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
 pub use os::{OsFile, OsFs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;
-pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+pub use rustix::fs::{
+    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Uid,
+};
 pub use rustix::io::Errno;
 pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
 pub use status::{Kind, Status};
@@ -81,9 +83,39 @@ pub trait FileSystem {
     /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html).
     fn write(&mut self, file: &mut Self::File, bytes: &[u8]) -> Result<usize, Errno>;
 
+    /// Reads up to `buffer.len()` bytes from `offset` on and leaves the file's offset where it is; 0
+    /// at the end: [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html). An offset of 2⁶³
+    /// or more is answered `EINVAL`, here and below.
+    fn pread(
+        &mut self,
+        file: &mut Self::File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno>;
+
+    /// Writes `bytes` from `offset` on and leaves the file's offset where it is; returns how many
+    /// were taken: [pwrite(2)](https://man7.org/linux/man-pages/man2/pwrite.2.html). With
+    /// `O_APPEND` Linux writes at the end, whatever the offset.
+    fn pwrite(&mut self, file: &mut Self::File, bytes: &[u8], offset: u64) -> Result<usize, Errno>;
+
+    /// Moves the file's offset and returns where it is then:
+    /// [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html). It may lie beyond the end. An
+    /// open directory goes back to its beginning (`Start(0)`); every other place in a directory,
+    /// `Data` and `Hole` are answered `EINVAL` by every world.
+    fn lseek(&mut self, file: &mut Self::File, to: SeekFrom) -> Result<u64, Errno>;
+
+    /// Gives a file that is open for writing this length; what is new reads as zeros:
+    /// [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html). (There is no
+    /// `truncateat`. `open` with `O_WRONLY` and this are `truncate` in two calls.)
+    fn ftruncate(&mut self, file: &mut Self::File, length: u64) -> Result<(), Errno>;
+
     /// Makes the file's content, or a directory's entries, durable:
     /// [fsync(2)](https://man7.org/linux/man-pages/man2/fsync.2.html).
     fn fsync(&mut self, file: &mut Self::File) -> Result<(), Errno>;
+
+    /// Makes the file's content durable, and of the rest what it takes to read it:
+    /// [fdatasync(2)](https://man7.org/linux/man-pages/man2/fdatasync.2.html).
+    fn fdatasync(&mut self, file: &mut Self::File) -> Result<(), Errno>;
 
     /// Says what a path names. The flags say whether a final link is followed: none, or
     /// `SYMLINK_NOFOLLOW` (others are answered `EINVAL`):

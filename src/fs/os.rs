@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
 use rustix::fs::{
-    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags, Stat,
-    Uid,
+    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
+    SeekFrom, Stat, Uid,
 };
 use rustix::io::{self, Errno};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -24,8 +24,8 @@ use rustix::thread;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::elsewhere::native;
-use super::path::{confined, follows, limits, renames, understood};
-use super::{At, FileSystem, Node, Protections, ResolveFlags, Status, Tree, User, Users};
+use super::path::{confined, follows, limits, position, renames, seekable, understood};
+use super::{At, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User, Users};
 
 /// The kernel's file system, anchored at a directory.
 ///
@@ -412,6 +412,42 @@ impl FileSystem for &OsFs {
         let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
         let bytes = &bytes[..bytes.len().min(limit)];
         uninterrupted(|| io::write(&file.0, bytes))
+    }
+
+    #[inline(always)]
+    fn pread(&mut self, file: &mut OsFile, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        position(offset)?;
+        uninterrupted(|| io::pread(&file.0, &mut *buffer, offset))
+    }
+
+    #[inline(always)]
+    fn pwrite(&mut self, file: &mut OsFile, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        position(offset)?;
+        let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
+        let bytes = &bytes[..bytes.len().min(limit)];
+        uninterrupted(|| io::pwrite(&file.0, bytes, offset))
+    }
+
+    /// What kind of file is open does not change, so a look at it before is no call of its own.
+    #[inline(always)]
+    fn lseek(&mut self, file: &mut OsFile, to: SeekFrom) -> Result<u64, Errno> {
+        seekable(to)?;
+        if to != SeekFrom::Start(0) && fs::fstat(&file.0).map(Status::from)?.kind == Kind::Directory
+        {
+            return Err(Errno::INVAL);
+        }
+        fs::seek(&file.0, to)
+    }
+
+    #[inline(always)]
+    fn ftruncate(&mut self, file: &mut OsFile, length: u64) -> Result<(), Errno> {
+        position(length)?;
+        uninterrupted(|| fs::ftruncate(&file.0, length))
+    }
+
+    #[inline(always)]
+    fn fdatasync(&mut self, file: &mut OsFile) -> Result<(), Errno> {
+        uninterrupted(|| fs::fdatasync(&file.0))
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, OFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -64,6 +64,22 @@ pub(super) fn renames(flags: RenameFlags) -> Result<(), Errno> {
     match flags {
         RenameFlags::NOREPLACE | RenameFlags::EXCHANGE => Ok(()),
         none if none.is_empty() => Ok(()),
+        _ => Err(Errno::INVAL),
+    }
+}
+
+/// Refuses (`EINVAL`) what is no position in any file: it would be negative to the kernel.
+#[inline]
+pub(super) fn position(offset: u64) -> Result<(), Errno> {
+    if i64::try_from(offset).is_ok() { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+/// Refuses (`EINVAL`) to look for data or holes: where they are is up to the file system.
+#[inline]
+pub(super) fn seekable(to: SeekFrom) -> Result<(), Errno> {
+    match to {
+        SeekFrom::Start(_) | SeekFrom::Current(_) | SeekFrom::End(_) => Ok(()),
+        #[allow(unreachable_patterns)] // which others there are differs between systems
         _ => Err(Errno::INVAL),
     }
 }

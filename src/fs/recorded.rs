@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::told::{Answer, Call, Line};
 use super::{
     Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, Status, User, Users,
+    ResolveFlags, SeekFrom, Status, User, Users,
 };
 use crate::calls::untold;
 use crate::recorded::Recorded;
@@ -72,6 +72,47 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     fn write(&mut self, file: &mut F::File, bytes: &[u8]) -> Result<usize, Errno> {
         let result = self.inner_mut().write(file, bytes);
         self.tell(&Call::Write(bytes), &Answer::with(&result, |count| Answer::Count(*count)));
+        result
+    }
+
+    fn pread(
+        &mut self,
+        file: &mut F::File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno> {
+        let result = self.inner_mut().pread(file, buffer, offset);
+        self.tell(
+            &Call::Pread(offset),
+            &Answer::with(&result, |count| Answer::Bytes(buffer.get(..*count).unwrap_or_default())),
+        );
+        result
+    }
+
+    fn pwrite(&mut self, file: &mut F::File, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        let result = self.inner_mut().pwrite(file, bytes, offset);
+        self.tell(
+            &Call::Pwrite(bytes, offset),
+            &Answer::with(&result, |count| Answer::Count(*count)),
+        );
+        result
+    }
+
+    fn lseek(&mut self, file: &mut F::File, to: SeekFrom) -> Result<u64, Errno> {
+        let result = self.inner_mut().lseek(file, to);
+        self.tell(&Call::Lseek(to), &Answer::with(&result, |offset| Answer::Offset(*offset)));
+        result
+    }
+
+    fn ftruncate(&mut self, file: &mut F::File, length: u64) -> Result<(), Errno> {
+        let result = self.inner_mut().ftruncate(file, length);
+        self.tell(&Call::Ftruncate(length), &Answer::done(&result));
+        result
+    }
+
+    fn fdatasync(&mut self, file: &mut F::File) -> Result<(), Errno> {
+        let result = self.inner_mut().fdatasync(file);
+        self.tell(&Call::Fdatasync, &Answer::done(&result));
         result
     }
 

@@ -5,6 +5,7 @@
 //! follows, since that order decides which error is answered where several apply.
 
 mod build;
+mod bytes;
 mod calls;
 mod inode;
 mod mistake;
@@ -66,14 +67,17 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | limits of `openat2` | `RESOLVE_BENEATH`, `_IN_ROOT`, `_NO_SYMLINKS`, `_NO_MAGICLINKS`, `_NO_XDEV`, in every combination |
 /// | `rename` | `RENAME_NOREPLACE`, `RENAME_EXCHANGE` |
 /// | `stat`, `access` | `AT_SYMLINK_NOFOLLOW` |
+/// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
 /// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
 ///
 /// # What is refused
 ///
 /// Every other flag, limit and mode of `access` is answered `EINVAL`, by [`OsFs`](super::OsFs) too:
-/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`. In a
-/// [check](crate::check) that is a [mistake](crate::calls::mistaken) of the model.
+/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`, `SEEK_DATA`,
+/// a position in a directory that is not its beginning. A simulated file that would grow beyond 16 MiB
+/// is answered `EFBIG`. In a [check](crate::check) that is a [mistake](crate::calls::mistaken) of the
+/// model.
 ///
 /// # What is not simulated
 ///
@@ -238,59 +242,9 @@ impl SimFile {
     }
 }
 
-// The calls as such, which nobody is told of. Those about names are in `names` and `open`.
+// The calls as such, which nobody is told of. Those about names are in `names` and `open`,
+// those about bytes in `bytes`.
 impl SimFs {
-    fn read_file(&self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
-        if !file.readable() {
-            return Err(Errno::BADF);
-        }
-        let bytes = match &self.inode(file.inode)?.body {
-            Body::File { bytes, .. } => bytes,
-            Body::Directory { .. } => return Err(Errno::ISDIR),
-            Body::Symlink { .. } => return Err(Errno::BADF),
-        };
-        let start = usize::try_from(file.offset).unwrap_or(usize::MAX).min(bytes.len());
-        let count = buffer.len().min(bytes.len() - start);
-        buffer[..count].copy_from_slice(&bytes[start..start + count]);
-        file.offset += count as u64;
-        Ok(count)
-    }
-
-    fn write_file(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
-        if !file.writable() {
-            return Err(Errno::BADF);
-        }
-        let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
-        let bytes = &bytes[..bytes.len().min(limit)];
-        let appends = file.flags.contains(OFlags::APPEND);
-        let mode = self.written_mode(self.inode(file.inode)?);
-        let inode = self.inode_mut(file.inode)?;
-        let Body::File { bytes: content, .. } = &mut inode.body else {
-            return Err(Errno::BADF);
-        };
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let start = match usize::try_from(file.offset) {
-            _ if appends => content.len(),
-            Ok(offset) => offset,
-            Err(_) => return Err(Errno::FBIG),
-        };
-        let end = start.checked_add(bytes.len()).ok_or(Errno::FBIG)?;
-        let mut written = content.to_vec();
-        written.resize(content.len().max(end), 0);
-        written[start..end].copy_from_slice(bytes);
-        *content = written.into();
-        inode.mode = mode;
-        file.offset = end as u64;
-        Ok(bytes.len())
-    }
-
-    fn fsync_file(&self, file: &SimFile) -> Result<(), Errno> {
-        self.inode(file.inode)?;
-        if file.is_path() { Err(Errno::BADF) } else { Ok(()) }
-    }
-
     fn stat_at(&self, at: At<'_, SimFile>, flags: AtFlags) -> Result<Status, Errno> {
         let follow = follows(flags)?;
         admissible([at.path])?;

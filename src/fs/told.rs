@@ -9,7 +9,7 @@ use super::LinuxOpenFlags as _;
 use super::tree::Quoted;
 use super::{
     Access, At, AtFlags, Errno, FlockOperation, Kind, Mode, OFlags, RenameFlags, ResolveFlags,
-    Status, errno_name,
+    SeekFrom, Status, errno_name,
 };
 use crate::marks::Mark;
 
@@ -20,7 +20,12 @@ pub(super) enum Call<'c, D> {
     OpenWithin(At<'c, D>, OFlags, Mode, ResolveFlags),
     Read,
     Write(&'c [u8]),
+    Pread(u64),
+    Pwrite(&'c [u8], u64),
+    Lseek(SeekFrom),
+    Ftruncate(u64),
     Fsync,
+    Fdatasync,
     Stat(At<'c, D>, AtFlags),
     Fstat,
     Access(At<'c, D>, Access, AtFlags),
@@ -46,6 +51,7 @@ pub(super) enum Answer<'a> {
     Opened(Option<Status>),
     Bytes(&'a [u8]),
     Count(usize),
+    Offset(u64),
     Status(&'a Status),
     Target(&'a Path),
     Failed(Errno),
@@ -130,7 +136,12 @@ impl<D> fmt::Display for Call<'_, D> {
             }
             Call::Read => f.write_str("read"),
             Call::Write(bytes) => write!(f, "write({})", Quoted(bytes)),
+            Call::Pread(offset) => write!(f, "pread(at {offset})"),
+            Call::Pwrite(bytes, offset) => write!(f, "pwrite({}, at {offset})", Quoted(bytes)),
+            Call::Lseek(to) => write!(f, "lseek({})", Sought(to)),
+            Call::Ftruncate(length) => write!(f, "ftruncate({length})"),
             Call::Fsync => f.write_str("fsync"),
+            Call::Fdatasync => f.write_str("fdatasync"),
             Call::Stat(at, AtFlags::SYMLINK_NOFOLLOW) => write!(f, "lstat({})", Told(at)),
             Call::Stat(at, _) => write!(f, "stat({})", Told(at)),
             Call::Fstat => f.write_str("fstat"),
@@ -165,6 +176,7 @@ impl fmt::Display for Answer<'_> {
             Answer::Done | Answer::Opened(_) => f.write_str("ok"),
             Answer::Bytes(bytes) => Quoted(bytes).fmt(f),
             Answer::Count(count) => count.fmt(f),
+            Answer::Offset(offset) => offset.fmt(f),
             Answer::Status(status) => {
                 write!(f, "{} {:04o}", word(status.kind), status.mode.as_raw_mode())
             }
@@ -182,6 +194,22 @@ fn locking(operation: FlockOperation) -> &'static str {
         FlockOperation::NonBlockingLockShared => "shared, no wait",
         FlockOperation::NonBlockingLockExclusive => "exclusive, no wait",
         FlockOperation::Unlock | FlockOperation::NonBlockingUnlock => "unlock",
+    }
+}
+
+/// Where an `lseek` goes: `4`, `+4` from where it is, `end -4`.
+struct Sought(SeekFrom);
+
+impl fmt::Display for Sought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SeekFrom::Start(offset) => offset.fmt(f),
+            SeekFrom::Current(by) => write!(f, "{by:+}"),
+            SeekFrom::End(0) => f.write_str("end"),
+            SeekFrom::End(by) => write!(f, "end {by:+}"),
+            #[allow(unreachable_patterns)] // which others there are differs between systems
+            _ => f.write_str("data or a hole"),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use proptest::array::uniform16;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use toctou::fs::{Access, AtFlags, FlockOperation, OFlags, RenameFlags, ResolveFlags};
+use toctou::fs::{Access, AtFlags, FlockOperation, OFlags, RenameFlags, ResolveFlags, SeekFrom};
 
 use super::arena::Profile;
 use super::ops::{Call, Op, SLOTS, Spot, Who};
@@ -203,6 +203,14 @@ const LOCKS: [FlockOperation; 6] = [
     FlockOperation::NonBlockingUnlock,
 ];
 const WRITTEN: [&[u8]; 4] = [b"s3cret", b"x", b"", b"0123456789"];
+/// Where in a file; and where no file can reach.
+const OFFSETS: [(usize, u64); 8] =
+    [(8, 0), (4, 1), (4, 3), (4, 6), (3, 10), (2, 20), (1, 5000), (1, u64::MAX)];
+/// Lengths that both a simulation and a kernel give a file, or neither.
+const LENGTHS: [(usize, u64); 7] =
+    [(4, 0), (3, 3), (3, 6), (3, 10), (2, 5000), (1, 1 << 63), (1, u64::MAX)];
+const DISTANCES: [(usize, i64); 9] =
+    [(4, 0), (3, 1), (3, -1), (2, 3), (2, -3), (2, -6), (1, 5000), (1, -5000), (1, i64::MIN)];
 const RENAMES: [(usize, RenameFlags); 5] = [
     (10, RenameFlags::NOREPLACE),
     (12, RenameFlags::EXCHANGE),
@@ -301,6 +309,34 @@ impl Choices<'_> {
         chosen.fold(none, |all, (_, one)| all | *one)
     }
 
+    /// Where a file can be, or nothing.
+    fn seek(&mut self) -> SeekFrom {
+        match self.below(16) {
+            0..5 => SeekFrom::Start(self.weighed(&OFFSETS)),
+            5..10 => SeekFrom::Current(self.weighed(&DISTANCES)),
+            10..14 => SeekFrom::End(self.weighed(&DISTANCES)),
+            14 => SeekFrom::Start(0),
+            _ if self.chance(50) => SeekFrom::Data(0),
+            _ => SeekFrom::Hole(0),
+        }
+    }
+
+    /// Calls about the bytes of an open file.
+    fn bytes(&mut self) -> Call {
+        let slot = self.slot();
+        match self.below(12) {
+            0..3 => {
+                let last = self.chance(5).then_some(i64::MAX as u64);
+                let offset = self.weighed(&OFFSETS);
+                Call::Pread(slot, self.below(16), last.unwrap_or(offset))
+            }
+            3..6 => Call::Pwrite(slot, self.of(&WRITTEN), self.weighed(&OFFSETS)),
+            6..9 => Call::Lseek(slot, self.seek()),
+            9..11 => Call::Ftruncate(slot, self.weighed(&LENGTHS)),
+            _ => Call::Fdatasync(slot),
+        }
+    }
+
     fn directory_mode(&mut self) -> u32 {
         self.of(&DIRECTORY_MODES)
     }
@@ -333,7 +369,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(130) {
+        match self.below(146) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -375,6 +411,7 @@ impl Choices<'_> {
                 let spot = self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20);
                 Call::Mkdir(spot, self.directory_mode())
             }
+            130.. => self.bytes(),
             _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toctou::fs::{
     Access, At, AtFlags, Errno, FlockOperation, Mode, OFlags, OsFs, RenameFlags, ResolveFlags,
-    SimFs, Status, Tree, User, Users,
+    SeekFrom, SimFs, Status, Tree, User, Users,
 };
 
 /// How many files a sequence has open at most.
@@ -44,6 +44,11 @@ pub(crate) enum Call {
     OpenWithin(usize, Spot, OFlags, u32, ResolveFlags),
     Read(usize, usize),
     Write(usize, &'static [u8]),
+    Pread(usize, usize, u64),
+    Pwrite(usize, &'static [u8], u64),
+    Lseek(usize, SeekFrom),
+    Ftruncate(usize, u64),
+    Fdatasync(usize),
     Fsync(usize),
     Stat(Spot, AtFlags),
     Fstat(usize),
@@ -64,7 +69,7 @@ pub(crate) enum Call {
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 21] = [
+pub(crate) const KINDS: [&str; 26] = [
     "open",
     "open_within",
     "read",
@@ -86,6 +91,11 @@ pub(crate) const KINDS: [&str; 21] = [
     "rmdir",
     "flock",
     "close",
+    "pread",
+    "pwrite",
+    "lseek",
+    "ftruncate",
+    "fdatasync",
 ];
 
 impl Call {
@@ -112,6 +122,11 @@ impl Call {
             Call::Rmdir(..) => 18,
             Call::Flock(..) => 19,
             Call::Close(..) => 20,
+            Call::Pread(..) => 21,
+            Call::Pwrite(..) => 22,
+            Call::Lseek(..) => 23,
+            Call::Ftruncate(..) => 24,
+            Call::Fdatasync(..) => 25,
         }
     }
 }
@@ -128,6 +143,7 @@ impl From<&'static str> for Spot {
 pub(crate) enum Did {
     Bytes(Vec<u8>),
     Count(usize),
+    Offset(u64),
     /// The status without its numbers (worlds number as they like), and in which slots the same
     /// file is open.
     Status(Status, [bool; SLOTS]),
@@ -249,6 +265,17 @@ impl<W: Users> Run<W> {
             Call::Write(slot, bytes) => {
                 return Some(world.write(slots[slot].as_mut()?, bytes).map(Did::Count));
             }
+            Call::Pread(slot, length, offset) => {
+                let mut buffer = vec![0; length];
+                let count = world.pread(slots[slot].as_mut()?, &mut buffer, offset);
+                return Some(count.map(|count| Did::Bytes(buffer[..count].to_vec())));
+            }
+            Call::Pwrite(slot, bytes, offset) => {
+                return Some(world.pwrite(slots[slot].as_mut()?, bytes, offset).map(Did::Count));
+            }
+            Call::Lseek(slot, to) => {
+                return Some(world.lseek(slots[slot].as_mut()?, to).map(Did::Offset));
+            }
             Call::Stat(spot, flags) => {
                 let status = world.stat(at(slots, spot), flags);
                 return Some(status.map(|status| self.told(status)));
@@ -267,6 +294,8 @@ impl<W: Users> Run<W> {
                 slots[slot] = Some(file);
                 linked
             }
+            Call::Ftruncate(slot, length) => world.ftruncate(slots[slot].as_mut()?, length),
+            Call::Fdatasync(slot) => world.fdatasync(slots[slot].as_mut()?),
             Call::Fsync(slot) => world.fsync(slots[slot].as_mut()?),
             Call::Access(spot, access, flags) => world.access(at(slots, spot), access, flags),
             Call::Chmod(spot, bits) => world.chmod(at(slots, spot), mode(bits)),

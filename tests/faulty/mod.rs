@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toctou::fs::{
     Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, Status,
+    ResolveFlags, SeekFrom, Status,
 };
 use toctou::{Process, Step};
 
@@ -91,7 +91,11 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
             at: impl Into<At<'p, F::File>>, flags: OFlags, mode: Mode, resolve: ResolveFlags
         ) -> F::File;
         fn read(file: &mut F::File, buffer: &mut [u8]) -> usize;
+        fn pread(file: &mut F::File, buffer: &mut [u8], offset: u64) -> usize;
+        fn lseek(file: &mut F::File, to: SeekFrom) -> u64;
+        fn ftruncate(file: &mut F::File, length: u64) -> ();
         fn fsync(file: &mut F::File) -> ();
+        fn fdatasync(file: &mut F::File) -> ();
         fn stat<'p>(at: impl Into<At<'p, F::File>>, flags: AtFlags) -> Status;
         fn fstat(file: &mut F::File) -> Status;
         fn access<'p>(at: impl Into<At<'p, F::File>>, access: Access, flags: AtFlags) -> ();
@@ -116,6 +120,14 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         match self.next {
             Some(Fault::Short) => self.world.write(file, &bytes[..bytes.len() / 2]),
             Some(Fault::Fails(_)) | None => self.world.write(file, bytes),
+        }
+    }
+
+    fn pwrite(&mut self, file: &mut F::File, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        self.fails("pwrite")?;
+        match self.next {
+            Some(Fault::Short) => self.world.pwrite(file, &bytes[..bytes.len() / 2], offset),
+            Some(Fault::Fails(_)) | None => self.world.pwrite(file, bytes, offset),
         }
     }
 

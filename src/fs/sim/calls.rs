@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
@@ -24,7 +24,7 @@ fn tell<'c, T>(
     line: impl Fn() -> (Call<'c, SimFile>, Answer<'c>),
 ) {
     called(format_args!("{}", Lazy(&line)));
-    if let Err(errno @ (Errno::BADF | Errno::INVAL | Errno::XDEV)) = result {
+    if let Err(errno @ (Errno::BADF | Errno::FBIG | Errno::INVAL | Errno::XDEV)) = result {
         let (call, _) = line();
         if let Some((code, why)) = mistake(&call, file, *errno) {
             mistaken(code, format_args!("{call}: {why}"));
@@ -109,6 +109,53 @@ impl FileSystem for SimFs {
         tell(&result, Some(&*file), || {
             (Call::Write(bytes), Answer::with(&result, |count| Answer::Count(*count)))
         });
+        result
+    }
+
+    fn pread(
+        &mut self,
+        file: &mut SimFile,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno> {
+        let result = self.pread_file(file, buffer, offset);
+        tell(&result, Some(&*file), || {
+            (
+                Call::Pread(offset),
+                Answer::with(&result, |count| {
+                    Answer::Bytes(buffer.get(..*count).unwrap_or_default())
+                }),
+            )
+        });
+        result
+    }
+
+    /// Takes as much as [`write`](#method.write) does.
+    fn pwrite(&mut self, file: &mut SimFile, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        let result = self.pwrite_file(file, bytes, offset);
+        tell(&result, Some(&*file), || {
+            (Call::Pwrite(bytes, offset), Answer::with(&result, |count| Answer::Count(*count)))
+        });
+        result
+    }
+
+    fn lseek(&mut self, file: &mut SimFile, to: SeekFrom) -> Result<u64, Errno> {
+        let result = self.seek_file(file, to);
+        tell(&result, Some(&*file), || {
+            (Call::Lseek(to), Answer::with(&result, |offset| Answer::Offset(*offset)))
+        });
+        result
+    }
+
+    fn ftruncate(&mut self, file: &mut SimFile, length: u64) -> Result<(), Errno> {
+        let result = self.truncate_file(file, length);
+        tell(&result, Some(&*file), || (Call::Ftruncate(length), Answer::done(&result)));
+        result
+    }
+
+    fn fdatasync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
+        let result = self.fsync_file(file);
+        tell(&result, Some(&*file), || (Call::Fdatasync, Answer::done(&result)));
         result
     }
 
@@ -309,6 +356,16 @@ mod tests {
         step(fs);
         fs.fsync(&mut a)?;
         step(fs);
+        fs.fdatasync(&mut a)?;
+        step(fs);
+        fs.pread(&mut a, &mut [0; 8], 1)?;
+        step(fs);
+        fs.pwrite(&mut a, b"y", 9)?;
+        step(fs);
+        fs.lseek(&mut a, SeekFrom::End(-2))?;
+        step(fs);
+        fs.ftruncate(&mut a, 7)?;
+        step(fs);
         fs.stat("d/a", AtFlags::empty())?;
         step(fs);
         fs.fstat(&mut d)?;
@@ -485,6 +542,28 @@ mod tests {
                 mistaken(|| fs.stat((&foreign, "a"), AtFlags::empty())),
                 is("EBADF", "stat(./a): the open file is one of another world"),
             ),
+            (
+                mistaken(|| fs.pwrite(&mut reading, b"x", 1)),
+                is("EBADF", "pwrite(\"x\", at 1): the file is open for reading only"),
+            ),
+            (
+                mistaken(|| fs.pwrite(&mut writing, b"x", 1 << 40)),
+                is(
+                    "EFBIG",
+                    "pwrite(\"x\", at 1099511627776): no simulated file is so large (16 MiB)",
+                ),
+            ),
+            (
+                mistaken(|| fs.ftruncate(&mut reading, 1)),
+                is("EINVAL", "ftruncate(1): the file is not open for writing"),
+            ),
+            (
+                mistaken(|| fs.lseek(&mut reading, SeekFrom::Start(1 << 63))),
+                is(
+                    "EINVAL",
+                    "lseek(9223372036854775808): it is about bytes beyond the end of any file (2⁶³)",
+                ),
+            ),
             (mistaken(|| fs.unlink("../a")), leaves("unlink(../a)")),
             (mistaken(|| fs.rename("d/a", "/b")), leaves("rename(d/a → /b)")),
             (
@@ -533,6 +612,7 @@ mod tests {
         let mut fs = world()?;
         fs.symlink(Path::new("/"), "d/l")?;
         let mut here = fs.open("d", OFlags::DIRECTORY, Mode::empty())?;
+        let mut file = fs.open("d/a", OFlags::RDONLY, Mode::empty())?;
         let beneath = ResolveFlags::BENEATH;
         let found = mistaken(|| {
             let answers = [
@@ -541,10 +621,12 @@ mod tests {
                 fs.open_within((&here, "l"), OFlags::RDONLY, Mode::empty(), beneath).map(drop),
                 fs.read(&mut here, &mut [0; 8]).map(drop),
                 fs.stat("d/a/b", AtFlags::empty()).map(drop),
+                // Where the end is, others decide.
+                fs.lseek(&mut file, SeekFrom::End(-9)).map(drop),
             ];
             let [inval, xdev, isdir, notdir] =
                 [Errno::INVAL, Errno::XDEV, Errno::ISDIR, Errno::NOTDIR];
-            assert_eq!(answers, [inval, inval, xdev, isdir, notdir].map(Err));
+            assert_eq!(answers, [inval, inval, xdev, isdir, notdir, inval].map(Err));
         });
         assert_eq!(found, None);
         Ok(())

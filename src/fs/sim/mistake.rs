@@ -8,11 +8,11 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 
-use super::super::path::{confined, follows, limits, renames, understood};
+use super::super::path::{confined, follows, limits, position, renames, seekable, understood};
 use super::super::told::Call;
 use super::super::{At, ResolveFlags};
 use super::open::{PATH_FLAGS, TMPFILE_BIT};
@@ -34,7 +34,8 @@ pub(super) fn mistake(
         Errno::INVAL if paths.any(|at| at.path.as_os_str().as_bytes().contains(&0)) => {
             Some(("EINVAL", "the path has a NUL byte in it"))
         }
-        Errno::INVAL => Some(("EINVAL", meaningless(call)?)),
+        Errno::INVAL => Some(("EINVAL", meaningless(call, file)?)),
+        Errno::FBIG => Some(("EFBIG", "no simulated file is so large (16 MiB)")),
         Errno::BADF => Some(("EBADF", unfit(call, file))),
         _ => None,
     }
@@ -57,7 +58,12 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         Call::Rename(from, to, _) | Call::Link(from, to) => [Some(from), Some(to)],
         Call::Read
         | Call::Write(_)
+        | Call::Pread(_)
+        | Call::Pwrite(..)
+        | Call::Lseek(_)
+        | Call::Ftruncate(_)
         | Call::Fsync
+        | Call::Fdatasync
         | Call::Fstat
         | Call::Fchmod(_)
         | Call::Flock(..)
@@ -66,7 +72,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
 }
 
 /// What about a call that was answered `EINVAL` makes no sense, whatever the world holds.
-fn meaningless(call: &Call<'_, SimFile>) -> Option<&'static str> {
+fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'static str> {
     match *call {
         Call::Open(_, flags) => meaningless_flags(flags),
         Call::OpenWithin(_, flags, mode, resolve) => meaningless_flags(flags)
@@ -84,10 +90,28 @@ fn meaningless(call: &Call<'_, SimFile>) -> Option<&'static str> {
         Call::Symlink(target, _) if target.as_os_str().as_bytes().contains(&0) => {
             Some("what the link is to say has a NUL byte in it")
         }
+        Call::Lseek(to) if seekable(to).is_err() => {
+            Some("simulations keep no holes: where data is cannot be asked")
+        }
+        Call::Lseek(SeekFrom::Start(offset)) if position(offset).is_err() => Some(NOWHERE),
+        Call::Lseek(SeekFrom::Start(_) | SeekFrom::Current(0..)) => {
+            Some("in a directory there is one place to go to: its beginning")
+        }
+        Call::Pread(offset) | Call::Pwrite(_, offset) | Call::Ftruncate(offset)
+            if position(offset).is_err() =>
+        {
+            Some(NOWHERE)
+        }
+        Call::Ftruncate(_) if file.is_some_and(|file| !file.writable()) => {
+            Some("the file is not open for writing")
+        }
         Call::Rmdir(_) => Some("a path that ends in `.` names nothing that can be removed"),
         _ => None,
     }
 }
+
+/// What is wrong with an offset that no file has.
+const NOWHERE: &str = "it is about bytes beyond the end of any file (2⁶³)";
 
 fn meaningless_flags(flags: OFlags) -> Option<&'static str> {
     let is_tmpfile = flags.contains(TMPFILE_BIT);
@@ -133,15 +157,16 @@ fn meaningless_how(flags: OFlags, mode: Mode) -> Option<&'static str> {
 fn unfit(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> &'static str {
     match (call, file) {
         (_, Some(file)) if file.is_path() => "the file is open as a path alone (O_PATH)",
-        (Call::Read, Some(file)) if !file.readable() && file.writable() => {
+        (Call::Read | Call::Pread(_), Some(file)) if !file.readable() && file.writable() => {
             "the file is open for writing only"
         }
-        (Call::Write(_), Some(file)) if !file.writable() && file.readable() => {
+        (Call::Write(_) | Call::Pwrite(..), Some(file)) if !file.writable() && file.readable() => {
             "the file is open for reading only"
         }
-        (Call::Read | Call::Write(_) | Call::Flock(..), Some(file))
-            if !file.readable() && !file.writable() =>
-        {
+        (
+            Call::Read | Call::Pread(_) | Call::Write(_) | Call::Pwrite(..) | Call::Flock(..),
+            Some(file),
+        ) if !file.readable() && !file.writable() => {
             "the file is open neither for reading nor for writing"
         }
         (Call::Flock(..) | Call::Close, _) => {

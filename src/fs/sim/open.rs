@@ -185,16 +185,7 @@ impl SimFs {
 
     /// `O_TRUNC` truncates whatever the access mode.
     fn truncate(&mut self, number: Ino, flags: OFlags) -> Result<(), Errno> {
-        if !flags.contains(OFlags::TRUNC) {
-            return Ok(());
-        }
-        let mode = self.written_mode(self.inode(number)?);
-        let inode = self.inode_mut(number)?;
-        if let Body::File { bytes, .. } = &mut inode.body {
-            *bytes = Arc::default();
-            inode.mode = mode;
-        }
-        Ok(())
+        if flags.contains(OFlags::TRUNC) { self.resize(number, 0) } else { Ok(()) }
     }
 }
 
