@@ -144,6 +144,15 @@ pub trait FileSystem {
     /// [fchmodat(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
     fn chmod<'p>(&mut self, at: impl Into<At<'p, Self::File>>, mode: Mode) -> Result<(), Errno>;
 
+    /// The same, with [`stat`](FileSystem::stat)'s flags. A symbolic link that is not followed has no
+    /// mode to change: it is answered `EOPNOTSUPP`, everything else as `fchmodat2(2)` does.
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
     /// Changes the mode of what is open:
     /// [fchmod(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
     fn fchmod(&mut self, file: &mut Self::File, mode: Mode) -> Result<(), Errno>;
@@ -177,6 +186,15 @@ pub trait FileSystem {
         &mut self,
         from: impl Into<At<'p, Self::File>>,
         to: impl Into<At<'p, Self::File>>,
+    ) -> Result<(), Errno>;
+
+    /// The same, with flags: none, or `SYMLINK_FOLLOW`, by which what a final link of `from` leads to
+    /// gets the name (others are answered `EINVAL`).
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, Self::File>>,
+        to: impl Into<At<'p, Self::File>>,
+        flags: AtFlags,
     ) -> Result<(), Errno>;
 
     /// Gives an open file (one that `O_TMPFILE` made has none yet) the name `to`: `linkat(2)` with

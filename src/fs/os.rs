@@ -24,7 +24,7 @@ use rustix::thread;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::elsewhere::native;
-use super::path::{confined, follows, limits, position, renames, seekable, understood};
+use super::path::{confined, follows, limits, links, position, renames, seekable, understood};
 use super::{At, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User, Users};
 
 /// The kernel's file system, anchored at a directory.
@@ -330,6 +330,26 @@ fn link_open(_file: &OwnedFd, _to: BorrowedFd<'_>, _new: &CStr) -> Result<(), Er
     Err(Errno::OPNOTSUPP)
 }
 
+/// Changes the mode of what a path names, not following a final link.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn chmod_unfollowed(from: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<(), Errno> {
+    let file = place(from, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    if fs::fstat(&file).map(Status::from)?.kind == Kind::Symlink {
+        return Err(Errno::OPNOTSUPP);
+    }
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match uninterrupted(|| fs::chmod(&*own, mode)) {
+        Err(Errno::NOENT) => Err(Errno::OPNOTSUPP),
+        answer => answer,
+    }
+}
+
+/// Elsewhere, the system knows how.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn chmod_unfollowed(from: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<(), Errno> {
+    fs::chmodat(from, path, mode, AtFlags::SYMLINK_NOFOLLOW)
+}
+
 /// Opens what a path names as a path alone.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn place(from: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<OwnedFd, Errno> {
@@ -488,6 +508,22 @@ impl FileSystem for &OsFs {
         self.at(at, |from, path| fs::chmodat(from, path, mode, AtFlags::empty()))
     }
 
+    /// As the C library does where there is no `fchmodat2(2)`: what is not followed is opened as a
+    /// path alone, so that it stays the same, and changed by way of `/proc`. Without that, it is
+    /// answered `EOPNOTSUPP`.
+    #[inline(always)]
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        if follows(flags)? {
+            return self.chmod(at, mode);
+        }
+        self.at(at, |from, path| chmod_unfollowed(from, path, mode))
+    }
+
     #[inline(always)]
     fn fchmod(&mut self, file: &mut OsFile, mode: Mode) -> Result<(), Errno> {
         uninterrupted(|| fs::fchmod(&file.0, mode))
@@ -525,6 +561,17 @@ impl FileSystem for &OsFs {
         to: impl Into<At<'p, OsFile>>,
     ) -> Result<(), Errno> {
         let flags = AtFlags::empty();
+        self.between(from, to, |from, old, to, new| fs::linkat(from, old, to, new, flags))
+    }
+
+    #[inline(always)]
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, OsFile>>,
+        to: impl Into<At<'p, OsFile>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        links(flags)?;
         self.between(from, to, |from, old, to, new| fs::linkat(from, old, to, new, flags))
     }
 

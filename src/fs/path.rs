@@ -57,6 +57,17 @@ pub(super) fn follows(flags: AtFlags) -> Result<bool, Errno> {
     }
 }
 
+/// Whether a link that gets a name is followed first; `EINVAL` for flags that some world does not
+/// understand.
+#[inline]
+pub(super) fn links(flags: AtFlags) -> Result<bool, Errno> {
+    match flags {
+        AtFlags::SYMLINK_FOLLOW => Ok(true),
+        none if none.is_empty() => Ok(false),
+        _ => Err(Errno::INVAL),
+    }
+}
+
 /// Refuses (`EINVAL`) flags of `renameat2` that some world does not understand, the two together
 /// among them.
 #[inline]

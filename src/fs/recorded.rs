@@ -154,7 +154,19 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     fn chmod<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().chmod(at, mode);
-        self.tell(&Call::Chmod(at, mode), &Answer::done(&result));
+        self.tell(&Call::Chmod(at, mode, AtFlags::empty()), &Answer::done(&result));
+        result
+    }
+
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().chmod_with(at, mode, flags);
+        self.tell(&Call::Chmod(at, mode, flags), &Answer::done(&result));
         result
     }
 
@@ -201,7 +213,19 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.inner_mut().link(from, to);
-        self.tell(&Call::Link(from, to), &Answer::done(&result));
+        self.tell(&Call::Link(from, to, AtFlags::empty()), &Answer::done(&result));
+        result
+    }
+
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, F::File>>,
+        to: impl Into<At<'p, F::File>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
+        let result = self.inner_mut().link_with(from, to, flags);
+        self.tell(&Call::Link(from, to, flags), &Answer::done(&result));
         result
     }
 

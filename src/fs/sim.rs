@@ -66,7 +66,8 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | `open` | `O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_APPEND`, `O_DIRECTORY`, `O_NOFOLLOW`, `O_PATH`, `O_TMPFILE`, all access modes, in every combination; `O_CLOEXEC`, `O_NOCTTY`, `O_NONBLOCK`, `O_DSYNC` and `O_SYNC` change nothing here |
 /// | limits of `openat2` | `RESOLVE_BENEATH`, `_IN_ROOT`, `_NO_SYMLINKS`, `_NO_MAGICLINKS`, `_NO_XDEV`, in every combination |
 /// | `rename` | `RENAME_NOREPLACE`, `RENAME_EXCHANGE` |
-/// | `stat`, `access` | `AT_SYMLINK_NOFOLLOW` |
+/// | `stat`, `access`, `chmod` | `AT_SYMLINK_NOFOLLOW` |
+/// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
 /// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
 /// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
@@ -262,9 +263,14 @@ impl SimFs {
         if inode.is_symlink() { Ok(()) } else { self.permits(inode, access) }
     }
 
-    fn chmod_at(&mut self, at: At<'_, SimFile>, mode: Mode) -> Result<(), Errno> {
+    fn chmod_at(&mut self, at: At<'_, SimFile>, mode: Mode, flags: AtFlags) -> Result<(), Errno> {
+        let follow = follows(flags)?;
         admissible([at.path])?;
-        self.change_mode(self.find(at, true)?, mode)
+        let inode = self.find(at, follow)?;
+        if self.inode(inode)?.is_symlink() {
+            return Err(Errno::OPNOTSUPP);
+        }
+        self.change_mode(inode, mode)
     }
 
     fn chmod_file(&mut self, file: &SimFile, mode: Mode) -> Result<(), Errno> {

@@ -29,11 +29,11 @@ pub(super) enum Call<'c, D> {
     Stat(At<'c, D>, AtFlags),
     Fstat,
     Access(At<'c, D>, Access, AtFlags),
-    Chmod(At<'c, D>, Mode),
+    Chmod(At<'c, D>, Mode, AtFlags),
     Fchmod(Mode),
     Unlink(At<'c, D>),
     Rename(At<'c, D>, At<'c, D>, RenameFlags),
-    Link(At<'c, D>, At<'c, D>),
+    Link(At<'c, D>, At<'c, D>, AtFlags),
     LinkFile(At<'c, D>),
     Symlink(&'c Path, At<'c, D>),
     Readlink(At<'c, D>),
@@ -146,7 +146,9 @@ impl<D> fmt::Display for Call<'_, D> {
             Call::Stat(at, _) => write!(f, "stat({})", Told(at)),
             Call::Fstat => f.write_str("fstat"),
             Call::Access(at, access, _) => write!(f, "access({}{})", Told(at), Wanted(access)),
-            Call::Chmod(at, mode) => write!(f, "chmod({}, {:04o})", Told(at), mode.as_raw_mode()),
+            Call::Chmod(at, mode, flags) => {
+                write!(f, "chmod({}, {:04o}{})", Told(at), mode.as_raw_mode(), Following(flags))
+            }
             Call::Fchmod(mode) => write!(f, "fchmod({:04o})", mode.as_raw_mode()),
             Call::Unlink(at) => write!(f, "unlink({})", Told(at)),
             Call::Rename(from, to, flags) => {
@@ -158,7 +160,9 @@ impl<D> fmt::Display for Call<'_, D> {
                 };
                 write!(f, "rename({} {arrow} {}{how})", Told(from), Told(to))
             }
-            Call::Link(from, to) => write!(f, "link({} → {})", Told(from), Told(to)),
+            Call::Link(from, to, flags) => {
+                write!(f, "link({} → {}{})", Told(from), Told(to), Following(flags))
+            }
             Call::LinkFile(to) => write!(f, "link(the open file → {})", Told(to)),
             Call::Symlink(target, at) => write!(f, "symlink({} → {})", Told(at), Spelled(target)),
             Call::Readlink(at) => write!(f, "readlink({})", Told(at)),
@@ -236,6 +240,20 @@ impl fmt::Display for Spelled<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What the flags of a call say of a final link: `, no follow`.
+struct Following(AtFlags);
+
+impl fmt::Display for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            AtFlags::SYMLINK_NOFOLLOW => ", no follow",
+            AtFlags::SYMLINK_FOLLOW => ", follow",
+            none if none.is_empty() => "",
+            _ => ", other flags",
+        })
     }
 }
 

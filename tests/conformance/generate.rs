@@ -225,6 +225,12 @@ const LOOKS: [(usize, AtFlags); 5] = [
     (1, AtFlags::SYMLINK_FOLLOW),
     (1, AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH)),
 ];
+const FOLLOWED: [(usize, AtFlags); 4] = [
+    (12, AtFlags::SYMLINK_FOLLOW),
+    (3, AtFlags::empty()),
+    (1, AtFlags::SYMLINK_NOFOLLOW),
+    (1, AtFlags::SYMLINK_FOLLOW.union(AtFlags::EMPTY_PATH)),
+];
 /// To read (4), to write (2), to execute (1); 8 and more is nothing.
 const WANTED: [(usize, u32); 10] =
     [(3, 0), (3, 4), (3, 2), (3, 1), (3, 6), (3, 5), (3, 3), (3, 7), (1, 8), (1, 0o14)];
@@ -321,6 +327,14 @@ impl Choices<'_> {
         }
     }
 
+    /// How to look, where not following takes `/proc`.
+    fn looks(&mut self) -> AtFlags {
+        match (self.weighed(&LOOKS), self.1) {
+            (AtFlags::SYMLINK_NOFOLLOW, Profile::Wild) => AtFlags::empty(),
+            (flags, _) => flags,
+        }
+    }
+
     /// Calls about the bytes of an open file.
     fn bytes(&mut self) -> Call {
         let slot = self.slot();
@@ -369,7 +383,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(146) {
+        match self.below(158) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -411,7 +425,12 @@ impl Choices<'_> {
                 let spot = self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20);
                 Call::Mkdir(spot, self.directory_mode())
             }
-            130.. => self.bytes(),
+            130..146 => self.bytes(),
+            146..151 => {
+                let looks = self.looks();
+                Call::ChmodWith(self.file(), self.mode(), looks)
+            }
+            151..158 => Call::LinkWith(self.file(), self.fresh(), self.weighed(&FOLLOWED)),
             _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
         }
     }
@@ -500,11 +519,11 @@ fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
     Op { by, umask: 0, call }
 }
 
-/// A prepared world, in which something may have been removed or lost while it was open, and up to 30
+/// A prepared world, in which something may have been removed or lost while it was open, and up to 45
 /// operations on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     let numbers = || uniform16(any::<u16>());
-    (vec(numbers(), BEGINNING), vec(numbers(), 0..=30)).prop_map(move |(start, rest)| {
+    (vec(numbers(), BEGINNING), vec(numbers(), 0..=45)).prop_map(move |(start, rest)| {
         let chosen = start.first().map_or(0, |numbers| numbers[15]);
         let removed = match chosen {
             0xE000.. => &REMOVED[..],

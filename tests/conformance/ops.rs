@@ -54,11 +54,13 @@ pub(crate) enum Call {
     Fstat(usize),
     Access(Spot, Access, AtFlags),
     Chmod(Spot, u32),
+    ChmodWith(Spot, u32, AtFlags),
     Fchmod(usize, u32),
     Unlink(Spot),
     Rename(Spot, Spot),
     RenameWith(Spot, Spot, RenameFlags),
     Link(Spot, Spot),
+    LinkWith(Spot, Spot, AtFlags),
     LinkFile(usize, Spot),
     Symlink(&'static str, Spot),
     Readlink(Spot),
@@ -69,7 +71,7 @@ pub(crate) enum Call {
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 26] = [
+pub(crate) const KINDS: [&str; 28] = [
     "open",
     "open_within",
     "read",
@@ -96,6 +98,8 @@ pub(crate) const KINDS: [&str; 26] = [
     "lseek",
     "ftruncate",
     "fdatasync",
+    "chmod_with",
+    "link_with",
 ];
 
 impl Call {
@@ -127,6 +131,8 @@ impl Call {
             Call::Lseek(..) => 23,
             Call::Ftruncate(..) => 24,
             Call::Fdatasync(..) => 25,
+            Call::ChmodWith(..) => 26,
+            Call::LinkWith(..) => 27,
         }
     }
 }
@@ -299,6 +305,9 @@ impl<W: Users> Run<W> {
             Call::Fsync(slot) => world.fsync(slots[slot].as_mut()?),
             Call::Access(spot, access, flags) => world.access(at(slots, spot), access, flags),
             Call::Chmod(spot, bits) => world.chmod(at(slots, spot), mode(bits)),
+            Call::ChmodWith(spot, bits, flags) => {
+                world.chmod_with(at(slots, spot), mode(bits), flags)
+            }
             Call::Fchmod(slot, bits) => world.fchmod(slots[slot].as_mut()?, mode(bits)),
             Call::Unlink(spot) => world.unlink(at(slots, spot)),
             Call::Rename(from, to) => world.rename(at(slots, from), at(slots, to)),
@@ -306,6 +315,9 @@ impl<W: Users> Run<W> {
                 world.rename_with(at(slots, from), at(slots, to), flags)
             }
             Call::Link(from, to) => world.link(at(slots, from), at(slots, to)),
+            Call::LinkWith(from, to, flags) => {
+                world.link_with(at(slots, from), at(slots, to), flags)
+            }
             Call::Symlink(target, spot) => world.symlink(Path::new(target), at(slots, spot)),
             Call::Mkdir(spot, bits) => world.mkdir(at(slots, spot), mode(bits)),
             Call::Rmdir(spot) => world.rmdir(at(slots, spot)),

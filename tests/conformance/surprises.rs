@@ -394,6 +394,36 @@ fn a_file_that_has_lost_its_last_name_gets_none_again() {
 }
 
 #[test]
+fn a_link_that_is_not_followed_has_no_mode_to_change_whoever_owns_it() {
+    let chmod = |name: &'static str| Call::ChmodWith(name.into(), 0o640, AtFlags::SYMLINK_NOFOLLOW);
+    assert_users_story(&[
+        (Who::Root, Call::Chmod(".".into(), 0o777), "chmod(., 0777) = ok"),
+        (Who::Root, create(0, "a"), "open(a, create) = ok"),
+        (Who::Root, symlink("a", "l"), "symlink(l → a) = ok"),
+        (Who::Alice, chmod("l"), "chmod(l, 0640, no follow) = ENOTSUP"),
+        (Who::Root, chmod("l"), "chmod(l, 0640, no follow) = ENOTSUP"),
+        (Who::Alice, chmod("a"), "chmod(a, 0640, no follow) = EPERM"),
+        (Who::Root, chmod("a"), "chmod(a, 0640, no follow) = ok"),
+        (Who::Root, chmod("l/"), "chmod(l/, 0640, no follow) = ENOTDIR"),
+    ]);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_gets_a_second_name_unless_it_is_followed() {
+    let link = |from, to: &'static str, flags| Call::LinkWith(Spot(None, from), to.into(), flags);
+    let follow = AtFlags::SYMLINK_FOLLOW;
+    assert_story(&[
+        (symlink("a", "l"), "symlink(l → a) = ok"),
+        (link("l", "m", AtFlags::empty()), "link(l → m) = ok"),
+        (link("l", "n", follow), "link(l → n, follow) = ENOENT"),
+        (create(0, "a"), "open(a, create) = ok"),
+        (link("m", "n", follow), "link(m → n, follow) = ok"),
+        (Call::Stat("n".into(), AtFlags::SYMLINK_NOFOLLOW), "lstat(n) = file 0600, 2 links"),
+        (link("m", "o", AtFlags::EMPTY_PATH), "link(m → o, other flags) = EINVAL"),
+    ]);
+}
+
+#[test]
 fn a_link_opened_as_a_path_gets_another_name_as_long_as_it_has_one() {
     let place = OFlags::PATH | OFlags::NOFOLLOW;
     assert_story(&[

@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 47] = [
+const INTERESTING: [(&str, Errno); 51] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -62,6 +62,10 @@ const INTERESTING: [(&str, Errno); 47] = [
     ("lseek", Errno::INVAL),
     ("ftruncate", Errno::INVAL),
     ("ftruncate", Errno::BADF),
+    ("chmod_with", Errno::OPNOTSUPP),
+    ("chmod_with", Errno::PERM),
+    ("link_with", Errno::LOOP),
+    ("link_with", Errno::NOENT),
 ];
 
 impl Default for Tally {

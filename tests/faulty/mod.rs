@@ -100,6 +100,7 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         fn fstat(file: &mut F::File) -> Status;
         fn access<'p>(at: impl Into<At<'p, F::File>>, access: Access, flags: AtFlags) -> ();
         fn chmod<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
+        fn chmod_with<'p>(at: impl Into<At<'p, F::File>>, mode: Mode, flags: AtFlags) -> ();
         fn fchmod(file: &mut F::File, mode: Mode) -> ();
         fn unlink<'p>(at: impl Into<At<'p, F::File>>) -> ();
         fn rename<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
@@ -107,6 +108,9 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
             from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>, flags: RenameFlags
         ) -> ();
         fn link<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
+        fn link_with<'p>(
+            from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>, flags: AtFlags
+        ) -> ();
         fn link_file<'p>(file: &mut F::File, to: impl Into<At<'p, F::File>>) -> ();
         fn symlink<'p>(target: &Path, at: impl Into<At<'p, F::File>>) -> ();
         fn readlink<'p>(at: impl Into<At<'p, F::File>>) -> PathBuf;

@@ -196,8 +196,20 @@ impl FileSystem for SimFs {
 
     fn chmod<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.chmod_at(at, mode);
-        tell(&result, None, || (Call::Chmod(at, mode), Answer::done(&result)));
+        let result = self.chmod_at(at, mode, AtFlags::empty());
+        tell(&result, None, || (Call::Chmod(at, mode, AtFlags::empty()), Answer::done(&result)));
+        result
+    }
+
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.chmod_at(at, mode, flags);
+        tell(&result, None, || (Call::Chmod(at, mode, flags), Answer::done(&result)));
         result
     }
 
@@ -245,8 +257,20 @@ impl FileSystem for SimFs {
         to: impl Into<At<'p, SimFile>>,
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
-        let result = self.link_at(from, to);
-        tell(&result, None, || (Call::Link(from, to), Answer::done(&result)));
+        let result = self.link_at(from, to, AtFlags::empty());
+        tell(&result, None, || (Call::Link(from, to, AtFlags::empty()), Answer::done(&result)));
+        result
+    }
+
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, SimFile>>,
+        to: impl Into<At<'p, SimFile>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
+        let result = self.link_at(from, to, flags);
+        tell(&result, None, || (Call::Link(from, to, flags), Answer::done(&result)));
         result
     }
 
@@ -374,6 +398,8 @@ mod tests {
         step(fs);
         fs.chmod("d", Mode::from_bits_retain(0o755))?;
         step(fs);
+        fs.chmod_with("d/a", MODE, AtFlags::SYMLINK_NOFOLLOW)?;
+        step(fs);
         fs.fchmod(&mut a, MODE)?;
         step(fs);
         fs.link("d/a", "b")?;
@@ -387,6 +413,8 @@ mod tests {
         fs.symlink(Path::new("e"), "l")?;
         step(fs);
         fs.readlink("l")?;
+        step(fs);
+        fs.link_with("l", "m", AtFlags::SYMLINK_FOLLOW)?;
         step(fs);
         fs.mkdir("f", Mode::RWXU)?;
         step(fs);

@@ -12,7 +12,9 @@ use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 
-use super::super::path::{confined, follows, limits, position, renames, seekable, understood};
+use super::super::path::{
+    confined, follows, limits, links, position, renames, seekable, understood,
+};
 use super::super::told::Call;
 use super::super::{At, ResolveFlags};
 use super::open::{PATH_FLAGS, TMPFILE_BIT};
@@ -48,14 +50,14 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::OpenWithin(at, ..)
         | Call::Stat(at, _)
         | Call::Access(at, ..)
-        | Call::Chmod(at, _)
+        | Call::Chmod(at, ..)
         | Call::Unlink(at)
         | Call::LinkFile(at)
         | Call::Symlink(_, at)
         | Call::Readlink(at)
         | Call::Mkdir(at)
         | Call::Rmdir(at) => [Some(at), None],
-        Call::Rename(from, to, _) | Call::Link(from, to) => [Some(from), Some(to)],
+        Call::Rename(from, to, _) | Call::Link(from, to, _) => [Some(from), Some(to)],
         Call::Read
         | Call::Write(_)
         | Call::Pread(_)
@@ -78,8 +80,13 @@ fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'sta
         Call::OpenWithin(_, flags, mode, resolve) => meaningless_flags(flags)
             .or_else(|| meaningless_limits(resolve))
             .or_else(|| meaningless_how(flags, mode)),
-        Call::Stat(_, flags) | Call::Access(_, _, flags) if follows(flags).is_err() => {
+        Call::Stat(_, flags) | Call::Access(_, _, flags) | Call::Chmod(_, _, flags)
+            if follows(flags).is_err() =>
+        {
             Some("no flag is understood but AT_SYMLINK_NOFOLLOW")
+        }
+        Call::Link(_, _, flags) if links(flags).is_err() => {
+            Some("no flag is understood but AT_SYMLINK_FOLLOW")
         }
         Call::Access(_, access, _) if !ACCESS_BITS.contains(access) => {
             Some("it asks for more than to read, to write and to execute")

@@ -6,11 +6,11 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rustix::fs::{Access, Mode, RenameFlags};
+use rustix::fs::{Access, AtFlags, Mode, RenameFlags};
 use rustix::io::Errno;
 
 use super::super::At;
-use super::super::path::renames;
+use super::super::path::{links, renames};
 use super::inode::{Body, Ino};
 use super::walk::{Last, PATH_MAX, Place, admissible};
 use super::{DIRECTORY_BITS, SimFile, SimFs};
@@ -102,9 +102,11 @@ impl SimFs {
         &mut self,
         from: At<'_, SimFile>,
         to: At<'_, SimFile>,
+        flags: AtFlags,
     ) -> Result<(), Errno> {
+        let follow = links(flags)?;
         admissible([from.path, to.path])?;
-        self.link_inode(self.find(from, false)?, to)
+        self.link_inode(self.find(from, follow)?, to)
     }
 
     pub(super) fn link_open(&mut self, file: &SimFile, to: At<'_, SimFile>) -> Result<(), Errno> {
