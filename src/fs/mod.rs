@@ -36,7 +36,7 @@ pub use rustix::io::Errno;
 pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
 pub use status::{Kind, Status};
 pub use tree::{Node, Tree};
-pub use user::{As, User, Users};
+pub use user::{As, Groups, User, Users};
 
 /// A file system, as far as this crate's protocols need one.
 ///
@@ -156,6 +156,27 @@ pub trait FileSystem {
     /// Changes the mode of what is open:
     /// [fchmod(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
     fn fchmod(&mut self, file: &mut Self::File, mode: Mode) -> Result<(), Errno>;
+
+    /// Gives what a path names another owner, another group, or both; `None` leaves it as it is. The
+    /// flags are [`stat`](FileSystem::stat)'s, so that a link that is not followed changes hands
+    /// itself. Only root gives away; an owner may choose among the groups that it is in. What is no
+    /// directory loses its set-user-ID bit, and mostly its set-group-ID bit:
+    /// [fchownat(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
+    /// The same of what is open: [fchown(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
+    fn fchown(
+        &mut self,
+        file: &mut Self::File,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno>;
 
     /// Removes a name; the file lives on while it has other names or is open:
     /// [unlinkat(2)](https://man7.org/linux/man-pages/man2/unlinkat.2.html).

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
 use rustix::fs::{
-    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags,
+    self, Access, AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, RenameFlags,
     SeekFrom, Stat, Uid,
 };
 use rustix::io::{self, Errno};
@@ -259,13 +259,13 @@ impl OsFs {
 }
 
 /// Of the calling thread. Only root can become somebody else, and root again: what it gives up
-/// are the effective user and group (and, for good, its supplementary groups), and with them every
+/// are the effective user, the effective group and the supplementary groups, and with them every
 /// privilege that counts here. The umask is one for all threads, unless the thread has
 /// [`unshare`](https://man7.org/linux/man-pages/man2/unshare.2.html)d `CLONE_FS`.
 impl Users for &OsFs {
     fn act_as(&mut self, user: User) -> Result<User, Errno> {
         let before = User { umask: rustix::process::umask(user.umask), ..User::current() };
-        if (user.uid, user.gid) != (before.uid, before.gid)
+        if (user.uid, user.gid, user.groups) != (before.uid, before.gid, before.groups)
             && let Err(errno) = become_user(before, user)
         {
             rustix::process::umask(before.umask);
@@ -287,13 +287,14 @@ fn become_user(before: User, user: User) -> Result<(), Errno> {
     if !before.is_root() {
         thread::set_thread_res_uid(None, Some(Uid::ROOT), None)?;
     }
-    if !user.is_root() {
-        thread::set_thread_groups(&[])?;
-    }
-    let became = thread::set_thread_res_gid(None, Some(user.gid), None)
+    // What groups root is in makes no difference to it.
+    let groups = if before.is_root() && user.is_root() { before.groups } else { user.groups };
+    let became = thread::set_thread_groups(groups.as_slice())
+        .and_then(|()| thread::set_thread_res_gid(None, Some(user.gid), None))
         .and_then(|()| thread::set_thread_res_uid(None, Some(user.uid), None));
     if became.is_err() {
         // Back from half way, as root still.
+        let _ = thread::set_thread_groups(before.groups.as_slice());
         let _ = thread::set_thread_res_gid(None, Some(before.gid), None);
         let _ = thread::set_thread_res_uid(None, Some(before.uid), None);
     }
@@ -527,6 +528,28 @@ impl FileSystem for &OsFs {
     #[inline(always)]
     fn fchmod(&mut self, file: &mut OsFile, mode: Mode) -> Result<(), Errno> {
         uninterrupted(|| fs::fchmod(&file.0, mode))
+    }
+
+    #[inline(always)]
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        follows(flags)?;
+        self.at(at, |from, path| fs::chownat(from, path, owner, group, flags))
+    }
+
+    #[inline(always)]
+    fn fchown(
+        &mut self,
+        file: &mut OsFile,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno> {
+        uninterrupted(|| fs::fchown(&file.0, owner, group))
     }
 
     #[inline(always)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::told::{Answer, Call, Line};
 use super::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, User, Users,
+    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
+    ResolveFlags, SeekFrom, Status, Uid, User, Users,
 };
 use crate::calls::untold;
 use crate::recorded::Recorded;
@@ -173,6 +173,30 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     fn fchmod(&mut self, file: &mut F::File, mode: Mode) -> Result<(), Errno> {
         let result = self.inner_mut().fchmod(file, mode);
         self.tell(&Call::Fchmod(mode), &Answer::done(&result));
+        result
+    }
+
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().chown(at, owner, group, flags);
+        self.tell(&Call::Chown(at, (owner, group), flags), &Answer::done(&result));
+        result
+    }
+
+    fn fchown(
+        &mut self,
+        file: &mut F::File,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno> {
+        let result = self.inner_mut().fchown(file, owner, group);
+        self.tell(&Call::Fchown((owner, group)), &Answer::done(&result));
         result
     }
 

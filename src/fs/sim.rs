@@ -11,6 +11,7 @@ mod inode;
 mod mistake;
 mod names;
 mod open;
+mod owners;
 mod permit;
 mod walk;
 
@@ -62,11 +63,11 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | --- | --- |
 /// | names | directories, regular files, symbolic and hard links; files without a name; what is removed while it is open |
 /// | paths | dots, slashes, names of 255 and paths of 4,095 bytes, 40 links a walk |
-/// | who | users with one group, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
+/// | who | users with their groups, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
 /// | `open` | `O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_APPEND`, `O_DIRECTORY`, `O_NOFOLLOW`, `O_PATH`, `O_TMPFILE`, all access modes, in every combination; `O_CLOEXEC`, `O_NOCTTY`, `O_NONBLOCK`, `O_DSYNC` and `O_SYNC` change nothing here |
 /// | limits of `openat2` | `RESOLVE_BENEATH`, `_IN_ROOT`, `_NO_SYMLINKS`, `_NO_MAGICLINKS`, `_NO_XDEV`, in every combination |
 /// | `rename` | `RENAME_NOREPLACE`, `RENAME_EXCHANGE` |
-/// | `stat`, `access`, `chmod` | `AT_SYMLINK_NOFOLLOW` |
+/// | `stat`, `access`, `chmod`, `chown` | `AT_SYMLINK_NOFOLLOW` |
 /// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
 /// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
@@ -82,7 +83,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// # What is not simulated
 ///
-/// Supplementary groups, capabilities, access control lists and attributes; timestamps; limits to
+/// Capabilities, access control lists and attributes; timestamps; limits to
 /// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
@@ -204,17 +205,6 @@ impl SimFs {
             inode: u64::from(number),
         })
     }
-
-    /// `chmod_common`, `setattr_prepare`.
-    fn change_mode(&mut self, number: Ino, mode: Mode) -> Result<(), Errno> {
-        let inode = self.inode(number)?;
-        if !self.owns(inode) {
-            return Err(Errno::PERM);
-        }
-        let mode = self.changed_mode(inode, mode & MODE_BITS);
-        self.inode_mut(number)?.mode = mode;
-        Ok(())
-    }
 }
 
 impl Drop for SimFile {
@@ -244,7 +234,7 @@ impl SimFile {
 }
 
 // The calls as such, which nobody is told of. Those about names are in `names` and `open`,
-// those about bytes in `bytes`.
+// those about bytes in `bytes`, those about modes and owners in `owners`.
 impl SimFs {
     fn stat_at(&self, at: At<'_, SimFile>, flags: AtFlags) -> Result<Status, Errno> {
         let follow = follows(flags)?;
@@ -261,23 +251,6 @@ impl SimFs {
         let inode = self.inode(self.find(at, follow)?)?;
         // A link has all permissions, whoever asks.
         if inode.is_symlink() { Ok(()) } else { self.permits(inode, access) }
-    }
-
-    fn chmod_at(&mut self, at: At<'_, SimFile>, mode: Mode, flags: AtFlags) -> Result<(), Errno> {
-        let follow = follows(flags)?;
-        admissible([at.path])?;
-        let inode = self.find(at, follow)?;
-        if self.inode(inode)?.is_symlink() {
-            return Err(Errno::OPNOTSUPP);
-        }
-        self.change_mode(inode, mode)
-    }
-
-    fn chmod_file(&mut self, file: &SimFile, mode: Mode) -> Result<(), Errno> {
-        if file.is_path() {
-            return Err(Errno::BADF);
-        }
-        self.change_mode(file.inode, mode)
     }
 
     fn lock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {

@@ -8,8 +8,8 @@ use std::path::Path;
 use super::LinuxOpenFlags as _;
 use super::tree::Quoted;
 use super::{
-    Access, At, AtFlags, Errno, FlockOperation, Kind, Mode, OFlags, RenameFlags, ResolveFlags,
-    SeekFrom, Status, errno_name,
+    Access, At, AtFlags, Errno, FlockOperation, Gid, Kind, Mode, OFlags, RenameFlags, ResolveFlags,
+    SeekFrom, Status, Uid, errno_name,
 };
 use crate::marks::Mark;
 
@@ -31,6 +31,8 @@ pub(super) enum Call<'c, D> {
     Access(At<'c, D>, Access, AtFlags),
     Chmod(At<'c, D>, Mode, AtFlags),
     Fchmod(Mode),
+    Chown(At<'c, D>, (Option<Uid>, Option<Gid>), AtFlags),
+    Fchown((Option<Uid>, Option<Gid>)),
     Unlink(At<'c, D>),
     Rename(At<'c, D>, At<'c, D>, RenameFlags),
     Link(At<'c, D>, At<'c, D>, AtFlags),
@@ -150,6 +152,10 @@ impl<D> fmt::Display for Call<'_, D> {
                 write!(f, "chmod({}, {:04o}{})", Told(at), mode.as_raw_mode(), Following(flags))
             }
             Call::Fchmod(mode) => write!(f, "fchmod({:04o})", mode.as_raw_mode()),
+            Call::Chown(at, owners, flags) => {
+                write!(f, "chown({}, {}{})", Told(at), Owners(owners), Following(flags))
+            }
+            Call::Fchown(owners) => write!(f, "fchown({})", Owners(owners)),
             Call::Unlink(at) => write!(f, "unlink({})", Told(at)),
             Call::Rename(from, to, flags) => {
                 let (arrow, how) = match flags {
@@ -254,6 +260,23 @@ impl fmt::Display for Following {
             none if none.is_empty() => "",
             _ => ", other flags",
         })
+    }
+}
+
+/// Whose something is to be, as `chown(1)` takes it: `7:8`, `7`, `:8`.
+struct Owners((Option<Uid>, Option<Gid>));
+
+impl fmt::Display for Owners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (uid, gid) = self.0;
+        if let Some(uid) = uid {
+            uid.as_raw().fmt(f)?;
+        }
+        match gid {
+            Some(gid) => write!(f, ":{}", gid.as_raw()),
+            None if uid.is_none() => f.write_str("nobody else"),
+            None => Ok(()),
+        }
     }
 }
 

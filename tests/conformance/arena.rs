@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::{env, fs, io, thread};
 
-use rustix::fs::{Gid, Uid};
+use rustix::fs::Gid;
 use rustix::thread::UnshareFlags;
 use tempfile::TempDir;
 use toctou::fs::{Errno, FileSystem, Format, Mode, OFlags, OsFs, Protections, User, Users};
@@ -67,15 +67,16 @@ pub(crate) fn apart<T: Send>(work: impl FnOnce(Apart) -> T + Send) -> T {
 fn cast(umask: bool) -> Cast {
     static TOLD: Once = Once::new();
     let me = User::current();
-    let numbered = |uid, gid| User { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), ..me };
+    let numbered = |uid, gid| User { gid: Gid::from_raw(gid), ..User::numbered(uid) };
     let [alice, bob, carol] =
         [numbered(61001, 61001), numbered(61002, 61002), numbered(61003, 61001)];
     if me.is_root() && can_become(me, alice) {
         let [dave, staff] = [numbered(61004, 0), numbered(0, 61001)];
-        return Cast { users: [me, alice, bob, carol, dave, staff], umask };
+        let erin = numbered(61005, 61005).with_groups([alice.gid, bob.gid]);
+        return Cast { users: [me, alice, bob, carol, dave, staff, erin], umask };
     }
     TOLD.call_once(|| eprintln!("not root: everything is done by the one user, links stay below"));
-    Cast { users: [me; 6], umask }
+    Cast { users: [me; 7], umask }
 }
 
 fn can_become(me: User, other: User) -> bool {

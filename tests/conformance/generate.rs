@@ -97,14 +97,24 @@ const DIRECTORIES: [&str; 7] = ["d", "t", "e", "d/e", "t/d", "n", "d"];
 /// What leaves where it starts.
 const OUTWARD: [&str; 4] = ["/", "..", "../a", "d/../.."];
 
-const USERS: [Who; 5] = [Who::Alice, Who::Bob, Who::Carol, Who::Dave, Who::Staff];
-const ANYBODY: [(usize, Who); 6] = [
+const USERS: [Who; 6] = [Who::Alice, Who::Bob, Who::Carol, Who::Dave, Who::Staff, Who::Erin];
+const ANYBODY: [(usize, Who); 7] = [
     (6, Who::Root),
     (8, Who::Alice),
     (8, Who::Bob),
     (4, Who::Carol),
     (2, Who::Dave),
     (1, Who::Staff),
+    (3, Who::Erin),
+];
+/// To whom something is given, if to anybody.
+const OWNERS: [(usize, Option<Who>); 6] = [
+    (5, None),
+    (4, Some(Who::Alice)),
+    (4, Some(Who::Bob)),
+    (1, Some(Who::Root)),
+    (1, Some(Who::Erin)),
+    (1, Some(Who::Dave)),
 ];
 const UMASKS: [(usize, u32); 6] =
     [(6, 0o022), (9, 0), (3, 0o077), (1, 0o027), (1, 0o7000), (1, 0o7777)];
@@ -383,7 +393,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(158) {
+        match self.below(172) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -430,6 +440,12 @@ impl Choices<'_> {
                 let looks = self.looks();
                 Call::ChmodWith(self.file(), self.mode(), looks)
             }
+            158..165 => {
+                let spot = if self.chance(40) { self.directory() } else { self.file() };
+                let (uid, gid) = (self.weighed(&OWNERS), self.weighed(&OWNERS));
+                Call::Chown(spot, uid, gid, self.weighed(&LOOKS))
+            }
+            165.. => Call::Fchown(self.slot(), self.weighed(&OWNERS), self.weighed(&OWNERS)),
             151..158 => Call::LinkWith(self.file(), self.fresh(), self.weighed(&FOLLOWED)),
             _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
         }

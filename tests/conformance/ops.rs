@@ -22,6 +22,8 @@ pub(crate) enum Who {
     Dave,
     /// Root, in Alice's group.
     Staff,
+    /// A user who is in Alice's group and in Bob's, besides its own.
+    Erin,
 }
 
 /// Where a call looks: from the directory open in a slot (from the anchor, if nothing is open
@@ -56,6 +58,8 @@ pub(crate) enum Call {
     Chmod(Spot, u32),
     ChmodWith(Spot, u32, AtFlags),
     Fchmod(usize, u32),
+    Chown(Spot, Option<Who>, Option<Who>, AtFlags),
+    Fchown(usize, Option<Who>, Option<Who>),
     Unlink(Spot),
     Rename(Spot, Spot),
     RenameWith(Spot, Spot, RenameFlags),
@@ -71,7 +75,7 @@ pub(crate) enum Call {
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 28] = [
+pub(crate) const KINDS: [&str; 30] = [
     "open",
     "open_within",
     "read",
@@ -100,6 +104,8 @@ pub(crate) const KINDS: [&str; 28] = [
     "fdatasync",
     "chmod_with",
     "link_with",
+    "chown",
+    "fchown",
 ];
 
 impl Call {
@@ -133,6 +139,8 @@ impl Call {
             Call::Fdatasync(..) => 25,
             Call::ChmodWith(..) => 26,
             Call::LinkWith(..) => 27,
+            Call::Chown(..) => 28,
+            Call::Fchown(..) => 29,
         }
     }
 }
@@ -163,7 +171,7 @@ pub(crate) type Answer = Option<Result<Did, Errno>>;
 /// Who [`Who`] is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cast {
-    pub(crate) users: [User; 6],
+    pub(crate) users: [User; 7],
     /// Whether the umask may be changed.
     pub(crate) umask: bool,
 }
@@ -178,6 +186,7 @@ impl Cast {
             Who::Carol => self.users[3],
             Who::Dave => self.users[4],
             Who::Staff => self.users[5],
+            Who::Erin => self.users[6],
         };
         user.with_umask(Mode::from_raw_mode(umask))
     }
@@ -252,8 +261,10 @@ impl<W: Users> Run<W> {
     }
 
     fn call(&mut self, call: &Call) -> Answer {
-        let Run { world, slots, .. } = self;
+        let Run { world, slots, cast, .. } = self;
         let mode = Mode::from_raw_mode;
+        let owner = |who: Option<Who>| who.map(|who| cast.user(who, 0).uid);
+        let group = |who: Option<Who>| who.map(|who| cast.user(who, 0).gid);
         let done = match *call {
             Call::Open(slot, spot, flags, bits) => {
                 let opened = world.open(at(slots, spot), flags, mode(bits));
@@ -309,6 +320,12 @@ impl<W: Users> Run<W> {
                 world.chmod_with(at(slots, spot), mode(bits), flags)
             }
             Call::Fchmod(slot, bits) => world.fchmod(slots[slot].as_mut()?, mode(bits)),
+            Call::Chown(spot, uid, gid, flags) => {
+                world.chown(at(slots, spot), owner(uid), group(gid), flags)
+            }
+            Call::Fchown(slot, uid, gid) => {
+                world.fchown(slots[slot].as_mut()?, owner(uid), group(gid))
+            }
             Call::Unlink(spot) => world.unlink(at(slots, spot)),
             Call::Rename(from, to) => world.rename(at(slots, from), at(slots, to)),
             Call::RenameWith(from, to, flags) => {

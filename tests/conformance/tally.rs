@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 51] = [
+const INTERESTING: [(&str, Errno); 54] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -64,6 +64,9 @@ const INTERESTING: [(&str, Errno); 51] = [
     ("ftruncate", Errno::BADF),
     ("chmod_with", Errno::OPNOTSUPP),
     ("chmod_with", Errno::PERM),
+    ("chown", Errno::ACCESS),
+    ("chown", Errno::PERM),
+    ("fchown", Errno::PERM),
     ("link_with", Errno::LOOP),
     ("link_with", Errno::NOENT),
 ];

@@ -30,6 +30,8 @@ enum Mistake {
     ProtectedSymlinks,
     /// Anybody may change any mode.
     Chmod,
+    /// What changes hands keeps its set-user-ID bit.
+    Chown,
     /// It is of another format than the file system.
     Format,
 }
@@ -84,10 +86,23 @@ impl World for Wrong {
             _ => false,
         };
         let answer = self.run.perform(&self.misread(op));
+        let keeps_bits = match op.call {
+            Call::Chown(spot, ..) if spot.0.is_none() => {
+                let mut world = before.world.clone();
+                let status = world.stat(spot.1, AtFlags::empty());
+                status.ok().map(|status| (spot, status.mode.as_raw_mode()))
+            }
+            _ => None,
+        };
         let as_root = Op { by: Who::Root, ..*op };
         match (self.mistake, op.call, &answer) {
             (Mistake::RenameOfTwoLinks, Call::Rename(from, _), Some(Ok(_))) if twins => {
                 self.run.perform(&Op { call: Call::Unlink(from), ..as_root });
+            }
+            (Mistake::Chown, Call::Chown(..), Some(Ok(_))) => {
+                if let Some((spot, mode)) = keeps_bits {
+                    self.run.perform(&Op { call: Call::Chmod(spot, mode), ..as_root });
+                }
             }
             (Mistake::Conversion, Call::Flock(..), Some(Err(_))) => self.run = before,
             (
@@ -171,6 +186,11 @@ fn a_world_that_follows_a_link_it_was_told_not_to_is_found_out() {
 #[test]
 fn a_world_in_which_anybody_changes_modes_is_found_out() {
     assert_found_now(Mistake::Chmod);
+}
+
+#[test]
+fn a_world_in_which_programs_change_hands_unchanged_is_found_out() {
+    assert_found_now(Mistake::Chown);
 }
 
 #[test]

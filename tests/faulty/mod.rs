@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status,
+    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
+    ResolveFlags, SeekFrom, Status, Uid,
 };
 use toctou::{Process, Step};
 
@@ -102,6 +102,10 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         fn chmod<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
         fn chmod_with<'p>(at: impl Into<At<'p, F::File>>, mode: Mode, flags: AtFlags) -> ();
         fn fchmod(file: &mut F::File, mode: Mode) -> ();
+        fn chown<'p>(
+            at: impl Into<At<'p, F::File>>, owner: Option<Uid>, group: Option<Gid>, flags: AtFlags
+        ) -> ();
+        fn fchown(file: &mut F::File, owner: Option<Uid>, group: Option<Gid>) -> ();
         fn unlink<'p>(at: impl Into<At<'p, F::File>>) -> ();
         fn rename<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
         fn rename_with<'p>(

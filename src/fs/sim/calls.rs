@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags, SeekFrom};
+use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Uid};
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
@@ -219,6 +219,30 @@ impl FileSystem for SimFs {
         result
     }
 
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.chown_at(at, (owner, group), flags);
+        tell(&result, None, || (Call::Chown(at, (owner, group), flags), Answer::done(&result)));
+        result
+    }
+
+    fn fchown(
+        &mut self,
+        file: &mut SimFile,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno> {
+        let result = self.chown_file(file, (owner, group));
+        tell(&result, Some(&*file), || (Call::Fchown((owner, group)), Answer::done(&result)));
+        result
+    }
+
     fn unlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.unlink_at(at);
@@ -401,6 +425,11 @@ mod tests {
         fs.chmod_with("d/a", MODE, AtFlags::SYMLINK_NOFOLLOW)?;
         step(fs);
         fs.fchmod(&mut a, MODE)?;
+        step(fs);
+        let (owner, group) = (Some(Uid::from_raw(7)), Some(Gid::from_raw(8)));
+        fs.chown("d/a", owner, None, AtFlags::SYMLINK_NOFOLLOW)?;
+        step(fs);
+        fs.fchown(&mut a, None, group)?;
         step(fs);
         fs.link("d/a", "b")?;
         step(fs);

@@ -51,6 +51,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Stat(at, _)
         | Call::Access(at, ..)
         | Call::Chmod(at, ..)
+        | Call::Chown(at, ..)
         | Call::Unlink(at)
         | Call::LinkFile(at)
         | Call::Symlink(_, at)
@@ -68,6 +69,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Fdatasync
         | Call::Fstat
         | Call::Fchmod(_)
+        | Call::Fchown(_)
         | Call::Flock(..)
         | Call::Close => [None, None],
     }
@@ -80,7 +82,10 @@ fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'sta
         Call::OpenWithin(_, flags, mode, resolve) => meaningless_flags(flags)
             .or_else(|| meaningless_limits(resolve))
             .or_else(|| meaningless_how(flags, mode)),
-        Call::Stat(_, flags) | Call::Access(_, _, flags) | Call::Chmod(_, _, flags)
+        Call::Stat(_, flags)
+        | Call::Access(_, _, flags)
+        | Call::Chmod(_, _, flags)
+        | Call::Chown(_, _, flags)
             if follows(flags).is_err() =>
         {
             Some("no flag is understood but AT_SYMLINK_NOFOLLOW")

@@ -131,7 +131,7 @@ impl SimFs {
 
     /// The mode that a `chmod` to `mode` gives.
     pub(super) fn changed_mode(&self, inode: &Inode, mode: Mode) -> Mode {
-        if inode.gid == self.user.gid || self.user.is_root() {
+        if self.user.is_in(inode.gid) || self.user.is_root() {
             mode
         } else {
             mode.difference(Mode::SGID)
@@ -143,9 +143,21 @@ impl SimFs {
         if self.user.is_root() {
             return inode.mode;
         }
-        let runs_as_group = inode.mode.contains(Mode::XGRP) || inode.gid != self.user.gid;
-        let group = if runs_as_group { Mode::SGID } else { Mode::empty() };
-        inode.mode.difference(Mode::SUID | group)
+        inode.mode.difference(Mode::SUID | self.lost_of_group(inode))
+    }
+
+    /// `chown_common`: what remains of a mode once a file was given to somebody, whoever gave it.
+    pub(super) fn handed_over_mode(&self, inode: &Inode) -> Mode {
+        if inode.is_directory() {
+            return inode.mode;
+        }
+        inode.mode.difference(Mode::SUID | self.lost_of_group(inode))
+    }
+
+    /// `setattr_should_drop_sgid`.
+    fn lost_of_group(&self, inode: &Inode) -> Mode {
+        let is_kept = self.user.is_in(inode.gid) || self.user.is_root();
+        if inode.mode.contains(Mode::XGRP) || !is_kept { Mode::SGID } else { Mode::empty() }
     }
 }
 
@@ -153,7 +165,7 @@ impl SimFs {
 pub(super) fn is_permitted(user: &User, inode: &Inode, want: Want) -> bool {
     let class = match () {
         () if inode.uid == user.uid => 6,
-        () if inode.gid == user.gid => 3,
+        () if user.is_in(inode.gid) => 3,
         () => 0,
     };
     // Its width differs between systems.
