@@ -6,6 +6,7 @@
 //! no further guide.
 
 mod at;
+mod dirent;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
 mod os;
@@ -24,6 +25,7 @@ use crate::calls::untold;
 pub use crate::errno::errno_name;
 pub use crate::recorded::{Recorded, recorded_step};
 pub use at::At;
+pub use dirent::Dirent;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
 pub use os::{OsFile, OsFs};
@@ -243,6 +245,17 @@ pub trait FileSystem {
 
     /// Removes an empty directory: `unlinkat(2)` with `AT_REMOVEDIR`.
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>) -> Result<(), Errno>;
+
+    /// Reads the next names in an open directory; none at the end:
+    /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents.2.html). The names `.` and `..`
+    /// are left out. `lseek` to the beginning reads them all again. `ENOSYS` off Linux.
+    ///
+    /// The kernel answers as many as fit into 32 KiB, the buffer that the C library has; a simulation
+    /// answers all, or [as many as it is told to](SimFs::with_short_listings). The names of one answer
+    /// are in order, in every world: in which order a file system has them, it leaves open. It also
+    /// leaves open whether a name is answered that was made after the directory was opened
+    /// ([`SimFs::getdents_answers`]).
+    fn getdents(&mut self, file: &mut Self::File) -> Result<Vec<Dirent>, Errno>;
 
     /// Takes, converts or releases the advisory lock of an open file description:
     /// [flock(2)](https://man7.org/linux/man-pages/man2/flock.2.html).

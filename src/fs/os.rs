@@ -1,6 +1,8 @@
 //! First floor: the file system world of the kernel. Imports the [`FileSystem`] trait, [`Tree`] and
 //! rustix.
 
+mod dirents;
+
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
@@ -25,7 +27,9 @@ use rustix::thread;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::elsewhere::native;
 use super::path::{confined, follows, limits, links, position, renames, seekable, understood};
-use super::{At, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User, Users};
+use super::{
+    At, Dirent, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User, Users,
+};
 
 /// The kernel's file system, anchored at a directory.
 ///
@@ -628,6 +632,11 @@ impl FileSystem for &OsFs {
     #[inline(always)]
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, OsFile>>) -> Result<(), Errno> {
         self.at(at, |from, path| fs::unlinkat(from, path, AtFlags::REMOVEDIR))
+    }
+
+    #[inline(always)]
+    fn getdents(&mut self, file: &mut OsFile) -> Result<Vec<Dirent>, Errno> {
+        dirents::getdents(&file.0)
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::told::{Answer, Call, Line};
 use super::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
+    Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
     ResolveFlags, SeekFrom, Status, Uid, User, Users,
 };
 use crate::calls::untold;
@@ -289,6 +289,12 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         let at = at.into();
         let result = self.inner_mut().rmdir(at);
         self.tell(&Call::Rmdir(at), &Answer::done(&result));
+        result
+    }
+
+    fn getdents(&mut self, file: &mut F::File) -> Result<Vec<Dirent>, Errno> {
+        let result = self.inner_mut().getdents(file);
+        self.tell(&Call::Getdents, &Answer::with(&result, |names| Answer::Names(names)));
         result
     }
 

@@ -8,6 +8,7 @@ mod build;
 mod bytes;
 mod calls;
 mod inode;
+mod listing;
 mod mistake;
 mod names;
 mod open;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::LinuxOpenFlags as _;
 use inode::{Body, Held, Ino, Inode};
+use listing::{Listing, Stream};
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use walk::admissible;
@@ -70,6 +72,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | `stat`, `access`, `chmod`, `chown` | `AT_SYMLINK_NOFOLLOW` |
 /// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
 /// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
+/// | `getdents` | all names at once or a few a call, in order; what is open about names made meanwhile |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
 /// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
 ///
@@ -94,6 +97,7 @@ pub struct SimFs {
     format: Format,
     /// How many bytes one `write` takes at most, if not all.
     write_limit: Option<NonZeroUsize>,
+    listing: Listing,
 }
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
@@ -109,6 +113,8 @@ pub struct SimFile {
     flags: OFlags,
     offset: u64,
     lock: Held,
+    /// How far a directory has been read, once it has.
+    stream: Option<Arc<Stream>>,
 }
 
 impl Default for SimFs {

@@ -44,16 +44,22 @@ impl Status {
     }
 }
 
+/// The kind of this type; `None` where the type is not known.
+pub(super) fn kind_of(kind: FileType) -> Option<Kind> {
+    match kind {
+        FileType::RegularFile => Some(Kind::File),
+        FileType::Directory => Some(Kind::Directory),
+        FileType::Symlink => Some(Kind::Symlink),
+        FileType::Unknown => None,
+        _ => Some(Kind::Other),
+    }
+}
+
 #[allow(clippy::unnecessary_cast)] // the widths differ between systems
 impl From<Stat> for Status {
     fn from(stat: Stat) -> Self {
         let raw = stat.st_mode as RawMode;
-        let kind = match FileType::from_raw_mode(raw) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink,
-            _ => Kind::Other,
-        };
+        let kind = kind_of(FileType::from_raw_mode(raw)).unwrap_or(Kind::Other);
         Status {
             kind,
             mode: Mode::from_raw_mode(raw),

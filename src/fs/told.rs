@@ -8,8 +8,8 @@ use std::path::Path;
 use super::LinuxOpenFlags as _;
 use super::tree::Quoted;
 use super::{
-    Access, At, AtFlags, Errno, FlockOperation, Gid, Kind, Mode, OFlags, RenameFlags, ResolveFlags,
-    SeekFrom, Status, Uid, errno_name,
+    Access, At, AtFlags, Dirent, Errno, FlockOperation, Gid, Kind, Mode, OFlags, RenameFlags,
+    ResolveFlags, SeekFrom, Status, Uid, errno_name,
 };
 use crate::marks::Mark;
 
@@ -41,6 +41,7 @@ pub(super) enum Call<'c, D> {
     Readlink(At<'c, D>),
     Mkdir(At<'c, D>),
     Rmdir(At<'c, D>),
+    Getdents,
     /// Of which file, if the world says so.
     Flock(FlockOperation, Option<Status>),
     Close,
@@ -56,6 +57,7 @@ pub(super) enum Answer<'a> {
     Offset(u64),
     Status(&'a Status),
     Target(&'a Path),
+    Names(&'a [Dirent]),
     Failed(Errno),
     /// It would have to wait for a lock.
     Waits,
@@ -174,6 +176,7 @@ impl<D> fmt::Display for Call<'_, D> {
             Call::Readlink(at) => write!(f, "readlink({})", Told(at)),
             Call::Mkdir(at) => write!(f, "mkdir({})", Told(at)),
             Call::Rmdir(at) => write!(f, "rmdir({})", Told(at)),
+            Call::Getdents => f.write_str("getdents"),
             Call::Flock(operation, _) => write!(f, "flock({})", locking(operation)),
             Call::Close => f.write_str("close"),
         }
@@ -191,6 +194,15 @@ impl fmt::Display for Answer<'_> {
                 write!(f, "{} {:04o}", word(status.kind), status.mode.as_raw_mode())
             }
             Answer::Target(target) => Spelled(target).fmt(f),
+            Answer::Names([]) => f.write_str("the end"),
+            Answer::Names(names) => {
+                for (index, Dirent { name, kind, .. }) in names.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { " " };
+                    let slash = if *kind == Some(Kind::Directory) { "/" } else { "" };
+                    write!(f, "{separator}{}{slash}", Spelled(Path::new(name)))?;
+                }
+                Ok(())
+            }
             Answer::Failed(errno) => f.write_str(&errno_name(errno)),
             Answer::Waits => f.write_str("would wait"),
         }

@@ -153,13 +153,21 @@ pub(crate) fn format(parent: &Path) -> Format {
         let mut world = &world;
         world.mkdir("d", Mode::RWXU)?;
         let removed = world.open("d", OFlags::DIRECTORY, Mode::empty())?;
+        let mut read = world.open("d", OFlags::DIRECTORY, Mode::empty())?;
+        world.getdents(&mut read)?;
+        let directories_end_last = match world.read(&mut read, &mut [0]) {
+            Err(Errno::INVAL) => true,
+            Err(Errno::ISDIR) => false,
+            other => return Err(other.err().unwrap_or(Errno::IO)),
+        };
         world.rmdir("d")?;
         let flags = OFlags::TMPFILE | OFlags::RDWR;
-        match world.open((&removed, "."), flags, Mode::RWXU) {
-            Ok(_) => Ok(Format { unnamed_in_removed: true }),
-            Err(Errno::PERM) => Ok(Format { unnamed_in_removed: false }),
-            Err(errno) => Err(errno),
-        }
+        let unnamed_in_removed = match world.open((&removed, "."), flags, Mode::RWXU) {
+            Ok(_) => true,
+            Err(Errno::PERM) => false,
+            Err(errno) => return Err(errno),
+        };
+        Ok(Format { unnamed_in_removed, directories_end_last })
     };
     tried().unwrap_or_else(|errno| {
         panic!("{} is of no format that is simulated: {errno}", parent.display())

@@ -393,7 +393,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(172) {
+        match self.below(184) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -445,7 +445,12 @@ impl Choices<'_> {
                 let (uid, gid) = (self.weighed(&OWNERS), self.weighed(&OWNERS));
                 Call::Chown(spot, uid, gid, self.weighed(&LOOKS))
             }
-            165.. => Call::Fchown(self.slot(), self.weighed(&OWNERS), self.weighed(&OWNERS)),
+            172..178 => Call::Getdents(self.slot()),
+            178.. => {
+                let spot = self.directory();
+                Call::Open(self.slot(), spot, OFlags::DIRECTORY, 0)
+            }
+            165..172 => Call::Fchown(self.slot(), self.weighed(&OWNERS), self.weighed(&OWNERS)),
             151..158 => Call::LinkWith(self.file(), self.fresh(), self.weighed(&FOLLOWED)),
             _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
         }

@@ -1,10 +1,11 @@
 //! The operations of a sequence, and how they are performed on any world.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Errno, FlockOperation, Mode, OFlags, OsFs, RenameFlags, ResolveFlags,
-    SeekFrom, SimFs, Status, Tree, User, Users,
+    Access, At, AtFlags, Dirent, Errno, FlockOperation, Kind, Mode, OFlags, OsFs, RenameFlags,
+    ResolveFlags, SeekFrom, SimFs, Status, Tree, User, Users,
 };
 
 /// How many files a sequence has open at most.
@@ -70,12 +71,13 @@ pub(crate) enum Call {
     Readlink(Spot),
     Mkdir(Spot, u32),
     Rmdir(Spot),
+    Getdents(usize),
     Flock(usize, FlockOperation),
     Close(usize),
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 30] = [
+pub(crate) const KINDS: [&str; 31] = [
     "open",
     "open_within",
     "read",
@@ -106,6 +108,7 @@ pub(crate) const KINDS: [&str; 30] = [
     "link_with",
     "chown",
     "fchown",
+    "getdents",
 ];
 
 impl Call {
@@ -141,6 +144,7 @@ impl Call {
             Call::LinkWith(..) => 27,
             Call::Chown(..) => 28,
             Call::Fchown(..) => 29,
+            Call::Getdents(..) => 30,
         }
     }
 }
@@ -162,6 +166,7 @@ pub(crate) enum Did {
     /// file is open.
     Status(Status, [bool; SLOTS]),
     Target(PathBuf),
+    Names(Vec<(OsString, Option<Kind>)>),
     Done,
 }
 
@@ -300,6 +305,13 @@ impl<W: Users> Run<W> {
             Call::Fstat(slot) => {
                 let status = world.fstat(slots[slot].as_mut()?);
                 return Some(status.map(|status| self.told(status)));
+            }
+            Call::Getdents(slot) => {
+                let names = world.getdents(slots[slot].as_mut()?);
+                let told = |names: Vec<Dirent>| {
+                    names.into_iter().map(|Dirent { name, kind, .. }| (name, kind)).collect()
+                };
+                return Some(names.map(|names| Did::Names(told(names))));
             }
             Call::Readlink(spot) => {
                 return Some(world.readlink(at(slots, spot)).map(Did::Target));

@@ -462,6 +462,53 @@ fn a_supplementary_group_opens_what_a_group_may() {
 }
 
 #[test]
+fn a_directory_is_read_by_whoever_has_it_open_until_it_is_removed() {
+    let read = Call::Getdents(0);
+    assert_users_story(&[
+        (Who::Root, Call::Mkdir("d".into(), 0o700), "mkdir(d) = ok"),
+        (Who::Root, mkdir("d/e"), "mkdir(d/e) = ok"),
+        (Who::Root, create(1, "d/b"), "open(d/b, create) = ok"),
+        (Who::Root, open(0, "d", OFlags::DIRECTORY), "open(d, directory) = ok"),
+        (Who::Root, symlink("b", "d/a"), "symlink(d/a → b) = ok"),
+        (Who::Bob, read, "getdents = a b e/"),
+        (Who::Root, create(1, "d/c"), "open(d/c, create) = ok"),
+        (Who::Bob, read, "getdents = the end"),
+        (Who::Root, Call::Unlink("d/b".into()), "unlink(d/b) = ok"),
+        (Who::Bob, Call::Lseek(0, SeekFrom::Start(0)), "lseek(0) = 0"),
+        (Who::Bob, read, "getdents = a c e/"),
+        (Who::Root, open(1, "d", OFlags::PATH), "open(d) = ok"),
+        (Who::Root, Call::Getdents(1), "getdents = EBADF"),
+        (Who::Root, open(1, "d/c", OFlags::RDONLY), "open(d/c) = ok"),
+        (Who::Root, Call::Getdents(1), "getdents = ENOTDIR"),
+        (Who::Root, mkdir("f"), "mkdir(f) = ok"),
+        (Who::Root, open(0, "f", OFlags::DIRECTORY), "open(f, directory) = ok"),
+        (Who::Root, Call::Rmdir("f".into()), "rmdir(f) = ok"),
+        (Who::Root, read, "getdents = ENOENT"),
+    ]);
+}
+
+#[test]
+fn a_directory_that_was_read_to_its_end_is_where_its_format_says() {
+    for (format, answer) in [(Format::TMPFS, "EISDIR"), (Format::EXT4, "EINVAL")] {
+        let answer = format!("read = {answer}");
+        let root = |(call, label)| (Who::Root, call, label);
+        let story = [
+            (mkdir("d"), "mkdir(d) = ok"),
+            (open(0, "d", OFlags::DIRECTORY), "open(d, directory) = ok"),
+            (Call::Read(0, 1), "read = EISDIR"),
+            (Call::Getdents(0), "getdents = the end"),
+            (Call::Read(0, 1), &answer),
+            (Call::Pread(0, 1, 0), "pread(at 0) = EISDIR"),
+            (Call::Lseek(0, SeekFrom::Start(0)), "lseek(0) = 0"),
+            (Call::Read(0, 1), "read = EISDIR"),
+        ]
+        .map(root);
+        let settings = Settings::read();
+        Told { format: Some(format), ..told(&story, settings.protections) }.assert();
+    }
+}
+
+#[test]
 fn a_link_that_leads_nowhere_gets_a_second_name_unless_it_is_followed() {
     let link = |from, to: &'static str, flags| Call::LinkWith(Spot(None, from), to.into(), flags);
     let follow = AtFlags::SYMLINK_FOLLOW;

@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 54] = [
+const INTERESTING: [(&str, Errno); 57] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -67,6 +67,9 @@ const INTERESTING: [(&str, Errno); 54] = [
     ("chown", Errno::ACCESS),
     ("chown", Errno::PERM),
     ("fchown", Errno::PERM),
+    ("getdents", Errno::BADF),
+    ("getdents", Errno::NOENT),
+    ("getdents", Errno::NOTDIR),
     ("link_with", Errno::LOOP),
     ("link_with", Errno::NOENT),
 ];

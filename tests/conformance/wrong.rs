@@ -46,7 +46,7 @@ impl Wrong {
         let symlinks = protections.symlinks && !matches!(mistake, Mistake::ProtectedSymlinks);
         let protections = Protections { symlinks, ..protections };
         let is_wrong = matches!(mistake, Mistake::Format);
-        let format = Format { unnamed_in_removed: format.unnamed_in_removed != is_wrong };
+        let format = Format { unnamed_in_removed: format.unnamed_in_removed != is_wrong, ..format };
         let world = SimFs::of(cast.users[0]).with_protections(protections).with_format(format);
         Wrong { run: Run::new(world, cast), mistake }
     }

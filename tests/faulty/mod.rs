@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
+    Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
     ResolveFlags, SeekFrom, Status, Uid,
 };
 use toctou::{Process, Step};
@@ -120,6 +120,7 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         fn readlink<'p>(at: impl Into<At<'p, F::File>>) -> PathBuf;
         fn mkdir<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
         fn rmdir<'p>(at: impl Into<At<'p, F::File>>) -> ();
+        fn getdents(file: &mut F::File) -> Vec<Dirent>;
         fn flock(file: &mut F::File, operation: FlockOperation) -> ();
     }
 

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::super::{Node, Tree, User};
 use super::inode::{Body, Ino, Inode};
+use super::listing::Listing;
 use super::permit::is_permitted;
 use super::{Format, MODE_BITS, Protections, ROOT, SimFile, SimFs};
 use crate::calls::called;
@@ -33,6 +34,7 @@ impl SimFs {
             protections: Protections::NONE,
             format: Format::TMPFS,
             write_limit: None,
+            listing: Listing::default(),
         }
     }
 
@@ -58,6 +60,22 @@ impl SimFs {
     /// space gets short; all of them with `None`.
     pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
         SimFs { write_limit: limit, ..self }
+    }
+
+    /// The same world in which one [`getdents`](crate::fs::FileSystem::getdents) answers at most so
+    /// many names, as where a directory is larger than the buffer; all of them with `None`.
+    pub fn with_short_listings(mut self, limit: Option<NonZeroUsize>) -> Self {
+        self.listing.limit = limit;
+        self
+    }
+
+    /// The same world in which a directory that is opened remembers what is in it. Then
+    /// [`getdents_answers`](SimFs::getdents_answers) leaves open whether a name is answered that was
+    /// made between the opening and the first call. Without, the first call is the beginning, and
+    /// worlds with directories that are open only to start from are fewer.
+    pub fn with_listings_from_open(mut self) -> Self {
+        self.listing.from_open = true;
+        self
     }
 
     /// The same world with one more directory, of exactly `mode`.

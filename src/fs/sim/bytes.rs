@@ -143,6 +143,9 @@ impl SimFs {
         };
         position(offset)?;
         file.offset = offset;
+        if inode.is_directory() {
+            file.stream = self.beginning(file.inode);
+        }
         Ok(offset)
     }
 

@@ -9,7 +9,7 @@ use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
-use super::super::{At, FileSystem, ResolveFlags, Status, User, Users};
+use super::super::{At, Dirent, FileSystem, ResolveFlags, Status, User, Users};
 use super::mistake::mistake;
 use super::{SimFile, SimFs};
 use crate::calls::{called, mistaken};
@@ -339,6 +339,17 @@ impl FileSystem for SimFs {
         result
     }
 
+    /// Answers the names that have been there since the first call (or the opening, see
+    /// [`with_listings_from_open`](SimFs::with_listings_from_open)). What else may be answered,
+    /// [`getdents_answers`](SimFs::getdents_answers) says.
+    fn getdents(&mut self, file: &mut SimFile) -> Result<Vec<Dirent>, Errno> {
+        let result = self.list(file);
+        tell(&result, Some(&*file), || {
+            (Call::Getdents, Answer::with(&result, |names| Answer::Names(names)))
+        });
+        result
+    }
+
     /// `flock_lock_inode`. Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and
     /// non-blocking operations alike.
     ///
@@ -360,6 +371,22 @@ impl FileSystem for SimFs {
     fn close(&mut self, mut file: SimFile) {
         let closed = self.let_go(&mut file);
         tell(&closed, Some(&file), || (Call::Close, Answer::done(&closed)));
+    }
+}
+
+impl SimFs {
+    /// [`getdents`](FileSystem::getdents) with the answer of this number among
+    /// [`getdents_answers`](SimFs::getdents_answers): one branch of a step that tries them all.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getdents`; `EINVAL` where there is no answer of this number.
+    pub fn getdents_as(&mut self, file: &mut SimFile, answer: usize) -> Result<Vec<Dirent>, Errno> {
+        let result = self.list_as(file, answer);
+        tell(&result, Some(&*file), || {
+            (Call::Getdents, Answer::with(&result, |names| Answer::Names(names)))
+        });
+        result
     }
 }
 
@@ -451,6 +478,10 @@ mod tests {
         step(fs);
         fs.unlink("l")?;
         step(fs);
+        fs.getdents(&mut d)?;
+        step(fs);
+        fs.getdents(&mut d)?;
+        step(fs);
         fs.flock(&mut a, FlockOperation::LockExclusive)?;
         step(fs);
         fs.close(a);
@@ -515,7 +546,8 @@ mod tests {
         let mut writing = fs.open("d/a", OFlags::WRONLY, Mode::empty())?;
         let mut neither = fs.open("d/a", OFlags::RWMODE, Mode::empty())?;
         let mut path = fs.open("d/a", OFlags::PATH, Mode::empty())?;
-        let mut foreign = SimFile { inode: 99, ..reading.clone() };
+        let mut foreign = reading.clone();
+        foreign.inode = 99;
         let opening = |flags| {
             let mut fs = fs.clone();
             mistaken(move || fs.open("d/a", flags, Mode::empty()).map(drop))

@@ -70,6 +70,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Fstat
         | Call::Fchmod(_)
         | Call::Fchown(_)
+        | Call::Getdents
         | Call::Flock(..)
         | Call::Close => [None, None],
     }

@@ -101,7 +101,8 @@ impl SimFs {
             Found::Nothing(_) => return Err(Errno::NOENT),
         };
         let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH);
-        Ok(SimFile { inode, flags, offset: 0, lock: Held::None })
+        let stream = self.beginning(inode);
+        Ok(SimFile { inode, flags, offset: 0, lock: Held::None, stream })
     }
 
     /// `open_last_lookups`: the last component, through links where they are to be followed.

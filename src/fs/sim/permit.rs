@@ -41,13 +41,16 @@ pub struct Format {
     /// Whether `O_TMPFILE` makes a file in a directory that was removed while it was open. Where it
     /// does not, it is answered `EPERM`.
     pub unnamed_in_removed: bool,
+    /// Whether a directory that was read to its end is at the greatest offset there is. Where it is,
+    /// `read` is answered `EINVAL`, and else `EISDIR`, as it is before.
+    pub directories_end_last: bool,
 }
 
 impl Format {
     /// As tmpfs does, and as a world here does unless it is told otherwise.
-    pub const TMPFS: Format = Format { unnamed_in_removed: true };
+    pub const TMPFS: Format = Format { unnamed_in_removed: true, directories_end_last: false };
     /// As ext4 does.
-    pub const EXT4: Format = Format { unnamed_in_removed: false };
+    pub const EXT4: Format = Format { unnamed_in_removed: false, directories_end_last: true };
 }
 
 /// What a call wants to do with an inode: `MAY_READ`, `MAY_WRITE`, `MAY_EXEC`.
