@@ -32,11 +32,12 @@ pub use os::{OsFile, OsFs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;
 pub use rustix::fs::{
-    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Uid,
+    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Timespec,
+    Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
 };
 pub use rustix::io::Errno;
-pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
-pub use status::{Kind, Status};
+pub use sim::{Clock, Format, Protections, SimFile, SimFs, SimInode};
+pub use status::{Kind, Status, Time};
 pub use tree::{Node, Tree};
 pub use user::{As, Groups, User, Users};
 
@@ -179,6 +180,22 @@ pub trait FileSystem {
         owner: Option<Uid>,
         group: Option<Gid>,
     ) -> Result<(), Errno>;
+
+    /// Sets the times of what a path names. `UTIME_NOW` and `UTIME_OMIT` are understood; the flags are
+    /// [`stat`](FileSystem::stat)'s:
+    /// [utimensat(2)](https://man7.org/linux/man-pages/man2/utimensat.2.html). A simulation keeps the
+    /// time of the last modification alone, and that only where it
+    /// [has a clock](SimFs::with_clock): else it answers `ENOSYS`.
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
+    /// The same of what is open:
+    /// [futimens(3)](https://man7.org/linux/man-pages/man3/futimens.3p.html).
+    fn futimens(&mut self, file: &mut Self::File, times: &Timestamps) -> Result<(), Errno>;
 
     /// Removes a name; the file lives on while it has other names or is open:
     /// [unlinkat(2)](https://man7.org/linux/man-pages/man2/unlinkat.2.html).

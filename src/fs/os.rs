@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::openat2;
 use rustix::fs::{
     self, Access, AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, RenameFlags,
-    SeekFrom, Stat, Uid,
+    SeekFrom, Stat, Timestamps, Uid,
 };
 use rustix::io::{self, Errno};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -554,6 +554,22 @@ impl FileSystem for &OsFs {
         group: Option<Gid>,
     ) -> Result<(), Errno> {
         uninterrupted(|| fs::fchown(&file.0, owner, group))
+    }
+
+    #[inline(always)]
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        follows(flags)?;
+        self.at(at, |from, path| fs::utimensat(from, path, times, flags))
+    }
+
+    #[inline(always)]
+    fn futimens(&mut self, file: &mut OsFile, times: &Timestamps) -> Result<(), Errno> {
+        uninterrupted(|| fs::futimens(&file.0, times))
     }
 
     #[inline(always)]

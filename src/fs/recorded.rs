@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::told::{Answer, Call, Line};
 use super::{
     Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, Uid, User, Users,
+    ResolveFlags, SeekFrom, Status, Timestamps, Uid, User, Users,
 };
 use crate::calls::untold;
 use crate::recorded::Recorded;
@@ -197,6 +197,24 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let result = self.inner_mut().fchown(file, owner, group);
         self.tell(&Call::Fchown((owner, group)), &Answer::done(&result));
+        result
+    }
+
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().utimensat(at, times, flags);
+        self.tell(&Call::Utimensat(at, times, flags), &Answer::done(&result));
+        result
+    }
+
+    fn futimens(&mut self, file: &mut F::File, times: &Timestamps) -> Result<(), Errno> {
+        let result = self.inner_mut().futimens(file, times);
+        self.tell(&Call::Futimens(times), &Answer::done(&result));
         result
     }
 

@@ -14,6 +14,7 @@ mod names;
 mod open;
 mod owners;
 mod permit;
+mod times;
 mod walk;
 
 use std::num::NonZeroUsize;
@@ -25,6 +26,7 @@ use inode::{Body, Held, Ino, Inode};
 use listing::{Listing, Stream};
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use times::Now;
 use walk::admissible;
 
 use super::path::follows;
@@ -33,6 +35,7 @@ use crate::calls::mistaken;
 
 pub use build::SimInode;
 pub use permit::{Format, Protections};
+pub use times::Clock;
 
 /// The inode of the directory the world is anchored at.
 const ROOT: Ino = 0;
@@ -73,6 +76,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
 /// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
 /// | `getdents` | all names at once or a few a call, in order; what is open about names made meanwhile |
+/// | `utimensat` | the time of the last modification, by a [`Clock`] that a world has if it asks for it |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
 /// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
 ///
@@ -86,7 +90,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// # What is not simulated
 ///
-/// Capabilities, access control lists and attributes; timestamps; limits to
+/// Capabilities, access control lists and attributes; times of access and change; limits to
 /// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
@@ -98,6 +102,8 @@ pub struct SimFs {
     /// How many bytes one `write` takes at most, if not all.
     write_limit: Option<NonZeroUsize>,
     listing: Listing,
+    /// Absent unless the world asks for it: what happened when makes worlds many.
+    clock: Option<Now>,
 }
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
@@ -147,6 +153,7 @@ impl SimFs {
         let inode = self.made_in(directory, mode, body)?;
         let number = self.add(inode)?;
         self.enter(directory, name, Some(number))?;
+        self.modified(&[directory, number])?;
         Ok(number)
     }
 
@@ -207,6 +214,7 @@ impl SimFs {
             gid: inode.gid,
             links: if inode.is_directory() { 1 } else { u64::from(inode.links) },
             size: size as u64,
+            modified: inode.modified,
             device: 0,
             inode: u64::from(number),
         })

@@ -31,10 +31,22 @@ pub struct Status {
     pub links: u64,
     /// Bytes in a regular file or in a symbolic link's target; 0 for anything else.
     pub size: u64,
+    /// When its bytes, or a directory's entries, were last modified; `None` in a simulation without
+    /// a clock.
+    pub modified: Option<Time>,
     /// The file system it is on. Two files are the same if this and `inode` are.
     pub device: u64,
     /// Its number there.
     pub inode: u64,
+}
+
+/// A time of the kernel's: so much after 1970 began, by the clock of the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time {
+    /// Seconds; negative before 1970.
+    pub seconds: i64,
+    /// And nanoseconds, fewer than a second has.
+    pub nanoseconds: u32,
 }
 
 impl Status {
@@ -70,6 +82,10 @@ impl From<Stat> for Status {
                 Kind::File | Kind::Symlink => u64::try_from(stat.st_size).unwrap_or(0),
                 Kind::Directory | Kind::Other => 0,
             },
+            modified: Some(Time {
+                seconds: stat.st_mtime as i64,
+                nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            }),
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
         }

@@ -9,7 +9,7 @@ use super::LinuxOpenFlags as _;
 use super::tree::Quoted;
 use super::{
     Access, At, AtFlags, Dirent, Errno, FlockOperation, Gid, Kind, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, Uid, errno_name,
+    ResolveFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, errno_name,
 };
 use crate::marks::Mark;
 
@@ -33,6 +33,8 @@ pub(super) enum Call<'c, D> {
     Fchmod(Mode),
     Chown(At<'c, D>, (Option<Uid>, Option<Gid>), AtFlags),
     Fchown((Option<Uid>, Option<Gid>)),
+    Utimensat(At<'c, D>, &'c Timestamps, AtFlags),
+    Futimens(&'c Timestamps),
     Unlink(At<'c, D>),
     Rename(At<'c, D>, At<'c, D>, RenameFlags),
     Link(At<'c, D>, At<'c, D>, AtFlags),
@@ -158,6 +160,10 @@ impl<D> fmt::Display for Call<'_, D> {
                 write!(f, "chown({}, {}{})", Told(at), Owners(owners), Following(flags))
             }
             Call::Fchown(owners) => write!(f, "fchown({})", Owners(owners)),
+            Call::Utimensat(at, times, flags) => {
+                write!(f, "utimensat({}, {}{})", Told(at), Set(times), Following(flags))
+            }
+            Call::Futimens(times) => write!(f, "futimens({})", Set(times)),
             Call::Unlink(at) => write!(f, "unlink({})", Told(at)),
             Call::Rename(from, to, flags) => {
                 let (arrow, how) = match flags {
@@ -289,6 +295,24 @@ impl fmt::Display for Owners {
             None if uid.is_none() => f.write_str("nobody else"),
             None => Ok(()),
         }
+    }
+}
+
+/// Which times are set, of access and of modification: `omit, 5.000000000`.
+struct Set<'t>(&'t Timestamps);
+
+impl fmt::Display for Set<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Timestamps { last_access, last_modification } = self.0;
+        for (time, separator) in [(last_access, ", "), (last_modification, "")] {
+            match time {
+                Timespec { tv_nsec, .. } if *tv_nsec == UTIME_NOW as _ => f.write_str("now")?,
+                Timespec { tv_nsec, .. } if *tv_nsec == UTIME_OMIT as _ => f.write_str("omit")?,
+                Timespec { tv_sec, tv_nsec } => write!(f, "{tv_sec}.{tv_nsec:09}")?,
+            }
+            f.write_str(separator)?;
+        }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use toctou::fs::{Access, AtFlags, FlockOperation, OFlags, RenameFlags, ResolveFlags, SeekFrom};
 
 use super::arena::Profile;
-use super::ops::{Call, Op, SLOTS, Spot, Who};
+use super::ops::{Call, Op, SLOTS, Spot, When, Who};
 
 /// Each name as often as it is to be drawn.
 fn weigh(names: &[(usize, &[&'static str])]) -> Vec<&'static str> {
@@ -235,6 +235,14 @@ const LOOKS: [(usize, AtFlags); 5] = [
     (1, AtFlags::SYMLINK_FOLLOW),
     (1, AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH)),
 ];
+const TIMES: [(usize, When); 6] = [
+    (10, When::Then(5)),
+    (5, When::Now),
+    (3, When::Omit),
+    (2, When::Then(-1)),
+    (2, When::Then(2_000_000_000)),
+    (1, When::Never),
+];
 const FOLLOWED: [(usize, AtFlags); 4] = [
     (12, AtFlags::SYMLINK_FOLLOW),
     (3, AtFlags::empty()),
@@ -345,6 +353,12 @@ impl Choices<'_> {
         }
     }
 
+    /// Mostly both now or one of them then.
+    fn times(&mut self) -> [When; 2] {
+        let times = [self.weighed(&TIMES), self.weighed(&TIMES)];
+        if self.chance(25) { [When::Now; 2] } else { times }
+    }
+
     /// Calls about the bytes of an open file.
     fn bytes(&mut self) -> Call {
         let slot = self.slot();
@@ -393,7 +407,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(184) {
+        match self.below(200) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -445,8 +459,15 @@ impl Choices<'_> {
                 let (uid, gid) = (self.weighed(&OWNERS), self.weighed(&OWNERS));
                 Call::Chown(spot, uid, gid, self.weighed(&LOOKS))
             }
+            184..191 => {
+                let spot = if self.chance(50) { self.directory() } else { self.file() };
+                let times = self.times();
+                Call::Utimensat(spot, times, self.weighed(&LOOKS))
+            }
+            191..195 => Call::Futimens(self.slot(), self.times()),
+            195.. => Call::Stat(self.directory(), self.weighed(&LOOKS)),
             172..178 => Call::Getdents(self.slot()),
-            178.. => {
+            178..184 => {
                 let spot = self.directory();
                 Call::Open(self.slot(), spot, OFlags::DIRECTORY, 0)
             }

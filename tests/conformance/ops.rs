@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toctou::fs::{
     Access, At, AtFlags, Dirent, Errno, FlockOperation, Kind, Mode, OFlags, OsFs, RenameFlags,
-    ResolveFlags, SeekFrom, SimFs, Status, Tree, User, Users,
+    ResolveFlags, SeekFrom, SimFs, Status, Time, Timespec, Timestamps, Tree, UTIME_NOW, UTIME_OMIT,
+    User, Users,
 };
 
 /// How many files a sequence has open at most.
@@ -31,6 +32,31 @@ pub(crate) enum Who {
 /// there).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot(pub(crate) Option<usize>, pub(crate) &'static str);
+
+/// To what a time is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Now,
+    Omit,
+    /// So many seconds, and [`MARK`] nanoseconds.
+    Then(i64),
+    /// More nanoseconds than there are.
+    Never,
+}
+
+/// By its nanoseconds a time is known as one that a sequence has set: no clock shows them.
+const MARK: u32 = 7;
+
+impl When {
+    fn time(self) -> Timespec {
+        match self {
+            When::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
+            When::Omit => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ },
+            When::Then(seconds) => Timespec { tv_sec: seconds, tv_nsec: MARK.into() },
+            When::Never => Timespec { tv_sec: 0, tv_nsec: 1_000_000_000 },
+        }
+    }
+}
 
 /// One call, by whom, with which umask.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +87,8 @@ pub(crate) enum Call {
     Fchmod(usize, u32),
     Chown(Spot, Option<Who>, Option<Who>, AtFlags),
     Fchown(usize, Option<Who>, Option<Who>),
+    Utimensat(Spot, [When; 2], AtFlags),
+    Futimens(usize, [When; 2]),
     Unlink(Spot),
     Rename(Spot, Spot),
     RenameWith(Spot, Spot, RenameFlags),
@@ -77,7 +105,7 @@ pub(crate) enum Call {
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 31] = [
+pub(crate) const KINDS: [&str; 33] = [
     "open",
     "open_within",
     "read",
@@ -109,6 +137,8 @@ pub(crate) const KINDS: [&str; 31] = [
     "chown",
     "fchown",
     "getdents",
+    "utimensat",
+    "futimens",
 ];
 
 impl Call {
@@ -145,6 +175,8 @@ impl Call {
             Call::Chown(..) => 28,
             Call::Fchown(..) => 29,
             Call::Getdents(..) => 30,
+            Call::Utimensat(..) => 31,
+            Call::Futimens(..) => 32,
         }
     }
 }
@@ -162,7 +194,8 @@ pub(crate) enum Did {
     Bytes(Vec<u8>),
     Count(usize),
     Offset(u64),
-    /// The status without its numbers (worlds number as they like), and in which slots the same
+    /// The status without its numbers (worlds number as they like) and without a time that no
+    /// sequence has set, and in which slots the same
     /// file is open.
     Status(Status, [bool; SLOTS]),
     Target(PathBuf),
@@ -338,6 +371,10 @@ impl<W: Users> Run<W> {
             Call::Fchown(slot, uid, gid) => {
                 world.fchown(slots[slot].as_mut()?, owner(uid), group(gid))
             }
+            Call::Utimensat(spot, when, flags) => {
+                world.utimensat(at(slots, spot), &times(when), flags)
+            }
+            Call::Futimens(slot, when) => world.futimens(slots[slot].as_mut()?, &times(when)),
             Call::Unlink(spot) => world.unlink(at(slots, spot)),
             Call::Rename(from, to) => world.rename(at(slots, from), at(slots, to)),
             Call::RenameWith(from, to, flags) => {
@@ -372,8 +409,14 @@ impl<W: Users> Run<W> {
             let open = slot.as_mut().and_then(|file| world.fstat(file).ok());
             open.is_some_and(|open| open.is_same_file(&status))
         });
-        Did::Status(Status { device: 0, inode: 0, ..status }, same)
+        // When it is now differs between worlds; whether it was modified does not.
+        let modified = status.modified.filter(|time: &Time| time.nanoseconds == MARK);
+        Did::Status(Status { device: 0, inode: 0, modified, ..status }, same)
     }
+}
+
+fn times([access, modification]: [When; 2]) -> Timestamps {
+    Timestamps { last_access: access.time(), last_modification: modification.time() }
 }
 
 fn at<F>(slots: &[Option<F>; SLOTS], Spot(from, path): Spot) -> At<'_, F> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use std::{env, io, thread};
 
 use toctou::fs::{
-    Access, AtFlags, Errno, FileSystem, FlockOperation, Format, Mode, OFlags, Protections,
+    Access, AtFlags, Clock, Errno, FileSystem, FlockOperation, Format, Mode, OFlags, Protections,
     Recorded, RenameFlags, ResolveFlags, SeekFrom, SimFs, Users,
 };
 
 use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, format, memory};
-use super::ops::{Call, Cast, Op, Run, Spot, Who};
+use super::ops::{Call, Cast, Op, Run, Spot, When, Who};
 
 const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
 
@@ -82,6 +82,7 @@ impl Told<'_> {
                 return;
             }
             let world = SimFs::of(cast.users[0]).with_protections(self.protections);
+            let world = world.with_clock(Clock::Changes);
             for format in self.formats() {
                 let world = world.clone().with_format(format);
                 assert_eq!(self.labels(world, cast), expected, "in the simulation: {format:?}");
@@ -506,6 +507,37 @@ fn a_directory_that_was_read_to_its_end_is_where_its_format_says() {
         let settings = Settings::read();
         Told { format: Some(format), ..told(&story, settings.protections) }.assert();
     }
+}
+
+#[test]
+fn whoever_may_write_may_say_now_and_only_an_owner_when_it_was() {
+    let (now, then) = ([When::Now; 2], [When::Omit, When::Then(5)]);
+    assert_users_story(&[
+        (Who::Root, Call::Open(0, "a".into(), CREATE, 0o600), "open(a, create) = ok"),
+        (Who::Root, Call::Fchmod(0, 0o666), "fchmod(0666) = ok"),
+        (Who::Bob, Call::Futimens(0, now), "futimens(now, now) = ok"),
+        (Who::Bob, Call::Futimens(0, then), "futimens(omit, 5.000000007) = EPERM"),
+        (Who::Bob, Call::Futimens(0, [When::Omit, When::Now]), "futimens(omit, now) = EPERM"),
+        (Who::Root, Call::Fchmod(0, 0o644), "fchmod(0644) = ok"),
+        (Who::Bob, Call::Futimens(0, now), "futimens(now, now) = EACCES"),
+        (Who::Root, Call::Futimens(0, then), "futimens(omit, 5.000000007) = ok"),
+    ]);
+}
+
+#[test]
+fn where_no_time_is_to_be_set_nothing_is_looked_at() {
+    let utimensat =
+        |path: &'static str, when| Call::Utimensat(path.into(), when, AtFlags::SYMLINK_NOFOLLOW);
+    let (never, now) = ([When::Never, When::Omit], [When::Now; 2]);
+    assert_story(&[
+        (create(0, "a"), "open(a, create) = ok"),
+        (open(0, "a", OFlags::PATH), "open(a) = ok"),
+        (Call::Futimens(0, [When::Omit; 2]), "futimens(omit, omit) = ok"),
+        (Call::Futimens(0, now), "futimens(now, now) = EBADF"),
+        (utimensat("b", [When::Omit; 2]), "utimensat(b, omit, omit, no follow) = ok"),
+        (utimensat("b", never), "utimensat(b, 0.1000000000, omit, no follow) = ENOENT"),
+        (utimensat("a", never), "utimensat(a, 0.1000000000, omit, no follow) = EINVAL"),
+    ]);
 }
 
 #[test]

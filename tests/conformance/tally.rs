@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 57] = [
+const INTERESTING: [(&str, Errno); 62] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -70,6 +70,11 @@ const INTERESTING: [(&str, Errno); 57] = [
     ("getdents", Errno::BADF),
     ("getdents", Errno::NOENT),
     ("getdents", Errno::NOTDIR),
+    ("utimensat", Errno::ACCESS),
+    ("utimensat", Errno::INVAL),
+    ("utimensat", Errno::PERM),
+    ("futimens", Errno::BADF),
+    ("futimens", Errno::PERM),
     ("link_with", Errno::LOOP),
     ("link_with", Errno::NOENT),
 ];

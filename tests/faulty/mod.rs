@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toctou::fs::{
     Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, Uid,
+    ResolveFlags, SeekFrom, Status, Timestamps, Uid,
 };
 use toctou::{Process, Step};
 
@@ -106,6 +106,10 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
             at: impl Into<At<'p, F::File>>, owner: Option<Uid>, group: Option<Gid>, flags: AtFlags
         ) -> ();
         fn fchown(file: &mut F::File, owner: Option<Uid>, group: Option<Gid>) -> ();
+        fn utimensat<'p>(
+            at: impl Into<At<'p, F::File>>, times: &Timestamps, flags: AtFlags
+        ) -> ();
+        fn futimens(file: &mut F::File, times: &Timestamps) -> ();
         fn unlink<'p>(at: impl Into<At<'p, F::File>>) -> ();
         fn rename<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
         fn rename_with<'p>(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{Access, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::super::{Node, Tree, User};
+use super::super::{Node, Time, Tree, User};
 use super::inode::{Body, Ino, Inode};
 use super::listing::Listing;
 use super::permit::is_permitted;
@@ -35,6 +35,7 @@ impl SimFs {
             format: Format::TMPFS,
             write_limit: None,
             listing: Listing::default(),
+            clock: None,
         }
     }
 
@@ -263,6 +264,11 @@ impl<'w> SimInode<'w> {
             Body::File { .. } | Body::Symlink { .. } => None,
         };
         entries.into_iter().flatten().map(|(name, number)| (&**name, *number as usize))
+    }
+
+    /// When it was modified, in a world with a clock.
+    pub fn modified(&self) -> Option<Time> {
+        self.inode.modified
     }
 
     /// Who removed or replaced its last name, if it has none any more.

@@ -116,6 +116,7 @@ impl SimFs {
         if let Where::Offset = place {
             file.offset = end as u64;
         }
+        self.modified(&[file.inode])?;
         Ok(bytes.len())
     }
 
@@ -176,6 +177,7 @@ impl SimFs {
                 *bytes = resized.into();
             }
             inode.mode = mode;
+            self.modified(&[number])?;
         }
         Ok(())
     }

@@ -5,7 +5,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Uid};
+use rustix::fs::{
+    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Timestamps, Uid,
+};
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
@@ -24,7 +26,9 @@ fn tell<'c, T>(
     line: impl Fn() -> (Call<'c, SimFile>, Answer<'c>),
 ) {
     called(format_args!("{}", Lazy(&line)));
-    if let Err(errno @ (Errno::BADF | Errno::FBIG | Errno::INVAL | Errno::XDEV)) = result {
+    if let Err(errno) = result
+        && matches!(*errno, Errno::BADF | Errno::FBIG | Errno::INVAL | Errno::NOSYS | Errno::XDEV)
+    {
         let (call, _) = line();
         if let Some((code, why)) = mistake(&call, file, *errno) {
             mistaken(code, format_args!("{call}: {why}"));
@@ -243,6 +247,24 @@ impl FileSystem for SimFs {
         result
     }
 
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.utimens_at(at, times, flags);
+        tell(&result, None, || (Call::Utimensat(at, times, flags), Answer::done(&result)));
+        result
+    }
+
+    fn futimens(&mut self, file: &mut SimFile, times: &Timestamps) -> Result<(), Errno> {
+        let result = self.utimens_file(file, times);
+        tell(&result, Some(&*file), || (Call::Futimens(times), Answer::done(&result)));
+        result
+    }
+
     fn unlink<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.unlink_at(at);
@@ -393,12 +415,14 @@ impl SimFs {
 #[cfg(test)]
 mod tests {
     use super::super::super::Recorded;
+    use super::super::Clock;
     use super::super::open::TMPFILE_BIT;
     use super::*;
     use crate::calls::{Calls, Listen, listened};
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     use crate::fs::LinuxOpenFlags as _;
     use crate::marks::plain;
+    use rustix::fs::{Timespec, UTIME_NOW, UTIME_OMIT};
 
     const MODE: Mode = Mode::from_bits_retain(0o600);
     const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
@@ -458,6 +482,14 @@ mod tests {
         step(fs);
         fs.fchown(&mut a, None, group)?;
         step(fs);
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ };
+        let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ };
+        let then = Timespec { tv_sec: -1, tv_nsec: 50 };
+        let times = Timestamps { last_access: now, last_modification: then };
+        fs.utimensat("d/a", &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        step(fs);
+        fs.futimens(&mut a, &Timestamps { last_access: omit, last_modification: now })?;
+        step(fs);
         fs.link("d/a", "b")?;
         step(fs);
         fs.link_file(&mut a, (&d, "c"))?;
@@ -495,10 +527,11 @@ mod tests {
     #[test]
     fn each_call_is_told_once_and_as_a_recorder_tells_it() -> Result<(), Errno> {
         let mut recorded = Vec::new();
-        let mut recorder = Recorded::new(world()?);
+        let mut recorder = Recorded::new(world()?.with_clock(Clock::Changes));
         everything(&mut recorder, |recorder| recorded.extend(recorder.take()))?;
         let mut steps = 0;
-        let (done, calls) = heard(|| everything(&mut world()?, |_| steps += 1));
+        let (done, calls) =
+            heard(|| everything(&mut world()?.with_clock(Clock::Changes), |_| steps += 1));
         done?;
         let told = calls.told.iter().map(|line| plain(line).into_owned());
         assert_eq!(told.collect::<Vec<_>>(), recorded);
@@ -652,6 +685,14 @@ mod tests {
                     "EINVAL",
                     "lseek(9223372036854775808): it is about bytes beyond the end of any file (2⁶³)",
                 ),
+            ),
+            (
+                mistaken(|| {
+                    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ };
+                    let times = Timestamps { last_access: now, last_modification: now };
+                    fs.futimens(&mut reading, &times)
+                }),
+                is("ENOSYS", "futimens(now, now): the world has no clock (SimFs::with_clock)"),
             ),
             (mistaken(|| fs.unlink("../a")), leaves("unlink(../a)")),
             (mistaken(|| fs.rename("d/a", "/b")), leaves("rename(d/a → /b)")),

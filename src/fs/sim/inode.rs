@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, Gid, Mode, Uid};
 use rustix::io::Errno;
 
-use super::super::{Kind, User};
+use super::super::{Kind, Time, User};
 
 /// The number of an inode: its index in the world's table.
 pub(super) type Ino = u32;
@@ -28,6 +28,8 @@ pub(super) struct Inode {
     /// say; here properties may ask.
     pub(super) removed_by: Option<Uid>,
     pub(super) lock: Lock,
+    /// When it was modified, in a world with a clock.
+    pub(super) modified: Option<Time>,
     pub(super) body: Body,
 }
 
@@ -72,7 +74,8 @@ impl Inode {
     /// One that `user` makes, with one name.
     pub(super) fn new(user: &User, mode: Mode, body: Body) -> Self {
         let (uid, gid) = (user.uid, user.gid);
-        Inode { mode, uid, gid, links: 1, removed_by: None, lock: Lock::Free, body }
+        let lock = Lock::Free;
+        Inode { mode, uid, gid, links: 1, removed_by: None, lock, modified: None, body }
     }
 
     pub(super) fn kind(&self) -> Kind {

@@ -37,6 +37,7 @@ pub(super) fn mistake(
             Some(("EINVAL", "the path has a NUL byte in it"))
         }
         Errno::INVAL => Some(("EINVAL", meaningless(call, file)?)),
+        Errno::NOSYS => Some(("ENOSYS", "the world has no clock (SimFs::with_clock)")),
         Errno::FBIG => Some(("EFBIG", "no simulated file is so large (16 MiB)")),
         Errno::BADF => Some(("EBADF", unfit(call, file))),
         _ => None,
@@ -52,6 +53,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Access(at, ..)
         | Call::Chmod(at, ..)
         | Call::Chown(at, ..)
+        | Call::Utimensat(at, ..)
         | Call::Unlink(at)
         | Call::LinkFile(at)
         | Call::Symlink(_, at)
@@ -70,6 +72,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Fstat
         | Call::Fchmod(_)
         | Call::Fchown(_)
+        | Call::Futimens(_)
         | Call::Getdents
         | Call::Flock(..)
         | Call::Close => [None, None],
@@ -87,6 +90,7 @@ fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'sta
         | Call::Access(_, _, flags)
         | Call::Chmod(_, _, flags)
         | Call::Chown(_, _, flags)
+        | Call::Utimensat(_, _, flags)
             if follows(flags).is_err() =>
         {
             Some("no flag is understood but AT_SYMLINK_NOFOLLOW")
@@ -117,6 +121,9 @@ fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'sta
         }
         Call::Ftruncate(_) if file.is_some_and(|file| !file.writable()) => {
             Some("the file is not open for writing")
+        }
+        Call::Utimensat(..) | Call::Futimens(_) => {
+            Some("a time has fewer nanoseconds than a second")
         }
         Call::Rmdir(_) => Some("a path that ends in `.` names nothing that can be removed"),
         _ => None,

@@ -33,6 +33,7 @@ impl SimFs {
             return Err(Errno::ISDIR);
         }
         self.enter(place.directory, name, None)?;
+        self.modified(&[place.directory])?;
         self.drop_link(inode)
     }
 
@@ -52,6 +53,7 @@ impl SimFs {
             return Err(Errno::NOTEMPTY);
         }
         self.enter(place.directory, name, None)?;
+        self.modified(&[place.directory])?;
         self.drop_link(inode)
     }
 
@@ -141,6 +143,7 @@ impl SimFs {
             return Err(Errno::NOENT);
         }
         self.enter(place.directory, &name, Some(source))?;
+        self.modified(&[place.directory])?;
         let inode = self.inode_mut(source)?;
         inode.links += 1;
         if let Body::File { linkable, .. } = &mut inode.body {
@@ -224,6 +227,7 @@ impl SimFs {
         }
         self.enter(old.directory, old_name, target.filter(|_| exchange))?;
         self.enter(new.directory, new_name, Some(source))?;
+        self.modified(&[old.directory, new.directory])?;
         self.lies_in(source, new.directory)?;
         match target {
             Some(target) if exchange => self.lies_in(target, old.directory),

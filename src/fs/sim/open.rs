@@ -149,7 +149,9 @@ impl SimFs {
         let linkable = !flags.contains(OFlags::EXCL);
         let body = Body::File { bytes: Arc::default(), linkable };
         let inode = self.made_in(directory, mode, body)?;
-        self.add(Inode { links: 0, ..inode })
+        let number = self.add(Inode { links: 0, ..inode })?;
+        self.modified(&[number])?;
+        Ok(number)
     }
 
     /// `LOOKUP_DIRECTORY`: `ENOTDIR` where a directory is asked for, by a flag or by a slash.
