@@ -32,8 +32,8 @@ pub use os::{OsFile, OsFs};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;
 pub use rustix::fs::{
-    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Timespec,
-    Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
+    Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
+    Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
 };
 pub use rustix::io::Errno;
 pub use sim::{Clock, Format, Protections, SimFile, SimFs, SimInode};
@@ -259,6 +259,22 @@ pub trait FileSystem {
 
     /// Makes a directory: [mkdirat(2)](https://man7.org/linux/man-pages/man2/mkdirat.2.html).
     fn mkdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>, mode: Mode) -> Result<(), Errno>;
+
+    /// Makes a regular file, a pipe, a socket or a device:
+    /// [mknodat(2)](https://man7.org/linux/man-pages/man2/mknod.2.html). With `FileType::Fifo` it is
+    /// `mkfifo(3)`. A device takes root (`EPERM`), but for the character device 0, which everybody
+    /// may make. `device` counts for devices alone. Bits of `mode` that are no permissions are
+    /// ignored. `ENOSYS` off Linux.
+    ///
+    /// In a simulation these are names: a pipe or a device opens as a path alone (`O_PATH`). Any other
+    /// way to open one is answered `ENXIO`, and is a [mistake](crate::calls::mistaken) of the model.
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno>;
 
     /// Removes an empty directory: `unlinkat(2)` with `AT_REMOVEDIR`.
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>) -> Result<(), Errno>;

@@ -17,8 +17,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
 use rustix::fs::{
-    self, Access, AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, RenameFlags,
-    SeekFrom, Stat, Timestamps, Uid,
+    self, Access, AtFlags, Dev, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode,
+    RenameFlags, SeekFrom, Stat, Timestamps, Uid,
 };
 use rustix::io::{self, Errno};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -27,6 +27,7 @@ use rustix::thread;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::elsewhere::native;
 use super::path::{confined, follows, limits, links, position, renames, seekable, understood};
+use super::status::kind_of;
 use super::{
     At, Dirent, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User, Users,
 };
@@ -355,6 +356,30 @@ fn chmod_unfollowed(from: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<(),
     fs::chmodat(from, path, mode, AtFlags::SYMLINK_NOFOLLOW)
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline(always)]
+fn make_node(
+    from: BorrowedFd<'_>,
+    path: &CStr,
+    kind: FileType,
+    mode: Mode,
+    device: Dev,
+) -> Result<(), Errno> {
+    fs::mknodat(from, path, kind, mode, device)
+}
+
+/// Elsewhere, some systems cannot say where.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn make_node(
+    _from: BorrowedFd<'_>,
+    _path: &CStr,
+    _kind: FileType,
+    _mode: Mode,
+    _device: Dev,
+) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
+
 /// Opens what a path names as a path alone.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn place(from: BorrowedFd<'_>, path: &CStr, flags: AtFlags) -> Result<OwnedFd, Errno> {
@@ -646,6 +671,18 @@ impl FileSystem for &OsFs {
     }
 
     #[inline(always)]
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        let mode = mode & Mode::from_bits_retain(0o7777);
+        self.at(at, |from, path| make_node(from, path, kind, mode, device))
+    }
+
+    #[inline(always)]
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, OsFile>>) -> Result<(), Errno> {
         self.at(at, |from, path| fs::unlinkat(from, path, AtFlags::REMOVEDIR))
     }
@@ -701,7 +738,11 @@ fn collect(directory: BorrowedFd<'_>, path: &Path, tree: &mut Tree) -> Result<()
                 let target = OsString::from_vec(target).into();
                 tree.insert(&below, Node::Symlink { owner, links, target });
             }
-            _ => tree.insert(&below, Node::Other),
+            other => {
+                let kind = kind_of(other).unwrap_or(Kind::Other);
+                let (mode, owner, links) = (mode_of(&stat), owner_of(&stat), stat.st_nlink as u64);
+                tree.insert(&below, Node::Special { kind, mode, owner, links });
+            }
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::told::{Answer, Call, Line};
 use super::{
-    Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, Timestamps, Uid, User, Users,
+    Access, At, AtFlags, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Mode,
+    OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid, User, Users,
 };
 use crate::calls::untold;
 use crate::recorded::Recorded;
@@ -300,6 +300,19 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         let at = at.into();
         let result = self.inner_mut().mkdir(at, mode);
         self.tell(&Call::Mkdir(at), &Answer::done(&result));
+        result
+    }
+
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().mknod(at, kind, mode, device);
+        self.tell(&Call::Mknod(at, kind), &Answer::done(&result));
         result
     }
 

@@ -66,7 +66,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// | what | how far |
 /// | --- | --- |
-/// | names | directories, regular files, symbolic and hard links; files without a name; what is removed while it is open |
+/// | names | directories, regular files, symbolic and hard links; pipes, sockets and devices as names alone; files without a name; what is removed while it is open |
 /// | paths | dots, slashes, names of 255 and paths of 4,095 bytes, 40 links a walk |
 /// | who | users with their groups, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
 /// | `open` | `O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_APPEND`, `O_DIRECTORY`, `O_NOFOLLOW`, `O_PATH`, `O_TMPFILE`, all access modes, in every combination; `O_CLOEXEC`, `O_NOCTTY`, `O_NONBLOCK`, `O_DSYNC` and `O_SYNC` change nothing here |
@@ -91,7 +91,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// # What is not simulated
 ///
 /// Capabilities, access control lists and attributes; times of access and change; limits to
-/// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
+/// space, links, open files or locks; mounts, what goes through pipes; a crash: `fsync` has nothing to do.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
@@ -205,7 +205,7 @@ impl SimFs {
         let size = match &inode.body {
             Body::File { bytes, .. } => bytes.len(),
             Body::Symlink { target } => target.len(),
-            Body::Directory { .. } => 0,
+            Body::Directory { .. } | Body::Special(_) => 0,
         };
         Ok(Status {
             kind: inode.kind(),
@@ -299,7 +299,7 @@ impl SimFs {
 }
 
 impl SimInode<'_> {
-    /// Whether it is a directory, a file or a link.
+    /// Whether it is a directory, a file, a link or something else.
     pub fn kind(&self) -> Kind {
         self.inode.kind()
     }

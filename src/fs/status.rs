@@ -11,8 +11,32 @@ pub enum Kind {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// Anything else: a pipe, a device, a socket. No simulation has one.
+    /// A pipe with a name.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// Anything else. No simulation has one.
     Other,
+}
+
+impl Kind {
+    /// The type that the kernel knows it by.
+    pub fn file_type(self) -> FileType {
+        match self {
+            Kind::File => FileType::RegularFile,
+            Kind::Directory => FileType::Directory,
+            Kind::Symlink => FileType::Symlink,
+            Kind::Fifo => FileType::Fifo,
+            Kind::Socket => FileType::Socket,
+            Kind::CharacterDevice => FileType::CharacterDevice,
+            Kind::BlockDevice => FileType::BlockDevice,
+            Kind::Other => FileType::Unknown,
+        }
+    }
 }
 
 /// The part of [stat(2)](https://man7.org/linux/man-pages/man2/stat.2.html)'s answer that every
@@ -56,14 +80,32 @@ impl Status {
     }
 }
 
+/// What it is called.
+pub(super) fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "link",
+        Kind::Fifo => "pipe",
+        Kind::Socket => "socket",
+        Kind::CharacterDevice => "character device",
+        Kind::BlockDevice => "block device",
+        Kind::Other => "something else",
+    }
+}
+
 /// The kind of this type; `None` where the type is not known.
 pub(super) fn kind_of(kind: FileType) -> Option<Kind> {
     match kind {
         FileType::RegularFile => Some(Kind::File),
         FileType::Directory => Some(Kind::Directory),
         FileType::Symlink => Some(Kind::Symlink),
-        FileType::Unknown => None,
-        _ => Some(Kind::Other),
+        FileType::Fifo => Some(Kind::Fifo),
+        FileType::Socket => Some(Kind::Socket),
+        FileType::CharacterDevice => Some(Kind::CharacterDevice),
+        FileType::BlockDevice => Some(Kind::BlockDevice),
+        #[allow(unreachable_patterns)] // which others there are differs between systems
+        FileType::Unknown | _ => None,
     }
 }
 
@@ -80,7 +122,7 @@ impl From<Stat> for Status {
             links: if kind == Kind::Directory { 1 } else { stat.st_nlink as u64 },
             size: match kind {
                 Kind::File | Kind::Symlink => u64::try_from(stat.st_size).unwrap_or(0),
-                Kind::Directory | Kind::Other => 0,
+                _ => 0,
             },
             modified: Some(Time {
                 seconds: stat.st_mtime as i64,

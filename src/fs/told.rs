@@ -6,10 +6,12 @@ use std::path::Path;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::LinuxOpenFlags as _;
+use super::status::{kind_of, word};
 use super::tree::Quoted;
 use super::{
-    Access, At, AtFlags, Dirent, Errno, FlockOperation, Gid, Kind, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, errno_name,
+    Access, At, AtFlags, Dirent, Errno, FileType, FlockOperation, Gid, Kind, Mode, OFlags,
+    RenameFlags, ResolveFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
+    errno_name,
 };
 use crate::marks::Mark;
 
@@ -42,6 +44,7 @@ pub(super) enum Call<'c, D> {
     Symlink(&'c Path, At<'c, D>),
     Readlink(At<'c, D>),
     Mkdir(At<'c, D>),
+    Mknod(At<'c, D>, FileType),
     Rmdir(At<'c, D>),
     Getdents,
     /// Of which file, if the world says so.
@@ -124,15 +127,6 @@ fn mark<N>(file: &Status, name: Option<N>, plain: &'static str) -> Mark<N> {
     Mark { thing, name, plain, word: word(file.kind), tail: "" }
 }
 
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::File => "file",
-        Kind::Directory => "directory",
-        Kind::Symlink => "link",
-        Kind::Other => "something else",
-    }
-}
-
 impl<D> fmt::Display for Call<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -181,6 +175,10 @@ impl<D> fmt::Display for Call<'_, D> {
             Call::Symlink(target, at) => write!(f, "symlink({} → {})", Told(at), Spelled(target)),
             Call::Readlink(at) => write!(f, "readlink({})", Told(at)),
             Call::Mkdir(at) => write!(f, "mkdir({})", Told(at)),
+            Call::Mknod(at, kind) => {
+                let kind = kind_of(kind).map_or("nothing", word);
+                write!(f, "mknod({}, {kind})", Told(at))
+            }
             Call::Rmdir(at) => write!(f, "rmdir({})", Told(at)),
             Call::Getdents => f.write_str("getdents"),
             Call::Flock(operation, _) => write!(f, "flock({})", locking(operation)),

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use proptest::array::uniform16;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use toctou::fs::{Access, AtFlags, FlockOperation, OFlags, RenameFlags, ResolveFlags, SeekFrom};
+use toctou::fs::{
+    Access, AtFlags, FileType, FlockOperation, OFlags, RenameFlags, ResolveFlags, SeekFrom,
+};
 
 use super::arena::Profile;
 use super::ops::{Call, Op, SLOTS, Spot, When, Who};
@@ -243,6 +245,16 @@ const TIMES: [(usize, When); 6] = [
     (2, When::Then(2_000_000_000)),
     (1, When::Never),
 ];
+/// What may lie at any name: no pipe, whose opening would wait, and no device, which would do something.
+const NODES: [(usize, FileType); 5] = [
+    (6, FileType::Socket),
+    (3, FileType::RegularFile),
+    (1, FileType::Directory),
+    (1, FileType::Symlink),
+    (1, FileType::Unknown),
+];
+/// Where pipes and devices lie, which nothing opens and nothing renames to another name.
+const PIPES: [&str; 4] = ["t/p", "p", "d/p", "q"];
 const FOLLOWED: [(usize, AtFlags); 4] = [
     (12, AtFlags::SYMLINK_FOLLOW),
     (3, AtFlags::empty()),
@@ -353,6 +365,31 @@ impl Choices<'_> {
         }
     }
 
+    fn at_pipe(&mut self) -> Spot {
+        self.one_of(&PIPES, 0)
+    }
+
+    /// Calls about names of pipes and devices.
+    fn pipe(&mut self) -> Call {
+        let (spot, other) = (self.at_pipe(), self.at_pipe());
+        match self.below(18) {
+            0..6 => Call::Mknod(spot, FileType::Fifo, self.mode(), 0),
+            6 => Call::Mknod(spot, FileType::CharacterDevice, self.mode(), 0),
+            7 => Call::Mknod(spot, FileType::BlockDevice, self.mode(), 259),
+            8..10 => Call::Stat(spot, self.weighed(&LOOKS)),
+            10 => Call::Access(spot, Access::WRITE_OK, AtFlags::empty()),
+            11 => Call::Chmod(spot, self.mode()),
+            12 => Call::Chown(spot, self.weighed(&OWNERS), self.weighed(&OWNERS), AtFlags::empty()),
+            13 => Call::Unlink(spot),
+            14..16 => Call::Link(spot, other),
+            16 => Call::Rename(spot, other),
+            _ => {
+                let times = self.times();
+                Call::Utimensat(spot, times, AtFlags::empty())
+            }
+        }
+    }
+
     /// Mostly both now or one of them then.
     fn times(&mut self) -> [When; 2] {
         let times = [self.weighed(&TIMES), self.weighed(&TIMES)];
@@ -407,7 +444,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(200) {
+        match self.below(220) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -465,7 +502,12 @@ impl Choices<'_> {
                 Call::Utimensat(spot, times, self.weighed(&LOOKS))
             }
             191..195 => Call::Futimens(self.slot(), self.times()),
-            195.. => Call::Stat(self.directory(), self.weighed(&LOOKS)),
+            200..206 => {
+                let (spot, kind) = (self.fresh(), self.weighed(&NODES));
+                Call::Mknod(spot, kind, self.mode(), self.weighed(&[(3, 0), (1, 259)]))
+            }
+            206.. => self.pipe(),
+            195..200 => Call::Stat(self.directory(), self.weighed(&LOOKS)),
             172..178 => Call::Getdents(self.slot()),
             178..184 => {
                 let spot = self.directory();
@@ -484,6 +526,8 @@ fn op(numbers: &Numbers, profile: Profile) -> Op {
     let umask = choices.weighed(&UMASKS);
     let by = match call {
         Call::LinkFile(..) if profile == Profile::Wild => Who::Root,
+        // Whether root may is up to what the machine runs in.
+        Call::Mknod(_, FileType::BlockDevice, ..) => Who::Alice,
         _ => choices.weighed(&ANYBODY),
     };
     Op { by, umask, call }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Dirent, Errno, FlockOperation, Kind, Mode, OFlags, OsFs, RenameFlags,
-    ResolveFlags, SeekFrom, SimFs, Status, Time, Timespec, Timestamps, Tree, UTIME_NOW, UTIME_OMIT,
-    User, Users,
+    Access, At, AtFlags, Dev, Dirent, Errno, FileType, FlockOperation, Kind, Mode, OFlags, OsFs,
+    RenameFlags, ResolveFlags, SeekFrom, SimFs, Status, Time, Timespec, Timestamps, Tree,
+    UTIME_NOW, UTIME_OMIT, User, Users,
 };
 
 /// How many files a sequence has open at most.
@@ -98,6 +98,7 @@ pub(crate) enum Call {
     Symlink(&'static str, Spot),
     Readlink(Spot),
     Mkdir(Spot, u32),
+    Mknod(Spot, FileType, u32, Dev),
     Rmdir(Spot),
     Getdents(usize),
     Flock(usize, FlockOperation),
@@ -105,7 +106,7 @@ pub(crate) enum Call {
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 33] = [
+pub(crate) const KINDS: [&str; 34] = [
     "open",
     "open_within",
     "read",
@@ -139,6 +140,7 @@ pub(crate) const KINDS: [&str; 33] = [
     "getdents",
     "utimensat",
     "futimens",
+    "mknod",
 ];
 
 impl Call {
@@ -177,6 +179,7 @@ impl Call {
             Call::Getdents(..) => 30,
             Call::Utimensat(..) => 31,
             Call::Futimens(..) => 32,
+            Call::Mknod(..) => 33,
         }
     }
 }
@@ -386,6 +389,9 @@ impl<W: Users> Run<W> {
             }
             Call::Symlink(target, spot) => world.symlink(Path::new(target), at(slots, spot)),
             Call::Mkdir(spot, bits) => world.mkdir(at(slots, spot), mode(bits)),
+            Call::Mknod(spot, kind, bits, device) => {
+                world.mknod(at(slots, spot), kind, mode(bits), device)
+            }
             Call::Rmdir(spot) => world.rmdir(at(slots, spot)),
             Call::Flock(slot, operation) => world.flock(slots[slot].as_mut()?, operation),
             Call::Close(slot) => {

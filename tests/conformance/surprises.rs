@@ -6,8 +6,8 @@ use std::time::Duration;
 use std::{env, io, thread};
 
 use toctou::fs::{
-    Access, AtFlags, Clock, Errno, FileSystem, FlockOperation, Format, Mode, OFlags, Protections,
-    Recorded, RenameFlags, ResolveFlags, SeekFrom, SimFs, Users,
+    Access, AtFlags, Clock, Errno, FileSystem, FileType, FlockOperation, Format, Mode, OFlags,
+    Protections, Recorded, RenameFlags, ResolveFlags, SeekFrom, SimFs, Users,
 };
 
 use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, format, memory};
@@ -537,6 +537,33 @@ fn where_no_time_is_to_be_set_nothing_is_looked_at() {
         (utimensat("b", [When::Omit; 2]), "utimensat(b, omit, omit, no follow) = ok"),
         (utimensat("b", never), "utimensat(b, 0.1000000000, omit, no follow) = ENOENT"),
         (utimensat("a", never), "utimensat(a, 0.1000000000, omit, no follow) = EINVAL"),
+    ]);
+}
+
+#[test]
+fn a_pipe_is_anybodys_to_make_and_a_device_roots_but_for_the_one_that_stands_for_nothing() {
+    let mknod = |name: &'static str, kind, device| Call::Mknod(name.into(), kind, 0o666, device);
+    let device = FileType::CharacterDevice;
+    assert_users_story(&[
+        (Who::Root, Call::Chmod(".".into(), 0o777), "chmod(., 0777) = ok"),
+        (Who::Alice, mknod("p", FileType::Fifo, 7), "mknod(p, pipe) = ok"),
+        (Who::Alice, Call::Stat("p".into(), AtFlags::empty()), "stat(p) = pipe 0644"),
+        (Who::Alice, mknod("p", FileType::Socket, 0), "mknod(p, socket) = EEXIST"),
+        (Who::Alice, mknod("s", FileType::Socket, 0), "mknod(s, socket) = ok"),
+        (Who::Alice, mknod("c", device, 259), "mknod(c, character device) = EPERM"),
+        (Who::Alice, mknod("c", device, 0), "mknod(c, character device) = ok"),
+        (Who::Root, mknod("d", FileType::Directory, 0), "mknod(d, directory) = EPERM"),
+        (Who::Root, mknod("no/d", FileType::Directory, 0), "mknod(no/d, directory) = EPERM"),
+        (Who::Root, mknod("l", FileType::Symlink, 0), "mknod(l, link) = EINVAL"),
+        (Who::Root, mknod("a/", FileType::RegularFile, 0), "mknod(a/, file) = ENOENT"),
+        (Who::Root, mknod("a", FileType::RegularFile, 0), "mknod(a, file) = ok"),
+        // A socket is not opened, and a pipe as a path.
+        (Who::Bob, open(0, "s", OFlags::RDWR), "open(s) = EACCES"),
+        (Who::Root, open(0, "s", OFlags::RDWR), "open(s) = ENXIO"),
+        (Who::Root, open(0, "p", OFlags::PATH), "open(p) = ok"),
+        (Who::Root, Call::LinkFile(0, "q".into()), "link(the open file → q) = ok"),
+        (Who::Root, open(1, ".", OFlags::DIRECTORY), "open(., directory) = ok"),
+        (Who::Root, Call::Getdents(1), "getdents = a c p q s"),
     ]);
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 62] = [
+const INTERESTING: [(&str, Errno); 67] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -75,6 +75,11 @@ const INTERESTING: [(&str, Errno); 62] = [
     ("utimensat", Errno::PERM),
     ("futimens", Errno::BADF),
     ("futimens", Errno::PERM),
+    ("mknod", Errno::ACCESS),
+    ("mknod", Errno::EXIST),
+    ("mknod", Errno::INVAL),
+    ("mknod", Errno::PERM),
+    ("open", Errno::NXIO),
     ("link_with", Errno::LOOP),
     ("link_with", Errno::NOENT),
 ];

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Mode, OFlags, RenameFlags,
-    ResolveFlags, SeekFrom, Status, Timestamps, Uid,
+    Access, At, AtFlags, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Mode,
+    OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid,
 };
 use toctou::{Process, Step};
 
@@ -123,6 +123,9 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         fn symlink<'p>(target: &Path, at: impl Into<At<'p, F::File>>) -> ();
         fn readlink<'p>(at: impl Into<At<'p, F::File>>) -> PathBuf;
         fn mkdir<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
+        fn mknod<'p>(
+            at: impl Into<At<'p, F::File>>, kind: FileType, mode: Mode, device: Dev
+        ) -> ();
         fn rmdir<'p>(at: impl Into<At<'p, F::File>>) -> ();
         fn getdents(file: &mut F::File) -> Vec<Dirent>;
         fn flock(file: &mut F::File, operation: FlockOperation) -> ();

@@ -141,6 +141,9 @@ impl SimFs {
                 let target = OsStr::from_bytes(target).into();
                 tree.insert(path, Node::Symlink { owner, links, target });
             }
+            Body::Special(kind) => {
+                tree.insert(path, Node::Special { kind: *kind, mode, owner, links });
+            }
         }
     }
 
@@ -189,7 +192,7 @@ impl SimFs {
                     Body::Directory { .. } => directories.push(child),
                     Body::File { bytes, .. } if may(inode, Access::READ_OK) => found.push(&**bytes),
                     // What a link leads to has a path of its own.
-                    Body::File { .. } | Body::Symlink { .. } => {}
+                    Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => {}
                 }
             }
         }
@@ -253,7 +256,7 @@ impl<'w> SimInode<'w> {
     pub fn bytes(&self) -> Option<&'w [u8]> {
         match &self.inode.body {
             Body::File { bytes, .. } => Some(bytes),
-            Body::Directory { .. } | Body::Symlink { .. } => None,
+            Body::Directory { .. } | Body::Symlink { .. } | Body::Special(_) => None,
         }
     }
 
@@ -261,7 +264,7 @@ impl<'w> SimInode<'w> {
     pub fn entries(&self) -> impl Iterator<Item = (&'w [u8], usize)> + use<'w> {
         let entries = match &self.inode.body {
             Body::Directory { entries, .. } => Some(entries),
-            Body::File { .. } | Body::Symlink { .. } => None,
+            Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => None,
         };
         entries.into_iter().flatten().map(|(name, number)| (&**name, *number as usize))
     }

@@ -68,7 +68,7 @@ impl SimFs {
         let bytes = match &self.inode(file.inode)?.body {
             Body::File { bytes, .. } => bytes,
             Body::Directory { .. } => return Err(Errno::ISDIR),
-            Body::Symlink { .. } => return Err(Errno::BADF),
+            Body::Symlink { .. } | Body::Special(_) => return Err(Errno::BADF),
         };
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
         let count = buffer.len().min(bytes.len() - start);
@@ -132,7 +132,7 @@ impl SimFs {
         }
         let size = match &inode.body {
             Body::File { bytes, .. } => bytes.len() as u64,
-            Body::Directory { .. } | Body::Symlink { .. } => 0,
+            Body::Directory { .. } | Body::Symlink { .. } | Body::Special(_) => 0,
         };
         let sum = |from: u64, by| from.checked_add_signed(by).ok_or(Errno::INVAL);
         let offset = match to {
@@ -158,7 +158,10 @@ impl SimFs {
         }
         match self.inode(file.inode)?.body {
             Body::File { .. } if file.writable() => {}
-            Body::File { .. } | Body::Directory { .. } | Body::Symlink { .. } => {
+            Body::File { .. }
+            | Body::Directory { .. }
+            | Body::Symlink { .. }
+            | Body::Special(_) => {
                 return Err(Errno::INVAL);
             }
         }

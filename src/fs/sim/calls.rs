@@ -6,12 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Timestamps, Uid,
+    Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
+    Timestamps, Uid,
 };
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
-use super::super::{At, Dirent, FileSystem, ResolveFlags, Status, User, Users};
+use super::super::{At, Dirent, FileSystem, Kind, ResolveFlags, Status, User, Users};
+use super::inode::Inode;
 use super::mistake::mistake;
 use super::{SimFile, SimFs};
 use crate::calls::{called, mistaken};
@@ -66,6 +68,7 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at(at, flags, mode);
+        self.unsimulated(&Call::Open(at, flags), at, &result);
         tell(&result, None, || {
             (
                 Call::Open(at, flags),
@@ -84,6 +87,7 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at_within(at, flags, mode, resolve);
+        self.unsimulated(&Call::OpenWithin(at, flags, mode, resolve), at, &result);
         tell(&result, None, || {
             (
                 Call::OpenWithin(at, flags, mode, resolve),
@@ -354,6 +358,19 @@ impl FileSystem for SimFs {
         result
     }
 
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.mknod_at(at, kind, mode, device);
+        tell(&result, None, || (Call::Mknod(at, kind), Answer::done(&result)));
+        result
+    }
+
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.rmdir_at(at);
@@ -397,6 +414,22 @@ impl FileSystem for SimFs {
 }
 
 impl SimFs {
+    /// Tells where a pipe or a device was to be opened. A socket answers `ENXIO` on the kernel, too.
+    fn unsimulated(
+        &self,
+        call: &Call<'_, SimFile>,
+        at: At<'_, SimFile>,
+        opened: &Result<SimFile, Errno>,
+    ) {
+        if !matches!(opened, Err(Errno::NXIO)) {
+            return;
+        }
+        let kind = self.find(at, true).and_then(|found| self.inode(found)).map(Inode::kind);
+        if kind != Ok(Kind::Socket) {
+            mistaken("ENXIO", format_args!("{call}: pipes and devices open with O_PATH only"));
+        }
+    }
+
     /// [`getdents`](FileSystem::getdents) with the answer of this number among
     /// [`getdents_answers`](SimFs::getdents_answers): one branch of a step that tries them all.
     ///
@@ -507,6 +540,8 @@ mod tests {
         fs.mkdir("f", Mode::RWXU)?;
         step(fs);
         fs.rmdir("f")?;
+        step(fs);
+        fs.mknod("p", FileType::Fifo, MODE, 0)?;
         step(fs);
         fs.unlink("l")?;
         step(fs);

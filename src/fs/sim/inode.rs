@@ -42,6 +42,8 @@ pub(super) enum Body {
     File { bytes: Arc<[u8]>, linkable: bool },
     /// What the link says.
     Symlink { target: Box<[u8]> },
+    /// Nothing: it is a name for a pipe, a socket or a device.
+    Special(Kind),
 }
 
 /// What all open files together hold of an inode's `flock`.
@@ -83,6 +85,7 @@ impl Inode {
             Body::Directory { .. } => Kind::Directory,
             Body::File { .. } => Kind::File,
             Body::Symlink { .. } => Kind::Symlink,
+            Body::Special(kind) => kind,
         }
     }
 

@@ -15,8 +15,9 @@ use std::os::unix::ffi::OsStrExt;
 use super::super::path::{
     confined, follows, limits, links, position, renames, seekable, understood,
 };
+use super::super::status::kind_of;
 use super::super::told::Call;
-use super::super::{At, ResolveFlags};
+use super::super::{At, Kind, ResolveFlags};
 use super::open::{PATH_FLAGS, TMPFILE_BIT};
 use super::{ACCESS_BITS, MODE_BITS, SimFile};
 
@@ -59,6 +60,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Symlink(_, at)
         | Call::Readlink(at)
         | Call::Mkdir(at)
+        | Call::Mknod(at, _)
         | Call::Rmdir(at) => [Some(at), None],
         Call::Rename(from, to, _) | Call::Link(from, to, _) => [Some(from), Some(to)],
         Call::Read
@@ -103,6 +105,9 @@ fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'sta
         }
         Call::Rename(_, _, flags) if renames(flags).is_err() => {
             Some("no flag is understood but RENAME_NOREPLACE or RENAME_EXCHANGE, one of them")
+        }
+        Call::Mknod(_, kind) if kind_of(kind).is_none_or(|kind| kind == Kind::Symlink) => {
+            Some("there is no such file to make; symlink makes links")
         }
         Call::Symlink(target, _) if target.as_os_str().as_bytes().contains(&0) => {
             Some("what the link is to say has a NUL byte in it")

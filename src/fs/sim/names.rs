@@ -6,14 +6,18 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rustix::fs::{Access, AtFlags, Mode, RenameFlags};
+use rustix::fs::{Access, AtFlags, Dev, FileType, Mode, RenameFlags};
 use rustix::io::Errno;
 
-use super::super::At;
 use super::super::path::{links, renames};
+use super::super::status::kind_of;
+use super::super::{At, Kind};
 use super::inode::{Body, Ino};
 use super::walk::{Last, PATH_MAX, Place, admissible};
-use super::{DIRECTORY_BITS, SimFile, SimFs};
+use super::{DIRECTORY_BITS, MODE_BITS, SimFile, SimFs};
+
+/// The character device that stands for nothing, in file systems that lie over others.
+const WHITEOUT: Dev = 0;
 
 impl SimFs {
     /// `do_unlinkat`.
@@ -78,6 +82,37 @@ impl SimFs {
         self.create(place.directory, &name, mode, Body::directory(place.directory)).map(drop)
     }
 
+    /// `do_mknodat`, `may_mknod`, `vfs_mknod`.
+    pub(super) fn mknod_at(
+        &mut self,
+        at: At<'_, SimFile>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        admissible([at.path])?;
+        let takes_root = match kind {
+            FileType::CharacterDevice => device != WHITEOUT,
+            FileType::BlockDevice => true,
+            FileType::RegularFile | FileType::Fifo | FileType::Socket => false,
+            FileType::Directory => return Err(Errno::PERM),
+            _ => return Err(Errno::INVAL),
+        };
+        let (place, name) = self.free_place(at)?;
+        if place.slash {
+            return Err(Errno::NOENT);
+        }
+        self.may_create(place.directory)?;
+        if takes_root && !self.user.is_root() {
+            return Err(Errno::PERM);
+        }
+        let body = match kind_of(kind) {
+            Some(Kind::File) | None => Body::file(),
+            Some(kind) => Body::Special(kind),
+        };
+        self.create(place.directory, &name, mode & MODE_BITS, body).map(drop)
+    }
+
     /// `do_symlinkat`.
     pub(super) fn symlink_at(&mut self, target: &[u8], at: At<'_, SimFile>) -> Result<(), Errno> {
         admissible([at.path])?;
@@ -121,7 +156,7 @@ impl SimFs {
         admissible([at.path])?;
         match &self.inode(self.find(at, false)?)?.body {
             Body::Symlink { target } => Ok(OsString::from_vec(target.to_vec()).into()),
-            Body::Directory { .. } | Body::File { .. } => Err(Errno::INVAL),
+            Body::Directory { .. } | Body::File { .. } | Body::Special(_) => Err(Errno::INVAL),
         }
     }
 
@@ -137,7 +172,7 @@ impl SimFs {
         let is_linkable = match inode.body {
             Body::Directory { .. } => return Err(Errno::PERM),
             Body::File { linkable, .. } => linkable || inode.links > 0,
-            Body::Symlink { .. } => inode.links > 0,
+            Body::Symlink { .. } | Body::Special(_) => inode.links > 0,
         };
         if !is_linkable {
             return Err(Errno::NOENT);

@@ -10,8 +10,8 @@ use crate::fs::ResolveFlags;
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::super::At;
 use super::super::path::{limits, understood};
+use super::super::{At, Kind};
 use super::inode::{Body, Held, Ino, Inode};
 use super::permit::CHANGE;
 use super::walk::{Last, Place, Walk, admissible};
@@ -173,6 +173,10 @@ impl SimFs {
             if inode.is_directory() {
                 return Err(Errno::ISDIR);
             }
+            // Whether a pipe is protected there, a setting says that is not simulated.
+            if inode.kind() == Kind::Fifo {
+                return Err(Errno::NXIO);
+            }
             self.may_open_in_sticky(place, inode)?;
         }
         self.may_be_no_directory(place, number, flags)?;
@@ -183,7 +187,8 @@ impl SimFs {
         if inode.is_directory() && want.contains(Access::WRITE_OK) {
             return Err(Errno::ISDIR);
         }
-        self.permits(inode, want)
+        self.permits(inode, want)?;
+        if let Body::Special(_) = inode.body { Err(Errno::NXIO) } else { Ok(()) }
     }
 
     /// `O_TRUNC` truncates whatever the access mode.
