@@ -11,6 +11,7 @@ mod dirent;
 mod elsewhere;
 mod os;
 mod path;
+mod range;
 mod recorded;
 mod sim;
 mod status;
@@ -29,6 +30,7 @@ pub use dirent::Dirent;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
 pub use os::{OsFile, OsFs};
+pub use range::ByteRange;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;
 pub use rustix::fs::{
@@ -299,6 +301,22 @@ pub trait FileSystem {
     /// held before is lost, and the process goes on ([`Step::Next`](crate::Step::Next)) to where
     /// it holds none.
     fn flock(&mut self, file: &mut Self::File, operation: FlockOperation) -> Result<(), Errno>;
+
+    /// Takes, converts or releases the lock that an open file description has on some bytes, its open
+    /// file description's and not its process's:
+    /// [fcntl(2)](https://man7.org/linux/man-pages/man2/fcntl.2.html) with `F_OFD_SETLK`. A shared
+    /// lock takes a file that is open for reading, an exclusive one a file that is open for writing
+    /// (`EBADF`). It has nothing to do with [`flock`](FileSystem::flock). Bytes from 2⁶³ on are
+    /// answered `EINVAL` by every world. `ENOSYS` off Linux.
+    ///
+    /// Where the call would wait (`F_OFD_SETLKW`), a world answers [`Errno::WOULDBLOCK`], as `flock`
+    /// does; unlike there, nothing has changed then.
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut Self::File,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno>;
 
     /// Looks at the world without that being a step: for an observer that judges what a process
     /// did, in the same step. Nobody is [told](crate::calls) of it.

@@ -2,6 +2,7 @@
 //! rustix.
 
 mod dirents;
+mod records;
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
@@ -29,7 +30,8 @@ use super::elsewhere::native;
 use super::path::{confined, follows, limits, links, position, renames, seekable, understood};
 use super::status::kind_of;
 use super::{
-    At, Dirent, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User, Users,
+    At, ByteRange, Dirent, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User,
+    Users,
 };
 
 /// The kernel's file system, anchored at a directory.
@@ -696,6 +698,19 @@ impl FileSystem for &OsFs {
     fn flock(&mut self, file: &mut OsFile, operation: FlockOperation) -> Result<(), Errno> {
         let operation = self.flock_operation(operation);
         uninterrupted(|| fs::flock(&file.0, operation))
+    }
+
+    #[inline(always)]
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut OsFile,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        position(bytes.start)?;
+        position(bytes.length)?;
+        let operation = self.flock_operation(operation);
+        uninterrupted(|| records::set(&file.0, operation, bytes))
     }
 
     fn which(&mut self, file: &mut OsFile) -> Option<Status> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::told::{Answer, Call, Line};
 use super::{
-    Access, At, AtFlags, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Mode,
-    OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid, User, Users,
+    Access, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid,
+    Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid, User, Users,
 };
 use crate::calls::untold;
 use crate::recorded::Recorded;
@@ -333,6 +333,18 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         let result = self.inner_mut().flock(file, operation);
         let which = self.which(file);
         self.tell(&Call::Flock(operation, which), &Answer::locked(&result));
+        result
+    }
+
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut F::File,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        let result = self.inner_mut().fcntl_ofd_setlk(file, operation, bytes);
+        let which = self.which(file);
+        self.tell(&Call::Ofd(operation, bytes, which), &Answer::locked(&result));
         result
     }
 

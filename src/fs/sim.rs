@@ -14,6 +14,7 @@ mod names;
 mod open;
 mod owners;
 mod permit;
+mod records;
 mod times;
 mod walk;
 
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use super::LinuxOpenFlags as _;
 use inode::{Body, Held, Ino, Inode};
 use listing::{Listing, Stream};
+use records::Record;
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use times::Now;
@@ -78,6 +80,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | `getdents` | all names at once or a few a call, in order; what is open about names made meanwhile |
 /// | `utimensat` | the time of the last modification, by a [`Clock`] that a world has if it asks for it |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
+/// | `fcntl` | record locks of open files (`F_OFD_SETLK`), on any bytes |
 /// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
 ///
 /// # What is refused
@@ -91,7 +94,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// # What is not simulated
 ///
 /// Capabilities, access control lists and attributes; times of access and change; limits to
-/// space, links, open files or locks; mounts, what goes through pipes; a crash: `fsync` has nothing to do.
+/// space, links, open files or locks; mounts, what goes through pipes; record locks of processes (`F_SETLK`); a crash: `fsync` has nothing to do.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
@@ -121,6 +124,8 @@ pub struct SimFile {
     lock: Held,
     /// How far a directory has been read, once it has.
     stream: Option<Arc<Stream>>,
+    /// The bytes that it holds record locks on.
+    records: Vec<Record>,
 }
 
 impl Default for SimFs {
@@ -227,6 +232,10 @@ impl Drop for SimFile {
             let what =
                 "an open file that holds a lock is dropped: close it, which releases the lock";
             mistaken("flock", format_args!("{what}"));
+        } else if !self.records.is_empty() {
+            let what =
+                "an open file that holds record locks is dropped: close it, which releases them";
+            mistaken("fcntl", format_args!("{what}"));
         }
     }
 }

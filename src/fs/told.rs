@@ -9,9 +9,9 @@ use super::LinuxOpenFlags as _;
 use super::status::{kind_of, word};
 use super::tree::Quoted;
 use super::{
-    Access, At, AtFlags, Dirent, Errno, FileType, FlockOperation, Gid, Kind, Mode, OFlags,
-    RenameFlags, ResolveFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
-    errno_name,
+    Access, At, AtFlags, ByteRange, Dirent, Errno, FileType, FlockOperation, Gid, Kind, Mode,
+    OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW,
+    UTIME_OMIT, Uid, errno_name,
 };
 use crate::marks::Mark;
 
@@ -49,6 +49,7 @@ pub(super) enum Call<'c, D> {
     Getdents,
     /// Of which file, if the world says so.
     Flock(FlockOperation, Option<Status>),
+    Ofd(FlockOperation, ByteRange, Option<Status>),
     Close,
 }
 
@@ -99,6 +100,10 @@ impl<D> fmt::Display for Line<'_, D> {
             Call::Flock(operation, Some(file)) => {
                 let mark = Mark { tail: ", ", ..mark(file, None::<Told<'_, D>>, "") };
                 write!(f, "flock({mark}{}) = ", locking(*operation))?;
+            }
+            Call::Ofd(operation, bytes, Some(file)) => {
+                let mark = Mark { tail: ", ", ..mark(file, None::<Told<'_, D>>, "") };
+                write!(f, "fcntl({mark}{}, {bytes}) = ", locking(*operation))?;
             }
             _ => write!(f, "{call} = ")?,
         }
@@ -181,6 +186,9 @@ impl<D> fmt::Display for Call<'_, D> {
             }
             Call::Rmdir(at) => write!(f, "rmdir({})", Told(at)),
             Call::Getdents => f.write_str("getdents"),
+            Call::Ofd(operation, bytes, _) => {
+                write!(f, "fcntl({}, {bytes})", locking(operation))
+            }
             Call::Flock(operation, _) => write!(f, "flock({})", locking(operation)),
             Call::Close => f.write_str("close"),
         }

@@ -11,7 +11,8 @@ use proptest::array::uniform16;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use toctou::fs::{
-    Access, AtFlags, FileType, FlockOperation, OFlags, RenameFlags, ResolveFlags, SeekFrom,
+    Access, AtFlags, ByteRange, FileType, FlockOperation, OFlags, RenameFlags, ResolveFlags,
+    SeekFrom,
 };
 
 use super::arena::Profile;
@@ -255,6 +256,10 @@ const NODES: [(usize, FileType); 5] = [
 ];
 /// Where pipes and devices lie, which nothing opens and nothing renames to another name.
 const PIPES: [&str; 4] = ["t/p", "p", "d/p", "q"];
+/// Where locks begin, and how many bytes they are about.
+const STARTS: [(usize, u64); 6] = [(6, 0), (3, 1), (3, 3), (2, 6), (1, 10), (1, 1 << 63)];
+const EXTENTS: [(usize, u64); 7] =
+    [(4, 0), (4, 1), (4, 3), (2, 4), (2, 10), (1, i64::MAX as u64), (1, u64::MAX)];
 const FOLLOWED: [(usize, AtFlags); 4] = [
     (12, AtFlags::SYMLINK_FOLLOW),
     (3, AtFlags::empty()),
@@ -444,7 +449,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(220) {
+        match self.below(248) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -506,7 +511,17 @@ impl Choices<'_> {
                 let (spot, kind) = (self.fresh(), self.weighed(&NODES));
                 Call::Mknod(spot, kind, self.mode(), self.weighed(&[(3, 0), (1, 259)]))
             }
-            206.. => self.pipe(),
+            206..220 => self.pipe(),
+            232..236 => Call::Link(self.file(), self.fresh()),
+            236..240 => Call::Getdents(self.slot()),
+            240.. => {
+                let spot = self.one_of(&["l", "t/l", "a", "t/a"], 0);
+                Call::LinkWith(spot, self.fresh(), self.weighed(&FOLLOWED))
+            }
+            220..232 => {
+                let (start, length) = (self.weighed(&STARTS), self.weighed(&EXTENTS));
+                Call::Ofd(self.slot(), self.of(&LOCKS), ByteRange { start, length })
+            }
             195..200 => Call::Stat(self.directory(), self.weighed(&LOOKS)),
             172..178 => Call::Getdents(self.slot()),
             178..184 => {
@@ -605,17 +620,18 @@ fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
     Op { by, umask: 0, call }
 }
 
-/// A prepared world, in which something may have been removed or lost while it was open, and up to 45
+/// A prepared world, in which something may have been removed or lost while it was open, and up to 50
 /// operations on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     let numbers = || uniform16(any::<u16>());
-    (vec(numbers(), BEGINNING), vec(numbers(), 0..=45)).prop_map(move |(start, rest)| {
+    (vec(numbers(), BEGINNING), vec(numbers(), 0..=50)).prop_map(move |(start, rest)| {
         let chosen = start.first().map_or(0, |numbers| numbers[15]);
         let removed = match chosen {
             0xE000.. => &REMOVED[..],
             0xD800.. => &UNLINKED[..],
             0xD000.. => &UNNAMED[..],
             0xB000.. => &CONVERTED[..],
+            0xA000.. => &RECORDED[..],
             _ => &[],
         };
         let rest = rest.iter().map(|numbers| op(numbers, profile));
@@ -651,6 +667,13 @@ const CONVERTED: [Op; 5] = [
     by_root(Call::Flock(0, FlockOperation::LockShared)),
     by_root(Call::Flock(1, FlockOperation::LockShared)),
     by_root(Call::Flock(0, FlockOperation::LockExclusive)),
+];
+
+/// Some bytes are locked.
+const RECORDED: [Op; 3] = [
+    by_root(Call::Open(0, Spot(None, "n"), OFlags::CREATE.union(OFlags::RDWR), 0o666)),
+    by_root(Call::Open(1, Spot(None, "n"), OFlags::RDWR, 0)),
+    by_root(Call::Ofd(0, FlockOperation::LockExclusive, ByteRange { start: 3, length: 4 })),
 ];
 
 const fn by_root(call: Call) -> Op {

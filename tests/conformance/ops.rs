@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Dev, Dirent, Errno, FileType, FlockOperation, Kind, Mode, OFlags, OsFs,
-    RenameFlags, ResolveFlags, SeekFrom, SimFs, Status, Time, Timespec, Timestamps, Tree,
-    UTIME_NOW, UTIME_OMIT, User, Users,
+    Access, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileType, FlockOperation, Kind, Mode,
+    OFlags, OsFs, RenameFlags, ResolveFlags, SeekFrom, SimFs, Status, Time, Timespec, Timestamps,
+    Tree, UTIME_NOW, UTIME_OMIT, User, Users,
 };
 
 /// How many files a sequence has open at most.
@@ -101,12 +101,13 @@ pub(crate) enum Call {
     Mknod(Spot, FileType, u32, Dev),
     Rmdir(Spot),
     Getdents(usize),
+    Ofd(usize, FlockOperation, ByteRange),
     Flock(usize, FlockOperation),
     Close(usize),
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 34] = [
+pub(crate) const KINDS: [&str; 35] = [
     "open",
     "open_within",
     "read",
@@ -141,6 +142,7 @@ pub(crate) const KINDS: [&str; 34] = [
     "utimensat",
     "futimens",
     "mknod",
+    "fcntl",
 ];
 
 impl Call {
@@ -180,6 +182,7 @@ impl Call {
             Call::Utimensat(..) => 31,
             Call::Futimens(..) => 32,
             Call::Mknod(..) => 33,
+            Call::Ofd(..) => 34,
         }
     }
 }
@@ -393,6 +396,9 @@ impl<W: Users> Run<W> {
                 world.mknod(at(slots, spot), kind, mode(bits), device)
             }
             Call::Rmdir(spot) => world.rmdir(at(slots, spot)),
+            Call::Ofd(slot, operation, bytes) => {
+                world.fcntl_ofd_setlk(slots[slot].as_mut()?, operation, bytes)
+            }
             Call::Flock(slot, operation) => world.flock(slots[slot].as_mut()?, operation),
             Call::Close(slot) => {
                 world.close(slots[slot].take()?);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use std::{env, io, thread};
 
 use toctou::fs::{
-    Access, AtFlags, Clock, Errno, FileSystem, FileType, FlockOperation, Format, Mode, OFlags,
-    Protections, Recorded, RenameFlags, ResolveFlags, SeekFrom, SimFs, Users,
+    Access, AtFlags, ByteRange, Clock, Errno, FileSystem, FileType, FlockOperation, Format, Mode,
+    OFlags, Protections, Recorded, RenameFlags, ResolveFlags, SeekFrom, SimFs, Users,
 };
 
 use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, format, memory};
@@ -564,6 +564,32 @@ fn a_pipe_is_anybodys_to_make_and_a_device_roots_but_for_the_one_that_stands_for
         (Who::Root, Call::LinkFile(0, "q".into()), "link(the open file → q) = ok"),
         (Who::Root, open(1, ".", OFlags::DIRECTORY), "open(., directory) = ok"),
         (Who::Root, Call::Getdents(1), "getdents = a c p q s"),
+    ]);
+}
+
+#[test]
+fn a_lock_on_bytes_is_changed_at_once_or_not_at_all_and_minds_no_lock_on_the_file() {
+    let (shared, exclusive) = (FlockOperation::LockShared, FlockOperation::LockExclusive);
+    let lock =
+        |slot, operation, start, length| Call::Ofd(slot, operation, ByteRange { start, length });
+    assert_story(&[
+        (create(0, "a"), "open(a, create) = ok"),
+        (create(1, "a"), "open(a, create) = ok"),
+        (Call::Flock(1, exclusive), "flock(exclusive) = ok"),
+        (lock(0, shared, 0, 8), "fcntl(shared, 0..8) = ok"),
+        (lock(1, shared, 4, 0), "fcntl(shared, 4..) = ok"),
+        (lock(0, exclusive, 0, 5), "fcntl(exclusive, 0..5) = would wait"),
+        (lock(1, exclusive, 7, 1), "fcntl(exclusive, 7..8) = would wait"),
+        (lock(0, FlockOperation::Unlock, 4, 1), "fcntl(unlock, 4..5) = ok"),
+        (lock(1, exclusive, 4, 1), "fcntl(exclusive, 4..5) = ok"),
+        (lock(0, exclusive, 0, 4), "fcntl(exclusive, 0..4) = ok"),
+        (lock(0, shared, 3, 3), "fcntl(shared, 3..6) = would wait"),
+        (Call::Close(1), "close = ok"),
+        (lock(0, shared, 3, 3), "fcntl(shared, 3..6) = ok"),
+        (lock(0, shared, 3, i64::MAX as u64), "fcntl(shared, 3..9223372036854775810) = EOVERFLOW"),
+        (open(1, "a", OFlags::RDONLY), "open(a) = ok"),
+        (lock(1, exclusive, 100, 1), "fcntl(exclusive, 100..101) = EBADF"),
+        (lock(1, shared, 5, 1), "fcntl(shared, 5..6) = ok"),
     ]);
 }
 

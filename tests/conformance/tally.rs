@@ -14,7 +14,7 @@ pub(crate) struct Tally([[AtomicUsize; CODES]; KINDS.len()]);
 
 /// Answers that a run has to have seen, since much of what they depend on is easily got wrong:
 /// permissions, the sticky bit, links that go round in circles, limits.
-const INTERESTING: [(&str, Errno); 67] = [
+const INTERESTING: [(&str, Errno); 69] = [
     ("open", Errno::ACCESS),
     ("open", Errno::EXIST),
     ("open", Errno::INVAL),
@@ -79,7 +79,9 @@ const INTERESTING: [(&str, Errno); 67] = [
     ("mknod", Errno::EXIST),
     ("mknod", Errno::INVAL),
     ("mknod", Errno::PERM),
-    ("open", Errno::NXIO),
+    ("fcntl", Errno::AGAIN),
+    ("fcntl", Errno::BADF),
+    ("fcntl", Errno::OVERFLOW),
     ("link_with", Errno::LOOP),
     ("link_with", Errno::NOENT),
 ];

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Mode,
-    OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid,
+    Access, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid,
+    Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid,
 };
 use toctou::{Process, Step};
 
@@ -128,6 +128,9 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         ) -> ();
         fn rmdir<'p>(at: impl Into<At<'p, F::File>>) -> ();
         fn getdents(file: &mut F::File) -> Vec<Dirent>;
+        fn fcntl_ofd_setlk(
+            file: &mut F::File, operation: FlockOperation, bytes: ByteRange
+        ) -> ();
         fn flock(file: &mut F::File, operation: FlockOperation) -> ();
     }
 

@@ -12,7 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
-use super::super::{At, Dirent, FileSystem, Kind, ResolveFlags, Status, User, Users};
+use super::super::{At, ByteRange, Dirent, FileSystem, Kind, ResolveFlags, Status, User, Users};
 use super::inode::Inode;
 use super::mistake::mistake;
 use super::{SimFile, SimFs};
@@ -403,12 +403,28 @@ impl FileSystem for SimFs {
         result
     }
 
+    /// Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and non-blocking operations
+    /// alike.
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut SimFile,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        let result = self.lock_record(file, operation, bytes);
+        tell(&result, Some(&*file), || {
+            (Call::Ofd(operation, bytes, self.status(file.inode).ok()), Answer::locked(&result))
+        });
+        result
+    }
+
     fn which(&mut self, file: &mut SimFile) -> Option<Status> {
         self.status(file.inode).ok()
     }
 
     fn close(&mut self, mut file: SimFile) {
-        let closed = self.let_go(&mut file);
+        let records = self.let_go_of_records(&mut file);
+        let closed = self.let_go(&mut file).and(records);
         tell(&closed, Some(&file), || (Call::Close, Answer::done(&closed)));
     }
 }
@@ -550,6 +566,8 @@ mod tests {
         fs.getdents(&mut d)?;
         step(fs);
         fs.flock(&mut a, FlockOperation::LockExclusive)?;
+        step(fs);
+        fs.fcntl_ofd_setlk(&mut a, FlockOperation::LockShared, ByteRange { start: 3, length: 4 })?;
         step(fs);
         fs.close(a);
         step(fs);

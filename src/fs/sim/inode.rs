@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, Gid, Mode, Uid};
 use rustix::io::Errno;
 
 use super::super::{Kind, Time, User};
+use super::records::Record;
 
 /// The number of an inode: its index in the world's table.
 pub(super) type Ino = u32;
@@ -28,6 +29,8 @@ pub(super) struct Inode {
     /// say; here properties may ask.
     pub(super) removed_by: Option<Uid>,
     pub(super) lock: Lock,
+    /// What all open files together hold of record locks, sorted.
+    pub(super) records: Vec<Record>,
     /// When it was modified, in a world with a clock.
     pub(super) modified: Option<Time>,
     pub(super) body: Body,
@@ -77,7 +80,8 @@ impl Inode {
     pub(super) fn new(user: &User, mode: Mode, body: Body) -> Self {
         let (uid, gid) = (user.uid, user.gid);
         let lock = Lock::Free;
-        Inode { mode, uid, gid, links: 1, removed_by: None, lock, modified: None, body }
+        let records = Vec::new();
+        Inode { mode, uid, gid, links: 1, removed_by: None, lock, records, modified: None, body }
     }
 
     pub(super) fn kind(&self) -> Kind {

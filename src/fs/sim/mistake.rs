@@ -77,6 +77,7 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::Futimens(_)
         | Call::Getdents
         | Call::Flock(..)
+        | Call::Ofd(..)
         | Call::Close => [None, None],
     }
 }
@@ -124,6 +125,7 @@ fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'sta
         {
             Some(NOWHERE)
         }
+        Call::Ofd(..) => Some(NOWHERE),
         Call::Ftruncate(_) if file.is_some_and(|file| !file.writable()) => {
             Some("the file is not open for writing")
         }
@@ -189,12 +191,23 @@ fn unfit(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> &'static str {
             "the file is open for reading only"
         }
         (
-            Call::Read | Call::Pread(_) | Call::Write(_) | Call::Pwrite(..) | Call::Flock(..),
+            Call::Read
+            | Call::Pread(_)
+            | Call::Write(_)
+            | Call::Pwrite(..)
+            | Call::Flock(..)
+            | Call::Ofd(..),
             Some(file),
         ) if !file.readable() && !file.writable() => {
             "the file is open neither for reading nor for writing"
         }
-        (Call::Flock(..) | Call::Close, _) => {
+        (Call::Ofd(..), Some(file)) if !file.readable() && file.writable() => {
+            "a shared lock takes a file that is open for reading"
+        }
+        (Call::Ofd(..), Some(file)) if file.readable() && !file.writable() => {
+            "an exclusive lock takes a file that is open for writing"
+        }
+        (Call::Flock(..) | Call::Ofd(..) | Call::Close, _) => {
             "the file is a copy of one that has let go of the lock meanwhile"
         }
         _ => "the open file is one of another world",

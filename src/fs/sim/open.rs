@@ -102,7 +102,8 @@ impl SimFs {
         };
         let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH);
         let stream = self.beginning(inode);
-        Ok(SimFile { inode, flags, offset: 0, lock: Held::None, stream })
+        let records = Vec::new();
+        Ok(SimFile { inode, flags, offset: 0, lock: Held::None, stream, records })
     }
 
     /// `open_last_lookups`: the last component, through links where they are to be followed.
