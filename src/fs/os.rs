@@ -3,10 +3,10 @@
 
 mod dirents;
 mod records;
+mod tree;
 
-use std::ffi::{CStr, CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
-use std::io::Read;
 use std::num::NonZeroUsize;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsRawFd;
@@ -18,20 +18,19 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
 use rustix::fs::{
-    self, Access, AtFlags, Dev, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RawMode,
-    RenameFlags, SeekFrom, Stat, Timestamps, Uid,
+    self, Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
+    Timestamps, Uid,
 };
 use rustix::io::{self, Errno};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread;
+use tree::collect;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::elsewhere::native;
 use super::path::{confined, follows, limits, links, position, renames, seekable, understood};
-use super::status::kind_of;
 use super::{
-    At, ByteRange, Dirent, FileSystem, Kind, Node, Protections, ResolveFlags, Status, Tree, User,
-    Users,
+    At, ByteRange, Dirent, FileSystem, Kind, Protections, ResolveFlags, Status, Tree, User, Users,
 };
 
 /// The kernel's file system, anchored at a directory.
@@ -727,61 +726,6 @@ impl FileSystem for &OsFs {
     }
 }
 
-#[allow(clippy::unnecessary_cast)] // its width differs between systems
-/// Adds `directory`, whose path below the anchor is `path`, and all below it to `tree`.
-fn collect(directory: BorrowedFd<'_>, path: &Path, tree: &mut Tree) -> Result<(), Errno> {
-    let stat = fs::fstat(directory)?;
-    tree.insert(path, Node::Directory { mode: mode_of(&stat), owner: owner_of(&stat) });
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        let below = path.join(OsStr::from_bytes(name.to_bytes()));
-        let open = |flags| {
-            let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            uninterrupted(|| fs::openat(directory, name, flags, Mode::empty()))
-        };
-        let stat = fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        match FileType::from_raw_mode(stat.st_mode as RawMode) {
-            FileType::Directory => collect(open(OFlags::DIRECTORY)?.as_fd(), &below, tree)?,
-            FileType::RegularFile => tree.insert(&below, file_node(open(OFlags::NONBLOCK)?)?),
-            FileType::Symlink => {
-                let target = fs::readlinkat(directory, name, Vec::new())?.into_bytes();
-                let (owner, links) = (owner_of(&stat), stat.st_nlink as u64);
-                let target = OsString::from_vec(target).into();
-                tree.insert(&below, Node::Symlink { owner, links, target });
-            }
-            other => {
-                let kind = kind_of(other).unwrap_or(Kind::Other);
-                let (mode, owner, links) = (mode_of(&stat), owner_of(&stat), stat.st_nlink as u64);
-                tree.insert(&below, Node::Special { kind, mode, owner, links });
-            }
-        }
-    }
-    Ok(())
-}
-
-#[allow(clippy::unnecessary_cast)] // its width differs between systems
-fn file_node(file: OwnedFd) -> Result<Node, Errno> {
-    let stat = fs::fstat(&file)?;
-    let mut bytes = Vec::new();
-    File::from(file)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let (mode, owner) = (mode_of(&stat), owner_of(&stat));
-    Ok(Node::File { mode, owner, links: stat.st_nlink as u64, bytes })
-}
-
-fn owner_of(stat: &Stat) -> Uid {
-    Uid::from_raw(stat.st_uid)
-}
-
-fn mode_of(stat: &Stat) -> Mode {
-    Mode::from_raw_mode(stat.st_mode as RawMode)
-}
-
 impl AsFd for OsFs {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.anchor.as_fd()
@@ -820,48 +764,4 @@ impl From<OsFile> for File {
 
 // Elsewhere, nothing is held.
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]
-mod tests {
-    use super::*;
-
-    const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
-
-    /// On the file system of the temporary directory, which may well use a number again, and in memory.
-    #[test]
-    fn a_file_that_is_made_when_another_is_gone_is_told_apart_from_it() {
-        let memory = Path::new("/dev/shm");
-        for parent in [&std::env::temp_dir(), memory].into_iter().filter(|parent| parent.is_dir()) {
-            let folder = tempfile::tempdir_in(parent).expect("a temporary directory");
-            let world = OsFs::open(folder.path()).expect("a directory").telling_apart();
-            let mut fs = &world;
-            let mut seen = Vec::new();
-            for index in 0..6 {
-                let mut file = fs.open("a", CREATE, Mode::RWXU).expect("a new file");
-                // Open or by its name.
-                let status = match index % 2 {
-                    0 => fs.which(&mut file),
-                    _ => fs.stat("a", AtFlags::SYMLINK_NOFOLLOW).ok(),
-                };
-                seen.push(status.map(|status| (status.device, status.inode)));
-                fs.unlink("a").expect("it is there");
-            }
-            let known = seen.len();
-            seen.sort();
-            seen.dedup();
-            assert_eq!(seen.len(), known, "in {}: {seen:?}", parent.display());
-            assert!(!seen.contains(&None));
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_told_apart_is_locked_by_nobody_for_that() {
-        let folder = tempfile::tempdir().expect("a temporary directory");
-        let world = OsFs::open(folder.path()).expect("a directory").telling_apart();
-        let mut fs = &world;
-        let mut first = fs.open("a", CREATE, Mode::RWXU).expect("a new file");
-        assert!(fs.which(&mut first).is_some());
-        assert_eq!(fs.flock(&mut first, FlockOperation::LockExclusive), Ok(()));
-        fs.close(first);
-        let mut second = fs.open("a", CREATE, Mode::RWXU).expect("the file");
-        assert_eq!(fs.flock(&mut second, FlockOperation::LockExclusive), Ok(()));
-    }
-}
+mod tests;

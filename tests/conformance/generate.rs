@@ -5,270 +5,24 @@
 //! combinators take longer for a sequence than the kernel does. The smaller a number, the more to
 //! the front of a choice, so the front is where failures shrink to.
 
-use std::sync::LazyLock;
+mod pools;
 
 use proptest::array::uniform16;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use toctou::fs::{
-    Access, AtFlags, ByteRange, FileType, FlockOperation, OFlags, RenameFlags, ResolveFlags,
-    SeekFrom,
+    Access, AtFlags, ByteRange, FileType, FlockOperation, OFlags, ResolveFlags, SeekFrom,
+};
+
+use pools::{
+    ACCESS_MODES, ANYBODY, ANYWHERE, CREATION, DIRECTORIES, DIRECTORY_MODES, DISTANCES, DOWNWARD,
+    EACH, EACH_LIMIT, EXTENTS, FILES, FOLLOWED, FRESH, LENGTHS, LIMITS, LOCKS, LOOKS, MODES, NODES,
+    ODD, OF_DIRECTORY, OFFSETS, OUTWARD, OWNERS, PATHS, PIPES, RENAMES, REST, STARTS, TIMES,
+    TMPFILE_BIT, UMASKS, USERS, WANTED, WRITTEN,
 };
 
 use super::arena::Profile;
 use super::ops::{Call, Op, SLOTS, Spot, When, Who};
-
-/// Each name as often as it is to be drawn.
-fn weigh(names: &[(usize, &[&'static str])]) -> Vec<&'static str> {
-    let each = names.iter().flat_map(|(times, names)| names.iter().map(move |name| (*times, name)));
-    each.flat_map(|(times, name)| std::iter::repeat_n(*name, times)).collect()
-}
-
-fn leak(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
-}
-
-static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let long = [
-        leak("x".repeat(255)),
-        leak("x".repeat(256)),
-        leak(format!("d/{}", "x".repeat(256))),
-        leak(format!("{}/a", "x".repeat(256))),
-        leak(format!("{}/", "x".repeat(256))),
-        leak(format!("{}a", "./".repeat(2047))),
-        leak("./".repeat(2048)),
-        // In bytes, not in characters.
-        leak(format!("{}x", "é".repeat(127))),
-        leak("é".repeat(128)),
-        // As many links as are followed, and one more.
-        leak(format!("{}a", "m/".repeat(40))),
-        leak(format!("{}a", "m/".repeat(41))),
-    ];
-    weigh(&[
-        (100, &["a", "t/a", "t/l", "l"]),
-        (50, &["d/a", "d", "b", "t", "t/b"]),
-        (12, &["e", "d/b", "d/e", "e/a", "l/a", "t/d", "m", "t/n"]),
-        (6, &["d/e/a", "e/d", "a/b", "m/a", "t/l/a", "l/l", "t/d/a", "d/l"]),
-        (4, &[".", "d/.", "d/..", "d/../a", "./a", "a/", "b/", "d/", "e/", "d/e/", "d//a", "l/"]),
-        (3, &["t/l/", "l/..", "l/.", "m/", "l/../a", "t/../l", "t/"]),
-        (1, &["a//", "d//", "d///e", "é", "d/é"]),
-        (1, &["", "/", "/a", "..", "../a", "d/../..", "a/.", "a/..", "b/../d", "./", "././"]),
-        (1, &["d/./a", "d/e/../..", "d/e/../a", "no/a", "no/..", "d/../", "a\0", "../a\0"]),
-        (1, &long),
-    ])
-});
-
-/// What links say that lead to what is below them.
-static DOWNWARD: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    weigh(&[
-        (12, &["a", "d", "t", "l"]),
-        (6, &["b", "d/a", "t/a", "t/l", "no", "m", "t/d", "d/e"]),
-        (3, &["a/", "d/", "l/", "no/a", "no/", "l/a", "m/a", "a/b"]),
-        (1, &["", "d//a", leak("x".repeat(256)), leak("d/".repeat(2047)), "a\0"]),
-    ])
-});
-
-static ANYWHERE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut targets = DOWNWARD.clone();
-    targets.extend(weigh(&[
-        (10, &["../a", "/a", "..", "/", "/t/a", "/t/l", "/d"]),
-        (6, &["../l", "/l", "/m", "../d", "../t/a", ".", "./a", "../..", "/d/a", "d/.."]),
-        (
-            3,
-            &[
-                "/d/", "../", "./", "/..", "/../a", "../../a", "l/..", "./l", "d/../a", "//a",
-                "/t/.",
-            ],
-        ),
-        (
-            1,
-            &[
-                leak("./".repeat(2047)),
-                leak("./".repeat(2048)),
-                leak(format!("{}l", "./".repeat(2047))),
-            ],
-        ),
-    ]));
-    targets
-});
-
-/// Where a new name likely is free, in the end.
-const FRESH: [&str; 6] = ["n", "t/n", "d/n", "e/n", "t/d/n", "b"];
-const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "t/n"];
-const DIRECTORIES: [&str; 7] = ["d", "t", "e", "d/e", "t/d", "n", "d"];
-
-/// What leaves where it starts.
-const OUTWARD: [&str; 4] = ["/", "..", "../a", "d/../.."];
-
-const USERS: [Who; 6] = [Who::Alice, Who::Bob, Who::Carol, Who::Dave, Who::Staff, Who::Erin];
-const ANYBODY: [(usize, Who); 7] = [
-    (6, Who::Root),
-    (8, Who::Alice),
-    (8, Who::Bob),
-    (4, Who::Carol),
-    (2, Who::Dave),
-    (1, Who::Staff),
-    (3, Who::Erin),
-];
-/// To whom something is given, if to anybody.
-const OWNERS: [(usize, Option<Who>); 6] = [
-    (5, None),
-    (4, Some(Who::Alice)),
-    (4, Some(Who::Bob)),
-    (1, Some(Who::Root)),
-    (1, Some(Who::Erin)),
-    (1, Some(Who::Dave)),
-];
-const UMASKS: [(usize, u32); 6] =
-    [(6, 0o022), (9, 0), (3, 0o077), (1, 0o027), (1, 0o7000), (1, 0o7777)];
-
-const MODES: [u32; 24] = [
-    0o644, 0o600, 0o666, 0o660, 0o640, 0o604, 0o755, 0o777, 0o700, 0, 0o300, 0o111, 0o500, 0o770,
-    0o1777, 0o1755, 0o1770, 0o1666, 0o2775, 0o2777, 0o2755, 0o4755, 0o6777, 0o2644,
-];
-const DIRECTORY_MODES: [u32; 14] = [
-    0o755, 0o777, 0o777, 0o777, 0o1777, 0o1777, 0o775, 0o1770, 0o2775, 0o2777, 0o711, 0o3777,
-    0o7777, 0o700,
-];
-
-const ACCESS_MODES: [(usize, OFlags); 4] =
-    [(10, OFlags::RDWR), (7, OFlags::RDONLY), (5, OFlags::WRONLY), (1, OFlags::RWMODE)];
-const CREATION: [(usize, OFlags); 5] = [
-    (8, OFlags::CREATE),
-    (6, OFlags::empty()),
-    (3, OFlags::CREATE.union(OFlags::EXCL)),
-    (1, OFlags::EXCL),
-    (2, OFlags::TMPFILE),
-];
-const REST: [(usize, OFlags); 11] = [
-    (8, OFlags::empty()),
-    (2, OFlags::TRUNC),
-    (2, OFlags::APPEND),
-    (1, OFlags::TRUNC.union(OFlags::APPEND)),
-    (2, OFlags::DIRECTORY),
-    (3, OFlags::NOFOLLOW),
-    (1, OFlags::DIRECTORY.union(OFlags::TRUNC)),
-    (1, OFlags::DIRECTORY.union(OFlags::NOFOLLOW)),
-    (2, OFlags::PATH),
-    (1, OFlags::PATH.union(OFlags::NOFOLLOW)),
-    (1, OFlags::PATH.union(OFlags::DIRECTORY)),
-];
-const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
-const ODD: [(usize, OFlags); 7] = [
-    (40, OFlags::empty()),
-    (1, OFlags::NONBLOCK.union(OFlags::NOCTTY)),
-    (1, OFlags::CLOEXEC),
-    (1, OFlags::DSYNC),
-    (1, OFlags::SYNC),
-    (1, OFlags::from_bits_retain(1 << 30)),
-    (1, TMPFILE_BIT),
-];
-/// All that simulations keep, for whatever combination.
-const EACH: [OFlags; 15] = [
-    OFlags::WRONLY,
-    OFlags::RDWR,
-    OFlags::CREATE,
-    OFlags::EXCL,
-    OFlags::TRUNC,
-    OFlags::APPEND,
-    OFlags::DIRECTORY,
-    OFlags::NOFOLLOW,
-    OFlags::PATH,
-    OFlags::TMPFILE,
-    OFlags::CLOEXEC,
-    OFlags::NOCTTY,
-    OFlags::NONBLOCK,
-    OFlags::DSYNC,
-    OFlags::SYNC,
-];
-/// With which a directory opens.
-const OF_DIRECTORY: [OFlags; 6] = [
-    OFlags::DIRECTORY,
-    OFlags::PATH.union(OFlags::DIRECTORY),
-    OFlags::PATH,
-    OFlags::TMPFILE.union(OFlags::RDWR),
-    OFlags::TMPFILE.union(OFlags::WRONLY),
-    OFlags::TMPFILE.union(OFlags::RDWR).union(OFlags::EXCL),
-];
-const LIMITS: [(usize, ResolveFlags); 8] = [
-    (3, ResolveFlags::BENEATH),
-    (3, ResolveFlags::IN_ROOT),
-    (2, ResolveFlags::NO_SYMLINKS),
-    (1, ResolveFlags::empty()),
-    (1, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS)),
-    (1, ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV)),
-    (1, ResolveFlags::BENEATH.union(ResolveFlags::IN_ROOT)),
-    (1, ResolveFlags::CACHED),
-];
-const EACH_LIMIT: [ResolveFlags; 5] = [
-    ResolveFlags::BENEATH,
-    ResolveFlags::IN_ROOT,
-    ResolveFlags::NO_SYMLINKS,
-    ResolveFlags::NO_MAGICLINKS,
-    ResolveFlags::NO_XDEV,
-];
-const LOCKS: [FlockOperation; 6] = [
-    FlockOperation::LockExclusive,
-    FlockOperation::LockShared,
-    FlockOperation::Unlock,
-    FlockOperation::NonBlockingLockExclusive,
-    FlockOperation::NonBlockingLockShared,
-    FlockOperation::NonBlockingUnlock,
-];
-const WRITTEN: [&[u8]; 4] = [b"s3cret", b"x", b"", b"0123456789"];
-/// Where in a file; and where no file can reach.
-const OFFSETS: [(usize, u64); 8] =
-    [(8, 0), (4, 1), (4, 3), (4, 6), (3, 10), (2, 20), (1, 5000), (1, u64::MAX)];
-/// Lengths that both a simulation and a kernel give a file, or neither.
-const LENGTHS: [(usize, u64); 7] =
-    [(4, 0), (3, 3), (3, 6), (3, 10), (2, 5000), (1, 1 << 63), (1, u64::MAX)];
-const DISTANCES: [(usize, i64); 9] =
-    [(4, 0), (3, 1), (3, -1), (2, 3), (2, -3), (2, -6), (1, 5000), (1, -5000), (1, i64::MIN)];
-const RENAMES: [(usize, RenameFlags); 5] = [
-    (10, RenameFlags::NOREPLACE),
-    (12, RenameFlags::EXCHANGE),
-    (2, RenameFlags::empty()),
-    (1, RenameFlags::EXCHANGE.union(RenameFlags::NOREPLACE)),
-    (1, RenameFlags::WHITEOUT),
-];
-const LOOKS: [(usize, AtFlags); 5] = [
-    (20, AtFlags::empty()),
-    (20, AtFlags::SYMLINK_NOFOLLOW),
-    (1, AtFlags::EMPTY_PATH),
-    (1, AtFlags::SYMLINK_FOLLOW),
-    (1, AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH)),
-];
-const TIMES: [(usize, When); 6] = [
-    (10, When::Then(5)),
-    (5, When::Now),
-    (3, When::Omit),
-    (2, When::Then(-1)),
-    (2, When::Then(2_000_000_000)),
-    (1, When::Never),
-];
-/// What may lie at any name: no pipe, whose opening would wait, and no device, which would do something.
-const NODES: [(usize, FileType); 5] = [
-    (6, FileType::Socket),
-    (3, FileType::RegularFile),
-    (1, FileType::Directory),
-    (1, FileType::Symlink),
-    (1, FileType::Unknown),
-];
-/// Where pipes and devices lie, which nothing opens and nothing renames to another name.
-const PIPES: [&str; 4] = ["t/p", "p", "d/p", "q"];
-/// Where locks begin, and how many bytes they are about.
-const STARTS: [(usize, u64); 6] = [(6, 0), (3, 1), (3, 3), (2, 6), (1, 10), (1, 1 << 63)];
-const EXTENTS: [(usize, u64); 7] =
-    [(4, 0), (4, 1), (4, 3), (2, 4), (2, 10), (1, i64::MAX as u64), (1, u64::MAX)];
-const FOLLOWED: [(usize, AtFlags); 4] = [
-    (12, AtFlags::SYMLINK_FOLLOW),
-    (3, AtFlags::empty()),
-    (1, AtFlags::SYMLINK_NOFOLLOW),
-    (1, AtFlags::SYMLINK_FOLLOW.union(AtFlags::EMPTY_PATH)),
-];
-/// To read (4), to write (2), to execute (1); 8 and more is nothing.
-const WANTED: [(usize, u32); 10] =
-    [(3, 0), (3, 4), (3, 2), (3, 1), (3, 6), (3, 5), (3, 3), (3, 7), (1, 8), (1, 0o14)];
 
 /// What an operation is read from.
 type Numbers = [u16; 16];
@@ -491,46 +245,45 @@ impl Choices<'_> {
                 let spot = self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20);
                 Call::Mkdir(spot, self.directory_mode())
             }
+            125..130 => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
             130..146 => self.bytes(),
             146..151 => {
                 let looks = self.looks();
                 Call::ChmodWith(self.file(), self.mode(), looks)
             }
-            158..165 => {
+            151..158 => Call::LinkWith(self.file(), self.fresh(), self.weighed(&FOLLOWED)),
+            158..166 => {
+                let spot = self.one_of(&["l", "t/l", "a", "t/a"], 0);
+                Call::LinkWith(spot, self.fresh(), self.weighed(&FOLLOWED))
+            }
+            166..173 => {
                 let spot = if self.chance(40) { self.directory() } else { self.file() };
                 let (uid, gid) = (self.weighed(&OWNERS), self.weighed(&OWNERS));
                 Call::Chown(spot, uid, gid, self.weighed(&LOOKS))
             }
-            184..191 => {
+            173..180 => Call::Fchown(self.slot(), self.weighed(&OWNERS), self.weighed(&OWNERS)),
+            180..186 => {
+                let spot = self.directory();
+                Call::Open(self.slot(), spot, OFlags::DIRECTORY, 0)
+            }
+            186..196 => Call::Getdents(self.slot()),
+            196..203 => {
                 let spot = if self.chance(50) { self.directory() } else { self.file() };
                 let times = self.times();
                 Call::Utimensat(spot, times, self.weighed(&LOOKS))
             }
-            191..195 => Call::Futimens(self.slot(), self.times()),
-            200..206 => {
+            203..207 => Call::Futimens(self.slot(), self.times()),
+            207..212 => Call::Stat(self.directory(), self.weighed(&LOOKS)),
+            212..218 => {
                 let (spot, kind) = (self.fresh(), self.weighed(&NODES));
                 Call::Mknod(spot, kind, self.mode(), self.weighed(&[(3, 0), (1, 259)]))
             }
-            206..220 => self.pipe(),
+            218..232 => self.pipe(),
             232..236 => Call::Link(self.file(), self.fresh()),
-            236..240 => Call::Getdents(self.slot()),
-            240.. => {
-                let spot = self.one_of(&["l", "t/l", "a", "t/a"], 0);
-                Call::LinkWith(spot, self.fresh(), self.weighed(&FOLLOWED))
-            }
-            220..232 => {
+            _ => {
                 let (start, length) = (self.weighed(&STARTS), self.weighed(&EXTENTS));
                 Call::Ofd(self.slot(), self.of(&LOCKS), ByteRange { start, length })
             }
-            195..200 => Call::Stat(self.directory(), self.weighed(&LOOKS)),
-            172..178 => Call::Getdents(self.slot()),
-            178..184 => {
-                let spot = self.directory();
-                Call::Open(self.slot(), spot, OFlags::DIRECTORY, 0)
-            }
-            165..172 => Call::Fchown(self.slot(), self.weighed(&OWNERS), self.weighed(&OWNERS)),
-            151..158 => Call::LinkWith(self.file(), self.fresh(), self.weighed(&FOLLOWED)),
-            _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
         }
     }
 }
