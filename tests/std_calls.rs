@@ -18,9 +18,10 @@ macro_rules! subjects {
         mod $over {
             #[allow(unused_imports, reason = "one of them has some as inherent methods")]
             use $($std)*::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-            use $($std)*::io::{self, Read, Write};
+            use $($std)*::io::{self, Read, Seek, SeekFrom, Write};
             use $($std)*::os::unix::fs::{
-                DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink,
+                DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown,
+                lchown, symlink,
             };
 
             /// The directory has a file `full` of 11 bytes, an empty one, a directory `dir`, a link.
@@ -94,6 +95,40 @@ macro_rules! subjects {
                     let _ = other.try_lock_shared();
                     Ok(())
                 }),
+                ("read_to_end", || File::open("full")?.read_to_end(&mut Vec::new()).map(drop)),
+                ("read_to_string of a file", || {
+                    let mut file = File::open("full")?;
+                    file.read_exact(&mut [0; 3])?;
+                    file.read_to_string(&mut String::new()).map(drop)
+                }),
+                ("read_to_end of an empty file", || {
+                    File::open("empty")?.read_to_end(&mut Vec::new()).map(drop)
+                }),
+                ("seek", || File::open("full")?.seek(SeekFrom::End(-3)).map(drop)),
+                ("rewind and position", || {
+                    let mut file = File::open("full")?;
+                    file.rewind()?;
+                    file.stream_position().map(drop)
+                }),
+                ("set_len", || OpenOptions::new().write(true).open("full")?.set_len(3)),
+                ("sync_data", || File::open("full")?.sync_data()),
+                ("read_at", || File::open("full")?.read_at(&mut [0; 4], 2).map(drop)),
+                ("write_at", || File::create("full")?.write_at(b"more", 2).map(drop)),
+                ("chown", || chown("full", Some(0), None)),
+                ("lchown", || lchown("link", None, Some(0))),
+                ("fchown", || fchown(&File::open("full")?, Some(0), Some(0))),
+                ("read_dir", || {
+                    for entry in fs::read_dir(".")? {
+                        let entry = entry?;
+                        entry.file_name();
+                    }
+                    Ok(())
+                }),
+                ("read_dir and metadata", || {
+                    let entry = fs::read_dir("dir/..")?.next().expect("there are some")?;
+                    entry.metadata().map(drop)
+                }),
+                ("read_dir of a file", || fs::read_dir("full").map(drop)),
                 ("a read", || {
                     let mut buffer = [0; 4];
                     File::open("full")?.read(&mut buffer).map(drop)
@@ -266,6 +301,14 @@ fn call(pid: i32, registers: &libc::user_regs_struct) -> Option<String> {
         libc::SYS_statx => looks(if b == 0 { String::new() } else { t(b) }, c),
         libc::SYS_read => format!("read({c})"),
         libc::SYS_write => format!("write({c})"),
+        libc::SYS_pread64 => format!("pread({c}, {d})"),
+        libc::SYS_pwrite64 => format!("pwrite({c}, {d})"),
+        libc::SYS_fdatasync => "fdatasync".to_owned(),
+        libc::SYS_chown => format!("chown({}, {b:x}, {c:x}, 0)", t(a)),
+        libc::SYS_lchown => format!("chown({}, {b:x}, {c:x}, 100)", t(a)),
+        libc::SYS_fchownat => format!("chown({}, {c:x}, {d:x}, {e:x})", t(b)),
+        libc::SYS_fchown => format!("fchown({b:x}, {c:x})"),
+        libc::SYS_getdents64 => "getdents".to_owned(),
         libc::SYS_fsync => "fsync".to_owned(),
         libc::SYS_flock => format!("flock({b})"),
         libc::SYS_lseek => format!("lseek({b}, {c})"),

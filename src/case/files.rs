@@ -156,7 +156,7 @@ fn simulated(tree: &Tree) -> Result<SimFs, Errno> {
                 world.write(&mut file, bytes)?;
             }
             Node::Symlink { target, .. } => world.symlink(target, path)?,
-            Node::Other => {}
+            Node::Special { kind, mode, .. } => world.mknod(path, kind.file_type(), *mode, 0)?,
         }
     }
     Ok(world)

@@ -216,11 +216,8 @@ mod tests {
         for (actor, local) in locals.iter().enumerate() {
             let Local::Running(process) = local else { continue };
             let mut next_world = world;
-            let next = match process.clone().step(&mut next_world) {
-                Step::Next(next) => Local::Running(next),
-                Step::Done(output) => Local::Done(output),
-                Step::Blocked(_) => continue,
-            };
+            let step = process.clone().step(&mut next_world);
+            let Some(next) = Local::after(step) else { continue };
             let mut next_locals = locals.to_vec();
             next_locals[actor] = next;
             let (more, all) = walk(system, property, (next_world, &next_locals), is_violated);

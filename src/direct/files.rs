@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use super::held::Held;
 use super::run::{self, Performed, ask, fingerprint};
-use crate::calls::called;
+use crate::calls::{called, untold};
 use crate::check::Value;
 use crate::fs::{
-    Access, Asked, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, Status,
+    Access, Asked, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation,
+    Gid, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid,
 };
+use crate::process::MOST_WAYS;
 
 /// The files that a program has open, by the numbers of its [`DirectFile`]s.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -87,8 +88,112 @@ impl<F: Held> Files<F> {
     }
 }
 
+/// The calls that need no more than to be passed on, to `$how`: on an open file, on a place, on two of them.
+macro_rules! calls {
+    ($how:ident) => {
+        $how! {
+            file write(bytes: &[u8]) -> usize = Line::Write(bytes);
+            file pwrite(bytes: &[u8], offset: u64) -> usize = Line::Pwrite(bytes, offset);
+            file lseek(to: SeekFrom) -> u64 = Line::Lseek(to);
+            file ftruncate(length: u64) -> () = Line::Ftruncate(length);
+            file fsync() -> () = Line::Fsync;
+            file fdatasync() -> () = Line::Fdatasync;
+            file fstat() -> Status = Line::Fstat;
+            file fchmod(mode: Mode) -> () = Line::Fchmod(mode);
+            file fchown(owner: Option<Uid>, group: Option<Gid>) -> () = Line::Fchown((owner, group));
+            file futimens(times: &Timestamps) -> () = Line::Futimens(times);
+            at stat(at, flags: AtFlags) -> Status = Line::Stat(at, flags);
+            at access(at, access: Access, flags: AtFlags) -> () = Line::Access(at, access, flags);
+            at chmod(at, mode: Mode) -> () = Line::Chmod(at, mode, AtFlags::empty());
+            at chmod_with(at, mode: Mode, flags: AtFlags) -> () = Line::Chmod(at, mode, flags);
+            at chown(at, owner: Option<Uid>, group: Option<Gid>, flags: AtFlags) -> () =
+                Line::Chown(at, (owner, group), flags);
+            at utimensat(at, times: &Timestamps, flags: AtFlags) -> () =
+                Line::Utimensat(at, times, flags);
+            at unlink(at) -> () = Line::Unlink(at);
+            at readlink(at) -> PathBuf = Line::Readlink(at);
+            at mkdir(at, mode: Mode) -> () = Line::Mkdir(at);
+            at mknod(at, kind: FileType, mode: Mode, device: Dev) -> () = Line::Mknod(at, kind);
+            at rmdir(at) -> () = Line::Rmdir(at);
+            two rename(from, to) -> () = Line::Rename(from, to, RenameFlags::empty());
+            two rename_with(from, to, flags: RenameFlags) -> () = Line::Rename(from, to, flags);
+            two link(from, to) -> () = Line::Link(from, to, AtFlags::empty());
+            two link_with(from, to, flags: AtFlags) -> () = Line::Link(from, to, flags);
+        }
+    };
+}
+
+macro_rules! declared {
+    ($(file $file:ident($($f:ident: $ft:ty),*) -> $fr:ty = $fl:expr;)*
+     $(at $at:ident($place:ident $(, $a:ident: $aty:ty)*) -> $ar:ty = $al:expr;)*
+     $(two $two:ident($from:ident, $to:ident $(, $t:ident: $tt:ty)*) -> $tr:ty = $tl:expr;)*) => {
+        $(fn $file(&mut self, file: u32, $($f: $ft),*) -> Result<$fr, Errno>;)*
+        $(fn $at(&mut self, $place: At<'_, DirectFile>, $($a: $aty),*) -> Result<$ar, Errno>;)*
+        $(fn $two(
+            &mut self,
+            $from: At<'_, DirectFile>,
+            $to: At<'_, DirectFile>,
+            $($t: $tt),*
+        ) -> Result<$tr, Errno>;)*
+    };
+}
+
+macro_rules! passed_on {
+    ($(file $file:ident($($f:ident: $ft:ty),*) -> $fr:ty = $fl:expr;)*
+     $(at $at:ident($place:ident $(, $a:ident: $aty:ty)*) -> $ar:ty = $al:expr;)*
+     $(two $two:ident($from:ident, $to:ident $(, $t:ident: $tt:ty)*) -> $tr:ty = $tl:expr;)*) => {
+        $(fn $file(&mut self, file: u32, $($f: $ft),*) -> Result<$fr, Errno> {
+            self.fs.$file(self.files.get(file)?, $($f),*)
+        })*
+        $(fn $at(&mut self, $place: At<'_, DirectFile>, $($a: $aty),*) -> Result<$ar, Errno> {
+            self.fs.$at(self.files.at($place)?, $($a),*)
+        })*
+        $(fn $two(
+            &mut self,
+            $from: At<'_, DirectFile>,
+            $to: At<'_, DirectFile>,
+            $($t: $tt),*
+        ) -> Result<$tr, Errno> {
+            self.fs.$two(self.files.at($from)?, self.files.at($to)?, $($t),*)
+        })*
+    };
+}
+
+macro_rules! asked {
+    ($(file $file:ident($($f:ident: $ft:ty),*) -> $fr:ty = $fl:expr;)*
+     $(at $at:ident($place:ident $(, $a:ident: $aty:ty)*) -> $ar:ty = $al:expr;)*
+     $(two $two:ident($from:ident, $to:ident $(, $t:ident: $tt:ty)*) -> $tr:ty = $tl:expr;)*) => {
+        $(#[track_caller]
+        fn $file(&mut self, file: &mut DirectFile, $($f: $ft),*) -> Result<$fr, Errno> {
+            let number = file.number();
+            self.ask(&$fl, Some(number), |fs| fs.$file(number, $($f),*))
+        })*
+        $(#[track_caller]
+        fn $at<'p>(
+            &mut self,
+            $place: impl Into<At<'p, DirectFile>>,
+            $($a: $aty),*
+        ) -> Result<$ar, Errno> {
+            let $place = $place.into();
+            self.ask(&$al, None, |fs| fs.$at($place, $($a),*))
+        })*
+        $(#[track_caller]
+        fn $two<'p>(
+            &mut self,
+            $from: impl Into<At<'p, DirectFile>>,
+            $to: impl Into<At<'p, DirectFile>>,
+            $($t: $tt),*
+        ) -> Result<$tr, Errno> {
+            let ($from, $to) = ($from.into(), $to.into());
+            self.ask(&$tl, None, |fs| fs.$two($from, $to, $($t),*))
+        })*
+    };
+}
+
 /// A [`FileSystem`] and the files that are open in it, whatever their type.
 pub(super) trait Port {
+    calls!(declared);
+
     fn open(&mut self, at: At<'_, DirectFile>, flags: OFlags, mode: Mode) -> Result<u32, Errno>;
     fn open_within(
         &mut self,
@@ -97,33 +202,18 @@ pub(super) trait Port {
         mode: Mode,
         resolve: ResolveFlags,
     ) -> Result<u32, Errno>;
-    fn read(&mut self, file: u32, most: usize) -> Result<Vec<u8>, Errno>;
-    fn write(&mut self, file: u32, bytes: &[u8]) -> Result<usize, Errno>;
-    fn fsync(&mut self, file: u32) -> Result<(), Errno>;
-    fn stat(&mut self, at: At<'_, DirectFile>, flags: AtFlags) -> Result<Status, Errno>;
-    fn fstat(&mut self, file: u32) -> Result<Status, Errno>;
-    fn access(
-        &mut self,
-        at: At<'_, DirectFile>,
-        access: Access,
-        flags: AtFlags,
-    ) -> Result<(), Errno>;
-    fn chmod(&mut self, at: At<'_, DirectFile>, mode: Mode) -> Result<(), Errno>;
-    fn fchmod(&mut self, file: u32, mode: Mode) -> Result<(), Errno>;
-    fn unlink(&mut self, at: At<'_, DirectFile>) -> Result<(), Errno>;
-    fn rename(
-        &mut self,
-        from: At<'_, DirectFile>,
-        to: At<'_, DirectFile>,
-        flags: Option<RenameFlags>,
-    ) -> Result<(), Errno>;
-    fn link(&mut self, from: At<'_, DirectFile>, to: At<'_, DirectFile>) -> Result<(), Errno>;
+    /// At this offset, or where the file is.
+    fn read(&mut self, file: u32, most: usize, offset: Option<u64>) -> Result<Vec<u8>, Errno>;
     fn link_file(&mut self, file: u32, to: At<'_, DirectFile>) -> Result<(), Errno>;
     fn symlink(&mut self, target: &Path, at: At<'_, DirectFile>) -> Result<(), Errno>;
-    fn readlink(&mut self, at: At<'_, DirectFile>) -> Result<PathBuf, Errno>;
-    fn mkdir(&mut self, at: At<'_, DirectFile>, mode: Mode) -> Result<(), Errno>;
-    fn rmdir(&mut self, at: At<'_, DirectFile>) -> Result<(), Errno>;
+    fn getdents(&mut self, file: u32) -> Performed<Result<Vec<Dirent>, Errno>>;
     fn flock(&mut self, file: u32, operation: FlockOperation) -> Performed<Result<(), Errno>>;
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: u32,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Performed<Result<(), Errno>>;
     fn close(&mut self, file: u32);
     fn forget(&mut self, file: u32);
     fn which(&mut self, file: u32) -> Option<Status>;
@@ -140,7 +230,14 @@ fn takes(operation: FlockOperation) -> bool {
     !matches!(operation, FlockOperation::Unlock | FlockOperation::NonBlockingUnlock)
 }
 
+/// Whether it waits where it must.
+fn is_patient(operation: FlockOperation) -> bool {
+    matches!(operation, FlockOperation::LockShared | FlockOperation::LockExclusive)
+}
+
 impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
+    calls!(passed_on);
+
     fn open(&mut self, at: At<'_, DirectFile>, flags: OFlags, mode: Mode) -> Result<u32, Errno> {
         let file = self.fs.open(self.files.at(at)?, flags, mode)?;
         Ok(self.files.add(file))
@@ -157,71 +254,22 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
         Ok(self.files.add(file))
     }
 
-    fn read(&mut self, file: u32, most: usize) -> Result<Vec<u8>, Errno> {
+    fn read(&mut self, file: u32, most: usize, offset: Option<u64>) -> Result<Vec<u8>, Errno> {
         let mut bytes = vec![0; most];
-        let count = self.fs.read(self.files.get(file)?, &mut bytes)?;
+        let file = self.files.get(file)?;
+        let count = match offset {
+            None => self.fs.read(file, &mut bytes)?,
+            Some(offset) => self.fs.pread(file, &mut bytes, offset)?,
+        };
         bytes.truncate(count);
         Ok(bytes)
-    }
-
-    fn write(&mut self, file: u32, bytes: &[u8]) -> Result<usize, Errno> {
-        self.fs.write(self.files.get(file)?, bytes)
-    }
-
-    fn fsync(&mut self, file: u32) -> Result<(), Errno> {
-        self.fs.fsync(self.files.get(file)?)
-    }
-
-    fn stat(&mut self, at: At<'_, DirectFile>, flags: AtFlags) -> Result<Status, Errno> {
-        self.fs.stat(self.files.at(at)?, flags)
-    }
-
-    fn fstat(&mut self, file: u32) -> Result<Status, Errno> {
-        self.fs.fstat(self.files.get(file)?)
-    }
-
-    fn access(
-        &mut self,
-        at: At<'_, DirectFile>,
-        access: Access,
-        flags: AtFlags,
-    ) -> Result<(), Errno> {
-        self.fs.access(self.files.at(at)?, access, flags)
-    }
-
-    fn chmod(&mut self, at: At<'_, DirectFile>, mode: Mode) -> Result<(), Errno> {
-        self.fs.chmod(self.files.at(at)?, mode)
-    }
-
-    fn fchmod(&mut self, file: u32, mode: Mode) -> Result<(), Errno> {
-        self.fs.fchmod(self.files.get(file)?, mode)
-    }
-
-    fn unlink(&mut self, at: At<'_, DirectFile>) -> Result<(), Errno> {
-        self.fs.unlink(self.files.at(at)?)
-    }
-
-    fn rename(
-        &mut self,
-        from: At<'_, DirectFile>,
-        to: At<'_, DirectFile>,
-        flags: Option<RenameFlags>,
-    ) -> Result<(), Errno> {
-        let (from, to) = (self.files.at(from)?, self.files.at(to)?);
-        match flags {
-            None => self.fs.rename(from, to),
-            Some(flags) => self.fs.rename_with(from, to, flags),
-        }
-    }
-
-    fn link(&mut self, from: At<'_, DirectFile>, to: At<'_, DirectFile>) -> Result<(), Errno> {
-        self.fs.link(self.files.at(from)?, self.files.at(to)?)
     }
 
     fn link_file(&mut self, file: u32, to: At<'_, DirectFile>) -> Result<(), Errno> {
         // The place may start at another open file of the same table.
         let mut from = self.files.open(file)?.file.clone();
-        let linked = self.fs.link_file(F::File::of_one(&mut from).ok_or(Errno::BADF)?, self.files.at(to)?);
+        let linked =
+            self.fs.link_file(F::File::of_one(&mut from).ok_or(Errno::BADF)?, self.files.at(to)?);
         self.files.open(file)?.file = from;
         linked
     }
@@ -230,21 +278,22 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
         self.fs.symlink(target, self.files.at(at)?)
     }
 
-    fn readlink(&mut self, at: At<'_, DirectFile>) -> Result<PathBuf, Errno> {
-        self.fs.readlink(self.files.at(at)?)
-    }
-
-    fn mkdir(&mut self, at: At<'_, DirectFile>, mode: Mode) -> Result<(), Errno> {
-        self.fs.mkdir(self.files.at(at)?, mode)
-    }
-
-    fn rmdir(&mut self, at: At<'_, DirectFile>) -> Result<(), Errno> {
-        self.fs.rmdir(self.files.at(at)?)
+    fn getdents(&mut self, file: u32) -> Performed<Result<Vec<Dirent>, Errno>> {
+        let file = match self.files.get(file) {
+            Ok(file) => file,
+            Err(errno) => return Performed::Answer(Err(errno)),
+        };
+        if let Some(way) = run::way() {
+            return Performed::Answer(self.fs.getdents_as(file, way));
+        }
+        match untold(|| self.fs.listings(file)) {
+            0 | 1 => Performed::Answer(self.fs.getdents(file)),
+            ways => Performed::Ways(ways.min(MOST_WAYS)),
+        }
     }
 
     fn flock(&mut self, file: u32, operation: FlockOperation) -> Performed<Result<(), Errno>> {
-        let called =
-            self.files.get(file).and_then(|file| self.fs.flock(file, operation));
+        let called = self.files.get(file).and_then(|file| self.fs.flock(file, operation));
         let Ok(open) = self.files.open(file) else { return Performed::Answer(called) };
         let before = open.is_locked;
         match called {
@@ -253,12 +302,23 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
             Err(Errno::WOULDBLOCK) => open.is_locked = false,
             Err(_) => {}
         }
-        let is_patient =
-            matches!(operation, FlockOperation::LockShared | FlockOperation::LockExclusive);
         match called {
-            Err(Errno::WOULDBLOCK) if is_patient && before => Performed::Began,
-            Err(Errno::WOULDBLOCK) if is_patient => Performed::Waits,
+            Err(Errno::WOULDBLOCK) if is_patient(operation) && before => Performed::Began,
+            Err(Errno::WOULDBLOCK) if is_patient(operation) => Performed::Waits,
             _ => Performed::Answer(called),
+        }
+    }
+
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: u32,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Performed<Result<(), Errno>> {
+        let file = self.files.get(file);
+        match file.and_then(|file| self.fs.fcntl_ofd_setlk(file, operation, bytes)) {
+            Err(Errno::WOULDBLOCK) if is_patient(operation) => Performed::Waits,
+            called => Performed::Answer(called),
         }
     }
 
@@ -457,6 +517,8 @@ fn not_a_file_system(what: &dyn Display) -> ! {
 impl FileSystem for DirectFs {
     type File = DirectFile;
 
+    calls!(asked);
+
     #[track_caller]
     fn open<'p>(
         &mut self,
@@ -486,100 +548,21 @@ impl FileSystem for DirectFs {
     #[track_caller]
     fn read(&mut self, file: &mut DirectFile, buffer: &mut [u8]) -> Result<usize, Errno> {
         let (number, most) = (file.number(), buffer.len());
-        let bytes = self.ask(&Line::Read, Some(number), |fs| fs.read(number, most))?;
-        let count = bytes.len().min(most);
-        buffer[..count].copy_from_slice(&bytes[..count]);
-        Ok(count)
+        let bytes = self.ask(&Line::Read, Some(number), |fs| fs.read(number, most, None))?;
+        Ok(copied(&bytes, buffer))
     }
 
     #[track_caller]
-    fn write(&mut self, file: &mut DirectFile, bytes: &[u8]) -> Result<usize, Errno> {
-        let number = file.number();
-        self.ask(&Line::Write(bytes), Some(number), |fs| fs.write(number, bytes))
-    }
-
-    #[track_caller]
-    fn fsync(&mut self, file: &mut DirectFile) -> Result<(), Errno> {
-        let number = file.number();
-        self.ask(&Line::Fsync, Some(number), |fs| fs.fsync(number))
-    }
-
-    #[track_caller]
-    fn stat<'p>(
+    fn pread(
         &mut self,
-        at: impl Into<At<'p, DirectFile>>,
-        flags: AtFlags,
-    ) -> Result<Status, Errno> {
-        let at = at.into();
-        self.ask(&Line::Stat(at, flags), None, |fs| fs.stat(at, flags))
-    }
-
-    #[track_caller]
-    fn fstat(&mut self, file: &mut DirectFile) -> Result<Status, Errno> {
-        let number = file.number();
-        self.ask(&Line::Fstat, Some(number), |fs| fs.fstat(number))
-    }
-
-    #[track_caller]
-    fn access<'p>(
-        &mut self,
-        at: impl Into<At<'p, DirectFile>>,
-        access: Access,
-        flags: AtFlags,
-    ) -> Result<(), Errno> {
-        let at = at.into();
-        self.ask(&Line::Access(at, access, flags), None, |fs| fs.access(at, access, flags))
-    }
-
-    #[track_caller]
-    fn chmod<'p>(&mut self, at: impl Into<At<'p, DirectFile>>, mode: Mode) -> Result<(), Errno> {
-        let at = at.into();
-        self.ask(&Line::Chmod(at, mode), None, |fs| fs.chmod(at, mode))
-    }
-
-    #[track_caller]
-    fn fchmod(&mut self, file: &mut DirectFile, mode: Mode) -> Result<(), Errno> {
-        let number = file.number();
-        self.ask(&Line::Fchmod(mode), Some(number), |fs| fs.fchmod(number, mode))
-    }
-
-    #[track_caller]
-    fn unlink<'p>(&mut self, at: impl Into<At<'p, DirectFile>>) -> Result<(), Errno> {
-        let at = at.into();
-        self.ask(&Line::Unlink(at), None, |fs| fs.unlink(at))
-    }
-
-    #[track_caller]
-    fn rename<'p>(
-        &mut self,
-        from: impl Into<At<'p, DirectFile>>,
-        to: impl Into<At<'p, DirectFile>>,
-    ) -> Result<(), Errno> {
-        let (from, to) = (from.into(), to.into());
-        let line = Line::Rename(from, to, RenameFlags::empty());
-        self.ask(&line, None, |fs| fs.rename(from, to, None))
-    }
-
-    #[track_caller]
-    fn rename_with<'p>(
-        &mut self,
-        from: impl Into<At<'p, DirectFile>>,
-        to: impl Into<At<'p, DirectFile>>,
-        flags: RenameFlags,
-    ) -> Result<(), Errno> {
-        let (from, to) = (from.into(), to.into());
-        let line = Line::Rename(from, to, flags);
-        self.ask(&line, None, |fs| fs.rename(from, to, Some(flags)))
-    }
-
-    #[track_caller]
-    fn link<'p>(
-        &mut self,
-        from: impl Into<At<'p, DirectFile>>,
-        to: impl Into<At<'p, DirectFile>>,
-    ) -> Result<(), Errno> {
-        let (from, to) = (from.into(), to.into());
-        self.ask(&Line::Link(from, to), None, |fs| fs.link(from, to))
+        file: &mut DirectFile,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno> {
+        let (number, most) = (file.number(), buffer.len());
+        let line = Line::Pread(offset);
+        let bytes = self.ask(&line, Some(number), |fs| fs.read(number, most, Some(offset)))?;
+        Ok(copied(&bytes, buffer))
     }
 
     #[track_caller]
@@ -602,22 +585,12 @@ impl FileSystem for DirectFs {
         self.ask(&Line::Symlink(target, at), None, |fs| fs.symlink(target, at))
     }
 
+    /// Where a simulation leaves open what is answered, each answer is explored, as a
+    /// [choice](crate::Step::Choice).
     #[track_caller]
-    fn readlink<'p>(&mut self, at: impl Into<At<'p, DirectFile>>) -> Result<PathBuf, Errno> {
-        let at = at.into();
-        self.ask(&Line::Readlink(at), None, |fs| fs.readlink(at))
-    }
-
-    #[track_caller]
-    fn mkdir<'p>(&mut self, at: impl Into<At<'p, DirectFile>>, mode: Mode) -> Result<(), Errno> {
-        let at = at.into();
-        self.ask(&Line::Mkdir(at), None, |fs| fs.mkdir(at, mode))
-    }
-
-    #[track_caller]
-    fn rmdir<'p>(&mut self, at: impl Into<At<'p, DirectFile>>) -> Result<(), Errno> {
-        let at = at.into();
-        self.ask(&Line::Rmdir(at), None, |fs| fs.rmdir(at))
+    fn getdents(&mut self, file: &mut DirectFile) -> Result<Vec<Dirent>, Errno> {
+        let number = file.number();
+        self.perform(&Line::Getdents, Some(number), |fs| fs.getdents(number))
     }
 
     /// Waits without the program knowing: an operation that may wait is answered once it need not.
@@ -634,12 +607,33 @@ impl FileSystem for DirectFs {
         answer
     }
 
+    /// As [`flock`](FileSystem::flock).
+    #[track_caller]
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut DirectFile,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        let number = file.number();
+        let line = Line::Ofd(operation, bytes, None);
+        let call = |fs: &mut dyn Port| fs.fcntl_ofd_setlk(number, operation, bytes);
+        self.perform(&line, Some(number), call)?;
+        // Others of its bytes may still be locked: only all of them at once are surely not.
+        match (takes(operation), bytes) {
+            (true, _) => run::lock(number),
+            (false, ByteRange::ALL) => run::unlock(number),
+            (false, _) => {}
+        }
+        Ok(())
+    }
+
     fn observed<T>(&mut self, look: impl FnOnce(&mut Self) -> T) -> T {
         run::observed(|| look(self))
     }
 
     fn which(&mut self, file: &mut DirectFile) -> Option<Status> {
-        port(|port| port.which(file.number())).flatten()
+        port(|port| port.which(file.number)).flatten()
     }
 
     #[track_caller]
@@ -648,4 +642,11 @@ impl FileSystem for DirectFs {
         // It is closed.
         std::mem::forget(file);
     }
+}
+
+/// Puts what was read into a buffer.
+fn copied(bytes: &[u8], buffer: &mut [u8]) -> usize {
+    let count = bytes.len().min(buffer.len());
+    buffer[..count].copy_from_slice(&bytes[..count]);
+    count
 }

@@ -79,6 +79,7 @@ pub use sessions::{DirectDb, DirectSession, Sessions};
 use sessions::{Connected, connected};
 use tape::{Entry, Past, Question};
 
+use crate::calls::untold;
 use crate::db::Database;
 use crate::fs::{Errno, FileSystem, SimFile, errno_name};
 use crate::{Process, Step};
@@ -230,9 +231,36 @@ impl<H, T> Code<H, T> {
                 let ways = 0..count;
                 Step::Choice(ways.map(|way| self.way(&question, way, &mut in_world)).collect())
             }
+            Some(Stopped::Ways(count)) => {
+                let ways = 0..count;
+                Step::Choice(ways.map(|way| self.answered(way, &mut in_world)).collect())
+            }
             Some(Stopped::Before(question) | Stopped::Choose(question, _)) => {
                 Step::Next(self.after(run, Some(question)))
             }
+        }
+    }
+
+    /// Where the answer of this index leads, of several that the next operation may get. It changes nothing
+    /// that others see.
+    fn answered(
+        &self,
+        way: usize,
+        in_world: &mut impl FnMut(&mut H, &mut dyn FnMut()),
+    ) -> Step<Self, T>
+    where
+        H: Clone,
+    {
+        let mut next = self.clone();
+        let run = Run::new(&next.past, next.pending.clone()).that_goes(way);
+        // It is one call, whichever answer it gets.
+        let (mut run, output) = untold(|| next.run_in(run, in_world));
+        match (output, run.stopped.take()) {
+            (Some(output), _) => Step::Done(output),
+            (None, Some(Stopped::Before(question) | Stopped::Choose(question, _))) => {
+                Step::Next(next.after(run, Some(question)))
+            }
+            (None, _) => Step::Next(next.after(run, None)),
         }
     }
 

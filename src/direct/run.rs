@@ -33,6 +33,8 @@ pub(super) enum Stopped {
     Waits,
     /// It has begun to wait, or what it waits with has changed: there is no answer yet.
     Began,
+    /// At an operation that may be answered in so many ways, which was not performed.
+    Ways(usize),
 }
 
 /// What became of an operation.
@@ -40,6 +42,8 @@ pub(super) enum Performed<T> {
     Answer(T),
     Waits,
     Began,
+    /// Nothing was performed: there are so many answers, and the run is to say [which](way).
+    Ways(usize),
 }
 
 /// One run.
@@ -58,6 +62,8 @@ pub(super) struct Run {
     pub(super) sections_then: Vec<Arc<str>>,
     looking: bool,
     fixed: bool,
+    /// Which of several answers the operation is to get.
+    way: Option<usize>,
     /// The files through which it holds a lock, by number.
     locks: Vec<u32>,
     /// The process of the operating system that it belongs to.
@@ -107,6 +113,7 @@ impl Run {
             sections_then: Vec::new(),
             looking: false,
             fixed: false,
+            way: None,
             locks: Vec::new(),
             process: 1,
         }
@@ -115,6 +122,11 @@ impl Run {
     /// Performs nothing: for a run that only finds out what comes first.
     pub(super) fn that_performs_nothing(self) -> Self {
         Run { fixed: true, ..self }
+    }
+
+    /// Its operation gets the answer of this index, of several.
+    pub(super) fn that_goes(self, way: usize) -> Self {
+        Run { way: Some(way), ..self }
     }
 
     /// As a part of this process of the operating system.
@@ -203,6 +215,10 @@ pub(super) fn ask<T: Value>(
                 }
                 Performed::Began => {
                     with(|run| run.stop(Stopped::Began));
+                    over()
+                }
+                Performed::Ways(ways) => {
+                    with(|run| run.stop(Stopped::Ways(ways)));
                     over()
                 }
             }
@@ -477,4 +493,9 @@ pub(super) fn unlock(file: u32) {
 /// The process of the operating system that the program belongs to; `None` outside of an exploration.
 pub(crate) fn process() -> Option<u32> {
     with(|run| run.process)
+}
+
+/// Which of several answers the operation of this run is to get; `None` where it has not been asked for.
+pub(super) fn way() -> Option<usize> {
+    with(|run| run.way).flatten()
 }

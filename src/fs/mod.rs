@@ -6,10 +6,12 @@
 //! no further guide.
 
 mod at;
+mod dirent;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
 mod os;
 mod path;
+mod range;
 mod recorded;
 mod sim;
 mod status;
@@ -24,18 +26,23 @@ use crate::calls::untold;
 pub use crate::errno::errno_name;
 pub use crate::recorded::{Recorded, recorded_step};
 pub use at::At;
+pub use dirent::Dirent;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use elsewhere::{LinuxOpenFlags, ResolveFlags};
 pub use os::{OsFile, OsFs};
+pub use range::ByteRange;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use rustix::fs::ResolveFlags;
-pub use rustix::fs::{Access, AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+pub use rustix::fs::{
+    Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
+    Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
+};
 pub use rustix::io::Errno;
-pub use sim::{Format, Protections, SimFile, SimFs, SimInode};
-pub use status::{Kind, Status};
+pub use sim::{Clock, Format, Protections, SimFile, SimFs, SimInode};
+pub use status::{Kind, Status, Time};
 pub(crate) use told::Call as Asked;
 pub use tree::{Node, Tree};
-pub use user::{As, User, Users};
+pub use user::{As, Groups, User, Users};
 
 /// A file system, as far as this crate's protocols need one.
 ///
@@ -82,9 +89,39 @@ pub trait FileSystem {
     /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html).
     fn write(&mut self, file: &mut Self::File, bytes: &[u8]) -> Result<usize, Errno>;
 
+    /// Reads up to `buffer.len()` bytes from `offset` on and leaves the file's offset where it is; 0
+    /// at the end: [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html). An offset of 2⁶³
+    /// or more is answered `EINVAL`, here and below.
+    fn pread(
+        &mut self,
+        file: &mut Self::File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno>;
+
+    /// Writes `bytes` from `offset` on and leaves the file's offset where it is; returns how many
+    /// were taken: [pwrite(2)](https://man7.org/linux/man-pages/man2/pwrite.2.html). With
+    /// `O_APPEND` Linux writes at the end, whatever the offset.
+    fn pwrite(&mut self, file: &mut Self::File, bytes: &[u8], offset: u64) -> Result<usize, Errno>;
+
+    /// Moves the file's offset and returns where it is then:
+    /// [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html). It may lie beyond the end. An
+    /// open directory goes back to its beginning (`Start(0)`); every other place in a directory,
+    /// `Data` and `Hole` are answered `EINVAL` by every world.
+    fn lseek(&mut self, file: &mut Self::File, to: SeekFrom) -> Result<u64, Errno>;
+
+    /// Gives a file that is open for writing this length; what is new reads as zeros:
+    /// [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html). (There is no
+    /// `truncateat`. `open` with `O_WRONLY` and this are `truncate` in two calls.)
+    fn ftruncate(&mut self, file: &mut Self::File, length: u64) -> Result<(), Errno>;
+
     /// Makes the file's content, or a directory's entries, durable:
     /// [fsync(2)](https://man7.org/linux/man-pages/man2/fsync.2.html).
     fn fsync(&mut self, file: &mut Self::File) -> Result<(), Errno>;
+
+    /// Makes the file's content durable, and of the rest what it takes to read it:
+    /// [fdatasync(2)](https://man7.org/linux/man-pages/man2/fdatasync.2.html).
+    fn fdatasync(&mut self, file: &mut Self::File) -> Result<(), Errno>;
 
     /// Says what a path names. The flags say whether a final link is followed: none, or
     /// `SYMLINK_NOFOLLOW` (others are answered `EINVAL`):
@@ -113,9 +150,55 @@ pub trait FileSystem {
     /// [fchmodat(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
     fn chmod<'p>(&mut self, at: impl Into<At<'p, Self::File>>, mode: Mode) -> Result<(), Errno>;
 
+    /// The same, with [`stat`](FileSystem::stat)'s flags. A symbolic link that is not followed has no
+    /// mode to change: it is answered `EOPNOTSUPP`, everything else as `fchmodat2(2)` does.
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
     /// Changes the mode of what is open:
     /// [fchmod(2)](https://man7.org/linux/man-pages/man2/chmod.2.html).
     fn fchmod(&mut self, file: &mut Self::File, mode: Mode) -> Result<(), Errno>;
+
+    /// Gives what a path names another owner, another group, or both; `None` leaves it as it is. The
+    /// flags are [`stat`](FileSystem::stat)'s, so that a link that is not followed changes hands
+    /// itself. Only root gives away; an owner may choose among the groups that it is in. What is no
+    /// directory loses its set-user-ID bit, and mostly its set-group-ID bit:
+    /// [fchownat(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
+    /// The same of what is open: [fchown(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
+    fn fchown(
+        &mut self,
+        file: &mut Self::File,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno>;
+
+    /// Sets the times of what a path names. `UTIME_NOW` and `UTIME_OMIT` are understood; the flags are
+    /// [`stat`](FileSystem::stat)'s:
+    /// [utimensat(2)](https://man7.org/linux/man-pages/man2/utimensat.2.html). A simulation keeps the
+    /// time of the last modification alone, and that only where it
+    /// [has a clock](SimFs::with_clock): else it answers `ENOSYS`.
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
+    /// The same of what is open:
+    /// [futimens(3)](https://man7.org/linux/man-pages/man3/futimens.3p.html).
+    fn futimens(&mut self, file: &mut Self::File, times: &Timestamps) -> Result<(), Errno>;
 
     /// Removes a name; the file lives on while it has other names or is open:
     /// [unlinkat(2)](https://man7.org/linux/man-pages/man2/unlinkat.2.html).
@@ -148,6 +231,15 @@ pub trait FileSystem {
         to: impl Into<At<'p, Self::File>>,
     ) -> Result<(), Errno>;
 
+    /// The same, with flags: none, or `SYMLINK_FOLLOW`, by which what a final link of `from` leads to
+    /// gets the name (others are answered `EINVAL`).
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, Self::File>>,
+        to: impl Into<At<'p, Self::File>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno>;
+
     /// Gives an open file (one that `O_TMPFILE` made has none yet) the name `to`: `linkat(2)` with
     /// `AT_EMPTY_PATH`.
     fn link_file<'p>(
@@ -171,8 +263,35 @@ pub trait FileSystem {
     /// Makes a directory: [mkdirat(2)](https://man7.org/linux/man-pages/man2/mkdirat.2.html).
     fn mkdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>, mode: Mode) -> Result<(), Errno>;
 
+    /// Makes a regular file, a pipe, a socket or a device:
+    /// [mknodat(2)](https://man7.org/linux/man-pages/man2/mknod.2.html). With `FileType::Fifo` it is
+    /// `mkfifo(3)`. A device takes root (`EPERM`), but for the character device 0, which everybody
+    /// may make. `device` counts for devices alone. Bits of `mode` that are no permissions are
+    /// ignored. `ENOSYS` off Linux.
+    ///
+    /// In a simulation these are names: a pipe or a device opens as a path alone (`O_PATH`). Any other
+    /// way to open one is answered `ENXIO`, and is a [mistake](crate::calls::mistaken) of the model.
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, Self::File>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno>;
+
     /// Removes an empty directory: `unlinkat(2)` with `AT_REMOVEDIR`.
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, Self::File>>) -> Result<(), Errno>;
+
+    /// Reads the next names in an open directory; none at the end:
+    /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents.2.html). The names `.` and `..`
+    /// are left out. `lseek` to the beginning reads them all again. `ENOSYS` off Linux.
+    ///
+    /// The kernel answers as many as fit into 32 KiB, the buffer that the C library has; a simulation
+    /// answers all, or [as many as it is told to](SimFs::with_short_listings). The names of one answer
+    /// are in order, in every world: in which order a file system has them, it leaves open. It also
+    /// leaves open whether a name is answered that was made after the directory was opened
+    /// ([`SimFs::getdents_answers`]).
+    fn getdents(&mut self, file: &mut Self::File) -> Result<Vec<Dirent>, Errno>;
 
     /// Takes, converts or releases the advisory lock of an open file description:
     /// [flock(2)](https://man7.org/linux/man-pages/man2/flock.2.html).
@@ -183,6 +302,22 @@ pub trait FileSystem {
     /// held before is lost, and the process goes on ([`Step::Next`](crate::Step::Next)) to where
     /// it holds none.
     fn flock(&mut self, file: &mut Self::File, operation: FlockOperation) -> Result<(), Errno>;
+
+    /// Takes, converts or releases the lock that an open file description has on some bytes, its open
+    /// file description's and not its process's:
+    /// [fcntl(2)](https://man7.org/linux/man-pages/man2/fcntl.2.html) with `F_OFD_SETLK`. A shared
+    /// lock takes a file that is open for reading, an exclusive one a file that is open for writing
+    /// (`EBADF`). It has nothing to do with [`flock`](FileSystem::flock). Bytes from 2⁶³ on are
+    /// answered `EINVAL` by every world. `ENOSYS` off Linux.
+    ///
+    /// Where the call would wait (`F_OFD_SETLKW`), a world answers [`Errno::WOULDBLOCK`], as `flock`
+    /// does; unlike there, nothing has changed then.
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut Self::File,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno>;
 
     /// Looks at the world without that being a step: for an observer that judges what a process
     /// did, in the same step. Nobody is [told](crate::calls) of it.
@@ -197,6 +332,22 @@ pub trait FileSystem {
     /// a world does not know.
     fn which(&mut self, _file: &mut Self::File) -> Option<Status> {
         None
+    }
+
+    /// How many answers [`getdents`](FileSystem::getdents) may give now, where that is open; not a call
+    /// either.
+    fn listings(&mut self, _file: &mut Self::File) -> usize {
+        1
+    }
+
+    /// Reads the next names with the answer of this index, of so many as [there are](FileSystem::listings).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`getdents`](FileSystem::getdents).
+    fn getdents_as(&mut self, file: &mut Self::File, answer: usize) -> Result<Vec<Dirent>, Errno> {
+        let _ = answer;
+        self.getdents(file)
     }
 
     /// A number for the state that the world is in, if it can say so: the same as before means that nobody

@@ -1,9 +1,12 @@
 //! First floor: the file system world of the kernel. Imports the [`FileSystem`] trait, [`Tree`] and
 //! rustix.
 
-use std::ffi::{CStr, CString, OsStr, OsString};
+mod dirents;
+mod records;
+mod tree;
+
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
-use std::io::Read;
 use std::num::NonZeroUsize;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsRawFd;
@@ -15,17 +18,20 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
 use rustix::fs::{
-    self, Access, AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RawMode, RenameFlags, Stat,
-    Uid,
+    self, Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
+    Timestamps, Uid,
 };
 use rustix::io::{self, Errno};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::thread;
+use tree::collect;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::elsewhere::native;
-use super::path::{confined, follows, limits, renames, understood};
-use super::{At, FileSystem, Node, Protections, ResolveFlags, Status, Tree, User, Users};
+use super::path::{confined, follows, limits, links, position, renames, seekable, understood};
+use super::{
+    At, ByteRange, Dirent, FileSystem, Kind, Protections, ResolveFlags, Status, Tree, User, Users,
+};
 
 /// The kernel's file system, anchored at a directory.
 ///
@@ -259,13 +265,13 @@ impl OsFs {
 }
 
 /// Of the calling thread. Only root can become somebody else, and root again: what it gives up
-/// are the effective user and group (and, for good, its supplementary groups), and with them every
+/// are the effective user, the effective group and the supplementary groups, and with them every
 /// privilege that counts here. The umask is one for all threads, unless the thread has
 /// [`unshare`](https://man7.org/linux/man-pages/man2/unshare.2.html)d `CLONE_FS`.
 impl Users for &OsFs {
     fn act_as(&mut self, user: User) -> Result<User, Errno> {
         let before = User { umask: rustix::process::umask(user.umask), ..User::current() };
-        if (user.uid, user.gid) != (before.uid, before.gid)
+        if (user.uid, user.gid, user.groups) != (before.uid, before.gid, before.groups)
             && let Err(errno) = become_user(before, user)
         {
             rustix::process::umask(before.umask);
@@ -287,13 +293,14 @@ fn become_user(before: User, user: User) -> Result<(), Errno> {
     if !before.is_root() {
         thread::set_thread_res_uid(None, Some(Uid::ROOT), None)?;
     }
-    if !user.is_root() {
-        thread::set_thread_groups(&[])?;
-    }
-    let became = thread::set_thread_res_gid(None, Some(user.gid), None)
+    // What groups root is in makes no difference to it.
+    let groups = if before.is_root() && user.is_root() { before.groups } else { user.groups };
+    let became = thread::set_thread_groups(groups.as_slice())
+        .and_then(|()| thread::set_thread_res_gid(None, Some(user.gid), None))
         .and_then(|()| thread::set_thread_res_uid(None, Some(user.uid), None));
     if became.is_err() {
         // Back from half way, as root still.
+        let _ = thread::set_thread_groups(before.groups.as_slice());
         let _ = thread::set_thread_res_gid(None, Some(before.gid), None);
         let _ = thread::set_thread_res_uid(None, Some(before.uid), None);
     }
@@ -328,6 +335,50 @@ fn link_open(file: &OwnedFd, to: BorrowedFd<'_>, new: &CStr) -> Result<(), Errno
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn link_open(_file: &OwnedFd, _to: BorrowedFd<'_>, _new: &CStr) -> Result<(), Errno> {
     Err(Errno::OPNOTSUPP)
+}
+
+/// Changes the mode of what a path names, not following a final link.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn chmod_unfollowed(from: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<(), Errno> {
+    let file = place(from, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    if fs::fstat(&file).map(Status::from)?.kind == Kind::Symlink {
+        return Err(Errno::OPNOTSUPP);
+    }
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    match uninterrupted(|| fs::chmod(&*own, mode)) {
+        Err(Errno::NOENT) => Err(Errno::OPNOTSUPP),
+        answer => answer,
+    }
+}
+
+/// Elsewhere, the system knows how.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn chmod_unfollowed(from: BorrowedFd<'_>, path: &CStr, mode: Mode) -> Result<(), Errno> {
+    fs::chmodat(from, path, mode, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline(always)]
+fn make_node(
+    from: BorrowedFd<'_>,
+    path: &CStr,
+    kind: FileType,
+    mode: Mode,
+    device: Dev,
+) -> Result<(), Errno> {
+    fs::mknodat(from, path, kind, mode, device)
+}
+
+/// Elsewhere, some systems cannot say where.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn make_node(
+    _from: BorrowedFd<'_>,
+    _path: &CStr,
+    _kind: FileType,
+    _mode: Mode,
+    _device: Dev,
+) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
 }
 
 /// Opens what a path names as a path alone.
@@ -415,6 +466,42 @@ impl FileSystem for &OsFs {
     }
 
     #[inline(always)]
+    fn pread(&mut self, file: &mut OsFile, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        position(offset)?;
+        uninterrupted(|| io::pread(&file.0, &mut *buffer, offset))
+    }
+
+    #[inline(always)]
+    fn pwrite(&mut self, file: &mut OsFile, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        position(offset)?;
+        let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
+        let bytes = &bytes[..bytes.len().min(limit)];
+        uninterrupted(|| io::pwrite(&file.0, bytes, offset))
+    }
+
+    /// What kind of file is open does not change, so a look at it before is no call of its own.
+    #[inline(always)]
+    fn lseek(&mut self, file: &mut OsFile, to: SeekFrom) -> Result<u64, Errno> {
+        seekable(to)?;
+        if to != SeekFrom::Start(0) && fs::fstat(&file.0).map(Status::from)?.kind == Kind::Directory
+        {
+            return Err(Errno::INVAL);
+        }
+        fs::seek(&file.0, to)
+    }
+
+    #[inline(always)]
+    fn ftruncate(&mut self, file: &mut OsFile, length: u64) -> Result<(), Errno> {
+        position(length)?;
+        uninterrupted(|| fs::ftruncate(&file.0, length))
+    }
+
+    #[inline(always)]
+    fn fdatasync(&mut self, file: &mut OsFile) -> Result<(), Errno> {
+        uninterrupted(|| fs::fdatasync(&file.0))
+    }
+
+    #[inline(always)]
     fn fsync(&mut self, file: &mut OsFile) -> Result<(), Errno> {
         uninterrupted(|| fs::fsync(&file.0))
     }
@@ -452,9 +539,63 @@ impl FileSystem for &OsFs {
         self.at(at, |from, path| fs::chmodat(from, path, mode, AtFlags::empty()))
     }
 
+    /// As the C library does where there is no `fchmodat2(2)`: what is not followed is opened as a
+    /// path alone, so that it stays the same, and changed by way of `/proc`. Without that, it is
+    /// answered `EOPNOTSUPP`.
+    #[inline(always)]
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        if follows(flags)? {
+            return self.chmod(at, mode);
+        }
+        self.at(at, |from, path| chmod_unfollowed(from, path, mode))
+    }
+
     #[inline(always)]
     fn fchmod(&mut self, file: &mut OsFile, mode: Mode) -> Result<(), Errno> {
         uninterrupted(|| fs::fchmod(&file.0, mode))
+    }
+
+    #[inline(always)]
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        follows(flags)?;
+        self.at(at, |from, path| fs::chownat(from, path, owner, group, flags))
+    }
+
+    #[inline(always)]
+    fn fchown(
+        &mut self,
+        file: &mut OsFile,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno> {
+        uninterrupted(|| fs::fchown(&file.0, owner, group))
+    }
+
+    #[inline(always)]
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        follows(flags)?;
+        self.at(at, |from, path| fs::utimensat(from, path, times, flags))
+    }
+
+    #[inline(always)]
+    fn futimens(&mut self, file: &mut OsFile, times: &Timestamps) -> Result<(), Errno> {
+        uninterrupted(|| fs::futimens(&file.0, times))
     }
 
     #[inline(always)]
@@ -492,6 +633,17 @@ impl FileSystem for &OsFs {
         self.between(from, to, |from, old, to, new| fs::linkat(from, old, to, new, flags))
     }
 
+    #[inline(always)]
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, OsFile>>,
+        to: impl Into<At<'p, OsFile>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        links(flags)?;
+        self.between(from, to, |from, old, to, new| fs::linkat(from, old, to, new, flags))
+    }
+
     /// `AT_EMPTY_PATH` is root's, and since Linux 6.10 whoever opened the file may use it; others
     /// are told `ENOENT`, and go by way of `/proc`.
     #[inline(always)]
@@ -520,14 +672,44 @@ impl FileSystem for &OsFs {
     }
 
     #[inline(always)]
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, OsFile>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        let mode = mode & Mode::from_bits_retain(0o7777);
+        self.at(at, |from, path| make_node(from, path, kind, mode, device))
+    }
+
+    #[inline(always)]
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, OsFile>>) -> Result<(), Errno> {
         self.at(at, |from, path| fs::unlinkat(from, path, AtFlags::REMOVEDIR))
+    }
+
+    #[inline(always)]
+    fn getdents(&mut self, file: &mut OsFile) -> Result<Vec<Dirent>, Errno> {
+        dirents::getdents(&file.0)
     }
 
     #[inline(always)]
     fn flock(&mut self, file: &mut OsFile, operation: FlockOperation) -> Result<(), Errno> {
         let operation = self.flock_operation(operation);
         uninterrupted(|| fs::flock(&file.0, operation))
+    }
+
+    #[inline(always)]
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut OsFile,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        position(bytes.start)?;
+        position(bytes.length)?;
+        let operation = self.flock_operation(operation);
+        uninterrupted(|| records::set(&file.0, operation, bytes))
     }
 
     fn which(&mut self, file: &mut OsFile) -> Option<Status> {
@@ -542,57 +724,6 @@ impl FileSystem for &OsFs {
     fn close(&mut self, file: OsFile) {
         drop(file);
     }
-}
-
-#[allow(clippy::unnecessary_cast)] // its width differs between systems
-/// Adds `directory`, whose path below the anchor is `path`, and all below it to `tree`.
-fn collect(directory: BorrowedFd<'_>, path: &Path, tree: &mut Tree) -> Result<(), Errno> {
-    let stat = fs::fstat(directory)?;
-    tree.insert(path, Node::Directory { mode: mode_of(&stat), owner: owner_of(&stat) });
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        let below = path.join(OsStr::from_bytes(name.to_bytes()));
-        let open = |flags| {
-            let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            uninterrupted(|| fs::openat(directory, name, flags, Mode::empty()))
-        };
-        let stat = fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        match FileType::from_raw_mode(stat.st_mode as RawMode) {
-            FileType::Directory => collect(open(OFlags::DIRECTORY)?.as_fd(), &below, tree)?,
-            FileType::RegularFile => tree.insert(&below, file_node(open(OFlags::NONBLOCK)?)?),
-            FileType::Symlink => {
-                let target = fs::readlinkat(directory, name, Vec::new())?.into_bytes();
-                let (owner, links) = (owner_of(&stat), stat.st_nlink as u64);
-                let target = OsString::from_vec(target).into();
-                tree.insert(&below, Node::Symlink { owner, links, target });
-            }
-            _ => tree.insert(&below, Node::Other),
-        }
-    }
-    Ok(())
-}
-
-#[allow(clippy::unnecessary_cast)] // its width differs between systems
-fn file_node(file: OwnedFd) -> Result<Node, Errno> {
-    let stat = fs::fstat(&file)?;
-    let mut bytes = Vec::new();
-    File::from(file)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let (mode, owner) = (mode_of(&stat), owner_of(&stat));
-    Ok(Node::File { mode, owner, links: stat.st_nlink as u64, bytes })
-}
-
-fn owner_of(stat: &Stat) -> Uid {
-    Uid::from_raw(stat.st_uid)
-}
-
-fn mode_of(stat: &Stat) -> Mode {
-    Mode::from_raw_mode(stat.st_mode as RawMode)
 }
 
 impl AsFd for OsFs {
@@ -633,48 +764,4 @@ impl From<OsFile> for File {
 
 // Elsewhere, nothing is held.
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]
-mod tests {
-    use super::*;
-
-    const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
-
-    /// On the file system of the temporary directory, which may well use a number again, and in memory.
-    #[test]
-    fn a_file_that_is_made_when_another_is_gone_is_told_apart_from_it() {
-        let memory = Path::new("/dev/shm");
-        for parent in [&std::env::temp_dir(), memory].into_iter().filter(|parent| parent.is_dir()) {
-            let folder = tempfile::tempdir_in(parent).expect("a temporary directory");
-            let world = OsFs::open(folder.path()).expect("a directory").telling_apart();
-            let mut fs = &world;
-            let mut seen = Vec::new();
-            for index in 0..6 {
-                let mut file = fs.open("a", CREATE, Mode::RWXU).expect("a new file");
-                // Open or by its name.
-                let status = match index % 2 {
-                    0 => fs.which(&mut file),
-                    _ => fs.stat("a", AtFlags::SYMLINK_NOFOLLOW).ok(),
-                };
-                seen.push(status.map(|status| (status.device, status.inode)));
-                fs.unlink("a").expect("it is there");
-            }
-            let known = seen.len();
-            seen.sort();
-            seen.dedup();
-            assert_eq!(seen.len(), known, "in {}: {seen:?}", parent.display());
-            assert!(!seen.contains(&None));
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_told_apart_is_locked_by_nobody_for_that() {
-        let folder = tempfile::tempdir().expect("a temporary directory");
-        let world = OsFs::open(folder.path()).expect("a directory").telling_apart();
-        let mut fs = &world;
-        let mut first = fs.open("a", CREATE, Mode::RWXU).expect("a new file");
-        assert!(fs.which(&mut first).is_some());
-        assert_eq!(fs.flock(&mut first, FlockOperation::LockExclusive), Ok(()));
-        fs.close(first);
-        let mut second = fs.open("a", CREATE, Mode::RWXU).expect("the file");
-        assert_eq!(fs.flock(&mut second, FlockOperation::LockExclusive), Ok(()));
-    }
-}
+mod tests;

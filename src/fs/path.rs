@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, OFlags, RenameFlags, SeekFrom};
 use rustix::io::Errno;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -57,6 +57,17 @@ pub(super) fn follows(flags: AtFlags) -> Result<bool, Errno> {
     }
 }
 
+/// Whether a link that gets a name is followed first; `EINVAL` for flags that some world does not
+/// understand.
+#[inline]
+pub(super) fn links(flags: AtFlags) -> Result<bool, Errno> {
+    match flags {
+        AtFlags::SYMLINK_FOLLOW => Ok(true),
+        none if none.is_empty() => Ok(false),
+        _ => Err(Errno::INVAL),
+    }
+}
+
 /// Refuses (`EINVAL`) flags of `renameat2` that some world does not understand, the two together
 /// among them.
 #[inline]
@@ -64,6 +75,22 @@ pub(super) fn renames(flags: RenameFlags) -> Result<(), Errno> {
     match flags {
         RenameFlags::NOREPLACE | RenameFlags::EXCHANGE => Ok(()),
         none if none.is_empty() => Ok(()),
+        _ => Err(Errno::INVAL),
+    }
+}
+
+/// Refuses (`EINVAL`) what is no position in any file: it would be negative to the kernel.
+#[inline]
+pub(super) fn position(offset: u64) -> Result<(), Errno> {
+    if i64::try_from(offset).is_ok() { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+/// Refuses (`EINVAL`) to look for data or holes: where they are is up to the file system.
+#[inline]
+pub(super) fn seekable(to: SeekFrom) -> Result<(), Errno> {
+    match to {
+        SeekFrom::Start(_) | SeekFrom::Current(_) | SeekFrom::End(_) => Ok(()),
+        #[allow(unreachable_patterns)] // which others there are differs between systems
         _ => Err(Errno::INVAL),
     }
 }

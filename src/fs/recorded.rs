@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::told::{Answer, Call, Line};
 use super::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, Status, User, Users,
+    Access, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid,
+    Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid, User, Users,
 };
 use crate::calls::untold;
 use crate::recorded::Recorded;
@@ -32,6 +32,16 @@ impl<F: Users> Users for Recorded<F> {
 
 impl<F: FileSystem> FileSystem for Recorded<F> {
     type File = F::File;
+
+    fn listings(&mut self, file: &mut F::File) -> usize {
+        self.inner_mut().listings(file)
+    }
+
+    fn getdents_as(&mut self, file: &mut F::File, answer: usize) -> Result<Vec<Dirent>, Errno> {
+        let result = self.inner_mut().getdents_as(file, answer);
+        self.tell(&Call::Getdents, &Answer::with(&result, |names| Answer::Names(names)));
+        result
+    }
 
     fn version(&mut self) -> Option<u64> {
         self.inner_mut().version()
@@ -80,6 +90,47 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         result
     }
 
+    fn pread(
+        &mut self,
+        file: &mut F::File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno> {
+        let result = self.inner_mut().pread(file, buffer, offset);
+        self.tell(
+            &Call::Pread(offset),
+            &Answer::with(&result, |count| Answer::Bytes(buffer.get(..*count).unwrap_or_default())),
+        );
+        result
+    }
+
+    fn pwrite(&mut self, file: &mut F::File, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        let result = self.inner_mut().pwrite(file, bytes, offset);
+        self.tell(
+            &Call::Pwrite(bytes, offset),
+            &Answer::with(&result, |count| Answer::Count(*count)),
+        );
+        result
+    }
+
+    fn lseek(&mut self, file: &mut F::File, to: SeekFrom) -> Result<u64, Errno> {
+        let result = self.inner_mut().lseek(file, to);
+        self.tell(&Call::Lseek(to), &Answer::with(&result, |offset| Answer::Offset(*offset)));
+        result
+    }
+
+    fn ftruncate(&mut self, file: &mut F::File, length: u64) -> Result<(), Errno> {
+        let result = self.inner_mut().ftruncate(file, length);
+        self.tell(&Call::Ftruncate(length), &Answer::done(&result));
+        result
+    }
+
+    fn fdatasync(&mut self, file: &mut F::File) -> Result<(), Errno> {
+        let result = self.inner_mut().fdatasync(file);
+        self.tell(&Call::Fdatasync, &Answer::done(&result));
+        result
+    }
+
     fn fsync(&mut self, file: &mut F::File) -> Result<(), Errno> {
         let result = self.inner_mut().fsync(file);
         self.tell(&Call::Fsync, &Answer::done(&result));
@@ -118,13 +169,67 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     fn chmod<'p>(&mut self, at: impl Into<At<'p, F::File>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().chmod(at, mode);
-        self.tell(&Call::Chmod(at, mode), &Answer::done(&result));
+        self.tell(&Call::Chmod(at, mode, AtFlags::empty()), &Answer::done(&result));
+        result
+    }
+
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().chmod_with(at, mode, flags);
+        self.tell(&Call::Chmod(at, mode, flags), &Answer::done(&result));
         result
     }
 
     fn fchmod(&mut self, file: &mut F::File, mode: Mode) -> Result<(), Errno> {
         let result = self.inner_mut().fchmod(file, mode);
         self.tell(&Call::Fchmod(mode), &Answer::done(&result));
+        result
+    }
+
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().chown(at, owner, group, flags);
+        self.tell(&Call::Chown(at, (owner, group), flags), &Answer::done(&result));
+        result
+    }
+
+    fn fchown(
+        &mut self,
+        file: &mut F::File,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno> {
+        let result = self.inner_mut().fchown(file, owner, group);
+        self.tell(&Call::Fchown((owner, group)), &Answer::done(&result));
+        result
+    }
+
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().utimensat(at, times, flags);
+        self.tell(&Call::Utimensat(at, times, flags), &Answer::done(&result));
+        result
+    }
+
+    fn futimens(&mut self, file: &mut F::File, times: &Timestamps) -> Result<(), Errno> {
+        let result = self.inner_mut().futimens(file, times);
+        self.tell(&Call::Futimens(times), &Answer::done(&result));
         result
     }
 
@@ -165,7 +270,19 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
         let result = self.inner_mut().link(from, to);
-        self.tell(&Call::Link(from, to), &Answer::done(&result));
+        self.tell(&Call::Link(from, to, AtFlags::empty()), &Answer::done(&result));
+        result
+    }
+
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, F::File>>,
+        to: impl Into<At<'p, F::File>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
+        let result = self.inner_mut().link_with(from, to, flags);
+        self.tell(&Call::Link(from, to, flags), &Answer::done(&result));
         result
     }
 
@@ -201,6 +318,19 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         result
     }
 
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, F::File>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.inner_mut().mknod(at, kind, mode, device);
+        self.tell(&Call::Mknod(at, kind), &Answer::done(&result));
+        result
+    }
+
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, F::File>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.inner_mut().rmdir(at);
@@ -208,10 +338,28 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         result
     }
 
+    fn getdents(&mut self, file: &mut F::File) -> Result<Vec<Dirent>, Errno> {
+        let result = self.inner_mut().getdents(file);
+        self.tell(&Call::Getdents, &Answer::with(&result, |names| Answer::Names(names)));
+        result
+    }
+
     fn flock(&mut self, file: &mut F::File, operation: FlockOperation) -> Result<(), Errno> {
         let result = self.inner_mut().flock(file, operation);
         let which = self.which(file);
         self.tell(&Call::Flock(operation, which), &Answer::locked(&result));
+        result
+    }
+
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut F::File,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        let result = self.inner_mut().fcntl_ofd_setlk(file, operation, bytes);
+        let which = self.which(file);
+        self.tell(&Call::Ofd(operation, bytes, which), &Answer::locked(&result));
         result
     }
 

@@ -5,12 +5,17 @@
 //! follows, since that order decides which error is answered where several apply.
 
 mod build;
+mod bytes;
 mod calls;
 mod inode;
+mod listing;
 mod mistake;
 mod names;
 mod open;
+mod owners;
 mod permit;
+mod records;
+mod times;
 mod walk;
 
 use std::num::NonZeroUsize;
@@ -19,8 +24,11 @@ use std::sync::Arc;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::LinuxOpenFlags as _;
 use inode::{Body, Held, Ino, Inode};
+use listing::{Listing, Stream};
+use records::Record;
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use times::Now;
 use walk::admissible;
 
 use super::path::follows;
@@ -29,6 +37,7 @@ use crate::calls::mistaken;
 
 pub use build::SimInode;
 pub use permit::{Format, Protections};
+pub use times::Clock;
 
 /// The inode of the directory the world is anchored at.
 const ROOT: Ino = 0;
@@ -59,26 +68,33 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// | what | how far |
 /// | --- | --- |
-/// | names | directories, regular files, symbolic and hard links; files without a name; what is removed while it is open |
+/// | names | directories, regular files, symbolic and hard links; pipes, sockets and devices as names alone; files without a name; what is removed while it is open |
 /// | paths | dots, slashes, names of 255 and paths of 4,095 bytes, 40 links a walk |
-/// | who | users with one group, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
+/// | who | users with their groups, root; a umask; permissions, sticky, set-user-ID and set-group-ID bits |
 /// | `open` | `O_CREAT`, `O_EXCL`, `O_TRUNC`, `O_APPEND`, `O_DIRECTORY`, `O_NOFOLLOW`, `O_PATH`, `O_TMPFILE`, all access modes, in every combination; `O_CLOEXEC`, `O_NOCTTY`, `O_NONBLOCK`, `O_DSYNC` and `O_SYNC` change nothing here |
 /// | limits of `openat2` | `RESOLVE_BENEATH`, `_IN_ROOT`, `_NO_SYMLINKS`, `_NO_MAGICLINKS`, `_NO_XDEV`, in every combination |
 /// | `rename` | `RENAME_NOREPLACE`, `RENAME_EXCHANGE` |
-/// | `stat`, `access` | `AT_SYMLINK_NOFOLLOW` |
+/// | `stat`, `access`, `chmod`, `chown` | `AT_SYMLINK_NOFOLLOW` |
+/// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
+/// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
+/// | `getdents` | all names at once or a few a call, in order; what is open about names made meanwhile |
+/// | `utimensat` | the time of the last modification, by a [`Clock`] that a world has if it asks for it |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
+/// | `fcntl` | record locks of open files (`F_OFD_SETLK`), on any bytes |
 /// | settings | the kernel's [`Protections`], the file system's [`Format`], short writes |
 ///
 /// # What is refused
 ///
 /// Every other flag, limit and mode of `access` is answered `EINVAL`, by [`OsFs`](super::OsFs) too:
-/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`. In a
-/// [check](crate::check) that is a [mistake](crate::calls::mistaken) of the model.
+/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`, `SEEK_DATA`,
+/// a position in a directory that is not its beginning. A simulated file that would grow beyond 16 MiB
+/// is answered `EFBIG`. In a [check](crate::check) that is a [mistake](crate::calls::mistaken) of the
+/// model.
 ///
 /// # What is not simulated
 ///
-/// Supplementary groups, capabilities, access control lists and attributes; timestamps; limits to
-/// space, links, open files or locks; mounts, pipes and devices; a crash: `fsync` has nothing to do.
+/// Capabilities, access control lists and attributes; times of access and change; limits to
+/// space, links, open files or locks; mounts, what goes through pipes; record locks of processes (`F_SETLK`); a crash: `fsync` has nothing to do.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
@@ -88,6 +104,9 @@ pub struct SimFs {
     format: Format,
     /// How many bytes one `write` takes at most, if not all.
     write_limit: Option<NonZeroUsize>,
+    listing: Listing,
+    /// Absent unless the world asks for it: what happened when makes worlds many.
+    clock: Option<Now>,
 }
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
@@ -103,6 +122,10 @@ pub struct SimFile {
     flags: OFlags,
     offset: u64,
     lock: Held,
+    /// How far a directory has been read, once it has.
+    stream: Option<Arc<Stream>>,
+    /// The bytes that it holds record locks on.
+    records: Vec<Record>,
 }
 
 impl Default for SimFs {
@@ -135,6 +158,7 @@ impl SimFs {
         let inode = self.made_in(directory, mode, body)?;
         let number = self.add(inode)?;
         self.enter(directory, name, Some(number))?;
+        self.modified(&[directory, number])?;
         Ok(number)
     }
 
@@ -186,7 +210,7 @@ impl SimFs {
         let size = match &inode.body {
             Body::File { bytes, .. } => bytes.len(),
             Body::Symlink { target } => target.len(),
-            Body::Directory { .. } => 0,
+            Body::Directory { .. } | Body::Special(_) => 0,
         };
         Ok(Status {
             kind: inode.kind(),
@@ -195,20 +219,10 @@ impl SimFs {
             gid: inode.gid,
             links: if inode.is_directory() { 1 } else { u64::from(inode.links) },
             size: size as u64,
+            modified: inode.modified,
             device: 0,
             inode: u64::from(number),
         })
-    }
-
-    /// `chmod_common`, `setattr_prepare`.
-    fn change_mode(&mut self, number: Ino, mode: Mode) -> Result<(), Errno> {
-        let inode = self.inode(number)?;
-        if !self.owns(inode) {
-            return Err(Errno::PERM);
-        }
-        let mode = self.changed_mode(inode, mode & MODE_BITS);
-        self.inode_mut(number)?.mode = mode;
-        Ok(())
     }
 }
 
@@ -218,6 +232,10 @@ impl Drop for SimFile {
             let what =
                 "an open file that holds a lock is dropped: close it, which releases the lock";
             mistaken("flock", format_args!("{what}"));
+        } else if !self.records.is_empty() {
+            let what =
+                "an open file that holds record locks is dropped: close it, which releases them";
+            mistaken("fcntl", format_args!("{what}"));
         }
     }
 }
@@ -238,59 +256,9 @@ impl SimFile {
     }
 }
 
-// The calls as such, which nobody is told of. Those about names are in `names` and `open`.
+// The calls as such, which nobody is told of. Those about names are in `names` and `open`,
+// those about bytes in `bytes`, those about modes and owners in `owners`.
 impl SimFs {
-    fn read_file(&self, file: &mut SimFile, buffer: &mut [u8]) -> Result<usize, Errno> {
-        if !file.readable() {
-            return Err(Errno::BADF);
-        }
-        let bytes = match &self.inode(file.inode)?.body {
-            Body::File { bytes, .. } => bytes,
-            Body::Directory { .. } => return Err(Errno::ISDIR),
-            Body::Symlink { .. } => return Err(Errno::BADF),
-        };
-        let start = usize::try_from(file.offset).unwrap_or(usize::MAX).min(bytes.len());
-        let count = buffer.len().min(bytes.len() - start);
-        buffer[..count].copy_from_slice(&bytes[start..start + count]);
-        file.offset += count as u64;
-        Ok(count)
-    }
-
-    fn write_file(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
-        if !file.writable() {
-            return Err(Errno::BADF);
-        }
-        let limit = self.write_limit.map_or(usize::MAX, NonZeroUsize::get);
-        let bytes = &bytes[..bytes.len().min(limit)];
-        let appends = file.flags.contains(OFlags::APPEND);
-        let mode = self.written_mode(self.inode(file.inode)?);
-        let inode = self.inode_mut(file.inode)?;
-        let Body::File { bytes: content, .. } = &mut inode.body else {
-            return Err(Errno::BADF);
-        };
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let start = match usize::try_from(file.offset) {
-            _ if appends => content.len(),
-            Ok(offset) => offset,
-            Err(_) => return Err(Errno::FBIG),
-        };
-        let end = start.checked_add(bytes.len()).ok_or(Errno::FBIG)?;
-        let mut written = content.to_vec();
-        written.resize(content.len().max(end), 0);
-        written[start..end].copy_from_slice(bytes);
-        *content = written.into();
-        inode.mode = mode;
-        file.offset = end as u64;
-        Ok(bytes.len())
-    }
-
-    fn fsync_file(&self, file: &SimFile) -> Result<(), Errno> {
-        self.inode(file.inode)?;
-        if file.is_path() { Err(Errno::BADF) } else { Ok(()) }
-    }
-
     fn stat_at(&self, at: At<'_, SimFile>, flags: AtFlags) -> Result<Status, Errno> {
         let follow = follows(flags)?;
         admissible([at.path])?;
@@ -306,18 +274,6 @@ impl SimFs {
         let inode = self.inode(self.find(at, follow)?)?;
         // A link has all permissions, whoever asks.
         if inode.is_symlink() { Ok(()) } else { self.permits(inode, access) }
-    }
-
-    fn chmod_at(&mut self, at: At<'_, SimFile>, mode: Mode) -> Result<(), Errno> {
-        admissible([at.path])?;
-        self.change_mode(self.find(at, true)?, mode)
-    }
-
-    fn chmod_file(&mut self, file: &SimFile, mode: Mode) -> Result<(), Errno> {
-        if file.is_path() {
-            return Err(Errno::BADF);
-        }
-        self.change_mode(file.inode, mode)
     }
 
     fn lock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
@@ -352,7 +308,7 @@ impl SimFs {
 }
 
 impl SimInode<'_> {
-    /// Whether it is a directory, a file or a link.
+    /// Whether it is a directory, a file, a link or something else.
     pub fn kind(&self) -> Kind {
         self.inode.kind()
     }

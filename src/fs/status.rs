@@ -11,8 +11,32 @@ pub enum Kind {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// Anything else: a pipe, a device, a socket. No simulation has one.
+    /// A pipe with a name.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// Anything else. No simulation has one.
     Other,
+}
+
+impl Kind {
+    /// The type that the kernel knows it by.
+    pub fn file_type(self) -> FileType {
+        match self {
+            Kind::File => FileType::RegularFile,
+            Kind::Directory => FileType::Directory,
+            Kind::Symlink => FileType::Symlink,
+            Kind::Fifo => FileType::Fifo,
+            Kind::Socket => FileType::Socket,
+            Kind::CharacterDevice => FileType::CharacterDevice,
+            Kind::BlockDevice => FileType::BlockDevice,
+            Kind::Other => FileType::Unknown,
+        }
+    }
 }
 
 /// The part of [stat(2)](https://man7.org/linux/man-pages/man2/stat.2.html)'s answer that every
@@ -31,10 +55,22 @@ pub struct Status {
     pub links: u64,
     /// Bytes in a regular file or in a symbolic link's target; 0 for anything else.
     pub size: u64,
+    /// When its bytes, or a directory's entries, were last modified; `None` in a simulation without
+    /// a clock.
+    pub modified: Option<Time>,
     /// The file system it is on. Two files are the same if this and `inode` are.
     pub device: u64,
     /// Its number there.
     pub inode: u64,
+}
+
+/// A time of the kernel's: so much after 1970 began, by the clock of the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time {
+    /// Seconds; negative before 1970.
+    pub seconds: i64,
+    /// And nanoseconds, fewer than a second has.
+    pub nanoseconds: u32,
 }
 
 impl Status {
@@ -44,16 +80,40 @@ impl Status {
     }
 }
 
+/// What it is called.
+pub(super) fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "link",
+        Kind::Fifo => "pipe",
+        Kind::Socket => "socket",
+        Kind::CharacterDevice => "character device",
+        Kind::BlockDevice => "block device",
+        Kind::Other => "something else",
+    }
+}
+
+/// The kind of this type; `None` where the type is not known.
+pub(super) fn kind_of(kind: FileType) -> Option<Kind> {
+    match kind {
+        FileType::RegularFile => Some(Kind::File),
+        FileType::Directory => Some(Kind::Directory),
+        FileType::Symlink => Some(Kind::Symlink),
+        FileType::Fifo => Some(Kind::Fifo),
+        FileType::Socket => Some(Kind::Socket),
+        FileType::CharacterDevice => Some(Kind::CharacterDevice),
+        FileType::BlockDevice => Some(Kind::BlockDevice),
+        #[allow(unreachable_patterns)] // which others there are differs between systems
+        FileType::Unknown | _ => None,
+    }
+}
+
 #[allow(clippy::unnecessary_cast)] // the widths differ between systems
 impl From<Stat> for Status {
     fn from(stat: Stat) -> Self {
         let raw = stat.st_mode as RawMode;
-        let kind = match FileType::from_raw_mode(raw) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Symlink,
-            _ => Kind::Other,
-        };
+        let kind = kind_of(FileType::from_raw_mode(raw)).unwrap_or(Kind::Other);
         Status {
             kind,
             mode: Mode::from_raw_mode(raw),
@@ -62,8 +122,12 @@ impl From<Stat> for Status {
             links: if kind == Kind::Directory { 1 } else { stat.st_nlink as u64 },
             size: match kind {
                 Kind::File | Kind::Symlink => u64::try_from(stat.st_size).unwrap_or(0),
-                Kind::Directory | Kind::Other => 0,
+                _ => 0,
             },
+            modified: Some(Time {
+                seconds: stat.st_mtime as i64,
+                nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            }),
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
         }

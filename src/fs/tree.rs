@@ -1,11 +1,14 @@
 //! First floor: what a world holds, as a value that can be compared between worlds and read by a
-//! person. Imports rustix only.
+//! person. Imports rustix and [`Kind`].
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, Uid};
+
+use super::Kind;
+use super::status::word;
 
 /// Everything that has a name in a world, by path; the directory the world is anchored at is `.`.
 ///
@@ -44,8 +47,17 @@ pub enum Node {
         /// What it says.
         target: PathBuf,
     },
-    /// Anything else: a pipe, a device.
-    Other,
+    /// Anything else: a pipe, a socket, a device.
+    Special {
+        /// What it is.
+        kind: Kind,
+        /// Permission bits.
+        mode: Mode,
+        /// Whose it is.
+        owner: Uid,
+        /// How many names it has.
+        links: u64,
+    },
 }
 
 impl Tree {
@@ -58,7 +70,7 @@ impl Tree {
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match self.get(path)? {
             Node::File { bytes, .. } => Some(bytes),
-            Node::Directory { .. } | Node::Symlink { .. } | Node::Other => None,
+            Node::Directory { .. } | Node::Symlink { .. } | Node::Special { .. } => None,
         }
     }
 
@@ -68,12 +80,12 @@ impl Tree {
             match &mut node {
                 Node::Directory { owner, .. }
                 | Node::File { owner, .. }
-                | Node::Symlink { owner, .. } => {
+                | Node::Symlink { owner, .. }
+                | Node::Special { owner, .. } => {
                     if *owner == from {
                         *owner = to;
                     }
                 }
-                Node::Other => {}
             }
             node
         };
@@ -125,7 +137,11 @@ impl fmt::Display for Node {
                 }
                 write!(f, "{}", Quoted(bytes))
             }
-            Node::Other => f.write_str(" (neither file nor directory)"),
+            Node::Special { kind, mode, owner, links } => {
+                let (kind, mode) = (word(*kind), mode.as_raw_mode());
+                write!(f, " {mode:04o}{} ({kind})", Owned(*owner))?;
+                if *links == 1 { Ok(()) } else { write!(f, " {links} links") }
+            }
         }
     }
 }

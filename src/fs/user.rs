@@ -2,35 +2,43 @@
 //! [`FileSystem`] trait and rustix's vocabulary.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Gid, Mode, Uid};
 
 use super::{Errno, FileSystem};
 use crate::{Process, Step};
 
-/// Who makes a call, as far as a file system asks: a user, one group, and the umask.
+/// Who makes a call, as far as a file system asks: a user, its groups, and the umask.
 ///
-/// There are no supplementary groups and no capabilities but root's, who has all.
+/// There are no capabilities but root's, who has all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The user.
     pub uid: Uid,
-    /// The group.
+    /// The group, which what the user makes belongs to.
     pub gid: Gid,
+    /// The other groups that the user is in.
+    pub groups: Groups,
     /// What is taken away from the mode of a file that is made.
     pub umask: Mode,
 }
 
 impl User {
     /// Root, with umask 022.
-    pub const ROOT: User =
-        User { uid: Uid::ROOT, gid: Gid::ROOT, umask: Mode::from_bits_retain(0o022) };
+    pub const ROOT: User = User {
+        uid: Uid::ROOT,
+        gid: Gid::ROOT,
+        groups: Groups::NONE,
+        umask: Mode::from_bits_retain(0o022),
+    };
 
     /// The user of this number, alone in the group of the same number, with umask 022.
     pub fn numbered(id: u32) -> User {
         User {
             uid: Uid::from_raw(id),
             gid: Gid::from_raw(id),
+            groups: Groups::NONE,
             umask: Mode::from_bits_retain(0o022),
         }
     }
@@ -40,15 +48,71 @@ impl User {
         User { umask, ..self }
     }
 
-    /// The effective user and group of this process, with the umask 022 (which cannot be asked for
-    /// without being changed).
+    /// The same user, in these groups besides its own.
+    pub fn with_groups(self, groups: impl IntoIterator<Item = Gid>) -> User {
+        User { groups: groups.into_iter().collect(), ..self }
+    }
+
+    /// The effective user and the groups of the calling thread, with the umask 022 (which cannot be
+    /// asked for without being changed).
     pub fn current() -> User {
-        User { uid: rustix::process::geteuid(), gid: rustix::process::getegid(), ..User::ROOT }
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        // It fails where another thread changes them, which none does.
+        let groups = rustix::process::getgroups().unwrap_or_default();
+        User { uid, gid, ..User::ROOT }.with_groups(groups)
+    }
+
+    /// Whether it is in this group.
+    pub fn is_in(&self, group: Gid) -> bool {
+        self.gid == group || self.groups.as_slice().contains(&group)
     }
 
     /// Whether it is root, whom no permission stops.
     pub fn is_root(&self) -> bool {
         self.uid.is_root()
+    }
+}
+
+/// Supplementary groups: some group numbers, each once.
+///
+/// A small value, as a [`User`] is: the numbers themselves are kept once and for good.
+///
+/// ```
+/// use toctou::fs::{Gid, Groups};
+///
+/// let [staff, backup] = [50, 34].map(Gid::from_raw);
+/// let groups: Groups = [staff, backup, staff].into_iter().collect();
+/// assert_eq!(groups.as_slice(), [backup, staff]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Groups(&'static [Gid]);
+
+impl Groups {
+    /// No group.
+    pub const NONE: Groups = Groups(&[]);
+
+    /// Their numbers, in order.
+    pub const fn as_slice(&self) -> &'static [Gid] {
+        self.0
+    }
+}
+
+impl FromIterator<Gid> for Groups {
+    fn from_iter<I: IntoIterator<Item = Gid>>(groups: I) -> Self {
+        static KNOWN: Mutex<Vec<&'static [Gid]>> = Mutex::new(Vec::new());
+        let mut groups: Vec<Gid> = groups.into_iter().collect();
+        groups.sort_unstable_by_key(|group| group.as_raw());
+        groups.dedup();
+        if groups.is_empty() {
+            return Groups::NONE;
+        }
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = known.iter().find(|known| ***known == groups[..]);
+        Groups(same.copied().unwrap_or_else(|| {
+            let kept = groups.leak();
+            known.push(kept);
+            kept
+        }))
     }
 }
 

@@ -147,10 +147,16 @@ pub fn put_on_disk(world: &SimFs, directory: &Path) -> Result<(), ReplayError> {
             Node::Symlink { target, .. } => {
                 std::os::unix::fs::symlink(target, &place).map_err(furnish)?;
             }
-            Node::Other => {}
+            Node::Special { kind, mode, .. } => {
+                let disk = OsFs::open(directory).map_err(ReplayError::Furnish)?;
+                let made = (&disk).mknod(path, kind.file_type(), *mode, 0);
+                made.map_err(ReplayError::Furnish)?;
+            }
         }
         give_away(world, path, &place)?;
-        if let Node::Directory { mode, .. } | Node::File { mode, .. } = node {
+        if let Node::Directory { mode, .. } | Node::File { mode, .. } | Node::Special { mode, .. } =
+            node
+        {
             modes.push((place.clone(), *mode));
         }
         linked.extend(number.map(|number| (number, place)));

@@ -3,6 +3,7 @@
 //! Inside of an exploration each function makes the system calls of the standard library of Rust 1.95 on
 //! Linux, in its order.
 
+mod dir;
 mod file;
 mod options;
 
@@ -12,6 +13,7 @@ use std::io;
 use crate::direct::{self, DirectFs};
 use crate::fs::{AtFlags, Errno, FileSystem, Kind, Mode, Status};
 
+pub use dir::{DirEntry, ReadDir, read_dir};
 pub use file::File;
 pub use options::{DirBuilder, OpenOptions};
 pub use std::fs::TryLockError;
@@ -252,13 +254,7 @@ impl Metadata {
         self.by(
             |real| std::os::unix::fs::MetadataExt::mode(real),
             |status| {
-                let kind = match status.kind {
-                    Kind::File => 0o100_000,
-                    Kind::Directory => 0o040_000,
-                    Kind::Symlink => 0o120_000,
-                    Kind::Other => 0,
-                };
-                kind | status.mode.as_raw_mode()
+                status.kind.file_type().as_raw_mode() | status.mode.as_raw_mode()
             },
         )
     }
@@ -300,6 +296,10 @@ impl Metadata {
 pub struct FileType(u32);
 
 impl FileType {
+    fn of(kind: Kind) -> Self {
+        FileType(kind.file_type().as_raw_mode())
+    }
+
     /// A directory?
     pub fn is_dir(&self) -> bool {
         self.0 == 0o040_000

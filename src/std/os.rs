@@ -7,8 +7,8 @@ pub mod unix {
         use std::io;
         use std::path::Path;
 
-        use crate::fs::FileSystem;
-        use crate::std::fs::{DirBuilder, Metadata, OpenOptions, Permissions, call, relative, simulated};
+        use crate::fs::{AtFlags, FileSystem, Gid, Uid};
+        use crate::std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, call, relative, simulated};
 
         /// Makes a symbolic link: `symlink`.
         ///
@@ -21,6 +21,84 @@ pub mod unix {
             match simulated() {
                 false => std::os::unix::fs::symlink(original, link),
                 true => call(|fs| fs.symlink(original, relative("symlink", link))),
+            }
+        }
+
+        /// Gives what a path names another owner or group, following a final link: `chown`.
+        ///
+        /// # Errors
+        ///
+        /// As [`std::os::unix::fs::chown`].
+        #[track_caller]
+        pub fn chown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+            let path = dir.as_ref();
+            match simulated() {
+                false => std::os::unix::fs::chown(path, uid, gid),
+                true => given("chown", path, (uid, gid), AtFlags::empty()),
+            }
+        }
+
+        /// Gives what a path names another owner or group, a final link itself: `lchown`.
+        ///
+        /// # Errors
+        ///
+        /// As [`std::os::unix::fs::lchown`].
+        #[track_caller]
+        pub fn lchown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+            let path = dir.as_ref();
+            match simulated() {
+                false => std::os::unix::fs::lchown(path, uid, gid),
+                true => given("lchown", path, (uid, gid), AtFlags::SYMLINK_NOFOLLOW),
+            }
+        }
+
+        #[track_caller]
+        fn given(
+            what: &str,
+            path: &Path,
+            (uid, gid): (Option<u32>, Option<u32>),
+            flags: AtFlags,
+        ) -> io::Result<()> {
+            let path = relative(what, path);
+            let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+            call(|fs| fs.chown(path, uid, gid, flags))
+        }
+
+        /// Gives an open file another owner or group: `fchown`.
+        ///
+        /// # Errors
+        ///
+        /// As [`std::os::unix::fs::fchown`].
+        #[track_caller]
+        pub fn fchown(fd: &File, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+            fd.given(uid, gid)
+        }
+
+        /// As [`std::os::unix::fs::FileExt`].
+        pub trait FileExt {
+            /// Reads at this offset, wherever the file is: `pread`.
+            ///
+            /// # Errors
+            ///
+            /// As [`std::os::unix::fs::FileExt::read_at`].
+            fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+            /// Writes at this offset, wherever the file is: `pwrite`.
+            ///
+            /// # Errors
+            ///
+            /// As [`std::os::unix::fs::FileExt::write_at`].
+            fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+        }
+
+        impl FileExt for File {
+            #[track_caller]
+            fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+                self.read_there(buf, offset)
+            }
+
+            #[track_caller]
+            fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+                self.write_there(buf, offset)
             }
         }
 

@@ -657,7 +657,9 @@ fn irreplaceable(status: &Status) -> Option<Outcome> {
         Kind::File => None,
         Kind::Symlink => Some(Outcome::IsSymlink),
         Kind::Directory => Some(Outcome::IsDirectory),
-        Kind::Other => Some(Outcome::IsSpecial),
+        Kind::Fifo | Kind::Socket | Kind::CharacterDevice | Kind::BlockDevice | Kind::Other => {
+            Some(Outcome::IsSpecial)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::{env, fs, io, thread};
 
-use rustix::fs::{Gid, Uid};
+use rustix::fs::Gid;
 use rustix::thread::UnshareFlags;
 use tempfile::TempDir;
 use toctou::fs::{Errno, FileSystem, Format, Mode, OFlags, OsFs, Protections, User, Users};
@@ -67,15 +67,16 @@ pub(crate) fn apart<T: Send>(work: impl FnOnce(Apart) -> T + Send) -> T {
 fn cast(umask: bool) -> Cast {
     static TOLD: Once = Once::new();
     let me = User::current();
-    let numbered = |uid, gid| User { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), ..me };
+    let numbered = |uid, gid| User { gid: Gid::from_raw(gid), ..User::numbered(uid) };
     let [alice, bob, carol] =
         [numbered(61001, 61001), numbered(61002, 61002), numbered(61003, 61001)];
     if me.is_root() && can_become(me, alice) {
         let [dave, staff] = [numbered(61004, 0), numbered(0, 61001)];
-        return Cast { users: [me, alice, bob, carol, dave, staff], umask };
+        let erin = numbered(61005, 61005).with_groups([alice.gid, bob.gid]);
+        return Cast { users: [me, alice, bob, carol, dave, staff, erin], umask };
     }
     TOLD.call_once(|| eprintln!("not root: everything is done by the one user, links stay below"));
-    Cast { users: [me; 6], umask }
+    Cast { users: [me; 7], umask }
 }
 
 fn can_become(me: User, other: User) -> bool {
@@ -152,13 +153,21 @@ pub(crate) fn format(parent: &Path) -> Format {
         let mut world = &world;
         world.mkdir("d", Mode::RWXU)?;
         let removed = world.open("d", OFlags::DIRECTORY, Mode::empty())?;
+        let mut read = world.open("d", OFlags::DIRECTORY, Mode::empty())?;
+        world.getdents(&mut read)?;
+        let directories_end_last = match world.read(&mut read, &mut [0]) {
+            Err(Errno::INVAL) => true,
+            Err(Errno::ISDIR) => false,
+            other => return Err(other.err().unwrap_or(Errno::IO)),
+        };
         world.rmdir("d")?;
         let flags = OFlags::TMPFILE | OFlags::RDWR;
-        match world.open((&removed, "."), flags, Mode::RWXU) {
-            Ok(_) => Ok(Format { unnamed_in_removed: true }),
-            Err(Errno::PERM) => Ok(Format { unnamed_in_removed: false }),
-            Err(errno) => Err(errno),
-        }
+        let unnamed_in_removed = match world.open((&removed, "."), flags, Mode::RWXU) {
+            Ok(_) => true,
+            Err(Errno::PERM) => false,
+            Err(errno) => return Err(errno),
+        };
+        Ok(Format { unnamed_in_removed, directories_end_last })
     };
     tried().unwrap_or_else(|errno| {
         panic!("{} is of no format that is simulated: {errno}", parent.display())

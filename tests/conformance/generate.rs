@@ -5,221 +5,24 @@
 //! combinators take longer for a sequence than the kernel does. The smaller a number, the more to
 //! the front of a choice, so the front is where failures shrink to.
 
-use std::sync::LazyLock;
+mod pools;
 
 use proptest::array::uniform16;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use toctou::fs::{Access, AtFlags, FlockOperation, OFlags, RenameFlags, ResolveFlags};
+use toctou::fs::{
+    Access, AtFlags, ByteRange, FileType, FlockOperation, OFlags, ResolveFlags, SeekFrom,
+};
+
+use pools::{
+    ACCESS_MODES, ANYBODY, ANYWHERE, CREATION, DIRECTORIES, DIRECTORY_MODES, DISTANCES, DOWNWARD,
+    EACH, EACH_LIMIT, EXTENTS, FILES, FOLLOWED, FRESH, LENGTHS, LIMITS, LOCKS, LOOKS, MODES, NODES,
+    ODD, OF_DIRECTORY, OFFSETS, OUTWARD, OWNERS, PATHS, PIPES, RENAMES, REST, STARTS, TIMES,
+    TMPFILE_BIT, UMASKS, USERS, WANTED, WRITTEN,
+};
 
 use super::arena::Profile;
-use super::ops::{Call, Op, SLOTS, Spot, Who};
-
-/// Each name as often as it is to be drawn.
-fn weigh(names: &[(usize, &[&'static str])]) -> Vec<&'static str> {
-    let each = names.iter().flat_map(|(times, names)| names.iter().map(move |name| (*times, name)));
-    each.flat_map(|(times, name)| std::iter::repeat_n(*name, times)).collect()
-}
-
-fn leak(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
-}
-
-static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let long = [
-        leak("x".repeat(255)),
-        leak("x".repeat(256)),
-        leak(format!("d/{}", "x".repeat(256))),
-        leak(format!("{}/a", "x".repeat(256))),
-        leak(format!("{}/", "x".repeat(256))),
-        leak(format!("{}a", "./".repeat(2047))),
-        leak("./".repeat(2048)),
-        // In bytes, not in characters.
-        leak(format!("{}x", "é".repeat(127))),
-        leak("é".repeat(128)),
-        // As many links as are followed, and one more.
-        leak(format!("{}a", "m/".repeat(40))),
-        leak(format!("{}a", "m/".repeat(41))),
-    ];
-    weigh(&[
-        (100, &["a", "t/a", "t/l", "l"]),
-        (50, &["d/a", "d", "b", "t", "t/b"]),
-        (12, &["e", "d/b", "d/e", "e/a", "l/a", "t/d", "m", "t/n"]),
-        (6, &["d/e/a", "e/d", "a/b", "m/a", "t/l/a", "l/l", "t/d/a", "d/l"]),
-        (4, &[".", "d/.", "d/..", "d/../a", "./a", "a/", "b/", "d/", "e/", "d/e/", "d//a", "l/"]),
-        (3, &["t/l/", "l/..", "l/.", "m/", "l/../a", "t/../l", "t/"]),
-        (1, &["a//", "d//", "d///e", "é", "d/é"]),
-        (1, &["", "/", "/a", "..", "../a", "d/../..", "a/.", "a/..", "b/../d", "./", "././"]),
-        (1, &["d/./a", "d/e/../..", "d/e/../a", "no/a", "no/..", "d/../", "a\0", "../a\0"]),
-        (1, &long),
-    ])
-});
-
-/// What links say that lead to what is below them.
-static DOWNWARD: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    weigh(&[
-        (12, &["a", "d", "t", "l"]),
-        (6, &["b", "d/a", "t/a", "t/l", "no", "m", "t/d", "d/e"]),
-        (3, &["a/", "d/", "l/", "no/a", "no/", "l/a", "m/a", "a/b"]),
-        (1, &["", "d//a", leak("x".repeat(256)), leak("d/".repeat(2047)), "a\0"]),
-    ])
-});
-
-static ANYWHERE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut targets = DOWNWARD.clone();
-    targets.extend(weigh(&[
-        (10, &["../a", "/a", "..", "/", "/t/a", "/t/l", "/d"]),
-        (6, &["../l", "/l", "/m", "../d", "../t/a", ".", "./a", "../..", "/d/a", "d/.."]),
-        (
-            3,
-            &[
-                "/d/", "../", "./", "/..", "/../a", "../../a", "l/..", "./l", "d/../a", "//a",
-                "/t/.",
-            ],
-        ),
-        (
-            1,
-            &[
-                leak("./".repeat(2047)),
-                leak("./".repeat(2048)),
-                leak(format!("{}l", "./".repeat(2047))),
-            ],
-        ),
-    ]));
-    targets
-});
-
-/// Where a new name likely is free, in the end.
-const FRESH: [&str; 6] = ["n", "t/n", "d/n", "e/n", "t/d/n", "b"];
-const FILES: [&str; 8] = ["a", "t/a", "d/a", "t/l", "l", "b", "t/b", "t/n"];
-const DIRECTORIES: [&str; 7] = ["d", "t", "e", "d/e", "t/d", "n", "d"];
-
-/// What leaves where it starts.
-const OUTWARD: [&str; 4] = ["/", "..", "../a", "d/../.."];
-
-const USERS: [Who; 5] = [Who::Alice, Who::Bob, Who::Carol, Who::Dave, Who::Staff];
-const ANYBODY: [(usize, Who); 6] = [
-    (6, Who::Root),
-    (8, Who::Alice),
-    (8, Who::Bob),
-    (4, Who::Carol),
-    (2, Who::Dave),
-    (1, Who::Staff),
-];
-const UMASKS: [(usize, u32); 6] =
-    [(6, 0o022), (9, 0), (3, 0o077), (1, 0o027), (1, 0o7000), (1, 0o7777)];
-
-const MODES: [u32; 24] = [
-    0o644, 0o600, 0o666, 0o660, 0o640, 0o604, 0o755, 0o777, 0o700, 0, 0o300, 0o111, 0o500, 0o770,
-    0o1777, 0o1755, 0o1770, 0o1666, 0o2775, 0o2777, 0o2755, 0o4755, 0o6777, 0o2644,
-];
-const DIRECTORY_MODES: [u32; 14] = [
-    0o755, 0o777, 0o777, 0o777, 0o1777, 0o1777, 0o775, 0o1770, 0o2775, 0o2777, 0o711, 0o3777,
-    0o7777, 0o700,
-];
-
-const ACCESS_MODES: [(usize, OFlags); 4] =
-    [(10, OFlags::RDWR), (7, OFlags::RDONLY), (5, OFlags::WRONLY), (1, OFlags::RWMODE)];
-const CREATION: [(usize, OFlags); 5] = [
-    (8, OFlags::CREATE),
-    (6, OFlags::empty()),
-    (3, OFlags::CREATE.union(OFlags::EXCL)),
-    (1, OFlags::EXCL),
-    (2, OFlags::TMPFILE),
-];
-const REST: [(usize, OFlags); 11] = [
-    (8, OFlags::empty()),
-    (2, OFlags::TRUNC),
-    (2, OFlags::APPEND),
-    (1, OFlags::TRUNC.union(OFlags::APPEND)),
-    (2, OFlags::DIRECTORY),
-    (3, OFlags::NOFOLLOW),
-    (1, OFlags::DIRECTORY.union(OFlags::TRUNC)),
-    (1, OFlags::DIRECTORY.union(OFlags::NOFOLLOW)),
-    (2, OFlags::PATH),
-    (1, OFlags::PATH.union(OFlags::NOFOLLOW)),
-    (1, OFlags::PATH.union(OFlags::DIRECTORY)),
-];
-const TMPFILE_BIT: OFlags = OFlags::TMPFILE.difference(OFlags::DIRECTORY);
-const ODD: [(usize, OFlags); 7] = [
-    (40, OFlags::empty()),
-    (1, OFlags::NONBLOCK.union(OFlags::NOCTTY)),
-    (1, OFlags::CLOEXEC),
-    (1, OFlags::DSYNC),
-    (1, OFlags::SYNC),
-    (1, OFlags::from_bits_retain(1 << 30)),
-    (1, TMPFILE_BIT),
-];
-/// All that simulations keep, for whatever combination.
-const EACH: [OFlags; 15] = [
-    OFlags::WRONLY,
-    OFlags::RDWR,
-    OFlags::CREATE,
-    OFlags::EXCL,
-    OFlags::TRUNC,
-    OFlags::APPEND,
-    OFlags::DIRECTORY,
-    OFlags::NOFOLLOW,
-    OFlags::PATH,
-    OFlags::TMPFILE,
-    OFlags::CLOEXEC,
-    OFlags::NOCTTY,
-    OFlags::NONBLOCK,
-    OFlags::DSYNC,
-    OFlags::SYNC,
-];
-/// With which a directory opens.
-const OF_DIRECTORY: [OFlags; 6] = [
-    OFlags::DIRECTORY,
-    OFlags::PATH.union(OFlags::DIRECTORY),
-    OFlags::PATH,
-    OFlags::TMPFILE.union(OFlags::RDWR),
-    OFlags::TMPFILE.union(OFlags::WRONLY),
-    OFlags::TMPFILE.union(OFlags::RDWR).union(OFlags::EXCL),
-];
-const LIMITS: [(usize, ResolveFlags); 8] = [
-    (3, ResolveFlags::BENEATH),
-    (3, ResolveFlags::IN_ROOT),
-    (2, ResolveFlags::NO_SYMLINKS),
-    (1, ResolveFlags::empty()),
-    (1, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS)),
-    (1, ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV)),
-    (1, ResolveFlags::BENEATH.union(ResolveFlags::IN_ROOT)),
-    (1, ResolveFlags::CACHED),
-];
-const EACH_LIMIT: [ResolveFlags; 5] = [
-    ResolveFlags::BENEATH,
-    ResolveFlags::IN_ROOT,
-    ResolveFlags::NO_SYMLINKS,
-    ResolveFlags::NO_MAGICLINKS,
-    ResolveFlags::NO_XDEV,
-];
-const LOCKS: [FlockOperation; 6] = [
-    FlockOperation::LockExclusive,
-    FlockOperation::LockShared,
-    FlockOperation::Unlock,
-    FlockOperation::NonBlockingLockExclusive,
-    FlockOperation::NonBlockingLockShared,
-    FlockOperation::NonBlockingUnlock,
-];
-const WRITTEN: [&[u8]; 4] = [b"s3cret", b"x", b"", b"0123456789"];
-const RENAMES: [(usize, RenameFlags); 5] = [
-    (10, RenameFlags::NOREPLACE),
-    (12, RenameFlags::EXCHANGE),
-    (2, RenameFlags::empty()),
-    (1, RenameFlags::EXCHANGE.union(RenameFlags::NOREPLACE)),
-    (1, RenameFlags::WHITEOUT),
-];
-const LOOKS: [(usize, AtFlags); 5] = [
-    (20, AtFlags::empty()),
-    (20, AtFlags::SYMLINK_NOFOLLOW),
-    (1, AtFlags::EMPTY_PATH),
-    (1, AtFlags::SYMLINK_FOLLOW),
-    (1, AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH)),
-];
-/// To read (4), to write (2), to execute (1); 8 and more is nothing.
-const WANTED: [(usize, u32); 10] =
-    [(3, 0), (3, 4), (3, 2), (3, 1), (3, 6), (3, 5), (3, 3), (3, 7), (1, 8), (1, 0o14)];
+use super::ops::{Call, Op, SLOTS, Spot, When, Who};
 
 /// What an operation is read from.
 type Numbers = [u16; 16];
@@ -301,6 +104,73 @@ impl Choices<'_> {
         chosen.fold(none, |all, (_, one)| all | *one)
     }
 
+    /// Where a file can be, or nothing.
+    fn seek(&mut self) -> SeekFrom {
+        match self.below(16) {
+            0..5 => SeekFrom::Start(self.weighed(&OFFSETS)),
+            5..10 => SeekFrom::Current(self.weighed(&DISTANCES)),
+            10..14 => SeekFrom::End(self.weighed(&DISTANCES)),
+            14 => SeekFrom::Start(0),
+            _ if self.chance(50) => SeekFrom::Data(0),
+            _ => SeekFrom::Hole(0),
+        }
+    }
+
+    /// How to look, where not following takes `/proc`.
+    fn looks(&mut self) -> AtFlags {
+        match (self.weighed(&LOOKS), self.1) {
+            (AtFlags::SYMLINK_NOFOLLOW, Profile::Wild) => AtFlags::empty(),
+            (flags, _) => flags,
+        }
+    }
+
+    fn at_pipe(&mut self) -> Spot {
+        self.one_of(&PIPES, 0)
+    }
+
+    /// Calls about names of pipes and devices.
+    fn pipe(&mut self) -> Call {
+        let (spot, other) = (self.at_pipe(), self.at_pipe());
+        match self.below(18) {
+            0..6 => Call::Mknod(spot, FileType::Fifo, self.mode(), 0),
+            6 => Call::Mknod(spot, FileType::CharacterDevice, self.mode(), 0),
+            7 => Call::Mknod(spot, FileType::BlockDevice, self.mode(), 259),
+            8..10 => Call::Stat(spot, self.weighed(&LOOKS)),
+            10 => Call::Access(spot, Access::WRITE_OK, AtFlags::empty()),
+            11 => Call::Chmod(spot, self.mode()),
+            12 => Call::Chown(spot, self.weighed(&OWNERS), self.weighed(&OWNERS), AtFlags::empty()),
+            13 => Call::Unlink(spot),
+            14..16 => Call::Link(spot, other),
+            16 => Call::Rename(spot, other),
+            _ => {
+                let times = self.times();
+                Call::Utimensat(spot, times, AtFlags::empty())
+            }
+        }
+    }
+
+    /// Mostly both now or one of them then.
+    fn times(&mut self) -> [When; 2] {
+        let times = [self.weighed(&TIMES), self.weighed(&TIMES)];
+        if self.chance(25) { [When::Now; 2] } else { times }
+    }
+
+    /// Calls about the bytes of an open file.
+    fn bytes(&mut self) -> Call {
+        let slot = self.slot();
+        match self.below(12) {
+            0..3 => {
+                let last = self.chance(5).then_some(i64::MAX as u64);
+                let offset = self.weighed(&OFFSETS);
+                Call::Pread(slot, self.below(16), last.unwrap_or(offset))
+            }
+            3..6 => Call::Pwrite(slot, self.of(&WRITTEN), self.weighed(&OFFSETS)),
+            6..9 => Call::Lseek(slot, self.seek()),
+            9..11 => Call::Ftruncate(slot, self.weighed(&LENGTHS)),
+            _ => Call::Fdatasync(slot),
+        }
+    }
+
     fn directory_mode(&mut self) -> u32 {
         self.of(&DIRECTORY_MODES)
     }
@@ -333,7 +203,7 @@ impl Choices<'_> {
     }
 
     fn call(&mut self) -> Call {
-        match self.below(130) {
+        match self.below(248) {
             0..30 => {
                 let (spot, flags) = self.opening();
                 Call::Open(self.slot(), spot, flags, self.mode())
@@ -375,7 +245,45 @@ impl Choices<'_> {
                 let spot = self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20);
                 Call::Mkdir(spot, self.directory_mode())
             }
-            _ => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
+            125..130 => Call::Rmdir(self.one_of(&["t/d", "d/e", "e", "n", "t/n", "d"], 20)),
+            130..146 => self.bytes(),
+            146..151 => {
+                let looks = self.looks();
+                Call::ChmodWith(self.file(), self.mode(), looks)
+            }
+            151..158 => Call::LinkWith(self.file(), self.fresh(), self.weighed(&FOLLOWED)),
+            158..166 => {
+                let spot = self.one_of(&["l", "t/l", "a", "t/a"], 0);
+                Call::LinkWith(spot, self.fresh(), self.weighed(&FOLLOWED))
+            }
+            166..173 => {
+                let spot = if self.chance(40) { self.directory() } else { self.file() };
+                let (uid, gid) = (self.weighed(&OWNERS), self.weighed(&OWNERS));
+                Call::Chown(spot, uid, gid, self.weighed(&LOOKS))
+            }
+            173..180 => Call::Fchown(self.slot(), self.weighed(&OWNERS), self.weighed(&OWNERS)),
+            180..186 => {
+                let spot = self.directory();
+                Call::Open(self.slot(), spot, OFlags::DIRECTORY, 0)
+            }
+            186..196 => Call::Getdents(self.slot()),
+            196..203 => {
+                let spot = if self.chance(50) { self.directory() } else { self.file() };
+                let times = self.times();
+                Call::Utimensat(spot, times, self.weighed(&LOOKS))
+            }
+            203..207 => Call::Futimens(self.slot(), self.times()),
+            207..212 => Call::Stat(self.directory(), self.weighed(&LOOKS)),
+            212..218 => {
+                let (spot, kind) = (self.fresh(), self.weighed(&NODES));
+                Call::Mknod(spot, kind, self.mode(), self.weighed(&[(3, 0), (1, 259)]))
+            }
+            218..232 => self.pipe(),
+            232..236 => Call::Link(self.file(), self.fresh()),
+            _ => {
+                let (start, length) = (self.weighed(&STARTS), self.weighed(&EXTENTS));
+                Call::Ofd(self.slot(), self.of(&LOCKS), ByteRange { start, length })
+            }
         }
     }
 }
@@ -386,6 +294,8 @@ fn op(numbers: &Numbers, profile: Profile) -> Op {
     let umask = choices.weighed(&UMASKS);
     let by = match call {
         Call::LinkFile(..) if profile == Profile::Wild => Who::Root,
+        // Whether root may is up to what the machine runs in.
+        Call::Mknod(_, FileType::BlockDevice, ..) => Who::Alice,
         _ => choices.weighed(&ANYBODY),
     };
     Op { by, umask, call }
@@ -463,17 +373,18 @@ fn prepared(index: usize, choices: &mut Choices<'_>) -> Op {
     Op { by, umask: 0, call }
 }
 
-/// A prepared world, in which something may have been removed or lost while it was open, and up to 30
+/// A prepared world, in which something may have been removed or lost while it was open, and up to 50
 /// operations on it.
 pub(crate) fn sequence(profile: Profile) -> impl Strategy<Value = Vec<Op>> {
     let numbers = || uniform16(any::<u16>());
-    (vec(numbers(), BEGINNING), vec(numbers(), 0..=30)).prop_map(move |(start, rest)| {
+    (vec(numbers(), BEGINNING), vec(numbers(), 0..=50)).prop_map(move |(start, rest)| {
         let chosen = start.first().map_or(0, |numbers| numbers[15]);
         let removed = match chosen {
             0xE000.. => &REMOVED[..],
             0xD800.. => &UNLINKED[..],
             0xD000.. => &UNNAMED[..],
             0xB000.. => &CONVERTED[..],
+            0xA000.. => &RECORDED[..],
             _ => &[],
         };
         let rest = rest.iter().map(|numbers| op(numbers, profile));
@@ -509,6 +420,13 @@ const CONVERTED: [Op; 5] = [
     by_root(Call::Flock(0, FlockOperation::LockShared)),
     by_root(Call::Flock(1, FlockOperation::LockShared)),
     by_root(Call::Flock(0, FlockOperation::LockExclusive)),
+];
+
+/// Some bytes are locked.
+const RECORDED: [Op; 3] = [
+    by_root(Call::Open(0, Spot(None, "n"), OFlags::CREATE.union(OFlags::RDWR), 0o666)),
+    by_root(Call::Open(1, Spot(None, "n"), OFlags::RDWR, 0)),
+    by_root(Call::Ofd(0, FlockOperation::LockExclusive, ByteRange { start: 3, length: 4 })),
 ];
 
 const fn by_root(call: Call) -> Op {

@@ -21,7 +21,7 @@ use generate::sequence;
 use ops::{Answer, Cast, Op, Run, World};
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use tally::Tally;
-use toctou::fs::{Errno, Format, Protections, SimFs, errno_name};
+use toctou::fs::{Clock, Errno, Format, Protections, SimFs, errno_name};
 
 /// How many sequences are tried on the memory file system, unless the environment says otherwise.
 const CASES: usize = 50_000;
@@ -107,7 +107,8 @@ fn simulated(
 ) -> impl Fn(Profile, Cast) -> Run<SimFs> + Copy {
     move |profile, cast| {
         let world = SimFs::of(cast.users[0]).with_protections(protections).with_format(format);
-        Run::new(world.with_short_writes(profile.write_limit()), cast)
+        let world = world.with_short_writes(profile.write_limit()).with_clock(Clock::Changes);
+        Run::new(world, cast)
     }
 }
 

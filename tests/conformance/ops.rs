@@ -1,10 +1,12 @@
 //! The operations of a sequence, and how they are performed on any world.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Errno, FlockOperation, Mode, OFlags, OsFs, RenameFlags, ResolveFlags,
-    SimFs, Status, Tree, User, Users,
+    Access, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileType, FlockOperation, Kind, Mode,
+    OFlags, OsFs, RenameFlags, ResolveFlags, SeekFrom, SimFs, Status, Time, Timespec, Timestamps,
+    Tree, UTIME_NOW, UTIME_OMIT, User, Users,
 };
 
 /// How many files a sequence has open at most.
@@ -22,12 +24,39 @@ pub(crate) enum Who {
     Dave,
     /// Root, in Alice's group.
     Staff,
+    /// A user who is in Alice's group and in Bob's, besides its own.
+    Erin,
 }
 
 /// Where a call looks: from the directory open in a slot (from the anchor, if nothing is open
 /// there).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spot(pub(crate) Option<usize>, pub(crate) &'static str);
+
+/// To what a time is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Now,
+    Omit,
+    /// So many seconds, and [`MARK`] nanoseconds.
+    Then(i64),
+    /// More nanoseconds than there are.
+    Never,
+}
+
+/// By its nanoseconds a time is known as one that a sequence has set: no clock shows them.
+const MARK: u32 = 7;
+
+impl When {
+    fn time(self) -> Timespec {
+        match self {
+            When::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
+            When::Omit => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ },
+            When::Then(seconds) => Timespec { tv_sec: seconds, tv_nsec: MARK.into() },
+            When::Never => Timespec { tv_sec: 0, tv_nsec: 1_000_000_000 },
+        }
+    }
+}
 
 /// One call, by whom, with which umask.
 #[derive(Clone, Copy, Debug)]
@@ -44,27 +73,41 @@ pub(crate) enum Call {
     OpenWithin(usize, Spot, OFlags, u32, ResolveFlags),
     Read(usize, usize),
     Write(usize, &'static [u8]),
+    Pread(usize, usize, u64),
+    Pwrite(usize, &'static [u8], u64),
+    Lseek(usize, SeekFrom),
+    Ftruncate(usize, u64),
+    Fdatasync(usize),
     Fsync(usize),
     Stat(Spot, AtFlags),
     Fstat(usize),
     Access(Spot, Access, AtFlags),
     Chmod(Spot, u32),
+    ChmodWith(Spot, u32, AtFlags),
     Fchmod(usize, u32),
+    Chown(Spot, Option<Who>, Option<Who>, AtFlags),
+    Fchown(usize, Option<Who>, Option<Who>),
+    Utimensat(Spot, [When; 2], AtFlags),
+    Futimens(usize, [When; 2]),
     Unlink(Spot),
     Rename(Spot, Spot),
     RenameWith(Spot, Spot, RenameFlags),
     Link(Spot, Spot),
+    LinkWith(Spot, Spot, AtFlags),
     LinkFile(usize, Spot),
     Symlink(&'static str, Spot),
     Readlink(Spot),
     Mkdir(Spot, u32),
+    Mknod(Spot, FileType, u32, Dev),
     Rmdir(Spot),
+    Getdents(usize),
+    Ofd(usize, FlockOperation, ByteRange),
     Flock(usize, FlockOperation),
     Close(usize),
 }
 
 /// The names of the kinds of [`Call`], by [`Call::kind`].
-pub(crate) const KINDS: [&str; 21] = [
+pub(crate) const KINDS: [&str; 35] = [
     "open",
     "open_within",
     "read",
@@ -86,6 +129,20 @@ pub(crate) const KINDS: [&str; 21] = [
     "rmdir",
     "flock",
     "close",
+    "pread",
+    "pwrite",
+    "lseek",
+    "ftruncate",
+    "fdatasync",
+    "chmod_with",
+    "link_with",
+    "chown",
+    "fchown",
+    "getdents",
+    "utimensat",
+    "futimens",
+    "mknod",
+    "fcntl",
 ];
 
 impl Call {
@@ -112,6 +169,20 @@ impl Call {
             Call::Rmdir(..) => 18,
             Call::Flock(..) => 19,
             Call::Close(..) => 20,
+            Call::Pread(..) => 21,
+            Call::Pwrite(..) => 22,
+            Call::Lseek(..) => 23,
+            Call::Ftruncate(..) => 24,
+            Call::Fdatasync(..) => 25,
+            Call::ChmodWith(..) => 26,
+            Call::LinkWith(..) => 27,
+            Call::Chown(..) => 28,
+            Call::Fchown(..) => 29,
+            Call::Getdents(..) => 30,
+            Call::Utimensat(..) => 31,
+            Call::Futimens(..) => 32,
+            Call::Mknod(..) => 33,
+            Call::Ofd(..) => 34,
         }
     }
 }
@@ -128,10 +199,13 @@ impl From<&'static str> for Spot {
 pub(crate) enum Did {
     Bytes(Vec<u8>),
     Count(usize),
-    /// The status without its numbers (worlds number as they like), and in which slots the same
+    Offset(u64),
+    /// The status without its numbers (worlds number as they like) and without a time that no
+    /// sequence has set, and in which slots the same
     /// file is open.
     Status(Status, [bool; SLOTS]),
     Target(PathBuf),
+    Names(Vec<(OsString, Option<Kind>)>),
     Done,
 }
 
@@ -141,7 +215,7 @@ pub(crate) type Answer = Option<Result<Did, Errno>>;
 /// Who [`Who`] is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cast {
-    pub(crate) users: [User; 6],
+    pub(crate) users: [User; 7],
     /// Whether the umask may be changed.
     pub(crate) umask: bool,
 }
@@ -156,6 +230,7 @@ impl Cast {
             Who::Carol => self.users[3],
             Who::Dave => self.users[4],
             Who::Staff => self.users[5],
+            Who::Erin => self.users[6],
         };
         user.with_umask(Mode::from_raw_mode(umask))
     }
@@ -230,8 +305,10 @@ impl<W: Users> Run<W> {
     }
 
     fn call(&mut self, call: &Call) -> Answer {
-        let Run { world, slots, .. } = self;
+        let Run { world, slots, cast, .. } = self;
         let mode = Mode::from_raw_mode;
+        let owner = |who: Option<Who>| who.map(|who| cast.user(who, 0).uid);
+        let group = |who: Option<Who>| who.map(|who| cast.user(who, 0).gid);
         let done = match *call {
             Call::Open(slot, spot, flags, bits) => {
                 let opened = world.open(at(slots, spot), flags, mode(bits));
@@ -249,6 +326,17 @@ impl<W: Users> Run<W> {
             Call::Write(slot, bytes) => {
                 return Some(world.write(slots[slot].as_mut()?, bytes).map(Did::Count));
             }
+            Call::Pread(slot, length, offset) => {
+                let mut buffer = vec![0; length];
+                let count = world.pread(slots[slot].as_mut()?, &mut buffer, offset);
+                return Some(count.map(|count| Did::Bytes(buffer[..count].to_vec())));
+            }
+            Call::Pwrite(slot, bytes, offset) => {
+                return Some(world.pwrite(slots[slot].as_mut()?, bytes, offset).map(Did::Count));
+            }
+            Call::Lseek(slot, to) => {
+                return Some(world.lseek(slots[slot].as_mut()?, to).map(Did::Offset));
+            }
             Call::Stat(spot, flags) => {
                 let status = world.stat(at(slots, spot), flags);
                 return Some(status.map(|status| self.told(status)));
@@ -256,6 +344,13 @@ impl<W: Users> Run<W> {
             Call::Fstat(slot) => {
                 let status = world.fstat(slots[slot].as_mut()?);
                 return Some(status.map(|status| self.told(status)));
+            }
+            Call::Getdents(slot) => {
+                let names = world.getdents(slots[slot].as_mut()?);
+                let told = |names: Vec<Dirent>| {
+                    names.into_iter().map(|Dirent { name, kind, .. }| (name, kind)).collect()
+                };
+                return Some(names.map(|names| Did::Names(told(names))));
             }
             Call::Readlink(spot) => {
                 return Some(world.readlink(at(slots, spot)).map(Did::Target));
@@ -267,19 +362,43 @@ impl<W: Users> Run<W> {
                 slots[slot] = Some(file);
                 linked
             }
+            Call::Ftruncate(slot, length) => world.ftruncate(slots[slot].as_mut()?, length),
+            Call::Fdatasync(slot) => world.fdatasync(slots[slot].as_mut()?),
             Call::Fsync(slot) => world.fsync(slots[slot].as_mut()?),
             Call::Access(spot, access, flags) => world.access(at(slots, spot), access, flags),
             Call::Chmod(spot, bits) => world.chmod(at(slots, spot), mode(bits)),
+            Call::ChmodWith(spot, bits, flags) => {
+                world.chmod_with(at(slots, spot), mode(bits), flags)
+            }
             Call::Fchmod(slot, bits) => world.fchmod(slots[slot].as_mut()?, mode(bits)),
+            Call::Chown(spot, uid, gid, flags) => {
+                world.chown(at(slots, spot), owner(uid), group(gid), flags)
+            }
+            Call::Fchown(slot, uid, gid) => {
+                world.fchown(slots[slot].as_mut()?, owner(uid), group(gid))
+            }
+            Call::Utimensat(spot, when, flags) => {
+                world.utimensat(at(slots, spot), &times(when), flags)
+            }
+            Call::Futimens(slot, when) => world.futimens(slots[slot].as_mut()?, &times(when)),
             Call::Unlink(spot) => world.unlink(at(slots, spot)),
             Call::Rename(from, to) => world.rename(at(slots, from), at(slots, to)),
             Call::RenameWith(from, to, flags) => {
                 world.rename_with(at(slots, from), at(slots, to), flags)
             }
             Call::Link(from, to) => world.link(at(slots, from), at(slots, to)),
+            Call::LinkWith(from, to, flags) => {
+                world.link_with(at(slots, from), at(slots, to), flags)
+            }
             Call::Symlink(target, spot) => world.symlink(Path::new(target), at(slots, spot)),
             Call::Mkdir(spot, bits) => world.mkdir(at(slots, spot), mode(bits)),
+            Call::Mknod(spot, kind, bits, device) => {
+                world.mknod(at(slots, spot), kind, mode(bits), device)
+            }
             Call::Rmdir(spot) => world.rmdir(at(slots, spot)),
+            Call::Ofd(slot, operation, bytes) => {
+                world.fcntl_ofd_setlk(slots[slot].as_mut()?, operation, bytes)
+            }
             Call::Flock(slot, operation) => world.flock(slots[slot].as_mut()?, operation),
             Call::Close(slot) => {
                 world.close(slots[slot].take()?);
@@ -302,8 +421,14 @@ impl<W: Users> Run<W> {
             let open = slot.as_mut().and_then(|file| world.fstat(file).ok());
             open.is_some_and(|open| open.is_same_file(&status))
         });
-        Did::Status(Status { device: 0, inode: 0, ..status }, same)
+        // When it is now differs between worlds; whether it was modified does not.
+        let modified = status.modified.filter(|time: &Time| time.nanoseconds == MARK);
+        Did::Status(Status { device: 0, inode: 0, modified, ..status }, same)
     }
+}
+
+fn times([access, modification]: [When; 2]) -> Timestamps {
+    Timestamps { last_access: access.time(), last_modification: modification.time() }
 }
 
 fn at<F>(slots: &[Option<F>; SLOTS], Spot(from, path): Spot) -> At<'_, F> {

@@ -1,17 +1,21 @@
 //! Answers of the kernel that surprise, each as a small story that both worlds have to tell alike.
 
+mod attributes;
+mod bytes;
+mod entries;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{env, io, thread};
 
 use toctou::fs::{
-    Access, AtFlags, Errno, FileSystem, FlockOperation, Format, Mode, OFlags, Protections,
-    Recorded, RenameFlags, ResolveFlags, SimFs, Users,
+    Access, AtFlags, ByteRange, Clock, Errno, FileSystem, FileType, FlockOperation, Format, Mode,
+    OFlags, Protections, Recorded, RenameFlags, ResolveFlags, SeekFrom, SimFs, Users,
 };
 
 use super::arena::{Apart, Arena, Changed, Profile, Settings, apart, format, memory};
-use super::ops::{Call, Cast, Op, Run, Spot, Who};
+use super::ops::{Call, Cast, Op, Run, Spot, When, Who};
 
 const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
 
@@ -82,6 +86,7 @@ impl Told<'_> {
                 return;
             }
             let world = SimFs::of(cast.users[0]).with_protections(self.protections);
+            let world = world.with_clock(Clock::Changes);
             for format in self.formats() {
                 let world = world.clone().with_format(format);
                 assert_eq!(self.labels(world, cast), expected, "in the simulation: {format:?}");

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::{env, io};
 
 use proptest::test_runner::TestError;
-use toctou::fs::{AtFlags, Errno, FileSystem, Format, OFlags, Protections, SimFs, Tree};
+use toctou::fs::{AtFlags, Clock, Errno, FileSystem, Format, OFlags, Protections, SimFs, Tree};
 
 use super::arena::{Apart, Changed, Profile, Settings, apart, format, memory};
-use super::ops::{Answer, Call, Cast, Op, Run, Spot, Who, World};
+use super::ops::{Answer, Call, Cast, Did, Op, Run, Spot, When, Who, World};
 use super::{Tally, search};
 
 /// In what a [`Wrong`] world differs from [`SimFs`].
@@ -30,6 +30,10 @@ enum Mistake {
     ProtectedSymlinks,
     /// Anybody may change any mode.
     Chmod,
+    /// What is written to keeps the time that it was given.
+    Stale,
+    /// What changes hands keeps its set-user-ID bit.
+    Chown,
     /// It is of another format than the file system.
     Format,
 }
@@ -44,9 +48,9 @@ impl Wrong {
         let symlinks = protections.symlinks && !matches!(mistake, Mistake::ProtectedSymlinks);
         let protections = Protections { symlinks, ..protections };
         let is_wrong = matches!(mistake, Mistake::Format);
-        let format = Format { unnamed_in_removed: format.unnamed_in_removed != is_wrong };
+        let format = Format { unnamed_in_removed: format.unnamed_in_removed != is_wrong, ..format };
         let world = SimFs::of(cast.users[0]).with_protections(protections).with_format(format);
-        Wrong { run: Run::new(world, cast), mistake }
+        Wrong { run: Run::new(world.with_clock(Clock::Changes), cast), mistake }
     }
 
     /// Which file a path from the anchor names, following no final link.
@@ -83,11 +87,40 @@ impl World for Wrong {
             }
             _ => false,
         };
-        let answer = self.run.perform(&self.misread(op));
         let as_root = Op { by: Who::Root, ..*op };
+        let seen = match op.call {
+            Call::Write(slot, _) | Call::Pwrite(slot, ..) => {
+                let looked = before.clone().perform(&Op { call: Call::Fstat(slot), ..as_root });
+                match looked {
+                    Some(Ok(Did::Status(status, _))) => Some((slot, status.modified)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        let answer = self.run.perform(&self.misread(op));
+        let keeps_bits = match op.call {
+            Call::Chown(spot, ..) if spot.0.is_none() => {
+                let mut world = before.world.clone();
+                let status = world.stat(spot.1, AtFlags::empty());
+                status.ok().map(|status| (spot, status.mode.as_raw_mode()))
+            }
+            _ => None,
+        };
         match (self.mistake, op.call, &answer) {
             (Mistake::RenameOfTwoLinks, Call::Rename(from, _), Some(Ok(_))) if twins => {
                 self.run.perform(&Op { call: Call::Unlink(from), ..as_root });
+            }
+            (Mistake::Stale, _, Some(Ok(_))) => {
+                if let Some((slot, Some(time))) = seen {
+                    let when = [When::Omit, When::Then(time.seconds)];
+                    self.run.perform(&Op { call: Call::Futimens(slot, when), ..as_root });
+                }
+            }
+            (Mistake::Chown, Call::Chown(..), Some(Ok(_))) => {
+                if let Some((spot, mode)) = keeps_bits {
+                    self.run.perform(&Op { call: Call::Chmod(spot, mode), ..as_root });
+                }
             }
             (Mistake::Conversion, Call::Flock(..), Some(Err(_))) => self.run = before,
             (
@@ -171,6 +204,16 @@ fn a_world_that_follows_a_link_it_was_told_not_to_is_found_out() {
 #[test]
 fn a_world_in_which_anybody_changes_modes_is_found_out() {
     assert_found_now(Mistake::Chmod);
+}
+
+#[test]
+fn a_world_in_which_what_is_written_to_stays_as_old_is_found_out() {
+    assert_found_now(Mistake::Stale);
+}
+
+#[test]
+fn a_world_in_which_programs_change_hands_unchanged_is_found_out() {
+    assert_found_now(Mistake::Chown);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use toctou::fs::{
-    Access, At, AtFlags, Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags,
-    ResolveFlags, Status,
+    Access, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid,
+    Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid,
 };
 use toctou::{Process, Step};
 
@@ -110,23 +110,46 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
             at: impl Into<At<'p, F::File>>, flags: OFlags, mode: Mode, resolve: ResolveFlags
         ) -> F::File;
         fn read(file: &mut F::File, buffer: &mut [u8]) -> usize;
+        fn pread(file: &mut F::File, buffer: &mut [u8], offset: u64) -> usize;
+        fn lseek(file: &mut F::File, to: SeekFrom) -> u64;
+        fn ftruncate(file: &mut F::File, length: u64) -> ();
         fn fsync(file: &mut F::File) -> ();
+        fn fdatasync(file: &mut F::File) -> ();
         fn stat<'p>(at: impl Into<At<'p, F::File>>, flags: AtFlags) -> Status;
         fn fstat(file: &mut F::File) -> Status;
         fn access<'p>(at: impl Into<At<'p, F::File>>, access: Access, flags: AtFlags) -> ();
         fn chmod<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
+        fn chmod_with<'p>(at: impl Into<At<'p, F::File>>, mode: Mode, flags: AtFlags) -> ();
         fn fchmod(file: &mut F::File, mode: Mode) -> ();
+        fn chown<'p>(
+            at: impl Into<At<'p, F::File>>, owner: Option<Uid>, group: Option<Gid>, flags: AtFlags
+        ) -> ();
+        fn fchown(file: &mut F::File, owner: Option<Uid>, group: Option<Gid>) -> ();
+        fn utimensat<'p>(
+            at: impl Into<At<'p, F::File>>, times: &Timestamps, flags: AtFlags
+        ) -> ();
+        fn futimens(file: &mut F::File, times: &Timestamps) -> ();
         fn unlink<'p>(at: impl Into<At<'p, F::File>>) -> ();
         fn rename<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
         fn rename_with<'p>(
             from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>, flags: RenameFlags
         ) -> ();
         fn link<'p>(from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>) -> ();
+        fn link_with<'p>(
+            from: impl Into<At<'p, F::File>>, to: impl Into<At<'p, F::File>>, flags: AtFlags
+        ) -> ();
         fn link_file<'p>(file: &mut F::File, to: impl Into<At<'p, F::File>>) -> ();
         fn symlink<'p>(target: &Path, at: impl Into<At<'p, F::File>>) -> ();
         fn readlink<'p>(at: impl Into<At<'p, F::File>>) -> PathBuf;
         fn mkdir<'p>(at: impl Into<At<'p, F::File>>, mode: Mode) -> ();
+        fn mknod<'p>(
+            at: impl Into<At<'p, F::File>>, kind: FileType, mode: Mode, device: Dev
+        ) -> ();
         fn rmdir<'p>(at: impl Into<At<'p, F::File>>) -> ();
+        fn getdents(file: &mut F::File) -> Vec<Dirent>;
+        fn fcntl_ofd_setlk(
+            file: &mut F::File, operation: FlockOperation, bytes: ByteRange
+        ) -> ();
         fn flock(file: &mut F::File, operation: FlockOperation) -> ();
     }
 
@@ -135,6 +158,14 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         match self.next {
             Some(Fault::Short) => self.world.write(file, &bytes[..bytes.len() / 2]),
             Some(Fault::Fails(_)) | None => self.world.write(file, bytes),
+        }
+    }
+
+    fn pwrite(&mut self, file: &mut F::File, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        self.fails("pwrite")?;
+        match self.next {
+            Some(Fault::Short) => self.world.pwrite(file, &bytes[..bytes.len() / 2], offset),
+            Some(Fault::Fails(_)) | None => self.world.pwrite(file, bytes, offset),
         }
     }
 

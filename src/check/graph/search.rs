@@ -452,11 +452,11 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         let mut locals = locals.to_vec();
         let mut states = Vec::with_capacity(schedule.turns.len() + 1);
         states.extend(self.state_of(&bases, world, &locals));
-        for actor in &schedule.turns {
-            let next = self.workers[0].successor(world, locals[*actor]);
-            let Successor::To { world: next, local } = next else { break };
-            world = next;
-            locals[*actor] = local;
+        for (turn, actor) in schedule.turns.iter().enumerate() {
+            let ways = self.workers[0].leads(world, locals[*actor]);
+            let Some((_, next, local)) = ways.get(schedule.way(turn)) else { break };
+            world = *next;
+            locals[*actor] = *local;
             states.extend(self.state_of(&bases, world, &locals));
         }
         states

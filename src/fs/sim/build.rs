@@ -11,8 +11,9 @@ use std::sync::Arc;
 use rustix::fs::{Access, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::super::{Node, Tree, User};
+use super::super::{Node, Time, Tree, User};
 use super::inode::{Body, Ino, Inode};
+use super::listing::Listing;
 use super::permit::is_permitted;
 use super::{Format, MODE_BITS, Protections, ROOT, SimFile, SimFs};
 use crate::calls::called;
@@ -33,6 +34,8 @@ impl SimFs {
             protections: Protections::NONE,
             format: Format::TMPFS,
             write_limit: None,
+            listing: Listing::default(),
+            clock: None,
         }
     }
 
@@ -58,6 +61,22 @@ impl SimFs {
     /// space gets short; all of them with `None`.
     pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
         SimFs { write_limit: limit, ..self }
+    }
+
+    /// The same world in which one [`getdents`](crate::fs::FileSystem::getdents) answers at most so
+    /// many names, as where a directory is larger than the buffer; all of them with `None`.
+    pub fn with_short_listings(mut self, limit: Option<NonZeroUsize>) -> Self {
+        self.listing.limit = limit;
+        self
+    }
+
+    /// The same world in which a directory that is opened remembers what is in it. Then
+    /// [`getdents_answers`](SimFs::getdents_answers) leaves open whether a name is answered that was
+    /// made between the opening and the first call. Without, the first call is the beginning, and
+    /// worlds with directories that are open only to start from are fewer.
+    pub fn with_listings_from_open(mut self) -> Self {
+        self.listing.from_open = true;
+        self
     }
 
     /// The same world with one more directory, of exactly `mode`.
@@ -122,6 +141,9 @@ impl SimFs {
                 let target = OsStr::from_bytes(target).into();
                 tree.insert(path, Node::Symlink { owner, links, target });
             }
+            Body::Special(kind) => {
+                tree.insert(path, Node::Special { kind: *kind, mode, owner, links });
+            }
         }
     }
 
@@ -170,7 +192,7 @@ impl SimFs {
                     Body::Directory { .. } => directories.push(child),
                     Body::File { bytes, .. } if may(inode, Access::READ_OK) => found.push(&**bytes),
                     // What a link leads to has a path of its own.
-                    Body::File { .. } | Body::Symlink { .. } => {}
+                    Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => {}
                 }
             }
         }
@@ -234,7 +256,7 @@ impl<'w> SimInode<'w> {
     pub fn bytes(&self) -> Option<&'w [u8]> {
         match &self.inode.body {
             Body::File { bytes, .. } => Some(bytes),
-            Body::Directory { .. } | Body::Symlink { .. } => None,
+            Body::Directory { .. } | Body::Symlink { .. } | Body::Special(_) => None,
         }
     }
 
@@ -242,9 +264,14 @@ impl<'w> SimInode<'w> {
     pub fn entries(&self) -> impl Iterator<Item = (&'w [u8], usize)> + use<'w> {
         let entries = match &self.inode.body {
             Body::Directory { entries, .. } => Some(entries),
-            Body::File { .. } | Body::Symlink { .. } => None,
+            Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => None,
         };
         entries.into_iter().flatten().map(|(name, number)| (&**name, *number as usize))
+    }
+
+    /// When it was modified, in a world with a clock.
+    pub fn modified(&self) -> Option<Time> {
+        self.inode.modified
     }
 
     /// Who removed or replaced its last name, if it has none any more.

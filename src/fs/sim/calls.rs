@@ -6,11 +6,15 @@ use std::hash::BuildHasher;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{
+    Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
+    Timestamps, Uid,
+};
 use rustix::io::Errno;
 
 use super::super::told::{Answer, Call, Line};
-use super::super::{At, FileSystem, ResolveFlags, Status, User, Users};
+use super::super::{At, ByteRange, Dirent, FileSystem, Kind, ResolveFlags, Status, User, Users};
+use super::inode::Inode;
 use super::mistake::mistake;
 use super::{SimFile, SimFs};
 use crate::calls::{called, mistaken};
@@ -25,7 +29,9 @@ fn tell<'c, T>(
     line: impl Fn() -> (Call<'c, SimFile>, Answer<'c>),
 ) {
     called(format_args!("{}", Lazy(&line)));
-    if let Err(errno @ (Errno::BADF | Errno::INVAL | Errno::XDEV)) = result {
+    if let Err(errno) = result
+        && matches!(*errno, Errno::BADF | Errno::FBIG | Errno::INVAL | Errno::NOSYS | Errno::XDEV)
+    {
         let (call, _) = line();
         if let Some((code, why)) = mistake(&call, file, *errno) {
             mistaken(code, format_args!("{call}: {why}"));
@@ -53,6 +59,14 @@ impl Users for SimFs {
 impl FileSystem for SimFs {
     type File = SimFile;
 
+    fn listings(&mut self, file: &mut SimFile) -> usize {
+        self.getdents_answers(file).map_or(1, |answers| answers.len())
+    }
+
+    fn getdents_as(&mut self, file: &mut SimFile, answer: usize) -> Result<Vec<Dirent>, Errno> {
+        SimFs::getdents_as(self, file, answer)
+    }
+
     fn version(&mut self) -> Option<u64> {
         Some(rustc_hash::FxBuildHasher.hash_one(&*self))
     }
@@ -68,6 +82,7 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at(at, flags, mode);
+        self.unsimulated(&Call::Open(at, flags), at, &result);
         tell(&result, None, || {
             (
                 Call::Open(at, flags),
@@ -86,6 +101,7 @@ impl FileSystem for SimFs {
     ) -> Result<SimFile, Errno> {
         let at = at.into();
         let result = self.open_at_within(at, flags, mode, resolve);
+        self.unsimulated(&Call::OpenWithin(at, flags, mode, resolve), at, &result);
         tell(&result, None, || {
             (
                 Call::OpenWithin(at, flags, mode, resolve),
@@ -115,6 +131,53 @@ impl FileSystem for SimFs {
         tell(&result, Some(&*file), || {
             (Call::Write(bytes), Answer::with(&result, |count| Answer::Count(*count)))
         });
+        result
+    }
+
+    fn pread(
+        &mut self,
+        file: &mut SimFile,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Errno> {
+        let result = self.pread_file(file, buffer, offset);
+        tell(&result, Some(&*file), || {
+            (
+                Call::Pread(offset),
+                Answer::with(&result, |count| {
+                    Answer::Bytes(buffer.get(..*count).unwrap_or_default())
+                }),
+            )
+        });
+        result
+    }
+
+    /// Takes as much as [`write`](#method.write) does.
+    fn pwrite(&mut self, file: &mut SimFile, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
+        let result = self.pwrite_file(file, bytes, offset);
+        tell(&result, Some(&*file), || {
+            (Call::Pwrite(bytes, offset), Answer::with(&result, |count| Answer::Count(*count)))
+        });
+        result
+    }
+
+    fn lseek(&mut self, file: &mut SimFile, to: SeekFrom) -> Result<u64, Errno> {
+        let result = self.seek_file(file, to);
+        tell(&result, Some(&*file), || {
+            (Call::Lseek(to), Answer::with(&result, |offset| Answer::Offset(*offset)))
+        });
+        result
+    }
+
+    fn ftruncate(&mut self, file: &mut SimFile, length: u64) -> Result<(), Errno> {
+        let result = self.truncate_file(file, length);
+        tell(&result, Some(&*file), || (Call::Ftruncate(length), Answer::done(&result)));
+        result
+    }
+
+    fn fdatasync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
+        let result = self.fsync_file(file);
+        tell(&result, Some(&*file), || (Call::Fdatasync, Answer::done(&result)));
         result
     }
 
@@ -155,14 +218,68 @@ impl FileSystem for SimFs {
 
     fn chmod<'p>(&mut self, at: impl Into<At<'p, SimFile>>, mode: Mode) -> Result<(), Errno> {
         let at = at.into();
-        let result = self.chmod_at(at, mode);
-        tell(&result, None, || (Call::Chmod(at, mode), Answer::done(&result)));
+        let result = self.chmod_at(at, mode, AtFlags::empty());
+        tell(&result, None, || (Call::Chmod(at, mode, AtFlags::empty()), Answer::done(&result)));
+        result
+    }
+
+    fn chmod_with<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        mode: Mode,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.chmod_at(at, mode, flags);
+        tell(&result, None, || (Call::Chmod(at, mode, flags), Answer::done(&result)));
         result
     }
 
     fn fchmod(&mut self, file: &mut SimFile, mode: Mode) -> Result<(), Errno> {
         let result = self.chmod_file(file, mode);
         tell(&result, Some(&*file), || (Call::Fchmod(mode), Answer::done(&result)));
+        result
+    }
+
+    fn chown<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.chown_at(at, (owner, group), flags);
+        tell(&result, None, || (Call::Chown(at, (owner, group), flags), Answer::done(&result)));
+        result
+    }
+
+    fn fchown(
+        &mut self,
+        file: &mut SimFile,
+        owner: Option<Uid>,
+        group: Option<Gid>,
+    ) -> Result<(), Errno> {
+        let result = self.chown_file(file, (owner, group));
+        tell(&result, Some(&*file), || (Call::Fchown((owner, group)), Answer::done(&result)));
+        result
+    }
+
+    fn utimensat<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.utimens_at(at, times, flags);
+        tell(&result, None, || (Call::Utimensat(at, times, flags), Answer::done(&result)));
+        result
+    }
+
+    fn futimens(&mut self, file: &mut SimFile, times: &Timestamps) -> Result<(), Errno> {
+        let result = self.utimens_file(file, times);
+        tell(&result, Some(&*file), || (Call::Futimens(times), Answer::done(&result)));
         result
     }
 
@@ -204,8 +321,20 @@ impl FileSystem for SimFs {
         to: impl Into<At<'p, SimFile>>,
     ) -> Result<(), Errno> {
         let (from, to) = (from.into(), to.into());
-        let result = self.link_at(from, to);
-        tell(&result, None, || (Call::Link(from, to), Answer::done(&result)));
+        let result = self.link_at(from, to, AtFlags::empty());
+        tell(&result, None, || (Call::Link(from, to, AtFlags::empty()), Answer::done(&result)));
+        result
+    }
+
+    fn link_with<'p>(
+        &mut self,
+        from: impl Into<At<'p, SimFile>>,
+        to: impl Into<At<'p, SimFile>>,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let (from, to) = (from.into(), to.into());
+        let result = self.link_at(from, to, flags);
+        tell(&result, None, || (Call::Link(from, to, flags), Answer::done(&result)));
         result
     }
 
@@ -243,10 +372,34 @@ impl FileSystem for SimFs {
         result
     }
 
+    fn mknod<'p>(
+        &mut self,
+        at: impl Into<At<'p, SimFile>>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        let at = at.into();
+        let result = self.mknod_at(at, kind, mode, device);
+        tell(&result, None, || (Call::Mknod(at, kind), Answer::done(&result)));
+        result
+    }
+
     fn rmdir<'p>(&mut self, at: impl Into<At<'p, SimFile>>) -> Result<(), Errno> {
         let at = at.into();
         let result = self.rmdir_at(at);
         tell(&result, None, || (Call::Rmdir(at), Answer::done(&result)));
+        result
+    }
+
+    /// Answers the names that have been there since the first call (or the opening, see
+    /// [`with_listings_from_open`](SimFs::with_listings_from_open)). What else may be answered,
+    /// [`getdents_answers`](SimFs::getdents_answers) says.
+    fn getdents(&mut self, file: &mut SimFile) -> Result<Vec<Dirent>, Errno> {
+        let result = self.list(file);
+        tell(&result, Some(&*file), || {
+            (Call::Getdents, Answer::with(&result, |names| Answer::Names(names)))
+        });
         result
     }
 
@@ -264,316 +417,63 @@ impl FileSystem for SimFs {
         result
     }
 
+    /// Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and non-blocking operations
+    /// alike.
+    fn fcntl_ofd_setlk(
+        &mut self,
+        file: &mut SimFile,
+        operation: FlockOperation,
+        bytes: ByteRange,
+    ) -> Result<(), Errno> {
+        let result = self.lock_record(file, operation, bytes);
+        tell(&result, Some(&*file), || {
+            (Call::Ofd(operation, bytes, self.status(file.inode).ok()), Answer::locked(&result))
+        });
+        result
+    }
+
     fn which(&mut self, file: &mut SimFile) -> Option<Status> {
         self.status(file.inode).ok()
     }
 
     fn close(&mut self, mut file: SimFile) {
-        let closed = self.let_go(&mut file);
+        let records = self.let_go_of_records(&mut file);
+        let closed = self.let_go(&mut file).and(records);
         tell(&closed, Some(&file), || (Call::Close, Answer::done(&closed)));
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::super::Recorded;
-    use super::super::open::TMPFILE_BIT;
-    use super::*;
-    use crate::calls::{Calls, Listen, listened};
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    use crate::fs::LinuxOpenFlags as _;
-    use crate::marks::plain;
-
-    const MODE: Mode = Mode::from_bits_retain(0o600);
-    const CREATE: OFlags = OFlags::CREATE.union(OFlags::RDWR);
-
-    fn heard<T>(step: impl FnOnce() -> T) -> (T, Calls) {
-        listened(Listen::Tell, step)
-    }
-
-    /// The code and the text of the mistake in this step.
-    fn mistaken<T>(step: impl FnOnce() -> T) -> Option<(String, String)> {
-        heard(step).1.mistake.map(|mistake| (mistake.code, mistake.what))
-    }
-
-    fn world() -> Result<SimFs, Errno> {
-        SimFs::new().with_directory("d", Mode::RWXU)?.with_file("d/a", MODE, b"s3cret")
-    }
-
-    /// Every kind of call, one after the other.
-    fn everything<F: FileSystem>(fs: &mut F, mut told: impl FnMut(&mut F)) -> Result<(), Errno> {
-        let mut step = |fs: &mut F| told(fs);
-        let mut d = fs.open("d", OFlags::DIRECTORY, Mode::empty())?;
-        step(fs);
-        let mut a = fs.open((&d, "a"), CREATE, MODE)?;
-        step(fs);
-        drop(fs.open_within((&d, "a"), OFlags::RDONLY, Mode::empty(), ResolveFlags::BENEATH)?);
-        step(fs);
-        fs.read(&mut a, &mut [0; 8])?;
-        step(fs);
-        fs.write(&mut a, b"x")?;
-        step(fs);
-        fs.fsync(&mut a)?;
-        step(fs);
-        fs.stat("d/a", AtFlags::empty())?;
-        step(fs);
-        fs.fstat(&mut d)?;
-        step(fs);
-        fs.access("d/a", Access::READ_OK, AtFlags::empty())?;
-        step(fs);
-        fs.chmod("d", Mode::from_bits_retain(0o755))?;
-        step(fs);
-        fs.fchmod(&mut a, MODE)?;
-        step(fs);
-        fs.link("d/a", "b")?;
-        step(fs);
-        fs.link_file(&mut a, (&d, "c"))?;
-        step(fs);
-        fs.rename("b", "e")?;
-        step(fs);
-        fs.rename_with("e", (&d, "c"), RenameFlags::EXCHANGE)?;
-        step(fs);
-        fs.symlink(Path::new("e"), "l")?;
-        step(fs);
-        fs.readlink("l")?;
-        step(fs);
-        fs.mkdir("f", Mode::RWXU)?;
-        step(fs);
-        fs.rmdir("f")?;
-        step(fs);
-        fs.unlink("l")?;
-        step(fs);
-        fs.flock(&mut a, FlockOperation::LockExclusive)?;
-        step(fs);
-        fs.close(a);
-        step(fs);
-        // What fails is told as well.
-        let gone = fs.open("no", OFlags::RDONLY, Mode::empty()).map(drop);
-        step(fs);
-        if gone == Err(Errno::NOENT) { Ok(()) } else { Err(Errno::NOENT) }
-    }
-
-    #[test]
-    fn each_call_is_told_once_and_as_a_recorder_tells_it() -> Result<(), Errno> {
-        let mut recorded = Vec::new();
-        let mut recorder = Recorded::new(world()?);
-        everything(&mut recorder, |recorder| recorded.extend(recorder.take()))?;
-        let mut steps = 0;
-        let (done, calls) = heard(|| everything(&mut world()?, |_| steps += 1));
-        done?;
-        let told = calls.told.iter().map(|line| plain(line).into_owned());
-        assert_eq!(told.collect::<Vec<_>>(), recorded);
-        assert_eq!((calls.count, calls.mistake), (steps, None));
-        Ok(())
-    }
-
-    #[test]
-    fn neither_setting_up_nor_acting_as_somebody_nor_looking_is_a_call() {
-        let (told, calls) = heard(|| {
-            let mut world = world()?;
-            world.act_as(User::numbered(7))?;
-            let look = |world: &mut SimFs| world.stat("d/a", AtFlags::empty()).is_ok();
-            world.observed(look);
-            Recorded::new(world).observed(|world| world.inner_mut().observed(look));
-            Ok::<_, Errno>(())
-        });
-        assert_eq!((told, calls), (Ok(()), Calls::default()));
-    }
-
-    #[test]
-    fn who_looks_into_the_world_and_acts_in_one_step_has_made_two_calls() {
-        let look_and_act = || {
-            let mut world = world()?;
-            if world.named("b").is_none() {
-                world.mkdir("b", Mode::RWXU)?;
-            }
-            Ok::<_, Errno>(())
-        };
-        assert_eq!(heard(look_and_act).1.told, ["SimFs::named", "mkdir(b) = ok"]);
-        let looks: [fn(&SimFs); 3] = [
-            |world| drop(world.tree()),
-            |world| drop(world.inodes()),
-            |world| drop(world.readable_by(User::ROOT)),
-        ];
-        for look in looks {
-            assert_eq!(heard(|| world().map(|world| look(&world))).1.count, 1);
+impl SimFs {
+    /// Tells where a pipe or a device was to be opened. A socket answers `ENXIO` on the kernel, too.
+    fn unsimulated(
+        &self,
+        call: &Call<'_, SimFile>,
+        at: At<'_, SimFile>,
+        opened: &Result<SimFile, Errno>,
+    ) {
+        if !matches!(opened, Err(Errno::NXIO)) {
+            return;
+        }
+        let kind = self.find(at, true).and_then(|found| self.inode(found)).map(Inode::kind);
+        if kind != Ok(Kind::Socket) {
+            mistaken("ENXIO", format_args!("{call}: pipes and devices open with O_PATH only"));
         }
     }
 
-    #[test]
-    fn a_call_that_makes_no_sense_is_a_mistake_that_says_so() -> Result<(), Errno> {
-        let mut fs = world()?;
-        let mut reading = fs.open("d/a", OFlags::RDONLY, Mode::empty())?;
-        let mut writing = fs.open("d/a", OFlags::WRONLY, Mode::empty())?;
-        let mut neither = fs.open("d/a", OFlags::RWMODE, Mode::empty())?;
-        let mut path = fs.open("d/a", OFlags::PATH, Mode::empty())?;
-        let mut foreign = SimFile { inode: 99, ..reading.clone() };
-        let opening = |flags| {
-            let mut fs = fs.clone();
-            mistaken(move || fs.open("d/a", flags, Mode::empty()).map(drop))
-        };
-        let within = |flags, mode, resolve| {
-            let mut fs = fs.clone();
-            mistaken(move || fs.open_within("d/a", flags, mode, resolve).map(drop))
-        };
-        let none = Mode::empty();
-        let leaves = |call: &str| {
-            let why = "the path leaves the directory that it starts at";
-            Some(("EXDEV".to_owned(), format!("{call}: {why}")))
-        };
-        let is = |code: &str, what: &str| Some((code.to_owned(), what.to_owned()));
-        let cases = [
-            (
-                opening(OFlags::CREATE | OFlags::DIRECTORY),
-                is("EINVAL", "open(d/a, create directory): O_CREAT makes no directory; mkdir does"),
-            ),
-            (
-                opening(OFlags::TMPFILE),
-                is(
-                    "EINVAL",
-                    "open(d/a, unnamed): a file without a name has to be opened for writing",
-                ),
-            ),
-            (
-                opening(TMPFILE_BIT | OFlags::RDWR),
-                is("EINVAL", "open(d/a): O_TMPFILE lacks the O_DIRECTORY that is part of it"),
-            ),
-            (
-                opening(OFlags::from_bits_retain(1 << 30)),
-                is(
-                    "EINVAL",
-                    "open(d/a): it has a flag that simulations do not keep (O_DIRECT, O_NOATIME, …)",
-                ),
-            ),
-            (
-                within(OFlags::RDONLY, MODE, ResolveFlags::empty()),
-                is("EINVAL", "open(d/a): there is a mode, and no file to make with it"),
-            ),
-            (
-                within(OFlags::CREATE, Mode::from_bits_retain(0o10000), ResolveFlags::empty()),
-                is("EINVAL", "open(d/a, create): the mode has bits that no file has"),
-            ),
-            (
-                within(OFlags::PATH | OFlags::RDWR, none, ResolveFlags::empty()),
-                is(
-                    "EINVAL",
-                    "open(d/a): O_PATH goes with O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC only",
-                ),
-            ),
-            (
-                within(OFlags::RDONLY, none, ResolveFlags::BENEATH | ResolveFlags::IN_ROOT),
-                is(
-                    "EINVAL",
-                    "open(d/a, beneath, in root): RESOLVE_BENEATH and RESOLVE_IN_ROOT exclude one another",
-                ),
-            ),
-            (
-                mistaken(|| fs.read(&mut writing, &mut [0; 8])),
-                is("EBADF", "read: the file is open for writing only"),
-            ),
-            (
-                mistaken(|| fs.write(&mut reading, b"x")),
-                is("EBADF", "write(\"x\"): the file is open for reading only"),
-            ),
-            (
-                mistaken(|| fs.flock(&mut neither, FlockOperation::LockShared)),
-                is("EBADF", "flock(shared): the file is open neither for reading nor for writing"),
-            ),
-            (
-                mistaken(|| fs.fchmod(&mut path, MODE)),
-                is("EBADF", "fchmod(0600): the file is open as a path alone (O_PATH)"),
-            ),
-            (
-                mistaken(|| fs.fsync(&mut foreign)),
-                is("EBADF", "fsync: the open file is one of another world"),
-            ),
-            (
-                mistaken(|| fs.stat((&foreign, "a"), AtFlags::empty())),
-                is("EBADF", "stat(./a): the open file is one of another world"),
-            ),
-            (mistaken(|| fs.unlink("../a")), leaves("unlink(../a)")),
-            (mistaken(|| fs.rename("d/a", "/b")), leaves("rename(d/a → /b)")),
-            (
-                mistaken(|| fs.mkdir("a\0", MODE)),
-                is("EINVAL", "mkdir(a\\0): the path has a NUL byte in it"),
-            ),
-            (
-                mistaken(|| fs.rmdir("d/.")),
-                is(
-                    "EINVAL",
-                    "rmdir(d/.): a path that ends in `.` names nothing that can be removed",
-                ),
-            ),
-            (
-                mistaken(|| fs.stat("d", AtFlags::EMPTY_PATH)),
-                is("EINVAL", "stat(d): no flag is understood but AT_SYMLINK_NOFOLLOW"),
-            ),
-            (
-                mistaken(|| fs.access("d", Access::from_bits_retain(8), AtFlags::empty())),
-                is("EINVAL", "access(d): it asks for more than to read, to write and to execute"),
-            ),
-            (
-                mistaken(|| {
-                    let both = RenameFlags::NOREPLACE | RenameFlags::EXCHANGE;
-                    fs.rename_with("d", "e", both)
-                }),
-                is(
-                    "EINVAL",
-                    "rename(d → e, other flags): no flag is understood but RENAME_NOREPLACE or \
-                     RENAME_EXCHANGE, one of them",
-                ),
-            ),
-            (
-                mistaken(|| fs.symlink(Path::new("a\0"), "l")),
-                is("EINVAL", "symlink(l → a\\0): what the link is to say has a NUL byte in it"),
-            ),
-        ];
-        for (found, expected) in cases {
-            assert_eq!(found, expected);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn what_others_can_bring_about_is_no_mistake() -> Result<(), Errno> {
-        let mut fs = world()?;
-        fs.symlink(Path::new("/"), "d/l")?;
-        let mut here = fs.open("d", OFlags::DIRECTORY, Mode::empty())?;
-        let beneath = ResolveFlags::BENEATH;
-        let found = mistaken(|| {
-            let answers = [
-                fs.readlink("d/a").map(drop),
-                fs.rename("d", "d/e"),
-                fs.open_within((&here, "l"), OFlags::RDONLY, Mode::empty(), beneath).map(drop),
-                fs.read(&mut here, &mut [0; 8]).map(drop),
-                fs.stat("d/a/b", AtFlags::empty()).map(drop),
-            ];
-            let [inval, xdev, isdir, notdir] =
-                [Errno::INVAL, Errno::XDEV, Errno::ISDIR, Errno::NOTDIR];
-            assert_eq!(answers, [inval, inval, xdev, isdir, notdir].map(Err));
+    /// [`getdents`](FileSystem::getdents) with the answer of this number among
+    /// [`getdents_answers`](SimFs::getdents_answers): one branch of a step that tries them all.
+    ///
+    /// # Errors
+    ///
+    /// Those of `getdents`; `EINVAL` where there is no answer of this number.
+    pub fn getdents_as(&mut self, file: &mut SimFile, answer: usize) -> Result<Vec<Dirent>, Errno> {
+        let result = self.list_as(file, answer);
+        tell(&result, Some(&*file), || {
+            (Call::Getdents, Answer::with(&result, |names| Answer::Names(names)))
         });
-        assert_eq!(found, None);
-        Ok(())
-    }
-
-    #[test]
-    fn a_lock_that_is_dropped_or_given_back_twice_is_a_mistake() -> Result<(), Errno> {
-        let mut fs = world()?;
-        let mut file = fs.open("d/a", OFlags::RDONLY, Mode::empty())?;
-        fs.flock(&mut file, FlockOperation::LockExclusive)?;
-        let copy = file.clone();
-        let dropped = file.clone();
-        let dropped = mistaken(|| drop(dropped)).map(|(code, _)| code);
-        assert_eq!(dropped.as_deref(), Some("flock"));
-        assert_eq!(mistaken(|| fs.close(file)), None);
-        // Somebody else has it by now, and keeps it.
-        let mut other = fs.open("d/a", OFlags::RDONLY, Mode::empty())?;
-        fs.flock(&mut other, FlockOperation::LockShared)?;
-        let what = "close: the file is a copy of one that has let go of the lock meanwhile";
-        let twice = mistaken(|| fs.close(copy));
-        assert_eq!(twice, Some(("EBADF".to_owned(), what.to_owned())));
-        let mut third = fs.open("d/a", OFlags::RDONLY, Mode::empty())?;
-        assert_eq!(fs.flock(&mut third, FlockOperation::LockExclusive), Err(Errno::WOULDBLOCK));
-        Ok(())
+        result
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, Gid, Mode, Uid};
 use rustix::io::Errno;
 
-use super::super::{Kind, User};
+use super::super::{Kind, Time, User};
+use super::records::Record;
 
 /// The number of an inode: its index in the world's table.
 pub(super) type Ino = u32;
@@ -28,6 +29,10 @@ pub(super) struct Inode {
     /// say; here properties may ask.
     pub(super) removed_by: Option<Uid>,
     pub(super) lock: Lock,
+    /// What all open files together hold of record locks, sorted.
+    pub(super) records: Vec<Record>,
+    /// When it was modified, in a world with a clock.
+    pub(super) modified: Option<Time>,
     pub(super) body: Body,
 }
 
@@ -40,6 +45,8 @@ pub(super) enum Body {
     File { bytes: Arc<[u8]>, linkable: bool },
     /// What the link says.
     Symlink { target: Box<[u8]> },
+    /// Nothing: it is a name for a pipe, a socket or a device.
+    Special(Kind),
 }
 
 /// What all open files together hold of an inode's `flock`.
@@ -72,7 +79,9 @@ impl Inode {
     /// One that `user` makes, with one name.
     pub(super) fn new(user: &User, mode: Mode, body: Body) -> Self {
         let (uid, gid) = (user.uid, user.gid);
-        Inode { mode, uid, gid, links: 1, removed_by: None, lock: Lock::Free, body }
+        let lock = Lock::Free;
+        let records = Vec::new();
+        Inode { mode, uid, gid, links: 1, removed_by: None, lock, records, modified: None, body }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -80,6 +89,7 @@ impl Inode {
             Body::Directory { .. } => Kind::Directory,
             Body::File { .. } => Kind::File,
             Body::Symlink { .. } => Kind::Symlink,
+            Body::Special(kind) => kind,
         }
     }
 

@@ -8,13 +8,16 @@
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 
-use super::super::path::{confined, follows, limits, renames, understood};
+use super::super::path::{
+    confined, follows, limits, links, position, renames, seekable, understood,
+};
+use super::super::status::kind_of;
 use super::super::told::Call;
-use super::super::{At, ResolveFlags};
+use super::super::{At, Kind, ResolveFlags};
 use super::open::{PATH_FLAGS, TMPFILE_BIT};
 use super::{ACCESS_BITS, MODE_BITS, SimFile};
 
@@ -34,7 +37,9 @@ pub(super) fn mistake(
         Errno::INVAL if paths.any(|at| at.path.as_os_str().as_bytes().contains(&0)) => {
             Some(("EINVAL", "the path has a NUL byte in it"))
         }
-        Errno::INVAL => Some(("EINVAL", meaningless(call)?)),
+        Errno::INVAL => Some(("EINVAL", meaningless(call, file)?)),
+        Errno::NOSYS => Some(("ENOSYS", "the world has no clock (SimFs::with_clock)")),
+        Errno::FBIG => Some(("EFBIG", "no simulated file is so large (16 MiB)")),
         Errno::BADF => Some(("EBADF", unfit(call, file))),
         _ => None,
     }
@@ -47,33 +52,54 @@ fn paths<'c>(call: &Call<'c, SimFile>) -> [Option<At<'c, SimFile>>; 2] {
         | Call::OpenWithin(at, ..)
         | Call::Stat(at, _)
         | Call::Access(at, ..)
-        | Call::Chmod(at, _)
+        | Call::Chmod(at, ..)
+        | Call::Chown(at, ..)
+        | Call::Utimensat(at, ..)
         | Call::Unlink(at)
         | Call::LinkFile(at)
         | Call::Symlink(_, at)
         | Call::Readlink(at)
         | Call::Mkdir(at)
+        | Call::Mknod(at, _)
         | Call::Rmdir(at) => [Some(at), None],
-        Call::Rename(from, to, _) | Call::Link(from, to) => [Some(from), Some(to)],
+        Call::Rename(from, to, _) | Call::Link(from, to, _) => [Some(from), Some(to)],
         Call::Read
         | Call::Write(_)
+        | Call::Pread(_)
+        | Call::Pwrite(..)
+        | Call::Lseek(_)
+        | Call::Ftruncate(_)
         | Call::Fsync
+        | Call::Fdatasync
         | Call::Fstat
         | Call::Fchmod(_)
+        | Call::Fchown(_)
+        | Call::Futimens(_)
+        | Call::Getdents
         | Call::Flock(..)
+        | Call::Ofd(..)
         | Call::Close => [None, None],
     }
 }
 
 /// What about a call that was answered `EINVAL` makes no sense, whatever the world holds.
-fn meaningless(call: &Call<'_, SimFile>) -> Option<&'static str> {
+fn meaningless(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> Option<&'static str> {
     match *call {
         Call::Open(_, flags) => meaningless_flags(flags),
         Call::OpenWithin(_, flags, mode, resolve) => meaningless_flags(flags)
             .or_else(|| meaningless_limits(resolve))
             .or_else(|| meaningless_how(flags, mode)),
-        Call::Stat(_, flags) | Call::Access(_, _, flags) if follows(flags).is_err() => {
+        Call::Stat(_, flags)
+        | Call::Access(_, _, flags)
+        | Call::Chmod(_, _, flags)
+        | Call::Chown(_, _, flags)
+        | Call::Utimensat(_, _, flags)
+            if follows(flags).is_err() =>
+        {
             Some("no flag is understood but AT_SYMLINK_NOFOLLOW")
+        }
+        Call::Link(_, _, flags) if links(flags).is_err() => {
+            Some("no flag is understood but AT_SYMLINK_FOLLOW")
         }
         Call::Access(_, access, _) if !ACCESS_BITS.contains(access) => {
             Some("it asks for more than to read, to write and to execute")
@@ -81,13 +107,38 @@ fn meaningless(call: &Call<'_, SimFile>) -> Option<&'static str> {
         Call::Rename(_, _, flags) if renames(flags).is_err() => {
             Some("no flag is understood but RENAME_NOREPLACE or RENAME_EXCHANGE, one of them")
         }
+        Call::Mknod(_, kind) if kind_of(kind).is_none_or(|kind| kind == Kind::Symlink) => {
+            Some("there is no such file to make; symlink makes links")
+        }
         Call::Symlink(target, _) if target.as_os_str().as_bytes().contains(&0) => {
             Some("what the link is to say has a NUL byte in it")
+        }
+        Call::Lseek(to) if seekable(to).is_err() => {
+            Some("simulations keep no holes: where data is cannot be asked")
+        }
+        Call::Lseek(SeekFrom::Start(offset)) if position(offset).is_err() => Some(NOWHERE),
+        Call::Lseek(SeekFrom::Start(_) | SeekFrom::Current(0..)) => {
+            Some("in a directory there is one place to go to: its beginning")
+        }
+        Call::Pread(offset) | Call::Pwrite(_, offset) | Call::Ftruncate(offset)
+            if position(offset).is_err() =>
+        {
+            Some(NOWHERE)
+        }
+        Call::Ofd(..) => Some(NOWHERE),
+        Call::Ftruncate(_) if file.is_some_and(|file| !file.writable()) => {
+            Some("the file is not open for writing")
+        }
+        Call::Utimensat(..) | Call::Futimens(_) => {
+            Some("a time has fewer nanoseconds than a second")
         }
         Call::Rmdir(_) => Some("a path that ends in `.` names nothing that can be removed"),
         _ => None,
     }
 }
+
+/// What is wrong with an offset that no file has.
+const NOWHERE: &str = "it is about bytes beyond the end of any file (2⁶³)";
 
 fn meaningless_flags(flags: OFlags) -> Option<&'static str> {
     let is_tmpfile = flags.contains(TMPFILE_BIT);
@@ -133,18 +184,30 @@ fn meaningless_how(flags: OFlags, mode: Mode) -> Option<&'static str> {
 fn unfit(call: &Call<'_, SimFile>, file: Option<&SimFile>) -> &'static str {
     match (call, file) {
         (_, Some(file)) if file.is_path() => "the file is open as a path alone (O_PATH)",
-        (Call::Read, Some(file)) if !file.readable() && file.writable() => {
+        (Call::Read | Call::Pread(_), Some(file)) if !file.readable() && file.writable() => {
             "the file is open for writing only"
         }
-        (Call::Write(_), Some(file)) if !file.writable() && file.readable() => {
+        (Call::Write(_) | Call::Pwrite(..), Some(file)) if !file.writable() && file.readable() => {
             "the file is open for reading only"
         }
-        (Call::Read | Call::Write(_) | Call::Flock(..), Some(file))
-            if !file.readable() && !file.writable() =>
-        {
+        (
+            Call::Read
+            | Call::Pread(_)
+            | Call::Write(_)
+            | Call::Pwrite(..)
+            | Call::Flock(..)
+            | Call::Ofd(..),
+            Some(file),
+        ) if !file.readable() && !file.writable() => {
             "the file is open neither for reading nor for writing"
         }
-        (Call::Flock(..) | Call::Close, _) => {
+        (Call::Ofd(..), Some(file)) if !file.readable() && file.writable() => {
+            "a shared lock takes a file that is open for reading"
+        }
+        (Call::Ofd(..), Some(file)) if file.readable() && !file.writable() => {
+            "an exclusive lock takes a file that is open for writing"
+        }
+        (Call::Flock(..) | Call::Ofd(..) | Call::Close, _) => {
             "the file is a copy of one that has let go of the lock meanwhile"
         }
         _ => "the open file is one of another world",

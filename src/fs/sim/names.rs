@@ -6,14 +6,18 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rustix::fs::{Access, Mode, RenameFlags};
+use rustix::fs::{Access, AtFlags, Dev, FileType, Mode, RenameFlags};
 use rustix::io::Errno;
 
-use super::super::At;
-use super::super::path::renames;
+use super::super::path::{links, renames};
+use super::super::status::kind_of;
+use super::super::{At, Kind};
 use super::inode::{Body, Ino};
 use super::walk::{Last, PATH_MAX, Place, admissible};
-use super::{DIRECTORY_BITS, SimFile, SimFs};
+use super::{DIRECTORY_BITS, MODE_BITS, SimFile, SimFs};
+
+/// The character device that stands for nothing, in file systems that lie over others.
+const WHITEOUT: Dev = 0;
 
 impl SimFs {
     /// `do_unlinkat`.
@@ -33,6 +37,7 @@ impl SimFs {
             return Err(Errno::ISDIR);
         }
         self.enter(place.directory, name, None)?;
+        self.modified(&[place.directory])?;
         self.drop_link(inode)
     }
 
@@ -52,6 +57,7 @@ impl SimFs {
             return Err(Errno::NOTEMPTY);
         }
         self.enter(place.directory, name, None)?;
+        self.modified(&[place.directory])?;
         self.drop_link(inode)
     }
 
@@ -74,6 +80,37 @@ impl SimFs {
         self.may_create(place.directory)?;
         let mode = mode & DIRECTORY_BITS;
         self.create(place.directory, &name, mode, Body::directory(place.directory)).map(drop)
+    }
+
+    /// `do_mknodat`, `may_mknod`, `vfs_mknod`.
+    pub(super) fn mknod_at(
+        &mut self,
+        at: At<'_, SimFile>,
+        kind: FileType,
+        mode: Mode,
+        device: Dev,
+    ) -> Result<(), Errno> {
+        admissible([at.path])?;
+        let takes_root = match kind {
+            FileType::CharacterDevice => device != WHITEOUT,
+            FileType::BlockDevice => true,
+            FileType::RegularFile | FileType::Fifo | FileType::Socket => false,
+            FileType::Directory => return Err(Errno::PERM),
+            _ => return Err(Errno::INVAL),
+        };
+        let (place, name) = self.free_place(at)?;
+        if place.slash {
+            return Err(Errno::NOENT);
+        }
+        self.may_create(place.directory)?;
+        if takes_root && !self.user.is_root() {
+            return Err(Errno::PERM);
+        }
+        let body = match kind_of(kind) {
+            Some(Kind::File) | None => Body::file(),
+            Some(kind) => Body::Special(kind),
+        };
+        self.create(place.directory, &name, mode & MODE_BITS, body).map(drop)
     }
 
     /// `do_symlinkat`.
@@ -102,9 +139,11 @@ impl SimFs {
         &mut self,
         from: At<'_, SimFile>,
         to: At<'_, SimFile>,
+        flags: AtFlags,
     ) -> Result<(), Errno> {
+        let follow = links(flags)?;
         admissible([from.path, to.path])?;
-        self.link_inode(self.find(from, false)?, to)
+        self.link_inode(self.find(from, follow)?, to)
     }
 
     pub(super) fn link_open(&mut self, file: &SimFile, to: At<'_, SimFile>) -> Result<(), Errno> {
@@ -117,7 +156,7 @@ impl SimFs {
         admissible([at.path])?;
         match &self.inode(self.find(at, false)?)?.body {
             Body::Symlink { target } => Ok(OsString::from_vec(target.to_vec()).into()),
-            Body::Directory { .. } | Body::File { .. } => Err(Errno::INVAL),
+            Body::Directory { .. } | Body::File { .. } | Body::Special(_) => Err(Errno::INVAL),
         }
     }
 
@@ -133,12 +172,13 @@ impl SimFs {
         let is_linkable = match inode.body {
             Body::Directory { .. } => return Err(Errno::PERM),
             Body::File { linkable, .. } => linkable || inode.links > 0,
-            Body::Symlink { .. } => inode.links > 0,
+            Body::Symlink { .. } | Body::Special(_) => inode.links > 0,
         };
         if !is_linkable {
             return Err(Errno::NOENT);
         }
         self.enter(place.directory, &name, Some(source))?;
+        self.modified(&[place.directory])?;
         let inode = self.inode_mut(source)?;
         inode.links += 1;
         if let Body::File { linkable, .. } = &mut inode.body {
@@ -222,6 +262,7 @@ impl SimFs {
         }
         self.enter(old.directory, old_name, target.filter(|_| exchange))?;
         self.enter(new.directory, new_name, Some(source))?;
+        self.modified(&[old.directory, new.directory])?;
         self.lies_in(source, new.directory)?;
         match target {
             Some(target) if exchange => self.lies_in(target, old.directory),

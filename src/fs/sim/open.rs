@@ -10,8 +10,8 @@ use crate::fs::ResolveFlags;
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::super::At;
 use super::super::path::{limits, understood};
+use super::super::{At, Kind};
 use super::inode::{Body, Held, Ino, Inode};
 use super::permit::CHANGE;
 use super::walk::{Last, Place, Walk, admissible};
@@ -101,7 +101,9 @@ impl SimFs {
             Found::Nothing(_) => return Err(Errno::NOENT),
         };
         let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH);
-        Ok(SimFile { inode, flags, offset: 0, lock: Held::None })
+        let stream = self.beginning(inode);
+        let records = Vec::new();
+        Ok(SimFile { inode, flags, offset: 0, lock: Held::None, stream, records })
     }
 
     /// `open_last_lookups`: the last component, through links where they are to be followed.
@@ -148,7 +150,9 @@ impl SimFs {
         let linkable = !flags.contains(OFlags::EXCL);
         let body = Body::File { bytes: Arc::default(), linkable };
         let inode = self.made_in(directory, mode, body)?;
-        self.add(Inode { links: 0, ..inode })
+        let number = self.add(Inode { links: 0, ..inode })?;
+        self.modified(&[number])?;
+        Ok(number)
     }
 
     /// `LOOKUP_DIRECTORY`: `ENOTDIR` where a directory is asked for, by a flag or by a slash.
@@ -170,6 +174,10 @@ impl SimFs {
             if inode.is_directory() {
                 return Err(Errno::ISDIR);
             }
+            // Whether a pipe is protected there, a setting says that is not simulated.
+            if inode.kind() == Kind::Fifo {
+                return Err(Errno::NXIO);
+            }
             self.may_open_in_sticky(place, inode)?;
         }
         self.may_be_no_directory(place, number, flags)?;
@@ -180,21 +188,13 @@ impl SimFs {
         if inode.is_directory() && want.contains(Access::WRITE_OK) {
             return Err(Errno::ISDIR);
         }
-        self.permits(inode, want)
+        self.permits(inode, want)?;
+        if let Body::Special(_) = inode.body { Err(Errno::NXIO) } else { Ok(()) }
     }
 
     /// `O_TRUNC` truncates whatever the access mode.
     fn truncate(&mut self, number: Ino, flags: OFlags) -> Result<(), Errno> {
-        if !flags.contains(OFlags::TRUNC) {
-            return Ok(());
-        }
-        let mode = self.written_mode(self.inode(number)?);
-        let inode = self.inode_mut(number)?;
-        if let Body::File { bytes, .. } = &mut inode.body {
-            *bytes = Arc::default();
-            inode.mode = mode;
-        }
-        Ok(())
+        if flags.contains(OFlags::TRUNC) { self.resize(number, 0) } else { Ok(()) }
     }
 }
 

@@ -41,13 +41,16 @@ pub struct Format {
     /// Whether `O_TMPFILE` makes a file in a directory that was removed while it was open. Where it
     /// does not, it is answered `EPERM`.
     pub unnamed_in_removed: bool,
+    /// Whether a directory that was read to its end is at the greatest offset there is. Where it is,
+    /// `read` is answered `EINVAL`, and else `EISDIR`, as it is before.
+    pub directories_end_last: bool,
 }
 
 impl Format {
     /// As tmpfs does, and as a world here does unless it is told otherwise.
-    pub const TMPFS: Format = Format { unnamed_in_removed: true };
+    pub const TMPFS: Format = Format { unnamed_in_removed: true, directories_end_last: false };
     /// As ext4 does.
-    pub const EXT4: Format = Format { unnamed_in_removed: false };
+    pub const EXT4: Format = Format { unnamed_in_removed: false, directories_end_last: true };
 }
 
 /// What a call wants to do with an inode: `MAY_READ`, `MAY_WRITE`, `MAY_EXEC`.
@@ -131,7 +134,7 @@ impl SimFs {
 
     /// The mode that a `chmod` to `mode` gives.
     pub(super) fn changed_mode(&self, inode: &Inode, mode: Mode) -> Mode {
-        if inode.gid == self.user.gid || self.user.is_root() {
+        if self.user.is_in(inode.gid) || self.user.is_root() {
             mode
         } else {
             mode.difference(Mode::SGID)
@@ -143,9 +146,21 @@ impl SimFs {
         if self.user.is_root() {
             return inode.mode;
         }
-        let runs_as_group = inode.mode.contains(Mode::XGRP) || inode.gid != self.user.gid;
-        let group = if runs_as_group { Mode::SGID } else { Mode::empty() };
-        inode.mode.difference(Mode::SUID | group)
+        inode.mode.difference(Mode::SUID | self.lost_of_group(inode))
+    }
+
+    /// `chown_common`: what remains of a mode once a file was given to somebody, whoever gave it.
+    pub(super) fn handed_over_mode(&self, inode: &Inode) -> Mode {
+        if inode.is_directory() {
+            return inode.mode;
+        }
+        inode.mode.difference(Mode::SUID | self.lost_of_group(inode))
+    }
+
+    /// `setattr_should_drop_sgid`.
+    fn lost_of_group(&self, inode: &Inode) -> Mode {
+        let is_kept = self.user.is_in(inode.gid) || self.user.is_root();
+        if inode.mode.contains(Mode::XGRP) || !is_kept { Mode::SGID } else { Mode::empty() }
     }
 }
 
@@ -153,7 +168,7 @@ impl SimFs {
 pub(super) fn is_permitted(user: &User, inode: &Inode, want: Want) -> bool {
     let class = match () {
         () if inode.uid == user.uid => 6,
-        () if inode.gid == user.gid => 3,
+        () if user.is_in(inode.gid) => 3,
         () => 0,
     };
     // Its width differs between systems.

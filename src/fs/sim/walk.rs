@@ -271,7 +271,7 @@ impl SimFs {
     pub(super) fn entries(&self, directory: Ino) -> Result<&Entries, Errno> {
         match &self.inode(directory)?.body {
             Body::Directory { entries, .. } => Ok(entries),
-            Body::File { .. } | Body::Symlink { .. } => Err(Errno::NOTDIR),
+            Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => Err(Errno::NOTDIR),
         }
     }
 
@@ -279,7 +279,7 @@ impl SimFs {
     pub(super) fn above(&self, directory: Ino) -> Result<Ino, Errno> {
         match &self.inode(directory)?.body {
             Body::Directory { above, .. } => Ok(*above),
-            Body::File { .. } | Body::Symlink { .. } => Err(Errno::NOTDIR),
+            Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => Err(Errno::NOTDIR),
         }
     }
 

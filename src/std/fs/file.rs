@@ -1,12 +1,12 @@
 //! Third floor, `std`: an open file. Imports its neighbours in `std`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Metadata, OpenOptions, Permissions, TryLockError, call, text};
 use crate::direct::{DirectFile, DirectFs};
-use crate::fs::{Errno, FileSystem, FlockOperation};
+use crate::fs::{AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Uid};
 
 /// An open file: [`std::fs::File`]. Dropping it closes it, and releases its lock.
 #[derive(Debug)]
@@ -84,6 +84,26 @@ impl File {
     #[track_caller]
     pub fn sync_all(&self) -> io::Result<()> {
         self.by(std::fs::File::sync_all, |fs, file| fs.fsync(file))
+    }
+
+    /// Makes its content durable, and what it takes to read it: `fdatasync`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::sync_data`].
+    #[track_caller]
+    pub fn sync_data(&self) -> io::Result<()> {
+        self.by(std::fs::File::sync_data, |fs, file| fs.fdatasync(file))
+    }
+
+    /// Cuts it to this length, or fills it up with zeros: `ftruncate`.
+    ///
+    /// # Errors
+    ///
+    /// As [`std::fs::File::set_len`].
+    #[track_caller]
+    pub fn set_len(&self, size: u64) -> io::Result<()> {
+        self.by(|real| real.set_len(size), |fs, file| fs.ftruncate(file, size))
     }
 
     /// What is told of it: `fstat`.
@@ -308,11 +328,78 @@ impl Write for File {
     }
 }
 
+impl Seek for File {
+    #[track_caller]
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        (&*self).seek(to)
+    }
+}
+
+impl Seek for &File {
+    #[track_caller]
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let to_there = match to {
+            SeekFrom::Start(offset) => crate::fs::SeekFrom::Start(offset),
+            SeekFrom::End(by) => crate::fs::SeekFrom::End(by),
+            SeekFrom::Current(by) => crate::fs::SeekFrom::Current(by),
+        };
+        self.by(|mut real| real.seek(to), |fs, file| fs.lseek(file, to_there))
+    }
+}
+
 impl File {
     /// How many bytes are before it, as `std` finds out: by its size and by where it is.
     #[track_caller]
-    fn left(&self) -> Option<usize> {
+    fn left(&mut self) -> Option<usize> {
         let size = self.metadata().ok()?.len();
-        usize::try_from(size).ok()
+        let at = self.stream_position().ok()?;
+        usize::try_from(size.saturating_sub(at)).ok()
+    }
+
+    /// Reads at this offset.
+    #[track_caller]
+    pub(in crate::std) fn read_there(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let there = &mut *buffer;
+        match &self.0 {
+            Opened::Real(real) => std::os::unix::fs::FileExt::read_at(real, there, offset),
+            Opened::Simulated(file) => call(|fs| file.lent(|file| fs.pread(file, there, offset))),
+        }
+    }
+
+    /// Writes at this offset.
+    #[track_caller]
+    pub(in crate::std) fn write_there(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.by(
+            |real| std::os::unix::fs::FileExt::write_at(real, bytes, offset),
+            |fs, file| fs.pwrite(file, bytes, offset),
+        )
+    }
+
+    /// Gives it away.
+    #[track_caller]
+    pub(in crate::std) fn given(&self, owner: Option<u32>, group: Option<u32>) -> io::Result<()> {
+        let (uid, gid) = (owner.map(Uid::from_raw), group.map(Gid::from_raw));
+        self.by(
+            |real| std::os::unix::fs::fchown(real, owner, group),
+            |fs, file| fs.fchown(file, uid, gid),
+        )
+    }
+
+    /// The names in it, where it is a directory.
+    pub(super) fn names(&self) -> io::Result<Vec<Dirent>> {
+        match &self.0 {
+            Opened::Real(_) => Err(Errno::NOSYS.into()),
+            Opened::Simulated(file) => call(|fs| file.lent(|file| fs.getdents(file))),
+        }
+    }
+
+    /// What a name in it stands for, where it is a directory; a link itself.
+    pub(super) fn status_of(&self, name: &Path) -> io::Result<Metadata> {
+        match &self.0 {
+            Opened::Real(_) => Err(Errno::NOSYS.into()),
+            Opened::Simulated(file) => {
+                call(|fs| fs.stat((&**file, name), AtFlags::SYMLINK_NOFOLLOW)).map(Metadata::simulated)
+            }
+        }
     }
 }

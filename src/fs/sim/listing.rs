@@ -1,0 +1,278 @@
+//! First floor: reading a simulated directory, in steps. Imports its parent module; what is left open
+//! is POSIX's `readdir`: whether a name that was made or removed since the directory was opened, or
+//! since it went back to its beginning, is answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::super::Dirent;
+use super::inode::{Entries, Ino};
+use super::{SimFile, SimFs};
+
+/// How directories are read in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Listing {
+    /// How many names one call answers at most, if not all.
+    pub(super) limit: Option<NonZeroUsize>,
+    /// Whether a directory remembers what was in it when it was opened, not only when it was first
+    /// read.
+    pub(super) from_open: bool,
+}
+
+/// How far an open directory has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Stream {
+    /// What was there in the beginning and has not been answered; it is due while it is still there.
+    due: Entries,
+    /// What has been answered, and is not answered again while it stays.
+    answered: BTreeSet<(Box<[u8]>, Ino)>,
+}
+
+/// One answer that a call may give, and how far the directory has been read then.
+type Batch = (Vec<(Box<[u8]>, Ino)>, Stream);
+
+impl SimFs {
+    /// What [`getdents`](crate::fs::FileSystem::getdents) may answer for this open directory, each
+    /// answer once; the first is the one that it gives. For an explorer that tries them all, by
+    /// [`getdents_as`](SimFs::getdents_as): this is a look ahead and no call.
+    ///
+    /// A name that has been there from the beginning on is answered exactly once. A name that was made
+    /// since, or whose file was replaced, is answered at any later call or never. A name that is
+    /// gone is not answered. So there are 2ⁿ answers where n names were made. The beginning is the
+    /// first call, or the opening [where the world says so](SimFs::with_listings_from_open), and
+    /// again each `lseek` to the beginning. Names are answered in order: in which order the kernel
+    /// has them is not explored. A name that left and came back for the same file counts as one that
+    /// has been there all the time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call; then it may answer nothing else.
+    pub fn getdents_answers(&self, file: &SimFile) -> Result<Vec<Vec<Dirent>>, Errno> {
+        let batches = self.batches(file)?;
+        Ok(batches.into_iter().map(|(names, _)| self.dirents(names)).collect())
+    }
+
+    /// The batches that a call may answer.
+    fn batches(&self, file: &SimFile) -> Result<Vec<Batch>, Errno> {
+        let stream = self.listed(file)?;
+        let there = self.entries(file.inode)?;
+        let made: Vec<_> = there
+            .iter()
+            .map(|(name, inode)| (name.clone(), *inode))
+            .filter(|(name, inode)| {
+                let is_due = stream.due.get(name) == Some(inode);
+                !is_due && !stream.answered.contains(&(name.clone(), *inode))
+            })
+            .collect();
+        let mut batches: Vec<Batch> = Vec::new();
+        // Each name made since is among a choice or not; one after the other doubles the choices.
+        let mut choices = vec![Vec::new()];
+        for entry in made {
+            let with = choices.iter().map(|choice| [&choice[..], &[entry.clone()]].concat());
+            let with: Vec<_> = with.collect();
+            choices.extend(with);
+        }
+        for choice in choices {
+            let batch = self.batch(&stream, choice);
+            if !batches.iter().any(|(names, _)| *names == batch.0) {
+                batches.push(batch);
+            }
+        }
+        Ok(batches)
+    }
+
+    /// The batch that is answered where `made` are those that were made since and are answered.
+    fn batch(&self, stream: &Stream, made: Vec<(Box<[u8]>, Ino)>) -> Batch {
+        let due = stream.due.iter().map(|(name, inode)| (name.clone(), *inode));
+        let all: BTreeMap<_, _> = due.chain(made).collect();
+        let limit = self.listing.limit.map_or(usize::MAX, NonZeroUsize::get);
+        let names: Vec<_> = all.into_iter().take(limit).collect();
+        let mut next = stream.clone();
+        for (name, inode) in &names {
+            next.due.remove(name);
+            next.answered.insert((name.clone(), *inode));
+        }
+        (names, next)
+    }
+
+    /// `iterate_dir`: how far the directory has been read, without what is no longer in it.
+    fn listed(&self, file: &SimFile) -> Result<Stream, Errno> {
+        if file.is_path() {
+            return Err(Errno::BADF);
+        }
+        let there = self.entries(file.inode)?;
+        if self.inode(file.inode)?.links == 0 {
+            return Err(Errno::NOENT);
+        }
+        let is_there = |name: &[u8], inode| there.get(name) == Some(&inode);
+        let Some(stream) = &file.stream else { return Ok(Stream::begun(there.clone())) };
+        let due = stream.due.iter().filter(|(name, inode)| is_there(name, **inode));
+        let answered = stream.answered.iter().filter(|(name, inode)| is_there(name, *inode));
+        Ok(Stream {
+            due: due.map(|(name, inode)| (name.clone(), *inode)).collect(),
+            answered: answered.cloned().collect(),
+        })
+    }
+
+    /// The names that have been there from the beginning on and are due; none at the end.
+    pub(super) fn list(&self, file: &mut SimFile) -> Result<Vec<Dirent>, Errno> {
+        let stream = self.listed(file)?;
+        let batch = self.batch(&stream, Vec::new());
+        Ok(self.answer(file, batch))
+    }
+
+    /// The same with the answer of this number, of [`getdents_answers`](SimFs::getdents_answers).
+    pub(super) fn list_as(&self, file: &mut SimFile, answer: usize) -> Result<Vec<Dirent>, Errno> {
+        let batches = self.batches(file)?;
+        let batch = batches.into_iter().nth(answer).ok_or(Errno::INVAL)?;
+        Ok(self.answer(file, batch))
+    }
+
+    fn answer(&self, file: &mut SimFile, (names, next): Batch) -> Vec<Dirent> {
+        if next.due.is_empty() && self.format.directories_end_last {
+            file.offset = i64::MAX as u64;
+        }
+        file.stream = Some(Arc::new(next));
+        self.dirents(names)
+    }
+
+    /// What an open directory remembers at its beginning.
+    pub(super) fn beginning(&self, inode: Ino) -> Option<Arc<Stream>> {
+        if !self.listing.from_open {
+            return None;
+        }
+        let entries = self.entries(inode).ok()?;
+        Some(Arc::new(Stream::begun(entries.clone())))
+    }
+
+    fn dirents(&self, names: Vec<(Box<[u8]>, Ino)>) -> Vec<Dirent> {
+        let kind = |inode| self.inode(inode).ok().map(|inode| inode.kind());
+        let dirent = |(name, inode): (Box<[u8]>, Ino)| Dirent {
+            name: OsString::from_vec(name.into_vec()),
+            kind: kind(inode),
+            inode: inode.into(),
+        };
+        names.into_iter().map(dirent).collect()
+    }
+}
+
+impl Stream {
+    fn begun(due: Entries) -> Self {
+        Stream { due, answered: BTreeSet::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{FileSystem, Mode, OFlags, SeekFrom};
+    use super::*;
+
+    const NONE: Mode = Mode::empty();
+
+    /// A world of three files, and the open directory that they are in.
+    fn world(prepare: impl FnOnce(SimFs) -> SimFs) -> Result<(SimFs, SimFile), Errno> {
+        let mut world = prepare(SimFs::new());
+        for name in ["a", "b", "c"] {
+            world = world.with_file(name, Mode::RUSR, b"")?;
+        }
+        let directory = world.open(".", OFlags::DIRECTORY, NONE)?;
+        Ok((world, directory))
+    }
+
+    fn names(dirents: &[Dirent]) -> String {
+        dirents.iter().map(|dirent| dirent.name.to_string_lossy()).collect()
+    }
+
+    fn read(world: &mut SimFs, directory: &mut SimFile) -> Result<String, Errno> {
+        world.getdents(directory).map(|dirents| names(&dirents))
+    }
+
+    fn answers(world: &SimFs, directory: &SimFile) -> Result<Vec<String>, Errno> {
+        let answers = world.getdents_answers(directory)?;
+        Ok(answers.iter().map(|dirents| names(dirents)).collect())
+    }
+
+    fn make(world: &mut SimFs, name: &str) -> Result<(), Errno> {
+        world.open(name, OFlags::CREATE | OFlags::EXCL, Mode::RUSR).map(drop)
+    }
+
+    #[test]
+    fn a_small_directory_is_read_by_one_call_and_a_second_finds_the_end() -> Result<(), Errno> {
+        let (mut world, mut directory) = world(|world| world)?;
+        assert_eq!(answers(&world, &directory)?, ["abc"]);
+        assert_eq!(read(&mut world, &mut directory)?, "abc");
+        assert_eq!(answers(&world, &directory)?, [""]);
+        make(&mut world, "d")?;
+        assert_eq!(answers(&world, &directory)?, ["", "d"]);
+        assert_eq!(read(&mut world, &mut directory)?, "");
+        assert_eq!(world.lseek(&mut directory, SeekFrom::Start(0)), Ok(0));
+        assert_eq!(read(&mut world, &mut directory)?, "abcd");
+        Ok(())
+    }
+
+    #[test]
+    fn whether_a_name_that_was_made_meanwhile_is_answered_is_left_open() -> Result<(), Errno> {
+        let (mut world, mut directory) =
+            world(|world| world.with_short_listings(NonZeroUsize::new(2)))?;
+        assert_eq!(read(&mut world, &mut directory)?, "ab");
+        world.rename("a", "d")?;
+        world.unlink("c")?;
+        // What was there under another name is missed, or answered twice.
+        assert_eq!(answers(&world, &directory)?, ["", "d"]);
+        let mut other = directory.clone();
+        assert_eq!(names(&world.getdents_as(&mut other, 1)?), "d");
+        assert_eq!(answers(&world, &other)?, [""]);
+        assert_eq!(world.getdents_as(&mut other, 1), Err(Errno::INVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_that_stays_is_answered_exactly_once_whatever_is_chosen() -> Result<(), Errno> {
+        let (world, directory) = world(|world| {
+            world.with_short_listings(NonZeroUsize::new(1)).with_listings_from_open()
+        })?;
+        // Before each call a name is made; every way through the answers.
+        let mut ways = vec![(world, directory, String::new(), 0)];
+        let mut ended = 0;
+        while let Some((mut world, directory, seen, made)) = ways.pop() {
+            if made < 3 {
+                make(&mut world, &format!("b{made}"))?;
+            }
+            for (index, answer) in answers(&world, &directory)?.into_iter().enumerate() {
+                let (mut world, mut directory) = (world.clone(), directory.clone());
+                world.getdents_as(&mut directory, index)?;
+                if !answer.is_empty() {
+                    ways.push((world, directory, format!("{seen} {answer}"), made + 1));
+                    continue;
+                }
+                ended += 1;
+                let mut all: Vec<_> = seen.split_whitespace().collect();
+                let count = all.len();
+                all.sort_unstable();
+                all.dedup();
+                assert_eq!(all.len(), count, "answered twice: {seen}");
+                assert!(["a", "b", "c"].iter().all(|name| all.contains(name)), "missed: {seen}");
+            }
+        }
+        assert!(ended > 10, "{ended} ways");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_made_between_the_opening_and_the_first_call_is_open_where_the_world_says_so()
+    -> Result<(), Errno> {
+        let (mut plain, directory) = world(|world| world)?;
+        make(&mut plain, "d")?;
+        assert_eq!(answers(&plain, &directory)?, ["abcd"]);
+        let (mut world, directory) = world(SimFs::with_listings_from_open)?;
+        make(&mut world, "d")?;
+        world.unlink("a")?;
+        assert_eq!(answers(&world, &directory)?, ["bc", "bcd"]);
+        Ok(())
+    }
+}

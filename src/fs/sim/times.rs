@@ -1,0 +1,221 @@
+//! First floor: when a simulated file was modified, by a clock that is there where a world asks for
+//! it. Imports its parent module and rustix; modelled on Linux's `fs/utimes.c` and `fs/attr.c`
+//! (`may_setattr`, `setattr_prepare`).
+
+use rustix::fs::{Access, AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::io::Errno;
+
+use super::super::path::follows;
+use super::super::{At, Time};
+use super::inode::Ino;
+use super::walk::admissible;
+use super::{SimFile, SimFs};
+use crate::calls::called;
+
+/// How time passes in a [world with a clock](SimFs::with_clock).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clock {
+    /// Each call that sets a time sets a later one: of two files, the one that was modified last has
+    /// the later time. So Linux does since 6.13 for whoever looks in between.
+    Changes,
+    /// Time stands still until somebody lets it [pass](SimFs::tick): what is modified meanwhile has
+    /// one time, as in a few milliseconds of an older kernel, or a second of an older file system.
+    Ticks,
+}
+
+/// A clock, and what it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Now {
+    clock: Clock,
+    seconds: i64,
+}
+
+/// What a call makes of the time of the last modification.
+enum Modified {
+    Now,
+    Then(Time),
+    Unchanged,
+}
+
+impl SimFs {
+    /// The same world with a clock, from which on [`Status::modified`](crate::fs::Status) says when
+    /// something was modified: after so many seconds of a time that is made up. Each file that is
+    /// there is as old as the clock.
+    ///
+    /// Worlds that differ in their times alone are two. So with [`Clock::Changes`] there are as many
+    /// worlds as orders of what was changed.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        let now = Now { clock, seconds: 1 };
+        self.clock = Some(now);
+        let number = Ino::try_from(self.inodes.len()).unwrap_or(Ino::MAX);
+        for inode in 0..number {
+            if let Ok(inode) = self.inode_mut(inode) {
+                inode.modified = Some(now.time());
+            }
+        }
+        self
+    }
+
+    /// Lets a second pass, where there is a clock. It is a [call](crate::calls::called): a step of
+    /// whoever stands for the time.
+    pub fn tick(&mut self) {
+        self.pass();
+        called(format_args!("tick"));
+    }
+
+    fn pass(&mut self) {
+        if let Some(now) = &mut self.clock {
+            now.seconds = now.seconds.saturating_add(1);
+        }
+    }
+
+    /// Notes that these are modified now, all in one call.
+    pub(super) fn modified(&mut self, inodes: &[Ino]) -> Result<(), Errno> {
+        let Some(now) = self.clock else { return Ok(()) };
+        for inode in inodes {
+            self.inode_mut(*inode)?.modified = Some(now.time());
+        }
+        if now.clock == Clock::Changes {
+            self.pass();
+        }
+        Ok(())
+    }
+
+    pub(super) fn utimens_at(
+        &mut self,
+        at: At<'_, SimFile>,
+        times: &Timestamps,
+        flags: AtFlags,
+    ) -> Result<(), Errno> {
+        let follow = follows(flags)?;
+        admissible([at.path])?;
+        self.has_clock()?;
+        if is_nothing(times) {
+            return Ok(());
+        }
+        self.change_times(self.find(at, follow)?, times)
+    }
+
+    pub(super) fn utimens_file(&mut self, file: &SimFile, times: &Timestamps) -> Result<(), Errno> {
+        self.has_clock()?;
+        if is_nothing(times) {
+            return Ok(());
+        }
+        if file.is_path() {
+            return Err(Errno::BADF);
+        }
+        self.change_times(file.inode, times)
+    }
+
+    fn has_clock(&self) -> Result<(), Errno> {
+        if self.clock.is_some() { Ok(()) } else { Err(Errno::NOSYS) }
+    }
+
+    /// `vfs_utimes`: who may write may set the time to now; any other, owners alone.
+    fn change_times(&mut self, number: Ino, times: &Timestamps) -> Result<(), Errno> {
+        read(&times.last_access)?;
+        let modified = read(&times.last_modification)?;
+        let is_touch = [times.last_access, times.last_modification]
+            .iter()
+            .all(|time| time.tv_nsec == UTIME_NOW as _);
+        let inode = self.inode(number)?;
+        if is_touch && !self.owns(inode) {
+            self.permits(inode, Access::WRITE_OK)?;
+        } else if !self.owns(inode) {
+            return Err(Errno::PERM);
+        }
+        match modified {
+            Modified::Now => self.modified(&[number])?,
+            Modified::Then(time) => self.inode_mut(number)?.modified = Some(time),
+            Modified::Unchanged => {}
+        }
+        Ok(())
+    }
+}
+
+impl Now {
+    fn time(self) -> Time {
+        Time { seconds: self.seconds, nanoseconds: 0 }
+    }
+}
+
+/// `nsec_valid`.
+fn read(time: &Timespec) -> Result<Modified, Errno> {
+    match time.tv_nsec as i64 {
+        now if now == UTIME_NOW as i64 => Ok(Modified::Now),
+        omit if omit == UTIME_OMIT as i64 => Ok(Modified::Unchanged),
+        nanoseconds @ 0..1_000_000_000 => {
+            let nanoseconds = u32::try_from(nanoseconds).map_err(|_| Errno::INVAL)?;
+            Ok(Modified::Then(Time { seconds: time.tv_sec as i64, nanoseconds }))
+        }
+        _ => Err(Errno::INVAL),
+    }
+}
+
+/// Where both are to stay, the kernel looks at nothing else.
+fn is_nothing(times: &Timestamps) -> bool {
+    [times.last_access, times.last_modification].iter().all(|time| time.tv_nsec == UTIME_OMIT as _)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{FileSystem, Mode, OFlags};
+    use super::*;
+
+    fn modified(world: &SimFs, path: &str) -> Option<i64> {
+        world.named(path).and_then(|inode| inode.modified()).map(|time| time.seconds)
+    }
+
+    fn make(world: &mut SimFs, name: &str) -> Result<SimFile, Errno> {
+        world.open(name, OFlags::CREATE | OFlags::RDWR, Mode::RWXU)
+    }
+
+    #[test]
+    fn without_a_clock_worlds_that_differ_in_when_alone_are_one() -> Result<(), Errno> {
+        let mut world = SimFs::new().with_file("a", Mode::RUSR, b"x")?;
+        let mut file = world.open("a", OFlags::RDWR, Mode::empty())?;
+        let before = world.clone();
+        world.pwrite(&mut file, b"x", 0)?;
+        world.tick();
+        assert!(world == before);
+        assert_eq!(world.fstat(&mut file)?.modified, None);
+        let mut clocked = before.with_clock(Clock::Changes);
+        let before = clocked.clone();
+        clocked.pwrite(&mut file, b"x", 0)?;
+        assert!(clocked != before);
+        Ok(())
+    }
+
+    #[test]
+    fn each_change_is_later_than_the_one_before_and_what_changes_nothing_takes_no_time()
+    -> Result<(), Errno> {
+        let mut world = SimFs::new().with_clock(Clock::Changes);
+        let mut a = make(&mut world, "a")?;
+        make(&mut world, "b")?;
+        assert_eq!(modified(&world, "a"), Some(1));
+        // One call, one time.
+        assert_eq!((modified(&world, "b"), modified(&world, ".")), (Some(2), Some(2)));
+        world.write(&mut a, b"")?;
+        world.chmod("a", Mode::RUSR)?;
+        world.stat("a", AtFlags::empty())?;
+        assert_eq!(modified(&world, "a"), Some(1));
+        world.write(&mut a, b"x")?;
+        world.rename("a", "b")?;
+        assert_eq!((modified(&world, "b"), modified(&world, ".")), (Some(3), Some(4)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_clock_that_ticks_shows_no_difference_between_what_happened_within_a_tick()
+    -> Result<(), Errno> {
+        let mut world = SimFs::new().with_clock(Clock::Ticks);
+        let mut a = make(&mut world, "a")?;
+        let seen = world.fstat(&mut a)?;
+        world.write(&mut a, b"unseen")?;
+        assert_eq!(world.fstat(&mut a)?.modified, seen.modified);
+        world.tick();
+        world.write(&mut a, b"seen")?;
+        assert!(world.fstat(&mut a)?.modified > seen.modified);
+        Ok(())
+    }
+}
