@@ -289,7 +289,7 @@ pub trait FileSystem {
     /// The kernel answers as many as fit into 32 KiB, the buffer that the C library has; a simulation
     /// answers all, or [as many as it is told to](SimFs::with_short_listings). The names of one answer
     /// are in order, in every world: in which order a file system has them, it leaves open. It also
-    /// leaves open whether a name is answered that was made after the directory was opened
+    /// leaves open whether a name is answered that was made or removed after the directory was opened
     /// ([`SimFs::getdents_answers`]).
     fn getdents(&mut self, file: &mut Self::File) -> Result<Vec<Dirent>, Errno>;
 

@@ -18,6 +18,7 @@ mod records;
 mod times;
 mod walk;
 
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | `stat`, `access`, `chmod`, `chown` | `AT_SYMLINK_NOFOLLOW` |
 /// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
 /// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
-/// | `getdents` | all names at once or a few a call, in order; what is open about names made meanwhile |
+/// | `getdents` | all names at once or a few a call, in order; what is open about names that come and go meanwhile |
 /// | `utimensat` | the time of the last modification, by a [`Clock`] that a world has if it asks for it |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
 /// | `fcntl` | record locks of open files (`F_OFD_SETLK`), on any bytes |
@@ -95,7 +96,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// Capabilities, access control lists and attributes; times of access and change; limits to
 /// space, links, open files or locks; mounts, what goes through pipes; record locks of processes (`F_SETLK`); a crash: `fsync` has nothing to do.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
     /// Who makes the calls.
@@ -115,7 +116,7 @@ pub struct SimFs {
 /// lock behind, where the kernel would release it; [`close`](super::FileSystem::close) releases it
 /// here too. So a step that drops an open file that holds a lock is a
 /// [mistake](crate::calls::mistaken) of the model (its code is `flock`).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimFile {
     inode: Ino,
     /// Access mode, `O_APPEND` and `O_PATH`, which are all that matters once it is open.
@@ -126,6 +127,34 @@ pub struct SimFile {
     stream: Option<Arc<Stream>>,
     /// The bytes that it holds record locks on.
     records: Vec<Record>,
+}
+
+/// As of an inode: no world pays for what it leaves out.
+impl Hash for SimFs {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let SimFs { inodes, user, protections, format, write_limit, listing, clock } = self;
+        (inodes, user, protections, format, write_limit).hash(state);
+        if *listing != Listing::default() {
+            listing.hash(state);
+        }
+        if let Some(clock) = clock {
+            clock.hash(state);
+        }
+    }
+}
+
+/// Likewise.
+impl Hash for SimFile {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let SimFile { inode, flags, offset, lock, stream, records } = self;
+        (inode, flags, offset, lock).hash(state);
+        if let Some(stream) = stream {
+            stream.hash(state);
+        }
+        if !records.is_empty() {
+            records.hash(state);
+        }
+    }
 }
 
 impl Default for SimFs {

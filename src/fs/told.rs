@@ -369,8 +369,8 @@ impl fmt::Display for Set<'_> {
         let Timestamps { last_access, last_modification } = self.0;
         for (time, separator) in [(last_access, ", "), (last_modification, "")] {
             match time {
-                Timespec { tv_nsec, .. } if *tv_nsec == UTIME_NOW as _ => f.write_str("now")?,
-                Timespec { tv_nsec, .. } if *tv_nsec == UTIME_OMIT as _ => f.write_str("omit")?,
+                Timespec { tv_nsec, .. } if *tv_nsec == UTIME_NOW => f.write_str("now")?,
+                Timespec { tv_nsec, .. } if *tv_nsec == UTIME_OMIT => f.write_str("omit")?,
                 Timespec { tv_sec, tv_nsec } => write!(f, "{tv_sec}.{tv_nsec:09}")?,
             }
             f.write_str(separator)?;

@@ -50,8 +50,8 @@ const MARK: u32 = 7;
 impl When {
     fn time(self) -> Timespec {
         match self {
-            When::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
-            When::Omit => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ },
+            When::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+            When::Omit => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             When::Then(seconds) => Timespec { tv_sec: seconds, tv_nsec: MARK.into() },
             When::Never => Timespec { tv_sec: 0, tv_nsec: 1_000_000_000 },
         }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt;
+use std::slice;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -27,7 +28,8 @@ pub(super) struct Listing {
 /// How far an open directory has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stream {
-    /// What was there in the beginning and has not been answered; it is due while it is still there.
+    /// What was there in the beginning and has not been answered. It is due while it is still there,
+    /// and may be answered when it is gone.
     due: Entries,
     /// What has been answered, and is not answered again while it stays.
     answered: BTreeSet<(Box<[u8]>, Ino)>,
@@ -42,12 +44,13 @@ impl SimFs {
     /// [`getdents_as`](SimFs::getdents_as): this is a look ahead and no call.
     ///
     /// A name that has been there from the beginning on is answered exactly once. A name that was made
-    /// since, or whose file was replaced, is answered at any later call or never. A name that is
-    /// gone is not answered. So there are 2ⁿ answers where n names were made. The beginning is the
-    /// first call, or the opening [where the world says so](SimFs::with_listings_from_open), and
-    /// again each `lseek` to the beginning. Names are answered in order: in which order the kernel
-    /// has them is not explored. A name that left and came back for the same file counts as one that
-    /// has been there all the time.
+    /// since, or whose file was replaced, is answered at any later call or never. So is a name that
+    /// was there in the beginning and is gone: ext4 keeps the one that did not fit into an answer for the
+    /// next, whatever became of it. So there are 2ⁿ answers where n names came and went. The beginning
+    /// is the first call, or the opening [where the world says so](SimFs::with_listings_from_open), and
+    /// again each `lseek` to the beginning. Names are answered in order: in which order the kernel has
+    /// them is not explored. A name that left and came back for the same file counts as one that has
+    /// been there all the time.
     ///
     /// # Errors
     ///
@@ -61,24 +64,23 @@ impl SimFs {
     fn batches(&self, file: &SimFile) -> Result<Vec<Batch>, Errno> {
         let stream = self.listed(file)?;
         let there = self.entries(file.inode)?;
-        let made: Vec<_> = there
-            .iter()
-            .map(|(name, inode)| (name.clone(), *inode))
-            .filter(|(name, inode)| {
-                let is_due = stream.due.get(name) == Some(inode);
-                !is_due && !stream.answered.contains(&(name.clone(), *inode))
-            })
-            .collect();
+        let entries = there.iter().map(|(name, inode)| (name.clone(), *inode));
+        let made = entries.filter(|(name, inode)| {
+            let is_due = stream.due.get(name) == Some(inode);
+            !is_due && !stream.answered.contains(&(name.clone(), *inode))
+        });
+        let due = stream.due.iter().map(|(name, inode)| (name.clone(), *inode));
+        let gone = due.filter(|(name, _)| !there.contains_key(name));
         let mut batches: Vec<Batch> = Vec::new();
-        // Each name made since is among a choice or not; one after the other doubles the choices.
+        // Each of these is answered or not; one after the other doubles the choices.
         let mut choices = vec![Vec::new()];
-        for entry in made {
-            let with = choices.iter().map(|choice| [&choice[..], &[entry.clone()]].concat());
+        for entry in made.chain(gone) {
+            let with = choices.iter().map(|choice| [&choice[..], slice::from_ref(&entry)].concat());
             let with: Vec<_> = with.collect();
             choices.extend(with);
         }
         for choice in choices {
-            let batch = self.batch(&stream, choice);
+            let batch = self.batch(&stream, there, choice);
             if !batches.iter().any(|(names, _)| *names == batch.0) {
                 batches.push(batch);
             }
@@ -86,10 +88,10 @@ impl SimFs {
         Ok(batches)
     }
 
-    /// The batch that is answered where `made` are those that were made since and are answered.
-    fn batch(&self, stream: &Stream, made: Vec<(Box<[u8]>, Ino)>) -> Batch {
-        let due = stream.due.iter().map(|(name, inode)| (name.clone(), *inode));
-        let all: BTreeMap<_, _> = due.chain(made).collect();
+    /// The batch that is answered where `chosen` are those that need not be and are.
+    fn batch(&self, stream: &Stream, there: &Entries, chosen: Vec<(Box<[u8]>, Ino)>) -> Batch {
+        let due = stream.due_of(there).map(|(name, inode)| (name.clone(), inode));
+        let all: BTreeMap<_, _> = due.chain(chosen).collect();
         let limit = self.listing.limit.map_or(usize::MAX, NonZeroUsize::get);
         let names: Vec<_> = all.into_iter().take(limit).collect();
         let mut next = stream.clone();
@@ -100,7 +102,7 @@ impl SimFs {
         (names, next)
     }
 
-    /// `iterate_dir`: how far the directory has been read, without what is no longer in it.
+    /// `iterate_dir`: how far the directory has been read.
     fn listed(&self, file: &SimFile) -> Result<Stream, Errno> {
         if file.is_path() {
             return Err(Errno::BADF);
@@ -109,36 +111,34 @@ impl SimFs {
         if self.inode(file.inode)?.links == 0 {
             return Err(Errno::NOENT);
         }
-        let is_there = |name: &[u8], inode| there.get(name) == Some(&inode);
         let Some(stream) = &file.stream else { return Ok(Stream::begun(there.clone())) };
-        let due = stream.due.iter().filter(|(name, inode)| is_there(name, **inode));
-        let answered = stream.answered.iter().filter(|(name, inode)| is_there(name, *inode));
-        Ok(Stream {
-            due: due.map(|(name, inode)| (name.clone(), *inode)).collect(),
-            answered: answered.cloned().collect(),
-        })
+        // What was answered and is gone may come back, to be answered again.
+        let stays = |(name, inode): &&(Box<[u8]>, Ino)| there.get(name) == Some(inode);
+        let answered = stream.answered.iter().filter(stays).cloned().collect();
+        Ok(Stream { due: stream.due.clone(), answered })
     }
 
     /// The names that have been there from the beginning on and are due; none at the end.
     pub(super) fn list(&self, file: &mut SimFile) -> Result<Vec<Dirent>, Errno> {
         let stream = self.listed(file)?;
-        let batch = self.batch(&stream, Vec::new());
-        Ok(self.answer(file, batch))
+        let batch = self.batch(&stream, self.entries(file.inode)?, Vec::new());
+        self.answer(file, batch)
     }
 
     /// The same with the answer of this number, of [`getdents_answers`](SimFs::getdents_answers).
     pub(super) fn list_as(&self, file: &mut SimFile, answer: usize) -> Result<Vec<Dirent>, Errno> {
         let batches = self.batches(file)?;
         let batch = batches.into_iter().nth(answer).ok_or(Errno::INVAL)?;
-        Ok(self.answer(file, batch))
+        self.answer(file, batch)
     }
 
-    fn answer(&self, file: &mut SimFile, (names, next): Batch) -> Vec<Dirent> {
-        if next.due.is_empty() && self.format.directories_end_last {
+    fn answer(&self, file: &mut SimFile, (names, next): Batch) -> Result<Vec<Dirent>, Errno> {
+        let is_end = next.due_of(self.entries(file.inode)?).next().is_none();
+        if is_end && self.format.directories_end_last {
             file.offset = i64::MAX as u64;
         }
         file.stream = Some(Arc::new(next));
-        self.dirents(names)
+        Ok(self.dirents(names))
     }
 
     /// What an open directory remembers at its beginning.
@@ -164,6 +164,12 @@ impl SimFs {
 impl Stream {
     fn begun(due: Entries) -> Self {
         Stream { due, answered: BTreeSet::new() }
+    }
+
+    /// What is due and still there.
+    fn due_of<'s>(&'s self, there: &'s Entries) -> impl Iterator<Item = (&'s Box<[u8]>, Ino)> {
+        let due = self.due.iter().map(|(name, inode)| (name, *inode));
+        due.filter(|(name, inode)| there.get(*name) == Some(inode))
     }
 }
 
@@ -216,16 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn whether_a_name_that_was_made_meanwhile_is_answered_is_left_open() -> Result<(), Errno> {
+    fn whether_a_name_that_was_made_or_removed_meanwhile_is_answered_is_left_open()
+    -> Result<(), Errno> {
         let (mut world, mut directory) =
             world(|world| world.with_short_listings(NonZeroUsize::new(2)))?;
         assert_eq!(read(&mut world, &mut directory)?, "ab");
         world.rename("a", "d")?;
         world.unlink("c")?;
         // What was there under another name is missed, or answered twice.
-        assert_eq!(answers(&world, &directory)?, ["", "d"]);
+        assert_eq!(answers(&world, &directory)?, ["", "d", "c", "cd"]);
         let mut other = directory.clone();
         assert_eq!(names(&world.getdents_as(&mut other, 1)?), "d");
+        assert_eq!(answers(&world, &other)?, ["", "c"]);
+        assert_eq!(names(&world.getdents_as(&mut other, 1)?), "c");
         assert_eq!(answers(&world, &other)?, [""]);
         assert_eq!(world.getdents_as(&mut other, 1), Err(Errno::INVAL));
         Ok(())
@@ -272,7 +281,7 @@ mod tests {
         let (mut world, directory) = world(SimFs::with_listings_from_open)?;
         make(&mut world, "d")?;
         world.unlink("a")?;
-        assert_eq!(answers(&world, &directory)?, ["bc", "bcd"]);
+        assert_eq!(answers(&world, &directory)?, ["bc", "bcd", "abc", "abcd"]);
         Ok(())
     }
 }

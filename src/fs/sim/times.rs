@@ -117,7 +117,7 @@ impl SimFs {
         let modified = read(&times.last_modification)?;
         let is_touch = [times.last_access, times.last_modification]
             .iter()
-            .all(|time| time.tv_nsec == UTIME_NOW as _);
+            .all(|time| time.tv_nsec == UTIME_NOW);
         let inode = self.inode(number)?;
         if is_touch && !self.owns(inode) {
             self.permits(inode, Access::WRITE_OK)?;
@@ -141,12 +141,12 @@ impl Now {
 
 /// `nsec_valid`.
 fn read(time: &Timespec) -> Result<Modified, Errno> {
-    match time.tv_nsec as i64 {
-        now if now == UTIME_NOW as i64 => Ok(Modified::Now),
-        omit if omit == UTIME_OMIT as i64 => Ok(Modified::Unchanged),
+    match time.tv_nsec {
+        UTIME_NOW => Ok(Modified::Now),
+        UTIME_OMIT => Ok(Modified::Unchanged),
         nanoseconds @ 0..1_000_000_000 => {
             let nanoseconds = u32::try_from(nanoseconds).map_err(|_| Errno::INVAL)?;
-            Ok(Modified::Then(Time { seconds: time.tv_sec as i64, nanoseconds }))
+            Ok(Modified::Then(Time { seconds: time.tv_sec, nanoseconds }))
         }
         _ => Err(Errno::INVAL),
     }
@@ -154,7 +154,7 @@ fn read(time: &Timespec) -> Result<Modified, Errno> {
 
 /// Where both are to stay, the kernel looks at nothing else.
 fn is_nothing(times: &Timestamps) -> bool {
-    [times.last_access, times.last_modification].iter().all(|time| time.tv_nsec == UTIME_OMIT as _)
+    [times.last_access, times.last_modification].iter().all(|time| time.tv_nsec == UTIME_OMIT)
 }
 
 #[cfg(test)]

@@ -1,5 +1,11 @@
 //! What is in directories, and other things than files.
 
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+
+use rustix::fs::RawDir;
+use toctou::fs::OsFs;
+
 use super::*;
 
 #[test]
@@ -89,4 +95,51 @@ fn a_pipe_is_anybodys_to_make_and_a_device_roots_but_for_the_one_that_stands_for
         (Who::Root, open(1, ".", OFlags::DIRECTORY), "open(., directory) = ok"),
         (Who::Root, Call::Getdents(1), "getdents = a c p q s"),
     ]);
+}
+
+/// The law by which the simulation says what may be answered, in a directory that takes many calls.
+/// What is gone may be answered: ext4 keeps the name that did not fit into the last answer.
+#[test]
+fn a_name_that_stays_is_answered_once_by_the_kernel_too_whatever_comes_and_goes() {
+    const STAY: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let read = |world: &OsFs| -> Result<(), Errno> {
+        let mut world = world;
+        for name in STAY.into_iter().chain(["x", "y", "z"]) {
+            world.open(name, CREATE, Mode::RWXU)?;
+        }
+        let directory = world.open(".", OFlags::DIRECTORY, Mode::empty())?;
+        let mut seen = BTreeMap::<String, usize>::new();
+        for round in 0.. {
+            // Two names, and some of alignment.
+            let mut buffer = [MaybeUninit::uninit(); 56];
+            let mut batch = RawDir::new(&directory, &mut buffer);
+            let mut is_end = true;
+            while let Some(entry) = batch.next() {
+                is_end = false;
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                *seen.entry(name).or_default() += 1;
+                if batch.is_buffer_empty() {
+                    break;
+                }
+            }
+            if is_end {
+                break;
+            }
+            match round {
+                0 => world.unlink("x")?,
+                1 => world.rename("y", "y2")?,
+                2 => world.rename("z", "h2").and_then(|()| world.unlink("h2"))?,
+                _ if round < 20 => drop(world.open(&*format!("n{round}"), CREATE, Mode::RWXU)?),
+                _ => {}
+            }
+        }
+        assert!(STAY.iter().all(|name| seen.get(*name) == Some(&1)), "{seen:?}");
+        assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+        Ok(())
+    };
+    for parent in [memory(), env::temp_dir()] {
+        let arena = Arena::new(&parent).expect("a directory to try it in");
+        let answer = arena.with(Profile::Tame, read).expect("a directory to try it in");
+        assert_eq!(answer, Ok(()), "in {}", parent.display());
+    }
 }

@@ -68,8 +68,8 @@ fn everything<F: FileSystem>(fs: &mut F, mut told: impl FnMut(&mut F)) -> Result
     step(fs);
     fs.fchown(&mut a, None, group)?;
     step(fs);
-    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ };
-    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ };
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     let then = Timespec { tv_sec: -1, tv_nsec: 50 };
     let times = Timestamps { last_access: now, last_modification: then };
     fs.utimensat("d/a", &times, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -269,7 +269,7 @@ fn a_call_that_makes_no_sense_is_a_mistake_that_says_so() -> Result<(), Errno> {
         ),
         (
             mistaken(|| {
-                let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ };
+                let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
                 let times = Timestamps { last_access: now, last_modification: now };
                 fs.futimens(&mut reading, &times)
             }),
