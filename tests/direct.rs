@@ -1,7 +1,7 @@
 //! Ordinary code as processes: the same systems as the machines that were written by hand, and what
 //! programs may do.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use toctou::check::{
     Checker, DEADLOCK_FREE, GraphOptions, PANIC_FREE, Report, Schedule, System, Value,
@@ -349,17 +349,17 @@ fn forgetting_makes_one_state_of_many() {
 
 #[test]
 fn a_handle_that_leaks_out_is_refused_by_name_and_line() {
-    let leaked = Arc::new(Mutex::new(None));
-    // The program's handle on the world cannot leave it; an open file can.
+    let leaked = Arc::new(OnceLock::new());
     let keep = leaked.clone();
+    // The program's handle on the world cannot leave it; an open file can.
     let opens = move |fs: &mut DirectFs| {
-        *keep.lock().expect("nobody panics") = fs.open("lock", OFlags::RDONLY, Mode::empty()).ok();
+        let directory = fs.open(".", OFlags::RDONLY, Mode::empty())?;
+        keep.set(directory).map_err(|_| Errno::EXIST)
     };
     let _ = graph(System::new(counters()).clients(1, Code::files(opens)));
-    let used = leaked.clone();
     let uses = move |fs: &mut DirectFs| {
-        let leaked = used.lock().expect("nobody panics").take();
-        leaked.map_or(Ok(0), |mut file| fs.read(&mut file, &mut [0]))
+        let directory = leaked.get().expect("it was leaked");
+        fs.stat((directory, "lock"), toctou::fs::AtFlags::empty()).map(drop)
     };
     let told = System::new(counters()).clients(1, Code::files(uses)).examine().complaint();
     assert!(told.contains("of another run"), "{told}");

@@ -174,7 +174,7 @@ macro_rules! asked {
             $place: impl Into<At<'p, DirectFile>>,
             $($a: $aty),*
         ) -> Result<$ar, Errno> {
-            let $place = $place.into();
+            let $place = of_this_run($place.into());
             self.ask(&$al, None, |fs| fs.$at($place, $($a),*))
         })*
         $(#[track_caller]
@@ -184,7 +184,7 @@ macro_rules! asked {
             $to: impl Into<At<'p, DirectFile>>,
             $($t: $tt),*
         ) -> Result<$tr, Errno> {
-            let ($from, $to) = ($from.into(), $to.into());
+            let ($from, $to) = (of_this_run($from.into()), of_this_run($to.into()));
             self.ask(&$tl, None, |fs| fs.$two($from, $to, $($t),*))
         })*
     };
@@ -526,7 +526,7 @@ impl FileSystem for DirectFs {
         flags: OFlags,
         mode: Mode,
     ) -> Result<DirectFile, Errno> {
-        let at = at.into();
+        let at = of_this_run(at.into());
         let number = self.ask(&Line::Open(at, flags), None, |fs| fs.open(at, flags, mode))?;
         Ok(DirectFile::of(number))
     }
@@ -539,7 +539,7 @@ impl FileSystem for DirectFs {
         mode: Mode,
         resolve: ResolveFlags,
     ) -> Result<DirectFile, Errno> {
-        let at = at.into();
+        let at = of_this_run(at.into());
         let line = Line::OpenWithin(at, flags, mode, resolve);
         let number = self.ask(&line, None, |fs| fs.open_within(at, flags, mode, resolve))?;
         Ok(DirectFile::of(number))
@@ -571,7 +571,7 @@ impl FileSystem for DirectFs {
         file: &mut DirectFile,
         to: impl Into<At<'p, DirectFile>>,
     ) -> Result<(), Errno> {
-        let (number, to) = (file.number(), to.into());
+        let (number, to) = (file.number(), of_this_run(to.into()));
         self.ask(&Line::LinkFile(to), Some(number), |fs| fs.link_file(number, to))
     }
 
@@ -581,7 +581,7 @@ impl FileSystem for DirectFs {
         target: &Path,
         at: impl Into<At<'p, DirectFile>>,
     ) -> Result<(), Errno> {
-        let at = at.into();
+        let at = of_this_run(at.into());
         self.ask(&Line::Symlink(target, at), None, |fs| fs.symlink(target, at))
     }
 
@@ -642,6 +642,15 @@ impl FileSystem for DirectFs {
         // It is closed.
         std::mem::forget(file);
     }
+}
+
+/// A place that starts at nothing that another run has opened.
+#[track_caller]
+fn of_this_run(at: At<'_, DirectFile>) -> At<'_, DirectFile> {
+    if let Some(directory) = at.directory {
+        directory.number();
+    }
+    at
 }
 
 /// Puts what was read into a buffer.
