@@ -104,8 +104,7 @@ pub(super) fn kind_of(kind: FileType) -> Option<Kind> {
         FileType::Socket => Some(Kind::Socket),
         FileType::CharacterDevice => Some(Kind::CharacterDevice),
         FileType::BlockDevice => Some(Kind::BlockDevice),
-        #[allow(unreachable_patterns)] // which others there are differs between systems
-        FileType::Unknown | _ => None,
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt;
+use std::slice;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -74,7 +75,7 @@ impl SimFs {
         // Each of these is answered or not; one after the other doubles the choices.
         let mut choices = vec![Vec::new()];
         for entry in made.chain(gone) {
-            let with = choices.iter().map(|choice| [&choice[..], &[entry.clone()]].concat());
+            let with = choices.iter().map(|choice| [&choice[..], slice::from_ref(&entry)].concat());
             let with: Vec<_> = with.collect();
             choices.extend(with);
         }
