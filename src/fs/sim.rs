@@ -14,6 +14,7 @@ mod names;
 mod open;
 mod owners;
 mod permit;
+mod rare;
 mod records;
 mod times;
 mod walk;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::LinuxOpenFlags as _;
 use inode::{Body, Held, Ino, Inode};
-use listing::{Listing, Stream};
-use records::Record;
+use listing::Listing;
+use rare::Rare;
 use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use times::Now;
@@ -123,10 +124,7 @@ pub struct SimFile {
     flags: OFlags,
     offset: u64,
     lock: Held,
-    /// How far a directory has been read, once it has.
-    stream: Option<Arc<Stream>>,
-    /// The bytes that it holds record locks on.
-    records: Vec<Record>,
+    rare: Rare,
 }
 
 /// As of an inode: no world pays for what it leaves out.
@@ -146,13 +144,10 @@ impl Hash for SimFs {
 /// Likewise.
 impl Hash for SimFile {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let SimFile { inode, flags, offset, lock, stream, records } = self;
+        let SimFile { inode, flags, offset, lock, rare } = self;
         (inode, flags, offset, lock).hash(state);
-        if let Some(stream) = stream {
-            stream.hash(state);
-        }
-        if !records.is_empty() {
-            records.hash(state);
+        if !rare.is_nothing() {
+            rare.hash(state);
         }
     }
 }
@@ -261,7 +256,7 @@ impl Drop for SimFile {
             let what =
                 "an open file that holds a lock is dropped: close it, which releases the lock";
             mistaken("flock", format_args!("{what}"));
-        } else if !self.records.is_empty() {
+        } else if !self.rare.records().is_empty() {
             let what =
                 "an open file that holds record locks is dropped: close it, which releases them";
             mistaken("fcntl", format_args!("{what}"));

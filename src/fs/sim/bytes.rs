@@ -145,7 +145,7 @@ impl SimFs {
         position(offset)?;
         file.offset = offset;
         if inode.is_directory() {
-            file.stream = self.beginning(file.inode);
+            file.rare.set_stream(self.beginning(file.inode));
         }
         Ok(offset)
     }

@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStringExt;
 use std::slice;
-use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -111,7 +110,7 @@ impl SimFs {
         if self.inode(file.inode)?.links == 0 {
             return Err(Errno::NOENT);
         }
-        let Some(stream) = &file.stream else { return Ok(Stream::begun(there.clone())) };
+        let Some(stream) = file.rare.stream() else { return Ok(Stream::begun(there.clone())) };
         // What was answered and is gone may come back, to be answered again.
         let stays = |(name, inode): &&(Box<[u8]>, Ino)| there.get(name) == Some(inode);
         let answered = stream.answered.iter().filter(stays).cloned().collect();
@@ -137,17 +136,17 @@ impl SimFs {
         if is_end && self.format.directories_end_last {
             file.offset = i64::MAX as u64;
         }
-        file.stream = Some(Arc::new(next));
+        file.rare.set_stream(Some(next));
         Ok(self.dirents(names))
     }
 
     /// What an open directory remembers at its beginning.
-    pub(super) fn beginning(&self, inode: Ino) -> Option<Arc<Stream>> {
+    pub(super) fn beginning(&self, inode: Ino) -> Option<Stream> {
         if !self.listing.from_open {
             return None;
         }
         let entries = self.entries(inode).ok()?;
-        Some(Arc::new(Stream::begun(entries.clone())))
+        Some(Stream::begun(entries.clone()))
     }
 
     fn dirents(&self, names: Vec<(Box<[u8]>, Ino)>) -> Vec<Dirent> {

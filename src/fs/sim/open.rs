@@ -14,6 +14,7 @@ use super::super::path::{limits, understood};
 use super::super::{At, Kind};
 use super::inode::{Body, Held, Ino, Inode};
 use super::permit::CHANGE;
+use super::rare::Rare;
 use super::walk::{Last, Place, Walk, admissible};
 use super::{MODE_BITS, SimFile, SimFs};
 
@@ -101,9 +102,9 @@ impl SimFs {
             Found::Nothing(_) => return Err(Errno::NOENT),
         };
         let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH);
-        let stream = self.beginning(inode);
-        let records = Vec::new();
-        Ok(SimFile { inode, flags, offset: 0, lock: Held::None, stream, records })
+        let mut rare = Rare::default();
+        rare.set_stream(self.beginning(inode));
+        Ok(SimFile { inode, flags, offset: 0, lock: Held::None, rare })
     }
 
     /// `open_last_lookups`: the last component, through links where they are to be followed.

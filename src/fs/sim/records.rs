@@ -49,12 +49,12 @@ impl SimFs {
         {
             return Err(Errno::WOULDBLOCK);
         }
-        let own = replaced(&file.records, (first, last), wanted);
+        let own = replaced(file.rare.records(), (first, last), wanted);
         let mut all = others;
         all.extend_from_slice(&own);
         all.sort_unstable();
         self.inode_mut(file.inode)?.records = all;
-        file.records = own;
+        file.rare.set_records(own);
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl SimFs {
     /// says it holds: it is a copy of one that let go.
     fn records_of_others(&self, file: &SimFile) -> Result<Vec<Record>, Errno> {
         let mut others = self.inode(file.inode)?.records.clone();
-        for own in &file.records {
+        for own in file.rare.records() {
             let held = others.iter().position(|record| record == own).ok_or(Errno::BADF)?;
             others.remove(held);
         }
@@ -71,11 +71,11 @@ impl SimFs {
 
     /// Lets go of all record locks that an open file holds.
     pub(super) fn let_go_of_records(&mut self, file: &mut SimFile) -> Result<(), Errno> {
-        if file.records.is_empty() {
+        if file.rare.records().is_empty() {
             return Ok(());
         }
         let others = self.records_of_others(file);
-        file.records.clear();
+        file.rare.set_records(Vec::new());
         self.inode_mut(file.inode)?.records = others?;
         Ok(())
     }
