@@ -210,6 +210,7 @@ fn ask<W: Service, B: Body>(
         Step::Done(result) if round.is_task => Request::next(round, At::Last(result)),
         Step::Done(result) if round.locks => Request::next(round, At::Unlock(result)),
         Step::Done(result) => Step::Done(End::Answered(result)),
+        Step::Choice(_) => unreachable!("a transaction leaves nothing open"),
     }
 }
 

@@ -54,11 +54,11 @@ pub const MOST_WAYS: usize = 256;
 
 impl<P, T> Step<P, T> {
     /// Maps the process that goes on (or waits), for machines that embed another machine.
-    pub fn map<Q>(self, f: impl Fn(P) -> Q) -> Step<Q, T> {
-        self.map_by(&f)
+    pub fn map<Q>(self, mut f: impl FnMut(P) -> Q) -> Step<Q, T> {
+        self.map_by(&mut f)
     }
 
-    fn map_by<Q>(self, f: &impl Fn(P) -> Q) -> Step<Q, T> {
+    fn map_by<Q>(self, f: &mut impl FnMut(P) -> Q) -> Step<Q, T> {
         match self {
             Step::Next(process) => Step::Next(f(process)),
             Step::Blocked(process) => Step::Blocked(f(process)),
@@ -68,11 +68,11 @@ impl<P, T> Step<P, T> {
     }
 
     /// Maps the output of a finished process to what happens next: the end, or another process.
-    pub fn and_then<U>(self, f: impl Fn(T) -> Step<P, U>) -> Step<P, U> {
-        self.and_then_by(&f)
+    pub fn and_then<U>(self, mut f: impl FnMut(T) -> Step<P, U>) -> Step<P, U> {
+        self.and_then_by(&mut f)
     }
 
-    fn and_then_by<U>(self, f: &impl Fn(T) -> Step<P, U>) -> Step<P, U> {
+    fn and_then_by<U>(self, f: &mut impl FnMut(T) -> Step<P, U>) -> Step<P, U> {
         match self {
             Step::Next(process) => Step::Next(process),
             Step::Blocked(process) => Step::Blocked(process),

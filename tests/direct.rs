@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use toctou::Process;
 use toctou::check::{
     Checker, DEADLOCK_FREE, GraphOptions, PANIC_FREE, Report, Schedule, System, Value,
 };
 use toctou::direct::{self, Code, DirectFs, Own};
 use toctou::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, SimFs};
-use toctou::Process;
 
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -115,7 +115,9 @@ fn counters() -> SimFs {
 fn a_function_waits_for_a_lock_without_knowing_and_lets_go_of_it_by_dropping() {
     System::new(counters())
         .clients(3, Code::files(count_under_lock))
-        .at_most(1, "one-inside", |client| client.running().filter(|it| it.is_in("inside")).map(drop))
+        .at_most(1, "one-inside", |client| {
+            client.running().filter(|it| it.is_in("inside")).map(drop)
+        })
         .finally("all-counted", |state| state.world().tree().bytes("count") == Some(&[3]))
         .reaches("inside", |client| client.running().is_some_and(|it| it.is_in("inside")))
         .assert_holds();
@@ -130,7 +132,9 @@ fn a_lock_that_is_not_taken_is_found_out() {
     };
     System::new(counters())
         .clients(2, Code::files(careless))
-        .at_most(1, "one-inside", |client| client.running().filter(|it| it.is_in("inside")).map(drop))
+        .at_most(1, "one-inside", |client| {
+            client.running().filter(|it| it.is_in("inside")).map(drop)
+        })
         .assert_breaks("one-inside");
 }
 
@@ -277,7 +281,10 @@ fn a_destructor_performs_its_call_as_a_step_and_once() {
         .finally("nothing-is-left", |state| state.world().tree().bytes("t").is_none());
     let played = system.play(&Schedule::of(vec![0, 0, 0])).expect("three steps");
     let labels: Vec<_> = played.trace.steps.iter().map(|step| step.label.as_str()).collect();
-    assert_eq!(labels, ["open(t, create exclusive) = ok", "stat(other) = ENOENT", "unlink(t) = ok"]);
+    assert_eq!(
+        labels,
+        ["open(t, create exclusive) = ok", "stat(other) = ENOENT", "unlink(t) = ok"]
+    );
     assert_eq!(played.trace.steps[2].output.as_deref(), Some("Err(ENOENT)"));
 }
 
@@ -324,7 +331,9 @@ fn forgetting_makes_one_state_of_many() {
     fn look(fs: &mut DirectFs) -> bool {
         (0..3).any(|_| fs.stat("flag", toctou::fs::AtFlags::empty()).is_ok())
     }
-    fn system(forgets: bool) -> System<SimFs, Code<toctou::direct::Files<toctou::fs::SimFile>, bool>> {
+    fn system(
+        forgets: bool,
+    ) -> System<SimFs, Code<toctou::direct::Files<toctou::fs::SimFile>, bool>> {
         let look = move |fs: &mut DirectFs| {
             let seen = if forgets { direct::forget(|| look(fs)) } else { look(fs) };
             let _ = fs.mkdir("end", Mode::RWXU);

@@ -47,7 +47,7 @@ macro_rules! subjects {
                 ("create_dir_all of a file", || fs::create_dir_all("full")),
                 ("create_dir_all below a file", || fs::create_dir_all("full/a")),
                 ("create_dir_all of nothing", || fs::create_dir_all("")),
-                ("metadata", || fs::metadata("link").map(|told| drop((told.len(), told.ino())))),
+                ("metadata", || fs::metadata("link").map(|told| _ = (told.len(), told.ino()))),
                 ("symlink_metadata", || fs::symlink_metadata("link").map(drop)),
                 ("exists", || fs::exists("full").map(drop)),
                 ("exists, and it does not", || fs::exists("none").map(drop)),
@@ -77,7 +77,7 @@ macro_rules! subjects {
                 }),
                 ("File::metadata", || {
                     let file = File::open("full")?;
-                    file.metadata().map(|told| drop(told.permissions().mode()))
+                    file.metadata().map(|told| _ = told.permissions().mode())
                 }),
                 ("File::set_permissions", || {
                     let file = File::open("full")?;
@@ -121,7 +121,7 @@ macro_rules! subjects {
                 ("read_dir", || {
                     for entry in fs::read_dir(".")? {
                         let entry = entry?;
-                        entry.file_name();
+                        let _ = entry.file_name();
                     }
                     Ok(())
                 }),
@@ -192,7 +192,13 @@ fn traced(which: &str, name: &str) -> Vec<String> {
     }
     let child = command.spawn().expect("the subject");
     let calls = follow(child.id() as i32);
-    assert!(!calls.is_empty() || name == "create_dir_all of nothing" || name.contains("no access") || name.contains("no sense"), "{which} {name}: no call was seen");
+    assert!(
+        !calls.is_empty()
+            || name == "create_dir_all of nothing"
+            || name.contains("no access")
+            || name.contains("no sense"),
+        "{which} {name}: no call was seen"
+    );
     calls
 }
 

@@ -61,7 +61,10 @@ fn is_there(file: &File) -> io::Result<bool> {
 type Take = fn() -> io::Result<File>;
 
 /// Holds the lock, and removes the file before it lets go, if it is one that does.
-fn holder(take: Take, removes: bool) -> Code<toctou::direct::Files<toctou::fs::SimFile>, Result<(), Failed>> {
+fn holder(
+    take: Take,
+    removes: bool,
+) -> Code<toctou::direct::Files<toctou::fs::SimFile>, Result<(), Failed>> {
     Code::io(move || {
         let _file = take()?;
         let _held = section("holds");
@@ -87,7 +90,9 @@ fn holders(count: usize, take: Take) -> Program<Result<(), Failed>> {
 
 fn claimed(system: Program<Result<(), Failed>>) -> Program<Result<(), Failed>> {
     system
-        .at_most(1, "one-holder", |holder| holder.running().filter(|it| it.is_in("holds")).map(drop))
+        .at_most(1, "one-holder", |holder| {
+            holder.running().filter(|it| it.is_in("holds")).map(drop)
+        })
         .reaches("held", |holder| holder.running().is_some_and(|it| it.is_in("holds")))
 }
 
@@ -107,10 +112,10 @@ fn moved(count: usize, take: Take) -> Program<Result<(), Failed>> {
 }
 
 pub(crate) fn tell() {
-    crate::tell("a lock file, original", cleaned(2, original));
-    crate::tell("a lock file, counts links", cleaned(2, counts_links));
-    crate::tell("a lock file, same file", cleaned(2, same_file));
-    crate::tell("a lock file, same file, moved away", moved(2, same_file));
+    crate::tell("a lock file, original", || cleaned(2, original));
+    crate::tell("a lock file, counts links", || cleaned(2, counts_links));
+    crate::tell("a lock file, same file", || cleaned(2, same_file));
+    crate::tell("a lock file, same file, moved away", || moved(2, same_file));
 }
 
 #[cfg(test)]

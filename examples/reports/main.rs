@@ -23,12 +23,14 @@ use toctou::replay::Threads;
 type Program<T> = System<SimFs, Code<Files<SimFile>, T>>;
 
 /// Tells what is found, and makes each counterexample happen on the kernel.
-fn tell<T: Value>(name: &str, system: Program<T>) {
-    println!("{name}: {}", system.examine());
-    let case = FsCase::direct(system);
+fn tell<T: Value>(name: &str, system: impl Fn() -> Program<T>) {
+    println!("{name}: {}", system().examine());
+    let case = FsCase::direct(system());
     for schedule in case.counterexamples() {
         match case.replay(&schedule, Threads::OneEach) {
-            Ok(compared) if compared.agrees() => println!("  {schedule} on the kernel: as simulated"),
+            Ok(compared) if compared.agrees() => {
+                println!("  {schedule} on the kernel: as simulated")
+            }
             Ok(_) => println!("  {schedule} on the kernel: OTHERWISE"),
             Err(error) => println!("  {schedule} on the kernel: not replayed, {error}"),
         }

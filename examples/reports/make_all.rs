@@ -84,10 +84,12 @@ fn exists(told: &Result<(), Failed>) -> bool {
 use toctou::check::System;
 
 pub(crate) fn tell() {
-    crate::tell("create all directories, before", makers(2, before, "a/b"));
-    crate::tell("create all directories, std now", makers(3, std_now, "a/b"));
-    crate::tell("create all directories, std now, with a remover", with_a_remover(2, std_now));
-    crate::tell("create all directories, proposed for CPython, with a remover", with_a_remover(3, proposed));
+    crate::tell("create all directories, before", || makers(2, before, "a/b"));
+    crate::tell("create all directories, std now", || makers(3, std_now, "a/b"));
+    crate::tell("create all directories, std now, with a remover", || with_a_remover(2, std_now));
+    crate::tell("create all directories, proposed for CPython, with a remover", || {
+        with_a_remover(3, proposed)
+    });
 }
 
 #[cfg(test)]

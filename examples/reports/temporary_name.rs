@@ -11,8 +11,8 @@ use toctou::check::System;
 use toctou::direct::{Code, Failed, Files};
 use toctou::fs::{Mode, SimFile, SimFs};
 use toctou::std::fs::{self, File};
-use toctou::std::{io, process};
 use toctou::std::io::Write;
+use toctou::std::{io, process};
 
 use crate::Program;
 
@@ -54,7 +54,11 @@ fn exclusive(_thread: u32, content: &str) -> io::Result<()> {
 
 type Save = fn(u32, &str) -> io::Result<()>;
 
-fn writer(save: Save, (id, thread): (u32, u32), content: &'static str) -> Code<Files<SimFile>, Result<(), Failed>> {
+fn writer(
+    save: Save,
+    (id, thread): (u32, u32),
+    content: &'static str,
+) -> Code<Files<SimFile>, Result<(), Failed>> {
     Code::io(move || save(thread, content)).in_process(id)
 }
 
@@ -73,10 +77,10 @@ fn writers(save: Save, one: (u32, u32), other: (u32, u32)) -> Program<Result<(),
 }
 
 pub(crate) fn tell() {
-    crate::tell("a temporary name by process", writers(by_process, (1, 1), (1, 2)));
-    crate::tell("a temporary name by thread", writers(by_thread, (1, 1), (2, 1)));
-    crate::tell("a temporary name by both", writers(by_both, (1, 23), (12, 3)));
-    crate::tell("a temporary name, exclusive", writers(exclusive, (1, 1), (1, 2)));
+    crate::tell("a temporary name by process", || writers(by_process, (1, 1), (1, 2)));
+    crate::tell("a temporary name by thread", || writers(by_thread, (1, 1), (2, 1)));
+    crate::tell("a temporary name by both", || writers(by_both, (1, 23), (12, 3)));
+    crate::tell("a temporary name, exclusive", || writers(exclusive, (1, 1), (1, 2)));
 }
 
 #[cfg(test)]

@@ -210,19 +210,18 @@ impl<D: Database> Process<D> for Client<D::Session> {
             Step::Done(Response { user, status: status.unwrap_or_else(failed) })
         };
         match handler {
-            Handler::Published(transact) => match transact.step(db) {
-                Step::Next(transact) => Step::Next(go(Handler::Published(transact))),
-                Step::Blocked(transact) => Step::Blocked(go(Handler::Published(transact))),
-                Step::Done(status) => end(status),
-            },
-            Handler::Ships(issuing) => match issuing.step(db) {
-                Step::Next(issuing) => Step::Next(go(Handler::Ships(issuing))),
-                Step::Blocked(issuing) => Step::Blocked(go(Handler::Ships(issuing))),
-                Step::Done(issued) => end(issued.map(|issued| match issued {
-                    Issued::Created(key) => Status::Created(key.as_str().into()),
-                    Issued::Exists => Status::Conflict,
-                })),
-            },
+            Handler::Published(transact) => {
+                transact.step(db).map(|transact| go(Handler::Published(transact))).and_then(end)
+            }
+            Handler::Ships(issuing) => {
+                let issuing = issuing.step(db).map(|issuing| go(Handler::Ships(issuing)));
+                issuing.and_then(|issued| {
+                    end(issued.map(|issued| match issued {
+                        Issued::Created(key) => Status::Created(key.as_str().into()),
+                        Issued::Exists => Status::Conflict,
+                    }))
+                })
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ impl Search {
         let next = victim.map(|victim| {
             let victim = match victim.step(&mut world) {
                 Step::Next(victim) | Step::Blocked(victim) => Some(victim),
-                Step::Done(_) => None,
+                Step::Done(_) | Step::Choice(_) => None,
             };
             self.code((world, victim))
         });

@@ -7,8 +7,8 @@ use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::direct::{Code, DirectFs, Files};
 use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, errno_name};
 use crate::store::{
-    ClaimEnd, ClaimFailure, ExpireEnd, Mechanism, Names, PutEnd, PutFailure, PutRequest, claim, expire,
-    mark, put, take,
+    ClaimEnd, ClaimFailure, ExpireEnd, Mechanism, Names, PutEnd, PutFailure, PutRequest, claim,
+    expire, mark, put, take,
 };
 
 /// What an actor is told in the end.

@@ -212,7 +212,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
 
     /// Starts an execution from the start of this index that goes any way at each choice.
     #[cfg(feature = "shuttle")]
-    pub(super) fn random_execution_from(self: &Arc<Self>, start: usize, seed: u64) -> Execution<W, P> {
+    pub(super) fn random_execution_from(
+        self: &Arc<Self>,
+        start: usize,
+        seed: u64,
+    ) -> Execution<W, P> {
         let seed = seed.wrapping_add(self.executions().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         with_room(|| self.begin(start, Choices::Random(seed)))
     }
@@ -565,7 +569,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
 
     /// The schedule so far.
     pub fn schedule(&self) -> Schedule {
-        let mut schedule = Schedule::from_start(self.start, Vec::with_capacity(self.schedule.len()));
+        let mut schedule =
+            Schedule::from_start(self.start, Vec::with_capacity(self.schedule.len()));
         for (actor, way) in &self.schedule {
             schedule.push(usize::from(*actor), usize::from(*way));
         }

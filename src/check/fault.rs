@@ -129,9 +129,15 @@ pub(super) fn perform<W: ?Sized, P: Process<W>>(
 pub(super) fn whole<P, T>(step: Step<P, T>) -> Step<P, T> {
     if let Step::Choice(ways) = &step {
         let count = ways.len();
-        assert!(count > 0 && count <= MOST_WAYS, "a choice of {count} ways: there are 1 to {MOST_WAYS}");
+        assert!(
+            count > 0 && count <= MOST_WAYS,
+            "a choice of {count} ways: there are 1 to {MOST_WAYS}"
+        );
         let is_way = |way: &Step<P, T>| matches!(way, Step::Next(_) | Step::Done(_));
-        assert!(ways.iter().all(is_way), "a way of a choice goes on or ends: it neither waits nor chooses");
+        assert!(
+            ways.iter().all(is_way),
+            "a way of a choice goes on or ends: it neither waits nor chooses"
+        );
     }
     step
 }

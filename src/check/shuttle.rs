@@ -84,7 +84,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             ShuttleMode::KnownStates => {
                 let scheduler = KnownStates::new(recorder.clone());
                 let (now, beginning) = (scheduler.now.clone(), scheduler.beginning.clone());
-                executions = run(scheduler, &recorder, now, Waits::Retry, From::Beginning(beginning));
+                executions =
+                    run(scheduler, &recorder, now, Waits::Retry, From::Beginning(beginning));
             }
             ShuttleMode::DepthFirst { max_executions } => {
                 // There may come to be more of them.

@@ -14,8 +14,9 @@ use super::run::{self, Performed, ask, fingerprint};
 use crate::calls::{called, untold};
 use crate::check::Value;
 use crate::fs::{
-    Access, Asked, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType, FlockOperation,
-    Gid, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps, Uid,
+    Access, Asked, At, AtFlags, ByteRange, Dev, Dirent, Errno, FileSystem, FileType,
+    FlockOperation, Gid, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom, Status, Timestamps,
+    Uid,
 };
 use crate::process::MOST_WAYS;
 
@@ -511,7 +512,9 @@ pub(crate) fn wait_for_a_change(why: &str) {
 /// The program was given another kind of world.
 #[track_caller]
 fn not_a_file_system(what: &dyn Display) -> ! {
-    panic!("`{what}`: the program is checked in a world that is no file system (`Code::new` and `Code::files` take one that is)")
+    panic!(
+        "`{what}`: the program is checked in a world that is no file system (`Code::new` and `Code::files` take one that is)"
+    )
 }
 
 impl FileSystem for DirectFs {

@@ -66,17 +66,17 @@ use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-pub(crate) use files::{is_mounted, wait_for_a_change};
 pub use files::{DirectFile, DirectFs, Files};
 use files::{Mounted, mounted};
+pub(crate) use files::{is_mounted, wait_for_a_change};
 pub use held::Held;
 use own::within;
 pub use own::{Own, Unheld};
 pub(crate) use run::process;
-pub use run::{Section, choose, forget, retry, section};
 use run::{Run, Stop, Stopped};
-pub use sessions::{DirectDb, DirectSession, Sessions};
+pub use run::{Section, choose, forget, retry, section};
 use sessions::{Connected, connected};
+pub use sessions::{DirectDb, DirectSession, Sessions};
 use tape::{Entry, Past, Question};
 
 use crate::calls::untold;

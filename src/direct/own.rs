@@ -112,11 +112,7 @@ impl<W: 'static> Own<W> {
     /// One operation, and one step: nobody comes between what `operation` does. `what` is how it is told;
     /// with other arguments it is another one.
     #[track_caller]
-    pub fn call<A: Value>(
-        &mut self,
-        what: impl Display,
-        operation: impl FnOnce(&mut W) -> A,
-    ) -> A {
+    pub fn call<A: Value>(&mut self, what: impl Display, operation: impl FnOnce(&mut W) -> A) -> A {
         self.wait(what, |world| Some(operation(world)))
     }
 
@@ -158,7 +154,9 @@ impl<W: 'static> Own<W> {
     pub fn look<A: Value>(&self, look: impl FnOnce(&W) -> A) -> A {
         let seen = run::observed(|| {
             ask(&"look", fingerprint(&"look"), || {
-                Performed::Answer(world(|world: &mut W| look(world)).unwrap_or_else(|| not_there::<W>("look")))
+                Performed::Answer(
+                    world(|world: &mut W| look(world)).unwrap_or_else(|| not_there::<W>("look")),
+                )
             })
         });
         seen.unwrap_or_else(|| gone("look"))

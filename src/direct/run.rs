@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustc_hash::FxHasher;
 
 use super::tape::{Entry, Past, Question};
-use crate::check::Value;
 use crate::calls::untold;
+use crate::check::Value;
 use crate::process::MOST_WAYS;
 
 /// What a run of a program is unwound with.
@@ -226,7 +226,8 @@ pub(super) fn ask<T: Value>(
     }
 }
 
-const DIFFERENT: &str = "the code is not deterministic: at the same place it asks for something else";
+const DIFFERENT: &str =
+    "the code is not deterministic: at the same place it asks for something else";
 
 /// Ends a run that is over, by unwinding; a destructor that comes by goes on.
 fn over<T>() -> Option<T> {
@@ -316,7 +317,10 @@ fn differs(before: &Question, now: &dyn Display, at: usize) -> String {
 /// ```
 #[track_caller]
 pub fn choose(count: usize) -> usize {
-    assert!(count > 0 && count <= MOST_WAYS, "a choice of {count} ways: there are 1 to {MOST_WAYS}");
+    assert!(
+        count > 0 && count <= MOST_WAYS,
+        "a choice of {count} ways: there are 1 to {MOST_WAYS}"
+    );
     if !is_running() {
         use std::hash::{BuildHasher, RandomState};
         return RandomState::new().hash_one(()) as usize % count;

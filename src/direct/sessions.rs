@@ -168,7 +168,9 @@ impl Database for DirectDb {
     fn connect(&mut self) -> Result<DirectSession, SqlError> {
         let number = run::observed(|| {
             ask(&"connect", fingerprint(&"connect"), || {
-                Performed::Answer(port(|port| port.connect()).unwrap_or_else(|| not_a_database("connect")))
+                Performed::Answer(
+                    port(|port| port.connect()).unwrap_or_else(|| not_a_database("connect")),
+                )
             })
         });
         match number {
@@ -209,5 +211,7 @@ impl Database for DirectDb {
 /// The program was given another kind of world.
 #[track_caller]
 fn not_a_database(what: &str) -> ! {
-    panic!("`{what}`: the program is checked in a world that is no database (`Code::session` takes one that is)")
+    panic!(
+        "`{what}`: the program is checked in a world that is no database (`Code::session` takes one that is)"
+    )
 }

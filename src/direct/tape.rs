@@ -108,7 +108,8 @@ impl PartialEq for Past {
                     if Arc::ptr_eq(a, b) {
                         return true;
                     }
-                    let alike = (a.len, a.hash, a.entry.is_look) == (b.len, b.hash, b.entry.is_look);
+                    let alike =
+                        (a.len, a.hash, a.entry.is_look) == (b.len, b.hash, b.entry.is_look);
                     if !alike || !a.entry.answer.is(&*b.entry.answer) {
                         return false;
                     }

@@ -47,7 +47,6 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         self.inner_mut().version()
     }
 
-
     fn open<'p>(
         &mut self,
         at: impl Into<At<'p, F::File>>,

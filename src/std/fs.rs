@@ -7,8 +7,8 @@ mod dir;
 mod file;
 mod options;
 
-use std::path::{Path, PathBuf};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::direct::{self, DirectFs};
 use crate::fs::{AtFlags, Errno, FileSystem, Kind, Mode, Status};
@@ -253,9 +253,7 @@ impl Metadata {
     pub(super) fn raw_mode(&self) -> u32 {
         self.by(
             |real| std::os::unix::fs::MetadataExt::mode(real),
-            |status| {
-                status.kind.file_type().as_raw_mode() | status.mode.as_raw_mode()
-            },
+            |status| status.kind.file_type().as_raw_mode() | status.mode.as_raw_mode(),
         )
     }
 

@@ -8,7 +8,9 @@ pub mod unix {
         use std::path::Path;
 
         use crate::fs::{AtFlags, FileSystem, Gid, Uid};
-        use crate::std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, call, relative, simulated};
+        use crate::std::fs::{
+            DirBuilder, File, Metadata, OpenOptions, Permissions, call, relative, simulated,
+        };
 
         /// Makes a symbolic link: `symlink`.
         ///
@@ -44,7 +46,11 @@ pub mod unix {
         ///
         /// As [`std::os::unix::fs::lchown`].
         #[track_caller]
-        pub fn lchown<P: AsRef<Path>>(dir: P, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        pub fn lchown<P: AsRef<Path>>(
+            dir: P,
+            uid: Option<u32>,
+            gid: Option<u32>,
+        ) -> io::Result<()> {
             let path = dir.as_ref();
             match simulated() {
                 false => std::os::unix::fs::lchown(path, uid, gid),
@@ -195,11 +201,17 @@ pub mod unix {
             }
 
             fn uid(&self) -> u32 {
-                self.by(|real| std::os::unix::fs::MetadataExt::uid(real), |status| status.uid.as_raw())
+                self.by(
+                    |real| std::os::unix::fs::MetadataExt::uid(real),
+                    |status| status.uid.as_raw(),
+                )
             }
 
             fn gid(&self) -> u32 {
-                self.by(|real| std::os::unix::fs::MetadataExt::gid(real), |status| status.gid.as_raw())
+                self.by(
+                    |real| std::os::unix::fs::MetadataExt::gid(real),
+                    |status| status.gid.as_raw(),
+                )
             }
 
             fn size(&self) -> u64 {

@@ -189,11 +189,7 @@ pub enum Left {
 /// The lock is waited for where `fs` [waits](crate::fs::OsFs::waiting).
 // Inlined with the system calls it makes, as these are, so that a claim is one function.
 #[inline(always)]
-pub fn claim<F: FileSystem>(
-    fs: &mut F,
-    mechanism: Mechanism,
-    names: &Names,
-) -> ClaimEnd<F::File> {
+pub fn claim<F: FileSystem>(fs: &mut F, mechanism: Mechanism, names: &Names) -> ClaimEnd<F::File> {
     if mechanism != Mechanism::AdvisoryLock {
         let taken = take(fs, mechanism, names);
         return recorded(fs, names, taken);
@@ -292,11 +288,7 @@ fn by_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
 
 /// Records the delivery of what was taken.
 #[inline(always)]
-fn recorded<F: FileSystem>(
-    fs: &mut F,
-    names: &Names,
-    taken: Taken<F::File>,
-) -> ClaimEnd<F::File> {
+fn recorded<F: FileSystem>(fs: &mut F, names: &Names, taken: Taken<F::File>) -> ClaimEnd<F::File> {
     match taken {
         Ok(file) => ClaimEnd::Claimed { file, recorded: mark(fs, names.meta()) },
         Err(end) => end,

@@ -105,7 +105,12 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
         |(start, turns)| {
             let stale = (0..).zip(&turns).filter(|(_, turn)| turn.1 > 0);
             let stale = stale.map(|(position, turn)| (position, turn.1)).collect();
-            Schedule { start, turns: turns.iter().map(|turn| turn.0).collect(), stale }
+            Schedule {
+                start,
+                turns: turns.iter().map(|turn| turn.0).collect(),
+                stale,
+                ways: vec![],
+            }
         },
     )
 }
@@ -137,6 +142,7 @@ proptest! {
                 prop_assert!(!is_there);
             }
             Err(PlayError::Stale { position }) => prop_assert!(wanted.behind(position - 1) > 0),
+            Err(PlayError::NoSuchWay { .. }) => prop_assert!(false, "nothing is chosen: {}", wanted),
             Err(PlayError::Waits { .. }) => prop_assert!(false, "nobody holds two locks: {}", wanted),
             // What is done before is the beginning of an interleaving in which the actor has ended.
             Err(PlayError::Ended { position, actor }) => {

@@ -70,6 +70,7 @@ impl Model for Peer {
             Step::Next(process) => Local::Running(process),
             Step::Blocked(_) => return None,
             Step::Done(told) => Local::Done(told),
+            Step::Choice(_) => unreachable!("a download leaves nothing open"),
         };
         Some(next)
     }

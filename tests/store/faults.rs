@@ -5,8 +5,8 @@ use std::path::Path;
 
 use toctou::fs::{Errno, FileSystem, Mode, Node, SimFs, Tree, User};
 use toctou::store::{
-    ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutFailure, PutRequest, claim,
-    expire, put,
+    ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutFailure, PutRequest,
+    claim, expire, put,
 };
 
 use crate::faulty::{Fault, Faulty, every_script};

@@ -230,9 +230,8 @@ fn content_appears_whole_or_not_at_all() {
 /// A claim as a process on the kernel; whether it won.
 fn claiming(mechanism: Mechanism, names: &Names) -> Code<Files<OsFile>, bool> {
     let names = names.clone();
-    let won = move |fs: &mut DirectFs| {
-        matches!(claim(fs, mechanism, &names), ClaimEnd::Claimed { .. })
-    };
+    let won =
+        move |fs: &mut DirectFs| matches!(claim(fs, mechanism, &names), ClaimEnd::Claimed { .. });
     Code::files(won).over_files()
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use toctou::check::{Checker, GraphOptions, State, System, Verdict};
-use toctou::fs::{Errno, FileSystem, Mode, SimFile, SimFs};
 use toctou::direct::{Code, DirectFs, Files};
+use toctou::fs::{Errno, FileSystem, Mode, SimFile, SimFs};
 use toctou::store::{
-    self, ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutRequest, expire, put,
+    self, ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutRequest, expire,
+    put,
 };
 use toctou::{Process, Step};
 
@@ -137,9 +138,7 @@ impl Others {
                 PutEnd::Occupied | PutEnd::Failed(_) => Told::NotStored,
             }))
         };
-        let janitor = || {
-            Role::Expiring(Code::files(|fs| expire(fs, Path::new(KEY))), None)
-        };
+        let janitor = || Role::Expiring(Code::files(|fs| expire(fs, Path::new(KEY))), None);
         match self {
             Others::Nobody => vec![],
             Others::Janitor => vec![janitor()],

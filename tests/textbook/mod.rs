@@ -42,6 +42,7 @@ where
                                 same
                             }
                             Step::Done(output) => return output,
+                            Step::Choice(_) => unreachable!("a download leaves nothing open"),
                         };
                     }
                 })
@@ -88,6 +89,7 @@ where
                                     same
                                 }
                                 Step::Done(output) => return output,
+                                Step::Choice(_) => unreachable!("a download leaves nothing open"),
                             };
                         }
                     })

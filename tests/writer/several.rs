@@ -74,11 +74,7 @@ impl<F: FileSystem<File = SimFile>> Process<F> for Writer {
     fn step(self, fs: &mut F) -> Step<Self, Told> {
         let number = self.number;
         let step = self.writing.step(fs).map(|writing| Writer { number, writing });
-        match step {
-            Step::Next(next) => Step::Next(next),
-            Step::Blocked(same) => Step::Blocked(same),
-            Step::Done(end) => Step::Done(Told { number, outcome: end.outcome, left: end.left }),
-        }
+        step.and_then(|end| Step::Done(Told { number, outcome: end.outcome, left: end.left }))
     }
 }
 
@@ -292,11 +288,8 @@ impl Process<Faulty<SimFs>> for Actor {
             Actor::Cursed { writer, script, steps } => {
                 let step = fs.step(writer, fault_at(&script, steps));
                 let steps = steps + 1;
-                match step.map(|writer| Actor::Cursed { writer, script, steps }) {
-                    Step::Next(next) => Step::Next(next),
-                    Step::Blocked(same) => Step::Blocked(same),
-                    Step::Done(told) => Step::Done(End::Writer(told)),
-                }
+                let goes_on = |writer| Actor::Cursed { writer, script: script.clone(), steps };
+                step.map(goes_on).and_then(|told| Step::Done(End::Writer(told)))
             }
             Actor::Rival(mut rival) => {
                 rival.act(&mut fs.world);

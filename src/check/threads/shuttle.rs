@@ -164,6 +164,14 @@ impl Program {
         if schedule.start > 0 {
             return Err(PlayError::NoSuchStart { start: schedule.start, starts: 1 });
         }
+        // Threads choose nothing.
+        if let Some((turn, way)) = schedule.ways.first() {
+            let actor = schedule
+                .turns
+                .get(*turn)
+                .map_or_else(String::new, |actor| format!("thread {actor}"));
+            return Err(PlayError::NoSuchWay { position: turn + 1, actor, way: *way, ways: 1 });
+        }
         let actors = self.actors.len();
         for (position, &actor) in (1..).zip(&schedule.turns) {
             if actor >= actors {

@@ -71,7 +71,6 @@ impl FileSystem for SimFs {
         Some(rustc_hash::FxBuildHasher.hash_one(&*self))
     }
 
-
     /// `build_open_how`: what `O_PATH` does not speak of is left out, a mode that nothing asks for
     /// too.
     fn open<'p>(

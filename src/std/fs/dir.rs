@@ -26,7 +26,8 @@ pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
     let flags = OFlags::NONBLOCK | OFlags::DIRECTORY;
     let file = File::options().read(true).custom_flags(flags.bits() as i32).open(path)?;
     file.metadata()?;
-    let listing = Listing { file: Arc::new(file), path: path.into(), left: Vec::new(), at_end: false };
+    let listing =
+        Listing { file: Arc::new(file), path: path.into(), left: Vec::new(), at_end: false };
     Ok(ReadDir(Names::Simulated(listing)))
 }
 

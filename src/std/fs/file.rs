@@ -215,20 +215,28 @@ impl File {
     /// Reads to the end as `std` does: into what room there is, and once there is none, 32 bytes to see
     /// whether that was all.
     #[track_caller]
-    pub(super) fn read_all(&mut self, bytes: &mut Vec<u8>, size: Option<usize>) -> io::Result<usize> {
+    pub(super) fn read_all(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        size: Option<usize>,
+    ) -> io::Result<usize> {
         const PROBE: usize = 32;
         let (start, room) = (bytes.len(), bytes.capacity());
         let most = size
             .and_then(|size| size.checked_add(1024)?.checked_next_multiple_of(8 * 1024))
             .unwrap_or(8 * 1024);
         let mut most = most;
-        if matches!(size, None | Some(0)) && bytes.capacity() - bytes.len() < PROBE
+        if matches!(size, None | Some(0))
+            && bytes.capacity() - bytes.len() < PROBE
             && self.probe(bytes)? == 0
         {
             return Ok(0);
         }
         loop {
-            if bytes.len() == bytes.capacity() && bytes.capacity() == room && self.probe(bytes)? == 0 {
+            if bytes.len() == bytes.capacity()
+                && bytes.capacity() == room
+                && self.probe(bytes)? == 0
+            {
                 return Ok(bytes.len() - start);
             }
             if bytes.len() == bytes.capacity() {
@@ -398,7 +406,8 @@ impl File {
         match &self.0 {
             Opened::Real(_) => Err(Errno::NOSYS.into()),
             Opened::Simulated(file) => {
-                call(|fs| fs.stat((&**file, name), AtFlags::SYMLINK_NOFOLLOW)).map(Metadata::simulated)
+                call(|fs| fs.stat((&**file, name), AtFlags::SYMLINK_NOFOLLOW))
+                    .map(Metadata::simulated)
             }
         }
     }

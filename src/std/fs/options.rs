@@ -171,7 +171,10 @@ impl DirBuilder {
         let path = path.as_ref();
         if !simulated() {
             use std::os::unix::fs::DirBuilderExt;
-            return std::fs::DirBuilder::new().recursive(self.recursive).mode(self.mode).create(path);
+            return std::fs::DirBuilder::new()
+                .recursive(self.recursive)
+                .mode(self.mode)
+                .create(path);
         }
         let path = relative("create_dir", path);
         if self.recursive { self.all(path) } else { self.one(path) }
