@@ -11,6 +11,7 @@
 mod between_awaits;
 mod lock_file;
 mod make_all;
+mod remove_tree;
 mod temporary_name;
 
 use toctou::case::{Case, FsCase};
@@ -42,6 +43,7 @@ fn main() {
     lock_file::tell();
     temporary_name::tell();
     between_awaits::tell();
+    remove_tree::tell();
 }
 
 /// That every counterexample happens on the kernel.
