@@ -803,7 +803,7 @@ fn a_schedule_is_read_as_it_is_written() {
     }
     assert_eq!(
         refused("7: [y]"),
-        "`y` is not an actor's index; a schedule looks like [0, 1, 1, 0], or [0, 1~1] where an old value is read"
+        "`y` is not an actor's index; a schedule looks like [0, 1, 1, 0]; or [0, 1#2] where actor 1 goes the way of index 2, or [0, 1~1] where an old value is read"
     );
 }
 

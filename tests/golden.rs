@@ -55,7 +55,8 @@ fn told(model: &str) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("JSON is text");
     let rows = text.lines().filter(|line| line.contains("\"engine\":"));
-    let rows = rows.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")));
+    let rows =
+        rows.map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")));
     let rows: Vec<Row> = rows.collect();
     // Threads have no state graph.
     let counting = if rows.iter().any(|row| row.engine == "graph") { "graph" } else { "loom" };
@@ -118,8 +119,9 @@ fn every_verdict_and_every_count_is_what_it_was() {
             fs::write(&path, &now).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             continue;
         }
-        let before = fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}; see the top of this test", path.display()));
+        let before = fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("{}: {error}; see the top of this test", path.display())
+        });
         let mut before: Vec<&str> = before.lines().collect();
         for line in now.lines() {
             match before.iter().position(|known| *known == line) {

@@ -27,11 +27,7 @@ fn is_directory<F: FileSystem>(fs: &mut F, at: (&F::File, &OsStr)) -> Result<boo
 }
 
 /// Everything by descriptor, with these flags to open a directory.
-fn remove<F: FileSystem>(
-    fs: &mut F,
-    at: (&F::File, &OsStr),
-    flags: OFlags,
-) -> Result<(), Errno> {
+fn remove<F: FileSystem>(fs: &mut F, at: (&F::File, &OsStr), flags: OFlags) -> Result<(), Errno> {
     if !is_directory(fs, at)? {
         return Ok(());
     }
@@ -66,7 +62,8 @@ fn by_path<F: FileSystem>(fs: &mut F, parent: &F::File, name: &Path) -> Result<(
 type Remove = fn(&mut DirectFs, &toctou::direct::DirectFile, &Path) -> Result<(), Errno>;
 
 fn tree() -> Result<SimFs, Errno> {
-    let fs = SimFs::new().with_directory("work", Mode::RWXU)?.with_directory("work/t", Mode::RWXU)?;
+    let fs =
+        SimFs::new().with_directory("work", Mode::RWXU)?.with_directory("work/t", Mode::RWXU)?;
     let fs = fs.with_file("work/t/x", Mode::RUSR, b"")?.with_directory("precious", Mode::RWXU)?;
     fs.with_file("precious/x", Mode::RUSR, b"")
 }

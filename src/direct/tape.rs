@@ -70,8 +70,10 @@ impl Past {
     pub(super) fn push(&mut self, entry: Entry) {
         let before = std::mem::take(self);
         let mut hasher = FxHasher::default();
-        (before.hash_of(), entry.answer.hash_of()).hash(&mut hasher);
-        let (len, hash) = (before.len() + 1, hasher.finish());
+        // Many an answer is hashed to 0: as many of them as there are have to count.
+        let len = before.len() + 1;
+        (before.hash_of(), len, entry.answer.hash_of()).hash(&mut hasher);
+        let hash = hasher.finish();
         self.0 = Some(Arc::new(Node { entry, before, len, hash }));
     }
 

@@ -251,10 +251,9 @@ impl Metadata {
 
     /// `st_mode`.
     pub(super) fn raw_mode(&self) -> u32 {
-        self.by(
-            |real| std::os::unix::fs::MetadataExt::mode(real),
-            |status| status.kind.file_type().as_raw_mode() | status.mode.as_raw_mode(),
-        )
+        self.by(std::os::unix::fs::MetadataExt::mode, |status| {
+            status.kind.file_type().as_raw_mode() | status.mode.as_raw_mode()
+        })
     }
 
     /// Whether it is a directory.

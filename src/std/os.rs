@@ -185,11 +185,11 @@ pub mod unix {
 
         impl MetadataExt for Metadata {
             fn dev(&self) -> u64 {
-                self.by(|real| std::os::unix::fs::MetadataExt::dev(real), |status| status.device)
+                self.by(std::os::unix::fs::MetadataExt::dev, |status| status.device)
             }
 
             fn ino(&self) -> u64 {
-                self.by(|real| std::os::unix::fs::MetadataExt::ino(real), |status| status.inode)
+                self.by(std::os::unix::fs::MetadataExt::ino, |status| status.inode)
             }
 
             fn mode(&self) -> u32 {
@@ -197,21 +197,15 @@ pub mod unix {
             }
 
             fn nlink(&self) -> u64 {
-                self.by(|real| std::os::unix::fs::MetadataExt::nlink(real), |status| status.links)
+                self.by(std::os::unix::fs::MetadataExt::nlink, |status| status.links)
             }
 
             fn uid(&self) -> u32 {
-                self.by(
-                    |real| std::os::unix::fs::MetadataExt::uid(real),
-                    |status| status.uid.as_raw(),
-                )
+                self.by(std::os::unix::fs::MetadataExt::uid, |status| status.uid.as_raw())
             }
 
             fn gid(&self) -> u32 {
-                self.by(
-                    |real| std::os::unix::fs::MetadataExt::gid(real),
-                    |status| status.gid.as_raw(),
-                )
+                self.by(std::os::unix::fs::MetadataExt::gid, |status| status.gid.as_raw())
             }
 
             fn size(&self) -> u64 {
