@@ -145,6 +145,9 @@ macro_rules! subjects {
 subjects!(real, std);
 subjects!(ours, toctou::std);
 
+/// A function, and what it is called.
+type Subject = (&'static str, fn() -> io::Result<()>);
+
 /// Stands for a call, before and after those that count.
 const MARK: &str = "/toctou-mark";
 
@@ -155,7 +158,7 @@ const SUBJECT: &str = "TOCTOU_STD_SUBJECT";
 fn subject() {
     let Ok(subject) = std::env::var(SUBJECT) else { return };
     let (which, name) = subject.split_once(':').expect("which one, and its name");
-    let of = |all: &'static [(&str, fn() -> io::Result<()>)]| {
+    let of = |all: &'static [Subject]| {
         all.iter().find(|(known, _)| *known == name).expect("a subject").1
     };
     let fs = OsFs::open(".").expect("a directory").waiting();
@@ -170,6 +173,7 @@ fn subject() {
 }
 
 /// The system calls of a subject in a directory of its own.
+#[allow(clippy::zombie_processes, reason = "`follow` waits for it")]
 fn traced(which: &str, name: &str) -> Vec<String> {
     let directory = tempfile::tempdir().expect("a directory");
     let inside = |name: &str| directory.path().join(name);
