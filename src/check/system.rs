@@ -269,7 +269,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     /// Says who waits for whom: whether the first of these processes, where it stands, waits for
     /// something that the second has, so that a [`Trace`](super::Trace) can tell of it, and a
     /// deadlock be told as the circle that it is. Nothing is decided by it: that somebody waits is
-    /// known by [`Step::Blocked`](crate::Step::Blocked).
+    /// known by [`Step::Blocked`].
     pub fn waits_for(
         mut self,
         waits_for: impl Fn(&W, &P, &P) -> bool + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Third floor, `std`: `std::fs`. Imports [`direct`](crate::direct) and [`fs`](crate::fs).
+//! Third floor, `std`: `std::fs`. Imports [`direct`] and [`fs`](crate::fs).
 //!
 //! Inside of an exploration each function makes the system calls of the standard library of Rust 1.95 on
 //! Linux, in its order.

@@ -35,7 +35,7 @@
 //! | --- | --- |
 //! | [`fs`] | free functions, `File`, `OpenOptions`, `DirBuilder`, `Metadata`, `Permissions`, locks |
 //! | [`io`] | all of it: `File` implements its traits |
-//! | [`os::unix::fs`](os::unix::fs) | `symlink`, and the extension traits |
+//! | [`os::unix::fs`] | `symlink`, and the extension traits |
 //! | [`process`] | `id` |
 //! | [`thread`] | `sleep` and `yield_now`, which wait until somebody has changed something |
 

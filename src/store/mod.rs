@@ -1,7 +1,7 @@
 //! Third floor: the one-time store, first of the shipping primitives. Imports [`fs`](crate::fs).
 //!
 //! [`OneTimeStore`] hands each secret out exactly once. What runs here is what was proved: its
-//! operations are the functions [`put`], [`claim`] and [`expire`], over any
+//! operations are the functions [`put()`], [`claim()`] and [`expire()`], over any
 //! [`FileSystem`]. On the kernel they ship; in a simulated file
 //! system [`models::download`](crate::models::download) proves them.
 
