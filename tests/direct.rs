@@ -374,3 +374,33 @@ fn a_handle_that_leaks_out_is_refused_by_name_and_line() {
     assert!(told.contains("of another run"), "{told}");
     assert!(told.contains("tests/direct.rs"), "{told}");
 }
+
+#[test]
+fn states_that_differ_are_hashed_differently() {
+    use std::collections::HashSet;
+    use std::hash::{BuildHasher, RandomState};
+    use toctou::Step;
+    use toctou::check::Local;
+    let system = downloads(3, open_then_remove);
+    let start = &system.starts()[0];
+    let places: Vec<_> = start.processes.iter().cloned().map(Local::Running).collect();
+    let mut open = vec![(start.world.clone(), places)];
+    let (hasher, mut states, mut hashes) = (RandomState::new(), HashSet::new(), HashSet::new());
+    while let Some(state) = open.pop() {
+        if !states.insert(state.clone()) {
+            continue;
+        }
+        hashes.insert(hasher.hash_one(&state));
+        for actor in 0..state.1.len() {
+            let Local::Running(process) = state.1[actor].clone() else { continue };
+            let mut next = state.clone();
+            next.1[actor] = match process.step(&mut next.0) {
+                Step::Next(process) => Local::Running(process),
+                Step::Done(output) => Local::Done(output),
+                Step::Blocked(_) | Step::Choice(_) => continue,
+            };
+            open.push(next);
+        }
+    }
+    assert_eq!((states.len(), hashes.len()), (315, 315));
+}
