@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::held::Held;
+use super::lent::{Lent, taken};
 use super::run::{self, Performed, ask, fingerprint};
 use crate::calls::{called, untold};
 use crate::check::Value;
@@ -348,22 +349,13 @@ thread_local! {
     static PORT: Cell<Option<NonNull<dyn Port>>> = const { Cell::new(None) };
 }
 
-/// Puts back what was there before.
-struct Before(Option<NonNull<dyn Port>>);
-
-impl Drop for Before {
-    fn drop(&mut self) {
-        PORT.set(self.0);
-    }
-}
-
 /// Runs `during` with this as the file system of the thread.
 pub(super) fn mounted<T>(port: &mut (dyn Port + '_), during: impl FnOnce() -> T) -> T {
     let port: NonNull<dyn Port + '_> = NonNull::from(port);
     // SAFETY: only the bound on its lifetime is changed. It is taken away before this function returns
     // or unwinds, and so before what it borrows ends.
     let port: NonNull<dyn Port + 'static> = unsafe { std::mem::transmute(port) };
-    let _before = Before(PORT.replace(Some(port)));
+    let _lent = Lent::at(&PORT, port);
     during()
 }
 
@@ -375,10 +367,8 @@ pub(crate) fn is_mounted() -> bool {
 
 /// Does something with the file system of the thread; `None` where there is none.
 fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
-    let mut port = PORT.take()?;
-    let _back = Before(Some(port));
     // SAFETY: it is exclusively borrowed for as long as it is there, and nobody else finds it there now.
-    Some(with(unsafe { port.as_mut() }))
+    taken(&PORT, |mut port| with(unsafe { port.as_mut() }))
 }
 
 /// A file system for ordinary code that is checked: the [`FileSystem`] of the world that the program is run

@@ -55,6 +55,7 @@
 
 mod files;
 mod held;
+mod lent;
 mod own;
 mod run;
 mod sessions;
@@ -254,13 +255,18 @@ impl<H, T> Code<H, T> {
         let mut next = self.clone();
         let run = Run::new(&next.past, next.pending.clone()).that_goes(way);
         // It is one call, whichever answer it gets.
-        let (mut run, output) = untold(|| next.run_in(run, in_world));
+        let came = untold(|| next.run_in(run, in_world));
+        next.having(came)
+    }
+
+    /// What one way of several came to.
+    fn having(self, (mut run, output): (Run, Option<T>)) -> Step<Self, T> {
         match (output, run.stopped.take()) {
             (Some(output), _) => Step::Done(output),
             (None, Some(Stopped::Before(question) | Stopped::Choose(question, _))) => {
-                Step::Next(next.after(run, Some(question)))
+                Step::Next(self.after(run, Some(question)))
             }
-            (None, _) => Step::Next(next.after(run, None)),
+            (None, _) => Step::Next(self.after(run, None)),
         }
     }
 
@@ -289,14 +295,8 @@ impl<H, T> Code<H, T> {
         let answer = Arc::new(way);
         next.past.push(Entry { question: question.clone(), answer, is_look: false });
         let run = Run::new(&next.past, None).that_performs_nothing();
-        let (mut run, output) = next.run_in(run, in_world);
-        match (output, run.stopped.take()) {
-            (Some(output), _) => Step::Done(output),
-            (None, Some(Stopped::Before(question) | Stopped::Choose(question, _))) => {
-                Step::Next(next.after(run, Some(question)))
-            }
-            (None, _) => Step::Next(next.after(run, None)),
-        }
+        let came = next.run_in(run, in_world);
+        next.having(came)
     }
 }
 

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use super::lent::{Lent, taken};
 use super::run::{self, Performed, ask, fingerprint};
 use crate::calls::{called, count};
 use crate::check::Value;
@@ -48,30 +49,23 @@ thread_local! {
     static WORLD: Cell<Option<(TypeId, NonNull<()>)>> = const { Cell::new(None) };
 }
 
-struct Before(Option<(TypeId, NonNull<()>)>);
-
-impl Drop for Before {
-    fn drop(&mut self) {
-        WORLD.set(self.0);
-    }
-}
-
 /// Runs `during` with this as the world of the thread.
 pub(super) fn within<W: 'static, T>(world: &mut W, during: impl FnOnce() -> T) -> T {
     let world = NonNull::from(world).cast();
-    let _before = Before(WORLD.replace(Some((TypeId::of::<W>(), world))));
+    let _lent = Lent::at(&WORLD, (TypeId::of::<W>(), world));
     during()
 }
 
 fn world<W: 'static, T>(with: impl FnOnce(&mut W) -> T) -> Option<T> {
-    let (kind, mut world) = WORLD.take().map(|(kind, world)| (kind, world.cast::<W>()))?;
-    let _back = Before(Some((kind, world.cast())));
-    if kind != TypeId::of::<W>() {
-        return None;
-    }
-    // SAFETY: it is of this type, exclusively borrowed for as long as it is there, and nobody else finds
-    // it there now.
-    Some(with(unsafe { world.as_mut() }))
+    let of_this_type = |(kind, world): (TypeId, NonNull<()>)| {
+        if kind != TypeId::of::<W>() {
+            return None;
+        }
+        // SAFETY: it is of this type, exclusively borrowed for as long as it is there, and nobody else
+        // finds it there now.
+        Some(with(unsafe { world.cast::<W>().as_mut() }))
+    };
+    taken(&WORLD, of_this_type).flatten()
 }
 
 /// A world of one's own, for ordinary code: a value, and the operations on it that are steps.

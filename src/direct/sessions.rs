@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::held::Held;
+use super::lent::{Lent, taken};
 use super::run::{self, Performed, ask, fingerprint};
 use crate::db::{Answer, Database, Reply, SqlError, SqlState, Statement};
 
@@ -88,29 +89,19 @@ thread_local! {
     static PORT: Cell<Option<NonNull<dyn Port>>> = const { Cell::new(None) };
 }
 
-struct Before(Option<NonNull<dyn Port>>);
-
-impl Drop for Before {
-    fn drop(&mut self) {
-        PORT.set(self.0);
-    }
-}
-
 /// Runs `during` with this as the database of the thread.
 pub(super) fn connected<T>(port: &mut (dyn Port + '_), during: impl FnOnce() -> T) -> T {
     let port: NonNull<dyn Port + '_> = NonNull::from(port);
     // SAFETY: only the bound on its lifetime is changed. It is taken away before this function returns
     // or unwinds, and so before what it borrows ends.
     let port: NonNull<dyn Port + 'static> = unsafe { std::mem::transmute(port) };
-    let _before = Before(PORT.replace(Some(port)));
+    let _lent = Lent::at(&PORT, port);
     during()
 }
 
 fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
-    let mut port = PORT.take()?;
-    let _back = Before(Some(port));
     // SAFETY: it is exclusively borrowed for as long as it is there, and nobody else finds it there now.
-    Some(with(unsafe { port.as_mut() }))
+    taken(&PORT, |mut port| with(unsafe { port.as_mut() }))
 }
 
 /// A database for ordinary code that is checked: the [`Database`] of the world that the program is run in,
