@@ -50,9 +50,9 @@ pub(super) type Turn = (u8, u8);
 /// say.
 ///
 /// loom and shuttle branch where threads are scheduled, and nowhere else. So an execution goes by a
-/// script, and the script grows: where one has nothing to say, the first way is taken, and one more
-/// script is [noted](Beginnings) for each of the others. Every combination of ways is begun so at some time,
-/// because each is the first way after a shorter one.
+/// script, and the script grows. Where it has nothing to say, the first way is taken, and one more script
+/// is [noted](Beginnings) for each of the others. Every combination of ways is begun so at some time, because
+/// each is the first way after a shorter one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Script {
     /// For each actor.

@@ -2,9 +2,10 @@
 //! the first floor, and [`check`](crate::check).
 //!
 //! The answers that a deterministic program got so far are its state. So a function, its arguments and
-//! those answers are a [`Process`]: a step runs the function from its start, gives it the known answers,
-//! lets it perform one more operation on the world, and stops it at the next one. Nobody has to take the
-//! function apart by hand, and the states are exact: every engine of [`check`](crate::check) takes them.
+//! those answers are a [`Process`]. A step runs the function from its start and gives it the known
+//! answers. It lets it perform one more operation on the world, and stops it at the next one. Nobody has to
+//! take the function apart by hand, and the states are exact: every engine of [`check`](crate::check) takes
+//! them.
 //!
 //! ```
 //! use toctou::check::System;
