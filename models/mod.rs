@@ -9,8 +9,10 @@ pub mod download;
 pub mod order;
 mod request;
 pub mod transfer;
+mod verdicts;
 
 use crate::case::Case;
+pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
 
 /// A published case, as it can be checked.
 pub trait Model: Send + Sync {
@@ -149,8 +151,8 @@ pub struct Variant {
     pub origin: &'static str,
     /// What it does, briefly.
     pub about: &'static str,
-    /// The verdicts it is known for: the properties that it breaks. It keeps all others.
-    pub breaks: &'static [Breaks],
+    /// Where the verdicts stand that it is known for.
+    pub verdicts: &'static Verdicts,
 }
 
 impl Variant {
@@ -159,23 +161,17 @@ impl Variant {
         self.origin == "negative control"
     }
 
+    /// The verdicts it is known for: the properties that it breaks. It keeps all others.
+    pub fn breaks(&self) -> impl Iterator<Item = Breaks<'static>> {
+        self.verdicts.of(self.name)
+    }
+
     /// Whether it is known to break this property, with this size in this scenario.
     pub fn is_known_to_break(&self, scenario: &str, property: &str, size: usize) -> bool {
-        self.breaks.iter().any(|breaks| {
+        self.breaks().any(|breaks| {
             breaks.scenario == scenario && breaks.property == property && breaks.from_size <= size
         })
     }
-}
-
-/// A property that a variant is known to break.
-#[derive(Clone, Copy, Debug)]
-pub struct Breaks {
-    /// In which scenario.
-    pub scenario: &'static str,
-    /// Which property.
-    pub property: &'static str,
-    /// From which size on: how many clients, for most models.
-    pub from_size: usize,
 }
 
 /// What surrounds a protocol.

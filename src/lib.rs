@@ -81,6 +81,7 @@
 //! | second: engines, neutral as to worlds | [`check`] |
 //! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
+//! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
 
 pub mod atoms;
 pub mod calls;
@@ -88,6 +89,8 @@ pub mod calls;
 pub mod case;
 pub mod check;
 pub mod claim_cell;
+#[cfg(feature = "command")]
+pub mod command;
 pub mod db;
 pub mod direct;
 mod errno;
@@ -115,6 +118,8 @@ pub mod store;
 pub mod survey;
 #[cfg(any(feature = "http", feature = "postgres"))]
 mod tls;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod writer;
 
 pub use process::{Process, Step, run};

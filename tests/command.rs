@@ -582,3 +582,25 @@ fn a_named_counterexample_that_cannot_be_replayed_here_is_a_failure() {
         replay(&["replay", "transfer/two-statements", "--scenario", "sum", "--stress", "0"]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
 }
+
+#[test]
+fn verdicts_are_recorded_in_a_file_a_model_and_what_changed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let known = include_str!("../models/claim_cell/verdicts.txt");
+    let said = told(&["check", "claim_cell", "--bless", path]);
+    let file = folder.path().join("claim_cell/verdicts.txt");
+    assert_eq!(said, format!("{}: as it was\n", file.display()));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), known);
+    // Of what was not looked at, what was recorded stays.
+    let few = ["check", "download/claim-file", "--scenario", "clients", "--clients", "1"];
+    told(&[&few[..], &["--bless", path]].concat());
+    let file = folder.path().join("download/verdicts.txt");
+    let known = include_str!("../models/download/verdicts.txt");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), known);
+
+    let output = toctou(&["check", "claim_cell", "--bless", "no/such/folder"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("there is no folder no/such/folder"));
+    assert!(refused(&["check", "--bless", path, "--format", "json"]).contains("--format"));
+}

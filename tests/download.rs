@@ -143,7 +143,7 @@ fn every_variant_has_just_the_verdicts_it_is_known_for_with_one_to_five_and_eigh
 #[test]
 fn everything_recorded_names_a_scenario_and_a_property_that_there_are() {
     for variant in Download.variants() {
-        for breaks in variant.breaks {
+        for breaks in variant.breaks() {
             let case = Download.case(variant.name, breaks.scenario, breaks.from_size);
             let properties = case.expect("a scenario of the model").properties();
             let known = properties.iter().any(|(name, _)| name == breaks.property);
@@ -159,7 +159,7 @@ fn every_property_is_broken_by_some_variant_and_every_system_reaches_a_delivery(
     let mut broken = BTreeSet::new();
     let mut claimed = BTreeSet::new();
     for (variant, scenario) in everything() {
-        broken.extend(variant.breaks.iter().map(|breaks| breaks.property.to_owned()));
+        broken.extend(variant.breaks().map(|breaks| breaks.property.to_owned()));
         let properties = case(variant.name, scenario.name, 2).properties();
         let reachable = properties.iter().filter(|(_, kind)| *kind == PropertyKind::Reachable);
         assert!(reachable.count() >= 2, "{} {}", variant.name, scenario.name);

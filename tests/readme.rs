@@ -23,8 +23,7 @@ fn cell(model: &dyn Model, variant: &Variant, scenario: &Scenario) -> String {
         return "–".to_owned();
     }
     let broken: Vec<_> = variant
-        .breaks
-        .iter()
+        .breaks()
         .filter(|breaks| breaks.scenario == scenario.name)
         .map(|breaks| format!("`{}` {}", breaks.property, breaks.from_size))
         .collect();
@@ -95,7 +94,7 @@ fn cell_at_level(model: &dyn Model, body: &str, level: &str) -> String {
     };
     let mut broken: Vec<(&str, Vec<&str>)> = Vec::new();
     for scenario in model.scenarios() {
-        for breaks in variant.breaks {
+        for breaks in variant.breaks() {
             if breaks.scenario != scenario.name || breaks.from_size > AT_LEVELS {
                 continue;
             }

@@ -1,257 +1,46 @@
 //! The variants and scenarios of `api_key`, and the verdicts they are known for. Fourth floor:
 //! imports the catalogue's own types.
 
-use crate::models::{Breaks, Scenario, Variant};
+use crate::models::{Scenario, Variant, Verdicts};
 
-/// Properties, from how many clients on they break, and in which scenarios.
-macro_rules! breaks {
-    ($($property:literal from $from_size:literal in [$($scenario:literal),* $(,)?]),* $(,)?) => {
-        &[$($(Breaks { scenario: $scenario, property: $property, from_size: $from_size }),*),*]
-    };
-}
+static KNOWN: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
 
 pub(super) static VARIANTS: &[Variant] = &[
-    Variant {
-        name: "select-then-insert",
-        origin: "the vulnerable original",
-        about: "SELECT EXISTS; yes: 409; INSERT; 201",
-        breaks: breaks![
-            "one-key" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry",
-            ],
-            "creator-told" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry",
-            ],
-            "one-creator" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry",
-            ],
-            "no-server-error" from 2 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "bare-serializable",
-            ],
-            "no-server-error" from 3 in [
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-            ],
-        ],
-    },
-    Variant {
-        name: "on-conflict-select",
-        origin: "the first published fix",
-        about: "INSERT … ON CONFLICT DO NOTHING; SELECT key; 200 with it",
-        breaks: breaks![
-            "creator-told" from 1 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "unique-serializable-retry",
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-                "two-users-serializable-retry",
-            ],
-            "no-server-error" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "no-server-error" from 2 in [
-                "unique-repeatable-read", "unique-serializable",
-            ],
-            "no-server-error" from 3 in [
-                "two-users-repeatable-read", "two-users-serializable",
-            ],
-            "somebody-is-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "somebody-is-late" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-        ],
-    },
-    Variant {
-        name: "upsert-returning",
-        origin: "the second published fix",
-        about: "INSERT … ON CONFLICT DO UPDATE … RETURNING whether it is new; 201 or 409",
-        breaks: breaks![
-            "key-is-valid" from 2 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "unique-serializable-retry",
-            ],
-            "key-is-valid" from 3 in [
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-                "two-users-serializable-retry",
-            ],
-            "creator-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "no-server-error" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "no-server-error" from 2 in [
-                "unique-repeatable-read", "unique-serializable",
-            ],
-            "no-server-error" from 3 in [
-                "two-users-repeatable-read", "two-users-serializable",
-            ],
-            "no-server-error" from 4 in [
-                "unique-repeatable-read-retry", "unique-serializable-retry",
-            ],
-            "somebody-is-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "somebody-is-late" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-        ],
-    },
-    Variant {
-        name: "select-for-update",
-        origin: "the third published fix (at SERIALIZABLE)",
-        about: "SELECT … FOR UPDATE; a row: 409; INSERT; 201",
-        breaks: breaks![
-            "one-key" from 2 in [
-                "bare-read-committed", "bare-repeatable-read", "bare-repeatable-read-retry",
-            ],
-            "creator-told" from 2 in [
-                "bare-read-committed", "bare-repeatable-read", "bare-repeatable-read-retry",
-            ],
-            "one-creator" from 2 in [
-                "bare-read-committed", "bare-repeatable-read", "bare-repeatable-read-retry",
-            ],
-            "no-server-error" from 2 in [
-                "unique-read-committed", "unique-repeatable-read", "unique-repeatable-read-retry",
-                "unique-serializable", "bare-serializable",
-            ],
-            "no-server-error" from 3 in [
-                "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-            ],
-        ],
-    },
-    Variant {
-        name: "on-conflict-returning",
-        origin: "ours; what ApiKeys runs",
-        about: "INSERT … ON CONFLICT DO NOTHING RETURNING key; a row: 201; none: 409",
-        breaks: breaks![
-            "creator-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "no-server-error" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "no-server-error" from 2 in [
-                "unique-repeatable-read", "unique-serializable",
-            ],
-            "no-server-error" from 3 in [
-                "two-users-repeatable-read", "two-users-serializable",
-            ],
-            "somebody-is-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "somebody-is-late" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-        ],
-    },
-    Variant {
-        name: "insert-decides",
-        origin: "the constraint alone",
-        about: "INSERT; 201; a unique violation (23505): 409",
-        breaks: breaks![
-            "one-key" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "creator-told" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "one-creator" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "somebody-is-late" from 2 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-        ],
-    },
-    Variant {
-        name: "control-trusts-the-insert",
-        origin: "negative control",
-        about: "INSERT … ON CONFLICT DO NOTHING; 201, whatever that answers",
-        breaks: breaks![
-            "key-is-valid" from 2 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "unique-serializable-retry",
-            ],
-            "key-is-valid" from 3 in [
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-                "two-users-serializable-retry",
-            ],
-            "creator-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "creator-told" from 2 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "unique-serializable-retry",
-            ],
-            "creator-told" from 3 in [
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-                "two-users-serializable-retry",
-            ],
-            "one-creator" from 2 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "unique-serializable-retry",
-            ],
-            "one-creator" from 3 in [
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-                "two-users-serializable-retry",
-            ],
-            "no-server-error" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "no-server-error" from 2 in [
-                "unique-repeatable-read", "unique-serializable",
-            ],
-            "no-server-error" from 3 in [
-                "two-users-repeatable-read", "two-users-serializable",
-            ],
-            "somebody-is-told" from 1 in [
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "somebody-is-late" from 2 in [
-                "unique-autocommit", "unique-read-committed", "unique-repeatable-read",
-                "unique-repeatable-read-retry", "unique-serializable", "unique-serializable-retry",
-                "bare-autocommit", "bare-read-committed", "bare-repeatable-read",
-                "bare-repeatable-read-retry", "bare-serializable", "bare-serializable-retry",
-            ],
-            "somebody-is-late" from 3 in [
-                "two-users-autocommit", "two-users-read-committed", "two-users-repeatable-read",
-                "two-users-repeatable-read-retry", "two-users-serializable",
-                "two-users-serializable-retry",
-            ],
-        ],
-    },
+    KNOWN.variant(
+        "select-then-insert",
+        "the vulnerable original",
+        "SELECT EXISTS; yes: 409; INSERT; 201",
+    ),
+    KNOWN.variant(
+        "on-conflict-select",
+        "the first published fix",
+        "INSERT … ON CONFLICT DO NOTHING; SELECT key; 200 with it",
+    ),
+    KNOWN.variant(
+        "upsert-returning",
+        "the second published fix",
+        "INSERT … ON CONFLICT DO UPDATE … RETURNING whether it is new; 201 or 409",
+    ),
+    KNOWN.variant(
+        "select-for-update",
+        "the third published fix (at SERIALIZABLE)",
+        "SELECT … FOR UPDATE; a row: 409; INSERT; 201",
+    ),
+    KNOWN.variant(
+        "on-conflict-returning",
+        "ours; what ApiKeys runs",
+        "INSERT … ON CONFLICT DO NOTHING RETURNING key; a row: 201; none: 409",
+    ),
+    KNOWN.variant(
+        "insert-decides",
+        "the constraint alone",
+        "INSERT; 201; a unique violation (23505): 409",
+    ),
+    KNOWN.variant(
+        "control-trusts-the-insert",
+        "negative control",
+        "INSERT … ON CONFLICT DO NOTHING; 201, whatever that answers",
+    ),
 ];
 
 pub(super) static SCENARIOS: &[Scenario] = &[

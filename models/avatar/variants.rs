@@ -1,123 +1,56 @@
 //! The variants of `avatar` with the verdicts they are known for, and its scenarios. Fourth floor:
 //! imports the catalogue's vocabulary.
 
-use super::super::{Breaks, Scenario, Variant};
+use super::super::{Scenario, Variant, Verdicts};
 
-const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
-    Breaks { scenario, property, from_size }
-}
+static KNOWN: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
 
 pub(super) static VARIANTS: &[Variant] = &[
-    Variant {
-        name: "head-then-get",
-        origin: "the vulnerable original",
-        about: "HEAD, following redirects; where that came from is public; then GET, all of it anew",
-        breaks: &[
-            breaks("name-server", "no-internal-request", 1),
-            breaks("name-server", "no-internal-content", 1),
-            breaks("name-server", "no-internal-connection", 1),
-            breaks("web-server", "no-internal-request", 1),
-            breaks("web-server", "no-internal-content", 1),
-            breaks("web-server", "no-internal-connection", 1),
-            breaks("both", "no-internal-request", 1),
-            breaks("both", "no-internal-content", 1),
-            breaks("both", "no-internal-connection", 1),
-        ],
-    },
-    Variant {
-        name: "response-hook",
-        origin: "the first attempt",
-        about: "GET, following redirects; where each response came from is checked once it is there",
-        breaks: &[
-            breaks("name-server", "no-internal-request", 1),
-            breaks("name-server", "no-internal-connection", 1),
-            breaks("web-server", "no-internal-request", 1),
-            breaks("web-server", "no-internal-connection", 1),
-            breaks("both", "no-internal-request", 1),
-            breaks("both", "no-internal-connection", 1),
-        ],
-    },
-    Variant {
-        name: "request-hook",
-        origin: "the published fix",
-        about: "before each request its host is resolved and checked; then the client resolves it again",
-        breaks: &[
-            breaks("name-server", "no-internal-request", 1),
-            breaks("name-server", "no-internal-content", 1),
-            breaks("name-server", "no-internal-connection", 1),
-            breaks("both", "no-internal-request", 1),
-            breaks("both", "no-internal-content", 1),
-            breaks("both", "no-internal-connection", 1),
-        ],
-    },
-    Variant {
-        name: "pinned",
-        origin: "ours",
-        about: "each hop's host is resolved once, every address checked, and that very address used",
-        breaks: &[],
-    },
-    Variant {
-        name: "check-peer",
-        origin: "ours, too",
-        about: "connect; where the socket leads is checked before a byte is sent",
-        breaks: &[
-            breaks("name-server", "no-internal-connection", 1),
-            breaks("web-server", "no-internal-connection", 1),
-            breaks("both", "no-internal-connection", 1),
-        ],
-    },
-    Variant {
-        name: "control-first-address",
-        origin: "negative control",
-        about: "pinned, but of several addresses only the first is checked",
-        breaks: &[
-            breaks("both", "no-internal-request", 2),
-            breaks("both", "no-internal-content", 2),
-            breaks("both", "no-internal-connection", 2),
-        ],
-    },
-    Variant {
-        name: "control-first-hop",
-        origin: "negative control",
-        about: "pinned, but only the URL that was given is checked, no redirect",
-        breaks: &[
-            breaks("web-server", "no-internal-request", 1),
-            breaks("web-server", "no-internal-content", 1),
-            breaks("web-server", "no-internal-connection", 1),
-            breaks("web-server", "an-attack-is-refused", 1),
-            breaks("both", "no-internal-request", 1),
-            breaks("both", "no-internal-content", 1),
-            breaks("both", "no-internal-connection", 1),
-        ],
-    },
-    Variant {
-        name: "control-ignores-mapped",
-        origin: "negative control",
-        about: "pinned, but IPv6 forms of IPv4 addresses are taken for public",
-        breaks: &[
-            breaks("name-server", "no-internal-request", 1),
-            breaks("name-server", "no-internal-content", 1),
-            breaks("name-server", "no-internal-connection", 1),
-            breaks("web-server", "no-internal-request", 1),
-            breaks("web-server", "no-internal-content", 1),
-            breaks("web-server", "no-internal-connection", 1),
-            breaks("both", "no-internal-request", 1),
-            breaks("both", "no-internal-content", 1),
-            breaks("both", "no-internal-connection", 1),
-        ],
-    },
-    Variant {
-        name: "control-refuses-all",
-        origin: "negative control",
-        about: "pinned, but no address is public enough",
-        breaks: &[
-            breaks("name-server", "honest-fetch-works", 0),
-            breaks("web-server", "honest-fetch-works", 0),
-            breaks("web-server", "honest-redirect-works", 1),
-            breaks("both", "honest-fetch-works", 0),
-            breaks("both", "honest-redirect-works", 1),
-        ],
-    },
+    KNOWN.variant(
+        "head-then-get",
+        "the vulnerable original",
+        "HEAD, following redirects; where that came from is public; then GET, all of it anew",
+    ),
+    KNOWN.variant(
+        "response-hook",
+        "the first attempt",
+        "GET, following redirects; where each response came from is checked once it is there",
+    ),
+    KNOWN.variant(
+        "request-hook",
+        "the published fix",
+        "before each request its host is resolved and checked; then the client resolves it again",
+    ),
+    KNOWN.variant(
+        "pinned",
+        "ours",
+        "each hop's host is resolved once, every address checked, and that very address used",
+    ),
+    KNOWN.variant(
+        "check-peer",
+        "ours, too",
+        "connect; where the socket leads is checked before a byte is sent",
+    ),
+    KNOWN.variant(
+        "control-first-address",
+        "negative control",
+        "pinned, but of several addresses only the first is checked",
+    ),
+    KNOWN.variant(
+        "control-first-hop",
+        "negative control",
+        "pinned, but only the URL that was given is checked, no redirect",
+    ),
+    KNOWN.variant(
+        "control-ignores-mapped",
+        "negative control",
+        "pinned, but IPv6 forms of IPv4 addresses are taken for public",
+    ),
+    KNOWN.variant(
+        "control-refuses-all",
+        "negative control",
+        "pinned, but no address is public enough",
+    ),
 ];
 
 pub(super) static SCENARIOS: &[Scenario] = &[

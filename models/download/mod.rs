@@ -29,7 +29,7 @@
 mod actors;
 mod properties;
 
-use super::{Breaks, Model, Scenario, Variant};
+use super::{Model, Scenario, Variant, Verdicts};
 use crate::case::{Case, FsCase};
 use crate::check::System;
 use crate::fs::{FileSystem, SimFile, SimFs};
@@ -123,119 +123,59 @@ pub fn download_from<F: FileSystem>(fs: &mut F, variant: &str, number: usize) ->
     Some(download(fs, protocol, &names(protocol, number)))
 }
 
-const fn breaks(scenario: &'static str, property: &'static str, from_size: usize) -> Breaks {
-    Breaks { scenario, property, from_size }
-}
+static KNOWN: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
 
 static VARIANTS: &[Variant] = &[
-    Variant {
-        name: "open-then-remove",
-        origin: "the vulnerable original",
-        about: "open content; unlink it, whatever that answers",
-        breaks: &[
-            breaks("clients", "at-most-once", 2),
-            breaks("clients", "exactly-once", 2),
-            breaks("janitor", "at-most-once", 2),
-            breaks("janitor", "exactly-once", 2),
-            breaks("reupload", "at-most-once", 2),
-            breaks("reupload", "exactly-once", 1),
-            breaks("put-again", "at-most-once", 2),
-            breaks("put-again", "exactly-once", 2),
-        ],
-    },
-    Variant {
-        name: "meta-check-first",
-        origin: "looks at meta first",
-        about: "meta is there: gone; then as the original",
-        breaks: &[
-            breaks("clients", "at-most-once", 2),
-            breaks("clients", "exactly-once", 2),
-            breaks("janitor", "at-most-once", 2),
-            breaks("janitor", "exactly-once", 2),
-            breaks("reupload", "at-most-once", 2),
-            breaks("reupload", "exactly-once", 1),
-            breaks("put-again", "at-most-once", 2),
-            breaks("put-again", "exactly-once", 1),
-        ],
-    },
-    Variant {
-        name: "rename-fixed-name",
-        origin: "the landed fix",
-        about: "rename content to content.download decides",
-        breaks: &[
-            breaks("reupload", "at-most-once", 2),
-            breaks("reupload", "exactly-once", 2),
-            breaks("reupload", "gone-not-error", 2),
-            breaks("put-again", "at-most-once", 2),
-            breaks("put-again", "exactly-once", 2),
-            breaks("put-again", "gone-not-error", 2),
-        ],
-    },
-    Variant {
-        name: "rename-fixed-strict",
-        origin: "the landed fix, read otherwise",
-        about: "the same, and an unlink that finds nothing is an error",
-        breaks: &[
-            breaks("reupload", "exactly-once", 2),
-            breaks("reupload", "gone-not-error", 2),
-            breaks("put-again", "exactly-once", 2),
-            breaks("put-again", "gone-not-error", 2),
-        ],
-    },
-    Variant {
-        name: "rename-unique-name",
-        origin: "what the report suggested; OneTimeStore's default",
-        about: "rename content to a name of the claim's own decides",
-        breaks: &[],
-    },
-    Variant {
-        name: "unlink-decides",
-        origin: "ours: one call fewer",
-        about: "open content; unlink it, and only who removes it has it",
-        breaks: &[
-            breaks("reupload", "at-most-once", 2),
-            breaks("reupload", "exactly-once", 1),
-            breaks("put-again", "at-most-once", 2),
-            breaks("put-again", "exactly-once", 2),
-        ],
-    },
-    Variant {
-        name: "claim-file",
-        origin: "an exclusive marker",
-        about: "creating claim exclusively decides; it stays",
-        breaks: &[
-            breaks("clients", "nothing-left", 1),
-            breaks("janitor", "gone-not-error", 1),
-            breaks("janitor", "nothing-left", 1),
-            breaks("reupload", "exactly-once", 1),
-            breaks("reupload", "nothing-left", 1),
-            breaks("put-again", "exactly-once", 1),
-            breaks("put-again", "nothing-left", 1),
-            breaks("put-again", "second-is-delivered", 2),
-        ],
-    },
-    Variant {
-        name: "advisory-lock",
-        origin: "a lock round the original",
-        about: "flock the directory; open and unlink content under the lock",
-        breaks: &[breaks("reupload", "exactly-once", 1)],
-    },
-    Variant {
-        name: "control-forgets-meta",
-        origin: "negative control",
-        about: "rename-unique-name without recording the delivery in meta",
-        breaks: &[
-            breaks("clients", "meta-agrees", 1),
-            breaks("reupload", "meta-agrees", 1),
-            breaks("put-again", "meta-agrees", 1),
-        ],
-    },
-    Variant {
-        name: "control-marks-first",
-        origin: "negative control",
-        about: "records the delivery in meta, then claims as rename-unique-name",
-        breaks: &[breaks("janitor", "meta-agrees", 1)],
-    },
+    KNOWN.variant(
+        "open-then-remove",
+        "the vulnerable original",
+        "open content; unlink it, whatever that answers",
+    ),
+    KNOWN.variant(
+        "meta-check-first",
+        "looks at meta first",
+        "meta is there: gone; then as the original",
+    ),
+    KNOWN.variant(
+        "rename-fixed-name",
+        "the landed fix",
+        "rename content to content.download decides",
+    ),
+    KNOWN.variant(
+        "rename-fixed-strict",
+        "the landed fix, read otherwise",
+        "the same, and an unlink that finds nothing is an error",
+    ),
+    KNOWN.variant(
+        "rename-unique-name",
+        "what the report suggested; OneTimeStore's default",
+        "rename content to a name of the claim's own decides",
+    ),
+    KNOWN.variant(
+        "unlink-decides",
+        "ours: one call fewer",
+        "open content; unlink it, and only who removes it has it",
+    ),
+    KNOWN.variant(
+        "claim-file",
+        "an exclusive marker",
+        "creating claim exclusively decides; it stays",
+    ),
+    KNOWN.variant(
+        "advisory-lock",
+        "a lock round the original",
+        "flock the directory; open and unlink content under the lock",
+    ),
+    KNOWN.variant(
+        "control-forgets-meta",
+        "negative control",
+        "rename-unique-name without recording the delivery in meta",
+    ),
+    KNOWN.variant(
+        "control-marks-first",
+        "negative control",
+        "records the delivery in meta, then claims as rename-unique-name",
+    ),
 ];
 
 static SCENARIOS: &[Scenario] = &[

@@ -6,7 +6,7 @@
 
 use super::super::Variant;
 use super::bodies::Debit;
-use super::variants::{VARIANTS, breaks};
+use super::variants::{KNOWN, VARIANTS};
 use super::{Protocol, RETRIES, Written, protocol};
 use crate::db::{Isolation, Way};
 
@@ -72,150 +72,20 @@ const LOCKED: &str = "SELECT both customers' accounts FOR UPDATE; debit; credit"
 /// Those that have no other name. `select-for-update` at autocommit is not among them: its lock is free
 /// again right after the statement.
 static BESIDE: &[Variant] = &[
-    Variant {
-        name: "check-then-debit at READ COMMITTED, retried",
-        origin: ORIGIN,
-        about: CHECKS,
-        breaks: &[
-            breaks("out", "conserved-at-every-commit", 2),
-            breaks("out", "money-conserved", 2),
-            breaks("out", "told-the-truth", 2),
-            breaks("both-ways", "conserved-at-every-commit", 2),
-            breaks("both-ways", "money-conserved", 2),
-            breaks("both-ways", "told-the-truth", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("sum", "no-overdraft", 2),
-            breaks("sum", "conserved-at-every-commit", 3),
-            breaks("sum", "money-conserved", 3),
-            breaks("sum", "told-the-truth", 3),
-            breaks("crash", "conserved-at-every-commit", 2),
-            breaks("crash", "money-conserved", 2),
-            breaks("crash", "told-the-truth", 2),
-        ],
-    },
-    Variant {
-        name: "conditional-debit at REPEATABLE READ",
-        origin: ORIGIN,
-        about: CONDITION,
-        breaks: &[
-            breaks("out", "no-server-error", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("sum", "no-overdraft", 2),
-            breaks("sum", "no-server-error", 3),
-            breaks("crash", "no-server-error", 2),
-        ],
-    },
-    Variant {
-        name: "conditional-debit at REPEATABLE READ, retried",
-        origin: ORIGIN,
-        about: CONDITION,
-        breaks: &[breaks("both-ways", "no-server-error", 2), breaks("sum", "no-overdraft", 2)],
-    },
-    Variant {
-        name: "conditional-debit at SERIALIZABLE",
-        origin: ORIGIN,
-        about: CONDITION,
-        breaks: &[
-            breaks("out", "no-server-error", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("sum", "no-server-error", 2),
-            breaks("crash", "no-server-error", 2),
-        ],
-    },
-    Variant {
-        name: "conditional-debit at SERIALIZABLE, retried",
-        origin: ORIGIN,
-        about: CONDITION,
-        breaks: &[breaks("both-ways", "no-server-error", 2)],
-    },
-    Variant {
-        name: "ordered at autocommit",
-        origin: ORIGIN,
-        about: ORDERED,
-        breaks: &[
-            breaks("out", "conserved-at-every-commit", 1),
-            breaks("both-ways", "conserved-at-every-commit", 1),
-            breaks("crash", "conserved-at-every-commit", 1),
-            breaks("crash", "money-conserved", 1),
-            breaks("crash", "told-the-truth", 1),
-        ],
-    },
-    Variant {
-        name: "ordered at READ COMMITTED, retried",
-        origin: ORIGIN,
-        about: ORDERED,
-        breaks: &[],
-    },
-    Variant {
-        name: "ordered at REPEATABLE READ",
-        origin: ORIGIN,
-        about: ORDERED,
-        breaks: &[
-            breaks("out", "no-server-error", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("crash", "no-server-error", 2),
-        ],
-    },
-    Variant {
-        name: "ordered at REPEATABLE READ, retried",
-        origin: ORIGIN,
-        about: ORDERED,
-        breaks: &[],
-    },
-    Variant {
-        name: "ordered at SERIALIZABLE",
-        origin: ORIGIN,
-        about: ORDERED,
-        breaks: &[
-            breaks("out", "no-server-error", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("crash", "no-server-error", 2),
-        ],
-    },
-    Variant {
-        name: "ordered at SERIALIZABLE, retried",
-        origin: ORIGIN,
-        about: ORDERED,
-        breaks: &[],
-    },
-    Variant {
-        name: "select-for-update at READ COMMITTED, retried",
-        origin: ORIGIN,
-        about: LOCKED,
-        breaks: &[],
-    },
-    Variant {
-        name: "select-for-update at REPEATABLE READ",
-        origin: ORIGIN,
-        about: LOCKED,
-        breaks: &[
-            breaks("out", "no-server-error", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("sum", "no-server-error", 2),
-            breaks("crash", "no-server-error", 2),
-        ],
-    },
-    Variant {
-        name: "select-for-update at REPEATABLE READ, retried",
-        origin: ORIGIN,
-        about: LOCKED,
-        breaks: &[],
-    },
-    Variant {
-        name: "select-for-update at SERIALIZABLE",
-        origin: ORIGIN,
-        about: LOCKED,
-        breaks: &[
-            breaks("out", "no-server-error", 2),
-            breaks("both-ways", "no-server-error", 2),
-            breaks("sum", "no-server-error", 2),
-            breaks("crash", "no-server-error", 2),
-        ],
-    },
-    Variant {
-        name: "select-for-update at SERIALIZABLE, retried",
-        origin: ORIGIN,
-        about: LOCKED,
-        breaks: &[],
-    },
+    KNOWN.variant("check-then-debit at READ COMMITTED, retried", ORIGIN, CHECKS),
+    KNOWN.variant("conditional-debit at REPEATABLE READ", ORIGIN, CONDITION),
+    KNOWN.variant("conditional-debit at REPEATABLE READ, retried", ORIGIN, CONDITION),
+    KNOWN.variant("conditional-debit at SERIALIZABLE", ORIGIN, CONDITION),
+    KNOWN.variant("conditional-debit at SERIALIZABLE, retried", ORIGIN, CONDITION),
+    KNOWN.variant("ordered at autocommit", ORIGIN, ORDERED),
+    KNOWN.variant("ordered at READ COMMITTED, retried", ORIGIN, ORDERED),
+    KNOWN.variant("ordered at REPEATABLE READ", ORIGIN, ORDERED),
+    KNOWN.variant("ordered at REPEATABLE READ, retried", ORIGIN, ORDERED),
+    KNOWN.variant("ordered at SERIALIZABLE", ORIGIN, ORDERED),
+    KNOWN.variant("ordered at SERIALIZABLE, retried", ORIGIN, ORDERED),
+    KNOWN.variant("select-for-update at READ COMMITTED, retried", ORIGIN, LOCKED),
+    KNOWN.variant("select-for-update at REPEATABLE READ", ORIGIN, LOCKED),
+    KNOWN.variant("select-for-update at REPEATABLE READ, retried", ORIGIN, LOCKED),
+    KNOWN.variant("select-for-update at SERIALIZABLE", ORIGIN, LOCKED),
+    KNOWN.variant("select-for-update at SERIALIZABLE, retried", ORIGIN, LOCKED),
 ];

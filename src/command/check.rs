@@ -1,17 +1,18 @@
-//! Top floor, the command: `check`, and everything at once. Imports [`report`](toctou::report) and
-//! [`survey`](toctou::survey).
+//! Top floor, the command: `check`, and everything at once. Imports [`report`](crate::report) and
+//! [`survey`](crate::survey).
 
 use std::time::Duration;
 
-use toctou::check::Engine;
-use toctou::models;
-use toctou::report::{attacks, count, json, replay, sized, summary, table};
-use toctou::survey::{Names, NoSuch, Plan, Subject, Survey, Target, by_chance, for_real};
+use crate::check::Engine;
+use crate::report::{attacks, count, json, replay, sized, summary, table};
+use crate::survey::{
+    Blessed, Names, NoSuch, Plan, Subject, Survey, Target, bless, by_chance, for_real,
+};
 
+use super::arguments::{Check, Rows};
 use super::out::{Bar, Out};
 use super::size::AskedSize;
 use super::{AsItShould, Failure};
-use crate::{Check, Rows};
 
 /// Free runs of each system that has a counterexample.
 const ROUNDS: usize = 150;
@@ -19,10 +20,13 @@ const ROUNDS: usize = 150;
 /// Where so many take longer than this, there are fewer of them.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
-    let plan = plan(asked)?;
+pub(super) fn check(names: Names, asked: &Check) -> Result<AsItShould, Failure> {
+    let plan = plan(names, asked)?;
     let survey = run(&plan);
     let mut out = Out::new();
+    if let Some(folder) = &asked.bless {
+        return record(&mut out, &bless(&survey, folder)?);
+    }
     match asked.format {
         Rows::Json => out.say(&json::lines(&survey)?)?,
         Rows::Table => {
@@ -44,9 +48,29 @@ pub(crate) fn check(asked: &Check) -> Result<AsItShould, Failure> {
     Ok(AsItShould::be_if(survey.is_as_recorded() && summary::is_checked(&survey)))
 }
 
-pub(crate) fn everything() -> Result<AsItShould, Failure> {
+/// What was recorded, a line for each change.
+fn record(out: &mut Out, blessed: &[Blessed]) -> Result<AsItShould, Failure> {
+    let mut all_is_known = true;
+    for Blessed { path, changes, undecided } in blessed {
+        let changed = match changes.len() {
+            0 => "as it was".to_owned(),
+            number => count(number, "change"),
+        };
+        out.line(&format!("{}: {changed}", path.display()))?;
+        for change in changes {
+            out.line(&format!("  {change}"))?;
+        }
+        for what in undecided {
+            all_is_known = false;
+            out.line(&format!("  not decided, not recorded: {what}"))?;
+        }
+    }
+    Ok(AsItShould::be_if(all_is_known))
+}
+
+pub(super) fn everything(names: Names) -> Result<AsItShould, Failure> {
     let mut out = Out::new();
-    let plan = Plan { subjects: subjects(&all(), None)?, size: None, engines: None };
+    let plan = Plan { subjects: subjects(&all(names), None)?, size: None, engines: None };
     let survey = run(&plan);
     out.say(&table::tables(&survey))?;
     out.line("")?;
@@ -97,10 +121,9 @@ fn hints(survey: &Survey) -> String {
     .concat()
 }
 
-fn plan(asked: &Check) -> Result<Plan, Failure> {
-    let names = Names(models::ALL);
+fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
     let mut targets: Vec<Target> = match asked.targets.as_slice() {
-        [] => all(),
+        [] => all(names),
         named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,
     };
     let size = match AskedSize::new(asked.clients, asked.actions, asked.threads) {
@@ -125,19 +148,18 @@ fn plan(asked: &Check) -> Result<Plan, Failure> {
         if asked.targets.is_empty() {
             targets.retain(|target| !target.model.levels().is_empty());
         }
-        targets = at_level(&targets, level)?;
+        targets = at_level(names, &targets, level)?;
     }
     let subjects = subjects(&targets, asked.scenario.as_deref())?;
     Ok(Plan { subjects, size, engines })
 }
 
-fn all() -> Vec<Target> {
-    models::ALL.iter().map(|model| Target { model: *model, variant: None }).collect()
+fn all(names: Names) -> Vec<Target> {
+    names.0.iter().map(|model| Target { model: *model, variant: None }).collect()
 }
 
 /// The targets as they are at this level; one of them at least has to be there.
-fn at_level(targets: &[Target], level: &str) -> Result<Vec<Target>, NoSuch> {
-    let names = Names(models::ALL);
+fn at_level(names: Names, targets: &[Target], level: &str) -> Result<Vec<Target>, NoSuch> {
     some_of_each(targets, |target| names.at_level(target, level))
 }
 

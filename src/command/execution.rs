@@ -1,18 +1,17 @@
 //! Top floor, the command: single executions, shown and replayed. Imports
-//! [`report`](toctou::report) and [`survey`](toctou::survey).
+//! [`report`](crate::report) and [`survey`](crate::survey).
 
+use crate::case::{CaseError, Comparison, Shown};
+use crate::check::{DEADLOCK_FREE, Schedule};
+use crate::replay::{Place, Threads};
+use crate::report::{self, WIDTH, count, diagram, mermaid, sized};
+use crate::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 use anstyle::Style;
-use toctou::case::{CaseError, Comparison, Shown};
-use toctou::check::{DEADLOCK_FREE, Schedule};
-use toctou::models;
-use toctou::replay::{Place, Threads};
-use toctou::report::{self, WIDTH, count, diagram, mermaid, sized};
-use toctou::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 
+use super::arguments::{Picture, Replay, Show, What};
 use super::out::{Bar, Out, note};
 use super::size::AskedSize;
 use super::{AsItShould, Failure};
-use crate::{Picture, Replay, Show, What};
 
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -25,8 +24,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(what: &What) -> Result<Asked, Failure> {
-        let names = Names(models::ALL);
+    fn new(names: Names, what: &What) -> Result<Asked, Failure> {
         let mut target = names.target(&what.target)?;
         if target.variant.is_none() {
             let first = target.model.variants().first().map_or("…", |variant| variant.name);
@@ -87,8 +85,8 @@ fn assert_claimed(
     Err(Failure::Usage(format!("nothing is claimed of `{property}` with {size}")))
 }
 
-pub(crate) fn show(asked: &Show) -> Result<AsItShould, Failure> {
-    let (examples, proofs) = Asked::new(&asked.what)?.found();
+pub(super) fn show(names: Names, asked: &Show) -> Result<AsItShould, Failure> {
+    let (examples, proofs) = Asked::new(names, &asked.what)?.found();
     let mut out = Out::new();
     if asked.format == Picture::Text {
         holds(&mut out, &proofs)?;
@@ -153,8 +151,8 @@ fn executions(examples: &[Example]) -> Vec<Vec<&Example>> {
     executions
 }
 
-pub(crate) fn replay(asked: &Replay) -> Result<AsItShould, Failure> {
-    let looked_up = Asked::new(&asked.what)?;
+pub(super) fn replay(names: Names, asked: &Replay) -> Result<AsItShould, Failure> {
+    let looked_up = Asked::new(names, &asked.what)?;
     let mut out = Out::new();
     if let Some(schedule) = &asked.schedule {
         return replay_schedule(&mut out, &looked_up, schedule, asked.stress);

@@ -1,9 +1,10 @@
-//! Top floor, the command: the catalogue. Imports [`models`](toctou::models) and
-//! [`report`](toctou::report).
+//! Top floor, the command: the catalogue. Imports [`models`](crate::models) and
+//! [`report`](crate::report).
 
+use crate::models::Model;
+use crate::report::{WIDTH, wrapped};
+use crate::survey::Names;
 use anstyle::Style;
-use toctou::models::{self, Model};
-use toctou::report::{WIDTH, wrapped};
 
 use super::out::Out;
 use super::{AsItShould, Failure};
@@ -11,9 +12,9 @@ use super::{AsItShould, Failure};
 const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
-pub(crate) fn list() -> Result<AsItShould, Failure> {
+pub(super) fn list(names: Names) -> Result<AsItShould, Failure> {
     let mut out = Out::new();
-    for (position, model) in models::ALL.iter().enumerate() {
+    for (position, model) in names.0.iter().enumerate() {
         if position > 0 {
             out.line("")?;
         }

@@ -1,23 +1,62 @@
-//! Top floor, the command: what is done when asked. Imports every floor below.
+//! Top floor: the `toctou` command. Imports every floor below.
+//!
+//! [`main`] puts a catalogue behind it: the published one, or one of your own, whose [`Model`]s are
+//! checked, shown, replayed and recorded as those are. `examples/own_catalogue.rs` is one.
 
+mod arguments;
 mod check;
 mod execution;
 mod list;
 mod out;
 mod size;
 
-use toctou::case::CaseError;
-use toctou::check::PlayError;
-use toctou::survey::{NoSuch, UnknownName};
+use std::process::ExitCode;
 
-pub(crate) use check::{check, everything};
-pub(crate) use execution::{replay, show};
-pub(crate) use list::list;
-pub(crate) use out::complain;
+use clap::Parser;
+
+use crate::case::CaseError;
+use crate::check::PlayError;
+use crate::models::{BadVerdicts, Model};
+use crate::survey::{BlessError, Names, NoSuch, UnknownName};
+use arguments::{Arguments, Command};
+use out::complain;
+
+/// Does what the arguments of this process ask, with the models of this catalogue: the `main` of a command.
+///
+/// Answers with its exit status: 0 if every verdict is as recorded and the engines agree, 1 if not, 2 for
+/// bad usage.
+pub fn main(catalogue: &'static [&'static dyn Model]) -> ExitCode {
+    let arguments = Arguments::parse();
+    match answered(Names(catalogue), arguments.command) {
+        Ok(AsItShould::Be) => ExitCode::SUCCESS,
+        Ok(AsItShould::NotBe) => ExitCode::from(1),
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+fn answered(names: Names, command: Option<Command>) -> Result<AsItShould, Failure> {
+    for model in names.0 {
+        for variant in model.variants() {
+            let read = variant.verdicts.check();
+            let told = |bad: &BadVerdicts| Failure::Verdicts(model.name(), bad.clone());
+            read.map_err(told)?;
+        }
+    }
+    match command {
+        None => check::everything(names),
+        Some(Command::Check(asked)) => check::check(names, &asked),
+        Some(Command::Show(asked)) => execution::show(names, &asked),
+        Some(Command::Replay(asked)) => execution::replay(names, &asked),
+        Some(Command::List) => list::list(names),
+    }
+}
 
 /// Whether all came out as recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AsItShould {
+pub(super) enum AsItShould {
     Be,
     NotBe,
 }
@@ -30,13 +69,17 @@ impl AsItShould {
 
 /// Why it was not done at all.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(super) enum Failure {
     #[error("{0}\n`toctou list` lists what there is")]
     NoSuch(#[from] NoSuch),
     #[error("{0}")]
     Usage(String),
     #[error("bad schedule: {error}; the actors are {actors}")]
     Schedule { actors: String, error: PlayError },
+    #[error("{0}: {1}")]
+    Verdicts(&'static str, BadVerdicts),
+    #[error(transparent)]
+    Bless(#[from] BlessError),
     #[error("{0}")]
     Case(#[from] CaseError),
     #[error("cannot write the output: {0}")]
@@ -53,10 +96,13 @@ impl From<UnknownName> for Failure {
 
 impl Failure {
     /// The exit status it means.
-    pub(crate) fn status(&self) -> u8 {
+    pub(super) fn status(&self) -> u8 {
         match self {
-            Failure::NoSuch(_) | Failure::Usage(_) | Failure::Schedule { .. } => 2,
-            Failure::Case(_) | Failure::Output(_) | Failure::Json(_) => 1,
+            Failure::NoSuch(_)
+            | Failure::Usage(_)
+            | Failure::Schedule { .. }
+            | Failure::Verdicts(..) => 2,
+            Failure::Case(_) | Failure::Output(_) | Failure::Json(_) | Failure::Bless(_) => 1,
         }
     }
 }

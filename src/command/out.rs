@@ -1,13 +1,13 @@
-//! Top floor, the command: what is printed, and where. Imports [`report`](toctou::report) and
-//! [`survey`](toctou::survey).
+//! Top floor, the command: what is printed, and where. Imports [`report`](crate::report) and
+//! [`survey`](crate::survey).
 
 use std::io::{ErrorKind, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::report::{WIDTH, wrapped};
+use crate::survey::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-use toctou::report::{WIDTH, wrapped};
-use toctou::survey::Progress;
 
 use super::Failure;
 
@@ -44,7 +44,7 @@ impl Out {
 }
 
 /// Says what went wrong, on standard error.
-pub(crate) fn complain(failure: &Failure) {
+pub(super) fn complain(failure: &Failure) {
     let red = anstyle::AnsiColor::Red.on_default().bold();
     let said = failure.to_string();
     let lines = said.lines().flat_map(|line| wrapped(line, WIDTH - ERROR.len() - 1));
@@ -87,7 +87,7 @@ impl Bar {
         self.with(|bar| {
             bar.set_length(progress.systems as u64);
             bar.set_position(progress.finished as u64);
-            let size = toctou::report::sized(&progress.subject, progress.size);
+            let size = crate::report::sized(&progress.subject, progress.size);
             bar.set_message(format!("{:?} with {size}", progress.subject));
         });
     }

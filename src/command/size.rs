@@ -1,7 +1,7 @@
-//! Top floor, the command: how large systems are to be. Imports [`models`](toctou::models).
+//! Top floor, the command: how large systems are to be. Imports [`models`](crate::models).
 
-use toctou::models::{Model, Size};
-use toctou::report::count;
+use crate::models::{Model, Size};
+use crate::report::count;
 
 use super::Failure;
 

@@ -48,6 +48,8 @@
 //! | answers that no longer matter | [`forget`] |
 //! | a loop that tries until it succeeds | [`retry`] |
 //!
+//! An `async fn` is a program, too: [`Code::future`]. Each operation that it awaits is a step.
+//!
 //! # What it costs
 //!
 //! A step takes as long as the program takes to its next operation, from the start; each (world, answers)
@@ -61,6 +63,7 @@ mod own;
 mod run;
 mod sessions;
 mod tape;
+mod tasks;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -80,6 +83,7 @@ pub use run::{Section, choose, forget, retry, section};
 use sessions::{Connected, connected};
 pub use sessions::{DirectDb, DirectSession, Sessions};
 use tape::{Entry, Past, Question};
+pub use tasks::operation;
 
 use crate::calls::untold;
 use crate::db::Database;
@@ -144,6 +148,14 @@ impl<T> Code<Files<SimFile>, T> {
     /// A program over a file system: `|fs| claim(fs, "key")`.
     pub fn files(program: impl Fn(&mut DirectFs) -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(move || program(&mut DirectFs::new())), Files::default())
+    }
+}
+
+impl<T> Code<Files<SimFile>, T> {
+    /// An `async fn` over `toctou::tokio`: `|| async { claim("key").await }`. It runs on a small executor, on which
+    /// each operation is a step. See [`operation`] for futures that are awaited together.
+    pub fn future<F: Future<Output = T>>(program: impl Fn() -> F + Send + Sync + 'static) -> Self {
+        Self::new(move || tasks::complete(program()))
     }
 }
 

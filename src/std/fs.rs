@@ -157,7 +157,7 @@ pub fn create_dir_all<P: AsRef<Path>>(path: P) -> io::Result<()> {
 #[track_caller]
 pub fn metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
     if !simulated() {
-        return std::fs::metadata(path).map(Metadata::real);
+        return std::fs::metadata(path).map(Metadata::from);
     }
     let path = relative("metadata", path.as_ref());
     call(|fs| fs.stat(path, AtFlags::empty())).map(Metadata::simulated)
@@ -171,7 +171,7 @@ pub fn metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
 #[track_caller]
 pub fn symlink_metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
     if !simulated() {
-        return std::fs::symlink_metadata(path).map(Metadata::real);
+        return std::fs::symlink_metadata(path).map(Metadata::from);
     }
     let path = relative("symlink_metadata", path.as_ref());
     call(|fs| fs.stat(path, AtFlags::SYMLINK_NOFOLLOW)).map(Metadata::simulated)
@@ -229,11 +229,13 @@ enum Told {
     Simulated(Status),
 }
 
-impl Metadata {
-    fn real(real: std::fs::Metadata) -> Self {
+impl From<std::fs::Metadata> for Metadata {
+    fn from(real: std::fs::Metadata) -> Self {
         Metadata(Told::Real(real))
     }
+}
 
+impl Metadata {
     fn simulated(status: Status) -> Self {
         Metadata(Told::Simulated(status))
     }

@@ -221,7 +221,7 @@ fn decided(
 /// What is tried where nobody asks for a size; and those from which on something is known to break, be
 /// they larger.
 fn sizes(subject: &Subject, property: Option<&str>) -> Vec<usize> {
-    let known = subject.variant.breaks.iter().filter(|breaks| {
+    let known = subject.variant.breaks().filter(|breaks| {
         breaks.scenario == subject.scenario.name
             && property.is_none_or(|property| property == breaks.property)
     });

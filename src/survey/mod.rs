@@ -5,6 +5,7 @@
 //! [audits](fn@crate::check::audit) the engines against one another, and holds every verdict against
 //! the one recorded for the variant.
 
+mod blessed;
 mod cores;
 mod example;
 mod names;
@@ -19,6 +20,7 @@ use crate::case::Case;
 use crate::check::{Bound, Disagreement, Engine, Limits, Report, Verdict};
 use crate::models::{Model, Scenario, Variant};
 
+pub use blessed::{BlessError, Blessed, bless};
 pub use example::{Example, Proof, examples, proofs, witnesses};
 pub use names::{Names, NoSuch, Target, UnknownName};
 pub use recorded::{Mismatch, compare};

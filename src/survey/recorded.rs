@@ -121,10 +121,12 @@ mod tests {
     use super::*;
     use crate::case::Method;
     use crate::check::GraphOptions;
-    use crate::models::{Breaks, Model, download::Download};
+    use crate::models::{Model, Verdicts, download::Download};
 
-    fn variant(breaks: &'static [Breaks]) -> Variant {
-        Variant { name: "doctored", origin: "a test", about: "", breaks }
+    fn variant(broken: &str) -> Variant {
+        let text: &'static str = format!("doctored\n  clients: {broken}").leak();
+        let verdicts: &'static Verdicts = Box::leak(Box::new(Verdicts::new(text)));
+        verdicts.variant("doctored", "a test", "")
     }
 
     fn reports() -> Vec<Report> {
@@ -135,10 +137,7 @@ mod tests {
         ]
     }
 
-    static BOTH: &[Breaks] = &[
-        Breaks { scenario: "clients", property: "at-most-once", from_size: 2 },
-        Breaks { scenario: "clients", property: "exactly-once", from_size: 2 },
-    ];
+    const BOTH: &str = "at-most-once 2, exactly-once 2";
 
     #[test]
     fn what_is_recorded_is_no_mismatch() {
@@ -147,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_violation_that_nobody_recorded_is_a_mismatch() {
-        let found = compare(&variant(&BOTH[1..]), "clients", 2, &reports());
+        let found = compare(&variant("exactly-once 2"), "clients", 2, &reports());
         let property = "at-most-once".to_owned();
         let by = |engine| Mismatch::Violated { property: property.clone(), engine };
         assert_eq!(found, [by(Engine::Graph), by(Engine::Any)]);
@@ -155,12 +154,7 @@ mod tests {
 
     #[test]
     fn a_recorded_violation_that_does_not_show_is_a_mismatch() {
-        static MORE: &[Breaks] = &[
-            BOTH[0],
-            BOTH[1],
-            Breaks { scenario: "clients", property: "meta-agrees", from_size: 1 },
-        ];
-        let found = compare(&variant(MORE), "clients", 2, &reports());
+        let found = compare(&variant(&format!("{BOTH}, meta-agrees 1")), "clients", 2, &reports());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].property(), "meta-agrees");
     }

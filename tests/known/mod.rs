@@ -61,7 +61,7 @@ pub(crate) fn assert_verdicts_of(
 /// Nothing is recorded of a property that the model does not claim.
 pub(crate) fn assert_records_speak_of_what_is_there(model: &dyn Model) {
     for variant in model.variants() {
-        for breaks in variant.breaks {
+        for breaks in variant.breaks() {
             let case = case(model, variant.name, breaks.scenario, breaks.from_size);
             let known = case.properties().iter().any(|(name, _)| name == breaks.property)
                 || breaks.property == "deadlock-free";

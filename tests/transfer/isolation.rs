@@ -58,7 +58,7 @@ fn each_level_but_autocommit_has_something_to_lose_and_something_to_keep() {
     for level in Transfer.levels() {
         let breaks = |(body, ..): &(&str, &str, &Variant)| {
             let variant = Transfer.at_level(body, level).expect("there is one");
-            variant.breaks.iter().any(|breaks| breaks.from_size <= 2)
+            variant.breaks().any(|breaks| breaks.from_size <= 2)
         };
         let here: Vec<_> = cells().filter(|(_, known, _)| known == level).collect();
         let broken = here.iter().filter(|cell| breaks(cell)).count();
@@ -75,7 +75,7 @@ fn every_broken_cell_is_replayed_on_a_real_database_as_simulated() {
     let happened = known::breaks_for_real(&Transfer, systems(), |_| 2, super::left_out);
     let mut recorded = 0;
     for (variant, scenario) in systems() {
-        let two = variant.breaks.iter().filter(|breaks| breaks.from_size <= 2);
+        let two = variant.breaks().filter(|breaks| breaks.from_size <= 2);
         recorded += two.filter(|breaks| breaks.scenario == scenario.name).count();
     }
     assert!(recorded > 80, "{recorded}");

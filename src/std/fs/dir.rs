@@ -114,7 +114,7 @@ impl DirEntry {
     #[track_caller]
     pub fn file_type(&self) -> io::Result<FileType> {
         match &self.0 {
-            Entry::Real(real) => real.metadata().map(|real| Metadata::real(real).file_type()),
+            Entry::Real(real) => real.metadata().map(|real| Metadata::from(real).file_type()),
             Entry::Simulated { name, .. } => match name.kind {
                 Some(kind) => Ok(FileType::of(kind)),
                 None => self.metadata().map(|metadata| metadata.file_type()),
@@ -130,7 +130,7 @@ impl DirEntry {
     #[track_caller]
     pub fn metadata(&self) -> io::Result<Metadata> {
         match &self.0 {
-            Entry::Real(real) => real.metadata().map(Metadata::real),
+            Entry::Real(real) => real.metadata().map(Metadata::from),
             Entry::Simulated { file, name, .. } => file.status_of(Path::new(&name.name)),
         }
     }

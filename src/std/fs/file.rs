@@ -114,7 +114,7 @@ impl File {
     #[track_caller]
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.by(
-            |real| real.metadata().map(Metadata::real),
+            |real| real.metadata().map(Metadata::from),
             |fs, file| fs.fstat(file).map(Metadata::simulated),
         )
     }
