@@ -33,7 +33,6 @@ use toctou::handlers::{
 use toctou::models::api_key::{self, Status};
 use toctou::models::order::{self, VERSIONED_ORDERS};
 use toctou::models::transfer::{self, Payment};
-use toctou::run;
 
 const CALLERS: [usize; 5] = [1, 2, 4, 8, 16];
 const MOST_CALLERS: usize = 16;
@@ -452,8 +451,8 @@ impl<D: Real> Crowd<'_, D> {
         loop {
             let state = match self.task {
                 Task::Cancel => {
-                    let request = order::request_of(self.variant, (), id);
-                    match run(request.expect("a known variant"), database) {
+                    let told = order::cancel(database, &mut (), self.variant, id);
+                    match told.expect("a known variant") {
                         order::Told::Cancelled => return true,
                         order::Told::NotPending(_) => return false,
                         order::Told::Failed(state) => state,
@@ -466,8 +465,9 @@ impl<D: Real> Crowd<'_, D> {
                         _ => "unique-autocommit",
                     };
                     let key = format!("key-{caller}-{id}");
-                    let request = api_key::client_of(self.variant, scenario, (), id, &key);
-                    match run(request.expect("a known variant"), database).status {
+                    let which = (self.variant, scenario);
+                    let told = api_key::handle(database, &mut (), which, id, &key);
+                    match told.expect("a known variant").status {
                         Status::Created(_) => return true,
                         Status::Has(_) | Status::Conflict => return false,
                         Status::ServerError(state) => state,
@@ -479,8 +479,8 @@ impl<D: Real> Crowd<'_, D> {
                         _ => FEW_ACCOUNTS,
                     };
                     let payment = payment(accounts, caller, number);
-                    let request = transfer::request_of(self.variant, (), payment);
-                    match run(request.expect("a known variant"), database) {
+                    let told = transfer::pay(database, &mut (), self.variant, payment);
+                    match told.expect("a known variant") {
                         transfer::Told::Paid(_) => return true,
                         transfer::Told::Failed(state) => state,
                         told => panic!("{told:?}"),

@@ -1,9 +1,9 @@
 //! A request as a server handles it: poll, verify, lock, ask the database, unlock, answer. Fourth
-//! floor: imports [`db`](crate::db) and [`process`](crate::process).
+//! floor: imports [`handlers`](crate::handlers), [`direct`](crate::direct) and [`db`](crate::db).
 //!
-//! What the requests of `order` and `transfer` have in common: each is a [`Body`], run by
-//! [`Transact`], inside of what the published handlers put round it. Every line of such a handler
-//! that another request can notice is a step of its own:
+//! What the requests of `order` and `transfer` have in common: each is a body, run by [`transact`],
+//! inside of what the published handlers put round it. Every line of such a handler that another
+//! request can notice is a step of its own:
 //!
 //! ```text
 //! verify(signature)            changes nothing, and nobody notices
@@ -13,14 +13,15 @@
 //! ```
 
 use crate::db::{
-    Body, Database, Failure, Reply, Servers, Service, SimDb, SimSession, SqlError, Statement,
-    Transact, Way,
+    Database, Failure, Reply, Servers, Service, SimDb, SimSession, SqlError, Statement, Way,
 };
+use crate::direct::{self, Code, DirectDb, Held, Section, Served};
+use crate::handlers::{Next, Tx, transact};
 use crate::{Process, Step};
 
 /// What a handler puts round its statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Round {
+pub(super) struct Round {
     /// In which server process it runs.
     pub server: usize,
     /// Verifies the request's signature first.
@@ -31,221 +32,150 @@ pub struct Round {
     pub is_task: bool,
 }
 
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum End<T> {
-    /// It was answered; or the database had no answer for it.
-    Answered(Result<T, Failure>),
-    /// Its server died before.
-    Died,
-}
+/// The sections of a request in which others wait for it.
+const LOCKED: &str = "the mutex is locked";
+const POLLED: &str = "polled";
 
-/// One request, from its arrival to its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Request<S, B: Body> {
-    round: Round,
-    at: At<Transact<S, B>, B::Output>,
-}
-
-/// Where a request stands: in which line, and with what.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum At<Q, T> {
-    /// Nobody has polled it yet.
-    Arrived(Q),
-    Verify(Q),
-    Lock(Q),
-    /// It has a statement to send, and awaits the answer.
-    Await(Q),
-    /// The database has the statement.
-    Ask(Q),
-    /// The answer is there, and nobody has polled it since.
-    Ready(Q),
-    /// So is the last answer.
-    Last(Result<T, Failure>),
-    Unlock(Result<T, Failure>),
-}
-
-impl Round {
-    /// The first thing that a request does once it runs.
-    fn first<Q, T>(self, transact: Q) -> At<Q, T> {
-        if self.verifies { At::Verify(transact) } else { self.verified(transact) }
+/// Handles a request: what a server does from its arrival to its answer.
+pub(super) fn handle<W: Service, T>(
+    world: &mut W,
+    session: &mut W::Session,
+    Round { server, verifies, locks, is_task }: Round,
+    way: Way,
+    body: impl Fn(&mut Tx<'_, Awaits<'_, W>>) -> Result<Next<T>, Failure>,
+) -> Result<T, Failure> {
+    let mut awaits = Awaits { world, task: is_task.then_some(server), polled: None };
+    awaits.poll();
+    if verifies {
+        awaits.world.verify();
     }
-
-    fn verified<Q, T>(self, transact: Q) -> At<Q, T> {
-        if self.locks { At::Lock(transact) } else { self.locked(transact) }
-    }
-
-    fn locked<Q, T>(self, transact: Q) -> At<Q, T> {
-        if self.is_task { At::Await(transact) } else { At::Ask(transact) }
-    }
-}
-
-impl<S, B: Body> Request<S, B> {
-    /// A request before its first step, over a session that has no transaction under way.
-    pub fn new(round: Round, session: S, body: B, way: Way) -> Self {
-        let transact = Transact::new(session, body, way);
-        let at = if round.is_task { At::Arrived(transact) } else { round.first(transact) };
-        Request { round, at }
-    }
-
-    /// Its session, while it has something to ask.
-    fn session(&self) -> Option<&S> {
-        match &self.at {
-            At::Arrived(transact)
-            | At::Verify(transact)
-            | At::Lock(transact)
-            | At::Await(transact)
-            | At::Ask(transact)
-            | At::Ready(transact) => Some(transact.session()),
-            At::Last(_) | At::Unlock(_) => None,
+    let locked = locks.then(|| {
+        while !awaits.world.try_lock(server) {
+            std::thread::yield_now();
         }
+        direct::section(LOCKED)
+    });
+    let came = transact(&mut awaits, session, way, body);
+    if locked.is_some() {
+        awaits.world.unlock(server);
     }
-
-    /// Whether it holds the mutex of its server.
-    fn has_locked(&self) -> bool {
-        self.round.locks && !matches!(self.at, At::Arrived(_) | At::Verify(_) | At::Lock(_))
+    if is_task {
+        // With its answer it gives the worker back: that is no step of its own.
+        direct::observed(|| awaits.world.suspend(server));
     }
+    came
+}
 
-    /// Whether it is what the worker of its server is at.
-    fn is_polled(&self) -> bool {
-        let suspended = matches!(self.at, At::Arrived(_) | At::Ask(_) | At::Ready(_) | At::Last(_));
-        self.round.is_task && !suspended
-    }
+/// A service whose statements are awaited, where the request is a task.
+#[derive(Debug)]
+pub(super) struct Awaits<'w, W> {
+    world: &'w mut W,
+    task: Option<usize>,
+    polled: Option<Section>,
+}
 
-    fn next<T>(round: Round, at: At<Transact<S, B>, B::Output>) -> Step<Self, T> {
-        Step::Next(Request { round, at })
+impl<W: Service> Awaits<'_, W> {
+    fn poll(&mut self) {
+        let Some(server) = self.task else { return };
+        while !self.world.try_poll(server) {
+            std::thread::yield_now();
+        }
+        self.polled = Some(direct::section(POLLED));
     }
 }
 
-impl<B: Body> Request<SimSession, B> {
+impl<W: Service> Database for Awaits<'_, W> {
+    type Session = W::Session;
+
+    fn connect(&mut self) -> Result<W::Session, SqlError> {
+        self.world.connect()
+    }
+
+    fn execute(&mut self, session: &mut W::Session, statement: &Statement) -> Reply {
+        if let Some(server) = self.task {
+            self.world.suspend(server);
+            self.polled = None;
+        }
+        let answer = self.world.answer(session, statement);
+        self.poll();
+        Reply::Answer(answer)
+    }
+
+    fn disconnect(&mut self, session: W::Session) {
+        self.world.disconnect(session);
+    }
+}
+
+/// One request, from its arrival to its answer; or to the death of its server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Request<S, T> {
+    round: Round,
+    code: Code<Served<S>, T>,
+    /// What its sender is told if the server dies.
+    died: T,
+}
+
+impl<S, T: From<Failure> + 'static> Request<S, T> {
+    /// A request before its first step, over a session that has no transaction under way.
+    pub(super) fn new(
+        round: Round,
+        session: S,
+        way: Way,
+        died: T,
+        body: impl Fn(&mut Tx<'_, Awaits<'_, DirectDb>>) -> Result<Next<T>, Failure>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let code = Code::served(session, move |world, session| {
+            handle(world, session, round, way, &body).unwrap_or_else(T::from)
+        });
+        Request { round, code, died }
+    }
+}
+
+impl<S, T> Request<S, T> {
+    /// A program that is no request: it ends whichever server dies.
+    pub(super) fn beside(code: Code<Served<S>, T>, died: T) -> Self {
+        Request { round: Round { server: usize::MAX, ..Round::default() }, code, died }
+    }
+}
+
+impl<T> Request<SimSession, T> {
     /// Whether it cannot go on before `other` does: for the mutex, for the worker, or for a lock of
     /// the database.
     pub fn waits_for(&self, other: &Self, world: &Servers<SimDb>) -> bool {
         let server = self.round.server;
         let together = server == other.round.server && !world.is_dead(server);
-        match &self.at {
-            At::Arrived(_) | At::Ready(_) | At::Last(_) => {
-                self.round.is_task && together && world.is_polling(server) && other.is_polled()
-            }
-            At::Lock(_) => together && world.is_locked(server) && other.has_locked(),
-            At::Ask(transact) => other
-                .session()
-                .is_some_and(|session| world.db.waits_for(transact.session(), session)),
-            At::Verify(_) | At::Await(_) | At::Unlock(_) => false,
+        let first = if self.round.is_task { "poll" } else { "lock" };
+        let asks = self.code.asks().unwrap_or(first);
+        if asks.starts_with("poll") {
+            return self.round.is_task
+                && together
+                && world.is_polling(server)
+                && other.code.is_in(POLLED);
         }
+        if asks.starts_with("lock") {
+            return together && world.is_locked(server) && other.code.is_in(LOCKED);
+        }
+        self.code.held().wait_for(other.code.held(), &world.db)
     }
 }
 
-impl<W: Service, B: Body> Process<W> for Request<W::Session, B> {
-    type Output = End<B::Output>;
+impl<W: Service<Session: Held>, T> Process<W> for Request<W::Session, T> {
+    type Output = T;
 
-    fn step(self, world: &mut W) -> Step<Self, Self::Output> {
-        let Request { round, at } = self;
+    fn step(self, world: &mut W) -> Step<Self, T> {
+        let Request { round, code, died } = self;
         if world.is_dead(round.server) {
-            return died(at, world);
+            // And it with it: the database sees the connection end.
+            code.into_held().into_iter().for_each(|session| world.disconnect(session));
+            return Step::Done(died);
         }
-        match at {
-            At::Arrived(transact) if world.try_poll(round.server) => {
-                Self::next(round, round.first(transact))
-            }
-            At::Verify(transact) => {
-                world.verify();
-                Self::next(round, round.verified(transact))
-            }
-            At::Lock(transact) if world.try_lock(round.server) => {
-                Self::next(round, round.locked(transact))
-            }
-            At::Await(transact) => {
-                world.suspend(round.server);
-                Self::next(round, At::Ask(transact))
-            }
-            At::Ask(transact) => ask(round, transact, world),
-            At::Ready(transact) if world.try_poll(round.server) => {
-                Self::next(round, At::Await(transact))
-            }
-            At::Last(result) if world.try_poll(round.server) => match round.locks {
-                true => Self::next(round, At::Unlock(result)),
-                false => answered(round, result, world),
-            },
-            At::Unlock(result) => {
-                world.unlock(round.server);
-                answered(round, result, world)
-            }
-            at @ (At::Arrived(_) | At::Lock(_) | At::Ready(_) | At::Last(_)) => {
-                Step::Blocked(Request { round, at })
-            }
-        }
-    }
-}
-
-/// Its server is dead, and it with it: the database sees the connection end.
-fn died<W: Service, P, B: Body>(
-    at: At<Transact<W::Session, B>, B::Output>,
-    world: &mut W,
-) -> Step<P, End<B::Output>> {
-    match at {
-        At::Arrived(transact)
-        | At::Verify(transact)
-        | At::Lock(transact)
-        | At::Await(transact)
-        | At::Ask(transact)
-        | At::Ready(transact) => world.disconnect(transact.into_session()),
-        At::Last(_) | At::Unlock(_) => {}
-    }
-    Step::Done(End::Died)
-}
-
-fn ask<W: Service, B: Body>(
-    round: Round,
-    transact: Transact<W::Session, B>,
-    world: &mut W,
-) -> Step<Request<W::Session, B>, End<B::Output>> {
-    let mut heard = Heard { world, answered: false };
-    match transact.step(&mut heard) {
-        Step::Next(transact) if heard.answered && round.is_task => {
-            Request::next(round, At::Ready(transact))
-        }
-        Step::Next(transact) => Request::next(round, At::Ask(transact)),
-        Step::Blocked(transact) => Step::Blocked(Request { round, at: At::Ask(transact) }),
-        Step::Done(result) if round.is_task => Request::next(round, At::Last(result)),
-        Step::Done(result) if round.locks => Request::next(round, At::Unlock(result)),
-        Step::Done(result) => Step::Done(End::Answered(result)),
-        Step::Choice(_) => unreachable!("a transaction leaves nothing open"),
-    }
-}
-
-/// The request's end; if it was polled, the worker is free again.
-fn answered<W: Service, P, T>(
-    round: Round,
-    result: Result<T, Failure>,
-    world: &mut W,
-) -> Step<P, End<T>> {
-    if round.is_task {
-        world.suspend(round.server);
-    }
-    Step::Done(End::Answered(result))
-}
-
-/// A database that notes whether it has answered, or only said that one has to wait.
-struct Heard<'a, D> {
-    world: &'a mut D,
-    answered: bool,
-}
-
-impl<D: Database> Database for Heard<'_, D> {
-    type Session = D::Session;
-
-    fn connect(&mut self) -> Result<D::Session, SqlError> {
-        self.world.connect()
-    }
-
-    fn execute(&mut self, session: &mut D::Session, statement: &Statement) -> Reply {
-        let reply = self.world.execute(session, statement);
-        self.answered |= matches!(reply, Reply::Answer(_));
-        reply
-    }
-
-    fn disconnect(&mut self, session: D::Session) {
-        self.world.disconnect(session);
+        let mut died = Some(died);
+        code.step(world).map(|code| {
+            let died = died.take().expect("a request leaves nothing open");
+            Request { round, code, died }
+        })
     }
 }

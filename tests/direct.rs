@@ -325,6 +325,29 @@ fn a_loop_that_tries_again_has_finitely_many_states() {
     assert!(report.bound.is_none(), "it is complete: {report}");
 }
 
+/// Adds one to a number by what was read, if it is still that: two operations an attempt.
+#[test]
+fn an_attempt_of_several_operations_is_forgotten_as_a_whole() {
+    let add = |number: &mut Own<u32>| {
+        direct::retry(|| {
+            let seen = number.call("read", |number| *number);
+            number.call(format!("exchange({seen})"), |number| {
+                let is_it = *number == seen;
+                *number += u32::from(is_it);
+                is_it.then_some(seen)
+            })
+        })
+    };
+    let system = System::new(0).clients(3, Code::over(add));
+    let told = system
+        .finally("all-added", |state| *state.world() == 3)
+        .at_most(1, "each-its-own", |client| client.output().copied())
+        .examine()
+        .to_string();
+    assert!(told.contains("graph, loom, shuttle agree"), "{told}");
+    assert!(!told.contains("violated"), "{told}");
+}
+
 #[test]
 fn forgetting_makes_one_state_of_many() {
     fn look(fs: &mut DirectFs) -> bool {
@@ -483,5 +506,5 @@ fn a_future_of_another_kind_is_told() {
         std::future::pending::<()>().await;
     });
     let told = System::new(SimFs::new()).actor("waits", waits).examine().complaint();
-    assert!(told.contains("performs nothing in the world of the exploration"), "{told}");
+    assert!(told.contains("waits for a future that performs nothing in the world"), "{told}");
 }

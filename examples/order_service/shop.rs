@@ -2,11 +2,12 @@
 //! `toctou::handlers`.
 
 use toctou::db::{
-    Answer, Body, Column, Database, Insert, Isolation, Next, OnConflict, Select, Statement, Table,
-    Transact, Update, Way, row,
+    Answer, Column, Database, Failure, Insert, Isolation, OnConflict, Select, Statement, Table,
+    Update, Way, row,
 };
-use toctou::handlers::{EndOrder, Ended, Ending, HandlerError, ORDERS, PENDING};
-use toctou::run;
+use toctou::handlers::{
+    Ended, Ending, HandlerError, Next, ORDERS, PENDING, Tx, end_order, transact,
+};
 
 /// What was paid for an order.
 pub(crate) static PAYMENTS: Table = Table {
@@ -65,7 +66,7 @@ impl<D: Database + Clone> Shop<D> {
     /// Cancels an order and refunds it, once however many ask, and both or none whenever anybody dies:
     /// what `Orders` runs, and the refund in the same transaction.
     pub(crate) fn cancel(&self, order: i64) -> Result<Ended, HandlerError> {
-        self.perform(Cancel::new(order), TOGETHER)
+        self.perform(TOGETHER, |tx| cancel(tx, order))
     }
 
     /// Cancels an order and refunds it, as was published: looks, then acts.
@@ -113,34 +114,23 @@ impl<D: Database + Clone> Shop<D> {
 
     /// Creates an order that is paid; false if there is one of that number.
     pub(crate) fn create(&self, order: i64, cents: i64) -> Result<bool, HandlerError> {
-        self.perform(Create { order, cents, ordered: false }, TOGETHER)
+        self.perform(TOGETHER, |tx| create(tx, order, cents))
     }
 
     /// One statement, by itself.
     fn ask(&self, statement: impl Into<Statement>) -> Result<Answer, HandlerError> {
-        self.perform(One(statement.into()), Way::AUTOCOMMIT)
+        let statement = statement.into();
+        self.perform(Way::AUTOCOMMIT, |tx| tx.ask(statement.clone()).map(Next::Commit))
     }
 
-    fn perform<B: Body>(&self, body: B, way: Way) -> Result<B::Output, HandlerError> {
+    fn perform<T>(
+        &self,
+        way: Way,
+        body: impl Fn(&mut Tx<'_, D>) -> Result<Next<T>, Failure>,
+    ) -> Result<T, HandlerError> {
         let mut database = self.database.clone();
-        let session = database.connect().map_err(toctou::db::Failure::from)?;
-        Ok(run(Transact::new(session, body, way), &mut database)?)
-    }
-}
-
-/// A statement, and its answer.
-#[derive(Clone)]
-struct One(Statement);
-
-impl Body for One {
-    type Output = Answer;
-
-    fn statement(&self) -> Statement {
-        self.0.clone()
-    }
-
-    fn answered(self, answer: Answer) -> Next<Self, Answer> {
-        Next::Commit(answer)
+        let mut session = database.connect().map_err(Failure::from)?;
+        Ok(transact(&mut database, &mut session, way, body)?)
     }
 }
 
@@ -157,79 +147,23 @@ fn refund(order: i64, cents: i64) -> Insert {
     Insert::new(&REFUNDS, row([order.into(), cents.into()]))
 }
 
-/// Cancels an order by the machine of `Orders`, and where that has cancelled it, refunds it before
-/// anything is committed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Cancel {
-    order: i64,
-    at: At,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum At {
-    End(EndOrder),
-    Paid,
-    Refund(i64),
-}
-
-impl Cancel {
-    pub(crate) fn new(order: i64) -> Self {
-        Cancel { order, at: At::End(EndOrder::new(order, Ending::Cancel)) }
+/// Cancels an order as `Orders` does, and where that has cancelled it, refunds it before anything is committed.
+pub(crate) fn cancel(tx: &mut Tx<'_, impl Database>, order: i64) -> Result<Next<Ended>, Failure> {
+    let next = end_order(tx, order, Ending::Cancel)?;
+    if next == Next::Commit(Ended::ByThis) {
+        let paid = cents(&tx.ask(paid(order))?);
+        tx.ask(refund(order, paid))?;
     }
-}
-
-impl Body for Cancel {
-    type Output = Ended;
-
-    fn statement(&self) -> Statement {
-        match &self.at {
-            At::End(end) => end.statement(),
-            At::Paid => paid(self.order).into(),
-            At::Refund(cents) => refund(self.order, *cents).into(),
-        }
-    }
-
-    fn answered(self, answer: Answer) -> Next<Self, Ended> {
-        let Cancel { order, at } = self;
-        match at {
-            At::End(end) => match end.answered(answer) {
-                Next::Commit(Ended::ByThis) => Next::Ask(Cancel { order, at: At::Paid }),
-                next => next.map(|end| Cancel { order, at: At::End(end) }, |ended| ended),
-            },
-            At::Paid => Next::Ask(Cancel { order, at: At::Refund(cents(&answer)) }),
-            At::Refund(_) => Next::Commit(Ended::ByThis),
-        }
-    }
+    Ok(next)
 }
 
 /// An order and its payment, both or none.
-#[derive(Clone)]
-struct Create {
-    order: i64,
-    cents: i64,
-    ordered: bool,
-}
-
-impl Body for Create {
-    type Output = bool;
-
-    fn statement(&self) -> Statement {
-        let Create { order, cents, ordered } = *self;
-        let insert = if ordered {
-            Insert::new(&PAYMENTS, row([order.into(), cents.into()]))
-        } else {
-            // Whether there is one already is for the unique index to say, not for a look before.
-            Insert::new(&ORDERS, row([order.into(), PENDING.into()]))
-                .on_conflict(OnConflict::DoNothing)
-        };
-        insert.into()
+fn create(tx: &mut Tx<'_, impl Database>, order: i64, cents: i64) -> Result<Next<bool>, Failure> {
+    // Whether there is one already is for the unique index to say, not for a look before.
+    let insert = Insert::new(&ORDERS, row([order.into(), PENDING.into()]));
+    if tx.ask(insert.on_conflict(OnConflict::DoNothing))?.count() == 0 {
+        return Ok(Next::Rollback(false));
     }
-
-    fn answered(self, answer: Answer) -> Next<Self, bool> {
-        match (self.ordered, answer.count()) {
-            (false, 0) => Next::Rollback(false),
-            (false, _) => Next::Ask(Create { ordered: true, ..self }),
-            (true, _) => Next::Commit(true),
-        }
-    }
+    tx.ask(Insert::new(&PAYMENTS, row([order.into(), cents.into()])))?;
+    Ok(Next::Commit(true))
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use super::Protocol;
 use crate::db::{
-    Answer, Body, Database, Failure, Insert, Next, OnConflict, Returning, Select, SqlError,
-    SqlState, Statement, Transact, Way, row,
+    Answer, Database, Failure, Insert, OnConflict, Returning, Select, SqlState, Way, row,
 };
-use crate::handlers::{API_KEYS, ApiKey, Issue, Issued, Issuing};
-use crate::{Process, Step};
+use crate::direct::{Code, Sessions};
+use crate::handlers::{API_KEYS, ApiKey, Issued, Next, Tx, issue, transact};
 
 /// What a request is answered, and for which user.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -72,156 +71,93 @@ impl fmt::Debug for Status {
 
 /// One request of a user for a key, as it was written by others: which statements, and what its
 /// response is. The key that it would issue is an input.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Request {
+fn published<D: Database>(
+    tx: &mut Tx<'_, D>,
     protocol: Protocol,
     user: i64,
-    key: Arc<str>,
-    at: At,
-}
-
-/// The statement that comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum At {
-    /// Is there a key?
-    Check,
-    Insert,
-    /// Which key is there?
-    Read,
-}
-
-impl Request {
-    fn new(protocol: Protocol, user: i64, key: &str) -> Self {
-        let at = match protocol {
-            Protocol::SelectThenInsert | Protocol::SelectForUpdate => At::Check,
-            _ => At::Insert,
-        };
-        Request { protocol, user, key: key.into(), at }
-    }
-
-    fn insert(&self) -> Insert {
-        let insert = Insert::new(&API_KEYS, row([self.user.into(), (&self.key).into()]));
-        match self.protocol {
-            Protocol::OnConflictSelect | Protocol::ControlTrustsTheInsert => {
-                insert.on_conflict(OnConflict::DoNothing)
+    key: &Arc<str>,
+) -> Result<Next<Status>, Failure> {
+    let created = || Next::Commit(Status::Created(Arc::clone(key)));
+    let keys = || Select::columns(&API_KEYS, &["key"]).filter("user_id", user);
+    let is = |answer: &Answer| answer.value().and_then(|value| value.bool()) == Some(true);
+    let insert = Insert::new(&API_KEYS, row([user.into(), key.into()]));
+    Ok(match protocol {
+        Protocol::SelectThenInsert => {
+            if is(&tx.ask(Select::exists(&API_KEYS).filter("user_id", user))?) {
+                return Ok(Next::Commit(Status::Conflict));
             }
-            Protocol::UpsertReturning => {
-                insert.on_conflict(OnConflict::DoUpdate(vec!["key"])).returning(Returning::Inserted)
-            }
-            _ => insert,
+            tx.ask(insert)?;
+            created()
         }
-    }
-}
-
-impl Body for Request {
-    type Output = Status;
-
-    fn statement(&self) -> Statement {
-        let keys = || Select::columns(&API_KEYS, &["key"]).filter("user_id", self.user);
-        match (self.at, self.protocol) {
-            (At::Check, Protocol::SelectForUpdate) => keys().for_update().into(),
-            (At::Check, _) => Select::exists(&API_KEYS).filter("user_id", self.user).into(),
-            (At::Insert, _) => self.insert().into(),
-            (At::Read, _) => keys().into(),
+        Protocol::SelectForUpdate => {
+            if !tx.ask(keys().for_update())?.rows().is_empty() {
+                return Ok(Next::Rollback(Status::Conflict));
+            }
+            tx.ask(insert)?;
+            created()
         }
-    }
-
-    fn answered(self, answer: Answer) -> Next<Self, Status> {
-        let created = || Status::Created(Arc::clone(&self.key));
-        match (self.at, self.protocol) {
-            // `SELECT … FOR UPDATE` answers the rows, `EXISTS` whether there are any.
-            (At::Check, Protocol::SelectForUpdate) if answer.rows().is_empty() => {
-                Next::Ask(Request { at: At::Insert, ..self })
-            }
-            (At::Check, Protocol::SelectForUpdate) => Next::Rollback(Status::Conflict),
-            (At::Check, _) => match answer.value().and_then(|value| value.bool()) {
-                Some(true) => Next::Commit(Status::Conflict),
-                _ => Next::Ask(Request { at: At::Insert, ..self }),
-            },
-            (At::Insert, Protocol::OnConflictSelect) => Next::Ask(Request { at: At::Read, ..self }),
-            (At::Insert, Protocol::UpsertReturning) => {
-                match answer.value().and_then(|value| value.bool()) {
-                    Some(true) => Next::Commit(created()),
-                    _ => Next::Commit(Status::Conflict),
-                }
-            }
-            // The control does not look how many rows went in; a plain insert that answers has put in one.
-            (At::Insert, _) => Next::Commit(created()),
-            (At::Read, _) => Next::Commit(match answer.value().and_then(|value| value.text()) {
-                Some(key) => Status::Has(key.into()),
+        Protocol::OnConflictSelect => {
+            tx.ask(insert.on_conflict(OnConflict::DoNothing))?;
+            match tx.ask(keys())?.value().and_then(|value| value.text()) {
+                Some(key) => Next::Commit(Status::Has(key.into())),
                 None => created(),
-            }),
+            }
         }
-    }
-
-    fn failed(self, error: &SqlError) -> Option<Status> {
-        let decides = self.protocol == Protocol::InsertDecides;
-        (decides && error.state == SqlState::UNIQUE_VIOLATION).then_some(Status::Conflict)
-    }
+        Protocol::UpsertReturning => {
+            let upsert = insert.on_conflict(OnConflict::DoUpdate(vec!["key"]));
+            match is(&tx.ask(upsert.returning(Returning::Inserted))?) {
+                true => created(),
+                false => Next::Commit(Status::Conflict),
+            }
+        }
+        Protocol::InsertDecides => match tx.ask(insert) {
+            Err(failure) if failure.error.state == SqlState::UNIQUE_VIOLATION => {
+                Next::Rollback(Status::Conflict)
+            }
+            inserted => inserted.map(|_| created())?,
+        },
+        // It does not look how many rows went in.
+        Protocol::ControlTrustsTheInsert => {
+            tx.ask(insert.on_conflict(OnConflict::DoNothing))?;
+            created()
+        }
+        Protocol::OnConflictReturning => unreachable!("that one ships, and is called by itself"),
+    })
 }
 
 /// A request, from its first statement to its response.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Client<S> {
+pub type Client<S> = Code<Sessions<S>, Response>;
+
+/// A request of this user in a session of its own; `key` is the one that it would issue.
+pub(super) fn client<S>(
+    protocol: Protocol,
+    way: Way,
+    session: S,
     user: i64,
-    handler: Handler<S>,
+    key: &str,
+) -> Client<S> {
+    let key: Arc<str> = key.into();
+    Code::session(session, move |db, session| respond(db, session, protocol, way, user, &key))
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Handler<S> {
-    /// Somebody else's.
-    Published(Transact<S, Request>),
-    /// The one that ships.
-    Ships(Issuing<S>),
-}
-
-impl<S> Client<S> {
-    /// A request of this user in a session of its own; `key` is the one that it would issue.
-    pub(super) fn new(protocol: Protocol, way: Way, session: S, user: i64, key: &str) -> Self {
-        let handler = match protocol {
-            Protocol::OnConflictReturning => {
-                Handler::Ships(Issuing::new(session, Issue::new(user, ApiKey::new(key)), way))
-            }
-            _ => {
-                let request = Request::new(protocol, user, key);
-                Handler::Published(Transact::new(session, request, way))
-            }
-        };
-        Client { user, handler }
-    }
-
-    /// The session of its connection.
-    pub fn session(&self) -> &S {
-        match &self.handler {
-            Handler::Published(transact) => transact.session(),
-            Handler::Ships(issuing) => issuing.session(),
+/// Answers a request.
+pub(super) fn respond<D: Database>(
+    db: &mut D,
+    session: &mut D::Session,
+    protocol: Protocol,
+    way: Way,
+    user: i64,
+    key: &Arc<str>,
+) -> Response {
+    let status = match protocol {
+        Protocol::OnConflictReturning => {
+            issue(db, session, way, user, &ApiKey::new(key)).map(|issued| match issued {
+                Issued::Created(key) => Status::Created(key.as_str().into()),
+                Issued::Exists => Status::Conflict,
+            })
         }
-    }
-}
-
-impl<D: Database> Process<D> for Client<D::Session> {
-    type Output = Response;
-
-    fn step(self, db: &mut D) -> Step<Self, Response> {
-        let Client { user, handler } = self;
-        let go = |handler| Client { user, handler };
-        let end = |status: Result<Status, Failure>| {
-            let failed = |failure: Failure| Status::ServerError(failure.error.state);
-            Step::Done(Response { user, status: status.unwrap_or_else(failed) })
-        };
-        match handler {
-            Handler::Published(transact) => {
-                transact.step(db).map(|transact| go(Handler::Published(transact))).and_then(end)
-            }
-            Handler::Ships(issuing) => {
-                let issuing = issuing.step(db).map(|issuing| go(Handler::Ships(issuing)));
-                issuing.and_then(|issued| {
-                    end(issued.map(|issued| match issued {
-                        Issued::Created(key) => Status::Created(key.as_str().into()),
-                        Issued::Exists => Status::Conflict,
-                    }))
-                })
-            }
-        }
-    }
+        _ => transact(db, session, way, |tx| published(tx, protocol, user, key)),
+    };
+    let failed = |failure: Failure| Status::ServerError(failure.error.state);
+    Response { user, status: status.unwrap_or_else(failed) }
 }

@@ -67,10 +67,12 @@ use crate::db::{
     Column, Database, Isolation, PostgresDb, SimDb, SimSession, SqlError, SqliteDb, SteppedDb,
     Table, Way,
 };
+use crate::direct::Held;
 use crate::handlers::API_KEYS;
 use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
 pub use actors::{Client, Response, Status};
+use actors::{client, respond};
 pub use properties::claimed;
 use properties::{ApiKeySystem, system};
 use variants::{SCENARIOS, VARIANTS};
@@ -262,7 +264,7 @@ type Scene = (Protocol, Surroundings, usize);
 /// if there is no such system.
 ///
 /// [`Model::case`] has them on PostgreSQL, unless it makes no difference. This is for whoever compares.
-pub fn let_loose_on<D: FreeDb>(
+pub fn let_loose_on<D: FreeDb<Session: Held>>(
     variant: &str,
     scenario: &str,
     clients: usize,
@@ -273,7 +275,7 @@ pub fn let_loose_on<D: FreeDb>(
 }
 
 /// The clients let loose on a real database.
-fn loose<D: FreeDb>(scene: Scene) -> DbCase<SimDb, Client<SimSession>> {
+fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<SimDb, Client<SimSession>> {
     let (protocol, surroundings, clients) = scene;
     let system = system(protocol, surroundings, clients, Keys::OneAndTheOthers);
     let case = DbCase::new(system, |db: &SimDb| {
@@ -283,7 +285,7 @@ fn loose<D: FreeDb>(scene: Scene) -> DbCase<SimDb, Client<SimSession>> {
 }
 
 /// The clients on a real database.
-fn stage<D: RealDb>(scene: Scene) -> Stage<D, D, Client<D::Session>> {
+fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, D, Client<D::Session>> {
     Stage::new(move |_, db: &mut D| connected(scene, db))
 }
 
@@ -293,24 +295,24 @@ fn connected<D: Database>(
     db: &mut D,
 ) -> Result<Vec<Client<D::Session>>, SqlError> {
     let requests = requests(surroundings, clients, Keys::OneAndTheOthers);
-    let client = |(user, key): (i64, String)| {
+    let one = |(user, key): (i64, String)| {
         let session = db.connect()?;
-        Ok(Client::new(protocol, surroundings.way, session, user, &key))
+        Ok(client(protocol, surroundings.way, session, user, &key))
     };
-    requests.into_iter().map(client).collect()
+    requests.into_iter().map(one).collect()
 }
 
-/// A request, before its first step, for any database; `None` if there is no such variant in that
-/// scenario. `key` is the one that it would issue.
-pub fn client_of<S>(
-    variant: &str,
-    scenario: &str,
-    session: S,
+/// Handles a request, in any database; `None` if there is no such variant in that scenario. `key` is the
+/// one that it would issue.
+pub fn handle<D: Database>(
+    db: &mut D,
+    session: &mut D::Session,
+    (variant, scenario): (&str, &str),
     user: i64,
     key: &str,
-) -> Option<Client<S>> {
+) -> Option<Response> {
     let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
-    Some(Client::new(protocol, surroundings.way, session, user, key))
+    Some(respond(db, session, protocol, surroundings.way, user, &key.into()))
 }
 
 /// The simulated system; `None` if either name is none of this model's.

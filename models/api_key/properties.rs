@@ -1,7 +1,7 @@
 //! The system of `api_key` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::actors::{Client, Response};
+use super::actors::{Client, Response, client};
 use super::{Keys, Protocol, Schema, Surroundings, USERS, requests};
 use crate::Process;
 use crate::check::{System, Value};
@@ -19,10 +19,10 @@ pub(super) fn system(
     keys: Keys,
 ) -> ApiKeySystem {
     let world = SimDb::new().with_table(surroundings.schema.table(), []);
-    let mut system =
-        System::new(world).described_by(recorded_step).breaks_deadlocks(SimDb::patient).waits_for(
-            |db, waiting: &Simulated, other| db.waits_for(waiting.session(), other.session()),
-        );
+    let mut system = System::new(world)
+        .described_by(recorded_step)
+        .breaks_deadlocks(SimDb::patient)
+        .waits_for(|db, waiting: &Simulated, other| waiting.held().wait_for(other.held(), db));
     if surroundings.schema == Schema::Bare && protocol.names_the_constraint() {
         system = system.expects(SqlState::INVALID_COLUMN_REFERENCE.code());
     }
@@ -33,7 +33,7 @@ pub(super) fn system(
     // See the head of `mod.rs`: whatever befalls a key befalls the first client's somewhere.
     for (index, alike) in requests.chunk_by(same).enumerate() {
         let Some((user, key)) = alike.first() else { continue };
-        let client = Client::new(protocol, surroundings.way, SimSession::new(), *user, key);
+        let client = client(protocol, surroundings.way, SimSession::new(), *user, key);
         system = match (keys, index) {
             (Keys::OneAndTheOthers, 1..) => system.clients(alike.len(), client),
             _ => system.actor(format!("client {}", index + 1), client),

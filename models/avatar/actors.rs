@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::actions::Action;
-use super::client::Client;
+use crate::direct::{Code, Connections, Held};
 use crate::net::{Network, Scripted};
 use crate::{Process, Step};
 
@@ -39,14 +39,14 @@ pub struct Actor<C>(Part<C>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Part<C> {
     /// Downloads.
-    Service(Box<Client<C>>),
+    Service(Code<Connections<C>, Told>),
     /// Follows its script.
     Attacker(VecDeque<Action>),
 }
 
 impl<C> Actor<C> {
-    pub(super) fn client(client: Client<C>) -> Self {
-        Actor(Part::Service(Box::new(client)))
+    pub(super) fn client(download: Code<Connections<C>, Told>) -> Self {
+        Actor(Part::Service(download))
     }
 
     pub(super) fn attacker(script: Vec<Action>) -> Self {
@@ -54,12 +54,12 @@ impl<C> Actor<C> {
     }
 }
 
-impl<N: Network + Scripted> Process<N> for Actor<N::Connection> {
+impl<N: Network<Connection: Held> + Scripted> Process<N> for Actor<N::Connection> {
     type Output = Told;
 
     fn step(self, net: &mut N) -> Step<Self, Told> {
         match self.0 {
-            Part::Service(client) => client.step(net).map(Actor::client),
+            Part::Service(download) => download.step(net).map(Actor::client),
             Part::Attacker(mut script) => {
                 if let Some(action) = script.pop_front() {
                     action.perform(net);

@@ -49,12 +49,13 @@ use std::sync::Arc;
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, NetCase};
 use crate::check::{Start, System};
-use crate::fetch::{Fetch, Rules};
-use crate::net::{Page, Policy, SimConnection, SimNet, Url};
+use crate::direct::{Code, Connections};
+use crate::fetch::{Ask, FetchError, Rules, fetch};
+use crate::net::{Network, Page, Policy, SimConnection, SimNet, Url};
 
 use actions::{Action, Powers, every_script, scripts};
 pub use actors::{Actor, Told};
-use client::{Client, Manner, Written};
+use client::{Manner, Written};
 use properties::claimed;
 use variants::{SCENARIOS, VARIANTS};
 
@@ -87,7 +88,7 @@ const BYTES: u64 = 64;
 /// How the download is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Protocol {
-    /// The machine that ships.
+    /// What ships.
     Pinned,
     /// Another way.
     Other(Manner),
@@ -110,17 +111,23 @@ impl Protocol {
     }
 
     /// The download, before its first step.
-    fn client<C>(self) -> Client<C> {
+    fn client<C>(self) -> Code<Connections<C>, Told> {
+        Code::network(move |net| self.download(net))
+    }
+
+    fn download<N: Network>(self, net: &mut N) -> Told {
         let rules =
             Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
         match self {
-            Protocol::Pinned => {
-                let fetch = Fetch::new(GIVEN, Arc::new(rules));
-                Client::Ships(fetch.expect("a URL that is fetched"))
-            }
+            Protocol::Pinned => match fetch(net, GIVEN, Ask::get(), Arc::new(rules)) {
+                Ok(fetched) => Told::Fetched(fetched.bytes),
+                Err(FetchError::Refused { .. }) => Told::Refused,
+                Err(_) => Told::Failed,
+            },
             Protocol::Other(manner) => {
+                let written = Written { manner, policy: rules.policy };
                 let given = Url::parse(GIVEN).expect("a URL");
-                Client::Written(Written::new(manner, given, rules.policy))
+                written.download(net, &given).map_or_else(|told| told, Told::Fetched)
             }
         }
     }

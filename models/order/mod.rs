@@ -34,21 +34,25 @@ mod bodies;
 mod properties;
 mod variants;
 
-use super::request::{Request, Round};
+use super::request::{Request, Round, handle};
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{
-    Column, Database, Isolation, PostgresDb, Servers, SimDb, SimSession, SqliteDb, SteppedDb,
-    Table, Way,
+    Column, Database, Isolation, PostgresDb, Servers, Service, SimDb, SimSession, SqliteDb,
+    SteppedDb, Table, Way,
 };
+use crate::direct::Held;
 use crate::handlers::{Ending, ORDERS};
 use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
-pub use bodies::{Actor, Handling, Told};
-use bodies::{Published, Writes};
+pub use bodies::Told;
+use bodies::beside;
 use properties::system;
 use variants::{SCENARIOS, VARIANTS};
+
+/// Anybody who acts: a request, and what its sender is told.
+pub type Actor<S> = Request<S, Told>;
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -88,24 +92,6 @@ impl Protocol {
             Protocol::CheckThenUpdate(way) => way,
             Protocol::SelectForUpdate => Way::within(Isolation::ReadCommitted),
             _ => Way::AUTOCOMMIT,
-        }
-    }
-
-    fn handling(self, order: i64, ending: Ending) -> Handling {
-        let table = self.table();
-        let published = |writes, locks_row| {
-            Handling::Published(Published::new(table, order, ending, writes, locks_row))
-        };
-        match self {
-            Protocol::CheckThenUpdate(_) | Protocol::ProcessMutex => {
-                published(Writes::Anyway, false)
-            }
-            Protocol::ConditionalUpdate => Handling::ships(order, ending),
-            Protocol::VersionColumn => published(Writes::SameVersion, false),
-            Protocol::SelectForUpdate => published(Writes::Anyway, true),
-            Protocol::ControlIgnoresCount => Handling::Blind(order, ending),
-            Protocol::ControlForgetsUpdate => published(Writes::Nothing, false),
-            Protocol::ControlGuessesStatus => Handling::Guesses(order, ending),
         }
     }
 }
@@ -154,16 +140,21 @@ pub fn simulated(
     Some(system(scene(variant, scenario, clients, signed)?))
 }
 
-/// A request to cancel any order, unsigned and before its first step, to the first server of any
-/// [`Service`](crate::db::Service); `None` if there is no such variant.
+/// Cancels any order, unsigned, on the first server of any [`Service`]; `None` if there is no such variant.
 ///
 /// The model's own is about one order. This is for whoever has many: a benchmark of the real
 /// databases.
-pub fn request_of<S>(variant: &str, session: S, order: i64) -> Option<Actor<S>> {
+pub fn cancel<W: Service>(
+    world: &mut W,
+    session: &mut W::Session,
+    variant: &str,
+    order: i64,
+) -> Option<Told> {
     let protocol = protocol(variant)?;
     let round = Round { locks: protocol == Protocol::ProcessMutex, ..Round::default() };
-    let handling = protocol.handling(order, Ending::Cancel);
-    Some(Actor(Request::new(round, session, handling, protocol.way())))
+    let told =
+        handle(world, session, round, protocol.way(), |tx| protocol.end(tx, order, Ending::Cancel));
+    Some(told.unwrap_or_else(Told::from))
 }
 
 /// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
@@ -171,7 +162,7 @@ pub fn request_of<S>(variant: &str, session: S, order: i64) -> Option<Actor<S>> 
 ///
 /// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
 /// themselves on SQLite. This is for whoever compares them.
-pub fn let_loose_on<D: FreeDb>(
+pub fn let_loose_on<D: FreeDb<Session: Held>>(
     variant: &str,
     scenario: &str,
     clients: usize,
@@ -180,7 +171,7 @@ pub fn let_loose_on<D: FreeDb>(
 }
 
 /// The actors let loose on a real database.
-fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
+fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
     let table = scene.protocol.table();
     let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
     let actors = move |_, db: &mut D| scene.actors(|| db.connect());
@@ -188,7 +179,7 @@ fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
 }
 
 /// The same actors on a real database.
-fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
+fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
     Stage::within(
         |_, db| Servers::new(db, SERVERS),
         |servers| servers.db,
@@ -237,8 +228,10 @@ impl Scene {
     }
 
     fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
-        let handling = self.protocol.handling(ORDER, ending);
-        Actor(Request::new(round, session, handling, self.protocol.way()))
+        let Scene { protocol, .. } = self;
+        Request::new(round, session, protocol.way(), Told::Died, move |tx| {
+            protocol.end(tx, ORDER, ending)
+        })
     }
 
     /// Who acts beside the clients.
@@ -248,9 +241,11 @@ impl Scene {
                 ("fulfilment", self.request(session, Ending::Ship, self.round()))
             }
             Surroundings::UnlockedWriter => {
-                let direct = Handling::Direct(self.protocol.table(), Ending::Ship);
-                let direct = Request::new(Round::default(), session, direct, Way::AUTOCOMMIT);
-                ("writer", Actor(direct))
+                let (table, round) = (self.protocol.table(), Round::default());
+                let writer = Request::new(round, session, Way::AUTOCOMMIT, Told::Died, move |tx| {
+                    beside(tx, table, Ending::Ship)
+                });
+                ("writer", writer)
             }
             Surroundings::Replay => ("replay", self.request(session, Ending::Cancel, self.round())),
             Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => {

@@ -1,8 +1,7 @@
 //! The system of `order` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::bodies::{Actor, Told};
-use super::{ORDER, SERVERS, Scene, Surroundings};
+use super::{Actor, ORDER, SERVERS, Scene, Surroundings, Told};
 use crate::check::{Local, State, System};
 use crate::db::{Servers, SimDb, SimSession, Table, Value};
 use crate::handlers::PENDING;
@@ -27,7 +26,7 @@ pub(super) fn system(scene: Scene) -> OrderSystem {
     let system = System::new(Servers::new(furnished(table), SERVERS))
         .described_by(recorded_step)
         .breaks_deadlocks(Servers::patient)
-        .waits_for(|world, actor: &Simulated, other| actor.0.waits_for(&other.0, world));
+        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
     let system = scene.clients().into_iter().fold(system, |system, (server, count)| {
         system.clients(count, scene.client(SimSession::new(), server))
     });

@@ -3,14 +3,9 @@
 
 use std::fmt;
 
-use super::super::request::{End, Request};
 use super::CUSTOMERS;
-use crate::db::{
-    Answer, Body, Comparison, Next, Select, Servers, Service, SimDb, SimSession, SqlState,
-    Statement, Update,
-};
-use crate::handlers::{self, ACCOUNTS, Transferred};
-use crate::{Process, Step};
+use crate::db::{Comparison, Database, Failure, Select, SqlState, Update};
+use crate::handlers::{self, ACCOUNTS, Next, Transferred, Tx};
 
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +54,14 @@ impl fmt::Debug for Told {
     }
 }
 
+impl From<Failure> for Told {
+    fn from(failure: Failure) -> Self {
+        Told::Failed(failure.error.state)
+    }
+}
+
+type Ends = Result<Next<Told>, Failure>;
+
 /// What must not fall below zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Rule {
@@ -87,178 +90,74 @@ pub(super) enum Debit {
     Refuses,
 }
 
-/// What a handler asks the database.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Handling {
-    /// The shipping body.
-    Ships(Payment, handlers::Transfer),
-    /// One of the others.
-    Checked(Checked),
-    /// Not even asked.
-    Refused,
-}
-
-/// Debits in some way, then credits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Checked {
-    payment: Payment,
-    rule: Rule,
-    debit: Debit,
-    at: At,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum At {
-    Read,
-    /// What was read: the balance of the payer, and of the others that count.
-    Debit {
-        own: i64,
-        others: i64,
-    },
-    Credit,
-}
-
-impl Checked {
-    pub(super) fn new(payment: Payment, rule: Rule, debit: Debit) -> Self {
-        let reads = match debit {
+impl Debit {
+    /// Whether it looks at the balances first.
+    fn reads(self, rule: Rule) -> bool {
+        match self {
             Debit::Set | Debit::Subtract | Debit::Locked | Debit::Refuses => true,
             Debit::Conditional | Debit::Blind => rule == Rule::Sum,
             Debit::Unchecked => false,
-        };
-        let at = if reads { At::Read } else { At::Debit { own: 0, others: 0 } };
-        Checked { payment, rule, debit, at }
-    }
-
-    fn statement(&self) -> Statement {
-        let Payment { from, to, amount } = self.payment;
-        let update = Update::new(&ACCOUNTS);
-        match self.at {
-            At::Read => {
-                let select = Select::columns(&ACCOUNTS, &["id", "balance"]);
-                let select = match (self.rule, self.debit) {
-                    (Rule::Balance, debit) if debit != Debit::Locked => select.filter("id", from),
-                    // The account that is credited is locked as well: two who pay one another would
-                    // wait in a circle for it otherwise.
-                    _ => select.condition("id", Comparison::AtMost, CUSTOMERS),
-                };
-                if self.debit == Debit::Locked { select.for_update() } else { select }.into()
-            }
-            At::Debit { own, others } => match self.debit {
-                Debit::Set => update.set("balance", own - amount).filter("id", from).into(),
-                Debit::Subtract | Debit::Locked | Debit::Unchecked | Debit::Refuses => {
-                    update.add("balance", -amount).filter("id", from).into()
-                }
-                Debit::Conditional | Debit::Blind => update
-                    .add("balance", -amount)
-                    .filter("id", from)
-                    .condition("balance", Comparison::AtLeast, amount - others)
-                    .into(),
-            },
-            At::Credit => update.add("balance", amount).filter("id", to).into(),
-        }
-    }
-
-    fn answered(self, answer: Answer) -> Next<Handling, Told> {
-        let ask = |at| Next::Ask(Handling::Checked(Checked { at, ..self }));
-        match self.at {
-            At::Read => {
-                let (mut own, mut others) = (0, 0);
-                for row in answer.rows() {
-                    let mut numbers = row.iter().filter_map(|value| value.int());
-                    let (id, balance) = (numbers.next(), numbers.next().unwrap_or_default());
-                    *(if id == Some(self.payment.from) { &mut own } else { &mut others }) +=
-                        balance;
-                }
-                // What others have does not count where each is judged by itself.
-                let counted = if self.rule == Rule::Sum { own + others } else { own };
-                match counted < self.payment.amount || self.debit == Debit::Refuses {
-                    true => Next::Rollback(Told::Insufficient(self.payment)),
-                    false => ask(At::Debit { own, others }),
-                }
-            }
-            At::Debit { .. } if answer.count() == 0 && self.debit == Debit::Conditional => {
-                Next::Rollback(Told::Insufficient(self.payment))
-            }
-            At::Debit { .. } => ask(At::Credit),
-            At::Credit => Next::Commit(Told::Paid(self.payment)),
         }
     }
 }
 
-impl Handling {
-    /// The shipping body.
-    pub(super) fn ships(payment: Payment) -> Self {
-        match handlers::Transfer::new(payment.from, payment.to, payment.amount) {
-            Ok(transfer) => Handling::Ships(payment, transfer),
-            Err(_) => Handling::Refused,
-        }
-    }
-}
-
-impl Body for Handling {
-    type Output = Told;
-
-    fn statement(&self) -> Statement {
-        match self {
-            Handling::Ships(_, body) => body.statement(),
-            Handling::Checked(body) => body.statement(),
-            Handling::Refused => Select::exists(&ACCOUNTS).into(),
-        }
-    }
-
-    fn answered(self, answer: Answer) -> Next<Self, Told> {
-        match self {
-            Handling::Ships(payment, body) => {
-                let next = body.answered(answer);
-                next.map(|body| Handling::Ships(payment, body), |end| told(payment, end))
-            }
-            Handling::Checked(body) => body.answered(answer),
-            Handling::Refused => Next::Rollback(Told::Refused),
-        }
-    }
-}
-
-fn told(payment: Payment, end: Transferred) -> Told {
-    match end {
+/// A payment by the shipping function.
+pub(super) fn ordered<D: Database>(tx: &mut Tx<'_, D>, payment: Payment) -> Ends {
+    let Payment { from, to, amount } = payment;
+    let Ok(transfer) = handlers::Transfer::new(from, to, amount) else {
+        return Ok(Next::Rollback(Told::Refused));
+    };
+    Ok(transfer.perform(tx)?.map(|end| match end {
         Transferred::Done => Told::Paid(payment),
         Transferred::Insufficient => Told::Insufficient(payment),
         Transferred::Overflow | Transferred::NoSuchAccount(_) => Told::Refused,
-    }
+    }))
 }
 
-/// Anybody who acts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Actor<S> {
-    /// A request, and what its sender is told.
-    Request(Payment, Request<S, Handling>),
-    /// At some moment the server dies.
-    Crash,
-}
-
-impl Actor<SimSession> {
-    /// Whether it cannot go on before `other` does.
-    pub fn waits_for(&self, other: &Self, world: &Servers<SimDb>) -> bool {
-        match (self, other) {
-            (Actor::Request(_, one), Actor::Request(_, other)) => one.waits_for(other, world),
-            _ => false,
+/// Debits in some way, then credits.
+pub(super) fn checked<D: Database>(
+    tx: &mut Tx<'_, D>,
+    payment: Payment,
+    rule: Rule,
+    debit: Debit,
+) -> Ends {
+    let Payment { from, to, amount } = payment;
+    let (mut own, mut others) = (0, 0);
+    if debit.reads(rule) {
+        let select = Select::columns(&ACCOUNTS, &["id", "balance"]);
+        let select = match rule {
+            Rule::Balance if debit != Debit::Locked => select.filter("id", from),
+            // The account that is credited is locked as well: two who pay one another would
+            // wait in a circle for it otherwise.
+            _ => select.condition("id", Comparison::AtMost, CUSTOMERS),
+        };
+        let seen = tx.ask(if debit == Debit::Locked { select.for_update() } else { select })?;
+        for row in seen.rows() {
+            let mut numbers = row.iter().filter_map(|value| value.int());
+            let (id, balance) = (numbers.next(), numbers.next().unwrap_or_default());
+            *(if id == Some(from) { &mut own } else { &mut others }) += balance;
+        }
+        // What others have does not count where each is judged by itself.
+        let counted = if rule == Rule::Sum { own + others } else { own };
+        if counted < amount || debit == Debit::Refuses {
+            return Ok(Next::Rollback(Told::Insufficient(payment)));
         }
     }
-}
-
-impl<W: Service> Process<W> for Actor<W::Session> {
-    type Output = Told;
-
-    fn step(self, world: &mut W) -> Step<Self, Told> {
-        let Actor::Request(payment, request) = self else {
-            world.kill(0);
-            return Step::Done(Told::Crashed);
-        };
-        request.step(world).map(|request| Actor::Request(payment, request)).and_then(|end| {
-            Step::Done(match end {
-                End::Answered(Ok(told)) => told,
-                End::Answered(Err(failure)) => Told::Failed(failure.error.state),
-                End::Died => Told::Died(payment),
-            })
-        })
+    let update = Update::new(&ACCOUNTS).filter("id", from);
+    let debited = tx.ask(match debit {
+        Debit::Set => update.set("balance", own - amount),
+        Debit::Subtract | Debit::Locked | Debit::Unchecked | Debit::Refuses => {
+            update.add("balance", -amount)
+        }
+        Debit::Conditional | Debit::Blind => update.add("balance", -amount).condition(
+            "balance",
+            Comparison::AtLeast,
+            amount - others,
+        ),
+    })?;
+    if debited.count() == 0 && debit == Debit::Conditional {
+        return Ok(Next::Rollback(Told::Insufficient(payment)));
     }
+    tx.ask(Update::new(&ACCOUNTS).add("balance", amount).filter("id", to))?;
+    Ok(Next::Commit(Told::Paid(payment)))
 }

@@ -60,21 +60,26 @@ mod levels;
 mod properties;
 mod variants;
 
-use super::request::{Request, Round};
+use super::request::{Request, Round, handle};
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{
-    Database, Isolation, PostgresDb, Servers, SimDb, SimSession, SqliteDb, SteppedDb, Way,
+    Database, Failure, Isolation, PostgresDb, Servers, Service, SimDb, SimSession, SqliteDb,
+    SteppedDb, Way,
 };
-use crate::handlers::ACCOUNTS;
+use crate::direct::{Code, Held};
+use crate::handlers::{ACCOUNTS, Next, Tx};
 use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
-pub use bodies::{Actor, Handling, Payment, Told};
-use bodies::{Checked, Debit, Rule};
+use bodies::{Debit, Rule, checked, ordered};
+pub use bodies::{Payment, Told};
 pub use levels::BODIES;
 use properties::system;
 use variants::{SCENARIOS, VARIANTS};
+
+/// Anybody who acts: a request, and what its sender is told; or the crash.
+pub type Actor<S> = Request<S, Told>;
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -123,12 +128,22 @@ impl Protocol {
 
     /// A request to this server before its first step.
     fn request<S>(self, session: S, server: usize, payment: Payment, rule: Rule) -> Actor<S> {
-        let handling = match self.body {
-            Written::Ordered => Handling::ships(payment),
-            Written::Checked(debit) => Handling::Checked(Checked::new(payment, rule, debit)),
-        };
         let round = Round { server, locks: self.locks, ..Round::default() };
-        Actor::Request(payment, Request::new(round, session, handling, self.way))
+        Request::new(round, session, self.way, Told::Died(payment), move |tx| {
+            self.pay(tx, payment, rule)
+        })
+    }
+
+    fn pay<D: Database>(
+        self,
+        tx: &mut Tx<'_, D>,
+        payment: Payment,
+        rule: Rule,
+    ) -> Result<Next<Told>, Failure> {
+        match self.body {
+            Written::Ordered => ordered(tx, payment),
+            Written::Checked(debit) => checked(tx, payment, rule, debit),
+        }
     }
 }
 
@@ -191,13 +206,21 @@ pub fn simulated(
     Some(system(scene(variant, scenario, clients)?))
 }
 
-/// A request for any payment, before its first step, to the first server of any
-/// [`Service`](crate::db::Service); `None` if there is no such variant.
+/// Makes any payment, on the first server of any [`Service`]; `None` if there is no such variant.
 ///
 /// The payments of the model's own scenarios are few. This is for whoever has many: a benchmark of
 /// the real databases.
-pub fn request_of<S>(variant: &str, session: S, payment: Payment) -> Option<Actor<S>> {
-    Some(protocol(variant)?.request(session, 0, payment, Rule::Balance))
+pub fn pay<W: Service>(
+    world: &mut W,
+    session: &mut W::Session,
+    variant: &str,
+    payment: Payment,
+) -> Option<Told> {
+    let protocol = protocol(variant)?;
+    let round = Round { locks: protocol.locks, ..Round::default() };
+    let told =
+        handle(world, session, round, protocol.way, |tx| protocol.pay(tx, payment, Rule::Balance));
+    Some(told.unwrap_or_else(Told::from))
 }
 
 /// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
@@ -205,7 +228,7 @@ pub fn request_of<S>(variant: &str, session: S, payment: Payment) -> Option<Acto
 ///
 /// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
 /// themselves on SQLite. This is for whoever compares them.
-pub fn let_loose_on<D: FreeDb>(
+pub fn let_loose_on<D: FreeDb<Session: Held>>(
     variant: &str,
     scenario: &str,
     clients: usize,
@@ -214,7 +237,7 @@ pub fn let_loose_on<D: FreeDb>(
 }
 
 /// The actors let loose on a real database.
-fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
+fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
     let tables = |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
     let actors = move |_, db: &mut D| scene.actors(|| db.connect());
     // When all is over, the last commit is all that there is to see of them.
@@ -223,7 +246,7 @@ fn loose<D: FreeDb>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
 }
 
 /// The same actors on a real database.
-fn stage<D: RealDb>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
+fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
     Stage::within(
         |_, db| Servers::new(db, SERVERS),
         |servers| servers.db,
@@ -296,34 +319,43 @@ impl Scene {
         let clients = (0..self.clients).map(|number| Ok(self.client(connect()?, number)));
         let mut actors = clients.collect::<Result<Vec<_>, E>>()?;
         if self.around == Surroundings::Crash {
-            actors.push(Actor::Crash);
+            actors.push(crash(connect()?));
         }
         Ok(actors)
     }
 }
 
+/// At some moment the first server dies.
+fn crash<S>(session: S) -> Actor<S> {
+    let dies = Code::served(session, |world, _| {
+        world.kill(0);
+        Told::Crashed
+    });
+    Request::beside(dies, Told::Crashed)
+}
+
 fn protocol(variant: &str) -> Option<Protocol> {
-    let checked = |debit, way| Protocol::new(Written::Checked(debit), way);
+    let checking = |debit, way| Protocol::new(Written::Checked(debit), way);
     let read_committed = Way::within(Isolation::ReadCommitted);
     let snapshot = Way::within(Isolation::RepeatableRead);
     let serializable = Way::within(Isolation::Serializable);
     Some(match variant {
-        "check-then-debit" => checked(Debit::Set, Way::AUTOCOMMIT),
-        "check-then-subtract" => checked(Debit::Subtract, Way::AUTOCOMMIT),
-        "two-statements" => checked(Debit::Conditional, Way::AUTOCOMMIT),
-        "conditional-debit" => checked(Debit::Conditional, read_committed),
-        "conditional-retry" => checked(Debit::Conditional, read_committed.retrying(RETRIES)),
-        "read-committed" => checked(Debit::Set, read_committed),
-        "snapshot" => checked(Debit::Set, snapshot),
-        "snapshot-retry" => checked(Debit::Set, snapshot.retrying(RETRIES)),
-        "serializable" => checked(Debit::Set, serializable),
-        "serializable-retry" => checked(Debit::Set, serializable.retrying(RETRIES)),
-        "process-mutex" => Protocol { locks: true, ..checked(Debit::Set, Way::AUTOCOMMIT) },
-        "select-for-update" => checked(Debit::Locked, read_committed),
+        "check-then-debit" => checking(Debit::Set, Way::AUTOCOMMIT),
+        "check-then-subtract" => checking(Debit::Subtract, Way::AUTOCOMMIT),
+        "two-statements" => checking(Debit::Conditional, Way::AUTOCOMMIT),
+        "conditional-debit" => checking(Debit::Conditional, read_committed),
+        "conditional-retry" => checking(Debit::Conditional, read_committed.retrying(RETRIES)),
+        "read-committed" => checking(Debit::Set, read_committed),
+        "snapshot" => checking(Debit::Set, snapshot),
+        "snapshot-retry" => checking(Debit::Set, snapshot.retrying(RETRIES)),
+        "serializable" => checking(Debit::Set, serializable),
+        "serializable-retry" => checking(Debit::Set, serializable.retrying(RETRIES)),
+        "process-mutex" => Protocol { locks: true, ..checking(Debit::Set, Way::AUTOCOMMIT) },
+        "select-for-update" => checking(Debit::Locked, read_committed),
         "ordered" => Protocol::new(Written::Ordered, read_committed),
-        "control-ignores-count" => checked(Debit::Blind, read_committed),
-        "control-unchecked" => checked(Debit::Unchecked, read_committed),
-        "control-refuses-blindly" => checked(Debit::Refuses, read_committed),
+        "control-ignores-count" => checking(Debit::Blind, read_committed),
+        "control-unchecked" => checking(Debit::Unchecked, read_committed),
+        "control-refuses-blindly" => checking(Debit::Refuses, read_committed),
         _ => return levels::called(variant),
     })
 }

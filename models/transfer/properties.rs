@@ -1,8 +1,8 @@
 //! The system of `transfer` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::bodies::{Actor, Payment, Rule, Told};
-use super::{CUSTOMERS, SERVERS, Scene, Surroundings};
+use super::bodies::Rule;
+use super::{Actor, CUSTOMERS, Payment, SERVERS, Scene, Surroundings, Told, crash};
 use crate::check::{Local, State, System};
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
@@ -34,7 +34,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             let others = (0..clients).filter(|number| scene.server(*number) > 0).count();
             let system = system.clients(clients - others, client(0));
             let system = system.clients(others, client(clients.saturating_sub(1)));
-            system.actor("crash", Actor::Crash)
+            system.actor("crash", crash(SimSession::new()))
         }
     };
     with_properties(system, scene)

@@ -117,9 +117,11 @@ mod tests {
     use crate::case::{Case, Method};
     use crate::check::{GraphOptions, Trace};
     use crate::db::{
-        Answer, Body, Column, Database, Failure, Isolation, Next, Row, SimDb, SimSession, SqliteDb,
-        Statement, SteppedDb, Table, Transact, Update, Way, row,
+        Column, Database, Failure, Isolation, Row, SimDb, SimSession, SqliteDb, SteppedDb, Table,
+        Update, Way, row,
     };
+    use crate::direct::{Code, Held, Sessions};
+    use crate::handlers::{Next, transact};
     use crate::recorded::recorded_step;
     use crate::replay::RealDb;
 
@@ -129,37 +131,24 @@ mod tests {
         unique: Some("id"),
     };
 
-    /// Adds one to both accounts, in this order.
-    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-    struct Adds {
-        order: [i64; 2],
-        done: usize,
-    }
+    type Adder<S> = Code<Sessions<S>, Result<&'static str, Failure>>;
 
-    impl Body for Adds {
-        type Output = &'static str;
-
-        fn statement(&self) -> Statement {
-            let account = self.order[self.done];
-            Update::new(&ACCOUNTS).add("balance", 1).filter("id", account).into()
-        }
-
-        fn answered(self, _: Answer) -> Next<Self, &'static str> {
-            match self.done {
-                0 => Next::Ask(Adds { done: 1, ..self }),
-                _ => Next::Commit("added"),
-            }
-        }
-    }
-
-    type Adder<S> = Transact<S, Adds>;
-
+    /// Each adds one to both accounts, in an order of its own.
     fn adders<D: Database>(
         db: &mut D,
         way: Way,
     ) -> Result<Vec<Adder<D::Session>>, crate::db::SqlError> {
-        let orders = [[1, 2], [2, 1]].into_iter();
-        orders.map(|order| Ok(Transact::new(db.connect()?, Adds { order, done: 0 }, way))).collect()
+        let adder = |order: [i64; 2]| {
+            Ok(Code::session(db.connect()?, move |db, session| {
+                transact(db, session, way, |tx| {
+                    for account in order {
+                        tx.ask(Update::new(&ACCOUNTS).add("balance", 1).filter("id", account))?;
+                    }
+                    Ok(Next::Commit("added"))
+                })
+            }))
+        };
+        [[1, 2], [2, 1]].into_iter().map(adder).collect()
     }
 
     fn accounts(balance: i64) -> [Row; 2] {
@@ -172,9 +161,7 @@ mod tests {
         let system = System::new(db)
             .described_by(recorded_step)
             .breaks_deadlocks(SimDb::patient)
-            .waits_for(|db, waiting: &Adder<_>, other| {
-                db.waits_for(waiting.session(), other.session())
-            })
+            .waits_for(|db, waiting: &Adder<_>, other| waiting.held().wait_for(other.held(), db))
             .finally("both-added", |state| {
                 let both = |told: &Result<_, Failure>| told.is_ok();
                 state.outputs().filter(|told| both(told)).count() == 2
@@ -183,7 +170,7 @@ mod tests {
         named.fold(system, |system, (name, actor)| system.actor(name, actor))
     }
 
-    fn case<D: RealDb>(way: Way) -> DbCase<SimDb, Adder<SimSession>> {
+    fn case<D: RealDb<Session: Held>>(way: Way) -> DbCase<SimDb, Adder<SimSession>> {
         let rows = |db: &SimDb| Tables::new().with(&ACCOUNTS, db.rows(&ACCOUNTS));
         DbCase::new(system(way), rows).on(Stage::new(move |_, db: &mut D| adders(db, way)))
     }

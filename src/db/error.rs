@@ -181,7 +181,7 @@ impl SqlError {
     }
 
     /// What is wrong, without the code.
-    pub(super) fn words(&self) -> &str {
+    pub(crate) fn words(&self) -> &str {
         self.said.as_deref().unwrap_or_else(|| self.state.meaning())
     }
 }

@@ -9,16 +9,17 @@
 //!
 //! # A handler of one's own
 //!
-//! Its statements are a [`Body`], one a step, each chosen by the answer to the one before; its transaction
-//! (which level, how many retries) is a [`Way`]. [`Transact`] makes a machine of the two, for any
-//! [`Database`]: over [`SimDb`] it is proved, over a real one it is [run](crate::run).
+//! Its body is a function that asks statements, each chosen by the answers to those before; its transaction
+//! (which level, how many retries) is a [`Way`]. [`transact`](crate::handlers::transact) runs the one in the
+//! other, for any [`Database`]: over [`SimDb`] it is proved, over a real one it ships.
 //!
 //! ```
 //! use toctou::check::System;
 //! use toctou::db::{
-//!     Answer, Body, Column, Isolation, Next, Select, SimDb, SimSession, Statement, Table, Transact,
-//!     Update, Way, row,
+//!     Column, Database, Failure, Isolation, Select, SimDb, SimSession, Table, Update, Way, row,
 //! };
+//! use toctou::direct::{Code, SessionCode};
+//! use toctou::handlers::{Next, Tx, transact};
 //!
 //! static COUPONS: Table = Table {
 //!     name: "coupons",
@@ -27,42 +28,28 @@
 //! };
 //!
 //! /// `SELECT state FROM coupons WHERE id = 1`; if it is 'new', `UPDATE … SET state = 'used'`.
-//! #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-//! enum Redeem {
-//!     Look,
-//!     Take,
+//! fn redeem(tx: &mut Tx<'_, impl Database>) -> Result<Next<bool>, Failure> {
+//!     let seen = tx.ask(Select::columns(&COUPONS, &["state"]).filter("id", 1))?;
+//!     if seen.value() != Some(&"new".into()) {
+//!         return Ok(Next::Rollback(false));
+//!     }
+//!     tx.ask(Update::new(&COUPONS).set("state", "used").filter("id", 1))?;
+//!     Ok(Next::Commit(true))
 //! }
 //!
-//! impl Body for Redeem {
-//!     type Output = bool;
-//!
-//!     fn statement(&self) -> Statement {
-//!         match self {
-//!             Redeem::Look => Select::columns(&COUPONS, &["state"]).filter("id", 1).into(),
-//!             Redeem::Take => Update::new(&COUPONS).set("state", "used").filter("id", 1).into(),
-//!         }
-//!     }
-//!
-//!     fn answered(self, answer: Answer) -> Next<Self, bool> {
-//!         match self {
-//!             Redeem::Look if answer.value() == Some(&"new".into()) => Next::Ask(Redeem::Take),
-//!             Redeem::Look => Next::Rollback(false),
-//!             Redeem::Take => Next::Commit(true),
-//!         }
-//!     }
-//! }
-//!
-//! type Request = Transact<SimSession, Redeem>;
+//! type Request = SessionCode<Result<bool, Failure>>;
 //!
 //! fn redeemed_by(clients: usize, way: Way) -> System<SimDb, Request> {
 //!     let db = SimDb::new().with_table(&COUPONS, [row([1.into(), "new".into()])]);
+//!     let request =
+//!         Code::session(SimSession::new(), move |db, session| transact(db, session, way, redeem));
 //!     System::new(db)
-//!         .clients(clients, Transact::new(SimSession::new(), Redeem::Look, way))
+//!         .clients(clients, request)
 //!         .at_most(1, "one-grant", |local| local.output().filter(|told| **told == Ok(true)).cloned())
 //!         .finally("no-error", |state| state.outputs().all(Result::is_ok))
 //!         .reaches("a-refusal", |local| local.output() == Some(&Ok(false)))
 //!         // For the picture: who waits for whom, and which circle a deadlock was.
-//!         .waits_for(|db, one: &Request, other| db.waits_for(one.session(), other.session()))
+//!         .waits_for(|db, one: &Request, other| one.held().wait_for(other.held(), db))
 //!         .breaks_deadlocks(SimDb::patient)
 //! }
 //!
@@ -95,7 +82,7 @@
 //! property holds of nothing. So the simulation [tells](crate::calls::mistaken) such an answer as a mistake
 //! of the model, and the check fails, unless the system [expects](crate::check::System::expects) it:
 //! SQLSTATEs of the classes 42 and 22 (a table, a column, a type, a number out of range), `0A000` (what is
-//! not simulated, and a [`Body`] that asks `BEGIN`, `COMMIT` or `ROLLBACK`), `23000` (a column without a
+//! not simulated, and a body that asks `BEGIN`, `COMMIT` or `ROLLBACK`), `23000` (a column without a
 //! value), `25001` and `25P01` (`BEGIN` inside of a transaction, its end outside), and an [`Answer`] that is
 //! taken for rows where it is a count. What others can be the reason for is none: `23505`, `40001`,
 //! `40P01`, and the `25P02` that comes after one of them.
@@ -121,8 +108,8 @@ mod sqlite;
 mod statement;
 #[cfg(feature = "postgres")]
 mod stepped;
-mod transaction;
 mod watch;
+mod way;
 
 #[cfg(feature = "postgres")]
 pub use cluster::{Cluster, ClusterError};
@@ -144,10 +131,8 @@ pub use statement::{
 };
 #[cfg(feature = "postgres")]
 pub use stepped::{SteppedDb, SteppedSession};
-pub use transaction::{Body, Failure, Next, Transact, Way};
 pub use watch::{Said, Watch};
-
-use crate::Step;
+pub use way::{Failure, Way};
 
 /// A database, as far as this crate's protocols need one.
 ///
@@ -166,6 +151,21 @@ pub trait Database {
     /// is an error with one code in every world, and is not sent.
     fn execute(&mut self, session: &mut Self::Session, statement: &Statement) -> Reply;
 
+    /// Sends a statement, and waits for its answer: for code that does nothing meanwhile.
+    #[track_caller]
+    fn answer(
+        &mut self,
+        session: &mut Self::Session,
+        statement: &Statement,
+    ) -> Result<Answer, SqlError> {
+        loop {
+            match self.execute(session, statement) {
+                Reply::Answer(answer) => return answer,
+                Reply::Queued | Reply::Waiting => std::thread::yield_now(),
+            }
+        }
+    }
+
     /// Ends a session without a word, as the death of its process does: its transaction is rolled
     /// back, a statement that waits is given up.
     fn disconnect(&mut self, session: Self::Session);
@@ -181,22 +181,6 @@ pub enum Reply {
     Queued,
     /// It still waits, as before: nothing has changed.
     Waiting,
-}
-
-impl Reply {
-    /// The step that a process takes with this reply: it comes back with the same statement while
-    /// there is no answer, and goes on as `then` says once there is.
-    pub fn step<P, T>(
-        self,
-        same: P,
-        then: impl FnOnce(P, Result<Answer, SqlError>) -> Step<P, T>,
-    ) -> Step<P, T> {
-        match self {
-            Reply::Answer(answer) => then(same, answer),
-            Reply::Queued => Step::Next(same),
-            Reply::Waiting => Step::Blocked(same),
-        }
-    }
 }
 
 /// What a statement answers.

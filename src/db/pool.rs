@@ -78,6 +78,20 @@ impl<M: ManageConnection<Error = SqlError>> Pool<M> {
     }
 }
 
+/// A session of a pool, which threads may hand to one another, and of which one at a time makes use.
+#[derive(Debug)]
+pub(super) struct Pooled<M: ManageConnection<Connection: fmt::Debug>>(Mutex<PooledConnection<M>>);
+
+impl<M: ManageConnection<Connection: fmt::Debug>> Pooled<M> {
+    pub(super) fn new(session: PooledConnection<M>) -> Self {
+        Pooled(Mutex::new(session))
+    }
+
+    pub(super) fn get(&mut self) -> &mut M::Connection {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// r2d2 wants a box of its own.
 #[derive(Debug)]
 struct Handle(Arc<Trouble>);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use r2d2::{ManageConnection, PooledConnection};
 
 use super::link::Link;
-use super::pool::{self, Pool, Pooling};
+use super::pool::{self, Pool, Pooled, Pooling};
 use super::{Database, Reply, Row, SqlError, SqlState, Statement, Table};
 use blocking::may_block;
 pub(super) use server::{Notices, Server};
@@ -207,11 +207,11 @@ impl Database for PostgresDb {
     type Session = PostgresSession;
 
     fn connect(&mut self) -> Result<PostgresSession, SqlError> {
-        self.session().map(PostgresSession)
+        self.session().map(|session| PostgresSession(Pooled::new(session)))
     }
 
     fn execute(&mut self, session: &mut PostgresSession, statement: &Statement) -> Reply {
-        Reply::Answer(session.0.execute(statement))
+        Reply::Answer(session.0.get().execute(statement))
     }
 
     fn disconnect(&mut self, session: PostgresSession) {
@@ -222,12 +222,12 @@ impl Database for PostgresDb {
 /// A session of a [`PostgresDb`]. Dropped in the middle of a transaction, it rolls that back; the
 /// connection goes back to the pool, unless it broke.
 #[derive(Debug)]
-pub struct PostgresSession(PooledConnection<Manager>);
+pub struct PostgresSession(Pooled<Manager>);
 
 impl Drop for PostgresSession {
     fn drop(&mut self) {
         // If it fails the transaction is still there, and the pool will not have it.
-        let _ = self.0.end();
+        let _ = self.0.get().end();
     }
 }
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use r2d2::{ManageConnection, PooledConnection};
+use r2d2::ManageConnection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, ffi};
 use tempfile::TempDir;
 
 use super::link::{Link, Wire, unread};
-use super::pool::{self, Pool, Pooling};
+use super::pool::{self, Pool, Pooled, Pooling};
 use super::{Answer, Database, Dialect, Query, Reply, Row, SqlError, SqlState};
 use super::{Select, Statement, Table, Value, What};
 
@@ -184,11 +184,11 @@ impl Database for SqliteDb {
 
     fn connect(&mut self) -> Result<SqliteSession, SqlError> {
         let directory = self.directory.clone();
-        self.pool.get().map(|link| SqliteSession { link, _directory: directory })
+        self.pool.get().map(|link| SqliteSession { link: Pooled::new(link), _directory: directory })
     }
 
     fn execute(&mut self, session: &mut SqliteSession, statement: &Statement) -> Reply {
-        Reply::Answer(session.link.execute(statement))
+        Reply::Answer(session.link.get().execute(statement))
     }
 
     fn disconnect(&mut self, session: SqliteSession) {
@@ -199,14 +199,14 @@ impl Database for SqliteDb {
 /// A session of a [`SqliteDb`]. Dropped in the middle of a transaction, it rolls that back.
 #[derive(Debug)]
 pub struct SqliteSession {
-    link: PooledConnection<Manager>,
+    link: Pooled<Manager>,
     _directory: Option<Arc<TempDir>>,
 }
 
 impl Drop for SqliteSession {
     fn drop(&mut self) {
         // If it fails the transaction is still there, and the pool will not have it.
-        let _ = self.link.end();
+        let _ = self.link.get().end();
     }
 }
 

@@ -59,7 +59,7 @@ pub struct SteppedSession {
 struct Worker {
     process: Pid,
     statements: Sender<Order>,
-    events: Receiver<Event>,
+    events: Mutex<Receiver<Event>>,
     /// Its statement waits, and its process is stopped.
     is_stopped: bool,
 }
@@ -212,7 +212,7 @@ impl SteppedDb {
         });
         spawned.map_err(|error| SqlError::new(SqlState::INTERNAL_ERROR, &error.to_string()))?;
         let process = process.recv_timeout(PATIENCE).map_err(late)??;
-        Ok(Worker { process, statements, events: received, is_stopped: false })
+        Ok(Worker { process, statements, events: Mutex::new(received), is_stopped: false })
     }
 
     fn step(&mut self, worker: &mut Worker, statement: &Statement) -> Result<Reply, SqlError> {
@@ -320,7 +320,8 @@ impl Worker {
     }
 
     fn event(&self) -> Result<Event, SqlError> {
-        self.events.recv_timeout(PATIENCE).map_err(late)
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.recv_timeout(PATIENCE).map_err(late)
     }
 
     fn end(&mut self) -> Result<(), SqlError> {

@@ -1,13 +1,119 @@
 //! Second floor, `direct`: what a program holds in its world. Imports the worlds of the first floor.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::db::SimSession;
+use crate::db::{SimDb, SimSession};
 use crate::fs::{OsFile, SimFile};
+
+/// What a program holds, by number: what is given back leaves its place free.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Slots<T>(Vec<Option<Arc<T>>>);
+
+// By hand, because a derive would ask it of `T`.
+impl<T> Clone for Slots<T> {
+    fn clone(&self) -> Self {
+        Slots(self.0.clone())
+    }
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Slots(Vec::new())
+    }
+}
+
+impl<T> Slots<T> {
+    /// What it has now.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().flatten().map(|held| &**held)
+    }
+
+    pub(super) fn of(held: impl IntoIterator<Item = T>) -> Self {
+        Slots(held.into_iter().map(|held| Some(Arc::new(held))).collect())
+    }
+
+    pub(super) fn add(&mut self, held: T) -> u32 {
+        self.0.push(Some(Arc::new(held)));
+        self.0.len() as u32 - 1
+    }
+}
+
+impl<T: Held> Slots<T> {
+    pub(super) fn get(&mut self, number: u32) -> Option<&mut T> {
+        T::of_one(self.0.get_mut(number as usize)?.as_mut()?)
+    }
+
+    pub(super) fn take(&mut self, number: u32) -> Option<T> {
+        T::taken(self.0.get_mut(number as usize)?.take()?)
+    }
+}
+
+/// What it has, of a program that goes on no more.
+impl<T: Held> IntoIterator for Slots<T> {
+    type Item = T;
+    type IntoIter = std::iter::FilterMap<
+        std::iter::Flatten<std::vec::IntoIter<Option<Arc<T>>>>,
+        fn(Arc<T>) -> Option<T>,
+    >;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter().flatten().filter_map(T::taken)
+    }
+}
+
+/// Slots of one kind of world.
+macro_rules! slots {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, PartialEq, Eq, Hash)]
+        pub struct $name<T>(pub(super) Slots<T>);
+
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                $name(self.0.clone())
+            }
+        }
+
+        impl<T> Deref for $name<T> {
+            type Target = Slots<T>;
+
+            fn deref(&self) -> &Slots<T> {
+                &self.0
+            }
+        }
+
+        impl<T: Held> IntoIterator for $name<T> {
+            type Item = T;
+            type IntoIter = <Slots<T> as IntoIterator>::IntoIter;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.0.into_iter()
+            }
+        }
+    )*};
+}
+
+slots! {
+    /// The sessions that a program has, by the numbers of its [`DirectSession`](super::DirectSession)s.
+    Sessions;
+    /// The same in a world of server processes.
+    Served;
+    /// The connections that a program has, by the numbers of its
+    /// [`DirectConnection`](super::DirectConnection)s.
+    Connections;
+}
+
+impl Slots<SimSession> {
+    /// Whether the statement that one of these sessions has waiting waits for one of the others.
+    pub fn wait_for(&self, others: &Self, database: &SimDb) -> bool {
+        self.iter().any(|one| others.iter().any(|other| database.waits_for(one, other)))
+    }
+}
 
 /// What a program in direct style holds in its world: an open file, a session. Two of its states may share
 /// it for a moment.
-pub trait Held: Sized {
+pub trait Held: Send + Sync + Sized {
     /// This, to do something with that no other state is to notice; `None` if it cannot be had so.
     fn of_one(this: &mut Arc<Self>) -> Option<&mut Self>;
 
@@ -17,7 +123,8 @@ pub trait Held: Sized {
 
 /// Simulated: values, of which each state has its own.
 macro_rules! values {
-    ($($held:ty),*) => {$(
+    ($($(#[$when:meta])? $held:ty),*) => {$(
+        $(#[$when])?
         impl Held for $held {
             fn of_one(this: &mut Arc<Self>) -> Option<&mut Self> {
                 Some(Arc::make_mut(this))
@@ -46,9 +153,18 @@ macro_rules! things {
     )*};
 }
 
-values!(SimFile, SimSession);
+values!(
+    SimFile,
+    SimSession,
+    #[cfg(feature = "http")]
+    crate::net::SimConnection
+);
 things!(
     OsFile,
+    #[cfg(feature = "http")]
+    crate::net::OsConnection,
+    #[cfg(feature = "command")]
+    crate::net::LoopbackConnection,
     #[cfg(feature = "sqlite")]
     crate::db::SqliteSession,
     #[cfg(feature = "postgres")]

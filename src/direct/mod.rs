@@ -59,6 +59,8 @@
 mod files;
 mod held;
 mod lent;
+#[cfg(feature = "http")]
+mod network;
 mod own;
 mod run;
 mod sessions;
@@ -74,19 +76,21 @@ use std::sync::Arc;
 pub use files::{DirectFile, DirectFs, Files};
 use files::{Mounted, mounted};
 pub(crate) use files::{is_mounted, wait_for_a_change};
-pub use held::Held;
+pub use held::{Connections, Held, Served, Sessions, Slots};
+#[cfg(feature = "http")]
+pub use network::{DirectConnection, DirectNet};
 use own::within;
 pub use own::{Own, Unheld};
-pub(crate) use run::process;
 use run::{Run, Stop, Stopped};
 pub use run::{Section, choose, forget, retry, section};
+pub(crate) use run::{attempt, observed, process};
 use sessions::{Connected, connected};
-pub use sessions::{DirectDb, DirectSession, Sessions};
+pub use sessions::{DirectDb, DirectSession};
 use tape::{Entry, Past, Question};
 pub use tasks::operation;
 
 use crate::calls::untold;
-use crate::db::Database;
+use crate::db::{Database, Service, SimSession};
 use crate::fs::{Errno, FileSystem, SimFile, errno_name};
 use crate::{Process, Step};
 
@@ -102,6 +106,12 @@ pub struct Code<H, T> {
     sections: Vec<Arc<str>>,
     process: u32,
 }
+
+/// A program over files, in the simulation.
+pub type FileCode<T> = Code<Files<SimFile>, T>;
+
+/// A program over sessions of a database, in the simulation.
+pub type SessionCode<T> = Code<Sessions<SimSession>, T>;
 
 /// An error of the operating system, or another one of [`std::io`], as a value that can be compared: what a
 /// program that returns an [`io::Error`] ends with.
@@ -132,14 +142,14 @@ impl fmt::Debug for Failed {
     }
 }
 
-impl<T> Code<Files<SimFile>, Result<T, Failed>> {
+impl<T> FileCode<Result<T, Failed>> {
     /// A program over `toctou::std` that may end with an [`io::Error`]: `|| save("report")`.
     pub fn io(program: impl Fn() -> io::Result<T> + Send + Sync + 'static) -> Self {
         Self::new(move || program().map_err(Failed::from))
     }
 }
 
-impl<T> Code<Files<SimFile>, T> {
+impl<T> FileCode<T> {
     /// A program over `toctou::std`: `|| claim("key")`.
     pub fn new(program: impl Fn() -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(program), Files::default())
@@ -151,7 +161,7 @@ impl<T> Code<Files<SimFile>, T> {
     }
 }
 
-impl<T> Code<Files<SimFile>, T> {
+impl<T> FileCode<T> {
     /// An `async fn` over `toctou::tokio`: `|| async { claim("key").await }`. It runs on a small executor, on which
     /// each operation is a step. See [`operation`] for futures that are awaited together.
     pub fn future<F: Future<Output = T>>(program: impl Fn() -> F + Send + Sync + 'static) -> Self {
@@ -175,12 +185,34 @@ impl<S, T> Code<Sessions<S>, T> {
         program: impl Fn(&mut DirectDb, &mut DirectSession) -> T + Send + Sync + 'static,
     ) -> Self {
         let program = move || program(&mut DirectDb::new(), &mut DirectSession::numbered(0));
-        Self::start(Arc::new(program), Sessions::of([session]))
+        Self::start(Arc::new(program), Sessions(Slots::of([session])))
     }
 
     /// The same program before its first step, over another database: a real one, for a replay.
     pub fn over_session<R>(&self, session: R) -> Code<Sessions<R>, T> {
-        Code::start(self.program.clone(), Sessions::of([session]))
+        Code::start(self.program.clone(), Sessions(Slots::of([session])))
+    }
+}
+
+impl<S, T> Code<Served<S>, T> {
+    /// The same where server processes use the database, whose memory the program uses as well: the
+    /// [`DirectDb`] is a [`Service`].
+    pub fn served(
+        session: S,
+        program: impl Fn(&mut DirectDb, &mut DirectSession) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let Code { program, held, .. } = Code::session(session, program);
+        Self::start(program, Served(held.0))
+    }
+}
+
+#[cfg(feature = "http")]
+impl<C, T> Code<Connections<C>, T> {
+    /// A program over a network: `|net| fetch(net, "http://a.example/")`. `C` are the network's connections:
+    /// [`SimConnection`](crate::net::SimConnection) in the simulated one.
+    pub fn network(program: impl Fn(&mut DirectNet) -> T + Send + Sync + 'static) -> Self {
+        let program = move || program(&mut DirectNet::new());
+        Self::start(Arc::new(program), Connections(Slots::default()))
     }
 }
 
@@ -195,6 +227,11 @@ impl<H, T> Code<H, T> {
     /// What it holds in its world.
     pub fn held(&self) -> &H {
         &self.held
+    }
+
+    /// The same, of one that goes on no more: of a process that dies.
+    pub fn into_held(self) -> H {
+        self.held
     }
 
     fn start(program: Arc<dyn Fn() -> T + Send + Sync>, held: H) -> Self {
@@ -218,7 +255,7 @@ impl<H, T> Code<H, T> {
         self.past.len()
     }
 
-    /// What it asks next, if it has made a step.
+    /// What it asks next, if it has made a step or waits.
     pub fn asks(&self) -> Option<&str> {
         self.pending.as_ref().map(|question| &*question.text)
     }
@@ -239,7 +276,8 @@ impl<H, T> Code<H, T> {
             return Step::Done(output);
         }
         match run.stopped.take() {
-            Some(Stopped::Waits) | None => Step::Blocked(self),
+            Some(Stopped::Waits(asked)) => Step::Blocked(Code { pending: Some(asked), ..self }),
+            None => Step::Blocked(self),
             Some(Stopped::Began) => Step::Next(self),
             Some(Stopped::Choose(question, count)) if !run.performed => {
                 let ways = 0..count;
@@ -350,7 +388,38 @@ where
     type Output = T;
 
     fn step(self, database: &mut D) -> Step<Self, T> {
-        self.step_in(|sessions, program| connected(&mut Connected { database, sessions }, program))
+        let serve = |_: &mut D, _| None;
+        self.step_in(|Sessions(sessions), program| {
+            connected(&mut Connected { database, sessions, serve }, program)
+        })
+    }
+}
+
+impl<W, T> Process<W> for Code<Served<W::Session>, T>
+where
+    W: Service<Session: Held>,
+{
+    type Output = T;
+
+    fn step(self, world: &mut W) -> Step<Self, T> {
+        self.step_in(|Served(sessions), program| {
+            let database = &mut *world;
+            connected(&mut Connected { database, sessions, serve: Connected::SERVES }, program)
+        })
+    }
+}
+
+#[cfg(feature = "http")]
+impl<N, T> Process<N> for Code<Connections<N::Connection>, T>
+where
+    N: crate::net::Network<Connection: Held>,
+{
+    type Output = T;
+
+    fn step(self, net: &mut N) -> Step<Self, T> {
+        self.step_in(|Connections(connections), program| {
+            network::online(&mut network::Online { net, connections }, program)
+        })
     }
 }
 

@@ -29,8 +29,8 @@ pub(super) enum Stopped {
     Before(Question),
     /// At a choice of so many ways, after it performed an operation or none.
     Choose(Question, usize),
-    /// It has to wait, and nothing was changed.
-    Waits,
+    /// It has to wait with this, and nothing was changed.
+    Waits(Question),
     /// It has begun to wait, or what it waits with has changed: there is no answer yet.
     Began,
     /// At an operation that may be answered in so many ways, which was not performed.
@@ -149,6 +149,18 @@ impl Run {
         self.stopped = Some(how);
     }
 
+    /// Forgets the answers from this index on; whether there are any. (Where they are not the last that are known,
+    /// which cannot be, it does not.)
+    fn cut(&mut self, from: usize) -> bool {
+        let is_last = self.at > from && self.at == self.known.len();
+        if is_last {
+            self.past = self.past.first(from);
+            self.known.truncate(from);
+            self.at = from;
+        }
+        is_last
+    }
+
     /// All answers that were known have been given again.
     pub(super) fn gave_all(&self) -> bool {
         self.at == self.known.len()
@@ -210,7 +222,8 @@ pub(super) fn ask<T: Value>(
                     Some(answer)
                 }
                 Performed::Waits => {
-                    with(|run| run.stop(Stopped::Waits));
+                    let asked = question(what, fingerprint);
+                    with(|run| run.stop(Stopped::Waits(asked)));
                     over()
                 }
                 Performed::Began => {
@@ -356,49 +369,79 @@ pub fn choose(count: usize) -> usize {
 /// What it is worth is measured in `tests/direct.rs`.
 #[track_caller]
 pub fn forget<T: Value>(stretch: impl FnOnce() -> T) -> T {
-    if !is_running() {
-        return stretch();
-    }
-    const WHAT: &str = "forget";
-    let mark = fingerprint(&WHAT);
-    // Known as a whole?
-    let known = with(|run| {
-        let entry = run.known.get(run.at)?;
-        if run.stopped.is_some() || entry.question.fingerprint != mark {
-            return None;
+    let from = match Stretch::new("forget") {
+        Stretch::Known(answer) => {
+            let answer: &dyn Any = &*answer;
+            let known = answer.downcast_ref::<T>();
+            return known
+                .unwrap_or_else(|| panic!("{DIFFERENT}, of another type: `forget`"))
+                .clone();
         }
-        run.at += 1;
-        Some(entry.answer.clone())
-    });
-    if let Some(answer) = known.flatten() {
-        let answer: &dyn Any = &*answer;
-        let known = answer.downcast_ref::<T>();
-        return known.unwrap_or_else(|| panic!("{DIFFERENT}, of another type: `forget`")).clone();
-    }
-    let from = with(|run| run.at);
+        Stretch::From(from) => from,
+        Stretch::Outside => return stretch(),
+    };
     let value = stretch();
-    let collapsed = with(|run| {
+    match collapse("forget", from, Arc::new(value.clone())) {
+        true => value,
+        false => over().unwrap_or(value),
+    }
+}
+
+/// Runs an attempt that says whether it came to its end; of one that did not, only that is kept, and nothing
+/// that it was answered.
+pub(crate) fn attempt(attempt: impl FnOnce() -> bool) {
+    const WHAT: &str = "a failed attempt";
+    match Stretch::new(WHAT) {
+        Stretch::Known(_) => {}
+        Stretch::Outside => drop(attempt()),
+        Stretch::From(from) => {
+            if !attempt() && !collapse(WHAT, from, Arc::new(())) {
+                let () = over().unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// A stretch of the program of which only what it came to is kept.
+enum Stretch {
+    /// It came to this, in an earlier run.
+    Known(Arc<dyn super::tape::Answered>),
+    /// It begins with the answer of this index.
+    From(usize),
+    /// There is no run.
+    Outside,
+}
+
+impl Stretch {
+    fn new(what: &'static str) -> Self {
+        let mark = fingerprint(&what);
+        let begun = with(|run| match run.known.get(run.at) {
+            Some(entry) if run.stopped.is_none() && entry.question.fingerprint == mark => {
+                run.at += 1;
+                Stretch::Known(entry.answer.clone())
+            }
+            _ => Stretch::From(run.at),
+        });
+        begun.unwrap_or(Stretch::Outside)
+    }
+}
+
+/// Keeps this answer, instead of those from this index on. `false` if the run is over.
+fn collapse(what: &'static str, from: usize, answer: Arc<dyn super::tape::Answered>) -> bool {
+    let kept = with(|run| {
         if run.stopped.is_some() {
             return false;
         }
-        let from = from.unwrap_or_default();
-        if run.at == from || run.at != run.known.len() {
-            // It asked nothing; or its answers were known and are not the last ones, which cannot be.
+        if !run.cut(from) {
             return true;
         }
-        run.past = run.past.first(from);
-        run.known.truncate(from);
-        let answer = Arc::new(value.clone());
-        let entry = Entry { question: question(&WHAT, mark), answer, is_look: false };
+        let entry = Entry { question: question(&what, fingerprint(&what)), answer, is_look: false };
         run.past.push(entry.clone());
         run.known.push(entry);
         run.at = from + 1;
         true
     });
-    match collapsed {
-        Some(true) => value,
-        _ => over().unwrap_or(value),
-    }
+    kept.unwrap_or(true)
 }
 
 /// Tries until there is something: `attempt` is run again and again, and an attempt that came to nothing is
@@ -406,23 +449,19 @@ pub fn forget<T: Value>(stretch: impl FnOnce() -> T) -> T {
 #[track_caller]
 pub fn retry<T: Value>(mut attempt: impl FnMut() -> Option<T>) -> T {
     loop {
-        let from = with(|run| (run.at, run.past.clone()));
+        let from = with(|run| run.at);
         let came = attempt();
-        if let Some((from, past)) = from {
-            let goes_on = with(|run| {
-                if run.stopped.is_some() {
-                    return false;
-                }
-                if came.is_none() && run.at > from {
-                    run.past = past;
-                    run.known.truncate(from);
-                    run.at = from;
-                }
-                true
-            });
-            if goes_on == Some(false) {
-                let () = over().unwrap_or_default();
+        let goes_on = with(|run| {
+            if run.stopped.is_some() {
+                return false;
             }
+            if let (None, Some(from)) = (&came, from) {
+                run.cut(from);
+            }
+            true
+        });
+        if goes_on == Some(false) {
+            let () = over().unwrap_or_default();
         }
         if let Some(value) = came {
             return value;
@@ -459,7 +498,7 @@ impl Drop for Section {
 
 /// Looks without that being a step: what is asked in `look` is answered at once, in the step before. For
 /// an observer that judges what was done.
-pub(super) fn observed<T>(look: impl FnOnce() -> T) -> T {
+pub(crate) fn observed<T>(look: impl FnOnce() -> T) -> T {
     let before = with(|run| std::mem::replace(&mut run.looking, true));
     let seen = untold(look);
     with(|run| run.looking = before.unwrap_or_default());

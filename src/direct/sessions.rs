@@ -2,51 +2,13 @@
 //! [`db`](crate::db) and its neighbours in `direct`.
 
 use std::cell::Cell;
+use std::fmt;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
-use super::held::Held;
+use super::held::{Held, Slots};
 use super::lent::{Lent, taken};
 use super::run::{self, Performed, ask, fingerprint};
-use crate::db::{Answer, Database, Reply, SqlError, SqlState, Statement};
-
-/// The sessions that a program has, by the numbers of its [`DirectSession`]s.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Sessions<S>(Vec<Option<Arc<S>>>);
-
-// By hand, because a derive would ask it of `S`.
-impl<S> Clone for Sessions<S> {
-    fn clone(&self) -> Self {
-        Sessions(self.0.clone())
-    }
-}
-
-impl<S> Default for Sessions<S> {
-    fn default() -> Self {
-        Sessions(Vec::new())
-    }
-}
-
-impl<S> Sessions<S> {
-    /// The sessions that it has now.
-    pub fn iter(&self) -> impl Iterator<Item = &S> {
-        self.0.iter().flatten().map(|session| &**session)
-    }
-
-    pub(super) fn of(sessions: impl IntoIterator<Item = S>) -> Self {
-        Sessions(sessions.into_iter().map(|session| Some(Arc::new(session))).collect())
-    }
-}
-
-impl<S: Held> Sessions<S> {
-    fn get(&mut self, number: u32) -> Option<&mut S> {
-        S::of_one(self.0.get_mut(number as usize)?.as_mut()?)
-    }
-
-    fn take(&mut self, number: u32) -> Option<S> {
-        S::taken(self.0.get_mut(number as usize)?.take()?)
-    }
-}
+use crate::db::{Answer, Database, Reply, Service, SqlError, SqlState, Statement};
 
 /// A [`Database`] and the sessions with it, whatever their type.
 pub(super) trait Port {
@@ -54,17 +16,79 @@ pub(super) trait Port {
     fn execute(&mut self, session: u32, statement: &Statement) -> Reply;
     fn disconnect(&mut self, session: u32);
     fn forget(&mut self, session: u32);
+    /// Whether it is done; `None` where there are no server processes.
+    fn serve(&mut self, call: Call) -> Option<bool>;
+}
+
+/// What is done in the memory of a server process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Call {
+    Verify,
+    Lock(usize),
+    Unlock(usize),
+    Poll(usize),
+    Suspend(usize),
+    Kill(usize),
+    IsDead(usize),
+}
+
+/// By which a [`Call`] is told to come from a program that has to wait with it.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Call::Verify => f.write_str("verify"),
+            Call::Lock(server) => write!(f, "lock({server})"),
+            Call::Unlock(server) => write!(f, "unlock({server})"),
+            Call::Poll(server) => write!(f, "poll({server})"),
+            Call::Suspend(server) => write!(f, "suspend({server})"),
+            Call::Kill(server) => write!(f, "kill({server})"),
+            Call::IsDead(server) => write!(f, "is_dead({server})"),
+        }
+    }
 }
 
 pub(super) struct Connected<'m, D: Database> {
     pub(super) database: &'m mut D,
-    pub(super) sessions: &'m mut Sessions<D::Session>,
+    pub(super) sessions: &'m mut Slots<D::Session>,
+    pub(super) serve: Serve<D>,
+}
+
+/// The server processes of a world, if it has some.
+type Serve<D> = fn(&mut D, Call) -> Option<bool>;
+
+impl<D: Service> Connected<'_, D> {
+    pub(super) const SERVES: Serve<D> = |world, call| {
+        Some(match call {
+            Call::Lock(server) => world.try_lock(server),
+            Call::Poll(server) => world.try_poll(server),
+            Call::IsDead(server) => world.is_dead(server),
+            Call::Verify => {
+                world.verify();
+                true
+            }
+            Call::Unlock(server) => {
+                world.unlock(server);
+                true
+            }
+            Call::Suspend(server) => {
+                world.suspend(server);
+                true
+            }
+            Call::Kill(server) => {
+                world.kill(server);
+                true
+            }
+        })
+    };
 }
 
 impl<D: Database<Session: Held>> Port for Connected<'_, D> {
+    fn serve(&mut self, call: Call) -> Option<bool> {
+        (self.serve)(self.database, call)
+    }
+
     fn connect(&mut self) -> Result<u32, SqlError> {
-        self.sessions.0.push(Some(Arc::new(self.database.connect()?)));
-        Ok(self.sessions.0.len() as u32 - 1)
+        Ok(self.sessions.add(self.database.connect()?))
     }
 
     fn execute(&mut self, session: u32, statement: &Statement) -> Reply {
@@ -196,6 +220,62 @@ impl Database for DirectDb {
         session.end();
         // It is ended.
         std::mem::forget(session);
+    }
+}
+
+impl DirectDb {
+    #[track_caller]
+    fn serve(&mut self, call: Call) -> Option<bool> {
+        ask(&call, fingerprint(&call), || {
+            let done = port(|port| port.serve(call));
+            match done.unwrap_or_else(|| not_a_database(&call.to_string())) {
+                Some(false) if !matches!(call, Call::IsDead(_)) => Performed::Waits,
+                Some(done) => Performed::Answer(done),
+                None => panic!(
+                    "`{call}`: there are no server processes in the world in which the program is checked \
+                     (`Code::served` takes one that has them)"
+                ),
+            }
+        })
+    }
+}
+
+/// In a world that has server processes: see [`Code::served`](super::Code::served). Waits without the program
+/// knowing: what is tried succeeds.
+impl Service for DirectDb {
+    #[track_caller]
+    fn verify(&mut self) {
+        self.serve(Call::Verify);
+    }
+
+    #[track_caller]
+    fn try_lock(&mut self, server: usize) -> bool {
+        self.serve(Call::Lock(server)).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn unlock(&mut self, server: usize) {
+        self.serve(Call::Unlock(server));
+    }
+
+    #[track_caller]
+    fn try_poll(&mut self, server: usize) -> bool {
+        self.serve(Call::Poll(server)).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn suspend(&mut self, server: usize) {
+        self.serve(Call::Suspend(server));
+    }
+
+    #[track_caller]
+    fn kill(&mut self, server: usize) {
+        self.serve(Call::Kill(server));
+    }
+
+    #[track_caller]
+    fn is_dead(&self, server: usize) -> bool {
+        run::observed(|| DirectDb(()).serve(Call::IsDead(server))).unwrap_or_default()
     }
 }
 

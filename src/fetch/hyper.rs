@@ -14,8 +14,8 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::{Act, Fetch, FetchError, Fetcher, UrlFault, failed, judged_addresses};
-use crate::net::{NetError, OsConnection, OsNet};
+use super::{Act, Ask, Errand, FetchError, Fetcher, UrlFault, failed};
+use crate::net::{NetError, OsNet};
 
 /// Makes the connections of hyper's client, to nothing that its [`Fetcher`] does not allow.
 ///
@@ -97,14 +97,14 @@ impl Connector {
     }
 
     /// Before anybody is asked anything.
-    fn begun(&self, uri: &Uri) -> Result<Fetch<OsConnection>, FetchError> {
-        let fetch = Fetch::new(&uri.to_string(), self.fetcher.rules.clone())?;
-        match fetch.hop().url.scheme() {
+    fn begun(&self, uri: &Uri) -> Result<Errand, FetchError> {
+        let errand = Errand::new(&uri.to_string(), Ask::get(), self.fetcher.rules.clone())?;
+        match errand.hop().url.scheme() {
             "https" if !self.is_under_tls => {
-                let (url, fault) = (fetch.hop().url.as_str(), UrlFault::scheme("https"));
+                let (url, fault) = (errand.hop().url.as_str(), UrlFault::scheme("https"));
                 Err(FetchError::bad_url(0, url, fault))
             }
-            _ => Ok(fetch),
+            _ => Ok(errand),
         }
     }
 }
@@ -121,23 +121,17 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Connecting {
         let begun = self.begun(&uri);
         // From here on time counts.
-        let net = self.fetcher.net();
+        let mut net = self.fetcher.net();
         let limits = self.fetcher.limits;
         Connecting(Box::pin(async move {
-            let fetch = begun?;
-            let hop = Box::new(fetch.hop().clone());
+            let errand = begun?;
+            let hop = Box::new(errand.hop().clone());
             let mut act = Act::Resolve;
             let connected = async {
-                let addresses = match fetch.addresses() {
-                    Some(addresses) => addresses,
-                    None => {
-                        let looked = spawn_blocking(move || judged_addresses(fetch, net)).await;
-                        looked.map_err(|error| {
-                            let said = error.to_string().into();
-                            failed(hop.clone(), NetError::Resolver(said))
-                        })??
-                    }
-                };
+                let looked = spawn_blocking(move || errand.addresses(&mut net)).await;
+                let addresses = looked.map_err(|error| {
+                    failed(hop.clone(), NetError::Resolver(error.to_string().into()))
+                })??;
                 if let Some(first) = addresses.first() {
                     act = Act::Connect(*first);
                 }

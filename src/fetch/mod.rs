@@ -4,9 +4,8 @@
 //! A server that fetches a picture from wherever its users say can reach what its users cannot: the
 //! database on its own host, the cloud's metadata service, the printer next door. To look where the
 //! URL leads first is a race, as names can change between the look and the fetch, and a response can
-//! be a redirect. What runs here is what was proved: the machine [`Fetch`], driven to its end on real
-//! sockets, and the very same machine is explored against every script of an attacker who owns the
-//! name and the server.
+//! be a redirect. What runs here is what was proved: the function [`fetch()`], on real sockets, and the very same function is explored against every
+//! script of an attacker who owns the name and the server.
 //!
 //! ```no_run
 //! use toctou::fetch::{FetchError, Limits, fetch_public};
@@ -66,7 +65,7 @@
 //! # Asynchronous code
 //!
 //! It blocks. [`Fetcher::ask_later`] is the same as a future, for any executor: it fetches in a thread of its
-//! own. So it is one and the same machine, and no runtime comes along.
+//! own. So it is one and the same function, and no runtime comes along.
 //!
 //! # Other HTTP clients
 //!
@@ -75,11 +74,11 @@
 //! another client, [`Fetcher::addresses`] says which addresses it may connect to, and what it has to promise.
 
 mod ask;
+mod errand;
 mod error;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod later;
-mod machine;
 mod opened;
 mod shown;
 
@@ -88,15 +87,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{ClientConfig, Headers, NetError, OsConnection, OsNet, Policy, Resolve, Url};
-use crate::{Process, Step, run};
+use crate::net::{ClientConfig, Headers, NetError, OsNet, Policy, Resolve, Url};
 
 pub use ask::Ask;
+use errand::Errand;
+pub use errand::{MOST_ADDRESSES, TRIED_ADDRESSES, fetch};
 pub use error::{Act, FetchError, Hop, UrlFault};
 #[cfg(feature = "hyper")]
 pub use hyper::{Connecting, Connector};
 pub use later::Fetching;
-pub use machine::{Fetch, MOST_ADDRESSES, TRIED_ADDRESSES};
 pub use opened::Opened;
 
 /// What is asked of every hop.
@@ -242,16 +241,16 @@ impl Fetcher {
     ///
     /// As [`fetch_public`].
     pub fn ask(&self, url: &str, ask: Ask) -> Result<Fetched, FetchError> {
-        run(Fetch::asking(url, ask, self.rules.clone())?, &mut self.net())
+        fetch(&mut self.net(), url, ask, self.rules.clone())
     }
 
     /// The same in a thread of its own, for asynchronous code.
     pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
-        match Fetch::asking(url, ask, self.rules.clone()) {
-            Ok(fetch) => {
-                let (mut net, hop) = (self.net(), Box::new(fetch.hop().clone()));
+        match Errand::new(url, ask, self.rules.clone()) {
+            Ok(errand) => {
+                let (mut net, hop) = (self.net(), Box::new(errand.hop().clone()));
                 let unless = |error| failed(hop, NetError::from(error));
-                Fetching::begun(move || run(fetch, &mut net), unless)
+                Fetching::begun(move || errand.run(&mut net), unless)
             }
             Err(error) => Fetching::done(Err(error)),
         }
@@ -264,10 +263,10 @@ impl Fetcher {
     ///
     /// As [`fetch_public`], of what is not the body.
     pub fn open(&self, url: &str, ask: Ask) -> Result<Opened, FetchError> {
-        let fetch = Fetch::asking(url, ask, self.rules.clone())?;
-        let hop = Box::new(fetch.hop().clone());
+        let errand = Errand::new(url, ask, self.rules.clone())?;
+        let hop = Box::new(errand.hop().clone());
         let mut net = opened::Unread { net: self.net(), body: None };
-        let fetched = run(fetch, &mut net)?;
+        let fetched = errand.run(&mut net)?;
         match net.body {
             Some(body) => Ok(Opened::new(fetched, body)),
             None => Err(failed(hop, NetError::http(&"there is no response"))),
@@ -288,7 +287,7 @@ impl Fetcher {
     ///
     /// As [`fetch_public`], of what is before a connection.
     pub fn addresses(&self, url: &str) -> Result<Vec<SocketAddr>, FetchError> {
-        judged_addresses(Fetch::new(url, self.rules.clone())?, self.net())
+        Errand::new(url, Ask::get(), self.rules.clone())?.addresses(&mut self.net())
     }
 
     /// The network for one fetch, from now on.
@@ -316,22 +315,5 @@ impl fmt::Debug for Fetcher {
             .field("limits", &self.limits)
             .field("policy", &self.rules.policy)
             .finish_non_exhaustive()
-    }
-}
-
-/// The addresses to connect to, all of them judged. It blocks.
-fn judged_addresses(
-    mut fetch: Fetch<OsConnection>,
-    mut net: OsNet,
-) -> Result<Vec<SocketAddr>, FetchError> {
-    loop {
-        if let Some(addresses) = fetch.addresses() {
-            return Ok(addresses);
-        }
-        fetch = match fetch.step(&mut net) {
-            Step::Next(next) | Step::Blocked(next) => next,
-            Step::Choice(_) => unreachable!("a fetch leaves nothing open"),
-            Step::Done(done) => return done.map(|fetched| vec![fetched.address]),
-        };
     }
 }

@@ -28,8 +28,8 @@ impl Opened {
     }
 }
 
-/// The real network, which keeps the last body instead of reading it. The machine that fetches is the one
-/// that ships: to it, each response is empty.
+/// The real network, which keeps the last body instead of reading it. What fetches is what
+/// ships: to it, each response is empty.
 pub(super) struct Unread {
     pub(super) net: OsNet,
     pub(super) body: Option<OsBody>,

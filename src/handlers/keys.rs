@@ -1,16 +1,13 @@
-//! Third floor, `handlers`: one API key a user. Imports [`db`](crate::db), [`process`](crate::process)
-//! and its neighbours in `handlers`.
+//! Third floor, `handlers`: one API key a user. Imports [`db`](crate::db) and its neighbours in `handlers`.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::{HandlerError, once_more, perform};
+use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
 use crate::db::{
-    Answer, Body, Column, Database, Failure, Insert, Next, OnConflict, Returning, Select, SqlState,
-    Statement, Table, Transact, Way, row,
+    Column, Database, Failure, Insert, OnConflict, Returning, Select, SqlState, Table, Way, row,
 };
 use crate::nonce::DIGITS;
-use crate::{Process, Step};
 
 /// A user's key. At most one row a user: `user_id` is unique, and all else stands on that.
 pub static API_KEYS: Table = Table {
@@ -22,7 +19,7 @@ pub static API_KEYS: Table = Table {
 /// How often a request is sent again after its connection broke.
 const RESENDS: u32 = 2;
 
-/// How the handler runs its machine: without a transaction. PostgreSQL's usual level never asks for
+/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks for
 /// a retry of a statement by itself; a server that makes every statement serializable may.
 const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
@@ -156,118 +153,72 @@ impl<D: Database + Clone> ApiKeys<D> {
     ///
     /// As [`issue`](Self::issue).
     pub fn issue_key(&self, user: i64, stored: ApiKey) -> Result<Issued, HandlerError> {
-        let issue = Issue::new(user, stored);
-        perform(&self.database, |session| Issuing::new(session, issue, WAY))
+        perform(&self.database, |database, session| issue(database, session, WAY, user, &stored))
     }
 }
 
-/// The shipping machine's [`Body`]: insert, and whoever's row it is that went in has the key; the others
-/// look that there is one.
+/// Gives `user` this key, unless there is one, in a session that has no transaction under way: insert, and
+/// whoever's row it is that went in has the key; the others look that there is one. Where the connection
+/// breaks, it is sent again, with the same key in a new session.
 ///
-/// The key is an input, because processes make no random choice. Two requests have different keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Issue {
-    user: i64,
-    key: ApiKey,
-    /// An earlier attempt may have stored this very key, and its answer was lost.
-    again: bool,
-    at: At,
-    /// How often there was no row after none went in.
-    rounds: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum At {
-    Insert,
-    /// None went in: is there a row, and is it ours?
-    Look,
-}
-
-impl Issue {
-    /// Gives `user` this key, unless there is one.
-    pub fn new(user: i64, key: ApiKey) -> Self {
-        Issue { user, key, again: false, at: At::Insert, rounds: 0 }
-    }
-}
-
-impl Body for Issue {
-    type Output = Issued;
-
-    fn statement(&self) -> Statement {
-        match self.at {
-            At::Insert => Insert::new(&API_KEYS, row([self.user.into(), self.key.as_str().into()]))
-                .on_conflict(OnConflict::DoNothing)
-                .returning(Returning::Columns(vec!["key"]))
-                .into(),
-            At::Look => Select::columns(&API_KEYS, &["key"]).filter("user_id", self.user).into(),
-        }
-    }
-
-    fn answered(self, answer: Answer) -> Next<Self, Issued> {
-        let row = answer.value().and_then(|value| value.text());
-        match self.at {
-            At::Insert if row == Some(self.key.as_str()) => Next::Commit(Issued::Created(self.key)),
-            At::Insert if row.is_some() => Next::Fail(SqlState::DATATYPE_MISMATCH),
-            At::Insert => Next::Ask(Issue { at: At::Look, ..self }),
-            // Somebody has removed it since, or there was none.
-            At::Look if row.is_none() => match once_more(self.rounds) {
-                Some(rounds) => Next::Ask(Issue { at: At::Insert, rounds, ..self }),
-                None => Next::GiveUp(SqlState::NO_DATA),
-            },
-            At::Look if self.again && row == Some(self.key.as_str()) => {
-                Next::Commit(Issued::Created(self.key))
-            }
-            At::Look => Next::Commit(Issued::Exists),
-        }
-    }
-}
-
-/// The machine that [`ApiKeys::issue`] runs: [`Issue`] in a [`Way`], and again with the same key, in
-/// a new session, where a connection broke.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Issuing<S> {
-    transact: Transact<S, Issue>,
-    issue: Issue,
+/// The key is an input, so that a check knows it. Two requests have different keys.
+///
+/// # Errors
+///
+/// As the last one sent.
+pub fn issue<D: Database>(
+    database: &mut D,
+    session: &mut D::Session,
     way: Way,
-    resends: u32,
+    user: i64,
+    key: &ApiKey,
+) -> Result<Issued, Failure> {
+    let (mut may_be_ours, mut resends) = (false, RESENDS);
+    loop {
+        let failure =
+            match transact(database, session, way, |tx| issuing(tx, user, key, may_be_ours)) {
+                Err(failure) => failure,
+                issued => return issued,
+            };
+        // Once it is not known, no later failure makes it known.
+        may_be_ours |= failure.may_have_happened;
+        let failure = Failure { may_have_happened: may_be_ours, ..failure };
+        if !failure.error.state.is_connection() || resends == 0 {
+            return Err(failure);
+        }
+        resends -= 1;
+        // Opening a session is no step of a protocol.
+        let Ok(another) = database.connect() else { return Err(failure) };
+        *session = another;
+    }
 }
 
-impl<S> Issuing<S> {
-    /// Runs `issue` in this session, which has no transaction under way.
-    pub fn new(session: S, issue: Issue, way: Way) -> Self {
-        let transact = Transact::new(session, issue.clone(), way);
-        Issuing { transact, issue, way, resends: RESENDS }
-    }
-
-    /// The session it runs in.
-    pub fn session(&self) -> &S {
-        self.transact.session()
-    }
-}
-
-impl<D: Database> Process<D> for Issuing<D::Session> {
-    type Output = Result<Issued, Failure>;
-
-    fn step(self, db: &mut D) -> Step<Self, Self::Output> {
-        let Issuing { transact, issue, way, resends } = self;
-        match transact.step(db) {
-            Step::Next(transact) => Step::Next(Issuing { transact, issue, way, resends }),
-            Step::Blocked(transact) => Step::Blocked(Issuing { transact, issue, way, resends }),
-            Step::Done(Err(failure)) => {
-                // Once it is not known, no later failure makes it known.
-                let unknown = issue.again || failure.may_have_happened;
-                let failure = Failure { may_have_happened: unknown, ..failure };
-                if !failure.error.state.is_connection() || resends == 0 {
-                    return Step::Done(Err(failure));
-                }
-                // Opening a session is no step of a protocol.
-                let Ok(session) = db.connect() else { return Step::Done(Err(failure)) };
-                let issue = Issue { again: unknown, ..issue };
-                let resent = Issuing::new(session, issue, way);
-                Step::Next(Issuing { resends: resends - 1, ..resent })
+fn issuing<D: Database>(
+    tx: &mut Tx<'_, D>,
+    user: i64,
+    key: &ApiKey,
+    may_be_ours: bool,
+) -> Result<Next<Issued>, Failure> {
+    let is_ours = |row: Option<&str>| row == Some(key.as_str());
+    for _ in 0..=ROUNDS {
+        let insert = Insert::new(&API_KEYS, row([user.into(), key.as_str().into()]));
+        let insert = insert.on_conflict(OnConflict::DoNothing);
+        let inserted = tx.ask(insert.returning(Returning::Columns(vec!["key"])))?;
+        match inserted.value().and_then(|value| value.text()) {
+            None => {}
+            inserted if is_ours(inserted) => return Ok(Next::Commit(Issued::Created(key.clone()))),
+            Some(_) => return Err(tx.fail(SqlState::DATATYPE_MISMATCH)),
+        }
+        // None went in: is there a row, and is it ours?
+        let stored = tx.ask(Select::columns(&API_KEYS, &["key"]).filter("user_id", user))?;
+        match stored.value().and_then(|value| value.text()) {
+            // Somebody has removed it since, or there was none.
+            None => {}
+            stored if may_be_ours && is_ours(stored) => {
+                return Ok(Next::Commit(Issued::Created(key.clone())));
             }
-            Step::Done(Ok(issued)) => Step::Done(Ok(issued)),
-            Step::Choice(_) => unreachable!("a transaction leaves nothing open"),
+            Some(_) => return Ok(Next::Commit(Issued::Exists)),
         }
     }
+    Err(SqlState::NO_DATA.into())
 }

@@ -1,9 +1,9 @@
 //! Third floor, `handlers`: what a web handler calls, over any [`Database`]. Imports [`db`](crate::db)
-//! and [`process`](crate::process).
+//! and [`direct`](crate::direct).
 //!
-//! Each handler is a machine over the `Database` trait: the one that is proved in the simulated
+//! Each handler is a function over the `Database` trait: the one that is proved in the simulated
 //! database is the one that runs in the real one. A handler keeps a handle to its database; a call
-//! opens a session, runs the machine to its end there, and answers or says what went wrong:
+//! opens a session, runs the function there, and answers or says what went wrong:
 //!
 //! | handler | promise |
 //! | --- | --- |
@@ -61,52 +61,28 @@
 //!
 //! What has to happen exactly where the handler's own change does (a refund, an entry in a journal) goes
 //! into one transaction with it. Then a server or a database that dies in between leaves both or none.
-//! The machines are public for this: a [`Body`](crate::db::Body) of one's own that goes on where [`EndOrder`]
-//! or [`Transfer`] would commit.
+//! The functions are public for this: a body of one's own that goes on where [`end_order`] or
+//! [`Transfer::perform`] would commit.
 //!
 //! ```
-//! use toctou::db::{
-//!     Answer, Body, Column, Database, Failure, Insert, Isolation, Next, Statement, Table, Transact, Way,
-//!     row,
-//! };
-//! use toctou::handlers::{EndOrder, Ended, Ending, HandlerError};
-//! use toctou::run;
+//! use toctou::db::{Column, Database, Failure, Insert, Isolation, Table, Way, row};
+//! use toctou::handlers::{Ended, Ending, HandlerError, Next, Tx, end_order, transact};
 //!
 //! static REFUNDS: Table =
 //!     Table { name: "refunds", columns: &[Column::int("order_id")], unique: Some("order_id") };
 //!
-//! #[derive(Clone)]
-//! enum Cancel {
-//!     End(i64, EndOrder),
-//!     Refund(i64),
-//! }
-//!
-//! impl Body for Cancel {
-//!     type Output = Ended;
-//!
-//!     fn statement(&self) -> Statement {
-//!         match self {
-//!             Cancel::End(_, end) => end.statement(),
-//!             Cancel::Refund(order) => Insert::new(&REFUNDS, row([(*order).into()])).into(),
-//!         }
+//! fn cancel_and_refund(tx: &mut Tx<'_, impl Database>, order: i64) -> Result<Next<Ended>, Failure> {
+//!     let next = end_order(tx, order, Ending::Cancel)?;
+//!     if next == Next::Commit(Ended::ByThis) {
+//!         tx.ask(Insert::new(&REFUNDS, row([order.into()])))?;
 //!     }
-//!
-//!     fn answered(self, answer: Answer) -> Next<Self, Ended> {
-//!         match self {
-//!             Cancel::Refund(_) => Next::Commit(Ended::ByThis),
-//!             Cancel::End(order, end) => match end.answered(answer) {
-//!                 Next::Commit(Ended::ByThis) => Next::Ask(Cancel::Refund(order)),
-//!                 next => next.map(|end| Cancel::End(order, end), |ended| ended),
-//!             },
-//!         }
-//!     }
+//!     Ok(next)
 //! }
 //!
 //! fn cancel(mut db: impl Database, order: i64) -> Result<Ended, HandlerError> {
-//!     let body = Cancel::End(order, EndOrder::new(order, Ending::Cancel));
 //!     let way = Way::within(Isolation::ReadCommitted).retrying(10);
-//!     let session = db.connect().map_err(Failure::from)?;
-//!     Ok(run(Transact::new(session, body, way), &mut db)?)
+//!     let mut session = db.connect().map_err(Failure::from)?;
+//!     Ok(transact(&mut db, &mut session, way, |tx| cancel_and_refund(tx, order))?)
 //! }
 //! # use toctou::db::SimDb;
 //! # use toctou::handlers::ORDERS;
@@ -118,14 +94,15 @@
 
 mod keys;
 mod orders;
+mod transaction;
 mod transfers;
 
-pub use keys::{API_KEYS, ApiKey, ApiKeys, Issue, Issued, Issuing};
-pub use orders::{EndOrder, Ended, Ending, ORDERS, Orders, PENDING};
+pub use keys::{API_KEYS, ApiKey, ApiKeys, Issued, issue};
+pub use orders::{Ended, Ending, ORDERS, Orders, PENDING, end_order};
+pub use transaction::{Next, Tx, transact};
 pub use transfers::{ACCOUNTS, Accounts, Transfer, TransferError, Transferred};
 
 use crate::db::{Database, Failure, SqlError, SqlState, Table};
-use crate::{Process, run};
 
 /// The tables that the handlers use.
 pub static TABLES: &[&Table] = &[&API_KEYS, &ORDERS, &ACCOUNTS];
@@ -210,23 +187,17 @@ impl From<Failure> for HandlerError {
 /// How often a handler comes back to a statement that has changed no row though there is one to
 /// change. By rights somebody else was in between, and will not be each time; but a database may as
 /// well let the change fall without a word, and then it would come back for ever.
-const ROUNDS: u8 = 10;
+const ROUNDS: usize = 10;
 
-/// One round more; none where there were enough.
-fn once_more(rounds: u8) -> Option<u8> {
-    (rounds < ROUNDS).then_some(rounds + 1)
-}
-
-/// Opens a session, and runs to its end what `process` makes of it.
+/// Opens a session, and does something there.
 ///
 /// `database` is a handle, and so is its clone: both lead to the same rows.
-fn perform<D, P, T>(database: &D, process: impl FnOnce(D::Session) -> P) -> Result<T, HandlerError>
-where
-    D: Database + Clone,
-    P: Process<D, Output = Result<T, Failure>>,
-{
+fn perform<D: Database + Clone, T>(
+    database: &D,
+    perform: impl FnOnce(&mut D, &mut D::Session) -> Result<T, Failure>,
+) -> Result<T, HandlerError> {
     let mut database = database.clone();
     // Whatever is wrong with a connection that was never made, nothing was asked over it.
-    let session = database.connect().map_err(Failure::from)?;
-    Ok(run(process(session), &mut database)?)
+    let mut session = database.connect().map_err(Failure::from)?;
+    Ok(perform(&mut database, &mut session)?)
 }

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{HandlerError, once_more, perform};
-use crate::db::{
-    Answer, Body, Column, Database, Next, Select, SqlState, Statement, Table, Transact, Update, Way,
-};
+use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
+use crate::db::{Column, Database, Failure, Select, SqlState, Table, Update, Way};
 
 /// An order and where it stands: [`PENDING`], or how it [ended](Ending::status), or whatever else a
 /// shop has.
@@ -19,7 +17,7 @@ pub static ORDERS: Table = Table {
 /// The status of an order that can still be cancelled or shipped.
 pub const PENDING: &str = "pending";
 
-/// How the handler runs its machine: without a transaction. PostgreSQL's usual level never asks for
+/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks for
 /// a retry of a statement by itself; a server that makes every statement serializable may.
 const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
@@ -122,64 +120,39 @@ impl<D: Database + Clone> Orders<D> {
     }
 
     fn end(&self, order: i64, ending: Ending) -> Result<Ended, HandlerError> {
-        let body = EndOrder::new(order, ending);
-        perform(&self.database, |session| Transact::new(session, body, WAY))
+        perform(&self.database, |database, session| {
+            transact(database, session, WAY, |tx| end_order(tx, order, ending))
+        })
     }
 }
 
-/// The shipping machine's [`Body`]: update where pending, and who changed the row has ended it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct EndOrder {
+/// Ends an order, if it is pending: update where pending, and who changed the row has ended it. A body, for
+/// [`transact`].
+///
+/// # Errors
+///
+/// What the database says. `42804` if the status is no text, `02000` if the row was there to be changed time
+/// and again, and was not.
+pub fn end_order<D: Database>(
+    tx: &mut Tx<'_, D>,
     order: i64,
     ending: Ending,
-    at: At,
-    /// How often it was seen to be pending after nothing was changed.
-    rounds: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum At {
-    Update,
-    /// No row was changed: why not?
-    Look,
-}
-
-impl EndOrder {
-    /// Ends this order in this way, if it is pending.
-    pub fn new(order: i64, ending: Ending) -> Self {
-        EndOrder { order, ending, at: At::Update, rounds: 0 }
-    }
-}
-
-impl Body for EndOrder {
-    type Output = Ended;
-
-    fn statement(&self) -> Statement {
-        match self.at {
-            At::Update => Update::new(&ORDERS)
-                .set("status", self.ending.status())
-                .filter("id", self.order)
-                .filter("status", PENDING)
-                .into(),
-            At::Look => Select::columns(&ORDERS, &["status"]).filter("id", self.order).into(),
+) -> Result<Next<Ended>, Failure> {
+    for _ in 0..=ROUNDS {
+        let update = Update::new(&ORDERS).set("status", ending.status()).filter("id", order);
+        if tx.ask(update.filter("status", PENDING))?.count() > 0 {
+            return Ok(Next::Commit(Ended::ByThis));
+        }
+        // No row was changed: why not?
+        let seen = tx.ask(Select::columns(&ORDERS, &["status"]).filter("id", order))?;
+        match seen.value().map(|value| value.text()) {
+            // A status that is no text, in a table of somebody else's making.
+            Some(None) => return Err(SqlState::DATATYPE_MISMATCH.into()),
+            // It has come (back) since: not to be told as a reason.
+            Some(Some(PENDING)) => {}
+            Some(Some(status)) => return Ok(Next::Commit(Ended::NotPending(status.into()))),
+            None => return Ok(Next::Commit(Ended::NoSuchOrder)),
         }
     }
-
-    fn answered(self, answer: Answer) -> Next<Self, Ended> {
-        match self.at {
-            At::Update if answer.count() > 0 => Next::Commit(Ended::ByThis),
-            At::Update => Next::Ask(EndOrder { at: At::Look, ..self }),
-            At::Look => match answer.value().map(|value| value.text()) {
-                // A status that is no text, in a table of somebody else's making.
-                Some(None) => Next::GiveUp(SqlState::DATATYPE_MISMATCH),
-                // It has come (back) since: not to be told as a reason.
-                Some(Some(PENDING)) => match once_more(self.rounds) {
-                    Some(rounds) => Next::Ask(EndOrder { at: At::Update, rounds, ..self }),
-                    None => Next::GiveUp(SqlState::NO_DATA),
-                },
-                Some(Some(status)) => Next::Commit(Ended::NotPending(status.into())),
-                None => Next::Commit(Ended::NoSuchOrder),
-            },
-        }
-    }
+    Err(SqlState::NO_DATA.into())
 }

@@ -1,10 +1,9 @@
 //! Third floor, `handlers`: money moves whole, and no account is overdrawn. Imports
 //! [`db`](crate::db) and its neighbours in `handlers`.
 
-use super::{HandlerError, once_more, perform};
+use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
 use crate::db::{
-    Answer, Body, Column, Comparison, Database, Isolation, Next, Select, SqlState, Statement,
-    Table, Transact, Update, Way,
+    Column, Comparison, Database, Failure, Isolation, Select, SqlState, Table, Update, Way,
 };
 
 /// An account and what is in it, in the smallest unit there is.
@@ -14,7 +13,7 @@ pub static ACCOUNTS: Table = Table {
     unique: Some("id"),
 };
 
-/// How the handler runs its machine. Its transfers never wait for one another in a circle; other
+/// How the handler runs its statements. Its transfers never wait for one another in a circle; other
 /// programs' transactions may, and a server may run all of them at a stricter level.
 const WAY: Way = Way::within(Isolation::ReadCommitted).retrying(10);
 
@@ -107,33 +106,19 @@ impl<D: Database + Clone> Accounts<D> {
     /// whatever [`HandlerError`] says. After [`HandlerError::Unknown`] the money may have moved; after
     /// any other error it has not.
     pub fn transfer(&self, from: i64, to: i64, amount: i64) -> Result<Transferred, TransferError> {
-        let body = Transfer::new(from, to, amount)?;
-        Ok(perform(&self.database, |session| Transact::new(session, body, WAY))?)
+        let transfer = Transfer::new(from, to, amount)?;
+        Ok(perform(&self.database, |database, session| {
+            transact(database, session, WAY, |tx| transfer.perform(tx))
+        })?)
     }
 }
 
-/// The shipping machine's [`Body`]: debit where there is enough and credit where there is room, the
-/// account of the smaller id first. Within a transaction only.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A payment that is one: a positive amount, between two accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Transfer {
     from: i64,
     to: i64,
     amount: i64,
-    at: At,
-    /// One of the two is done.
-    half: bool,
-    /// How often there was enough, or room, after nothing was changed.
-    rounds: u8,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum At {
-    Debit,
-    /// Nothing was debited: why not?
-    LookAtPayer,
-    Credit,
-    /// Nothing was credited: why not?
-    LookAtReceiver,
 }
 
 impl Transfer {
@@ -149,79 +134,62 @@ impl Transfer {
         if from == to {
             return Err(TransferError::SameAccount(from));
         }
-        let at = if from < to { At::Debit } else { At::Credit };
-        Ok(Transfer { from, to, amount, at, half: false, rounds: 0 })
+        Ok(Transfer { from, to, amount })
     }
 
-    /// The highest balance to which the amount can still be added.
-    fn room(&self) -> i64 {
-        i64::MAX - self.amount
-    }
-
-    fn ask(self, at: At) -> Next<Self, Transferred> {
-        Next::Ask(Transfer { at, ..self })
-    }
-
-    /// Nothing was changed, and now it could be.
-    fn again(self, at: At) -> Next<Self, Transferred> {
-        match once_more(self.rounds) {
-            Some(rounds) => Transfer { rounds, ..self }.ask(at),
-            None => Next::GiveUp(SqlState::NO_DATA),
+    /// Debits where there is enough and credits where there is room, the account of the smaller id first. A
+    /// body, for [`transact`] within a transaction only.
+    ///
+    /// # Errors
+    ///
+    /// What the database says. `42804` if a balance is no number, `42P10` if several accounts share an id, `02000`
+    /// if the row was there to be changed time and again, and was not.
+    pub fn perform<D: Database>(self, tx: &mut Tx<'_, D>) -> Result<Next<Transferred>, Failure> {
+        let debit_first = self.from < self.to;
+        let mut rounds = 0;
+        for debits in [debit_first, !debit_first] {
+            while let Some(why_not) = self.half(tx, debits)? {
+                // It has come since: not to be told as a reason.
+                if why_not != Transferred::Done {
+                    return Ok(Next::Rollback(why_not));
+                }
+                rounds += 1;
+                if rounds > ROUNDS {
+                    return Err(SqlState::NO_DATA.into());
+                }
+            }
         }
+        Ok(Next::Commit(Transferred::Done))
     }
 
-    /// One of the two is done; the other one follows, or the end.
-    fn done(self, other: At) -> Next<Self, Transferred> {
-        match self.half {
-            true => Next::Commit(Transferred::Done),
-            false => Next::Ask(Transfer { at: other, half: true, ..self }),
-        }
-    }
-}
-
-impl Body for Transfer {
-    type Output = Transferred;
-
-    fn statement(&self) -> Statement {
-        let balance = |id| Select::columns(&ACCOUNTS, &["balance"]).filter("id", id).into();
-        match self.at {
-            At::Debit => Update::new(&ACCOUNTS)
-                .add("balance", -self.amount)
-                .filter("id", self.from)
-                .condition("balance", Comparison::AtLeast, self.amount)
-                .into(),
-            At::Credit => Update::new(&ACCOUNTS)
-                .add("balance", self.amount)
-                .filter("id", self.to)
-                .condition("balance", Comparison::AtMost, self.room())
-                .into(),
-            At::LookAtPayer => balance(self.from),
-            At::LookAtReceiver => balance(self.to),
-        }
-    }
-
-    fn answered(self, answer: Answer) -> Next<Self, Transferred> {
-        let balance = answer.value().and_then(|value| value.int());
-        match (self.at, balance) {
+    /// The debit or the credit; where no row was changed, why not: `Done` if it could be by now.
+    fn half<D: Database>(
+        self,
+        tx: &mut Tx<'_, D>,
+        debits: bool,
+    ) -> Result<Option<Transferred>, Failure> {
+        let Transfer { from, to, amount } = self;
+        // The highest balance to which the amount can still be added.
+        let room = i64::MAX - amount;
+        let (id, change, comparison, limit) = match debits {
+            true => (from, -amount, Comparison::AtLeast, amount),
+            false => (to, amount, Comparison::AtMost, room),
+        };
+        let update = Update::new(&ACCOUNTS).add("balance", change).filter("id", id);
+        match tx.ask(update.condition("balance", comparison, limit))?.count() {
+            0 => {}
+            1 => return Ok(None),
             // Accounts that share an id.
-            (At::Debit | At::Credit, _) if answer.count() > 1 => {
-                Next::Fail(SqlState::INVALID_COLUMN_REFERENCE)
-            }
-            (At::Debit, _) if answer.count() > 0 => self.done(At::Credit),
-            (At::Debit, _) => self.ask(At::LookAtPayer),
-            (At::Credit, _) if answer.count() > 0 => self.done(At::Debit),
-            (At::Credit, _) => self.ask(At::LookAtReceiver),
-            // A balance that is no number, in a table of somebody else's making.
-            (At::LookAtPayer | At::LookAtReceiver, None) if answer.value().is_some() => {
-                Next::Fail(SqlState::DATATYPE_MISMATCH)
-            }
-            // Not to be told as a reason: it has come since.
-            (At::LookAtPayer, Some(balance)) if balance >= self.amount => self.again(At::Debit),
-            (At::LookAtPayer, Some(_)) => Next::Rollback(Transferred::Insufficient),
-            (At::LookAtPayer, None) => Next::Rollback(Transferred::NoSuchAccount(self.from)),
-            (At::LookAtReceiver, Some(balance)) if balance <= self.room() => self.again(At::Credit),
-            (At::LookAtReceiver, Some(_)) => Next::Rollback(Transferred::Overflow),
-            (At::LookAtReceiver, None) => Next::Rollback(Transferred::NoSuchAccount(self.to)),
+            _ => return Err(tx.fail(SqlState::INVALID_COLUMN_REFERENCE)),
         }
+        let seen = tx.ask(Select::columns(&ACCOUNTS, &["balance"]).filter("id", id))?;
+        Ok(Some(match seen.value().map(|value| value.int()) {
+            None => Transferred::NoSuchAccount(id),
+            // A balance that is no number, in a table of somebody else's making.
+            Some(None) => return Err(tx.fail(SqlState::DATATYPE_MISMATCH)),
+            Some(Some(balance)) if debits && balance < amount => Transferred::Insufficient,
+            Some(Some(balance)) if !debits && balance > room => Transferred::Overflow,
+            Some(Some(_)) => Transferred::Done,
+        }))
     }
 }

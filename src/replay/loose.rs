@@ -188,9 +188,8 @@ mod tests {
 
         fn step(mut self, db: &mut D) -> Step<Self, Self::Output> {
             let add = Update::new(&COUNTERS).add("count", 1).filter("id", 1).into();
-            db.execute(&mut self.0, &add).step(self, |_, answer| {
-                Step::Done(answer.map(|answer| answer.count()).map_err(Failure::from))
-            })
+            let answer = db.answer(&mut self.0, &add);
+            Step::Done(answer.map(|answer| answer.count()).map_err(Failure::from))
         }
     }
 

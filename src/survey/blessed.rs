@@ -152,12 +152,13 @@ fn found<'s>(
         let what = || format!("{subject:?}: {property}");
         let recorded = known.iter().find(|breaks| breaks.property == property);
         let recorded = recorded.map(|breaks| breaks.from_size);
-        let (mut broken, mut holds) = (Vec::new(), Vec::new());
+        let (mut broken, mut holds, mut is_open) = (Vec::new(), Vec::new(), false);
         for system in survey.of(subject) {
             match system.verdict(property) {
                 Some(Verdict::Violated(_)) => broken.push(system.size),
                 Some(Verdict::Holds(_)) => holds.push(system.size),
-                _ => {}
+                Some(Verdict::Unfinished(_)) => is_open = true,
+                None => {}
             }
         }
         let is_contradicted = |from: usize| holds.iter().any(|size| *size >= from);
@@ -179,7 +180,7 @@ fn found<'s>(
                         && finding.kind != PropertyKind::Reachable
                 })
         });
-        if from_size.is_none() && (by_any || holds.is_empty()) {
+        if from_size.is_none() && (by_any || is_open && holds.is_empty()) {
             undecided.push(what());
         }
         found.extend(from_size.map(|from_size| Breaks {

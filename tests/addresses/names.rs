@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
-use toctou::fetch::{Fetch, FetchError, Fetched};
-use toctou::net::{Page, SimConnection, SimNet, Url, Visit};
+use toctou::fetch::{Ask, FetchError, Fetched, fetch};
+use toctou::net::{Page, SimNet, Url, Visit};
 use url::Host;
 
 use crate::urls::rules;
@@ -108,8 +108,7 @@ fn fetched(name: &str, addresses: &[IpAddr]) -> (Result<Fetched, FetchError>, us
     for address in addresses {
         net = net.with_server(*address, Page::text("content"));
     }
-    let fetch = Fetch::<SimConnection>::new(&format!("http://{name}/"), rules());
-    let fetched = toctou::run(fetch.expect("a URL to be fetched"), &mut net);
+    let fetched = fetch(&mut net, &format!("http://{name}/"), Ask::get(), rules());
     let visits: usize = net.servers().map(|(_, visits): (_, &[Visit])| visits.len()).sum();
     (fetched, visits)
 }

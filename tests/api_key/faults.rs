@@ -1,17 +1,19 @@
-//! The shipping machine where the database fails: every script of faults, every interleaving. Never a
+//! What ships, where the database fails: every script of faults, every interleaving. Never a
 //! wrong success, never more than one key, and an error says what is so.
 
 use std::sync::Arc;
 
 use toctou::check::{Checker, GraphOptions, Local, Report, Start, State, System, Verdict};
 use toctou::db::{Failure, SimDb, SimSession, Way};
-use toctou::handlers::{API_KEYS, ApiKey, Issue, Issued, Issuing};
+use toctou::direct::{Code, SessionCode};
+use toctou::handlers::{API_KEYS, ApiKey, Issued, issue};
 
 use super::flaky::{Fault, Flaky, Mistake};
 use super::verdict;
 
 type World = Flaky<SimDb>;
-type FaultySystem = System<World, Issuing<SimSession>>;
+type Request = SessionCode<Result<Issued, Failure>>;
+type FaultySystem = System<World, Request>;
 
 const KEYS: [&str; 2] = ["key-0", "key-1"];
 const USER: i64 = 1;
@@ -35,8 +37,10 @@ fn system(scripts: &[Vec<Fault>], mistake: Option<Mistake>) -> FaultySystem {
             world = world.mistaken(mistake);
         }
         let request = |key| {
-            let issue = Issue::new(USER, ApiKey::new(key));
-            Issuing::new(SimSession::new(), issue, Way::AUTOCOMMIT.retrying(1))
+            let key = ApiKey::new(key);
+            Code::session(SimSession::new(), move |db, session| {
+                issue(db, session, Way::AUTOCOMMIT.retrying(1), USER, &key)
+            })
         };
         Start {
             name: format!("{script:?}"),
@@ -77,12 +81,12 @@ fn system(scripts: &[Vec<Fault>], mistake: Option<Mistake>) -> FaultySystem {
         })
 }
 
-fn answers<'a>(state: &State<'a, World, Issuing<SimSession>>) -> Vec<&'a Result<Issued, Failure>> {
+fn answers<'a>(state: &State<'a, World, Request>) -> Vec<&'a Result<Issued, Failure>> {
     // The actors of a family come in their order.
     state.outputs().collect()
 }
 
-fn stored(state: &State<'_, World, Issuing<SimSession>>) -> Vec<Arc<str>> {
+fn stored(state: &State<'_, World, Request>) -> Vec<Arc<str>> {
     let rows = state.world().db.committed(&API_KEYS);
     rows.filter_map(|row| row.get(1)?.text().map(Arc::from)).collect()
 }

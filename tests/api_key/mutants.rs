@@ -3,8 +3,9 @@
 
 use toctou::check::{Checker, GraphOptions, Report, System, Verdict};
 use toctou::db::{SimDb, SimSession};
+use toctou::direct::Code;
 use toctou::handlers::API_KEYS;
-use toctou::models::api_key::{Client, USERS, claimed, client_of};
+use toctou::models::api_key::{Client, USERS, claimed, handle};
 
 use super::flaky::{Flaky, Mistake};
 use super::{case, graph, verdict};
@@ -38,7 +39,9 @@ fn mistaken(mistake: Option<Mistake>, clients: usize) -> Report {
     let mut system: System<Flaky<SimDb>, Client<SimSession>> = System::new(world);
     for number in 0..clients {
         let key = format!("key-{number}");
-        let client = client_of(SHIPS, WHERE, SimSession::new(), user, &key).expect("a variant");
+        let client = Code::session(SimSession::new(), move |db, session| {
+            handle(db, session, (SHIPS, WHERE), user, &key).expect("a variant")
+        });
         system = system.actor(format!("client {number}"), client);
     }
     let system = claimed(system, &vec![user; clients], |world| &world.db);

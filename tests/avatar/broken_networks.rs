@@ -1,4 +1,4 @@
-//! The shipping machine in networks that break their word. What it proves rests on the connection
+//! What ships, in networks that break their word. What it proves rests on the connection
 //! leading where it was asked to, and on nobody following redirects by themselves: without these it is
 //! found broken, by the same properties.
 
@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use toctou::calls::untold;
 use toctou::check::{Start, System};
-use toctou::fetch::{Fetch, FetchError, Fetched, Rules};
+use toctou::direct::{Code, Connections};
+use toctou::fetch::{Ask, FetchError, Fetched, Rules, fetch};
 use toctou::net::{
     NetError, Network, Page, Policy, Request, Response, Scripted, SimConnection, SimNet, Visit,
 };
@@ -45,7 +46,7 @@ impl Network for Broken {
     fn connect(&mut self, to: SocketAddr) -> Result<SimConnection, NetError> {
         let to = match (self.mistake, &self.asked) {
             (Mistake::ResolvesAgain, Some(name)) => {
-                // It does so behind the machine's back, and says nothing of it.
+                // It does so behind the caller's back, and says nothing of it.
                 let addresses = untold(|| self.net.resolve(name))?;
                 let first = addresses.first().copied();
                 SocketAddr::new(first.unwrap_or(to.ip()), to.port())
@@ -71,7 +72,7 @@ impl Network for Broken {
         };
         let url = to.parse().map_err(|_| NetError::NoSuchName)?;
         let request = Request::new(toctou::net::Method::Get, url);
-        // It does so behind the machine's back, and says nothing of it.
+        // It does so behind the caller's back, and says nothing of it.
         untold(|| {
             let mut connection = self.net.connect(SocketAddr::new(VAULT, 80))?;
             self.net.send(&mut connection, &request)?;
@@ -80,10 +81,12 @@ impl Network for Broken {
     }
 }
 
-/// The machine that ships, or an attacker who does one thing.
+type Fetch = Code<Connections<SimConnection>, Result<Fetched, FetchError>>;
+
+/// What ships, or an attacker who does one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Anybody {
-    Fetches(Box<Fetch<SimConnection>>),
+    Fetches(Fetch),
     Rebinds,
     Redirects,
 }
@@ -94,7 +97,7 @@ impl Process<Broken> for Anybody {
     fn step(self, world: &mut Broken) -> Step<Self, Self::Output> {
         match self {
             Anybody::Fetches(fetch) => {
-                let step = fetch.step(world).map(|fetch| Anybody::Fetches(Box::new(fetch)));
+                let step = fetch.step(world).map(Anybody::Fetches);
                 step.and_then(|fetched| Step::Done(Some(fetched)))
             }
             Anybody::Rebinds => {
@@ -112,7 +115,9 @@ impl Process<Broken> for Anybody {
 fn system(mistake: Mistake) -> System<Broken, Anybody> {
     let policy = Policy::public().allowing(EVIL);
     let rules = Rules { policy, bytes: 64, redirects: 3, https_only: false };
-    let fetch = Fetch::new("http://evil.example/", Arc::new(rules)).expect("a URL to be fetched");
+    let rules = Arc::new(rules);
+    let download: Fetch =
+        Code::network(move |net| fetch(net, "http://evil.example/", Ask::get(), rules.clone()));
     let net = SimNet::new()
         .with_name("evil.example", &[EVIL])
         .with_server(EVIL, Page::text("cat"))
@@ -122,7 +127,7 @@ fn system(mistake: Mistake) -> System<Broken, Anybody> {
     let starts = attacks.map(|(name, attacker)| Start {
         name: name.to_owned(),
         world: world.clone(),
-        processes: vec![Anybody::Fetches(Box::new(fetch.clone())), attacker],
+        processes: vec![Anybody::Fetches(download.clone()), attacker],
     });
     System::family(&["service", "attacker"], starts.into())
         .always("no-internal-request", |state| {

@@ -10,10 +10,8 @@ use toctou::db::{
     SteppedDb, Table, Way,
 };
 use toctou::handlers::{
-    API_KEYS, Accounts, ApiKey, ApiKeys, HandlerError, Issue, Issued, Issuing, TransferError,
-    Transferred,
+    API_KEYS, Accounts, ApiKey, ApiKeys, HandlerError, Issued, TransferError, Transferred, issue,
 };
-use toctou::run;
 
 use crate::server::{ACCOUNTS, account, add, answer, balance, begin, cluster, cluster_of_ones_own};
 
@@ -193,12 +191,13 @@ fn the_server_has_the_limits_of_the_url_before_those_of_the_options() {
 fn a_session_whose_process_has_stopped_in_a_statement_is_replaced_and_no_key_is_issued_twice() {
     let Some(cluster) = cluster("a process that has stopped") else { return };
     let mut db = limited(cluster, "stopped", Some(LIMIT));
-    let session = db.connect().unwrap();
+    let mut session = db.connect().unwrap();
     let [process] = processes(cluster, "stopped")[..] else { panic!("one session") };
     signal(process, Signal::STOP);
     let key = ApiKey::new("ours");
-    let issuing = Issuing::new(session, Issue::new(7, key.clone()), Way::AUTOCOMMIT);
-    let told = within(LIMIT + PATIENCE, FOR_EVER, || run(issuing, &mut db));
+    let told = within(LIMIT + PATIENCE, FOR_EVER, || {
+        issue(&mut db, &mut session, Way::AUTOCOMMIT, 7, &key)
+    });
     assert_eq!(told, Ok(Issued::Created(key)));
     assert_eq!(db.rows(&API_KEYS).unwrap().len(), 1);
     // What it was sent, it does now.

@@ -1,10 +1,10 @@
 //! A table to test with, and short words for statements.
 
 use toctou::db::{
-    Answer, Body, Column, Database, Failure, Insert, Isolation, Next, Reply, Row, Select, SqlError,
-    Statement, Table, Transact, Update, Way, row,
+    Answer, Column, Database, Failure, Insert, Isolation, Reply, Row, Select, SqlError, Statement,
+    Table, Update, Way, row,
 };
-use toctou::run;
+use toctou::handlers::{Next, transact};
 
 /// Accounts and what is on them.
 pub(crate) static ACCOUNTS: Table = Table {
@@ -47,24 +47,10 @@ pub(crate) fn answer<D: Database>(
     }
 }
 
-/// Writes one account in a transaction, and that is all.
-#[derive(Clone, Debug)]
-pub(crate) struct Open(pub(crate) i64);
-
-impl Body for Open {
-    type Output = ();
-
-    fn statement(&self) -> Statement {
-        insert(self.0, 0)
-    }
-
-    fn answered(self, _: Answer) -> Next<Self, ()> {
-        Next::Commit(())
-    }
-}
-
-/// Opens an account, in a session of its own.
+/// Opens an account in a transaction, in a session of its own.
 pub(crate) fn open<D: Database>(db: &mut D, id: i64) -> Result<(), Failure> {
-    let session = db.connect()?;
-    run(Transact::new(session, Open(id), Way::within(Isolation::Serializable)), db)
+    let mut session = db.connect()?;
+    transact(db, &mut session, Way::within(Isolation::Serializable), |tx| {
+        tx.ask(insert(id, 0)).map(|_| Next::Commit(()))
+    })
 }

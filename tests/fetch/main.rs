@@ -1,5 +1,5 @@
 //! The shipping fetch on real sockets of loopback: what it refuses, what it bounds, and to whom it
-//! speaks; and its machine alone, against whatever names and servers answer.
+//! speaks; and the fetching alone, against whatever names and servers answer.
 //!
 //! Nothing here leaves loopback: names are resolved by a script, or are in `/etc/hosts`.
 
@@ -7,11 +7,11 @@
 
 mod acts;
 mod asks;
+mod attacked;
 #[path = "../certificates/mod.rs"]
 mod certificates;
 mod dns;
 mod hops;
-mod machine;
 mod names;
 mod refused;
 mod responses;

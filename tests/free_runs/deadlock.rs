@@ -1,13 +1,18 @@
 //! The published mutex on one worker: it really stops, is counted, and ends.
 
 use toctou::db::{PostgresDb, SqliteDb};
+use toctou::direct::Held;
 use toctou::replay::FreeDb;
 
 use super::{count, on, stressed};
 
 /// Lets the published fix loose on one worker; in how many rounds that was stopped by itself, until it
 /// was `enough` times.
-fn deadlocks<D: FreeDb>(clients: usize, enough: usize, most_rounds: usize) -> Option<usize> {
+fn deadlocks<D: FreeDb<Session: Held>>(
+    clients: usize,
+    enough: usize,
+    most_rounds: usize,
+) -> Option<usize> {
     let case = on::<D>(("order", "process-mutex", "one-worker", clients));
     let what = format!("process-mutex on one worker, {clients} clients");
     let (mut deadlocks, mut rounds) = (0, 0);

@@ -14,6 +14,7 @@ mod throwaway;
 
 use toctou::case::{Case, CaseError, Stress};
 use toctou::db::{PostgresDb, SqliteDb};
+use toctou::direct::Held;
 use toctou::models::{api_key, order, transfer};
 use toctou::replay::FreeDb;
 
@@ -21,7 +22,7 @@ use toctou::replay::FreeDb;
 /// clients.
 type System = (&'static str, &'static str, &'static str, usize);
 
-fn on<D: FreeDb>((model, variant, scenario, clients): System) -> Box<dyn Case> {
+fn on<D: FreeDb<Session: Held>>((model, variant, scenario, clients): System) -> Box<dyn Case> {
     let let_loose_on = match model {
         "api_key" => api_key::let_loose_on::<D>,
         "order" => order::let_loose_on::<D>,

@@ -2,15 +2,14 @@
 //! some property breaks.
 
 use toctou::check::System;
-use toctou::db::{
-    Answer, Body, Next, Row, SimDb, SimSession, SqlState, Statement, Transact, Way, row,
-};
-use toctou::handlers::{EndOrder, Ended, Ending, ORDERS};
+use toctou::db::{Answer, Failure, Row, SimDb, SimSession, SqlState, Statement, Way, row};
+use toctou::direct::{Code, SessionCode};
+use toctou::handlers::{Ended, Ending, ORDERS, end_order, transact};
 
 use super::known;
-use super::mutated::{Mutated, Mutation, Part};
+use super::mutated::{Canned, Mutated, Mutation, Part};
 
-type Request = Transact<SimSession, Mutated<EndOrder>>;
+type Request = SessionCode<Result<Ended, Failure>>;
 
 fn order(id: i64, status: &str) -> Row {
     row([id.into(), status.into()])
@@ -19,8 +18,10 @@ fn order(id: i64, status: &str) -> Row {
 /// Two cancels and a shipment of one order between two others, and a cancel of one that is not there.
 fn system(mutation: Mutation) -> System<SimDb, Request> {
     let request = |order, ending| {
-        let body = Mutated { body: EndOrder::new(order, ending), mutation };
-        Transact::new(SimSession::new(), body, Way::AUTOCOMMIT)
+        Code::session(SimSession::new(), move |db, session| {
+            let mut db = Mutated { db, mutation };
+            transact(&mut db, session, Way::AUTOCOMMIT, |tx| end_order(tx, order, ending))
+        })
     };
     let rows = [order(0, "shipped"), order(1, "pending"), order(2, "pending")];
     System::new(SimDb::new().with_table(&ORDERS, rows))
@@ -67,30 +68,29 @@ fn no_condition_of_what_ships_can_be_left_out() {
     }
 }
 
-#[test]
-fn an_order_that_has_become_pending_again_is_ended_and_not_told_to_be_pending() {
-    let updates = EndOrder::new(1, Ending::Cancel);
-    let Next::Ask(looks) = updates.clone().answered(Answer::Count(0)) else { panic!("it looks") };
-    assert!(matches!(looks.statement(), Statement::Select(_)));
-    let Next::Ask(again) = looks.answered(pending()) else { panic!("it is pending") };
-    assert_eq!(again.statement(), updates.statement());
-}
-
 fn pending() -> Answer {
     Answer::Rows(vec![row(["pending".into()])])
 }
 
+/// What a cancel is told by a database that answers so, and what it asked.
+fn told(answers: &[Answer]) -> (Result<Ended, Failure>, Vec<Statement>) {
+    let mut db = Canned::new(answers.to_vec());
+    let told = transact(&mut db, &mut (), Way::AUTOCOMMIT, |tx| end_order(tx, 1, Ending::Cancel));
+    (told, db.asked)
+}
+
+#[test]
+fn an_order_that_has_become_pending_again_is_ended_and_not_told_to_be_pending() {
+    let (told, asked) = told(&[Answer::Count(0), pending(), Answer::Count(1)]);
+    assert_eq!(told, Ok(Ended::ByThis));
+    assert!(matches!(asked[1], Statement::Select(_)), "it looks");
+    assert_eq!((asked.len(), &asked[2]), (3, &asked[0]));
+}
+
 #[test]
 fn an_order_that_stays_pending_whatever_is_asked_is_given_up_after_ten_more_tries() {
-    let mut body = EndOrder::new(1, Ending::Ship);
-    for updates in 1.. {
-        let Next::Ask(looks) = body.answered(Answer::Count(0)) else { panic!("it looks") };
-        body = match looks.answered(pending()) {
-            Next::Ask(again) => again,
-            ended => {
-                assert_eq!((updates, ended), (11, Next::GiveUp(SqlState::NO_DATA)));
-                break;
-            }
-        };
-    }
+    let (told, asked) = told(&[Answer::Count(0), pending()]);
+    assert_eq!(told, Err(SqlState::NO_DATA.into()), "and nothing has happened");
+    assert_eq!(asked.len(), 22);
+    assert_eq!(asked.iter().filter(|asked| matches!(asked, Statement::Update(_))).count(), 11);
 }

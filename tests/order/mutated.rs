@@ -1,6 +1,6 @@
 //! A body of which a condition is left out, or an answer not looked at.
 
-use toctou::db::{Answer, Body, Expression, Filter, Next, SqlError, Statement};
+use toctou::db::{Answer, Database, Expression, Filter, Reply, SqlError, Statement};
 
 /// What is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,23 +39,27 @@ impl Part {
     }
 }
 
-/// The body, and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Mutated<B> {
-    pub(crate) body: B,
-    pub(crate) mutation: Mutation,
-}
-
 fn without(filter: &mut Filter, column: &str) {
     filter.retain(|condition| condition.column != column);
 }
 
-impl<B: Body> Body for Mutated<B> {
-    type Output = B::Output;
+/// A database as a body finds it of which something is wrong.
+#[derive(Debug)]
+pub(crate) struct Mutated<'d, D> {
+    pub(crate) db: &'d mut D,
+    pub(crate) mutation: Mutation,
+}
 
-    fn statement(&self) -> Statement {
-        let mut statement = self.body.statement();
-        let part = Part::of(&statement);
+impl<D: Database> Database for Mutated<'_, D> {
+    type Session = D::Session;
+
+    fn connect(&mut self) -> Result<D::Session, SqlError> {
+        self.db.connect()
+    }
+
+    fn execute(&mut self, session: &mut D::Session, statement: &Statement) -> Reply {
+        let part = Part::of(statement);
+        let mut statement = statement.clone();
         if let Mutation::Without(mutated, column) = self.mutation {
             match &mut statement {
                 Statement::Select(select) if part == Some(mutated) => {
@@ -67,20 +71,47 @@ impl<B: Body> Body for Mutated<B> {
                 _ => {}
             }
         }
-        statement
+        match (self.db.execute(session, &statement), self.mutation) {
+            (Reply::Answer(Ok(Answer::Count(0))), Mutation::Blind(blind))
+                if part == Some(blind) =>
+            {
+                Reply::Answer(Ok(Answer::Count(1)))
+            }
+            (reply, _) => reply,
+        }
     }
 
-    fn answered(self, answer: Answer) -> Next<Self, B::Output> {
-        let Mutated { body, mutation } = self;
-        let part = Part::of(&body.statement());
-        let answer = match (answer, mutation) {
-            (Answer::Count(0), Mutation::Blind(blind)) if part == Some(blind) => Answer::Count(1),
-            (answer, _) => answer,
-        };
-        body.answered(answer).map(|body| Mutated { body, mutation }, |output| output)
+    fn disconnect(&mut self, session: D::Session) {
+        self.db.disconnect(session);
+    }
+}
+
+/// A database that gives these answers, one after the other and then from the first again, and notes what it
+/// was asked.
+#[derive(Debug)]
+pub(crate) struct Canned {
+    answers: Vec<Answer>,
+    pub(crate) asked: Vec<Statement>,
+}
+
+impl Canned {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Canned { answers: answers.into_iter().collect(), asked: Vec::new() }
+    }
+}
+
+impl Database for Canned {
+    type Session = ();
+
+    fn connect(&mut self) -> Result<(), SqlError> {
+        Ok(())
     }
 
-    fn failed(self, error: &SqlError) -> Option<B::Output> {
-        self.body.failed(error)
+    fn execute(&mut self, (): &mut (), statement: &Statement) -> Reply {
+        let answer = self.answers[self.asked.len() % self.answers.len()].clone();
+        self.asked.push(statement.clone());
+        Reply::Answer(Ok(answer))
     }
+
+    fn disconnect(&mut self, (): ()) {}
 }

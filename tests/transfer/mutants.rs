@@ -5,15 +5,15 @@ use std::mem::discriminant;
 
 use toctou::check::{Checker, GraphOptions, System, Verdict};
 use toctou::db::{
-    Answer, Body, Database, Isolation, Next, SimDb, SimSession, SqlState, Statement, Transact, Way,
-    row,
+    Answer, Database, Failure, Isolation, SimDb, SimSession, SqlState, Statement, Way, row,
 };
-use toctou::handlers::{ACCOUNTS, Transfer, Transferred};
+use toctou::direct::{Code, SessionCode};
+use toctou::handlers::{ACCOUNTS, Transfer, Transferred, transact};
 use toctou::{Process, Step};
 
-use super::mutated::{Mutated, Mutation, Part};
+use super::mutated::{Canned, Mutated, Mutation, Part};
 
-type Request = Transact<SimSession, Mutated<Transfer>>;
+type Request = SessionCode<Result<Transferred, Failure>>;
 
 /// Balances of the accounts 1, 2 and so on; transfers of 1, from and to; and how the first one ends
 /// if that is the same in every execution.
@@ -57,8 +57,11 @@ fn system(
     let system = System::new(SimDb::new().with_table(&ACCOUNTS, rows));
     let system = system.expects("0A000").expects("22003");
     let system = transfers.iter().enumerate().fold(system, |system, (number, (from, to))| {
-        let body = Transfer::new(*from, *to, 1).expect("a transfer");
-        let request = Transact::new(SimSession::new(), Mutated { body, mutation }, way);
+        let transfer = Transfer::new(*from, *to, 1).expect("a transfer");
+        let request = Code::session(SimSession::new(), move |db, session| {
+            let mut db = Mutated { db, mutation };
+            transact(&mut db, session, way, |tx| transfer.perform(tx))
+        });
         system.actor(format!("client {}", number + 1), request)
     });
     system
@@ -131,59 +134,50 @@ fn balance(of: i64) -> Answer {
     Answer::Rows(vec![row([of.into()])])
 }
 
-/// After an update that changed nothing: looks why.
-fn looks(body: Transfer) -> Transfer {
-    let Next::Ask(looks) = body.answered(Answer::Count(0)) else { panic!("it looks") };
-    assert!(matches!(looks.statement(), Statement::Select(_)));
-    looks
+/// What a transfer of 3 is told by a database that answers so, and what it asked.
+fn told(
+    (from, to): (i64, i64),
+    answers: &[Answer],
+) -> (Result<Transferred, Failure>, Vec<Statement>) {
+    let mut db = Canned::new(answers.to_vec());
+    let transfer = Transfer::new(from, to, 3).expect("a transfer");
+    let told = transact(&mut db, &mut (), Way::AUTOCOMMIT, |tx| transfer.perform(tx));
+    (told, db.asked)
 }
 
 #[test]
 fn what_has_come_or_gone_since_is_not_told_as_a_reason_but_tried_again() {
     const MOST: i64 = i64::MAX;
+    let (none, one) = (Answer::Count(0), Answer::Count(1));
     // Debited first, credited first; a balance that was no reason, and one that is.
-    for ((from, to), enough, too_little, end) in [
+    for (way, enough, too_little, end) in [
         ((1, 2), 3, 2, Transferred::Insufficient),
         ((2, 1), MOST - 3, MOST - 2, Transferred::Overflow),
     ] {
-        let updates = Transfer::new(from, to, 3).expect("a transfer");
-        let Next::Ask(again) = looks(updates.clone()).answered(balance(enough)) else {
-            panic!("{from} to {to}: it could be done now")
-        };
-        assert_eq!(again.statement(), updates.statement(), "{from} to {to}");
-        let told = looks(updates).answered(balance(too_little));
-        assert_eq!(told, Next::Rollback(end));
+        let (done, asked) = told(way, &[none.clone(), balance(enough), one.clone(), one.clone()]);
+        assert_eq!((done, asked.len()), (Ok(Transferred::Done), 4), "{way:?}");
+        assert!(matches!(asked[1], Statement::Select(_)), "it looks");
+        assert_eq!(asked[2], asked[0], "it could be done now: {way:?}");
+        assert_eq!(told(way, &[none.clone(), balance(too_little)]).0, Ok(end));
     }
     // And as the second half.
-    for ((from, to), enough, too_little, end) in [
+    for (way, enough, too_little, end) in [
         ((1, 2), MOST - 3, MOST - 2, Transferred::Overflow),
         ((2, 1), 3, 2, Transferred::Insufficient),
     ] {
-        let first = Transfer::new(from, to, 3).expect("a transfer");
-        let Next::Ask(updates) = first.answered(Answer::Count(1)) else { panic!("it goes on") };
-        let Next::Ask(again) = looks(updates.clone()).answered(balance(enough)) else {
-            panic!("{from} to {to}: it could be done now")
-        };
-        assert_eq!(again.statement(), updates.statement(), "{from} to {to}");
-        assert_eq!(again.answered(Answer::Count(1)), Next::Commit(Transferred::Done));
-        let told = looks(updates).answered(balance(too_little));
-        assert_eq!(told, Next::Rollback(end));
+        let (done, asked) = told(way, &[one.clone(), none.clone(), balance(enough), one.clone()]);
+        assert_eq!((done, asked.len()), (Ok(Transferred::Done), 4), "{way:?}");
+        assert_eq!(asked[3], asked[1], "it could be done now: {way:?}");
+        assert_eq!(told(way, &[one.clone(), none.clone(), balance(too_little)]).0, Ok(end));
     }
 }
 
 #[test]
 fn a_balance_that_stays_whatever_is_asked_is_given_up_after_ten_more_tries() {
-    for (from, to) in [(1, 2), (2, 1)] {
-        let mut body = Transfer::new(from, to, 3).expect("a transfer");
-        for updates in 1.. {
-            body = match looks(body).answered(balance(5)) {
-                Next::Ask(again) => again,
-                ended => {
-                    assert_eq!((updates, ended), (11, Next::GiveUp(SqlState::NO_DATA)));
-                    break;
-                }
-            };
-        }
+    for way in [(1, 2), (2, 1)] {
+        let (told, asked) = told(way, &[Answer::Count(0), balance(5)]);
+        assert_eq!(told, Err(SqlState::NO_DATA.into()), "and nothing has happened");
+        assert_eq!(asked.len(), 22);
     }
 }
 
@@ -205,7 +199,7 @@ impl Process<SimDb> for Payer {
             }
             Payer::Dies { request, steps: 0, is_noticed } => {
                 if is_noticed {
-                    db.disconnect(request.into_session());
+                    request.into_held().into_iter().for_each(|session| db.disconnect(session));
                 }
                 Step::Done(None)
             }
@@ -220,9 +214,11 @@ impl Process<SimDb> for Payer {
 #[test]
 fn who_waits_for_a_dead_one_waits_for_ever_unless_its_session_ends_with_it() {
     let payer = || {
-        let body = Transfer::new(1, 2, 1).expect("a transfer");
-        let body = Mutated { body, mutation: Mutation::Whole };
-        Transact::new(SimSession::new(), body, Way::within(Isolation::ReadCommitted))
+        let transfer = Transfer::new(1, 2, 1).expect("a transfer");
+        Code::session(SimSession::new(), move |db, session| {
+            let way = Way::within(Isolation::ReadCommitted);
+            transact(db, session, way, |tx| transfer.perform(tx))
+        })
     };
     for (is_noticed, expected) in [(true, Verdict::Holds(None)), (false, Verdict::Violated(None))] {
         let accounts = [row([1.into(), 1.into()]), row([2.into(), 0.into()])];

@@ -1,18 +1,19 @@
 //! An example, `order_service`: the cancel and its refund, proved. Imports `shop`.
 //!
-//! [`Cancel`] is a machine of its own round that of `Orders`, and so has a proof of its own: every
+//! [`cancel`] is a function of its own round that of `Orders`, and so has a proof of its own: every
 //! interleaving, in the simulated database.
 
 use toctou::check::{Checker, GraphOptions, Local, Report, System, Verdict};
-use toctou::db::{SimDb, SimSession, Table, Transact, Value, Way, row};
-use toctou::handlers::{Ended, ORDERS, PENDING};
+use toctou::db::{Failure, SimDb, SimSession, Table, Value, Way, row};
+use toctou::direct::{Code, SessionCode};
+use toctou::handlers::{Ended, ORDERS, PENDING, transact};
 
-use crate::shop::{Cancel, PAYMENTS, REFUNDS, TOGETHER};
+use crate::shop::{PAYMENTS, REFUNDS, TOGETHER, cancel};
 
 const ORDER: i64 = 42;
 const CENTS: i64 = 100;
 
-type Request = Transact<SimSession, Cancel>;
+type Request = SessionCode<Result<Ended, Failure>>;
 
 /// The committed values of a column, of whose rows there are few.
 fn column(db: &SimDb, table: &'static Table, place: usize) -> Vec<Value> {
@@ -25,9 +26,12 @@ fn system(requests: usize, way: Way) -> System<SimDb, Request> {
         .with_table(&ORDERS, [row([ORDER.into(), PENDING.into()])])
         .with_table(&PAYMENTS, [row([ORDER.into(), CENTS.into()])])
         .with_table(&REFUNDS, []);
+    let request = Code::session(SimSession::new(), move |db, session| {
+        transact(db, session, way, |tx| cancel(tx, ORDER))
+    });
     System::new(db)
-        .waits_for(|db, waiting: &Request, other| db.waits_for(waiting.session(), other.session()))
-        .clients(requests, Transact::new(SimSession::new(), Cancel::new(ORDER), way))
+        .waits_for(|db, waiting: &Request, other| waiting.held().wait_for(other.held(), db))
+        .clients(requests, request)
         // What is committed is what whoever dies in this moment leaves behind.
         .always("cancelled-and-refunded-or-neither", |state| {
             let refunds = column(state.world(), &REFUNDS, 1);

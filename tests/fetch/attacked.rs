@@ -1,5 +1,5 @@
-//! The machine alone, in the simulated network: whatever names and servers answer, nobody is connected
-//! to whom the policy refuses. And machines that are wrong are found out by the same test.
+//! What fetches alone, in the simulated network: whatever names and servers answer, nobody is connected
+//! to whom the policy refuses. And ways that are wrong are found out by the same test.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -10,13 +10,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRng, TestRunner};
-use toctou::fetch::{Ask, Fetch, Rules};
+use toctou::direct::{Code, Connections};
+use toctou::fetch::{Ask, FetchError, Fetched, Rules, fetch};
 use toctou::net::{
     Method, NetError, Network, Page, Policy, Request, Response, Scripted, SimConnection, SimNet,
     Url,
 };
 use toctou::recorded::Recorded;
-use toctou::{Process, Step, run};
+use toctou::{Process, Step};
 use url::Host;
 
 /// Of these, the policy of these tests refuses the last four.
@@ -153,7 +154,7 @@ impl Network for Attacked {
     }
 }
 
-/// Ways to fetch: the machine that ships, and some that are wrong.
+/// Ways to fetch: what ships, and some that are wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Ships,
@@ -176,11 +177,10 @@ impl Way {
     /// Fetches something, or not: whom it connects to is what matters.
     fn fetch(self, url: &str, net: &mut Attacked) -> Option<Vec<u8>> {
         match self {
-            Way::Ships => run(Fetch::new(url, rules()).ok()?, net).ok().map(|page| page.bytes),
+            Way::Ships => fetch(net, url, Ask::get(), rules()).ok().map(|page| page.bytes),
             Way::Posts => {
                 let ask = Ask::post("text/plain", "cat").and_then(|ask| ask.with("cookie", "x"));
-                let fetch = Fetch::asking(url, ask.ok()?, rules()).ok()?;
-                run(fetch, net).ok().map(|page| page.bytes)
+                fetch(net, url, ask.ok()?, rules()).ok().map(|page| page.bytes)
             }
             _ => self.by_hand(url, net),
         }
@@ -274,7 +274,8 @@ fn each_step_is_one_act_on_the_network() {
     let url = "http://a.test/";
     let net = SimNet::new().with_name("a.test", &[ADDRESSES[0].parse().unwrap()]);
     let mut net = Recorded::new(net.with_server(ADDRESSES[0].parse().unwrap(), Page::text("cat")));
-    let mut fetch = Fetch::new(url, rules()).unwrap();
+    type Fetch = Code<Connections<SimConnection>, Result<Fetched, FetchError>>;
+    let mut fetch: Fetch = Code::network(move |net| fetch(net, url, Ask::get(), rules()));
     for act in ["resolve(a.test)", "connect(192.0.2.1:80)", "send(GET http://a.test/)"] {
         fetch = match fetch.step(&mut net) {
             Step::Next(next) => next,

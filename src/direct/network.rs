@@ -1,0 +1,195 @@
+//! Second floor, `direct`: a network for ordinary code, whichever world it runs in. Imports
+//! [`net`](crate::net) and its neighbours in `direct`.
+
+use std::cell::Cell;
+use std::fmt;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
+use std::ptr::NonNull;
+
+use super::held::{Held, Slots};
+use super::lent::{Lent, taken};
+use super::run::{self, Performed, ask, fingerprint};
+use crate::check::Value;
+use crate::net::{NetError, Network, Request, Response};
+
+/// A [`Network`] and the connections in it, whatever their type.
+pub(super) trait Port {
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError>;
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<u32, NetError>);
+    fn peer(&mut self, connection: u32) -> Result<SocketAddr, NetError>;
+    fn send(&mut self, connection: u32, request: &Request) -> Result<(), NetError>;
+    fn receive(&mut self, connection: u32, limit: u64) -> Result<Response, NetError>;
+    fn forget(&mut self, connection: u32);
+}
+
+pub(super) struct Online<'m, N: Network> {
+    pub(super) net: &'m mut N,
+    pub(super) connections: &'m mut Slots<N::Connection>,
+}
+
+/// There is no such connection any more.
+fn closed() -> NetError {
+    NetError::from(std::io::Error::from(std::io::ErrorKind::NotConnected))
+}
+
+impl<N: Network<Connection: Held>> Port for Online<'_, N> {
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        self.net.resolve(name)
+    }
+
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<u32, NetError>) {
+        let (at, connected) = self.net.connect_any(first, others);
+        (at, connected.map(|connection| self.connections.add(connection)))
+    }
+
+    fn peer(&mut self, connection: u32) -> Result<SocketAddr, NetError> {
+        self.net.peer(self.connections.get(connection).ok_or_else(closed)?)
+    }
+
+    fn send(&mut self, connection: u32, request: &Request) -> Result<(), NetError> {
+        self.net.send(self.connections.get(connection).ok_or_else(closed)?, request)
+    }
+
+    fn receive(&mut self, connection: u32, limit: u64) -> Result<Response, NetError> {
+        self.net.receive(self.connections.take(connection).ok_or_else(closed)?, limit)
+    }
+
+    fn forget(&mut self, connection: u32) {
+        self.connections.take(connection);
+    }
+}
+
+thread_local! {
+    static PORT: Cell<Option<NonNull<dyn Port>>> = const { Cell::new(None) };
+}
+
+/// Runs `during` with this as the network of the thread.
+pub(super) fn online<T>(port: &mut (dyn Port + '_), during: impl FnOnce() -> T) -> T {
+    let port: NonNull<dyn Port + '_> = NonNull::from(port);
+    // SAFETY: only the bound on its lifetime is changed. It is taken away before this function returns
+    // or unwinds, and so before what it borrows ends.
+    let port: NonNull<dyn Port + 'static> = unsafe { std::mem::transmute(port) };
+    let _lent = Lent::at(&PORT, port);
+    during()
+}
+
+fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
+    // SAFETY: it is exclusively borrowed for as long as it is there, and nobody else finds it there now.
+    taken(&PORT, |mut port| with(unsafe { port.as_mut() }))
+}
+
+/// A network for ordinary code that is checked: the [`Network`] of the world that the program is run in,
+/// whether simulated or real. The program that [`Code::network`](super::Code::network) takes gets one.
+#[derive(Debug)]
+pub struct DirectNet(());
+
+/// A connection of a [`DirectNet`]. Dropping it closes it, which is no step.
+#[derive(Debug)]
+pub struct DirectConnection {
+    number: u32,
+    run: u64,
+}
+
+impl Drop for DirectConnection {
+    fn drop(&mut self) {
+        if self.run == run::serial() && !run::is_over() && run::is_at_the_end() {
+            port(|port| port.forget(self.number));
+        }
+    }
+}
+
+impl DirectNet {
+    pub(super) fn new() -> Self {
+        DirectNet(())
+    }
+
+    /// One act, and its answer. A destructor has none to wait for.
+    #[track_caller]
+    fn act<A: Value>(
+        what: fmt::Arguments<'_>,
+        exactly: impl Hash,
+        perform: impl FnOnce(&mut dyn Port) -> A,
+    ) -> Option<A> {
+        ask(&what, fingerprint(&exactly), || {
+            Performed::Answer(port(perform).unwrap_or_else(|| not_a_network(&what)))
+        })
+    }
+}
+
+impl Network for DirectNet {
+    type Connection = DirectConnection;
+
+    #[track_caller]
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
+        let asked = Self::act(format_args!("resolve({name})"), ("resolve", name), |port| {
+            port.resolve(name)
+        });
+        asked.unwrap_or_else(|| Err(closed()))
+    }
+
+    #[track_caller]
+    fn connect(&mut self, to: SocketAddr) -> Result<DirectConnection, NetError> {
+        self.connect_any(to, &[]).1
+    }
+
+    #[track_caller]
+    fn connect_any(
+        &mut self,
+        first: SocketAddr,
+        others: &[SocketAddr],
+    ) -> (usize, Result<DirectConnection, NetError>) {
+        let exactly = ("connect", first, others);
+        let asked = Self::act(format_args!("connect({first})"), exactly, |port| {
+            port.connect_any(first, others)
+        });
+        let (at, number) = asked.unwrap_or_else(|| (0, Err(closed())));
+        (at, number.map(|number| DirectConnection { number, run: run::serial() }))
+    }
+
+    // What it asks is on this side of the connection, so it is no act.
+    #[track_caller]
+    fn peer(&self, connection: &DirectConnection) -> Result<SocketAddr, NetError> {
+        let number = connection.number;
+        let asked = run::observed(|| {
+            Self::act(format_args!("peer"), ("peer", number), |port| port.peer(number))
+        });
+        asked.unwrap_or_else(|| Err(closed()))
+    }
+
+    #[track_caller]
+    fn send(
+        &mut self,
+        connection: &mut DirectConnection,
+        request: &Request,
+    ) -> Result<(), NetError> {
+        let number = connection.number;
+        let what = format_args!("send({} {})", request.method.word(), request.url);
+        let asked = Self::act(what, ("send", number, request), |port| port.send(number, request));
+        asked.unwrap_or_else(|| Err(closed()))
+    }
+
+    #[track_caller]
+    fn receive(&mut self, connection: DirectConnection, limit: u64) -> Result<Response, NetError> {
+        let number = connection.number;
+        let exactly = ("receive", number, limit);
+        let asked = Self::act(format_args!("receive"), exactly, |port| port.receive(number, limit));
+        asked.unwrap_or_else(|| Err(closed()))
+    }
+}
+
+/// The program was given another kind of world.
+#[track_caller]
+fn not_a_network(what: &fmt::Arguments<'_>) -> ! {
+    panic!(
+        "`{what}`: the program is checked in a world that is no network (`Code::network` takes one that is)"
+    )
+}

@@ -1,0 +1,256 @@
+//! Third floor, `fetch`: the function that ships, and that is proved. Imports [`net`](crate::net) and its
+//! neighbours in `fetch`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use url::Host;
+
+use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
+use crate::net::{NetError, Network, Request, Response, Url};
+
+/// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
+pub const MOST_ADDRESSES: usize = 64;
+
+/// So many of a name's addresses are connected to before it is given up, so that nobody has one fetch
+/// knock at many doors.
+pub const TRIED_ADDRESSES: usize = 8;
+
+/// Fetches from a URL that somebody else gave.
+///
+/// For each hop: the host's name is resolved *once*, every address that it has is judged, and those
+/// very addresses are connected to, one after the other until one accepts, or [several at
+/// once](Network::connect_any). So there is no second look
+/// at the name that could come out otherwise. A redirect is one more hop, with all of it.
+///
+/// # Errors
+///
+/// Without asking anybody: that the URL is none, or not one to be fetched ([`FetchError::BadUrl`]), or that
+/// its host is an address that is not public ([`FetchError::Refused`]). And whatever else befalls a fetch.
+pub fn fetch<N: Network>(
+    net: &mut N,
+    url: &str,
+    ask: Ask,
+    rules: Arc<Rules>,
+) -> Result<Fetched, FetchError> {
+    Errand::new(url, ask, rules)?.run(net)
+}
+
+/// What is being fetched, and by which rules.
+#[derive(Clone, Debug)]
+pub(super) struct Errand {
+    rules: Arc<Rules>,
+    hop: Hop,
+    /// What is asked at this hop.
+    ask: Ask,
+}
+
+/// A URL by its text, if it is one.
+fn parsed(
+    number: u32,
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<Url, url::ParseError>,
+) -> Result<Url, FetchError> {
+    // Long before anything is done that takes longer the longer it is.
+    if text.len() > UrlFault::LONGEST {
+        return Err(FetchError::bad_url(number, text, UrlFault::TooLong));
+    }
+    parse(text).map_err(|error| {
+        FetchError::bad_url(number, text, UrlFault::NotAUrl(error.to_string().into()))
+    })
+}
+
+/// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and underscores,
+/// as DNS and certificates have them.
+fn is_name(host: &str) -> bool {
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && !label.starts_with('-')
+    };
+    labels.len() <= 253 && labels.split('.').all(is_label)
+}
+
+/// The addresses in their order, but for the two families, which take turns: where one leads nowhere, the
+/// other is not behind all of it (RFC 8305, section 4).
+fn in_turns(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+    let is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
+    let family = |it: bool| addresses.iter().copied().filter(move |ip| ip.is_ipv4() == it);
+    let (mut first, mut second) = (family(is_v4), family(!is_v4));
+    let turns = std::iter::repeat_with(move || [first.next(), second.next()]);
+    turns.take(addresses.len()).flatten().flatten()
+}
+
+impl Errand {
+    pub(super) fn new(url: &str, ask: Ask, rules: Arc<Rules>) -> Result<Self, FetchError> {
+        let hop = Hop { number: 0, url: parsed(0, url, Url::parse)? };
+        Errand { rules, hop, ask }.permitted()
+    }
+
+    /// Where it is.
+    pub(super) fn hop(&self) -> &Hop {
+        &self.hop
+    }
+
+    pub(super) fn run<N: Network>(mut self, net: &mut N) -> Result<Fetched, FetchError> {
+        loop {
+            let (from, response) = self.asked(net)?;
+            let leads = response.redirect();
+            let Some(location) = leads.filter(|_| self.ask.follows) else {
+                return self.answered(from, response);
+            };
+            self = self.redirected(response.status, location)?;
+        }
+    }
+
+    /// The same at the beginning of a hop, if such a URL is fetched, wherever it leads: where its host is an
+    /// address, that is judged already.
+    fn permitted(mut self) -> Result<Self, FetchError> {
+        if let Err(fault) = self.fault() {
+            return Err(FetchError::bad_url(self.hop.number, self.hop.url.as_str(), fault));
+        }
+        // It is not the server's business which part of a page somebody meant.
+        self.hop.url.set_fragment(None);
+        match self.literal() {
+            Some(address) => self.judge(&[address])?,
+            None => {
+                let name = self.hop.url.host_str().unwrap_or_default();
+                if let Err(special) = self.rules.policy.judge_name(name) {
+                    return Err(FetchError::RefusedName { hop: Box::new(self.hop), special });
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// What is wrong with the URL.
+    fn fault(&self) -> Result<(), UrlFault> {
+        let url = &self.hop.url;
+        match url.scheme() {
+            "https" => {}
+            "http" if !self.rules.https_only => {}
+            scheme => return Err(UrlFault::scheme(scheme)),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlFault::Credentials);
+        }
+        match url.host() {
+            Some(Host::Domain(name)) if !is_name(name) => return Err(UrlFault::Host),
+            Some(_) => {}
+            None => return Err(UrlFault::NoHost),
+        }
+        // One that is relative to a long one may have become longer.
+        if url.as_str().len() > UrlFault::LONGEST { Err(UrlFault::TooLong) } else { Ok(()) }
+    }
+
+    /// The address that the host is, if it is one.
+    fn literal(&self) -> Option<IpAddr> {
+        match self.hop.url.host()? {
+            Host::Domain(_) => None,
+            Host::Ipv4(v4) => Some(v4.into()),
+            Host::Ipv6(v6) => Some(v6.into()),
+        }
+    }
+
+    /// Whether every one of these addresses may be connected to.
+    fn judge(&self, addresses: &[IpAddr]) -> Result<(), FetchError> {
+        let host = self.hop.url.host_str().unwrap_or_default();
+        for &address in addresses {
+            let to = SocketAddr::new(address, self.port());
+            if let Err(special) = self.rules.policy.judge_at(host, to) {
+                let hop = Box::new(self.hop.clone());
+                return Err(FetchError::Refused { hop, address, special });
+            }
+        }
+        Ok(())
+    }
+
+    /// The schemes that are fetched have a port of their own.
+    fn port(&self) -> u16 {
+        self.hop.url.port_or_known_default().unwrap_or_default()
+    }
+
+    /// The addresses to connect to, in the order in which they are to be tried, all of them judged.
+    pub(super) fn addresses<N: Network>(&self, net: &mut N) -> Result<Vec<SocketAddr>, FetchError> {
+        let addresses = match self.literal() {
+            Some(address) => vec![address],
+            None => {
+                let resolved = net.resolve(self.hop.url.host_str().unwrap_or_default());
+                let addresses = resolved.map_err(|error| self.failed(Act::Resolve, error))?;
+                if addresses.len() > MOST_ADDRESSES {
+                    let said = format!("it has more than {MOST_ADDRESSES} addresses");
+                    return Err(self.failed(Act::Resolve, NetError::Resolver(said.into())));
+                }
+                self.judge(&addresses)?;
+                addresses
+            }
+        };
+        let tried = in_turns(&addresses).take(TRIED_ADDRESSES);
+        Ok(tried.map(|address| SocketAddr::new(address, self.port())).collect())
+    }
+
+    /// The response of this hop, and where it came from.
+    fn asked<N: Network>(&self, net: &mut N) -> Result<(SocketAddr, Response), FetchError> {
+        let addresses = self.addresses(net)?;
+        let (address, mut connection) = self.connected(net, &addresses)?;
+        let failed = |act, error| self.failed(act, error);
+        let sent = net.send(&mut connection, &self.request());
+        sent.map_err(|error| failed(Act::Send(address), error))?;
+        let response = net.receive(connection, self.rules.bytes);
+        Ok((address, response.map_err(|error| failed(Act::Receive(address), error))?))
+    }
+
+    /// Connects to the first of these that accepts.
+    fn connected<N: Network>(
+        &self,
+        net: &mut N,
+        mut addresses: &[SocketAddr],
+    ) -> Result<(SocketAddr, N::Connection), FetchError> {
+        let (mut act, mut last) = (Act::Resolve, NetError::NoSuchName);
+        while let Some((first, others)) = addresses.split_first() {
+            let (at, connected) = net.connect_any(*first, others);
+            let address = *addresses.get(at).unwrap_or(first);
+            match connected {
+                Ok(connection) => return Ok((address, connection)),
+                Err(error) => (act, last) = (Act::Connect(address), error),
+            }
+            addresses = addresses.get(at + 1..).unwrap_or_default();
+        }
+        Err(self.failed(act, last))
+    }
+
+    fn request(&self) -> Request {
+        let Ask { method, headers, body, .. } = self.ask.clone();
+        Request { method, url: self.hop.url.clone(), headers, body }
+    }
+
+    fn failed(&self, act: Act, error: NetError) -> FetchError {
+        FetchError::Network { hop: Box::new(self.hop.clone()), act, error }
+    }
+
+    /// What a response comes to that leads no further.
+    fn answered(self, from: SocketAddr, response: Response) -> Result<Fetched, FetchError> {
+        let is_redirect = response.redirect().is_some();
+        let content_type = response.content_type().map(Arc::from);
+        let Response { status, headers, body: bytes } = response;
+        // A part of it (206) is not what was asked for.
+        if !is_redirect && (!(200..300).contains(&status) || status == 206) {
+            return Err(FetchError::Status { hop: Box::new(self.hop), status, headers });
+        }
+        let url = self.hop.url;
+        Ok(Fetched { url, address: from, status, headers, content_type, bytes })
+    }
+
+    /// The same at the next hop.
+    fn redirected(self, status: u16, location: &str) -> Result<Self, FetchError> {
+        let Errand { rules, hop: Hop { number, url: before }, ask } = self;
+        let number = number + 1;
+        let url = parsed(number, location, |text| before.join(text))?;
+        if number > rules.redirects {
+            return Err(FetchError::too_many_redirects(number, url, rules.redirects));
+        }
+        let ask = ask.redirected(status, before.origin() == url.origin());
+        Errand { rules, hop: Hop { number, url }, ask }.permitted()
+    }
+}
