@@ -129,6 +129,31 @@ pub trait Case: Send + Sync {
         schedules
     }
 
+    /// Makes each of its [counterexamples](Case::counterexamples) happen in the real world, and panics unless
+    /// there are some and each goes as simulated: for a test.
+    ///
+    /// # Panics
+    ///
+    /// Then, with both told step by step; and where it cannot be tried on this machine.
+    fn assert_happens(&self) {
+        let counterexamples = self.counterexamples();
+        assert!(!counterexamples.is_empty(), "nothing breaks, so there is nothing to replay");
+        for schedule in counterexamples {
+            let compared = match self.replay(&schedule, Threads::OneEach) {
+                Ok(compared) => compared,
+                Err(error) => panic!("{schedule} could not be replayed: {error}"),
+            };
+            let (simulated, real) = (&compared.simulated, &compared.real);
+            assert!(
+                compared.agrees(),
+                "{schedule} goes otherwise at {}:\n\n{}\nsimulated, it was:\n\n{}",
+                compared.place,
+                real.trace,
+                simulated.trace
+            );
+        }
+    }
+
     /// Tells a schedule step by step.
     fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError>;
 
@@ -239,16 +264,32 @@ fn compared(
 pub struct CaseOn<W, P: Process<W>, R> {
     checker: Checker<W, P>,
     real: R,
+    /// What is said of any number of clients, where another system says it.
+    any_number: Option<Box<AnyNumber>>,
     /// What free runs cannot judge, once it is asked for.
     unjudged: OnceLock<Vec<String>>,
 }
+
+/// What another system says of any number of clients.
+type AnyNumber = dyn Fn(&AnyLimits) -> Report + Send + Sync;
 
 /// Which properties free runs can judge is looked for in no more states than this.
 const JUDGED_STATES: usize = 200_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value, R> CaseOn<W, P, R> {
     fn on_real(system: System<W, P>, real: R) -> Self {
-        CaseOn { checker: Checker::new(system), real, unjudged: OnceLock::new() }
+        CaseOn { checker: Checker::new(system), real, any_number: None, unjudged: OnceLock::new() }
+    }
+
+    /// Says of which system [`any`](Checker::any) is asked instead: one whose clients are identical where this
+    /// one's have names of their own ([`Owner`](crate::fs::Owner)). Both claim the same.
+    pub fn for_any_number<Q>(mut self, system: System<W, Q>) -> Self
+    where
+        Q: Process<W, Output: Value> + Value,
+    {
+        let checker = Checker::new(system).within(Limits::NONE);
+        self.any_number = Some(Box::new(move |limits| checker.any(limits)));
+        self
     }
 
     fn unjudged(&self) -> &[String] {
@@ -291,7 +332,10 @@ where
     fn check(&self, method: &Method) -> Report {
         match method {
             Method::Graph(options) => self.checker.graph(options),
-            Method::Any(limits) => self.checker.any(limits),
+            Method::Any(limits) => match &self.any_number {
+                Some(any) => any(limits),
+                None => self.checker.any(limits),
+            },
             Method::Loom(options) => self.checker.loom(options),
             Method::Shuttle(mode) => self.checker.shuttle(*mode),
         }

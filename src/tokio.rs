@@ -28,10 +28,11 @@
 /// end, as tokio does on a thread of its own.
 pub mod fs {
     use std::io;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use crate::direct::{is_mounted, operation};
     use crate::std::fs::Metadata;
+    use crate::std::path::PathBuf;
 
     macro_rules! functions {
         ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),+) -> $output:ty;)*) => {$(
@@ -68,8 +69,6 @@ pub mod fs {
         create_dir(path: impl AsRef<Path>) -> ();
         /// Makes a directory and those above it that are not there.
         create_dir_all(path: impl AsRef<Path>) -> ();
-        /// What a symbolic link says.
-        read_link(path: impl AsRef<Path>) -> PathBuf;
     }
 
     macro_rules! queries {
@@ -95,5 +94,9 @@ pub mod fs {
         metadata as metadata -> Metadata;
         /// What a path names, a final link included.
         symlink_metadata as symlink_metadata -> Metadata;
+        /// What a symbolic link says.
+        read_link as read_link -> PathBuf;
+        /// The path without links and dots.
+        canonicalize as canonicalize -> PathBuf;
     }
 }

@@ -146,15 +146,14 @@ pub(super) fn furnish<F: FileSystem>(fs: &mut F) -> Result<(), Errno> {
     }
 }
 
-/// The names that a client of this number uses.
-pub(super) fn names(protocol: Protocol, number: usize) -> Names {
-    let mechanism = protocol.mechanism().unwrap_or_default();
-    Names::new(Path::new(KEY), mechanism, &number.to_string())
+/// The names that a client uses, this one where claims have names of their own.
+pub(super) fn names(protocol: Protocol, own: &str) -> Names {
+    Names::new(Path::new(KEY), protocol.mechanism().unwrap_or_default(), own)
 }
 
-/// A client; `number` names its claim where claims have names of their own.
-pub(super) fn client(protocol: Protocol, number: usize) -> Actor<SimFile> {
-    let names = names(protocol, number);
+/// A client; `own` names its claim where claims have names of their own.
+pub(super) fn client(protocol: Protocol, own: &str) -> Actor<SimFile> {
+    let names = names(protocol, own);
     Code::files(move |fs| download(fs, protocol, &names))
 }
 

@@ -37,7 +37,7 @@ use crate::store::Mechanism;
 
 pub use actors::{Actor, Told};
 use actors::{download, names};
-use properties::system;
+use properties::{owners, system};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -93,14 +93,15 @@ impl Model for Download {
         SCENARIOS
     }
 
-    fn clients_differ(&self) -> &'static str {
-        "each has a claim name of its own"
-    }
-
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let (protocol, others) = (protocol(variant)?, others(scenario)?);
-        let system = system(protocol, others, clients);
-        Some(Box::new(FsCase::direct(system)))
+        let case = FsCase::direct(system(protocol, others, clients));
+        Some(match protocol.mechanism() {
+            Some(Mechanism::RenameUnique) => {
+                Box::new(case.for_any_number(owners(protocol, others)))
+            }
+            _ => Box::new(case),
+        })
     }
 }
 
@@ -120,7 +121,7 @@ pub fn simulated(
 /// claims have names of their own.
 pub fn download_from<F: FileSystem>(fs: &mut F, variant: &str, number: usize) -> Option<Told> {
     let protocol = protocol(variant)?;
-    Some(download(fs, protocol, &names(protocol, number)))
+    Some(download(fs, protocol, &names(protocol, &number.to_string())))
 }
 
 static KNOWN: Verdicts = Verdicts::new(include_str!("verdicts.txt"));

@@ -5,24 +5,38 @@ use std::path::Path;
 
 use super::actors::{Actor, Told, client, download, furnish, names, other};
 use super::{FIRST, KEY, Others, Protocol, SECOND};
-use crate::check::{Local, State, System};
-use crate::fs::{Node, SimFile, SimFs};
+use crate::Process;
+use crate::check::{Local, State, System, Value};
+use crate::fs::{Node, OWN, Owner, SimFile, SimFs};
 use crate::store::Mechanism;
 
 type Simulated = Actor<SimFile>;
 pub(super) type DownloadSystem = System<SimFs, Simulated>;
-type DownloadState<'a> = State<'a, SimFs, Simulated>;
 
-pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> DownloadSystem {
+/// The same, with clients that are identical but for their own names: for any number of them.
+pub(super) fn owners(protocol: Protocol, others: Others) -> System<SimFs, Owner<Simulated>> {
+    let clients = 2;
+    let mut system = System::new(furnished()).clients(clients, Owner::new(client(protocol, OWN)));
+    if let Some((name, actor)) = other(others) {
+        system = system.actor(name, Owner::new(actor));
+    }
+    with_properties(system, protocol, others, clients)
+}
+
+fn furnished() -> SimFs {
     let mut world = SimFs::new();
     furnish(&mut world).expect("an empty simulated file system takes one file");
-    let mut system = System::new(world);
+    world
+}
+
+pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> DownloadSystem {
+    let mut system = System::new(furnished());
     system = match protocol.mechanism() {
         // Each has a claim name of its own, so they are not identical.
         Some(Mechanism::RenameUnique) => (1..=clients).fold(system, |system, number| {
-            system.actor(format!("client {number}"), client(protocol, number))
+            system.actor(format!("client {number}"), client(protocol, &number.to_string()))
         }),
-        _ => system.clients(clients, client(protocol, 0)),
+        _ => system.clients(clients, client(protocol, "")),
     };
     if let Some((name, actor)) = other(others) {
         system = system.actor(name, actor);
@@ -30,12 +44,15 @@ pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> Down
     with_properties(system, protocol, others, clients)
 }
 
-fn with_properties(
-    system: DownloadSystem,
+fn with_properties<P>(
+    system: System<SimFs, P>,
     protocol: Protocol,
     others: Others,
     clients: usize,
-) -> DownloadSystem {
+) -> System<SimFs, P>
+where
+    P: Process<SimFs, Output = Told> + Value,
+{
     let system = system
         .at_most(1, "at-most-once", |local| match local.output() {
             Some(Told::Delivered(secret)) => Some(secret.clone()),
@@ -102,21 +119,27 @@ fn with_properties(
 }
 
 /// How many actors were told such a thing.
-fn told(state: &DownloadState<'_>, such: impl Fn(&Told) -> bool) -> usize {
+fn told<P: Process<SimFs, Output = Told>>(
+    state: &State<'_, SimFs, P>,
+    such: impl Fn(&Told) -> bool,
+) -> usize {
     state.outputs().filter(|told| such(told)).count()
 }
 
-fn deliveries(state: &DownloadState<'_>, secret: &[u8]) -> usize {
+fn deliveries<P: Process<SimFs, Output = Told>>(
+    state: &State<'_, SimFs, P>,
+    secret: &[u8],
+) -> usize {
     told(state, |told| matches!(told, Told::Delivered(got) if got == secret))
 }
 
-fn deliveries_of_any(state: &DownloadState<'_>) -> usize {
+fn deliveries_of_any<P: Process<SimFs, Output = Told>>(state: &State<'_, SimFs, P>) -> usize {
     told(state, |told| matches!(told, Told::Delivered(_)))
 }
 
 /// Whether one more client, coming when all is over, gets this secret.
 fn next_client_gets(world: &SimFs, protocol: Protocol, secret: &[u8]) -> bool {
     // It stands in no schedule: nothing of it is a step.
-    let told = download(&mut world.clone(), protocol, &names(protocol, usize::MAX));
+    let told = download(&mut world.clone(), protocol, &names(protocol, "another"));
     told == Told::Delivered(secret.to_vec())
 }

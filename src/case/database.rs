@@ -5,8 +5,11 @@ use super::free::{AroundDb, Free};
 use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
 use crate::Process;
 use crate::check::{Schedule, System, Value};
+use crate::db::{Database, PostgresDb, SimDb, SqlError, SqliteDb, SteppedDb};
+use crate::direct::{Code, Held, SessionCode, Sessions};
 use crate::replay::{
-    LetLoose, Place, Remains, ReplayError, Replayed, Stage, Staged, Tables, Threads,
+    FreeDb, LetLoose, Loose, Place, RealDb, Remains, ReplayError, Replayed, Stage, Staged, Tables,
+    Threads,
 };
 
 /// A case whose world is a simulated database, or contains one; on a real one, where it is
@@ -58,6 +61,40 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
     {
         self.real.free = Some(Free::new(loose, passing));
         self
+    }
+}
+
+impl<T: Value> DbCase<SimDb, SessionCode<T>> {
+    /// A simulated system of ordinary code, and the same code on SQLite: for statements by themselves.
+    pub fn direct_on_sqlite(system: System<SimDb, SessionCode<T>>) -> Self {
+        Self::direct::<SqliteDb, SqliteDb>(system)
+    }
+
+    /// The same on PostgreSQL, whose server is started where it is installed.
+    pub fn direct_on_postgres(system: System<SimDb, SessionCode<T>>) -> Self {
+        Self::direct::<SteppedDb, PostgresDb>(system)
+    }
+
+    fn direct<D, F>(system: System<SimDb, SessionCode<T>>) -> Self
+    where
+        D: RealDb<Session: Held>,
+        F: FreeDb<Session: Held>,
+    {
+        fn connected<D: Database, T>(
+            starts: &[Vec<SessionCode<T>>],
+            start: usize,
+            db: &mut D,
+        ) -> Result<Vec<Code<Sessions<D::Session>, T>>, SqlError> {
+            let codes = starts.get(start).into_iter().flatten();
+            codes.map(|code| Ok(code.over_session(db.connect()?))).collect()
+        }
+        let starts: Vec<_> = system.starts().iter().map(|start| start.processes.clone()).collect();
+        let others = starts.clone();
+        let case = DbCase::new(system, |db: &SimDb| {
+            db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
+        });
+        case.on(Stage::new(move |start, db: &mut D| connected(&starts, start, db)))
+            .let_loose(Loose::new(move |start, db: &mut F| connected(&others, start, db)), &[])
     }
 }
 
@@ -116,14 +153,9 @@ mod tests {
     use super::*;
     use crate::case::{Case, Method};
     use crate::check::{GraphOptions, Trace};
-    use crate::db::{
-        Column, Database, Failure, Isolation, Row, SimDb, SimSession, SqliteDb, SteppedDb, Table,
-        Update, Way, row,
-    };
-    use crate::direct::{Code, Held, Sessions};
+    use crate::db::{Column, Failure, Isolation, Row, SimSession, Table, Update, Way, row};
     use crate::handlers::{Next, transact};
     use crate::recorded::recorded_step;
-    use crate::replay::RealDb;
 
     static ACCOUNTS: Table = Table {
         name: "accounts",
@@ -131,52 +163,39 @@ mod tests {
         unique: Some("id"),
     };
 
-    type Adder<S> = Code<Sessions<S>, Result<&'static str, Failure>>;
+    type Adder = SessionCode<Result<&'static str, Failure>>;
 
-    /// Each adds one to both accounts, in an order of its own.
-    fn adders<D: Database>(
-        db: &mut D,
-        way: Way,
-    ) -> Result<Vec<Adder<D::Session>>, crate::db::SqlError> {
-        let adder = |order: [i64; 2]| {
-            Ok(Code::session(db.connect()?, move |db, session| {
-                transact(db, session, way, |tx| {
-                    for account in order {
-                        tx.ask(Update::new(&ACCOUNTS).add("balance", 1).filter("id", account))?;
-                    }
-                    Ok(Next::Commit("added"))
-                })
-            }))
-        };
-        [[1, 2], [2, 1]].into_iter().map(adder).collect()
+    /// Adds one to both accounts, in this order.
+    fn adder(order: [i64; 2], way: Way) -> Adder {
+        Code::session(SimSession::new(), move |db, session| {
+            transact(db, session, way, |tx| {
+                for account in order {
+                    tx.ask(Update::new(&ACCOUNTS).add("balance", 1).filter("id", account))?;
+                }
+                Ok(Next::Commit("added"))
+            })
+        })
     }
 
     fn accounts(balance: i64) -> [Row; 2] {
         [1, 2].map(|id| row([id.into(), balance.into()]))
     }
 
-    fn system(way: Way) -> System<SimDb, Adder<SimSession>> {
-        let mut db = SimDb::new().with_table(&ACCOUNTS, accounts(0));
-        let actors = adders(&mut db, way).unwrap();
-        let system = System::new(db)
+    fn system(way: Way) -> System<SimDb, Adder> {
+        System::new(SimDb::new().with_table(&ACCOUNTS, accounts(0)))
             .described_by(recorded_step)
             .breaks_deadlocks(SimDb::patient)
-            .waits_for(|db, waiting: &Adder<_>, other| waiting.held().wait_for(other.held(), db))
+            .waits_for(|db, waiting: &Adder, other| waiting.held().wait_for(other.held(), db))
             .finally("both-added", |state| {
                 let both = |told: &Result<_, Failure>| told.is_ok();
                 state.outputs().filter(|told| both(told)).count() == 2
-            });
-        let named = ["there", "back"].into_iter().zip(actors);
-        named.fold(system, |system, (name, actor)| system.actor(name, actor))
-    }
-
-    fn case<D: RealDb<Session: Held>>(way: Way) -> DbCase<SimDb, Adder<SimSession>> {
-        let rows = |db: &SimDb| Tables::new().with(&ACCOUNTS, db.rows(&ACCOUNTS));
-        DbCase::new(system(way), rows).on(Stage::new(move |_, db: &mut D| adders(db, way)))
+            })
+            .actor("there", adder([1, 2], way))
+            .actor("back", adder([2, 1], way))
     }
 
     /// Each interleaving, on the real database beside the simulated one; how many there were.
-    fn all_replayed(case: &DbCase<SimDb, Adder<SimSession>>) -> Option<usize> {
+    fn all_replayed(case: &DbCase<SimDb, Adder>) -> Option<usize> {
         let mut schedules = Vec::new();
         case.interleavings(&mut |schedule| {
             schedules.push(schedule.clone());
@@ -199,7 +218,7 @@ mod tests {
     #[test]
     fn a_deadlock_that_the_simulation_breaks_postgresql_breaks_alike() {
         let way = Way::within(Isolation::ReadCommitted);
-        let case = case::<SteppedDb>(way);
+        let case = DbCase::direct_on_postgres(system(way));
         let report = case.check(&Method::Graph(GraphOptions::default()));
         let broken = report.finding("both-added").unwrap().verdict.schedule().unwrap().clone();
         let trace = case.play(&broken).unwrap();
@@ -226,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_needs_no_transaction_is_replayed_on_sqlite() {
-        let case = case::<SqliteDb>(Way::AUTOCOMMIT);
+        let case = DbCase::direct_on_sqlite(system(Way::AUTOCOMMIT));
         assert_eq!(case.place(), Place::Sqlite);
         assert_eq!(all_replayed(&case), Some(6));
         let compared = case.replay(&Schedule::from_start(0, vec![]), Threads::One).unwrap();

@@ -6,7 +6,8 @@ use std::fmt::Debug;
 use super::{CaseError, CaseOn, Comparison, RealWorld, compared, run_on};
 use crate::Process;
 use crate::check::{Schedule, System, Value};
-use crate::net::{LoopbackNet, SimNet};
+use crate::direct::{Code, Connections};
+use crate::net::{LoopbackConnection, LoopbackNet, SimConnection, SimNet};
 use crate::recorded::Recorded;
 use crate::replay::{Place, Remains, Replayed, Threads, Visits, replay_on_loopback};
 
@@ -27,6 +28,20 @@ impl<P: Process<SimNet, Output: Value> + Value, Q> NetCase<P, Q> {
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
     ) -> Self {
         Self::on_real(system, OnLoopback { actors: Box::new(actors) })
+    }
+}
+
+impl<T: Value>
+    NetCase<Code<Connections<SimConnection>, T>, Code<Connections<LoopbackConnection>, T>>
+{
+    /// A simulated system of ordinary code, and the same code on sockets of loopback.
+    pub fn direct(system: System<SimNet, Code<Connections<SimConnection>, T>>) -> Self {
+        let starts: Vec<Vec<_>> = system
+            .starts()
+            .iter()
+            .map(|start| start.processes.iter().map(Code::over_network).collect())
+            .collect();
+        Self::new(system, move |start| starts.get(start).cloned().unwrap_or_default())
     }
 }
 

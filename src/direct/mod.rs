@@ -214,6 +214,11 @@ impl<C, T> Code<Connections<C>, T> {
         let program = move || program(&mut DirectNet::new());
         Self::start(Arc::new(program), Connections(Slots::default()))
     }
+
+    /// The same program before its first step, over another network: loopback, for a replay.
+    pub fn over_network<R>(&self) -> Code<Connections<R>, T> {
+        Code::start(self.program.clone(), Connections(Slots::default()))
+    }
 }
 
 impl<W: 'static, T> Code<Unheld<W>, T> {
@@ -412,7 +417,7 @@ where
 #[cfg(feature = "http")]
 impl<N, T> Process<N> for Code<Connections<N::Connection>, T>
 where
-    N: crate::net::Network<Connection: Held>,
+    N: crate::net::Network<Connection: Held> + crate::net::Scripted,
 {
     type Output = T;
 

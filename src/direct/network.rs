@@ -11,7 +11,7 @@ use super::held::{Held, Slots};
 use super::lent::{Lent, taken};
 use super::run::{self, Performed, ask, fingerprint};
 use crate::check::Value;
-use crate::net::{NetError, Network, Request, Response};
+use crate::net::{NetError, Network, Page, Request, Response, Scripted};
 
 /// A [`Network`] and the connections in it, whatever their type.
 pub(super) trait Port {
@@ -25,6 +25,9 @@ pub(super) trait Port {
     fn send(&mut self, connection: u32, request: &Request) -> Result<(), NetError>;
     fn receive(&mut self, connection: u32, limit: u64) -> Result<Response, NetError>;
     fn forget(&mut self, connection: u32);
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]);
+    fn serve(&mut self, server: IpAddr, page: &Page);
+    fn listen(&mut self, server: IpAddr, listens: bool);
 }
 
 pub(super) struct Online<'m, N: Network> {
@@ -37,7 +40,7 @@ fn closed() -> NetError {
     NetError::from(std::io::Error::from(std::io::ErrorKind::NotConnected))
 }
 
-impl<N: Network<Connection: Held>> Port for Online<'_, N> {
+impl<N: Network<Connection: Held> + Scripted> Port for Online<'_, N> {
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
         self.net.resolve(name)
     }
@@ -66,6 +69,18 @@ impl<N: Network<Connection: Held>> Port for Online<'_, N> {
     fn forget(&mut self, connection: u32) {
         self.connections.take(connection);
     }
+
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
+        self.net.bind(name, addresses);
+    }
+
+    fn serve(&mut self, server: IpAddr, page: &Page) {
+        self.net.serve(server, page);
+    }
+
+    fn listen(&mut self, server: IpAddr, listens: bool) {
+        self.net.listen(server, listens);
+    }
 }
 
 thread_local! {
@@ -88,7 +103,8 @@ fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
 }
 
 /// A network for ordinary code that is checked: the [`Network`] of the world that the program is run in,
-/// whether simulated or real. The program that [`Code::network`](super::Code::network) takes gets one.
+/// whether simulated or real. The program that [`Code::network`](super::Code::network) takes gets one. For an
+/// attacker it is [`Scripted`], too.
 #[derive(Debug)]
 pub struct DirectNet(());
 
@@ -183,6 +199,27 @@ impl Network for DirectNet {
         let exactly = ("receive", number, limit);
         let asked = Self::act(format_args!("receive"), exactly, |port| port.receive(number, limit));
         asked.unwrap_or_else(|| Err(closed()))
+    }
+}
+
+/// For an attacker who owns names and servers. Each is a step.
+impl Scripted for DirectNet {
+    #[track_caller]
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
+        let exactly = ("bind", name, addresses);
+        Self::act(format_args!("bind {name}"), exactly, |port| port.bind(name, addresses));
+    }
+
+    #[track_caller]
+    fn serve(&mut self, server: IpAddr, page: &Page) {
+        let exactly = ("serve", server, page);
+        Self::act(format_args!("serve at {server}"), exactly, |port| port.serve(server, page));
+    }
+
+    #[track_caller]
+    fn listen(&mut self, server: IpAddr, listens: bool) {
+        let exactly = ("listen", server, listens);
+        Self::act(format_args!("listen at {server}"), exactly, |port| port.listen(server, listens));
     }
 }
 

@@ -12,6 +12,7 @@ mod listing;
 mod mistake;
 mod names;
 mod open;
+mod owned;
 mod owners;
 mod permit;
 mod rare;
@@ -38,6 +39,7 @@ use super::{At, Kind, Status, User};
 use crate::calls::mistaken;
 
 pub use build::SimInode;
+pub use owned::{OWN, Owner};
 pub use permit::{Format, Protections};
 pub use times::Clock;
 

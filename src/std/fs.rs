@@ -8,8 +8,9 @@ mod file;
 mod options;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::path::PathBuf;
 use crate::direct::{self, DirectFs};
 use crate::fs::{AtFlags, Errno, FileSystem, Kind, Mode, Status};
 
@@ -199,10 +200,31 @@ pub fn exists<P: AsRef<Path>>(path: P) -> io::Result<bool> {
 #[track_caller]
 pub fn read_link<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
     if !simulated() {
-        return std::fs::read_link(path);
+        return std::fs::read_link(path).map(PathBuf::from);
     }
     let path = relative("read_link", path.as_ref());
-    call(|fs| fs.readlink(path))
+    call(|fs| fs.readlink(path)).map(PathBuf::from)
+}
+
+/// The path without links and dots: a `readlink` for each name on the way, as `realpath` of the GNU C library
+/// makes them.
+///
+/// Inside of an exploration it is named from the world's directory, as all paths are there, and not from the
+/// root: `.` is that directory itself.
+///
+/// # Errors
+///
+/// As [`std::fs::canonicalize`].
+///
+/// # Panics
+///
+/// Inside of an exploration, if it leads out of the world's directory.
+#[track_caller]
+pub fn canonicalize<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
+    if !simulated() {
+        return std::fs::canonicalize(path).map(PathBuf::from);
+    }
+    super::path::canonical(relative("canonicalize", path.as_ref()))
 }
 
 /// Changes the permissions of what a path names, following a final link: `chmod`.

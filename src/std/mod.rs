@@ -36,11 +36,13 @@
 //! | [`fs`] | free functions, `File`, `OpenOptions`, `DirBuilder`, `Metadata`, `Permissions`, locks |
 //! | [`io`] | all of it: `File` implements its traits |
 //! | [`os::unix::fs`] | `symlink`, and the extension traits |
+//! | [`path`] | `Path` and `PathBuf`, with what they ask: `exists`, `is_file`, `canonicalize` and their kind |
 //! | [`process`] | `id` |
 //! | [`thread`] | `sleep` and `yield_now`, which wait until somebody has changed something |
 
 pub mod fs;
 pub mod os;
+pub mod path;
 
 pub use std::io;
 

@@ -12,7 +12,6 @@ use toctou::fetch::{Ask, FetchError, Fetched, Rules, fetch};
 use toctou::net::{
     NetError, Network, Page, Policy, Request, Response, Scripted, SimConnection, SimNet, Visit,
 };
-use toctou::{Process, Step};
 
 const EVIL: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const VAULT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
@@ -81,53 +80,48 @@ impl Network for Broken {
     }
 }
 
-type Fetch = Code<Connections<SimConnection>, Result<Fetched, FetchError>>;
+impl Scripted for Broken {
+    fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
+        self.net.bind(name, addresses);
+    }
 
-/// What ships, or an attacker who does one thing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Anybody {
-    Fetches(Fetch),
-    Rebinds,
-    Redirects,
-}
+    fn serve(&mut self, server: IpAddr, page: &Page) {
+        self.net.serve(server, page);
+    }
 
-impl Process<Broken> for Anybody {
-    type Output = Option<Result<Fetched, FetchError>>;
-
-    fn step(self, world: &mut Broken) -> Step<Self, Self::Output> {
-        match self {
-            Anybody::Fetches(fetch) => {
-                let step = fetch.step(world).map(Anybody::Fetches);
-                step.and_then(|fetched| Step::Done(Some(fetched)))
-            }
-            Anybody::Rebinds => {
-                world.net.bind("evil.example", &[VAULT]);
-                Step::Done(None)
-            }
-            Anybody::Redirects => {
-                world.net.serve(EVIL, &Page::redirect("http://127.0.0.3/"));
-                Step::Done(None)
-            }
-        }
+    fn listen(&mut self, server: IpAddr, listens: bool) {
+        self.net.listen(server, listens);
     }
 }
+
+/// What ships, or an attacker, who ends with nothing.
+type Anybody = Code<Connections<SimConnection>, Option<Result<Fetched, FetchError>>>;
 
 fn system(mistake: Mistake) -> System<Broken, Anybody> {
     let policy = Policy::public().allowing(EVIL);
     let rules = Rules { policy, bytes: 64, redirects: 3, https_only: false };
     let rules = Arc::new(rules);
-    let download: Fetch =
-        Code::network(move |net| fetch(net, "http://evil.example/", Ask::get(), rules.clone()));
+    let download: Anybody = Code::network(move |net| {
+        Some(fetch(net, "http://evil.example/", Ask::get(), rules.clone()))
+    });
+    let rebinds = Code::network(|net| {
+        net.bind("evil.example", &[VAULT]);
+        None
+    });
+    let redirects = Code::network(|net| {
+        net.serve(EVIL, &Page::redirect("http://127.0.0.3/"));
+        None
+    });
     let net = SimNet::new()
         .with_name("evil.example", &[EVIL])
         .with_server(EVIL, Page::text("cat"))
         .with_server(VAULT, Page::text("key"));
     let world = Broken { net, mistake, asked: None };
-    let attacks = [("rebinds", Anybody::Rebinds), ("redirects", Anybody::Redirects)];
+    let attacks = [("rebinds", rebinds), ("redirects", redirects)];
     let starts = attacks.map(|(name, attacker)| Start {
         name: name.to_owned(),
         world: world.clone(),
-        processes: vec![Anybody::Fetches(download.clone()), attacker],
+        processes: vec![download.clone(), attacker],
     });
     System::family(&["service", "attacker"], starts.into())
         .always("no-internal-request", |state| {

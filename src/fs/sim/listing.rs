@@ -12,7 +12,9 @@ use rustix::io::Errno;
 
 use super::super::Dirent;
 use super::inode::{Entries, Ino};
+use super::owned::OWN;
 use super::{SimFile, SimFs};
+use crate::calls::mistaken;
 
 /// How directories are read in a world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -150,6 +152,13 @@ impl SimFs {
     }
 
     fn dirents(&self, names: Vec<(Box<[u8]>, Ino)>) -> Vec<Dirent> {
+        let is_owned = |name: &[u8]| name.windows(OWN.len()).any(|part| part == OWN.as_bytes());
+        if names.iter().any(|(name, _)| is_owned(name)) {
+            mistaken(
+                "own",
+                format_args!("getdents: somebody learns the name that is another's own"),
+            );
+        }
         let kind = |inode| self.inode(inode).ok().map(|inode| inode.kind());
         let dirent = |(name, inode): (Box<[u8]>, Ino)| Dirent {
             name: OsString::from_vec(name.into_vec()),

@@ -93,8 +93,8 @@ impl DirEntry {
     /// The directory's path, and the name.
     pub fn path(&self) -> PathBuf {
         match &self.0 {
-            Entry::Real(real) => real.path(),
-            Entry::Simulated { path, name, .. } => path.join(&name.name),
+            Entry::Real(real) => real.path().into(),
+            Entry::Simulated { path, name, .. } => path.join(&name.name).into(),
         }
     }
 
