@@ -288,6 +288,24 @@ fn a_destructor_performs_its_call_as_a_step_and_once() {
 }
 
 #[test]
+fn sections_end_in_any_order() {
+    let program = |number: &mut Own<u32>| {
+        let outer = direct::section("outer");
+        let inner = direct::section("inner");
+        drop(outer);
+        number.call("look", |number| *number);
+        drop(inner);
+        number.call("look again", |number| *number);
+    };
+    let is = |local: &toctou::check::Local<Code<_, ()>, ()>, name: &str| matches!(local, toctou::check::Local::Running(code) if code.is_in(name));
+    System::new(0)
+        .actor("program", Code::over(program))
+        .always("not-in-outer", move |state| !state.locals().any(|local| is(local, "outer")))
+        .reachable("in-inner", move |state| state.locals().any(|local| is(local, "inner")))
+        .assert_holds();
+}
+
+#[test]
 fn recursion_loops_and_early_returns_are_what_they_are() {
     /// Makes a directory and all above it.
     fn make_all(fs: &mut DirectFs, path: &std::path::Path) -> Result<(), Errno> {

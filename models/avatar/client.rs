@@ -1,5 +1,5 @@
 //! How the download of `avatar` is written where it is not what ships. Fourth floor: imports
-//! [`net`](crate::net) and its neighbours.
+//! [`direct`], [`net`](crate::net) and its neighbours.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,6 +7,7 @@ use url::Host;
 
 use super::actors::Told;
 use super::{BYTES, REDIRECTS};
+use crate::direct;
 use crate::net::{Method, NetError, Network, Policy, Request, Response, Url};
 
 /// How it is written where it is not what ships: what is checked, and when.
@@ -67,12 +68,12 @@ impl Written {
             if self.manner == Manner::RequestHook {
                 let addresses = addresses(net, &url)?;
                 if !addresses.iter().all(|address| self.is_public(*address, hop)) {
-                    return Err(Told::Refused);
+                    return Err(refused(&url));
                 }
             }
             let addresses = addresses(net, &url)?;
             if !self.may_connect(&addresses, hop) {
-                return Err(Told::Refused);
+                return Err(refused(&url));
             }
             let (from, mut connection) = connected(net, &url, &addresses)?;
             if self.manner == Manner::CheckPeer {
@@ -122,6 +123,15 @@ impl Written {
             }
         }
     }
+}
+
+/// That a URL's host is refused. Where that is an address, nobody was asked: then it is a step of its own, and
+/// others may act before it.
+fn refused(url: &Url) -> Told {
+    if !matches!(url.host(), Some(Host::Domain(_))) {
+        direct::choose(1);
+    }
+    Told::Refused
 }
 
 /// The addresses of a URL's host: itself, if it is one; otherwise it is resolved.

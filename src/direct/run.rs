@@ -472,7 +472,7 @@ pub fn retry<T: Value>(mut attempt: impl FnMut() -> Option<T>) -> T {
 /// Where a program says that it is, until this is dropped.
 #[must_use = "the section ends where this is dropped"]
 #[derive(Debug)]
-pub struct Section(());
+pub struct Section(Arc<str>);
 
 /// Says where the program is until the value is dropped: in its critical section, say. Properties can
 /// [ask](super::Code::is_in) for it. It is no step, and does nothing outside of an exploration.
@@ -486,13 +486,18 @@ pub struct Section(());
 /// drop(held);
 /// ```
 pub fn section(name: &str) -> Section {
-    with(|run| run.sections.push(name.into()));
-    Section(())
+    let name: Arc<str> = name.into();
+    with(|run| run.sections.push(name.clone()));
+    Section(name)
 }
 
+/// Sections may end in any order.
 impl Drop for Section {
     fn drop(&mut self) {
-        with(|run| run.sections.pop());
+        with(|run| {
+            let ends = run.sections.iter().rposition(|known| Arc::ptr_eq(known, &self.0));
+            ends.map(|at| run.sections.remove(at))
+        });
     }
 }
 
