@@ -585,5 +585,5 @@ fn victim(programs: &Programs, setting: Setting, cast: Cast) -> As<Victim<SimFil
         };
         write(fs, &plan)
     });
-    As { user: cast.victim, process }
+    As { user: cast.victim, process: process.ending_on_errors() }
 }
