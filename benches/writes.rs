@@ -9,12 +9,11 @@
 //!
 //! The bare calls are those of `write_exclusive`, with the paths ready made as C strings. Only what
 //! has to be new for each write (the name of the private directory) is made new. What
-//! `write_exclusive` does beyond (take the path apart, build paths, go from step to step) is
+//! `write_exclusive` does beyond (take the path apart, build paths, go from one operation to the next) is
 //! therefore counted against it in full.
 
 mod crowd;
 
-use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::fs::{File, Permissions};
 use std::hint::black_box;
@@ -31,10 +30,9 @@ use criterion::{
 use rustix::fs::{self as sys, AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
-use toctou::fs::{OsFile, OsFs};
+use toctou::fs::OsFs;
 use toctou::models::credential::program_of;
-use toctou::run;
-use toctou::writer::{Op, Options, Outcome, Plan, WriteError, Writing, write_exclusive};
+use toctou::writer::{Op, Options, Outcome, Plan, WriteError, carry_out, write_exclusive};
 
 const SECRET: &[u8] = b"4242 4242 4242 4242";
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -52,7 +50,7 @@ const EACH: usize = 16;
 enum Way {
     /// `std::fs::write`, then `set_permissions`.
     Naive,
-    /// A variant of `credential`, by the library's machine.
+    /// A variant of `credential`, by the library's function.
     Variant(&'static str),
     /// A `NamedTempFile` and its `persist`, or `persist_noclobber`.
     Persist,
@@ -218,17 +216,18 @@ impl Place {
     }
 
     fn drive(&self, target: &Target, job: &Job) -> bool {
+        let temporary = format!(".credential.{:016x}", next());
         let plan = Plan {
-            program: Cow::Borrowed(job.program),
-            directory: PathBuf::new(),
-            name: target.name.clone(),
-            temporary: PathBuf::from(format!(".credential.{:016x}", next())),
-            bytes: SECRET.to_vec(),
+            program: job.program,
+            directory: Path::new(""),
+            name: &target.name,
+            temporary: Path::new(&temporary),
+            bytes: SECRET,
             mode: PRIVATE,
             owner: rustix::process::geteuid(),
             replace: job.replace,
         };
-        match black_box(run(Writing::<OsFile>::new(plan), &mut &self.world)).outcome {
+        match black_box(carry_out(&mut &self.world, &plan)).outcome {
             Outcome::Written => true,
             outcome => panic!("{outcome:?}"),
         }

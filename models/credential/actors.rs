@@ -6,10 +6,11 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Layout, PRIVATE, SECRET, TEMPORARY};
+use crate::direct::{Code, Files, Held};
 use crate::fs::{
-    As, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, Uid, Users, errno_name,
+    As, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, Users, errno_name,
 };
-use crate::writer::{Outcome, WriteEnd, Writing};
+use crate::writer::{Outcome, Plan, WriteEnd, carry_out};
 use crate::{Process, Step};
 
 /// What an actor is told in the end.
@@ -46,6 +47,9 @@ impl fmt::Debug for Told {
     }
 }
 
+/// The writer, and the observer of its success, on a file system whose files are these.
+pub type Victim<File> = Code<Files<File>, Told>;
+
 /// Anybody who acts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Actor<File> {
@@ -55,7 +59,7 @@ pub enum Actor<File> {
     Attacker(As<Attacker<File>>),
 }
 
-impl<F: Users> Process<F> for Actor<F::File> {
+impl<F: Users<File: Held>> Process<F> for Actor<F::File> {
     type Output = Told;
 
     fn step(self, fs: &mut F) -> Step<Self, Told> {
@@ -66,42 +70,23 @@ impl<F: Users> Process<F> for Actor<F::File> {
     }
 }
 
-/// The writer, and the observer of its success.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Victim<File> {
-    /// Who it is.
-    pub uid: Uid,
-    /// What it does.
-    pub writing: Writing<File>,
-}
-
-impl<F: FileSystem> Process<F> for Victim<F::File> {
-    type Output = Told;
-
-    /// When the writer reports success, the observer looks at P in the same step: a success is
-    /// judged as of that moment, since a moment later anybody who may do so can have moved the file.
-    /// The look is no step of the program's.
-    fn step(self, fs: &mut F) -> Step<Self, Told> {
-        let uid = self.uid;
-        let plan = self.writing.plan().clone();
-        let step = self.writing.step(fs).map(|writing| Victim { uid, writing });
-        step.and_then(|end: WriteEnd<F::File>| {
-            let WriteEnd { outcome: Outcome::Written, directory, file, .. } = end else {
-                return Step::Done(Told::Not(end.outcome));
-            };
-            let place = plan.place(directory.as_ref());
-            let (at_path, written) = fs.observed(|fs| {
-                let at_path = place.with(|at| fs.stat(at, AtFlags::SYMLINK_NOFOLLOW)).ok();
-                (at_path, file.and_then(|mut file| fs.fstat(&mut file).ok()))
-            });
-            let private = at_path.zip(written).is_some_and(|(at_path, written)| {
-                at_path.is_same_file(&written)
-                    && (at_path.kind, at_path.mode, at_path.uid) == (Kind::File, PRIVATE, uid)
-                    && at_path.size == SECRET.len() as u64
-            });
-            Step::Done(Told::Written(if private { Seen::Private } else { Seen::SomethingElse }))
-        })
+/// Writes, and looks at P in the step that succeeds: a success is judged as of that moment, since a
+/// moment later anybody who may do so can have moved the file. The look is no step of the program's.
+pub(super) fn write<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> Told {
+    let WriteEnd { outcome, directory, file, .. } = carry_out(fs, plan);
+    if outcome != Outcome::Written {
+        return Told::Not(outcome);
     }
+    let (at_path, written) = fs.observed(|fs| {
+        let at_path = fs.stat(&plan.place(directory.as_ref()), AtFlags::SYMLINK_NOFOLLOW).ok();
+        (at_path, file.and_then(|mut file| fs.fstat(&mut file).ok()))
+    });
+    let private = at_path.zip(written).is_some_and(|(at_path, written)| {
+        at_path.is_same_file(&written)
+            && (at_path.kind, at_path.mode, at_path.uid) == (Kind::File, PRIVATE, plan.owner)
+            && at_path.size == SECRET.len() as u64
+    });
+    Told::Written(if private { Seen::Private } else { Seen::SomethingElse })
 }
 
 /// What an attacker can do, each a system call.
@@ -204,6 +189,10 @@ impl Action {
 /// One who acts by a script, and in the end reads whatever it holds open.
 ///
 /// It gives up its script at the first action that fails: what would follow is a script of its own.
+///
+/// It is a state machine, not a function, because there are hundreds of attackers in a system. What is
+/// left of one script may be left of another: then the two go on as one state, and are explored once.
+/// Two functions stay apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attacker<File> {
     layout: Layout,

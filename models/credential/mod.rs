@@ -40,19 +40,21 @@ mod variants;
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Model, Scenario, Size, Variant};
 use crate::case::{Case, FsCase};
 use crate::check::{Start, System};
+use crate::direct::Code;
 use crate::fs::{
     As, Errno, FileSystem, Mode, OFlags, OsFile, OsFs, Protections, SimFile, SimFs, User, Users,
     recorded_step,
 };
 use crate::replay::Furnished;
-use crate::writer::{Op, Plan, Writing};
+use crate::writer::{Op, Plan};
 
+use actors::write;
 pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
 use programs::{Programs, programs};
 use properties::{CredentialSystem, claimed};
@@ -376,15 +378,16 @@ fn kernel(
     };
     let (furnished, acting, adjusted, required) =
         (of(beginnings), of(beginnings), of(beginnings), of(beginnings));
-    let programs = programs.clone();
+    let victim = victim(programs, setting, cast);
     let furnished = Furnished::family(
         move |start, mut fs| {
             let beginning = furnished(start).ok_or(Errno::INVAL)?;
             furnish(&mut fs, setting, cast, beginning.first)
         },
         move |start| {
-            let beginning = acting(start);
-            beginning.map(|it| actors(&programs, setting, cast, &it)).unwrap_or_default()
+            let As { user, process } = &victim;
+            let victim = As { user: *user, process: process.over_files() };
+            acting(start).map(|it| actors(victim, setting, cast, &it)).unwrap_or_default()
         },
     );
     furnished
@@ -456,6 +459,7 @@ fn system(
     cast: Cast,
     beginnings: &[Beginning],
 ) -> Option<CredentialSystem> {
+    let victim = victim(programs, setting, cast);
     let mut initial = 0;
     let mut starts = Vec::with_capacity(beginnings.len());
     let mut last: Option<(&Beginning, SimFs)> = None;
@@ -469,13 +473,12 @@ fn system(
         starts.push(Start {
             name: beginning.told(&setting),
             world,
-            processes: actors(programs, setting, cast, beginning),
+            processes: actors(victim.clone(), setting, cast, beginning),
         });
     }
     let system = System::family(&["victim", "attacker"], starts).described_by(recorded_step);
-    let before = victim(programs, setting, cast);
     let size = beginnings.iter().map(|beginning| beginning.script.len()).max().unwrap_or(0);
-    Some(claimed(system, cast, setting.force, initial, before, size > 0))
+    Some(claimed(system, cast, setting.force, initial, size > 0))
 }
 
 /// Makes the world as everybody finds it. Every world has as many inodes, T's being the first that
@@ -554,7 +557,7 @@ fn file<F: FileSystem>(fs: &mut F, path: &str, mode: Mode, content: &[u8]) -> Re
 
 /// Everybody, in the order of the system's actors.
 fn actors<File>(
-    programs: &Programs,
+    victim: As<Victim<File>>,
     setting: Setting,
     cast: Cast,
     beginning: &Beginning,
@@ -563,24 +566,24 @@ fn actors<File>(
         || beginning.script.iter().any(|action| action.uses_target());
     let attacker = Attacker::new(setting.layout, &beginning.script, uses_target);
     let attacker = if beginning.stubborn { attacker.stubborn() } else { attacker };
-    vec![
-        Actor::Victim(victim(programs, setting, cast)),
-        Actor::Attacker(As { user: cast.attacker, process: attacker }),
-    ]
+    vec![Actor::Victim(victim), Actor::Attacker(As { user: cast.attacker, process: attacker })]
 }
 
-fn victim<File>(programs: &Programs, setting: Setting, cast: Cast) -> As<Victim<File>> {
+fn victim(programs: &Programs, setting: Setting, cast: Cast) -> As<Victim<SimFile>> {
     let program = if setting.force { &programs.force } else { &programs.new };
-    let plan = Plan {
-        program: program.clone(),
-        directory: PathBuf::from(setting.layout.directory()),
-        name: PathBuf::from("P"),
-        temporary: PathBuf::from(TEMPORARY),
-        bytes: SECRET.to_vec(),
-        mode: PRIVATE,
-        owner: cast.victim.uid,
-        replace: setting.force,
-    };
-    let uid = cast.victim.uid;
-    As { user: cast.victim, process: Victim { uid, writing: Writing::new(plan) } }
+    let program = program.clone();
+    let process = Code::files(move |fs| {
+        let plan = Plan {
+            program: &program,
+            directory: Path::new(setting.layout.directory()),
+            name: Path::new("P"),
+            temporary: Path::new(TEMPORARY),
+            bytes: SECRET,
+            mode: PRIVATE,
+            owner: cast.victim.uid,
+            replace: setting.force,
+        };
+        write(fs, &plan)
+    });
+    As { user: cast.victim, process: process.ending_on_errors() }
 }

@@ -1,22 +1,21 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
-use super::actors::{Actor, Seen, Told, Victim};
+use super::actors::{Actor, Seen, Told};
 use super::{Cast, OLD, OPEN, PRECIOUS, SECRET, TARGET, TEMPORARY};
 use crate::check::{Local, State, System};
-use crate::fs::{As, Kind, Mode, SimFile, SimFs, SimInode};
+use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
 
 type Simulated = Actor<SimFile>;
 pub(super) type CredentialSystem = System<SimFs, Simulated>;
 type CredentialState<'a> = State<'a, SimFs, Simulated>;
 
 /// Claims all of it. `force`: what is at P may be replaced. `initial`: how many inodes every start
-/// has before the first step. `before`: the victim then. `attacked`: some attacker does something.
+/// has before the first step. `attacked`: some attacker does something.
 pub(super) fn claimed(
     system: CredentialSystem,
     cast: Cast,
     force: bool,
     initial: usize,
-    before: As<Victim<SimFile>>,
     attacked: bool,
 ) -> CredentialSystem {
     let system = system
@@ -123,7 +122,7 @@ pub(super) fn claimed(
                 _ => false,
             });
             let is_writing = |local: &_| match local {
-                Local::Running(Actor::Victim(victim)) => *victim != before,
+                Local::Running(Actor::Victim(victim)) => victim.process.answers() > 0,
                 _ => false,
             };
             attacks && state.locals().any(is_writing)

@@ -268,11 +268,14 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
     }
 
     fn link_file(&mut self, file: u32, to: At<'_, DirectFile>) -> Result<(), Errno> {
-        // The place may start at another open file of the same table.
-        let mut from = self.files.open(file)?.file.clone();
-        let linked =
-            self.fs.link_file(F::File::of_one(&mut from).ok_or(Errno::BADF)?, self.files.at(to)?);
-        self.files.open(file)?.file = from;
+        let is_itself = to.directory.is_some_and(|directory| directory.number == file);
+        let open = self.files.0.get_mut(file as usize).ok_or(Errno::BADF)?;
+        // The place may start at another open file of the same table, so this one leaves it meanwhile.
+        let mut from = if is_itself { open.clone() } else { open.take() }.ok_or(Errno::BADF)?;
+        let linked = F::File::of_one(&mut from.file)
+            .ok_or(Errno::BADF)
+            .and_then(|file| self.fs.link_file(file, self.files.at(to)?));
+        self.files.0[file as usize] = Some(from);
         linked
     }
 

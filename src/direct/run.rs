@@ -68,7 +68,13 @@ pub(super) struct Run {
     locks: Vec<u32>,
     /// The process of the operating system that it belongs to.
     process: u32,
+    /// How many operations may still fail once it is over, before it is unwound.
+    failing: usize,
 }
+
+/// So many operations of a program that [ends on errors](super::Code::ending_on_errors) fail before it is
+/// unwound all the same: more than one needs to clean up, and soon enough for one that never ends.
+pub(super) const FAILING: usize = 64;
 
 thread_local! {
     static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
@@ -116,7 +122,13 @@ impl Run {
             way: None,
             locks: Vec::new(),
             process: 1,
+            failing: 0,
         }
+    }
+
+    /// So many operations fail once it is over, before it is unwound.
+    pub(super) fn failing(self, failing: usize) -> Self {
+        Run { failing, ..self }
     }
 
     /// Performs nothing: for a run that only finds out what comes first.
@@ -217,7 +229,9 @@ pub(super) fn ask<T: Value>(
             let performed = perform();
             match performed {
                 Performed::Answer(answer) => {
-                    let text = question(what, fingerprint);
+                    let pending =
+                        with(|run| run.pending.take_if(|it| it.fingerprint == fingerprint));
+                    let text = pending.flatten().unwrap_or_else(|| question(what, fingerprint));
                     with(|run| run.answered(text, Arc::new(answer.clone())));
                     Some(answer)
                 }
@@ -242,9 +256,11 @@ pub(super) fn ask<T: Value>(
 const DIFFERENT: &str =
     "the code is not deterministic: at the same place it asks for something else";
 
-/// Ends a run that is over, by unwinding; a destructor that comes by goes on.
+/// Ends a run that is over, by unwinding; a destructor that comes by goes on, and so does a program that
+/// ends on errors.
 fn over<T>() -> Option<T> {
-    if std::thread::panicking() {
+    let fails = with(|run| run.failing.checked_sub(1).map(|failing| run.failing = failing));
+    if fails.flatten().is_some() || std::thread::panicking() {
         return None;
     }
     resume_unwind(Box::new(Stop))
@@ -283,8 +299,8 @@ impl Run {
 
     /// What was to be asked next is another question, if it is.
     fn as_pending(&mut self, what: &dyn Display, fingerprint: u64) -> Option<Turn> {
-        let pending = self.pending.take().filter(|it| it.fingerprint != fingerprint)?;
-        Some(Turn::Differs(differs(&pending, what, self.at)))
+        let pending = self.pending.as_ref().filter(|it| it.fingerprint != fingerprint)?;
+        Some(Turn::Differs(differs(pending, what, self.at)))
     }
 
     fn answered(&mut self, question: Question, answer: Arc<dyn super::tape::Answered>) {

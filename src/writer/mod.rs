@@ -1,29 +1,26 @@
 //! Third floor: writing a file that nobody else made, in a directory where others may act.
-//! Imports [`process`](crate::process) and [`fs`](crate::fs).
+//! Imports [`fs`](crate::fs).
 //!
-//! [`write_exclusive`] carries out a list of operations ([`NEW`] or [`REPLACE`]) by a machine
-//! ([`Writing`]); the very same lists and machine are explored in
-//! [`models::credential`](crate::models::credential).
+//! [`write_exclusive`] [carries out](carry_out) a list of operations ([`NEW`] or [`REPLACE`]); the very
+//! same lists and function are explored in [`models::credential`](crate::models::credential).
 
+mod carry_out;
 mod error;
-mod machine;
 mod options;
 mod path;
 mod program;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+pub use carry_out::carry_out;
 pub use error::{Leftover, PathFault, WriteError};
-pub use machine::{Place, Writing};
 pub use options::Options;
-pub use program::{Exchange, Left, Op, Outcome, Plan, WriteEnd};
+pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;
-use crate::fs::{Errno, Mode, OFlags, OsFile, OsFs, ResolveFlags, Uid};
+use crate::fs::{Errno, Mode, OFlags, OsFs, ResolveFlags, Uid};
 use crate::nonce::nonce;
-use crate::run;
 
 /// How P's directory is opened: once, through no link.
 const ANCHOR: Op = Op::Anchor(OFlags::DIRECTORY.union(OFlags::PATH), ResolveFlags::NO_SYMLINKS);
@@ -218,13 +215,13 @@ impl Request<'_> {
         let is_named = |op: &Op| matches!(op, Op::PrivateDirectory { .. } | Op::CreateTemporary(_));
         // A file without a name needs no random one, which would take as long as a system call.
         if program.iter().any(is_named) {
-            return self.carry_out(program, self.temporary(options)?, bytes, options);
+            return self.carry_out(&program, &self.temporary(options)?, bytes, options);
         }
-        match self.carry_out(program, PathBuf::new(), bytes, options) {
+        match self.carry_out(&program, Path::new(""), bytes, options) {
             // The file system has none.
             Err(WriteError::Failed { call: "open", errno: Errno::OPNOTSUPP, .. }) => {
                 let program = options.adapted(NEW_BY_NAME, self.beneath);
-                self.carry_out(program, self.temporary(options)?, bytes, options)
+                self.carry_out(&program, &self.temporary(options)?, bytes, options)
             }
             done => done,
         }
@@ -232,8 +229,8 @@ impl Request<'_> {
 
     fn carry_out(
         &self,
-        program: Vec<Op>,
-        temporary: PathBuf,
+        program: &[Op],
+        temporary: &Path,
         bytes: &[u8],
         options: &Options,
     ) -> Result<(), WriteError> {
@@ -243,19 +240,18 @@ impl Request<'_> {
             // Nobody asks.
             false => Uid::ROOT,
         };
-        let writing = Writing::<OsFile>::new(Plan {
-            program: Cow::Owned(program),
-            directory: self.parts.directory.to_owned(),
-            name: self.parts.name.to_owned(),
+        let plan = Plan {
+            program,
+            directory: self.parts.directory,
+            name: self.parts.name,
             temporary,
-            bytes: bytes.to_vec(),
+            bytes,
             mode: options.mode,
             owner,
             replace: options.replace,
-        });
-        let plan = writing.plan().clone();
-        let end = run(writing, &mut &*self.anchor);
-        error::result(self.path, &plan.temporary, options, end.outcome, end.left)
+        };
+        let end = carry_out(&mut &*self.anchor, &plan);
+        error::result(self.path, temporary, options, end.outcome, end.left)
     }
 
     fn temporary(&self, options: &Options) -> Result<PathBuf, WriteError> {

@@ -2,14 +2,13 @@
 //! [`fs`](crate::fs).
 //!
 //! A way of writing a file exclusively is short and straight, so it is data: the published ones, the
-//! ones that ship, and what remains of them when a step is left out are run by the same machine.
+//! ones that ship, and what remains of them when a step is left out are carried out by the same function.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
-use super::machine::Place;
-use crate::fs::{Errno, Mode, OFlags, ResolveFlags, Uid};
+use crate::fs::{At, Errno, Mode, OFlags, ResolveFlags, Uid};
 
 /// One operation of a writer: one system call, save where it says otherwise. P is the path that is
 /// written to.
@@ -102,18 +101,18 @@ impl Exchange {
 }
 
 /// What to write, where, and how. Its `Debug` form does not tell what is written.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Plan {
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Plan<'p> {
     /// How.
-    pub program: Cow<'static, [Op]>,
+    pub program: &'p [Op],
     /// The directory of P, from the anchor of the world.
-    pub directory: PathBuf,
+    pub directory: &'p Path,
     /// P's name in it.
-    pub name: PathBuf,
+    pub name: &'p Path,
     /// A name in it that nobody else uses, for programs that need one.
-    pub temporary: PathBuf,
+    pub temporary: &'p Path,
     /// What is written.
-    pub bytes: Vec<u8>,
+    pub bytes: &'p [u8],
     /// The mode of the file.
     pub mode: Mode,
     /// Who writes: a private directory has to be this user's.
@@ -122,7 +121,7 @@ pub struct Plan {
     pub replace: bool,
 }
 
-impl fmt::Debug for Plan {
+impl fmt::Debug for Plan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plan")
             .field("program", &self.program)
@@ -137,11 +136,40 @@ impl fmt::Debug for Plan {
     }
 }
 
-impl Plan {
+impl Plan<'_> {
     /// P, from its directory if that is open.
     #[inline(always)]
     pub fn place<'w, File>(&'w self, directory: Option<&'w File>) -> Place<'w, File> {
-        Place::new(self, directory)
+        self.named(self.name, directory)
+    }
+
+    /// The same of another name in P's directory.
+    #[inline(always)]
+    pub(super) fn named<'w, File>(
+        &'w self,
+        name: &'w Path,
+        directory: Option<&'w File>,
+    ) -> Place<'w, File> {
+        let path = match directory {
+            Some(_) => Cow::Borrowed(name),
+            None => Cow::Owned(self.directory.join(name)),
+        };
+        Place { directory, path }
+    }
+}
+
+/// A name in P's directory, by the path it was given as or from that directory once it is open. Calls
+/// of a [`FileSystem`](crate::fs::FileSystem) take it as they take a path.
+#[derive(Debug)]
+pub struct Place<'w, File> {
+    directory: Option<&'w File>,
+    path: Cow<'w, Path>,
+}
+
+impl<'w, File> From<&'w Place<'_, File>> for At<'w, File> {
+    #[inline(always)]
+    fn from(place: &'w Place<'_, File>) -> Self {
+        At::new(place.directory, &place.path)
     }
 }
 

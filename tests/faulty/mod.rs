@@ -183,6 +183,7 @@ pub(crate) fn fault_at(script: &[(usize, Fault)], index: usize) -> Option<Fault>
 }
 
 /// Drives `process` to its end, alone in the world; also says how many steps it took.
+#[allow(dead_code)]
 pub(crate) fn drive<F, P: Process<Faulty<F>>>(
     mut process: P,
     script: &[(usize, Fault)],

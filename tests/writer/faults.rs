@@ -1,15 +1,14 @@
-//! The writer's machine, alone, with every call failing in every way, and any three calls: what it
-//! answers is exactly what is left on disk.
+//! The writer, alone, with every call failing in every way, and any three calls: what it answers is
+//! exactly what is left on disk.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use toctou::fs::{Errno, FileSystem, Mode, Node, SimFile, SimFs, Tree, User};
-use toctou::writer::{Left, NEW, NEW_BY_NAME, Op, Options, Outcome, Plan, REPLACE, Writing};
+use toctou::fs::{Errno, FileSystem, Mode, Node, SimFs, Tree, User};
+use toctou::writer::{Left, NEW, NEW_BY_NAME, Op, Options, Outcome, Plan, REPLACE, carry_out};
 
-use crate::faulty::{Fault, Faulty, drive, every_script};
+use crate::faulty::{Fault, Faulty, every_script};
 
 const OLD: &[u8] = b"old secret";
 const FRESH: &[u8] = b"fresh secret";
@@ -27,7 +26,7 @@ const FAULTS: [Fault; 7] = [
     Fault::Short,
 ];
 
-/// No call of the machine tells these from `ENOSPC`, so they are not combined.
+/// No call of the writer tells these from `ENOSPC`, so they are not combined.
 const OTHERS: [Errno; 8] = [
     Errno::IO,
     Errno::ACCESS,
@@ -95,13 +94,13 @@ impl How {
     }
 }
 
-fn plan(options: &How) -> Plan {
+fn plan<'p>(program: &'p [Op], options: &How) -> Plan<'p> {
     Plan {
-        program: Cow::Owned(options.program(false)),
-        directory: PathBuf::from("a/b"),
-        name: PathBuf::from("P"),
-        temporary: PathBuf::from(TEMPORARY),
-        bytes: FRESH.to_vec(),
+        program,
+        directory: Path::new("a/b"),
+        name: Path::new("P"),
+        temporary: Path::new(TEMPORARY),
+        bytes: FRESH,
         mode: options.mode,
         owner: User::ROOT.uid,
         replace: options.replace,
@@ -136,7 +135,8 @@ fn check(before: Before, options: &How, script: &[(usize, Fault)]) -> (Outcome, 
     let mut world = world(before);
     let old = world.world.tree();
     let at_path = old.get("a/b/P").cloned();
-    let (end, steps) = drive(Writing::<SimFile>::new(plan(options)), script, &mut world);
+    let program = options.program(false);
+    let (end, calls) = world.during(script, |world| carry_out(world, &plan(&program, options)));
     let (outcome, left) = (end.outcome, end.left);
     let new = world.world.tree();
     let met = world.met();
@@ -182,7 +182,7 @@ fn check(before: Before, options: &How, script: &[(usize, Fault)]) -> (Outcome, 
         Outcome::Interfered | Outcome::Failed { .. } => assert!(!script.is_empty(), "{told}"),
         Outcome::IsSpecial | Outcome::NotPrivate => panic!("nobody else was there: {told}"),
     }
-    (outcome, left, steps)
+    (outcome, left, calls)
 }
 
 #[test]
@@ -192,11 +192,11 @@ fn whatever_fails_it_is_whole_or_not_there_and_what_is_left_is_told() {
     for before in Before::ALL {
         for options in every_options() {
             runs += every_script(&FAULTS, |script| {
-                let (outcome, left, steps) = check(before, &options, script);
+                let (outcome, left, calls) = check(before, &options, script);
                 let outcome = format!("{outcome:?}");
                 let outcome = outcome.split(' ').next().unwrap_or_default();
                 *ends.entry(format!("{outcome}, {left:?} left")).or_insert(0) += 1;
-                steps
+                calls
             });
         }
     }
@@ -225,8 +225,8 @@ fn whatever_fails_it_is_whole_or_not_there_and_what_is_left_is_told() {
 fn every_other_error_at_any_call_is_handled_alike() {
     for before in Before::ALL {
         for options in every_options() {
-            let (_, _, steps) = check(before, &options, &[]);
-            for at in 0..steps {
+            let (_, _, calls) = check(before, &options, &[]);
+            for at in 0..calls {
                 for errno in OTHERS {
                     let (other, left, _) = check(before, &options, &[(at, Fault::Fails(errno))]);
                     let full = Fault::Fails(Errno::NOSPC);
@@ -263,16 +263,17 @@ fn without_unnamed_files_nothing_is_written_and_that_is_the_reason() {
     for errno in [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL] {
         let mut world = Faulty::new(SimFs::new());
         let plan = Plan {
-            program: NEW.into(),
-            directory: PathBuf::new(),
-            name: "P".into(),
-            temporary: TEMPORARY.into(),
-            bytes: FRESH.to_vec(),
+            program: NEW,
+            directory: Path::new(""),
+            name: Path::new("P"),
+            temporary: Path::new(TEMPORARY),
+            bytes: FRESH,
             mode: Mode::RUSR,
             owner: User::ROOT.uid,
             replace: false,
         };
-        let (end, _) = drive(Writing::new(plan), &[(1, Fault::Fails(errno))], &mut world);
+        let script = [(1, Fault::Fails(errno))];
+        let (end, _) = world.during(&script, |world| carry_out(world, &plan));
         let unsupported = Outcome::Failed { call: "open", errno: Errno::OPNOTSUPP };
         assert_eq!((end.outcome, end.left), (unsupported, Left::Nothing));
         assert_eq!(world.world.tree(), SimFs::new().tree());
@@ -295,12 +296,12 @@ fn a_write_that_takes_nothing_is_a_failure_and_not_tried_for_ever() {
 fn without_openat2_links_are_not_followed_where_they_could_lead_out() {
     let options = Options { follow_parents: true, ..Options::default() };
     let options = How { options, by_name: false };
-    let plan = |beneath| Plan { program: Cow::Owned(options.program(beneath)), ..plan(&options) };
-    let script = [(0, Fault::Fails(Errno::NOSYS))];
-    let mut beneath = world(Before::Nothing);
-    let (end, _) = drive(Writing::<SimFile>::new(plan(true)), &script, &mut beneath);
-    assert_eq!(end.outcome, Outcome::Failed { call: "openat2", errno: Errno::NOSYS });
-    let mut anywhere = world(Before::Nothing);
-    let (end, _) = drive(Writing::<SimFile>::new(plan(false)), &script, &mut anywhere);
-    assert_eq!(end.outcome, Outcome::Written);
+    let write = |beneath: bool| {
+        let program = options.program(beneath);
+        let script = [(0, Fault::Fails(Errno::NOSYS))];
+        let plan = plan(&program, &options);
+        world(Before::Nothing).during(&script, |world| carry_out(world, &plan).outcome).0
+    };
+    assert_eq!(write(true), Outcome::Failed { call: "openat2", errno: Errno::NOSYS });
+    assert_eq!(write(false), Outcome::Written);
 }

@@ -1,17 +1,17 @@
 //! Several who write to one path at once, in every interleaving and on the kernel; and one whose
 //! calls fail while somebody else puts links in its way.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 
 use toctou::check::{Checker, GraphOptions, Report, Start, State, System, Verdict};
+use toctou::direct::{Code, Files};
 use toctou::fs::{AtFlags, Errno, FileSystem, Kind, Mode, OFlags, SimFile, SimFs, User};
 use toctou::writer::{
-    Exchange, Left, NEW_BY_NAME, Op, Options, Outcome, Plan, WriteError, Writing, write_exclusive,
+    Exchange, Left, NEW_BY_NAME, Op, Options, Outcome, Plan, WriteError, carry_out, write_exclusive,
 };
 use toctou::{Process, Step};
 
@@ -19,19 +19,6 @@ use crate::faulty::{Fault, Faulty, Script, fault_at};
 use crate::folder::{contents, folder};
 
 const OLD: &[u8] = b"old";
-
-fn plan(number: usize, options: &Options) -> Plan {
-    Plan {
-        program: Cow::Owned(options.program(false)),
-        directory: PathBuf::new(),
-        name: PathBuf::from("P"),
-        temporary: PathBuf::from(format!(".{number}")),
-        bytes: bytes(number),
-        mode: options.mode,
-        owner: User::ROOT.uid,
-        replace: options.replace,
-    }
-}
 
 fn bytes(number: usize) -> Vec<u8> {
     format!("writer {number}").into_bytes()
@@ -42,11 +29,7 @@ fn options(replace: bool) -> Options {
 }
 
 /// A writer, and what it is told in the end.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Writer {
-    number: usize,
-    writing: Writing<SimFile>,
-}
+type Writer = Code<Files<SimFile>, Told>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Told {
@@ -55,27 +38,31 @@ struct Told {
     left: Left,
 }
 
-impl Writer {
-    fn new(number: usize, replace: bool) -> Self {
-        Writer { number, writing: Writing::new(plan(number, &options(replace))) }
-    }
-
-    /// One that does not replace, in the way of other systems.
-    fn by_name(number: usize) -> Self {
-        let options = options(false);
-        let program = Cow::Owned(options.adapted(NEW_BY_NAME, false));
-        Writer { number, writing: Writing::new(Plan { program, ..plan(number, &options) }) }
-    }
+fn writer(number: usize, replace: bool) -> Writer {
+    writer_by(number, options(replace).program(false), replace)
 }
 
-impl<F: FileSystem<File = SimFile>> Process<F> for Writer {
-    type Output = Told;
+/// One that does not replace, in the way of other systems.
+fn writer_by_name(number: usize) -> Writer {
+    writer_by(number, options(false).adapted(NEW_BY_NAME, false), false)
+}
 
-    fn step(self, fs: &mut F) -> Step<Self, Told> {
-        let number = self.number;
-        let step = self.writing.step(fs).map(|writing| Writer { number, writing });
-        step.and_then(|end| Step::Done(Told { number, outcome: end.outcome, left: end.left }))
-    }
+fn writer_by(number: usize, program: Vec<Op>, replace: bool) -> Writer {
+    let (temporary, bytes) = (format!(".{number}"), bytes(number));
+    Code::files(move |fs| {
+        let plan = Plan {
+            program: &program,
+            directory: Path::new(""),
+            name: Path::new("P"),
+            temporary: Path::new(&temporary),
+            bytes: &bytes,
+            mode: Mode::RUSR | Mode::WUSR,
+            owner: User::ROOT.uid,
+            replace,
+        };
+        let end = carry_out(fs, &plan);
+        Told { number, outcome: end.outcome, left: end.left }
+    })
 }
 
 /// Writers who replace, or do not, where there is a file or none.
@@ -86,7 +73,7 @@ fn writers(replace: &[bool], is_there: bool) -> System<SimFs, Writer> {
     }
     let mut system = System::new(world);
     for (number, replace) in replace.iter().enumerate() {
-        system = system.actor(format!("writer {number}"), Writer::new(number, *replace));
+        system = system.actor(format!("writer {number}"), writer(number, *replace));
     }
     let count = replace.len();
     system
@@ -118,7 +105,7 @@ fn count(state: &State<'_, SimFs, Writer>, outcome: Outcome) -> usize {
 fn of_several_who_write_what_is_new_by_name_exactly_one_does() {
     for count_ in 1..=3 {
         let system = (0..count_).fold(System::new(SimFs::new()), |system, number| {
-            system.actor(format!("writer {number}"), Writer::by_name(number))
+            system.actor(format!("writer {number}"), writer_by_name(number))
         });
         let system = system
             .finally("one-has-written", |state| count(state, Outcome::Written) == 1)
@@ -358,20 +345,18 @@ fn against_rivals(how: Exchange, length: usize) -> System<Faulty<SimFs>, Actor> 
             *op = Op::Exchange(how);
         }
     }
+    let writer = writer_by(0, program, true);
     let mut starts = Vec::new();
     for script in (1..=length).flat_map(acts) {
         for faults in faults() {
             let world = SimFs::new().with_file("P", Mode::RUSR, OLD).expect("it is empty");
-            let program = Cow::Owned(program.clone());
-            let plan = Plan { program, ..plan(0, &options(true)) };
-            let writer = Writer { number: 0, writing: Writing::new(plan) };
             let (links, directories) = (BTreeSet::new(), 0);
             let rival = Rival { script: script.clone(), next: 0, links, directories };
             starts.push(Start {
                 name: format!("{script:?} {faults:?}"),
                 world: Faulty::new(world),
                 processes: vec![
-                    Actor::Cursed { writer, script: faults, steps: 0 },
+                    Actor::Cursed { writer: writer.clone(), script: faults, steps: 0 },
                     Actor::Rival(rival),
                 ],
             });

@@ -1,0 +1,453 @@
+//! Third floor, `writer`: the function that carries out a list of operations. Imports
+//! [`fs`](crate::fs) and its neighbours in `writer`.
+
+use std::path::{Component, Path};
+
+use super::program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use crate::fs::LinuxOpenFlags as _;
+use crate::fs::{
+    Access, At, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, ResolveFlags, Status,
+};
+
+/// Carries out a plan: one operation after the other, until one of them ends it.
+///
+/// A plan that does not come to its end removes what it made, as far as it can. What became of it is
+/// all in the [outcome](WriteEnd::outcome), errors of calls too.
+// Inlined, with all that a call passes through, for the same reason as the calls of `OsFs`.
+#[inline(always)]
+pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File> {
+    let mut writer = Writer::<F> {
+        plan,
+        directory: None,
+        private: None,
+        file: None,
+        seen: false,
+        named: false,
+        made: false,
+        furnished: false,
+        identity: None,
+        volatile: None,
+    };
+    let came = plan.program.iter().try_for_each(|op| writer.perform(fs, *op));
+    let (outcome, left) = match (came, writer.volatile) {
+        (Ok(()), None) => (Outcome::Written, writer.left()),
+        (Ok(()), Some(errno)) => (Outcome::NotDurable { errno }, writer.left()),
+        (Err(Ended { outcome, is_stuck: true }), _) => (outcome, Left::Displaced),
+        (Err(Ended { outcome, is_stuck: false }), _) => (outcome, writer.clean_up(fs)),
+    };
+    WriteEnd { outcome, left, directory: writer.directory, file: writer.file }
+}
+
+/// How it ends before the last operation.
+#[derive(Debug)]
+struct Ended {
+    outcome: Outcome,
+    /// What the temporary name stands for stays, as it is not this writer's to remove.
+    is_stuck: bool,
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        Ended { outcome, is_stuck: false }
+    }
+}
+
+fn stuck(outcome: Outcome) -> Ended {
+    Ended { outcome, is_stuck: true }
+}
+
+/// This call failed.
+fn failed(call: &'static str) -> impl Fn(Errno) -> Outcome {
+    move |errno| Outcome::Failed { call, errno }
+}
+
+/// A plan that is being carried out.
+struct Writer<'p, F: FileSystem> {
+    plan: &'p Plan<'p>,
+    directory: Option<F::File>,
+    /// The private directory, once it is open.
+    private: Option<F::File>,
+    file: Option<F::File>,
+    /// Something was seen at P.
+    seen: bool,
+    /// The file has the temporary name.
+    named: bool,
+    /// The file was made at P itself.
+    made: bool,
+    /// A private directory was made.
+    furnished: bool,
+    /// Device and inode.
+    identity: Option<(u64, u64)>,
+    /// P's directory could not be made durable, for this reason.
+    volatile: Option<Errno>,
+}
+
+impl<F: FileSystem> Writer<'_, F> {
+    #[inline(always)]
+    fn path(&self) -> Place<'_, F::File> {
+        self.plan.place(self.directory.as_ref())
+    }
+
+    /// The private directory, or the temporary file where there is none.
+    #[inline(always)]
+    fn aside(&self) -> Place<'_, F::File> {
+        self.plan.named(self.plan.temporary, self.directory.as_ref())
+    }
+
+    /// The temporary file.
+    #[inline(always)]
+    fn temporary(&self) -> Place<'_, F::File> {
+        let directory = self.private.as_ref().or(self.directory.as_ref());
+        self.plan.named(self.plan.temporary, directory)
+    }
+
+    #[inline(always)]
+    fn file(&mut self) -> Result<&mut F::File, Errno> {
+        self.file.as_mut().ok_or(Errno::BADF)
+    }
+
+    fn is_own(&self, status: &Status) -> bool {
+        Some((status.device, status.inode)) == self.identity
+    }
+
+    #[inline(always)]
+    fn perform(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
+        let plan = self.plan;
+        match op {
+            Op::Anchor(flags, resolve) => self.anchor(fs, flags, resolve)?,
+            Op::Access => {
+                // Published code takes any error for "not there".
+                self.seen = fs.access(&self.path(), Access::EXISTS, AtFlags::empty()).is_ok();
+                if self.seen && !plan.replace {
+                    return Err(Outcome::Exists.into());
+                }
+            }
+            Op::LookForLink | Op::Look => {
+                let status = fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW);
+                match status {
+                    Ok(Status { kind: Kind::Symlink, .. }) => return Err(Outcome::IsSymlink.into()),
+                    Ok(_) if op == Op::LookForLink => {}
+                    Ok(status) => {
+                        replaceable(&status)?;
+                        if !plan.replace {
+                            return Err(Outcome::Exists.into());
+                        }
+                        self.seen = true;
+                    }
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(failed("lstat")(errno).into()),
+                }
+            }
+            Op::Unlink if !self.seen => {}
+            Op::Unlink => match fs.unlink(&self.path()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(failed("unlink")(errno).into()),
+            },
+            Op::Create(flags) => {
+                let opened = fs.open(&self.path(), flags, plan.mode);
+                self.file = Some(opened.map_err(|errno| match errno {
+                    Errno::EXIST => Outcome::Exists,
+                    Errno::LOOP => Outcome::IsSymlink,
+                    Errno::ISDIR => Outcome::IsDirectory,
+                    errno => failed("open")(errno),
+                })?);
+                self.made = true;
+            }
+            Op::PrivateDirectory { inspects } => self.private_directory(fs, inspects)?,
+            Op::RemovePrivate => {
+                // What cannot be removed is told of in the end.
+                self.furnished = !is_gone(fs.rmdir(&self.aside()));
+            }
+            Op::CreateTemporary(flags) => {
+                let opened = fs.open(&self.temporary(), flags, OWNER_ONLY);
+                self.file = Some(opened.map_err(|errno| match errno {
+                    // Empty, the private directory could be removed by others.
+                    Errno::NOENT if self.private.is_some() => Outcome::Interfered,
+                    errno => failed("open")(errno),
+                })?);
+                self.named = true;
+            }
+            Op::CreateUnnamed => {
+                let at = match &self.directory {
+                    Some(directory) => At::new(Some(directory), Path::new(".")),
+                    None => At::new(None, or_dot(plan.directory)),
+                };
+                let opened = fs.open(at, OFlags::TMPFILE | OFlags::WRONLY, OWNER_ONLY);
+                self.file = Some(opened.map_err(|errno| match errno {
+                    // How systems say it that know nothing of such files.
+                    Errno::ISDIR | Errno::INVAL => failed("open")(Errno::OPNOTSUPP),
+                    errno => failed("open")(errno),
+                })?);
+            }
+            Op::SetMode => {
+                let set = self.file().and_then(|file| fs.fchmod(file, plan.mode));
+                set.map_err(failed("fchmod"))?;
+            }
+            Op::SetModeOfPath => fs.chmod(&self.path(), plan.mode).map_err(failed("chmod"))?,
+            Op::Identify => {
+                let status = self.file().and_then(|file| fs.fstat(file));
+                let status = status.map_err(failed("fstat"))?;
+                self.identity = Some((status.device, status.inode));
+            }
+            Op::Write => {
+                let mut rest = plan.bytes;
+                while !rest.is_empty() {
+                    let taken = self.file().and_then(|file| fs.write(file, rest));
+                    match taken.map_err(failed("write"))? {
+                        // No error, and no progress: not to be tried for ever.
+                        0 => return Err(failed("write")(Errno::IO).into()),
+                        count => rest = rest.get(count..).unwrap_or_default(),
+                    }
+                }
+            }
+            Op::Sync => {
+                let synced = self.file().and_then(|file| fs.fsync(file));
+                synced.map_err(failed("fsync"))?;
+            }
+            Op::Rename => {
+                fs.rename(&self.temporary(), &self.path()).map_err(|errno| match errno {
+                    Errno::ISDIR => Outcome::IsDirectory,
+                    errno => failed("rename")(errno),
+                })?;
+                self.named = false;
+            }
+            Op::RenameNew => {
+                self.rename(fs, RenameFlags::NOREPLACE).map_err(|errno| match errno {
+                    Errno::EXIST => Outcome::Exists,
+                    errno => failed("renameat2")(errno),
+                })?;
+                self.named = false;
+            }
+            Op::Link => {
+                let path = plan.place(self.directory.as_ref());
+                let file = self.file.as_mut().ok_or(Errno::BADF);
+                match file.and_then(|file| fs.link_file(file, &path)) {
+                    Ok(()) => {}
+                    Err(Errno::EXIST) => {
+                        // Gone again, perhaps: it was there.
+                        if let Ok(status) = fs.stat(&path, AtFlags::SYMLINK_NOFOLLOW) {
+                            replaceable(&status)?;
+                        }
+                        return Err(Outcome::Exists.into());
+                    }
+                    Err(errno) => return Err(failed("linkat")(errno).into()),
+                }
+            }
+            Op::Exchange(how) => self.exchange(fs, how)?,
+            Op::Verify => {
+                let status = fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW);
+                match status {
+                    Ok(status) if self.is_own(&status) => {}
+                    Ok(_) | Err(Errno::NOENT) => return Err(Outcome::NotPrivate.into()),
+                    Err(errno) => return Err(Outcome::Unverified { errno }.into()),
+                }
+            }
+            Op::SyncDirectory => {
+                let directory = self.directory.as_mut().ok_or(Errno::BADF);
+                // The file is in place by now: that it may not stay is told of in the end.
+                self.volatile = fs.fsync(directory.map_err(failed("fsync"))?).err();
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn anchor(&mut self, fs: &mut F, flags: OFlags, resolve: ResolveFlags) -> Result<(), Outcome> {
+        let path = or_dot(self.plan.directory);
+        match fs.open_within(path, flags, Mode::empty(), resolve) {
+            Ok(directory) => self.directory = Some(directory),
+            // A walk through links would leave the directory that it is to stay beneath.
+            Err(Errno::NOSYS) if can_walk(resolve) => self.walk(fs, flags, resolve)?,
+            Err(errno) => return Err(failed("openat2")(errno)),
+        }
+        Ok(())
+    }
+
+    /// Opens the directory without `openat2`: one component after the other, each from the one before.
+    #[cold]
+    fn walk(&mut self, fs: &mut F, flags: OFlags, resolve: ResolveFlags) -> Result<(), Outcome> {
+        let path = or_dot(self.plan.directory);
+        if !resolve.contains(ResolveFlags::NO_SYMLINKS) {
+            // Links may be on the way, so the kernel may as well walk it.
+            let opened = fs.open(path, flags, Mode::empty());
+            self.directory = Some(opened.map_err(failed("open"))?);
+            return Ok(());
+        }
+        let is_name = |it: &Component<'_>| !matches!(it, Component::CurDir | Component::RootDir);
+        let mut names: Vec<Component<'_>> = path.components().filter(is_name).collect();
+        if names.is_empty() {
+            names.push(Component::CurDir);
+        }
+        for name in &names {
+            let at = At::new(self.directory.as_ref(), name.as_ref());
+            let opened = fs.open(at, flags | OFlags::NOFOLLOW, Mode::empty());
+            // A link where a directory is to be is "not a directory" to `O_DIRECTORY`.
+            self.directory = Some(opened.map_err(failed("open"))?);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn private_directory(&mut self, fs: &mut F, inspects: bool) -> Result<(), Outcome> {
+        fs.mkdir(&self.aside(), Mode::RWXU).map_err(failed("mkdir"))?;
+        self.furnished = true;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let opened = fs.open(&self.aside(), flags, Mode::empty()).map_err(|errno| match errno {
+            // What was just made is gone, or something else by now.
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Outcome::Interfered,
+            errno => failed("open")(errno),
+        });
+        let private = self.private.insert(opened?);
+        if !inspects {
+            return Ok(());
+        }
+        // In a directory that all can write to, somebody may have put another in its place.
+        let status = fs.fstat(private).map_err(failed("fstat"))?;
+        match status.uid == self.plan.owner && !is_open_to_others(status.mode) {
+            true => Ok(()),
+            false => Err(Outcome::Interfered),
+        }
+    }
+
+    #[inline(always)]
+    fn rename(&self, fs: &mut F, flags: RenameFlags) -> Result<(), Errno> {
+        fs.rename_with(&self.temporary(), &self.path(), flags)
+    }
+
+    /// What was at P, after an exchange.
+    #[inline(always)]
+    fn displaced(&self, fs: &mut F) -> Result<Status, Errno> {
+        fs.stat(&self.temporary(), AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// See [`Exchange`].
+    #[inline(always)]
+    fn exchange(&mut self, fs: &mut F, how: Exchange) -> Result<(), Ended> {
+        loop {
+            match self.rename(fs, RenameFlags::NOREPLACE) {
+                Ok(()) => {
+                    self.named = false;
+                    return Ok(());
+                }
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(failed("renameat2")(errno).into()),
+            }
+            match self.rename(fs, RenameFlags::EXCHANGE) {
+                Ok(()) => break,
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(failed("renameat2")(errno).into()),
+            }
+        }
+        if how.inspects {
+            match self.displaced(fs) {
+                Ok(status) => match replaceable(&status) {
+                    Err(outcome) if how.puts_back => return Err(self.put_back(fs, how, outcome)),
+                    _ if how.removes => {}
+                    _ => return Ok(()),
+                },
+                // Somebody took it away: nothing to put back or to remove.
+                Err(Errno::NOENT) => {
+                    self.named = false;
+                    return Ok(());
+                }
+                // Not known to be a link, it may be one.
+                Err(errno) if how.puts_back => {
+                    return Err(self.put_back(fs, how, failed("lstat")(errno)));
+                }
+                Err(errno) => return Err(stuck(failed("lstat")(errno))),
+            }
+        }
+        // Written it is; what cannot be removed is told of in the end.
+        self.named = !is_gone(fs.unlink(&self.temporary()));
+        Ok(())
+    }
+
+    /// Puts back what was displaced, which decides the outcome.
+    #[cold]
+    fn put_back(&mut self, fs: &mut F, how: Exchange, outcome: Outcome) -> Ended {
+        loop {
+            match self.rename(fs, RenameFlags::EXCHANGE) {
+                Ok(()) => break,
+                Err(Errno::NOENT) => {}
+                Err(errno) => return stuck(failed("renameat2")(errno)),
+            }
+            match self.rename(fs, RenameFlags::NOREPLACE) {
+                Ok(()) => {
+                    self.named = false;
+                    return outcome.into();
+                }
+                Err(Errno::EXIST) => {}
+                // What is displaced stays under the temporary name: it may be a link.
+                Err(errno) => return stuck(failed("renameat2")(errno)),
+            }
+        }
+        if !how.reinspects {
+            return outcome.into();
+        }
+        match self.displaced(fs) {
+            Ok(status) if self.is_own(&status) => outcome.into(),
+            Err(Errno::NOENT) => {
+                self.named = false;
+                outcome.into()
+            }
+            // Somebody else's: it was put at P between the two exchanges. It stays where it is;
+            // so does what cannot be told from it.
+            Ok(_) | Err(_) => stuck(outcome),
+        }
+    }
+
+    /// What is left behind at the end of the list.
+    fn left(&self) -> Left {
+        if self.named || self.furnished { Left::Temporary } else { Left::Nothing }
+    }
+
+    /// Removes what was made, and says what is left behind by ending here.
+    #[cold]
+    fn clean_up(&mut self, fs: &mut F) -> Left {
+        if !self.named && !self.furnished && self.made {
+            return Left::Part;
+        }
+        if self.named {
+            self.named = !is_gone(fs.unlink(&self.temporary()));
+        }
+        if self.furnished {
+            self.furnished = !is_gone(fs.rmdir(&self.aside()));
+        }
+        self.left()
+    }
+}
+
+fn or_dot(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+fn is_gone(removed: Result<(), Errno>) -> bool {
+    matches!(removed, Ok(()) | Err(Errno::NOENT))
+}
+
+/// How a writer ends that is not to destroy this. A directory or a device is no more to be destroyed
+/// than a link.
+fn replaceable(status: &Status) -> Result<(), Outcome> {
+    match status.kind {
+        Kind::File => Ok(()),
+        Kind::Symlink => Err(Outcome::IsSymlink),
+        Kind::Directory => Err(Outcome::IsDirectory),
+        Kind::Fifo | Kind::Socket | Kind::CharacterDevice | Kind::BlockDevice | Kind::Other => {
+            Err(Outcome::IsSpecial)
+        }
+    }
+}
+
+/// Whether these limits can be kept without `openat2`.
+fn can_walk(resolve: ResolveFlags) -> bool {
+    resolve.contains(ResolveFlags::NO_SYMLINKS)
+        || !resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT)
+}
+
+fn is_open_to_others(mode: Mode) -> bool {
+    mode.intersects(Mode::RWXG | Mode::RWXO)
+}
+
+/// The mode of a file that is not in its place yet.
+const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
