@@ -292,16 +292,21 @@ fn sections_end_in_any_order() {
     let program = |number: &mut Own<u32>| {
         let outer = direct::section("outer");
         let inner = direct::section("inner");
-        drop(outer);
         number.call("look", |number| *number);
-        drop(inner);
+        drop(outer);
         number.call("look again", |number| *number);
+        drop(inner);
+        number.call("look at last", |number| *number);
     };
     let is = |local: &toctou::check::Local<Code<_, ()>, ()>, name: &str| matches!(local, toctou::check::Local::Running(code) if code.is_in(name));
     System::new(0)
         .actor("program", Code::over(program))
-        .always("not-in-outer", move |state| !state.locals().any(|local| is(local, "outer")))
-        .reachable("in-inner", move |state| state.locals().any(|local| is(local, "inner")))
+        .always("never-in-outer-alone", move |state| {
+            state.locals().all(|local| !is(local, "outer") || is(local, "inner"))
+        })
+        .reachable("in-inner-alone", move |state| {
+            state.locals().any(|local| is(local, "inner") && !is(local, "outer"))
+        })
         .assert_holds();
 }
 

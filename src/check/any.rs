@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::limits::Meter;
 use super::property::{Count, PropertyKind};
-use super::steps::{Steps, Successor};
+use super::steps::{Coded, Initial, Steps, Successor, Worker};
 use super::verdict::{Bound, Engine, Finding, Report, Verdict};
 use super::{Checker, Value};
 use crate::Process;
@@ -94,7 +94,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if !self.system.claims_counts() {
             return self.not_started(Engine::Any, MODE, Bound::NotOverCounts);
         }
-        let (configurations, decided, bound) = self.cover(limits, &mut meter);
+        let (steps, initial) = Steps::of(&self.system);
+        let (configurations, decided, bound) = cover((&steps, &initial), limits, &mut meter);
         // Whatever is not decided below (freedom from deadlock, which more clients may bring or
         // take away, among it) is not over counts.
         let mut report = self.not_started(Engine::Any, MODE, Bound::NotOverCounts);
@@ -117,81 +118,82 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         report.elapsed = meter.elapsed();
         report
     }
+}
 
-    /// Builds the coverability tree; returns its size and what it says of each property.
-    fn cover(&self, limits: &AnyLimits, meter: &mut Meter) -> (usize, Vec<Decided>, Option<Bound>) {
-        let (steps, initial) = Steps::of(&self.system);
-        let mut worker = steps.worker();
-        let mut decided = vec![Decided::NotMet; self.system.properties.len()];
-        // Nodes of the trees, one a start, each with its parent (a root with itself); a node's path
-        // is its chain of parents.
-        let mut in_world: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
-        let mut nodes: Vec<(Configuration, usize)> = Vec::new();
-        for (world, locals) in initial.states() {
-            let mut root = Configuration { world, counts: BTreeMap::new() };
-            for group in &self.system.groups {
-                for member in group.members.clone() {
-                    let count = root.counts.entry(locals[member]).or_insert(Count::Exactly(0));
-                    *count = match *count {
-                        Count::Exactly(number) if !group.scalable => Count::Exactly(number + 1),
-                        _ => Count::Unbounded,
-                    };
-                }
+/// Builds the coverability tree; returns its size and what it says of each property.
+fn cover(
+    (steps, initial): (&dyn Coded, &Initial),
+    limits: &AnyLimits,
+    meter: &mut Meter,
+) -> (usize, Vec<Decided>, Option<Bound>) {
+    let shape = steps.shape();
+    let mut worker = Worker::new(steps);
+    let mut decided = vec![Decided::NotMet; shape.properties.len()];
+    // Nodes of the trees, one a start, each with its parent (a root with itself); a node's path
+    // is its chain of parents.
+    let mut in_world: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+    let mut nodes: Vec<(Configuration, usize)> = Vec::new();
+    for (world, locals) in initial.states() {
+        let mut root = Configuration { world, counts: BTreeMap::new() };
+        for group in &shape.groups {
+            for member in group.members.clone() {
+                let count = root.counts.entry(locals[member]).or_insert(Count::Exactly(0));
+                *count = match *count {
+                    Count::Exactly(number) if !group.scalable => Count::Exactly(number + 1),
+                    _ => Count::Unbounded,
+                };
             }
-            in_world.entry(world).or_default().push(nodes.len());
-            nodes.push((root, nodes.len()));
         }
-        let mut next = 0;
-        while next < nodes.len() {
-            if nodes.len() > limits.max_configurations {
-                return (nodes.len(), decided, Some(Bound::Configurations(nodes.len() as u64)));
-            }
-            if let Some(bound) = meter.reached(|| format!("{} configurations", nodes.len())) {
-                return (nodes.len(), decided, Some(bound));
-            }
-            let here = nodes[next].0.clone();
-            for (property, decided) in self.system.properties.iter().zip(&mut decided) {
-                let sought = property.kind() == PropertyKind::Reachable;
-                let mut counts = here
-                    .counts
-                    .iter()
-                    .map(|(local, count)| (&*worker.locals()[*local as usize], *count));
-                match property.is_true_of_counts(&mut counts) {
-                    None => *decided = Decided::NotOverCounts,
-                    Some(truth) if truth == sought => *decided = Decided::Met,
-                    Some(_) => {}
-                }
-            }
-            for local in here.counts.keys() {
-                if let Successor::Fault(kind) = worker.successor(here.world, *local) {
-                    return (nodes.len(), decided, Some(Bound::Fault(kind)));
-                }
-                for (_, world, to) in worker.leads(here.world, *local) {
-                    let mut after = here.after(world, *local, to);
-                    let mut ancestor = next;
-                    loop {
-                        let before = &nodes[ancestor].0;
-                        if after.covers(before) {
-                            after.accelerate(before);
-                        }
-                        let parent = nodes[ancestor].1;
-                        if parent == ancestor {
-                            break;
-                        }
-                        ancestor = parent;
-                    }
-                    // What a node covers, its own successors cover: nothing new lies behind it.
-                    let peers = in_world.entry(after.world).or_default();
-                    if !peers.iter().any(|peer| nodes[*peer].0.covers(&after)) {
-                        peers.push(nodes.len());
-                        nodes.push((after, next));
-                    }
-                }
-            }
-            next += 1;
-        }
-        (nodes.len(), decided, None)
+        in_world.entry(world).or_default().push(nodes.len());
+        nodes.push((root, nodes.len()));
     }
+    let mut next = 0;
+    while next < nodes.len() {
+        if nodes.len() > limits.max_configurations {
+            return (nodes.len(), decided, Some(Bound::Configurations(nodes.len() as u64)));
+        }
+        if let Some(bound) = meter.reached(|| format!("{} configurations", nodes.len())) {
+            return (nodes.len(), decided, Some(bound));
+        }
+        let here = nodes[next].0.clone();
+        for (index, decided) in decided.iter_mut().enumerate() {
+            let sought = shape.properties[index].1 == PropertyKind::Reachable;
+            let mut counts = here.counts.iter().map(|(local, count)| (*local, *count));
+            match worker.view().is_true_of(index, &mut counts) {
+                None => *decided = Decided::NotOverCounts,
+                Some(truth) if truth == sought => *decided = Decided::Met,
+                Some(_) => {}
+            }
+        }
+        for local in here.counts.keys() {
+            if let Successor::Fault(kind) = worker.successor(here.world, *local) {
+                return (nodes.len(), decided, Some(Bound::Fault(kind)));
+            }
+            for (_, world, to) in worker.leads(here.world, *local) {
+                let mut after = here.after(world, *local, to);
+                let mut ancestor = next;
+                loop {
+                    let before = &nodes[ancestor].0;
+                    if after.covers(before) {
+                        after.accelerate(before);
+                    }
+                    let parent = nodes[ancestor].1;
+                    if parent == ancestor {
+                        break;
+                    }
+                    ancestor = parent;
+                }
+                // What a node covers, its own successors cover: nothing new lies behind it.
+                let peers = in_world.entry(after.world).or_default();
+                if !peers.iter().any(|peer| nodes[*peer].0.covers(&after)) {
+                    peers.push(nodes.len());
+                    nodes.push((after, next));
+                }
+            }
+        }
+        next += 1;
+    }
+    (nodes.len(), decided, None)
 }
 
 const MODE: &str = "any number";

@@ -6,11 +6,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Schedule;
 use super::property::PropertyKind;
-use super::steps::{Initial, Steps, Successor, Worker};
-use super::system::{Locals, State, System};
-use super::{Schedule, Value};
-use crate::Process;
+use super::steps::{Coded, Initial, Shape, Successor, Worker};
 
 /// What is looked at for one schedule: so many states, each with the actor that came there. Beyond, the
 /// schedule stays as it was found.
@@ -29,40 +27,39 @@ const WIDTH: usize = 40;
 ///
 /// Counterexamples are shared with counterexamples, witnesses with witnesses. The answer depends on the
 /// system and on the lengths alone.
-pub(super) fn settled<W: Value, P: Process<W, Output: Value> + Value>(
-    system: &System<W, P>,
-    (steps, initial): (&Steps<W, P>, &Initial),
+pub(super) fn settled(
+    (steps, initial): (&dyn Coded, &Initial),
     decided: Vec<Option<Schedule>>,
 ) -> Vec<Option<Schedule>> {
-    settled_within(system, (steps, initial), decided, MOST)
+    settled_within((steps, initial), decided, MOST)
 }
 
-fn settled_within<W: Value, P: Process<W, Output: Value> + Value>(
-    system: &System<W, P>,
-    (steps, initial): (&Steps<W, P>, &Initial),
+fn settled_within(
+    (steps, initial): (&dyn Coded, &Initial),
     decided: Vec<Option<Schedule>>,
     most: usize,
 ) -> Vec<Option<Schedule>> {
     let mut settled = decided.clone();
-    let mut worker = steps.worker();
+    let shape = steps.shape();
+    let mut worker = Worker::new(steps);
     for (first, schedule) in decided.iter().enumerate() {
         let Some(schedule) = schedule else { continue };
         let is_alike = |goal: &usize| {
             let other = decided.get(*goal).and_then(Option::as_ref);
-            is_witness(system, *goal) == is_witness(system, first)
+            is_witness(shape, *goal) == is_witness(shape, first)
                 && other.is_some_and(|other| size(other) == size(schedule))
         };
         let alike: Vec<usize> = (0..decided.len()).filter(is_alike).collect();
         if alike.first() != Some(&first) {
             continue;
         }
-        let mut looked = Look { system, worker: &mut worker, most };
+        let mut looked = Look { shape, worker: &mut worker, most };
         let found = looked.best(initial, schedule, &alike, None);
         // Too much to look at: then each among those in which its own actors step as often.
         let found = found.unwrap_or_else(|| {
             let each = alike.iter().filter_map(|goal| {
                 let own = decided.get(*goal)?.as_ref()?;
-                looked.best(initial, own, &[*goal], Some(&counts(system, own)))
+                looked.best(initial, own, &[*goal], Some(&counts(shape, own)))
             });
             each.flatten().collect()
         });
@@ -78,18 +75,15 @@ fn size(schedule: &Schedule) -> (usize, usize) {
     (schedule.start, schedule.turns.len())
 }
 
-fn is_witness<W: Value, P: Process<W, Output: Value> + Value>(
-    system: &System<W, P>,
-    goal: usize,
-) -> bool {
-    let property = system.properties.get(goal);
-    property.is_some_and(|property| property.kind() == PropertyKind::Reachable)
+fn is_witness(shape: &Shape, goal: usize) -> bool {
+    let property = shape.properties.get(goal);
+    property.is_some_and(|(_, kind)| *kind == PropertyKind::Reachable)
 }
 
 /// How often each actor steps.
-fn counts<W, P: Process<W>>(system: &System<W, P>, schedule: &Schedule) -> Vec<usize> {
+fn counts(shape: &Shape, schedule: &Schedule) -> Vec<usize> {
     let of = |actor| schedule.turns.iter().filter(|turn| **turn == actor).count();
-    (0..system.actors.len()).map(of).collect()
+    (0..shape.actors).map(of).collect()
 }
 
 /// A state, and who stepped last on the way there.
@@ -99,13 +93,13 @@ type Place = (u32, Box<[u32]>, Option<usize>);
 /// does, in order, with the way that the step goes where it is a choice.
 type Way = (usize, usize, Vec<(usize, usize)>);
 
-struct Look<'l, 's, W, P: Process<W>> {
-    system: &'l System<W, P>,
-    worker: &'l mut Worker<'s, W, P>,
+struct Look<'l, 's> {
+    shape: &'l Shape,
+    worker: &'l mut Worker<'s>,
     most: usize,
 }
 
-impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
+impl Look<'_, '_> {
     /// For each of these properties the best schedule of the size of this one; with actors that step at
     /// most so often, if there is a limit. `None` if there is too much to look at.
     fn best(
@@ -116,7 +110,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
         limit: Option<&[usize]>,
     ) -> Option<Vec<(usize, Schedule)>> {
         // A step from a place takes about as long as the place and its way are large.
-        let width = self.system.actors.len() + schedule.turns.len();
+        let width = self.shape.actors + schedule.turns.len();
         let most = self.most.min(MOST * WIDTH / width.max(1));
         let (world, locals) = initial.states().nth(schedule.start)?;
         let mut ways: FxHashMap<Place, Way> = FxHashMap::default();
@@ -201,7 +195,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
 
     /// Whether one before it, of the identical ones, stands where it does: then that one steps.
     fn could_be_another(&self, actor: usize, locals: &[u32], last: Option<usize>) -> bool {
-        let Some(group) = self.system.groups.iter().find(|group| group.members.contains(&actor))
+        let Some(group) = self.shape.groups.iter().find(|group| group.members.contains(&actor))
         else {
             return false;
         };
@@ -212,19 +206,20 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
 
     /// Whether this state decides the property; one beyond all properties is freedom from deadlock.
     fn is_reached(&mut self, goal: usize, world: u32, locals: &[u32]) -> bool {
-        let Some(property) = self.system.properties.get(goal) else {
+        let Some((_, kind)) = self.shape.properties.get(goal) else {
             let mut next = locals.iter().map(|local| self.worker.successor(world, *local));
             let all: Vec<Successor> = next.by_ref().collect();
             return all.contains(&Successor::Blocked)
                 && all.iter().all(|next| matches!(next, Successor::Blocked | Successor::Ended));
         };
-        let known = Locals::Coded(locals, self.worker.locals());
-        let state = State::<W, P> { world: self.worker.world(world), locals: known };
-        let ended = state.locals().all(|local| local.output().is_some());
-        match property.kind() {
-            PropertyKind::Always => !property.is_true_in(&state),
-            PropertyKind::Finally => ended && !property.is_true_in(&state),
-            PropertyKind::Reachable => property.is_true_in(&state),
+        let view = self.worker.view();
+        match kind {
+            PropertyKind::Always => !view.is_true(goal, world, locals),
+            PropertyKind::Finally => {
+                let ended = locals.iter().all(|local| view.has_ended(*local));
+                ended && !view.is_true(goal, world, locals)
+            }
+            PropertyKind::Reachable => view.is_true(goal, world, locals),
         }
     }
 }
@@ -232,7 +227,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Look<'_, '_, W, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Step;
+    use crate::check::steps::Steps;
+    use crate::check::system::System;
+    use crate::{Process, Step};
 
     /// A few steps, each a number that is added to the world modulo 7; waits where that is a multiple of
     /// its own last number.
@@ -267,7 +264,7 @@ mod tests {
             layer = longer(system, &layer);
         }
         let (steps, initial) = Steps::of(system);
-        let settled = settled_within(system, (&steps, &initial), found.clone(), most);
+        let settled = settled_within((&steps, &initial), found.clone(), most);
         (found, settled)
     }
 
@@ -329,6 +326,8 @@ mod tests {
         let (mut changed, mut shared, mut seen) = (0, 0, 0);
         for system in &systems().collect::<Vec<_>>() {
             let (found, settled) = settled_by(system, MOST);
+            let steps = Steps::of(system).0;
+            let shape = steps.shape();
             for (goal, (found, settled)) in found.iter().zip(&settled).enumerate() {
                 let (Some(found), Some(best)) = (found, settled) else {
                     assert_eq!(found, settled);
@@ -339,7 +338,7 @@ mod tests {
                 assert_eq!(size(found), size(best));
                 assert!(shows(system, goal, best), "{best}");
                 let alike: Vec<usize> = (0..system.properties().len() + 1)
-                    .filter(|other| is_witness(system, *other) == is_witness(system, goal))
+                    .filter(|other| is_witness(shape, *other) == is_witness(shape, goal))
                     .collect();
                 let decides = |schedule: &Schedule| {
                     alike.iter().filter(|goal| shows(system, **goal, schedule)).count()

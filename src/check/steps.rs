@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::fault::{FaultKind, perform};
 use super::intern::{Codes, LocalOf};
-use super::system::{Local, System};
+use super::property::{Count, PropertyKind};
+use super::system::{Group, Local, Locals, State, System};
 use super::{Value, lock};
 use crate::{Process, Step};
 
@@ -42,8 +43,59 @@ impl Initial {
     }
 }
 
+/// What of a system is the same whatever its world and its processes are.
+pub(super) struct Shape {
+    pub(super) starts: usize,
+    pub(super) actors: usize,
+    pub(super) groups: Vec<Group>,
+    /// Of each property its name and kind.
+    pub(super) properties: Vec<(String, PropertyKind)>,
+}
+
+/// A system by its codes: what a search needs of it, so that it is compiled once, and not for each world and
+/// process.
+pub(super) trait Coded: Sync {
+    fn shape(&self) -> &Shape;
+
+    /// What a step leads to.
+    fn learn(&self, world: u32, local: u32) -> Successor;
+
+    /// Adds the choices that are not known yet.
+    fn learn_ways(&self, known: &mut Vec<Arc<[u32]>>);
+
+    /// How many distinct worlds were met, and how many local states of actors.
+    fn met(&self) -> (u64, u64);
+
+    /// What one worker knows of the values behind the codes.
+    fn view(&self) -> Box<dyn View + '_>;
+}
+
+/// The values behind the codes, read without a lock.
+pub(super) trait View: Send {
+    /// Learns the values of codes given since.
+    fn catch_up(&mut self);
+
+    /// Whether a property's condition is true in a state.
+    fn is_true(&self, property: usize, world: u32, locals: &[u32]) -> bool;
+
+    /// Whether a property's condition is true of so many actors in these local states; `None` where it is about
+    /// whole states.
+    fn is_true_of(
+        &self,
+        property: usize,
+        counts: &mut dyn Iterator<Item = (u32, Count)>,
+    ) -> Option<bool>;
+
+    /// Whether it is a local state of an actor that has ended.
+    fn has_ended(&self, local: u32) -> bool;
+}
+
 /// The table all workers share.
-pub(super) struct Steps<W, P: Process<W>>(Mutex<Table<W, P>>);
+pub(super) struct Steps<'s, W, P: Process<W>> {
+    system: &'s System<W, P>,
+    shape: Shape,
+    table: Mutex<Table<W, P>>,
+}
 
 struct Table<W, P: Process<W>> {
     codes: Codes<W, P>,
@@ -54,9 +106,9 @@ struct Table<W, P: Process<W>> {
     ways: Vec<Arc<[u32]>>,
 }
 
-impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
+impl<'s, W: Value, P: Process<W, Output: Value> + Value> Steps<'s, W, P> {
     /// An empty table, and the initial states.
-    pub(super) fn of(system: &System<W, P>) -> (Self, Initial) {
+    pub(super) fn of(system: &'s System<W, P>) -> (Self, Initial) {
         let mut codes = Codes::default();
         let mut initial = Initial {
             worlds: Vec::with_capacity(system.starts.len()),
@@ -71,28 +123,20 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
         }
         let expected = system.expected.clone();
         let table = Table { codes, expected, successors: FxHashMap::default(), ways: Vec::new() };
-        (Steps(Mutex::new(table)), initial)
-    }
-
-    /// A worker's own view of the table.
-    pub(super) fn worker(&self) -> Worker<'_, W, P> {
-        let mut worker = Worker {
-            steps: self,
-            near: Vec::new(),
-            far: FxHashMap::default(),
-            worlds: Vec::new(),
-            locals: Vec::new(),
-            ways: Vec::new(),
+        let properties = system.properties.iter();
+        let shape = Shape {
+            starts: system.starts.len(),
+            actors: system.actors.len(),
+            groups: system.groups.clone(),
+            properties: properties.map(|it| (it.name().to_owned(), it.kind())).collect(),
         };
-        worker.catch_up();
-        worker
+        (Steps { system, shape, table: Mutex::new(table) }, initial)
     }
 
-    /// How many distinct worlds were met, and how many local states of actors.
-    pub(super) fn met(&self) -> (u64, u64) {
+    /// All worlds and all local states that were met, by their codes.
+    pub(super) fn values(&self) -> (Vec<Arc<W>>, Vec<Arc<LocalOf<W, P>>>) {
         let table = self.lock();
-        let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
-        (worlds.len() as u64, locals.len() as u64)
+        (table.codes.worlds.values().to_vec(), table.codes.locals.values().to_vec())
     }
 
     /// How many times a `step` was evaluated.
@@ -102,7 +146,68 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Steps<W, P> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<W, P>> {
-        lock(&self.0)
+        lock(&self.table)
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Coded for Steps<'_, W, P> {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn learn(&self, world: u32, local: u32) -> Successor {
+        self.lock().successor(world, local)
+    }
+
+    fn learn_ways(&self, known: &mut Vec<Arc<[u32]>>) {
+        known.extend_from_slice(&self.lock().ways[known.len()..]);
+    }
+
+    fn met(&self) -> (u64, u64) {
+        let table = self.lock();
+        let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
+        (worlds.len() as u64, locals.len() as u64)
+    }
+
+    fn view(&self) -> Box<dyn View + '_> {
+        let mut view = Values { steps: self, worlds: Vec::new(), locals: Vec::new() };
+        view.catch_up();
+        Box::new(view)
+    }
+}
+
+/// What one worker has met of the values.
+struct Values<'a, 's, W, P: Process<W>> {
+    steps: &'a Steps<'s, W, P>,
+    worlds: Vec<Arc<W>>,
+    locals: Vec<Arc<LocalOf<W, P>>>,
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> View for Values<'_, '_, W, P> {
+    fn catch_up(&mut self) {
+        let table = self.steps.lock();
+        let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
+        self.worlds.extend_from_slice(&worlds[self.worlds.len()..]);
+        self.locals.extend_from_slice(&locals[self.locals.len()..]);
+    }
+
+    fn is_true(&self, property: usize, world: u32, locals: &[u32]) -> bool {
+        let locals = Locals::Coded(locals, &self.locals);
+        let state = State { world: &*self.worlds[world as usize], locals };
+        self.steps.system.properties[property].is_true_in(&state)
+    }
+
+    fn is_true_of(
+        &self,
+        property: usize,
+        counts: &mut dyn Iterator<Item = (u32, Count)>,
+    ) -> Option<bool> {
+        let mut counts = counts.map(|(local, count)| (&*self.locals[local as usize], count));
+        self.steps.system.properties[property].is_true_of_counts(&mut counts)
+    }
+
+    fn has_ended(&self, local: u32) -> bool {
+        self.locals[local as usize].output().is_some()
     }
 }
 
@@ -147,14 +252,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Table<W, P> {
 }
 
 /// A copy of the part of the table that one worker has met, read without a lock.
-pub(super) struct Worker<'a, W, P: Process<W>> {
-    steps: &'a Steps<W, P>,
+pub(super) struct Worker<'a> {
+    steps: &'a dyn Coded,
     /// By [`near`], for the small codes that almost all are.
     near: Vec<Option<Successor>>,
     far: FxHashMap<(u32, u32), Successor>,
-    worlds: Vec<Arc<W>>,
-    locals: Vec<Arc<LocalOf<W, P>>>,
     ways: Vec<Arc<[u32]>>,
+    view: Box<dyn View + 'a>,
 }
 
 /// A place of its own for each of the first 64 local states in each of the first 4,096 worlds: 3 MB
@@ -164,7 +268,15 @@ fn near(world: u32, local: u32) -> Option<usize> {
     (world < 4096 && local < 64).then_some((world as usize) << 6 | local as usize)
 }
 
-impl<W: Value, P: Process<W, Output: Value> + Value> Worker<'_, W, P> {
+impl<'a> Worker<'a> {
+    /// A worker's own view of the table.
+    pub(super) fn new(steps: &'a dyn Coded) -> Self {
+        let (near, far, ways) = (Vec::new(), FxHashMap::default(), Vec::new());
+        let mut worker = Worker { steps, near, far, ways, view: steps.view() };
+        worker.catch_up();
+        worker
+    }
+
     /// Where a step from `world` and `local` leads.
     #[inline]
     pub(super) fn successor(&mut self, world: u32, local: u32) -> Successor {
@@ -177,7 +289,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Worker<'_, W, P> {
 
     #[cold]
     fn learn(&mut self, world: u32, local: u32) -> Successor {
-        let successor = self.steps.lock().successor(world, local);
+        let successor = self.steps.learn(world, local);
         match near(world, local) {
             Some(place) => {
                 if place >= self.near.len() {
@@ -191,13 +303,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Worker<'_, W, P> {
         successor
     }
 
-    /// Learns the values of codes given since.
+    /// Learns what others have met since.
     pub(super) fn catch_up(&mut self) {
-        let table = self.steps.lock();
-        let (worlds, locals) = (table.codes.worlds.values(), table.codes.locals.values());
-        self.worlds.extend_from_slice(&worlds[self.worlds.len()..]);
-        self.locals.extend_from_slice(&locals[self.locals.len()..]);
-        self.ways.extend_from_slice(&table.ways[self.ways.len()..]);
+        self.steps.learn_ways(&mut self.ways);
+        self.view.catch_up();
     }
 
     /// The local states of a [choice](Successor::Choice), in the order of its ways.
@@ -218,11 +327,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Worker<'_, W, P> {
         }
     }
 
-    pub(super) fn world(&self, code: u32) -> &W {
-        &self.worlds[code as usize]
-    }
-
-    pub(super) fn locals(&self) -> &[Arc<LocalOf<W, P>>] {
-        &self.locals
+    /// The values behind the codes.
+    pub(super) fn view(&self) -> &dyn View {
+        &*self.view
     }
 }

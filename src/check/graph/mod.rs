@@ -10,14 +10,16 @@ mod paths;
 mod search;
 mod tuple;
 
+use std::sync::Arc;
+
 use num_bigint::BigUint;
 use rustc_hash::FxHashMap;
 
-use super::intern::sort_groups;
+use super::intern::{LocalOf, sort_groups};
 use super::limits::Meter;
 use super::property::PropertyKind;
 use super::shortest::settled;
-use super::steps::{Initial, Steps};
+use super::steps::{Coded, Initial, Steps};
 use super::system::Local;
 use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
 use super::{Checker, Lost, Schedule, Value};
@@ -86,51 +88,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             .max(1);
         // What was stepped for a tuple that turned out too narrow need not be stepped again.
         let (steps, initial) = Steps::of(&self.system);
-        let from = (&steps, &initial);
-        let mut report = self
-            .graph_of::<Small>(from, options, threads, &mut meter)
-            .or_else(|| self.graph_of::<Wide>(from, options, threads, &mut meter))
-            .or_else(|| self.graph_of::<Few>(from, options, threads, &mut meter))
-            .or_else(|| self.graph_of::<Box<[u32]>>(from, options, threads, &mut meter))
+        let from: From<'_> = (&steps, &initial);
+        let found = explored::<Small>(from, options, threads, &mut meter)
+            .or_else(|| explored::<Wide>(from, options, threads, &mut meter))
+            .or_else(|| explored::<Few>(from, options, threads, &mut meter))
+            .or_else(|| explored::<Box<[u32]>>(from, options, threads, &mut meter))
             .expect("a boxed slice holds codes of any size");
+        let mut report = self.report_graph(&steps, found, options);
         report.elapsed = meter.elapsed();
         report
-    }
-
-    /// `None` if a state does not fit a `K`.
-    fn graph_of<K: Tuple>(
-        &self,
-        (steps, initial): (&Steps<W, P>, &Initial),
-        options: &GraphOptions,
-        threads: usize,
-        meter: &mut Meter,
-    ) -> Option<Report> {
-        let mut search = Search::<W, P, K>::new(&self.system, steps, options.symmetry, 1, 1);
-        let mut stop = search.run(initial, STATES_WORTH_THREADS.min(options.max_states), meter);
-        let mut early = Vec::new();
-        if stop == Stop::Full && STATES_WORTH_THREADS < options.max_states {
-            // What it met, it met in the order of the starts, which shards do not keep.
-            early = search.decisions();
-            search = Search::new(&self.system, steps, options.symmetry, threads, SHARDS);
-            stop = search.run(initial, options.max_states, meter);
-        }
-        let bound = match stop {
-            Stop::TooNarrow => return None,
-            Stop::Complete => None,
-            Stop::Full => Some(Bound::States(search.states() as u64)),
-            Stop::Limit(bound) => Some(bound),
-            Stop::Fault(kind) => Some(Bound::Fault(kind)),
-        };
-        let growth = match &bound {
-            None | Some(Bound::Fault(_)) => None,
-            Some(_) => {
-                let (worlds, locals) = steps.met();
-                Some(Growth { worlds, locals, longest: search.longest() })
-            }
-        };
-        let mut report = self.report_graph(&mut search, (steps, initial), &early, options, bound);
-        report.growth = growth;
-        Some(report)
     }
 
     /// Every distinct end with the number of interleavings that come to it, those that most come to
@@ -139,14 +105,16 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     pub fn ends(&self, max_states: usize) -> Option<Vec<End>> {
         let mut meter = self.limits.start(Engine::Graph);
         let (steps, initial) = Steps::of(&self.system);
-        let mut search = Search::<W, P, Box<[u32]>>::new(&self.system, &steps, true, 1, 1);
+        let mut search = Search::<Box<[u32]>>::new(&steps, true, 1, 1);
         if search.run(&initial, max_states, &mut meter) != Stop::Complete {
             return None;
         }
         let mut ends: FxHashMap<(Vec<Option<String>>, String), BigUint> = FxHashMap::default();
-        for (codes, interleavings) in search.counted_ends()? {
+        let ended = search.counted_ends()?;
+        let (worlds, values) = steps.values();
+        for (codes, interleavings) in ended {
             let [world, locals @ ..] = &*codes else { continue };
-            let told = |local: &u32| match search.local(*local) {
+            let told = |local: &u32| match &*values[*local as usize] {
                 Local::Done(output) => Some(shown(output)),
                 Local::Running(_) => None,
             };
@@ -154,7 +122,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             for group in &self.system.groups {
                 outputs[group.members.clone()].sort();
             }
-            let world = format!("{:?}", search.world(*world));
+            let world = format!("{:?}", worlds[*world as usize]);
             *ends.entry((outputs, world)).or_default() += interleavings;
         }
         let ends = ends.into_iter();
@@ -168,73 +136,44 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Some(ends)
     }
 
-    fn report_graph<K: Tuple>(
+    fn report_graph(
         &self,
-        search: &mut Search<'_, W, P, K>,
-        from: (&Steps<W, P>, &Initial),
-        early: &[Option<Schedule>],
+        steps: &Steps<'_, W, P>,
+        found: Explored,
         options: &GraphOptions,
-        bound: Option<Bound>,
     ) -> Report {
-        let decided: Vec<Option<Schedule>> = search
-            .decisions()
-            .into_iter()
-            .enumerate()
-            .map(|(index, late)| early.get(index).cloned().flatten().or(late))
-            .collect();
-        // One that tells identical clients apart is a second opinion: nobody is shown its schedules.
-        let decided =
-            match options.symmetry && !matches!(bound, Some(Bound::Time(_) | Bound::Memory(_))) {
-                true => settled(&self.system, from, decided),
-                false => decided,
-            };
-        let countable = bound.is_none() && search.states() <= options.count_interleavings_up_to;
-        let paths = countable.then(|| search.paths());
-        let properties = &self.system.properties;
-        let deadlock = decided[properties.len()].clone();
-        let mut findings = vec![finding(DEADLOCK_FREE, PropertyKind::Always, deadlock, &bound)];
-        for (property, decided) in properties.iter().zip(decided) {
-            findings.push(finding(property.name(), property.kind(), decided, &bound));
-        }
-        let interleavings = match paths {
-            Some(paths) => match counted(search, &paths, from.1, &mut findings) {
-                Some(total) => Interleavings::Exactly(total),
-                None => Interleavings::Infinite,
-            },
-            None => Interleavings::NotCounted,
-        };
-        let fault = search.fault();
-        findings.extend(fault.map(|(kind, schedule)| Finding::fault(kind, Some(schedule))));
-        let untested = if bound.is_none() { self.untested(search) } else { Vec::new() };
+        let values = steps.values();
+        let untested =
+            if found.bound.is_none() { self.untested(&values.1, &found) } else { Vec::new() };
         Report {
             engine: Engine::Graph,
             starts: self.system.starts.len() as u64,
             mode: if options.symmetry { "symmetry" } else { "every state" },
-            findings,
+            outcomes: Some(self.outcomes(&values, found.ends)),
+            findings: found.findings,
             executions: None,
-            states: Some(search.states() as u64),
-            transitions: Some(search.transitions()),
-            interleavings,
-            outcomes: Some(self.outcomes(search)),
-            bound,
+            states: Some(found.states),
+            transitions: Some(found.transitions),
+            interleavings: found.interleavings,
+            bound: found.bound,
             untested,
-            growth: None,
+            growth: found.growth,
             elapsed: Default::default(),
         }
     }
 
-    /// The properties that no state could have violated.
-    fn untested<K: Tuple>(&self, search: &mut Search<'_, W, P, K>) -> Vec<String> {
+    /// The properties that no state could have violated; these local states were met.
+    fn untested(&self, met: &[Arc<LocalOf<W, P>>], found: &Explored) -> Vec<String> {
         let is_end = |codes: &[u32]| {
-            codes.iter().skip(1).all(|local| search.local(*local).output().is_some())
+            codes.iter().skip(1).all(|local| met[*local as usize].output().is_some())
         };
-        let ended = search.ends().any(|codes| is_end(&codes));
+        let ended = found.ends.iter().any(|codes| is_end(codes));
         let properties = self.system.properties.iter();
         let untested = properties.filter(|property| match property.kind() {
             PropertyKind::Always => {
                 // One that lets nobody be counted holds just if nobody is.
                 property.most().is_some_and(|most| most > 0)
-                    && !search.met().any(|local| property.counts(local) == Some(true))
+                    && !met.iter().any(|local| property.counts(local) == Some(true))
             }
             PropertyKind::Finally => !ended,
             PropertyKind::Reachable => false,
@@ -244,19 +183,23 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
 
     /// The search's outcomes in the codes that this checker's engines share. Each world and each
     /// local state is looked up there once, however many outcomes it is part of.
-    fn outcomes<K: Tuple>(&self, search: &Search<'_, W, P, K>) -> Outcomes {
+    fn outcomes(
+        &self,
+        (known_worlds, known_locals): &(Vec<Arc<W>>, Vec<Arc<LocalOf<W, P>>>),
+        ends: Vec<Box<[u32]>>,
+    ) -> Outcomes {
         let mut shared = self.codes.lock();
         let mut worlds = FxHashMap::default();
         let mut locals = FxHashMap::default();
-        let translated = search.ends().map(|mut codes| {
+        let translated = ends.into_iter().map(|mut codes| {
             if let [world, rest @ ..] = &mut *codes {
                 *world = *worlds
                     .entry(*world)
-                    .or_insert_with(|| shared.worlds.code_of(search.world(*world)));
+                    .or_insert_with(|| shared.worlds.code_of(&known_worlds[*world as usize]));
                 for local in &mut *rest {
                     *local = *locals
                         .entry(*local)
-                        .or_insert_with(|| shared.locals.code_of(search.local(*local)));
+                        .or_insert_with(|| shared.locals.code_of(&known_locals[*local as usize]));
                 }
                 sort_groups(&self.system.groups, rest);
             }
@@ -266,11 +209,93 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     }
 }
 
+/// The step table, and where it begins.
+type From<'a> = (&'a dyn Coded, &'a Initial);
+
+/// What a search comes to, in codes.
+struct Explored {
+    findings: Vec<Finding>,
+    states: u64,
+    transitions: u64,
+    interleavings: Interleavings,
+    /// The end states, deadlocks among them.
+    ends: Vec<Box<[u32]>>,
+    bound: Option<Bound>,
+    growth: Option<Growth>,
+}
+
+/// Searches with states as a `K`; `None` if one does not fit.
+fn explored<K: Tuple>(
+    (steps, initial): From<'_>,
+    options: &GraphOptions,
+    threads: usize,
+    meter: &mut Meter,
+) -> Option<Explored> {
+    let mut search = Search::<K>::new(steps, options.symmetry, 1, 1);
+    let mut stop = search.run(initial, STATES_WORTH_THREADS.min(options.max_states), meter);
+    let mut early = Vec::new();
+    if stop == Stop::Full && STATES_WORTH_THREADS < options.max_states {
+        // What it met, it met in the order of the starts, which shards do not keep.
+        early = search.decisions();
+        search = Search::new(steps, options.symmetry, threads, SHARDS);
+        stop = search.run(initial, options.max_states, meter);
+    }
+    let bound = match stop {
+        Stop::TooNarrow => return None,
+        Stop::Complete => None,
+        Stop::Full => Some(Bound::States(search.states() as u64)),
+        Stop::Limit(bound) => Some(bound),
+        Stop::Fault(kind) => Some(Bound::Fault(kind)),
+    };
+    let growth = match &bound {
+        None | Some(Bound::Fault(_)) => None,
+        Some(_) => {
+            let (worlds, locals) = steps.met();
+            Some(Growth { worlds, locals, longest: search.longest() })
+        }
+    };
+    let decided = search.decisions().into_iter().enumerate();
+    let decided: Vec<Option<Schedule>> =
+        decided.map(|(index, late)| early.get(index).cloned().flatten().or(late)).collect();
+    // One that tells identical clients apart is a second opinion: nobody is shown its schedules.
+    let decided =
+        match options.symmetry && !matches!(bound, Some(Bound::Time(_) | Bound::Memory(_))) {
+            true => settled((steps, initial), decided),
+            false => decided,
+        };
+    let countable = bound.is_none() && search.states() <= options.count_interleavings_up_to;
+    let paths = countable.then(|| search.paths());
+    let properties = &steps.shape().properties;
+    let deadlock = decided[properties.len()].clone();
+    let mut findings = vec![finding(DEADLOCK_FREE, PropertyKind::Always, deadlock, &bound)];
+    for ((name, kind), decided) in properties.iter().zip(decided) {
+        findings.push(finding(name, *kind, decided, &bound));
+    }
+    let interleavings = match paths {
+        Some(paths) => match counted(&mut search, &paths, initial, &mut findings) {
+            Some(total) => Interleavings::Exactly(total),
+            None => Interleavings::Infinite,
+        },
+        None => Interleavings::NotCounted,
+    };
+    let fault = search.fault();
+    findings.extend(fault.map(|(kind, schedule)| Finding::fault(kind, Some(schedule))));
+    Some(Explored {
+        findings,
+        states: search.states() as u64,
+        transitions: search.transitions(),
+        interleavings,
+        ends: search.ends().collect(),
+        bound,
+        growth,
+    })
+}
+
 /// Counts the interleavings, and for each of the findings, freedom from deadlock first, those that violate
 /// it: all of them, and those that continue from each step of its counterexample. `None` if some
 /// interleaving never ends.
-fn counted<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
-    search: &mut Search<'_, W, P, K>,
+fn counted<K: Tuple>(
+    search: &mut Search<'_, K>,
     paths: &Paths,
     initial: &Initial,
     findings: &mut [Finding],
@@ -410,9 +435,9 @@ mod tests {
 
     #[test]
     fn each_pair_of_world_and_process_is_stepped_once() {
-        let (steps, initial) = Steps::of(&counting(9, 1));
         let system = counting(9, 1);
-        let mut search = Search::<_, _, Wide>::new(&system, &steps, false, 1, 1);
+        let (steps, initial) = Steps::of(&system);
+        let mut search = Search::<Wide>::new(&steps, false, 1, 1);
         let mut meter = crate::check::Limits::NONE.start(Engine::Graph);
         assert_eq!(search.run(&initial, usize::MAX, &mut meter), Stop::Complete);
         assert_eq!(search.states(), 3usize.pow(9));

@@ -11,14 +11,13 @@ use rustc_hash::FxBuildHasher;
 
 use super::paths::Edges;
 use super::tuple::Tuple;
-use crate::Process;
 use crate::check::fault::FaultKind;
-use crate::check::intern::{LocalOf, sort_groups};
+use crate::check::intern::sort_groups;
 use crate::check::limits::Meter;
 use crate::check::property::PropertyKind;
-use crate::check::steps::{Initial, Steps, Successor, Worker};
-use crate::check::system::{Group, Locals, State, System};
-use crate::check::{Bound, Schedule, Value};
+use crate::check::steps::{Coded, Initial, Shape, Successor, Worker};
+use crate::check::system::Group;
+use crate::check::{Bound, Schedule};
 
 /// States expanded in one go, so that what is found waits in bounded memory to be taken in.
 const ROUND: usize = 1 << 17;
@@ -98,10 +97,10 @@ struct Batch<K> {
     late: bool,
 }
 
-pub(super) struct Search<'a, W, P: Process<W>, K> {
-    system: &'a System<W, P>,
+pub(super) struct Search<'a, K> {
+    shape: &'a Shape,
     groups: &'a [Group],
-    workers: Vec<Worker<'a, W, P>>,
+    workers: Vec<Worker<'a>>,
     shards: Vec<Shard<K>>,
     /// For each start its initial state; the same one for starts that are the same.
     roots: Vec<u32>,
@@ -141,22 +140,17 @@ impl Paths {
     }
 }
 
-impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W, P, K> {
-    pub(super) fn new(
-        system: &'a System<W, P>,
-        steps: &'a Steps<W, P>,
-        symmetry: bool,
-        threads: usize,
-        shards: usize,
-    ) -> Self {
+impl<'a, K: Tuple> Search<'a, K> {
+    pub(super) fn new(steps: &'a dyn Coded, symmetry: bool, threads: usize, shards: usize) -> Self {
         assert!(shards.is_power_of_two(), "the shard of a state is some bits of its hash");
+        let shape = steps.shape();
         Search {
-            system,
-            groups: if symmetry { &system.groups } else { &[] },
-            workers: (0..threads).map(|_| steps.worker()).collect(),
+            shape,
+            groups: if symmetry { &shape.groups } else { &[] },
+            workers: (0..threads).map(|_| Worker::new(steps)).collect(),
             shards: (0..shards).map(|_| Shard::new()).collect(),
             roots: Vec::new(),
-            decided: vec![None; system.properties.len() + 1],
+            decided: vec![None; shape.properties.len() + 1],
             ends: Vec::new(),
             fault: None,
             deepest: None,
@@ -166,9 +160,9 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
 
     /// Explores from these initial states, all at once, until done, or until there are `max_states`.
     pub(super) fn run(&mut self, initial: &Initial, max_states: usize, meter: &mut Meter) -> Stop {
-        let mut roots = Vec::with_capacity(self.system.starts.len());
+        let mut roots = Vec::with_capacity(self.shape.starts);
         let mut found: Vec<_> = self.shards.iter().map(|_| Vec::new()).collect();
-        let mut sorted = vec![0; self.system.actors.len()];
+        let mut sorted = vec![0; self.shape.actors];
         for (world, locals) in initial.states() {
             sorted.copy_from_slice(locals);
             sort_groups(self.groups, &mut sorted);
@@ -189,7 +183,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         while !frontier.is_empty() {
             let mut next = Vec::new();
             self.deepest = frontier.first().copied();
-            for round in frontier.chunks(round(self.system.actors.len())) {
+            for round in frontier.chunks(round(self.shape.actors)) {
                 let batches = self.expand(round, meter);
                 if batches.iter().any(|batch| batch.too_narrow) {
                     return Stop::TooNarrow;
@@ -228,18 +222,18 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
 
     /// Finds what follows these states, on every core if there are enough of them.
     fn expand(&mut self, round: &[u32], meter: &Meter) -> Vec<Batch<K>> {
-        let (system, groups, shards) = (self.system, self.groups, &self.shards);
+        let (shape, groups, shards) = (self.shape, self.groups, &self.shards);
         let until = meter.until();
         let part = round.len().div_ceil(self.workers.len()).max(256);
         let mut parts: Vec<_> = round.chunks(part).zip(&mut self.workers).collect();
         if let [(states, worker)] = &mut parts[..] {
-            return vec![expand_part(system, groups, shards, worker, states, until)];
+            return vec![expand_part(shape, groups, shards, worker, states, until)];
         }
         std::thread::scope(|scope| {
             let running: Vec<_> = parts
                 .into_iter()
                 .map(|(states, worker)| {
-                    scope.spawn(move || expand_part(system, groups, shards, worker, states, until))
+                    scope.spawn(move || expand_part(shape, groups, shards, worker, states, until))
                 })
                 .collect();
             running.into_iter().map(join).collect()
@@ -253,11 +247,11 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         let mut incoming: Vec<Vec<Vec<(K, u32)>>> = (0..count)
             .map(|shard| found.iter_mut().map(|batch| std::mem::take(&mut batch[shard])).collect())
             .collect();
-        let system = self.system;
+        let shape = self.shape;
         let pending: usize = incoming.iter().flatten().map(Vec::len).sum();
         // What has yet to be decided by single states.
-        let open: Vec<usize> = (0..system.properties.len())
-            .filter(|index| system.properties[*index].kind() != PropertyKind::Finally)
+        let open: Vec<usize> = (0..shape.properties.len())
+            .filter(|index| shape.properties[*index].1 != PropertyKind::Finally)
             .filter(|index| self.decided[*index].is_none())
             .collect();
         let open = &open[..];
@@ -267,7 +261,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         let work = work.zip(&mut self.workers).enumerate();
         let taken: Vec<Taken> = if alone {
             work.map(|(part, ((shards, incoming), worker))| {
-                take_in_part(system, worker, shards, incoming, part * each, count, open)
+                take_in_part(shape, worker, shards, incoming, part * each, count, open)
             })
             .collect()
         } else {
@@ -275,7 +269,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
                 let running: Vec<_> = work
                     .map(|(part, ((shards, incoming), worker))| {
                         scope.spawn(move || {
-                            take_in_part(system, worker, shards, incoming, part * each, count, open)
+                            take_in_part(shape, worker, shards, incoming, part * each, count, open)
                         })
                     })
                     .collect();
@@ -324,18 +318,11 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         self.deepest.map(|id| self.schedule_to(id).0).unwrap_or_default()
     }
 
-    /// Every local state of an actor that was met.
-    pub(super) fn met(&mut self) -> impl Iterator<Item = &LocalOf<W, P>> {
-        let worker = &mut self.workers[0];
-        worker.catch_up();
-        worker.locals().iter().map(|local| &**local)
-    }
-
     /// The end states, deadlocks among them, in codes of the step table: the world's, then where
     /// each actor stands.
     pub(super) fn ends(&self) -> impl Iterator<Item = Box<[u32]>> {
         self.ends.iter().map(|end| {
-            let mut codes = vec![0; 1 + self.system.actors.len()];
+            let mut codes = vec![0; 1 + self.shape.actors];
             codes[0] = self.key(*end).unpack(&mut codes[1..]);
             codes.into()
         })
@@ -364,16 +351,6 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         self.shards.iter().map(base).collect()
     }
 
-    /// The world of this code.
-    pub(super) fn world(&self, code: u32) -> &W {
-        self.workers[0].world(code)
-    }
-
-    /// The local state of this code.
-    pub(super) fn local(&self, code: u32) -> &LocalOf<W, P> {
-        &self.workers[0].locals()[code as usize]
-    }
-
     /// A shortest schedule to the state `id`, of the actors as they are named, not as sorted; and the codes
     /// of that state's world and of where each of them stands then.
     fn schedule_to(&mut self, id: u32) -> (Schedule, u32, Vec<u32>) {
@@ -393,7 +370,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         let chain: Vec<K> = chain.into_iter().rev().map(|id| self.key(id).clone()).collect();
         let worker = &mut self.workers[0];
         // Sorting the initial state has changed nothing: identical actors start out identical.
-        let mut locals = vec![0; self.system.actors.len()];
+        let mut locals = vec![0; self.shape.actors];
         let mut world = chain[0].unpack(&mut locals);
         let mut schedule = Schedule::from_start(start, Vec::with_capacity(chain.len() - 1));
         for target in &chain[1..] {
@@ -420,7 +397,7 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         let base = self.bases();
         let worker = &mut self.workers[0];
         let mut edges = Edges { offsets: vec![0], targets: Vec::new() };
-        let mut scratch = Scratch::new(self.system.actors.len());
+        let mut scratch = Scratch::new(self.shape.actors);
         for shard in &self.shards {
             for key in &shard.keys {
                 successors(worker, self.groups, key, &mut scratch, |next, weight| {
@@ -480,25 +457,24 @@ impl<'a, W: Value, P: Process<W, Output: Value> + Value, K: Tuple> Search<'a, W,
         index: Option<usize>,
         states: &[u32],
     ) -> Option<Counts> {
-        let mut locals = vec![0; self.system.actors.len()];
+        let mut locals = vec![0; self.shape.actors];
         let worker = &mut self.workers[0];
         let mut allowed =
             Vec::with_capacity(self.shards.iter().map(|shard| shard.keys.len()).sum());
         for key in self.shards.iter().flat_map(|shard| &shard.keys) {
             let world = key.unpack(&mut locals);
-            let state = state(worker, world, &locals);
-            let ended = state.locals().all(|local| local.output().is_some());
+            let ended = locals.iter().all(|local| worker.view().has_ended(*local));
             let stuck = !ended
                 && locals.iter().all(|local| {
                     let next = worker.successor(world, *local);
                     !matches!(next, Successor::To { .. } | Successor::Choice { .. })
                 });
-            let state = self::state(worker, world, &locals);
-            allowed.push(match index.map(|index| &self.system.properties[index]) {
+            let is_true = |property| worker.view().is_true(property, world, &locals);
+            allowed.push(match index {
                 None => !stuck,
-                Some(property) => match property.kind() {
-                    PropertyKind::Always => property.is_true_in(&state),
-                    PropertyKind::Finally => !ended || property.is_true_in(&state),
+                Some(property) => match self.shape.properties[property].1 {
+                    PropertyKind::Always => is_true(property),
+                    PropertyKind::Finally => !ended || is_true(property),
                     PropertyKind::Reachable => true,
                 },
             });
@@ -527,14 +503,6 @@ fn shard_of_id(id: u32, shards: usize) -> usize {
     id as usize & (shards - 1)
 }
 
-fn state<'s, W: Value, P: Process<W, Output: Value> + Value>(
-    worker: &'s Worker<'_, W, P>,
-    world: u32,
-    locals: &'s [u32],
-) -> State<'s, W, P> {
-    State { world: worker.world(world), locals: Locals::Coded(locals, worker.locals()) }
-}
-
 /// Room for one state, reused.
 struct Scratch {
     locals: Vec<u32>,
@@ -560,8 +528,8 @@ enum Leads {
 
 /// Calls `found` with each state that follows `key` and the number of identical actors whose step
 /// leads there; `None` is a state that does not fit `K`.
-fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
-    worker: &mut Worker<'_, W, P>,
+fn successors<K: Tuple>(
+    worker: &mut Worker<'_>,
     groups: &[Group],
     key: &K,
     scratch: &mut Scratch,
@@ -624,15 +592,15 @@ fn successors<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
     }
 }
 
-fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
-    system: &System<W, P>,
+fn expand_part<K: Tuple>(
+    shape: &Shape,
     groups: &[Group],
     shards: &[Shard<K>],
-    worker: &mut Worker<'_, W, P>,
+    worker: &mut Worker<'_>,
     states: &[u32],
     until: Option<Instant>,
 ) -> Batch<K> {
-    let deadlock = system.properties.len();
+    let deadlock = shape.properties.len();
     let mut batch = Batch {
         found: shards.iter().map(|_| Vec::new()).collect(),
         decided: vec![None; deadlock + 1],
@@ -642,7 +610,7 @@ fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
         too_narrow: false,
         late: false,
     };
-    let mut scratch = Scratch::new(system.actors.len());
+    let mut scratch = Scratch::new(shape.actors);
     for (position, &id) in states.iter().enumerate() {
         if position % 256 == 255 && until.is_some_and(|until| Instant::now() > until) {
             batch.late = true;
@@ -670,11 +638,11 @@ fn expand_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
             Leads::Ended => {
                 batch.ends.push(id);
                 let world = key.unpack(&mut scratch.locals);
-                let state = state(worker, world, &scratch.locals);
-                for (decided, property) in batch.decided.iter_mut().zip(&system.properties) {
+                let properties = shape.properties.iter().enumerate();
+                for (decided, (index, (_, kind))) in batch.decided.iter_mut().zip(properties) {
                     if decided.is_none()
-                        && property.kind() == PropertyKind::Finally
-                        && !property.is_true_in(&state)
+                        && *kind == PropertyKind::Finally
+                        && !worker.view().is_true(index, world, &scratch.locals)
                     {
                         *decided = Some(id);
                     }
@@ -691,9 +659,9 @@ struct Taken {
     decided: Vec<Option<u32>>,
 }
 
-fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
-    system: &System<W, P>,
-    worker: &mut Worker<'_, W, P>,
+fn take_in_part<K: Tuple>(
+    shape: &Shape,
+    worker: &mut Worker<'_>,
     shards: &mut [Shard<K>],
     incoming: &mut [Vec<Vec<(K, u32)>>],
     first_shard: usize,
@@ -703,8 +671,8 @@ fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
     // Others may have met worlds and local states that this worker has not.
     worker.catch_up();
     let mut open = open.to_vec();
-    let mut taken = Taken { new: Vec::new(), decided: vec![None; system.properties.len()] };
-    let mut locals = vec![0; system.actors.len()];
+    let mut taken = Taken { new: Vec::new(), decided: vec![None; shape.properties.len()] };
+    let mut locals = vec![0; shape.actors];
     for (offset, (shard, incoming)) in shards.iter_mut().zip(incoming).enumerate() {
         for (key, parent) in incoming.drain(..).flatten() {
             let hash = FxBuildHasher.hash_one(&key);
@@ -719,11 +687,9 @@ fn take_in_part<W: Value, P: Process<W, Output: Value> + Value, K: Tuple>(
                 continue;
             }
             let world = shard.keys[at as usize].unpack(&mut locals);
-            let state = state(worker, world, &locals);
             open.retain(|index| {
-                let property = &system.properties[*index];
-                let decides = property.kind() == PropertyKind::Reachable;
-                let decided = property.is_true_in(&state) == decides;
+                let decides = shape.properties[*index].1 == PropertyKind::Reachable;
+                let decided = worker.view().is_true(*index, world, &locals) == decides;
                 if decided {
                     taken.decided[*index] = Some(id);
                 }
