@@ -401,6 +401,31 @@ fn forgetting_makes_one_state_of_many() {
     assert!(states.1 < states.0, "{states:?}");
 }
 
+/// One that ends on errors is abandoned by errors, and one that then goes on and on is unwound.
+#[test]
+fn how_a_run_is_abandoned_changes_nothing() {
+    let makes_its_own = |fs: &mut DirectFs| {
+        let mut number = 0;
+        loop {
+            match fs.mkdir(&format!("{number}"), Mode::RWXU) {
+                Ok(()) => return fs.symlink("x".as_ref(), "link").map(|()| number),
+                Err(_) => number += 1,
+            }
+        }
+    };
+    let count_under_lock = |fs: &mut DirectFs| count_under_lock(fs).map(usize::from);
+    let programs = [Code::files(makes_its_own), Code::files(count_under_lock)];
+    for program in programs {
+        let report = |program| graph(System::new(counters()).clients(3, program));
+        let unwound = report(program.clone());
+        let told = report(program.ending_on_errors());
+        assert!(unwound.exhaustive());
+        assert_eq!(told.states, unwound.states);
+        assert_eq!(told.transitions, unwound.transitions);
+        assert_eq!(told.interleavings.to_string(), unwound.interleavings.to_string());
+    }
+}
+
 #[test]
 fn a_handle_that_leaks_out_is_refused_by_name_and_line() {
     let leaked = Arc::new(OnceLock::new());

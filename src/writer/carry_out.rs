@@ -1,9 +1,11 @@
 //! Third floor, `writer`: the function that carries out a list of operations. Imports
-//! [`fs`](crate::fs) and its neighbours in `writer`.
+//! [`fs`](crate::fs), of [`direct`](crate::direct) what an exploration may forget, and its neighbours
+//! in `writer`.
 
 use std::path::{Component, Path};
 
 use super::program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd};
+use crate::direct::forget;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;
 use crate::fs::{
@@ -17,20 +19,10 @@ use crate::fs::{
 // Inlined, with all that a call passes through, for the same reason as the calls of `OsFs`.
 #[inline(always)]
 pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File> {
-    let mut writer = Writer::<F> {
-        plan,
-        directory: None,
-        private: None,
-        file: None,
-        seen: false,
-        named: false,
-        made: false,
-        furnished: false,
-        identity: None,
-        volatile: None,
-    };
-    let came = plan.program.iter().try_for_each(|op| writer.perform(fs, *op));
-    let (outcome, left) = match (came, writer.volatile) {
+    let known = Known::default();
+    let mut writer = Writer::<F> { plan, directory: None, private: None, file: None, known };
+    let came = plan.program.iter().try_for_each(|op| writer.remembered(fs, *op));
+    let (outcome, left) = match (came, writer.known.volatile) {
         (Ok(()), None) => (Outcome::Written, writer.left()),
         (Ok(()), Some(errno)) => (Outcome::NotDurable { errno }, writer.left()),
         (Err(Ended { outcome, is_stuck: true }), _) => (outcome, Left::Displaced),
@@ -40,7 +32,7 @@ pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File
 }
 
 /// How it ends before the last operation.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Ended {
     outcome: Outcome,
     /// What the temporary name stands for stays, as it is not this writer's to remove.
@@ -69,6 +61,12 @@ struct Writer<'p, F: FileSystem> {
     /// The private directory, once it is open.
     private: Option<F::File>,
     file: Option<F::File>,
+    known: Known,
+}
+
+/// What it knows, beside what it has open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Known {
     /// Something was seen at P.
     seen: bool,
     /// The file has the temporary name.
@@ -108,7 +106,22 @@ impl<F: FileSystem> Writer<'_, F> {
     }
 
     fn is_own(&self, status: &Status) -> bool {
-        Some((status.device, status.inode)) == self.identity
+        Some((status.device, status.inode)) == self.known.identity
+    }
+
+    /// Performs an operation, of which an exploration forgets all but what is known then: states that
+    /// differ in nothing else are one.
+    #[inline(always)]
+    fn remembered(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
+        if op.opens() {
+            return self.perform(fs, op);
+        }
+        let (known, came) = forget(|| {
+            let came = self.perform(fs, op);
+            (self.known, came)
+        });
+        self.known = known;
+        came
     }
 
     #[inline(always)]
@@ -118,8 +131,8 @@ impl<F: FileSystem> Writer<'_, F> {
             Op::Anchor(flags, resolve) => self.anchor(fs, flags, resolve)?,
             Op::Access => {
                 // Published code takes any error for "not there".
-                self.seen = fs.access(&self.path(), Access::EXISTS, AtFlags::empty()).is_ok();
-                if self.seen && !plan.replace {
+                self.known.seen = fs.access(&self.path(), Access::EXISTS, AtFlags::empty()).is_ok();
+                if self.known.seen && !plan.replace {
                     return Err(Outcome::Exists.into());
                 }
             }
@@ -133,13 +146,13 @@ impl<F: FileSystem> Writer<'_, F> {
                         if !plan.replace {
                             return Err(Outcome::Exists.into());
                         }
-                        self.seen = true;
+                        self.known.seen = true;
                     }
                     Err(Errno::NOENT) => {}
                     Err(errno) => return Err(failed("lstat")(errno).into()),
                 }
             }
-            Op::Unlink if !self.seen => {}
+            Op::Unlink if !self.known.seen => {}
             Op::Unlink => match fs.unlink(&self.path()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(failed("unlink")(errno).into()),
@@ -152,12 +165,12 @@ impl<F: FileSystem> Writer<'_, F> {
                     Errno::ISDIR => Outcome::IsDirectory,
                     errno => failed("open")(errno),
                 })?);
-                self.made = true;
+                self.known.made = true;
             }
             Op::PrivateDirectory { inspects } => self.private_directory(fs, inspects)?,
             Op::RemovePrivate => {
                 // What cannot be removed is told of in the end.
-                self.furnished = !is_gone(fs.rmdir(&self.aside()));
+                self.known.furnished = !is_gone(fs.rmdir(&self.aside()));
             }
             Op::CreateTemporary(flags) => {
                 let opened = fs.open(&self.temporary(), flags, OWNER_ONLY);
@@ -166,7 +179,7 @@ impl<F: FileSystem> Writer<'_, F> {
                     Errno::NOENT if self.private.is_some() => Outcome::Interfered,
                     errno => failed("open")(errno),
                 })?);
-                self.named = true;
+                self.known.named = true;
             }
             Op::CreateUnnamed => {
                 let at = match &self.directory {
@@ -188,7 +201,7 @@ impl<F: FileSystem> Writer<'_, F> {
             Op::Identify => {
                 let status = self.file().and_then(|file| fs.fstat(file));
                 let status = status.map_err(failed("fstat"))?;
-                self.identity = Some((status.device, status.inode));
+                self.known.identity = Some((status.device, status.inode));
             }
             Op::Write => {
                 let mut rest = plan.bytes;
@@ -210,14 +223,14 @@ impl<F: FileSystem> Writer<'_, F> {
                     Errno::ISDIR => Outcome::IsDirectory,
                     errno => failed("rename")(errno),
                 })?;
-                self.named = false;
+                self.known.named = false;
             }
             Op::RenameNew => {
                 self.rename(fs, RenameFlags::NOREPLACE).map_err(|errno| match errno {
                     Errno::EXIST => Outcome::Exists,
                     errno => failed("renameat2")(errno),
                 })?;
-                self.named = false;
+                self.known.named = false;
             }
             Op::Link => {
                 let path = plan.place(self.directory.as_ref());
@@ -246,7 +259,7 @@ impl<F: FileSystem> Writer<'_, F> {
             Op::SyncDirectory => {
                 let directory = self.directory.as_mut().ok_or(Errno::BADF);
                 // The file is in place by now: that it may not stay is told of in the end.
-                self.volatile = fs.fsync(directory.map_err(failed("fsync"))?).err();
+                self.known.volatile = fs.fsync(directory.map_err(failed("fsync"))?).err();
             }
         }
         Ok(())
@@ -291,7 +304,7 @@ impl<F: FileSystem> Writer<'_, F> {
     #[inline(always)]
     fn private_directory(&mut self, fs: &mut F, inspects: bool) -> Result<(), Outcome> {
         fs.mkdir(&self.aside(), Mode::RWXU).map_err(failed("mkdir"))?;
-        self.furnished = true;
+        self.known.furnished = true;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
         let opened = fs.open(&self.aside(), flags, Mode::empty()).map_err(|errno| match errno {
             // What was just made is gone, or something else by now.
@@ -327,7 +340,7 @@ impl<F: FileSystem> Writer<'_, F> {
         loop {
             match self.rename(fs, RenameFlags::NOREPLACE) {
                 Ok(()) => {
-                    self.named = false;
+                    self.known.named = false;
                     return Ok(());
                 }
                 Err(Errno::EXIST) => {}
@@ -348,7 +361,7 @@ impl<F: FileSystem> Writer<'_, F> {
                 },
                 // Somebody took it away: nothing to put back or to remove.
                 Err(Errno::NOENT) => {
-                    self.named = false;
+                    self.known.named = false;
                     return Ok(());
                 }
                 // Not known to be a link, it may be one.
@@ -359,7 +372,7 @@ impl<F: FileSystem> Writer<'_, F> {
             }
         }
         // Written it is; what cannot be removed is told of in the end.
-        self.named = !is_gone(fs.unlink(&self.temporary()));
+        self.known.named = !is_gone(fs.unlink(&self.temporary()));
         Ok(())
     }
 
@@ -374,7 +387,7 @@ impl<F: FileSystem> Writer<'_, F> {
             }
             match self.rename(fs, RenameFlags::NOREPLACE) {
                 Ok(()) => {
-                    self.named = false;
+                    self.known.named = false;
                     return outcome.into();
                 }
                 Err(Errno::EXIST) => {}
@@ -388,7 +401,7 @@ impl<F: FileSystem> Writer<'_, F> {
         match self.displaced(fs) {
             Ok(status) if self.is_own(&status) => outcome.into(),
             Err(Errno::NOENT) => {
-                self.named = false;
+                self.known.named = false;
                 outcome.into()
             }
             // Somebody else's: it was put at P between the two exchanges. It stays where it is;
@@ -399,20 +412,20 @@ impl<F: FileSystem> Writer<'_, F> {
 
     /// What is left behind at the end of the list.
     fn left(&self) -> Left {
-        if self.named || self.furnished { Left::Temporary } else { Left::Nothing }
+        if self.known.named || self.known.furnished { Left::Temporary } else { Left::Nothing }
     }
 
     /// Removes what was made, and says what is left behind by ending here.
     #[cold]
     fn clean_up(&mut self, fs: &mut F) -> Left {
-        if !self.named && !self.furnished && self.made {
+        if !self.known.named && !self.known.furnished && self.known.made {
             return Left::Part;
         }
-        if self.named {
-            self.named = !is_gone(fs.unlink(&self.temporary()));
+        if self.known.named {
+            self.known.named = !is_gone(fs.unlink(&self.temporary()));
         }
-        if self.furnished {
-            self.furnished = !is_gone(fs.rmdir(&self.aside()));
+        if self.known.furnished {
+            self.known.furnished = !is_gone(fs.rmdir(&self.aside()));
         }
         self.left()
     }

@@ -68,6 +68,20 @@ pub enum Op {
     SyncDirectory,
 }
 
+impl Op {
+    /// Whether it opens a file, and keeps it.
+    pub(super) fn opens(self) -> bool {
+        matches!(
+            self,
+            Op::Anchor(..)
+                | Op::Create(_)
+                | Op::PrivateDirectory { .. }
+                | Op::CreateTemporary(_)
+                | Op::CreateUnnamed
+        )
+    }
+}
+
 /// How [`Op::Exchange`] goes about it. Each call can be overtaken, so each answer is looked at:
 ///
 /// ```text
