@@ -166,9 +166,8 @@ impl<T> FileCode<T> {
 impl<T> FileCode<T> {
     /// The same, where it ends soon once its operations fail, and panics on no error. A run of it that is to
     /// be abandoned is then told `ECANCELED` by each further operation, and is unwound only if it goes on and
-    /// on. That takes a fraction of the time. For the catalogue's own, of which both are known.
-    #[cfg(feature = "command")]
-    pub(crate) fn ending_on_errors(self) -> Self {
+    /// on. That takes a fraction of the time.
+    pub fn ending_on_errors(self) -> Self {
         Code { failing: run::FAILING, ..self }
     }
 
