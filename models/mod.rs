@@ -59,7 +59,7 @@ pub trait Model: Send + Sync {
     }
 
     /// In what its clients differ, where they are not identical, so that nothing is said of any number
-    /// of them: `each has a claim name of its own`.
+    /// of them: `each pays into a till of its own`.
     fn clients_differ(&self) -> &'static str {
         "no two of them do the same"
     }

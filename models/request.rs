@@ -1,5 +1,5 @@
 //! A request as a server handles it: poll, verify, lock, ask the database, unlock, answer. Fourth
-//! floor: imports [`handlers`](crate::handlers), [`direct`](crate::direct) and [`db`](crate::db).
+//! floor: imports [`handlers`](crate::handlers), [`direct`] and [`db`](crate::db).
 //!
 //! What the requests of `order` and `transfer` have in common: each is a body, run by [`transact`],
 //! inside of what the published handlers put round it. Every line of such a handler that another

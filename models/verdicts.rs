@@ -53,9 +53,6 @@ struct Known {
 }
 
 impl Verdicts {
-    /// Nothing is known to break.
-    pub const NONE: Verdicts = Verdicts::new("");
-
     /// Those of a text: `Verdicts::new(include_str!("verdicts.txt"))`.
     pub const fn new(text: &'static str) -> Self {
         Verdicts { text, read: OnceLock::new() }

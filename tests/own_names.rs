@@ -129,7 +129,7 @@ fn any_number_of_clients_with_names_of_their_own_covers_every_number_of_them() {
             }
             count(&all_seven, few.len() == 7);
             // With names that were given to them, it is the same.
-            for clients in 0..few.len().min(4) {
+            for (clients, few) in few.iter().enumerate().take(4) {
                 let numbered = (0..clients).fold(System::new(world()), |system, number| {
                     let client = client(acts.clone(), gives_up, &number.to_string());
                     system.actor(format!("client {number}"), client)
@@ -139,7 +139,7 @@ fn any_number_of_clients_with_names_of_their_own_covers_every_number_of_them() {
                     let property = &*finding.property;
                     prop_assert_eq!(
                         finding.verdict.word(),
-                        word(&few[clients], property),
+                        word(few, property),
                         "{} {}",
                         property,
                         clients

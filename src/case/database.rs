@@ -80,11 +80,12 @@ impl<T: Value> DbCase<SimDb, SessionCode<T>> {
         D: RealDb<Session: Held>,
         F: FreeDb<Session: Held>,
     {
+        type Codes<D, T> = Vec<Code<Sessions<<D as Database>::Session>, T>>;
         fn connected<D: Database, T>(
             starts: &[Vec<SessionCode<T>>],
             start: usize,
             db: &mut D,
-        ) -> Result<Vec<Code<Sessions<D::Session>, T>>, SqlError> {
+        ) -> Result<Codes<D, T>, SqlError> {
             let codes = starts.get(start).into_iter().flatten();
             codes.map(|code| Ok(code.over_session(db.connect()?))).collect()
         }

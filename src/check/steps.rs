@@ -90,6 +90,9 @@ pub(super) trait View: Send {
     fn has_ended(&self, local: u32) -> bool;
 }
 
+/// All worlds and all local states that were met, by their codes.
+pub(super) type Met<W, P> = (Vec<Arc<W>>, Vec<Arc<LocalOf<W, P>>>);
+
 /// The table all workers share.
 pub(super) struct Steps<'s, W, P: Process<W>> {
     system: &'s System<W, P>,
@@ -133,8 +136,8 @@ impl<'s, W: Value, P: Process<W, Output: Value> + Value> Steps<'s, W, P> {
         (Steps { system, shape, table: Mutex::new(table) }, initial)
     }
 
-    /// All worlds and all local states that were met, by their codes.
-    pub(super) fn values(&self) -> (Vec<Arc<W>>, Vec<Arc<LocalOf<W, P>>>) {
+    /// What was met.
+    pub(super) fn values(&self) -> Met<W, P> {
         let table = self.lock();
         (table.codes.worlds.values().to_vec(), table.codes.locals.values().to_vec())
     }

@@ -1,5 +1,5 @@
 //! Top floor, the command: single executions, shown and replayed. Imports
-//! [`report`](crate::report) and [`survey`](crate::survey).
+//! [`report`] and [`survey`](crate::survey).
 
 use crate::case::{CaseError, Comparison, Shown};
 use crate::check::{DEADLOCK_FREE, Schedule};

@@ -81,9 +81,11 @@ pub use held::{Connections, Held, Served, Sessions, Slots};
 pub use network::{DirectConnection, DirectNet};
 use own::within;
 pub use own::{Own, Unheld};
+#[cfg(feature = "command")]
+pub(crate) use run::observed;
 use run::{Run, Stop, Stopped};
 pub use run::{Section, choose, forget, retry, section};
-pub(crate) use run::{attempt, observed, process};
+pub(crate) use run::{attempt, process};
 use sessions::{Connected, connected};
 pub use sessions::{DirectDb, DirectSession};
 use tape::{Entry, Past, Question};

@@ -1,5 +1,5 @@
 //! Third floor, `handlers`: a transaction as a function, its retries included. Imports [`db`](crate::db),
-//! [`calls`](crate::calls) and [`direct`](crate::direct).
+//! [`calls`](crate::calls) and [`direct`].
 //!
 //! What a handler asks and what it decides is its body, a function; how it is kept apart from others, and how
 //! often it is tried, is its [`Way`]. Each variant of a protocol and each one that ships is a body and a way.

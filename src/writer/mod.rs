@@ -1,7 +1,7 @@
 //! Third floor: writing a file that nobody else made, in a directory where others may act.
 //! Imports [`fs`](crate::fs).
 //!
-//! [`write_exclusive`] [carries out](carry_out) a list of operations ([`NEW`] or [`REPLACE`]); the very
+//! [`write_exclusive`] [carries out](carry_out()) a list of operations ([`NEW`] or [`REPLACE`]); the very
 //! same lists and function are explored in [`models::credential`](crate::models::credential).
 
 mod carry_out;

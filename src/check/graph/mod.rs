@@ -19,7 +19,7 @@ use super::intern::{LocalOf, sort_groups};
 use super::limits::Meter;
 use super::property::PropertyKind;
 use super::shortest::settled;
-use super::steps::{Coded, Initial, Steps};
+use super::steps::{Coded, Initial, Met, Steps};
 use super::system::Local;
 use super::verdict::{Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Verdict};
 use super::{Checker, Lost, Schedule, Value};
@@ -185,7 +185,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// local state is looked up there once, however many outcomes it is part of.
     fn outcomes(
         &self,
-        (known_worlds, known_locals): &(Vec<Arc<W>>, Vec<Arc<LocalOf<W, P>>>),
+        (known_worlds, known_locals): &Met<W, P>,
         ends: Vec<Box<[u32]>>,
     ) -> Outcomes {
         let mut shared = self.codes.lock();

@@ -75,8 +75,9 @@ impl SimFs {
         let mut any = false;
         for inode in &mut self.inodes {
             let Body::Directory { entries, .. } = &inode.body else { continue };
-            let is_owned = |name: &&Box<[u8]>| name.ends_with(from.as_bytes());
-            let owned: Vec<_> = entries.keys().filter(is_owned).cloned().collect();
+            let names = entries.keys();
+            let owned: Vec<_> =
+                names.filter(|name| name.ends_with(from.as_bytes())).cloned().collect();
             if owned.is_empty() {
                 continue;
             }

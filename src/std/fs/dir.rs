@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use super::super::path::PathBuf;
 use super::{File, FileType, Metadata, simulated};
 use crate::fs::{Dirent, OFlags};
 use crate::std::os::unix::fs::OpenOptionsExt;
