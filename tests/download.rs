@@ -231,6 +231,14 @@ fn any_number_of_clients_never_receive_the_secret_twice() {
             assert_eq!(*verdict(&report, "at-most-once"), Verdict::Violated(None), "{variant}");
         }
     }
+    // What ships, whose clients have names of their own, beside an uploader as well.
+    for scenario in ["clients", "janitor", "reupload", "put-again"] {
+        let any = Method::Any(AnyLimits::default());
+        let report = case("rename-unique-name", scenario, 1).check(&any);
+        assert!(report.exhaustive());
+        assert_eq!(*verdict(&report, "at-most-once"), Verdict::Holds(None), "{scenario}");
+        assert_eq!(*verdict(&report, "somebody-gets-it"), Verdict::Holds(None), "{scenario}");
+    }
 }
 
 #[test]

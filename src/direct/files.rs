@@ -1,16 +1,14 @@
 //! Second floor, `direct`: a file system for ordinary code, whichever world it runs in. Imports
 //! [`fs`](crate::fs) and its neighbours in `direct`.
 
-use std::cell::Cell;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::held::Held;
-use super::lent::{Lent, taken};
+use super::lent::ports;
 use super::run::{self, Performed, ask, fingerprint};
 use crate::calls::{called, untold};
 use crate::check::Value;
@@ -348,30 +346,15 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
     }
 }
 
-thread_local! {
-    static PORT: Cell<Option<NonNull<dyn Port>>> = const { Cell::new(None) };
-}
-
-/// Runs `during` with this as the file system of the thread.
-pub(super) fn mounted<T>(port: &mut (dyn Port + '_), during: impl FnOnce() -> T) -> T {
-    let port: NonNull<dyn Port + '_> = NonNull::from(port);
-    // SAFETY: only the bound on its lifetime is changed. It is taken away before this function returns
-    // or unwinds, and so before what it borrows ends.
-    let port: NonNull<dyn Port + 'static> = unsafe { std::mem::transmute(port) };
-    let _lent = Lent::at(&PORT, port);
-    during()
+ports! {
+    /// Runs `during` with this as the file system of the thread.
+    mounted
 }
 
 /// Whether the program of this thread has a file system of the check's.
 #[inline]
 pub(crate) fn is_mounted() -> bool {
     PORT.get().is_some()
-}
-
-/// Does something with the file system of the thread; `None` where there is none.
-fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
-    // SAFETY: it is exclusively borrowed for as long as it is there, and nobody else finds it there now.
-    taken(&PORT, |mut port| with(unsafe { port.as_mut() }))
 }
 
 /// A file system for ordinary code that is checked: the [`FileSystem`] of the world that the program is run

@@ -31,3 +31,32 @@ pub(super) fn taken<T: Copy, R>(place: &'static Place<T>, with: impl FnOnce(T) -
     let _back = Lent { place, before: Some(thing) };
     Some(with(thing))
 }
+
+/// Where a thread finds the `Port` of its module, whatever world that leads to, and who lends it one.
+macro_rules! ports {
+    ($(#[$doc:meta])* $lend:ident) => {
+        thread_local! {
+            static PORT: std::cell::Cell<Option<std::ptr::NonNull<dyn Port>>> =
+                const { std::cell::Cell::new(None) };
+        }
+
+        $(#[$doc])*
+        pub(super) fn $lend<T>(port: &mut (dyn Port + '_), during: impl FnOnce() -> T) -> T {
+            let port: std::ptr::NonNull<dyn Port + '_> = std::ptr::NonNull::from(port);
+            // SAFETY: only the bound on its lifetime is changed. It is taken away before this function
+            // returns or unwinds, and so before what it borrows ends.
+            let port: std::ptr::NonNull<dyn Port + 'static> = unsafe { std::mem::transmute(port) };
+            let _lent = super::lent::Lent::at(&PORT, port);
+            during()
+        }
+
+        /// Does something with the port of the thread; `None` where there is none.
+        fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
+            // SAFETY: it is exclusively borrowed for as long as it is there, and nobody else finds it there
+            // now.
+            super::lent::taken(&PORT, |mut port| with(unsafe { port.as_mut() }))
+        }
+    };
+}
+
+pub(super) use ports;

@@ -1,12 +1,10 @@
 //! Second floor, `direct`: a database for ordinary code, whichever world it runs in. Imports
 //! [`db`](crate::db) and its neighbours in `direct`.
 
-use std::cell::Cell;
 use std::fmt;
-use std::ptr::NonNull;
 
 use super::held::{Held, Slots};
-use super::lent::{Lent, taken};
+use super::lent::ports;
 use super::run::{self, Performed, ask, fingerprint};
 use crate::db::{Answer, Database, Reply, Service, SqlError, SqlState, Statement};
 
@@ -109,23 +107,9 @@ impl<D: Database<Session: Held>> Port for Connected<'_, D> {
     }
 }
 
-thread_local! {
-    static PORT: Cell<Option<NonNull<dyn Port>>> = const { Cell::new(None) };
-}
-
-/// Runs `during` with this as the database of the thread.
-pub(super) fn connected<T>(port: &mut (dyn Port + '_), during: impl FnOnce() -> T) -> T {
-    let port: NonNull<dyn Port + '_> = NonNull::from(port);
-    // SAFETY: only the bound on its lifetime is changed. It is taken away before this function returns
-    // or unwinds, and so before what it borrows ends.
-    let port: NonNull<dyn Port + 'static> = unsafe { std::mem::transmute(port) };
-    let _lent = Lent::at(&PORT, port);
-    during()
-}
-
-fn port<T>(with: impl FnOnce(&mut dyn Port) -> T) -> Option<T> {
-    // SAFETY: it is exclusively borrowed for as long as it is there, and nobody else finds it there now.
-    taken(&PORT, |mut port| with(unsafe { port.as_mut() }))
+ports! {
+    /// Runs `during` with this as the database of the thread.
+    connected
 }
 
 /// A database for ordinary code that is checked: the [`Database`] of the world that the program is run in,
