@@ -162,7 +162,7 @@ impl<T> Request<SimSession, T> {
     }
 }
 
-impl<W: Service<Session: Held>, T> Process<W> for Request<W::Session, T> {
+impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> {
     type Output = T;
 
     fn step(self, world: &mut W) -> Step<Self, T> {
@@ -172,10 +172,6 @@ impl<W: Service<Session: Held>, T> Process<W> for Request<W::Session, T> {
             code.into_held().into_iter().for_each(|session| world.disconnect(session));
             return Step::Done(died);
         }
-        let mut died = Some(died);
-        code.step(world).map(|code| {
-            let died = died.take().expect("a request leaves nothing open");
-            Request { round, code, died }
-        })
+        code.step(world).map(|code| Request { round, code, died: died.clone() })
     }
 }

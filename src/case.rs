@@ -276,6 +276,17 @@ type AnyNumber = dyn Fn(&AnyLimits) -> Report + Send + Sync;
 /// Which properties free runs can judge is looked for in no more states than this.
 const JUDGED_STATES: usize = 200_000;
 
+/// For each start of a system its processes, as something else: over the real world, say.
+fn actors_by_start<W: Value, P: Process<W, Output: Value> + Value, Q: Clone, F: Fn(&P) -> Q>(
+    system: &System<W, P>,
+    over: F,
+) -> impl Fn(usize) -> Vec<Q> + Clone + use<W, P, Q, F> {
+    let starts = system.starts().iter();
+    let actors = starts.map(|start| start.processes.iter().map(&over).collect());
+    let actors: Vec<Vec<Q>> = actors.collect();
+    move |start| actors.get(start).cloned().unwrap_or_default()
+}
+
 impl<W: Value, P: Process<W, Output: Value> + Value, R> CaseOn<W, P, R> {
     fn on_real(system: System<W, P>, real: R) -> Self {
         CaseOn { checker: Checker::new(system), real, any_number: None, unjudged: OnceLock::new() }

@@ -1,5 +1,5 @@
-//! Names of which each client has one of its own: with as many clients as one likes, nothing comes of them that
-//! does not come of some number of clients, each with a name that was given to it.
+//! Names of which each client has one of its own. What comes of them with as many clients as one likes comes of
+//! some number of clients, each with a name that was given to it, and nothing else does.
 
 use std::cell::Cell;
 

@@ -278,10 +278,8 @@ pub fn let_loose_on<D: FreeDb<Session: Held>>(
 fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<SimDb, Client<SimSession>> {
     let (protocol, surroundings, clients) = scene;
     let system = system(protocol, surroundings, clients, Keys::OneAndTheOthers);
-    let case = DbCase::new(system, |db: &SimDb| {
-        db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
-    });
-    case.let_loose(Loose::new(move |_, db: &mut D| connected(scene, db)), &[])
+    DbCase::new(system, Tables::of)
+        .let_loose(Loose::new(move |_, db: &mut D| connected(scene, db)), &[])
 }
 
 /// The clients on a real database.

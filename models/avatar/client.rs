@@ -3,12 +3,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use url::Host;
-
 use super::actors::Told;
 use super::{BYTES, REDIRECTS};
 use crate::direct;
-use crate::net::{Method, NetError, Network, Policy, Request, Response, Url};
+use crate::net::{Method, NetError, Network, Policy, Request, Response, Url, literal};
 
 /// How it is written where it is not what ships: what is checked, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,7 +126,7 @@ impl Written {
 /// That a URL's host is refused. Where that is an address, nobody was asked: then it is a step of its own, and
 /// others may act before it.
 fn refused(url: &Url) -> Told {
-    if !matches!(url.host(), Some(Host::Domain(_))) {
+    if literal(url).is_some() {
         direct::choose(1);
     }
     Told::Refused
@@ -136,10 +134,9 @@ fn refused(url: &Url) -> Told {
 
 /// The addresses of a URL's host: itself, if it is one; otherwise it is resolved.
 fn addresses<N: Network>(net: &mut N, url: &Url) -> Result<Vec<IpAddr>, NetError> {
-    match url.host() {
-        Some(Host::Ipv4(v4)) => Ok(vec![v4.into()]),
-        Some(Host::Ipv6(v6)) => Ok(vec![v6.into()]),
-        _ => net.resolve(url.host_str().unwrap_or_default()),
+    match literal(url) {
+        Some(address) => Ok(vec![address]),
+        None => net.resolve(url.host_str().unwrap_or_default()),
     }
 }
 

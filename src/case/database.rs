@@ -2,7 +2,7 @@
 //! [`check`](crate::check), [`replay`](crate::replay), [`db`](crate::db).
 
 use super::free::{AroundDb, Free};
-use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, actors_by_start, compared, run_on};
 use crate::Process;
 use crate::check::{Schedule, System, Value};
 use crate::db::{Database, PostgresDb, SimDb, SqlError, SqliteDb, SteppedDb};
@@ -82,20 +82,16 @@ impl<T: Value> DbCase<SimDb, SessionCode<T>> {
     {
         type Codes<D, T> = Vec<Code<Sessions<<D as Database>::Session>, T>>;
         fn connected<D: Database, T>(
-            starts: &[Vec<SessionCode<T>>],
-            start: usize,
+            actors: Vec<SessionCode<T>>,
             db: &mut D,
         ) -> Result<Codes<D, T>, SqlError> {
-            let codes = starts.get(start).into_iter().flatten();
-            codes.map(|code| Ok(code.over_session(db.connect()?))).collect()
+            actors.iter().map(|code| Ok(code.over_session(db.connect()?))).collect()
         }
-        let starts: Vec<_> = system.starts().iter().map(|start| start.processes.clone()).collect();
-        let others = starts.clone();
-        let case = DbCase::new(system, |db: &SimDb| {
-            db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
-        });
-        case.on(Stage::new(move |start, db: &mut D| connected(&starts, start, db)))
-            .let_loose(Loose::new(move |start, db: &mut F| connected(&others, start, db)), &[])
+        let actors = actors_by_start(&system, SessionCode::clone);
+        let loose = actors.clone();
+        DbCase::new(system, Tables::of)
+            .on(Stage::new(move |start, db: &mut D| connected(actors(start), db)))
+            .let_loose(Loose::new(move |start, db: &mut F| connected(loose(start), db)), &[])
     }
 }
 

@@ -2,7 +2,7 @@
 //! [`replay`](crate::replay), [`fs`](crate::fs).
 
 use super::tally::Tally;
-use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, compared, run_on};
+use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, actors_by_start, compared, run_on};
 use crate::Process;
 use crate::check::{PlayError, Schedule, System, Value};
 use crate::direct::{Code, Files};
@@ -72,12 +72,8 @@ impl<T: Value> FsCase<Code<Files<SimFile>, T>, Code<Files<OsFile>, T>> {
     /// A simulated system of ordinary code, and the same code on the kernel, furnished as the simulation
     /// starts.
     pub fn direct(system: System<SimFs, Code<Files<SimFile>, T>>) -> Self {
-        let starts: Vec<Vec<_>> = system
-            .starts()
-            .iter()
-            .map(|start| start.processes.iter().map(Code::over_files).collect())
-            .collect();
-        Self::on_kernel(system, move |start| starts.get(start).cloned().unwrap_or_default())
+        let actors = actors_by_start(&system, Code::over_files);
+        Self::on_kernel(system, actors)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::{CaseError, CaseOn, Comparison, RealWorld, compared, run_on};
+use super::{CaseError, CaseOn, Comparison, RealWorld, actors_by_start, compared, run_on};
 use crate::Process;
 use crate::check::{Schedule, System, Value};
 use crate::direct::{Code, Connections};
@@ -36,12 +36,8 @@ impl<T: Value>
 {
     /// A simulated system of ordinary code, and the same code on sockets of loopback.
     pub fn direct(system: System<SimNet, Code<Connections<SimConnection>, T>>) -> Self {
-        let starts: Vec<Vec<_>> = system
-            .starts()
-            .iter()
-            .map(|start| start.processes.iter().map(Code::over_network).collect())
-            .collect();
-        Self::new(system, move |start| starts.get(start).cloned().unwrap_or_default())
+        let actors = actors_by_start(&system, Code::over_network);
+        Self::new(system, actors)
     }
 }
 

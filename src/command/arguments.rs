@@ -8,13 +8,13 @@ use crate::check::Schedule;
 
 /// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
 ///
-/// Without a command: checks everything on every engine, replays each counterexample in the real
-/// world (the kernel's file system, SQLite, PostgreSQL, sockets on loopback), and lets each system run
-/// freely to see how often chance finds the same.
+/// Without a command: checks everything on every engine, and replays each counterexample in the real
+/// world (the kernel's file system, SQLite, PostgreSQL, sockets on loopback). Then it lets each system
+/// run freely to see how often chance finds the same.
 ///
 /// Exit status: 0 if every verdict is as recorded, the engines agree and the real world does as the
-/// simulation; 1 if not, if all that was to be checked is too large for a quick answer, or if nothing
-/// of what `replay` was asked for can be replayed here; 2 for bad usage.
+/// simulation. It is 1 if not, if all that was to be checked is too large for a quick answer, or if
+/// nothing of what `replay` was asked for can be replayed here. It is 2 for bad usage.
 #[derive(Debug, Parser)]
 #[command(name = "toctou", version, max_term_width = 100)]
 pub(super) struct Arguments {
@@ -123,9 +123,9 @@ pub(super) enum Picture {
 pub(super) struct Replay {
     #[command(flatten)]
     pub(super) what: What,
-    /// This schedule: which actor steps, in order; to where it leaves off, then each to its end
-    /// [default: the shortest found; with it, the first scenario unless told, and 2 clients or
-    /// what else is little but enough]
+    /// This schedule: which actor steps, in order. Where it leaves off, each runs to its end. Unless told, the
+    /// scenario is the first, and there are 2 clients or what else is little but enough [default: the
+    /// shortest found]
     #[arg(long, value_name = "[0, 1, …]")]
     pub(super) schedule: Option<Schedule>,
     /// How many times to let the actors run freely. What came of it is judged by its end

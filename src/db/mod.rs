@@ -9,9 +9,9 @@
 //!
 //! # A handler of one's own
 //!
-//! Its body is a function that asks statements, each chosen by the answers to those before; its transaction
+//! Its body is a function that asks statements, each chosen by the answers to those before. Its transaction
 //! (which level, how many retries) is a [`Way`]. [`transact`](crate::handlers::transact) runs the one in the
-//! other, for any [`Database`]: over [`SimDb`] it is proved, over a real one it ships.
+//! other, for any [`Database`]. Over [`SimDb`] it is proved, over a real one it ships.
 //!
 //! ```
 //! use toctou::check::System;

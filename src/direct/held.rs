@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::db::{SimDb, SimSession};
 use crate::fs::{OsFile, SimFile};
 
-/// What a program holds, by number: what is given back leaves its place free.
+/// What a program holds, by number. What is given back leaves its place empty.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Slots<T>(Vec<Option<Arc<T>>>);
 

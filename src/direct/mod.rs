@@ -163,9 +163,7 @@ impl<T> FileCode<T> {
     pub fn files(program: impl Fn(&mut DirectFs) -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(move || program(&mut DirectFs::new())), Files::default())
     }
-}
 
-impl<T> FileCode<T> {
     /// The same, where it ends soon once its operations fail, and panics on no error. A run of it that is to
     /// be abandoned is then told `ECANCELED` by each further operation, and is unwound only if it goes on and
     /// on. That takes a fraction of the time.

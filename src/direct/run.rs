@@ -73,7 +73,7 @@ pub(super) struct Run {
 }
 
 /// So many operations of a program that [ends on errors](super::Code::ending_on_errors) fail before it is
-/// unwound all the same: more than one needs to clean up, and soon enough for one that never ends.
+/// unwound all the same. That is more than one needs to clean up, and soon enough for one that never ends.
 pub(super) const FAILING: usize = 64;
 
 thread_local! {
@@ -109,7 +109,7 @@ impl Run {
     pub(super) fn new(past: &Past, pending: Option<Question>) -> Self {
         Run {
             serial: SERIALS.fetch_add(1, Ordering::Relaxed),
-            known: past.entries().into_iter().cloned().collect(),
+            known: past.entries(),
             at: 0,
             past: past.clone(),
             pending,

@@ -87,11 +87,11 @@ impl Past {
     }
 
     /// The entries, oldest first.
-    pub(super) fn entries(&self) -> Vec<&Entry> {
+    pub(super) fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(self.len());
         let mut past = self;
         while let Some(node) = &past.0 {
-            entries.push(&node.entry);
+            entries.push(node.entry.clone());
             past = &node.before;
         }
         entries.reverse();

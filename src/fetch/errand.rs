@@ -7,7 +7,7 @@ use std::sync::Arc;
 use url::Host;
 
 use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
-use crate::net::{NetError, Network, Request, Response, Url};
+use crate::net::{NetError, Network, Request, Response, Url, literal};
 
 /// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
 pub const MOST_ADDRESSES: usize = 64;
@@ -18,10 +18,10 @@ pub const TRIED_ADDRESSES: usize = 8;
 
 /// Fetches from a URL that somebody else gave.
 ///
-/// For each hop: the host's name is resolved *once*, every address that it has is judged, and those
-/// very addresses are connected to, one after the other until one accepts, or [several at
-/// once](Network::connect_any). So there is no second look
-/// at the name that could come out otherwise. A redirect is one more hop, with all of it.
+/// For each hop the host's name is resolved *once*, and every address that it has is judged. Those very
+/// addresses are connected to, one after the other until one accepts, or [several at
+/// once](Network::connect_any). So there is no second look at the name that could come out otherwise. A
+/// redirect is one more hop, with all of it.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ impl Errand {
         }
         // It is not the server's business which part of a page somebody meant.
         self.hop.url.set_fragment(None);
-        match self.literal() {
+        match literal(&self.hop.url) {
             Some(address) => self.judge(&[address])?,
             None => {
                 let name = self.hop.url.host_str().unwrap_or_default();
@@ -144,15 +144,6 @@ impl Errand {
         if url.as_str().len() > UrlFault::LONGEST { Err(UrlFault::TooLong) } else { Ok(()) }
     }
 
-    /// The address that the host is, if it is one.
-    fn literal(&self) -> Option<IpAddr> {
-        match self.hop.url.host()? {
-            Host::Domain(_) => None,
-            Host::Ipv4(v4) => Some(v4.into()),
-            Host::Ipv6(v6) => Some(v6.into()),
-        }
-    }
-
     /// Whether every one of these addresses may be connected to.
     fn judge(&self, addresses: &[IpAddr]) -> Result<(), FetchError> {
         let host = self.hop.url.host_str().unwrap_or_default();
@@ -173,7 +164,7 @@ impl Errand {
 
     /// The addresses to connect to, in the order in which they are to be tried, all of them judged.
     pub(super) fn addresses<N: Network>(&self, net: &mut N) -> Result<Vec<SocketAddr>, FetchError> {
-        let addresses = match self.literal() {
+        let addresses = match literal(&self.hop.url) {
             Some(address) => vec![address],
             None => {
                 let resolved = net.resolve(self.hop.url.host_str().unwrap_or_default());

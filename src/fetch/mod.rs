@@ -4,8 +4,8 @@
 //! A server that fetches a picture from wherever its users say can reach what its users cannot: the
 //! database on its own host, the cloud's metadata service, the printer next door. To look where the
 //! URL leads first is a race, as names can change between the look and the fetch, and a response can
-//! be a redirect. What runs here is what was proved: the function [`fetch()`], on real sockets, and the very same function is explored against every
-//! script of an attacker who owns the name and the server.
+//! be a redirect. What runs here is what was proved: the function [`fetch()`], on real sockets. The very same function is explored against every script of
+//! an attacker who owns the name and the server.
 //!
 //! ```no_run
 //! use toctou::fetch::{FetchError, Limits, fetch_public};

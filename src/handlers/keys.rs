@@ -157,8 +157,8 @@ impl<D: Database + Clone> ApiKeys<D> {
     }
 }
 
-/// Gives `user` this key, unless there is one, in a session that has no transaction under way: insert, and
-/// whoever's row it is that went in has the key; the others look that there is one. Where the connection
+/// Gives `user` this key, unless there is one, in a session that has no transaction under way. It inserts, and
+/// whoever's row it is that went in has the key. The others look that there is one. Where the connection
 /// breaks, it is sent again, with the same key in a new session.
 ///
 /// The key is an input, so that a check knows it. Two requests have different keys.

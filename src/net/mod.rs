@@ -22,6 +22,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use rustls::ClientConfig;
+use url::Host;
 pub use url::Url;
 
 pub use error::NetError;
@@ -35,6 +36,15 @@ pub use policy::{
 };
 pub use script::{Page, Scripted, Visit};
 pub use sim::{SimConnection, SimNet};
+
+/// The address that a URL's host is, if it is one.
+pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(v4) => Some(v4.into()),
+        Host::Ipv6(v6) => Some(v6.into()),
+    }
+}
 
 /// A network, as far as somebody needs one who fetches what is at a URL.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::check::threads::fates;
-use crate::db::{Row, Table, Value};
+use crate::db::{Row, SimDb, Table, Value};
 use crate::fs::Tree;
 use crate::net::Visit;
 
@@ -56,6 +56,11 @@ impl Tables {
     /// No tables yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// All tables of a simulated database, with their rows.
+    pub fn of(db: &SimDb) -> Self {
+        db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
     }
 
     /// The same with this table, which it does not have yet, and these rows in it.

@@ -162,16 +162,17 @@ fn found<'s>(
             }
         }
         let is_contradicted = |from: usize| holds.iter().any(|size| *size >= from);
-        let from_size = match (broken.iter().min(), recorded) {
-            (Some(size), Some(from)) if from <= *size && !is_contradicted(from) => Some(from),
-            (Some(size), _) => Some(*size),
+        let first = broken.into_iter().min();
+        let from_size = match (first, recorded) {
+            (Some(size), Some(from)) if from <= size && !is_contradicted(from) => Some(from),
+            (Some(size), _) => Some(size),
             (None, Some(from)) if !is_contradicted(from) => Some(from),
             (None, _) => None,
         };
-        if let Some(from) = broken.iter().min()
-            && let Some(holds) = holds.iter().find(|size| *size > from)
+        if let Some(broken) = first
+            && let Some(holds) = holds.iter().copied().find(|size| *size > broken)
         {
-            return Err(BlessError::Between { what: what(), broken: *from, holds: *holds });
+            return Err(BlessError::Between { what: what(), broken, holds });
         }
         let by_any = survey.of(subject).flat_map(|system| &system.reports).any(|report| {
             report.engine == Engine::Any
