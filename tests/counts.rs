@@ -1,8 +1,6 @@
 //! Exact counts: how many executions, states and transitions each engine needs, beside the textbook
 //! harnesses and beside stateright. A count that changes is a change in what is explored.
 
-#![cfg(feature = "command")]
-
 #[path = "peer/mod.rs"]
 mod peer;
 #[path = "textbook/mod.rs"]

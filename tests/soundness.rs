@@ -632,7 +632,6 @@ fn a_schedule_to_a_fault_is_played_to_it_and_no_further() {
 }
 
 /// Every variant of the catalogue but the controls: no proof in it is one of nothing.
-#[cfg(feature = "command")]
 #[test]
 fn no_proof_of_the_catalogue_holds_because_nothing_happens() {
     use toctou::check::Engine;

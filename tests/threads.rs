@@ -1,8 +1,6 @@
 //! Programs of threads as somebody else would write them, with `toctou::source!`: what `assert_holds` and
 //! `assert_breaks` say of them, and that whatever they do ends with an answer.
 
-#![cfg(all(feature = "loom", feature = "shuttle"))]
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use toctou::atoms::Word;

@@ -3,8 +3,6 @@
 //!
 //! Nothing here uses a network.
 
-#![cfg(feature = "http")]
-
 mod agree;
 mod allowed;
 mod draw;

@@ -1,8 +1,6 @@
 //! One API key a user: the verdicts of the model, the shipping machine proved and mutated, and the
 //! handler on real databases, whole and failing.
 
-#![cfg(feature = "command")]
-
 mod databases;
 mod faults;
 mod flaky;

@@ -1,8 +1,6 @@
 //! The download from a URL that somebody else gave: the verdicts of the model, the engines' agreement,
 //! every counterexample on real sockets, and the shipping machine in networks that break their word.
 
-#![cfg(feature = "command")]
-
 mod broken_networks;
 #[path = "../known/mod.rs"]
 mod known;

@@ -5,10 +5,8 @@ mod crowd;
 mod dropped;
 mod ledger;
 mod model;
-#[cfg(feature = "loom")]
 mod over_loom;
 mod types;
 
 /// Where the source of the cell looks for it.
-#[cfg(feature = "loom")]
 use toctou::atoms;

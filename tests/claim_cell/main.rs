@@ -2,8 +2,6 @@
 //! for; that the engines agree with one another, with a plain enumeration of what the variants do, and
 //! with real threads.
 
-#![cfg(feature = "command")]
-
 mod engines;
 #[path = "../known/mod.rs"]
 mod known;

@@ -1,8 +1,6 @@
 //! The real databases: what they answer, what they answer when all goes wrong, and that no failure
 //! of theirs is ever told as a success.
 
-#![cfg(all(feature = "postgres", feature = "sqlite"))]
-
 mod alike;
 mod apart;
 mod asynchronous;

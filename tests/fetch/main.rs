@@ -3,8 +3,6 @@
 //!
 //! Nothing here leaves loopback: names are resolved by a script, or are in `/etc/hosts`.
 
-#![cfg(feature = "http")]
-
 mod acts;
 mod asks;
 mod attacked;

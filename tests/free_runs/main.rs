@@ -2,8 +2,6 @@
 //! excludes chance never finds, what it finds chance finds at times, deadlocks end, and a database that
 //! goes away is an error and no verdict.
 
-#![cfg(feature = "command")]
-
 mod chance;
 mod deadlock;
 #[path = "../known/mod.rs"]

@@ -1,8 +1,6 @@
 //! The handlers on tables that somebody else has made: triggers and policies that let a change fall,
 //! other types, and constraints that are missing or that nobody told them of.
 
-#![cfg(feature = "command")]
-
 mod missing;
 mod real;
 mod schemas;

@@ -54,7 +54,6 @@
 //! | uninitialised memory | yes | no |
 //! | spurious failures of the weak exchange | yes | no |
 
-#![cfg(all(feature = "loom", feature = "shuttle"))]
 #![allow(clippy::duplicate_mod, reason = "one interpreter, with the atomics of each engine")]
 
 mod axioms;

@@ -6,8 +6,6 @@
 //! Two test runs try the same programs, so that what turns red is what was changed;
 //! `TOCTOU_NETWORK_CASES` sets how many are tried, and then they are others each time. Nothing is sent to
 //! anything but loopback.
-#![cfg(feature = "command")]
-
 mod play;
 mod program;
 mod stories;

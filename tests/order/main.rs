@@ -1,8 +1,6 @@
 //! Orders that end once: the verdicts of the model, who waits for whom in its deadlock, the shipping
 //! machine mutated, and the handler on real databases, whole and failing.
 
-#![cfg(feature = "command")]
-
 mod databases;
 mod faults;
 mod flaky;

@@ -14,8 +14,6 @@
 //! The server is a throw-away one. Where there is no PostgreSQL, what it would have judged is left out,
 //! and that is said. Two test runs try the same programs, so that what turns red is what was changed;
 //! `TOCTOU_SQL_CASES` sets how many are tried, and then they are others each time.
-#![cfg(feature = "postgres")]
-
 mod anomalies;
 mod compare;
 mod drive;

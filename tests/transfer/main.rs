@@ -1,8 +1,6 @@
 //! Money that moves whole: the verdicts of the model, its isolation levels, the shipping machine
 //! mutated, and the handler on real databases, whole and failing.
 
-#![cfg(feature = "command")]
-
 mod databases;
 mod faults;
 #[path = "../order/flaky.rs"]

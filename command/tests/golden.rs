@@ -1,10 +1,8 @@
 //! Every verdict of the catalogue, and how many interleavings and outcomes each system has, are what they
-//! were: `tests/golden` has a file a model. A change in how protocols are written is none in what they do.
+//! were: `command/tests/golden` has a file a model. A change in how protocols are written is none in what they do.
 //!
-//! Where a change is meant, `TOCTOU_BLESS=1 cargo test --test golden` writes the files anew; what differs is to
+//! Where a change is meant, `TOCTOU_BLESS=1 cargo test -p toctou-command --test golden` writes the files anew; what differs is to
 //! be read line by line before it is committed.
-
-#![cfg(feature = "command")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -588,7 +588,7 @@ fn a_named_counterexample_that_cannot_be_replayed_here_is_a_failure() {
 fn verdicts_are_recorded_in_a_file_a_model_and_what_changed_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let known = include_str!("../models/claim_cell/verdicts.txt");
+    let known = include_str!("../../models/claim_cell/verdicts.txt");
     let said = told(&["check", "claim_cell", "--bless", path]);
     let file = folder.path().join("claim_cell/verdicts.txt");
     assert_eq!(said, format!("{}: as it was\n", file.display()));
@@ -597,7 +597,7 @@ fn verdicts_are_recorded_in_a_file_a_model_and_what_changed_is_told() {
     let few = ["check", "download/claim-file", "--scenario", "clients", "--clients", "1"];
     told(&[&few[..], &["--bless", path]].concat());
     let file = folder.path().join("download/verdicts.txt");
-    let known = include_str!("../models/download/verdicts.txt");
+    let known = include_str!("../../models/download/verdicts.txt");
     assert_eq!(std::fs::read_to_string(file).unwrap(), known);
 
     let output = toctou(&["check", "claim_cell", "--bless", "no/such/folder"]);
