@@ -8,16 +8,19 @@ use crate::check::Schedule;
 
 /// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
 ///
-/// Without a command: checks everything on every engine, and replays each counterexample in the real
-/// world (the kernel's file system, SQLite, PostgreSQL, sockets on loopback). Then it lets each system
-/// run freely to see how often chance finds the same.
+/// Without a command: checks the whole catalogue on every engine, and replays each counterexample in the
+/// real world (the kernel's file system, SQLite, PostgreSQL, sockets on loopback).
 ///
 /// Exit status: 0 if every verdict is as recorded, the engines agree and the real world does as the
 /// simulation. It is 1 if not, if all that was to be checked is too large for a quick answer, or if
 /// nothing of what `replay` was asked for can be replayed here. It is 2 for bad usage.
 #[derive(Debug, Parser)]
-#[command(name = "toctou", version, max_term_width = 100)]
+#[command(name = "toctou", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
+    /// Print every table and every counterexample. Also run each system of files and sockets freely, to see
+    /// how often chance finds its counterexample
+    #[arg(long, short)]
+    pub(super) verbose: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::check::Engine;
-use crate::report::{attacks, count, json, replay, sized, summary, table};
+use crate::report::{attacks, count, json, overview, replay, sized, summary, table};
 use crate::survey::{
     Blessed, Names, NoSuch, Plan, Subject, Survey, Target, bless, by_chance, for_real,
 };
@@ -68,31 +68,36 @@ fn record(out: &mut Out, blessed: &[Blessed]) -> Result<AsItShould, Failure> {
     Ok(AsItShould::be_if(all_is_known))
 }
 
-pub(super) fn everything(names: Names) -> Result<AsItShould, Failure> {
+pub(super) fn everything(names: Names, verbose: bool) -> Result<AsItShould, Failure> {
     let mut out = Out::new();
     let plan = Plan { subjects: subjects(&all(names), None)?, size: None, engines: None };
     let survey = run(&plan);
-    out.say(&table::tables(&survey))?;
+    out.say(&if verbose { table::tables(&survey) } else { overview::overview(&survey) })?;
     out.line("")?;
 
     let examples = survey.counterexamples();
     let bar = Bar::new();
     bar.doing(format!("{} for real", count(examples.len(), "counterexample")));
     let replays = for_real(&examples);
-    let stressed = by_chance(&examples, ROUNDS, Some(PATIENCE), &|example| {
-        let size = sized(&example.subject, example.size);
-        bar.doing(format!("{:?} with {size}, {ROUNDS} free runs", example.subject));
-    });
+    let stressed = match verbose {
+        false => Vec::new(),
+        true => by_chance(&examples, ROUNDS, Some(PATIENCE), &|example| {
+            let size = sized(&example.subject, example.size);
+            bar.doing(format!("{:?} with {size}, {ROUNDS} free runs", example.subject));
+        }),
+    };
     bar.clear();
-    out.say(&replay::counterexamples(&examples, &replays, &stressed))?;
-    out.line("")?;
-    out.say(&summary::engines(&survey))?;
-    out.line("")?;
+    if verbose {
+        out.say(&replay::counterexamples(&examples, &replays, &stressed))?;
+        out.line("")?;
+        out.say(&summary::engines(&survey))?;
+        out.line("")?;
+    }
     out.say(&summary::audit(&survey))?;
     let troubles = replay::troubles(&examples, &replays, &stressed);
     out.say(&summary::real(&replays, &troubles))?;
     out.line("")?;
-    out.say(&hints(&survey))?;
+    out.say(&hints(&survey, verbose))?;
     Ok(AsItShould::be_if(
         summary::decides(&survey) && survey.is_as_recorded() && troubles.is_empty(),
     ))
@@ -105,20 +110,25 @@ fn run(plan: &Plan) -> Survey {
     survey
 }
 
-/// Where to go on from here, with the first counterexample there is.
-fn hints(survey: &Survey) -> String {
-    let examples = survey.counterexamples();
-    let Some(example) = examples.iter().find(|example| example.schedule.is_some()) else {
-        return String::new();
-    };
-    let target = format!("{}/{}", example.subject.model.name(), example.subject.variant.name);
+/// What to type next, with the first counterexample there is.
+fn hints(survey: &Survey, verbose: bool) -> String {
     let hint = |command: &str, about: &str| format!("  toctou {command:<40}  {about}\n");
-    [
-        hint(&format!("show {target}"), "the interleaving that breaks it, step by step"),
-        hint(&format!("replay {target}"), "the same for real, step by step"),
-        hint("list", "what else there is"),
-    ]
-    .concat()
+    let mut hints = String::new();
+    let examples = survey.counterexamples();
+    if let Some(example) = examples.iter().find(|example| example.schedule.is_some()) {
+        let model = example.subject.model.name();
+        let target = format!("{model}/{}", example.subject.variant.name);
+        hints += &hint(
+            &format!("check {model}"),
+            "its properties, one by one, and what each engine did",
+        );
+        hints += &hint(&format!("show {target}"), "the interleaving that breaks it, step by step");
+        hints += &hint(&format!("replay {target}"), "the same for real, step by step");
+    }
+    if !verbose {
+        hints += &hint("--verbose", "every table, every counterexample, and what chance finds");
+    }
+    hints + &hint("list", "what else there is")
 }
 
 fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {

@@ -27,7 +27,7 @@ use out::complain;
 /// bad usage.
 pub fn main(catalogue: &'static [&'static dyn Model]) -> ExitCode {
     let arguments = Arguments::parse();
-    match answered(Names(catalogue), arguments.command) {
+    match answered(Names(catalogue), arguments) {
         Ok(AsItShould::Be) => ExitCode::SUCCESS,
         Ok(AsItShould::NotBe) => ExitCode::from(1),
         Err(failure) => {
@@ -37,7 +37,7 @@ pub fn main(catalogue: &'static [&'static dyn Model]) -> ExitCode {
     }
 }
 
-fn answered(names: Names, command: Option<Command>) -> Result<AsItShould, Failure> {
+fn answered(names: Names, arguments: Arguments) -> Result<AsItShould, Failure> {
     for model in names.0 {
         for variant in model.variants() {
             let read = variant.verdicts.check();
@@ -45,8 +45,8 @@ fn answered(names: Names, command: Option<Command>) -> Result<AsItShould, Failur
             read.map_err(told)?;
         }
     }
-    match command {
-        None => check::everything(names),
+    match arguments.command {
+        None => check::everything(names, arguments.verbose),
         Some(Command::Check(asked)) => check::check(names, &asked),
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),

@@ -1,0 +1,301 @@
+//! Fourth floor, `report`: all verdicts on one screen: a small matrix a model, variants down and
+//! scenarios across. Imports [`models`](crate::models) and [`survey`](crate::survey).
+
+use std::fmt::Write;
+
+use anstyle::Style;
+
+use super::WIDTH;
+use super::cells::{is_left_out, of_property};
+use super::style::{BAD, FAINT, GOOD, HEAD, UNSURE, cell, columns, paint, wrap};
+use crate::models::{Model, Variant};
+use crate::survey::{Subject, Survey};
+
+/// Two matrices stand side by side where each fits into this width.
+const HALF: usize = (WIDTH - GAP) / 2;
+const GAP: usize = 2;
+const INDENT: usize = 2;
+
+/// A model of more scenarios has one column that sums them up.
+const MOST_SCENARIOS: usize = 8;
+
+/// What is said of one system, or of several together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mark {
+    /// Every property holds, in every size that was checked.
+    Holds,
+    /// Some property breaks, from this size on.
+    Breaks(usize),
+    /// Some property is undecided.
+    Unknown,
+}
+
+/// What a cell says, and whether it is as recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cell {
+    text: String,
+    style: Style,
+}
+
+/// A line, and how many columns it takes without its escapes.
+struct Line {
+    text: String,
+    width: usize,
+}
+
+impl Line {
+    fn plain(style: Style, text: &str) -> Line {
+        Line { text: paint(style, text), width: columns(text) }
+    }
+}
+
+/// A matrix for each model that something was checked of, two side by side, and below them what the marks
+/// mean. Negative controls are left out: the verdicts of all that are not as recorded are in
+/// [`audit`](super::summary::audit).
+pub fn overview(survey: &Survey) -> String {
+    let subjects = survey.subjects();
+    let mut models: Vec<&dyn Model> = Vec::new();
+    for subject in &subjects {
+        if !models.iter().any(|known| known.name() == subject.model.name()) {
+            models.push(subject.model);
+        }
+    }
+    let blocks: Vec<Vec<Line>> =
+        models.into_iter().map(|model| block(survey, model, &subjects)).collect();
+    let mut out = match blocks.iter().flatten().all(|line| line.width <= HALF) {
+        true => side_by_side(blocks),
+        false => joined(blocks).into_iter().map(|line| line.text + "\n").collect(),
+    };
+    out.push('\n');
+    out.push_str(&key(survey, &subjects));
+    out
+}
+
+/// What the marks mean, as far as they are there.
+fn key(survey: &Survey, subjects: &[Subject]) -> String {
+    let marks: Vec<Mark> = subjects.iter().map(|subject| mark(survey, subject).0).collect();
+    let mut told = vec!["✓ every property holds in every interleaving".to_owned()];
+    let breaks = marks.iter().find_map(|mark| match mark {
+        Mark::Breaks(size) if *size > 1 => Some(*size),
+        _ => None,
+    });
+    if let Some(size) = breaks {
+        let nouns: Vec<String> = nouns(subjects);
+        told.push(format!("✗{size} a property breaks with {size} {}", nouns.join(", ")));
+    }
+    if marks.contains(&Mark::Unknown) {
+        told.push("? not decided".to_owned());
+    }
+    let controls = subjects.iter().filter(|subject| subject.is_control()).count();
+    if controls > 0 {
+        let broken = subjects
+            .iter()
+            .filter(|subject| subject.is_control())
+            .filter(|subject| matches!(mark(survey, subject).0, Mark::Breaks(_)));
+        told.push(format!("{} of {controls} systems of negative controls break", broken.count()));
+    }
+    let lines = wrap(&told.join("; "), WIDTH);
+    lines.iter().map(|line| format!("{}\n", paint(FAINT, line.trim()))).collect()
+}
+
+/// What the models of these subjects are sized by, each noun once: `clients or more`.
+fn nouns(subjects: &[Subject]) -> Vec<String> {
+    let mut nouns: Vec<String> = Vec::new();
+    for subject in subjects {
+        let plural = subject.model.size().plural();
+        if !nouns.contains(&plural) {
+            nouns.push(plural);
+        }
+    }
+    if let Some(last) = nouns.last_mut() {
+        last.push_str(" or more");
+    }
+    nouns
+}
+
+/// The matrix of one model: its name, its scenarios, a line a variant.
+fn block(survey: &Survey, model: &dyn Model, subjects: &[Subject]) -> Vec<Line> {
+    let of_model: Vec<&Subject> =
+        subjects.iter().filter(|known| known.model.name() == model.name()).collect();
+    let has_variant = |variant: &&Variant| {
+        !variant.is_control() && of_model.iter().any(|known| known.variant.name == variant.name)
+    };
+    let variants: Vec<&Variant> = model.variants().iter().filter(has_variant).collect();
+    let scenarios: Vec<&str> = (model.scenarios().iter().map(|scenario| scenario.name))
+        .filter(|name| of_model.iter().any(|known| known.scenario.name == *name))
+        .collect();
+    let rows = variants.iter().map(|variant| {
+        let here = |scenario: &str| {
+            let is = |known: &&&Subject| {
+                known.variant.name == variant.name && known.scenario.name == scenario
+            };
+            of_model.iter().find(is).map(|subject| mark(survey, subject))
+        };
+        (variant.name, scenarios.iter().map(|scenario| here(scenario)).collect::<Vec<_>>())
+    });
+    let rows: Vec<(&str, Vec<Option<(Mark, bool)>>)> = rows.collect();
+    let name = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+    let mut lines = heading(model.name(), &scenarios);
+    match scenarios.len() > MOST_SCENARIOS {
+        true => lines.extend(rows.iter().map(|(variant, row)| summed_up(variant, name, row))),
+        false => {
+            let cells = rows.iter().map(|(variant, row)| {
+                (*variant, row.iter().map(|known| of_mark(known.as_ref())).collect::<Vec<_>>())
+            });
+            lines.extend(matrix(name, cells.collect()));
+        }
+    }
+    lines
+}
+
+/// The model's name and its scenarios, with the numbers that stand over the columns.
+fn heading(model: &str, scenarios: &[&str]) -> Vec<Line> {
+    let numbered: Vec<String> = match scenarios {
+        [] => Vec::new(),
+        many if many.len() > MOST_SCENARIOS => {
+            vec![format!("{} scenarios", many.len())]
+        }
+        some => (some.iter().enumerate())
+            .map(|(position, name)| format!("{}\u{a0}{name}", position + 1))
+            .collect(),
+    };
+    let text = format!("{model} {}", numbered.join(", "));
+    let mut lines = Vec::new();
+    for (position, line) in wrap(&text, HALF).iter().enumerate() {
+        let line = line.trim().replace('\u{a0}', " ");
+        lines.push(match line.strip_prefix(model).filter(|_| position == 0) {
+            Some(rest) => Line {
+                text: format!("{}{}", paint(HEAD, model), paint(FAINT, rest)),
+                width: columns(&line),
+            },
+            None => Line::plain(FAINT, &format!("  {line}")),
+        });
+    }
+    lines
+}
+
+/// The numbers of the columns, and a line a variant.
+fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
+    let count = rows.first().map_or(0, |(_, cells)| cells.len());
+    let widths: Vec<usize> = (0..count)
+        .map(|column| rows.iter().map(|(_, cells)| columns(&cells[column].text)).max().unwrap_or(1))
+        .collect();
+    let head = (widths.iter().enumerate())
+        .map(|(position, width)| format!(" {}", cell(FAINT, &(position + 1).to_string(), *width)))
+        .collect::<String>();
+    let width = INDENT + name + widths.iter().map(|width| width + 1).sum::<usize>();
+    let mut lines = Vec::new();
+    if count > 1 {
+        lines.push(Line { text: format!("{:1$}{head}", "", INDENT + name), width });
+    }
+    for (variant, cells) in rows {
+        let told = (cells.iter().zip(&widths))
+            .map(|(told, width)| format!(" {}", cell(told.style, &told.text, *width)))
+            .collect::<String>();
+        lines.push(Line { text: format!("{:INDENT$}{variant:name$}{told}", ""), width });
+    }
+    lines
+}
+
+/// `✓ 12 of 17` where a variant holds, or from which size on it breaks in the others.
+fn summed_up(variant: &str, name: usize, row: &[Option<(Mark, bool)>]) -> Line {
+    let known: Vec<&(Mark, bool)> = row.iter().flatten().collect();
+    let holds = known.iter().filter(|(mark, _)| *mark == Mark::Holds).count();
+    let least = known.iter().filter_map(|(mark, _)| match mark {
+        Mark::Breaks(size) => Some(*size),
+        Mark::Holds | Mark::Unknown => None,
+    });
+    let unknown = known.iter().filter(|(mark, _)| *mark == Mark::Unknown).count();
+    let warned = if known.iter().all(|(_, as_recorded)| *as_recorded) { "" } else { "!" };
+    let (text, style) = match least.min() {
+        Some(size) if holds == 0 => (format!("✗{size} in all {}{warned}", known.len()), BAD),
+        Some(size) => (
+            format!("✗{size} in {} of {}{warned}", known.len() - holds - unknown, known.len()),
+            BAD,
+        ),
+        None if unknown > 0 => (format!("? in {unknown} of {}{warned}", known.len()), UNSURE),
+        None => (format!("✓ in all {}{warned}", known.len()), GOOD),
+    };
+    let width = INDENT + name + 1 + columns(&text);
+    Line { text: format!("{:INDENT$}{variant:name$} {}", "", paint(style, &text)), width }
+}
+
+fn of_mark(mark: Option<&(Mark, bool)>) -> Cell {
+    let Some((mark, as_recorded)) = mark else {
+        return Cell { text: "–".to_owned(), style: FAINT };
+    };
+    let (text, style) = match mark {
+        Mark::Holds => ("✓".to_owned(), GOOD),
+        Mark::Breaks(size) => (format!("✗{size}"), BAD),
+        Mark::Unknown => ("?".to_owned(), UNSURE),
+    };
+    let warned = if *as_recorded { "" } else { "!" };
+    Cell { text: text + warned, style }
+}
+
+/// What is known of a subject over all properties and sizes, and whether all of it is as recorded.
+fn mark(survey: &Survey, subject: &Subject) -> (Mark, bool) {
+    let mut properties: Vec<&str> = Vec::new();
+    let reports = survey.of(subject).flat_map(|system| &system.reports);
+    for finding in reports.flat_map(|report| &report.findings) {
+        if !properties.contains(&finding.property.as_str()) {
+            properties.push(&finding.property);
+        }
+    }
+    let mut as_recorded = true;
+    let (mut breaks, mut unknown) = (None, is_left_out(survey, subject));
+    for property in properties {
+        let told = of_property(survey, subject, property);
+        as_recorded &= told.as_recorded;
+        match told.text.split_once(' ') {
+            Some(("✗", size)) => breaks = breaks.into_iter().chain(size.parse().ok()).min(),
+            Some(("?", _)) => unknown = true,
+            _ if told.text == "?" => unknown = true,
+            _ => {}
+        }
+    }
+    let mark = match breaks {
+        Some(size) => Mark::Breaks(size),
+        None if unknown => Mark::Unknown,
+        None => Mark::Holds,
+    };
+    (mark, as_recorded)
+}
+
+/// One below the other, with an empty line between.
+fn joined(blocks: Vec<Vec<Line>>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for block in blocks {
+        if !lines.is_empty() {
+            lines.push(Line { text: String::new(), width: 0 });
+        }
+        lines.extend(block);
+    }
+    lines
+}
+
+/// In two columns that are as equally long as their order allows.
+fn side_by_side(mut blocks: Vec<Vec<Line>>) -> String {
+    let height = |blocks: &[Vec<Line>]| blocks.iter().map(|block| block.len() + 1).sum::<usize>();
+    let split = (0..=blocks.len())
+        .min_by_key(|split| height(&blocks[..*split]).max(height(&blocks[*split..])))
+        .unwrap_or(0);
+    let (right, left) = (joined(blocks.split_off(split)), joined(blocks));
+    let mut out = String::new();
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return out,
+            (Some(left), None) => _ = writeln!(out, "{}", left.text),
+            (left, Some(right)) => {
+                let (text, width) = left.map_or((String::new(), 0), |line| (line.text, line.width));
+                let fill = HALF + GAP - width;
+                let line = match right.width {
+                    0 => text,
+                    _ => format!("{text}{:fill$}{}", "", right.text),
+                };
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+}
