@@ -87,13 +87,19 @@ pub fn called(call: fmt::Arguments<'_>) {
     }
 }
 
+/// Whether anybody hears what is told now.
+#[inline]
+pub(crate) fn is_listened_to() -> bool {
+    LISTENING.get() != Listen::No
+}
+
 /// Tells that what a simulated world answers can only mean that the model is wrong. `code` is the
 /// answer's (`42703`, `EBADF`); `what` says which call it was, and what is wrong with it.
 ///
 /// The check fails and says so, unless the system [expects](crate::check::System::expects) that code.
 #[inline]
 pub fn mistaken(code: &str, what: fmt::Arguments<'_>) {
-    if LISTENING.get() != Listen::No {
+    if is_listened_to() {
         note(code, what);
     }
 }

@@ -86,7 +86,7 @@ impl Protocol {
                 tx.ask(Update::new(&ORDERS).set("status", ending.status()).filter("id", order))?;
                 Ok(Next::Commit(told))
             }
-            Protocol::VersionColumn => direct::retry(|| {
+            Protocol::VersionColumn => direct::retry_over(tx, |tx| {
                 let seen = Select::columns(&VERSIONED_ORDERS, &["status", "version"]);
                 let seen = match tx.ask(seen.filter("id", order)) {
                     Ok(seen) => seen,

@@ -95,7 +95,10 @@ pub(super) fn violations(report: &Report, shown: &[Shown]) -> String {
                     Some(shown) if shown.properties.last() == Some(name) => {
                         let trace = match &shown.trace {
                             Ok(trace) => trace.to_string(),
-                            Err(error) => error.to_string(),
+                            Err(error) => format!(
+                                "played again, it does not come about: {error}. What is checked is not \
+                                 deterministic: it depends on a clock, a random number, a static"
+                            ),
                         };
                         let _ = writeln!(told, ":\n\n{trace}");
                     }

@@ -351,12 +351,6 @@ ports! {
     mounted
 }
 
-/// Whether the program of this thread has a file system of the check's.
-#[inline]
-pub(crate) fn is_mounted() -> bool {
-    PORT.get().is_some()
-}
-
 /// A file system for ordinary code that is checked: the [`FileSystem`] of the world that the program is run
 /// in, whether simulated or real.
 ///
@@ -404,10 +398,7 @@ impl DirectFile {
     /// Its number, in the run that opened it.
     #[track_caller]
     fn number(&self) -> u32 {
-        assert!(
-            self.run == run::serial(),
-            "a file of another run: what a program has opened does not outlive its run"
-        );
+        run::of_this(self.run, "file");
         self.number
     }
 
@@ -421,7 +412,7 @@ impl DirectFile {
     /// Closes it by a call.
     #[track_caller]
     fn give_back(&self) {
-        let number = self.number;
+        let number = self.number();
         let line = Line::Close;
         ask(&line, fingerprint(&(&line, number)), || {
             port(|port| port.close(number));
@@ -468,28 +459,30 @@ impl DirectFs {
     }
 }
 
-/// Waits until somebody has changed the file system: a step that notes how it is, and one that goes on once
-/// it is otherwise. A real one is not waited for.
+/// So many sleeps of a run may pass without anything having changed.
+const SHORT_SLEEPS: usize = 4;
+
+/// Lets time pass. The first few sleeps of a program are a step that changes nothing: others come before
+/// and after it, or do not. A further one lasts until the file system is another than after the sleep before
+/// it. A real one is not waited for.
 #[track_caller]
-pub(crate) fn wait_for_a_change(why: &str) {
-    let before = ask(&why, fingerprint(&why), || {
-        called(format_args!("{why}"));
-        Performed::Answer(DirectFs::version())
-    });
-    let wake = "wake up";
-    ask(&wake, fingerprint(&wake), || {
-        let is_as_before = before.flatten().is_some() && before.flatten() == DirectFs::version();
-        let waits = if is_as_before { " waits" } else { "" };
-        called(format_args!("{wake}{waits}"));
-        if is_as_before { Performed::Waits } else { Performed::Answer(()) }
+pub(crate) fn let_time_pass(why: &str) {
+    let asked = fingerprint(&why);
+    let (slept, before) = run::answered_so_far::<Option<u64>>(asked);
+    ask(&why, asked, || {
+        let now = if slept + 1 < SHORT_SLEEPS { None } else { DirectFs::version() };
+        let lasts = slept >= SHORT_SLEEPS && now.is_some() && before.flatten() == now;
+        called(format_args!("{why}{}", if lasts { " waits" } else { "" }));
+        if lasts { Performed::Waits } else { Performed::Answer(now) }
     });
 }
 
 /// The program was given another kind of world.
-#[track_caller]
 fn not_a_file_system(what: &dyn Display) -> ! {
     panic!(
-        "`{what}`: the program is checked in a world that is no file system (`Code::new` and `Code::files` take one that is)"
+        "`{what}`: the program is checked in a world that is no file system (`Code::new` and `Code::files` take \
+         one that is){}",
+        run::line()
     )
 }
 
@@ -612,7 +605,7 @@ impl FileSystem for DirectFs {
     }
 
     fn which(&mut self, file: &mut DirectFile) -> Option<Status> {
-        port(|port| port.which(file.number)).flatten()
+        port(|port| port.which(file.number())).flatten()
     }
 
     #[track_caller]

@@ -33,9 +33,15 @@ impl<T> Slots<T> {
         Slots(held.into_iter().map(|held| Some(Arc::new(held))).collect())
     }
 
+    /// Its number: the smallest that is free.
     pub(super) fn add(&mut self, held: T) -> u32 {
-        self.0.push(Some(Arc::new(held)));
-        self.0.len() as u32 - 1
+        let held = Some(Arc::new(held));
+        let number = self.0.iter().position(Option::is_none).unwrap_or(self.0.len());
+        match self.0.get_mut(number) {
+            Some(free) => *free = held,
+            None => self.0.push(held),
+        }
+        number as u32
     }
 }
 
@@ -45,7 +51,11 @@ impl<T: Held> Slots<T> {
     }
 
     pub(super) fn take(&mut self, number: u32) -> Option<T> {
-        T::taken(self.0.get_mut(number as usize)?.take()?)
+        let taken = self.0.get_mut(number as usize)?.take();
+        while self.0.last().is_some_and(Option::is_none) {
+            self.0.pop();
+        }
+        T::taken(taken?)
     }
 }
 

@@ -35,7 +35,7 @@
 //! - **It is deterministic.** What it asks depends on its arguments and on the answers that it got. A
 //!   program that asks something else at the same place is found out, and both questions are told.
 //! - **What others can see goes through the world**: through the handle that it is given, or through
-//!   `toctou::std`. It runs on one thread.
+//!   `toctou::std`. It runs on one thread. A `Mutex`, a static or a channel that clients share is not explored.
 //!
 //! A run is abandoned many times before one comes to its end: what is on its stack is dropped then, and a
 //! destructor that asks something performs nothing. Where a call has to wait (for a lock, for a row), the
@@ -45,8 +45,8 @@
 //! | --- | --- |
 //! | one of several ways (a payment fails, a process dies) | [`choose`] |
 //! | where it is, for a property | [`section`] |
-//! | answers that no longer matter | [`forget`] |
-//! | a loop that tries until it succeeds | [`retry`] |
+//! | answers that no longer matter | [`forget`], [`forget_over`] |
+//! | a loop that tries until it succeeds | [`retry`], [`retry_over`] |
 //!
 //! An `async fn` is a program, too: [`Code::future`]. Each operation that it awaits is a step.
 //!
@@ -67,25 +67,28 @@ mod sessions;
 mod tape;
 mod tasks;
 
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+pub(crate) use files::let_time_pass;
 pub use files::{DirectFile, DirectFs, Files};
 use files::{Mounted, mounted};
-pub(crate) use files::{is_mounted, wait_for_a_change};
 pub use held::{Connections, Held, Served, Sessions, Slots};
 #[cfg(feature = "http")]
 pub use network::{DirectConnection, DirectNet};
 use own::within;
 pub use own::{Own, Unheld};
+#[cfg(feature = "tokio")]
+pub(crate) use run::at;
 #[cfg(feature = "command")]
 pub(crate) use run::observed;
-use run::{Run, Stop, Stopped};
-pub use run::{Section, choose, forget, retry, section};
-pub(crate) use run::{attempt, process};
+use run::{Run, Stop, Stopped, ended};
+pub use run::{Section, choose, forget, forget_over, retry, retry_over, section};
+pub(crate) use run::{at_caller, attempt, is_running, process, remembered};
 use sessions::{Connected, connected};
 pub use sessions::{DirectDb, DirectSession};
 use tape::{Entry, Past, Question};
@@ -231,7 +234,7 @@ impl<C, T> Code<Connections<C>, T> {
     }
 }
 
-impl<W: 'static, T> Code<Unheld<W>, T> {
+impl<W: Clone + 'static, T> Code<Unheld<W>, T> {
     /// A program over a world of one's own: `|world| redeem(world)`.
     pub fn over(program: impl Fn(&mut Own<W>) -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(move || program(&mut Own::new())), Unheld::NOTHING)
@@ -290,7 +293,12 @@ impl<H, T> Code<H, T> {
         if let Some(output) = output {
             return Step::Done(output);
         }
+        // What it looked at before the operation is known from now on, whatever becomes of that.
+        let looked = run.past != self.past;
+        self.past = run.past.clone();
         match run.stopped.take() {
+            // Who has to wait changes nothing: what it looked at is a step of its own.
+            Some(Stopped::Waits(asked)) if looked => Step::Next(self.after(run, Some(asked))),
             Some(Stopped::Waits(asked)) => Step::Blocked(Code { pending: Some(asked), ..self }),
             None => Step::Blocked(self),
             Some(Stopped::Began) => Step::Next(self),
@@ -374,15 +382,28 @@ fn take<T>(program: &dyn Fn() -> T, run: Run) -> (Run, Option<T>) {
         // Somebody may have caught the unwinding.
         Ok(_) if run.stopped.is_some() => (run, None),
         Ok(output) => {
-            let count = run.past.len();
-            assert!(
-                run.gave_all(),
-                "the code is not deterministic: it ended, and before it went on for {count} operations"
-            );
+            if let Some(skipped) = run.skipped() {
+                panic!("{}", ended(&skipped, run.asked()));
+            }
             (run, Some(output))
         }
         Err(why) if why.is::<Stop>() => (run, None),
-        Err(panic) => resume_unwind(panic),
+        Err(panic) => resume_unwind(explained(panic)),
+    }
+}
+
+/// A panic over a poisoned lock says whose doing that is.
+fn explained(panic: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+    let told = (panic.downcast_ref::<String>().map(String::as_str))
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    match told {
+        Some(told) if told.contains("PoisonError") => Box::new(format!(
+            "{told}. Every run of a checked program but the last is abandoned by unwinding, and a \
+             `std::sync::Mutex` that it holds across an operation is poisoned by that. Such a lock is none \
+             in an exploration, either: all programs of it run on one thread. A lock between processes \
+             belongs to the world: a file's `lock`, a row's, or `wait` in a world of one's own"
+        )),
+        _ => panic,
     }
 }
 

@@ -99,6 +99,15 @@ pub struct DirectConnection {
     run: u64,
 }
 
+impl DirectConnection {
+    /// Its number, in the run that made it.
+    #[track_caller]
+    fn number(&self) -> u32 {
+        run::of_this(self.run, "connection");
+        self.number
+    }
+}
+
 impl Drop for DirectConnection {
     fn drop(&mut self) {
         if self.run == run::serial() && !run::is_over() && run::is_at_the_end() {
@@ -158,7 +167,7 @@ impl Network for DirectNet {
     // What it asks is on this side of the connection, so it is no act.
     #[track_caller]
     fn peer(&self, connection: &DirectConnection) -> Result<SocketAddr, NetError> {
-        let number = connection.number;
+        let number = connection.number();
         let asked = run::observed(|| {
             Self::act(format_args!("peer"), ("peer", number), |port| port.peer(number))
         });
@@ -171,7 +180,7 @@ impl Network for DirectNet {
         connection: &mut DirectConnection,
         request: &Request,
     ) -> Result<(), NetError> {
-        let number = connection.number;
+        let number = connection.number();
         let what = format_args!("send({} {})", request.method.word(), request.url);
         let asked = Self::act(what, ("send", number, request), |port| port.send(number, request));
         asked.unwrap_or_else(|| Err(closed()))
@@ -179,7 +188,7 @@ impl Network for DirectNet {
 
     #[track_caller]
     fn receive(&mut self, connection: DirectConnection, limit: u64) -> Result<Response, NetError> {
-        let number = connection.number;
+        let number = connection.number();
         let exactly = ("receive", number, limit);
         let asked = Self::act(format_args!("receive"), exactly, |port| port.receive(number, limit));
         asked.unwrap_or_else(|| Err(closed()))
@@ -208,9 +217,9 @@ impl Scripted for DirectNet {
 }
 
 /// The program was given another kind of world.
-#[track_caller]
 fn not_a_network(what: &fmt::Arguments<'_>) -> ! {
     panic!(
-        "`{what}`: the program is checked in a world that is no network (`Code::network` takes one that is)"
+        "`{what}`: the program is checked in a world that is no network (`Code::network` takes one that is){}",
+        run::line()
     )
 }

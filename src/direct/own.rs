@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 use super::lent::{Lent, taken};
 use super::run::{self, Performed, ask, fingerprint};
-use crate::calls::{called, count};
+use crate::calls::{called, count, untold};
 use crate::check::Value;
 
 /// A program over a world of one's own holds nothing but answers.
@@ -98,15 +98,17 @@ impl<W> fmt::Debug for Own<W> {
     }
 }
 
-impl<W: 'static> Own<W> {
+impl<W: Clone + 'static> Own<W> {
     pub(super) fn new() -> Self {
         Own(PhantomData)
     }
 
     /// One operation, and one step: nobody comes between what `operation` does. `what` is how it is told;
     /// with other arguments it is another one.
+    ///
+    /// It is an [`Fn`]: what it finds out is its answer, and no variable that it changes.
     #[track_caller]
-    pub fn call<A: Value>(&mut self, what: impl Display, operation: impl FnOnce(&mut W) -> A) -> A {
+    pub fn call<A: Value>(&mut self, what: impl Display, operation: impl Fn(&mut W) -> A) -> A {
         self.wait(what, |world| Some(operation(world)))
     }
 
@@ -116,13 +118,13 @@ impl<W: 'static> Own<W> {
     pub fn wait<A: Value>(
         &mut self,
         what: impl Display,
-        operation: impl FnOnce(&mut W) -> Option<A>,
+        operation: impl Fn(&mut W) -> Option<A>,
     ) -> A {
         let what = what.to_string();
         let asked = fingerprint(&what);
         let answer = ask(&what, asked, || {
             let told = count();
-            let answer = world(operation).unwrap_or_else(|| not_there::<W>(&what));
+            let answer = world(&operation).unwrap_or_else(|| not_there::<W>(&what));
             // A world that tells of its own calls is told in them.
             let tells = count() > told;
             match answer {
@@ -140,12 +142,12 @@ impl<W: 'static> Own<W> {
                 }
             }
         });
-        answer.unwrap_or_else(|| gone(&what))
+        answer.or_else(|| pretended(operation)).unwrap_or_else(|| gone(&what))
     }
 
     /// Looks without that being a step: for an observer that judges what was done, in the step before.
     #[track_caller]
-    pub fn look<A: Value>(&self, look: impl FnOnce(&W) -> A) -> A {
+    pub fn look<A: Value>(&self, look: impl Fn(&W) -> A) -> A {
         let seen = run::observed(|| {
             ask(&"look", fingerprint(&"look"), || {
                 Performed::Answer(
@@ -153,23 +155,26 @@ impl<W: 'static> Own<W> {
                 )
             })
         });
-        seen.unwrap_or_else(|| gone("look"))
+        seen.or_else(|| pretended(|world: &mut W| Some(look(world))))
+            .unwrap_or_else(|| gone("look"))
     }
 }
 
-#[track_caller]
+/// The answer to a destructor that asks although its run is over: that of a copy of the world, which nobody
+/// sees.
+fn pretended<W: Clone + 'static, A>(operation: impl Fn(&mut W) -> Option<A>) -> Option<A> {
+    world(|world: &mut W| untold(|| operation(&mut world.clone()))).flatten()
+}
+
 fn not_there<W>(what: &str) -> ! {
     panic!(
-        "`{what}`: the program is checked in another world than a `{}`",
-        std::any::type_name::<W>()
+        "`{what}`: the program is checked in another world than a `{}`{}",
+        std::any::type_name::<W>(),
+        run::line()
     )
 }
 
-/// A destructor asked, of a run that is over: there is no answer.
-#[track_caller]
+/// A destructor would have to wait, of a run that is over.
 fn gone(what: &str) -> ! {
-    panic!(
-        "`{what}` in a destructor: a destructor of a program that is checked asks nothing that it needs \
-         the answer of"
-    )
+    panic!("`{what}` in a destructor has to wait: a destructor of a program that is checked cannot")
 }

@@ -8,7 +8,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::hash::{Hash, Hasher};
-use std::panic::resume_unwind;
+use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -86,7 +86,7 @@ static SERIALS: AtomicU64 = AtomicU64::new(1);
 
 /// Whether the calling thread runs a program that is explored or replayed.
 #[inline]
-pub(super) fn is_running() -> bool {
+pub(crate) fn is_running() -> bool {
     SERIAL.get() != 0
 }
 
@@ -173,9 +173,15 @@ impl Run {
         is_last
     }
 
-    /// All answers that were known have been given again.
-    pub(super) fn gave_all(&self) -> bool {
-        self.at == self.known.len()
+    /// What a program that has come to its end did not ask any more, though it did in an earlier run.
+    pub(super) fn skipped(&self) -> Option<Question> {
+        let known = self.known.get(self.at).map(|entry| &entry.question);
+        known.or(self.pending.as_ref()).cloned()
+    }
+
+    /// How many operations it asked.
+    pub(super) fn asked(&self) -> usize {
+        self.at
     }
 }
 
@@ -214,17 +220,25 @@ pub(super) fn ask<T: Value>(
     fingerprint: u64,
     perform: impl FnOnce() -> Performed<T>,
 ) -> Option<T> {
+    at_caller(|| asked(what, fingerprint, perform))
+}
+
+fn asked<T: Value>(
+    what: &dyn Display,
+    fingerprint: u64,
+    perform: impl FnOnce() -> Performed<T>,
+) -> Option<T> {
     let Some(turn) = with(|run| run.turn(what, fingerprint)) else { outside(what) };
     match turn {
         Turn::Known(answer) => {
             let answer: &dyn Any = &*answer;
             match answer.downcast_ref::<T>() {
                 Some(known) => Some(known.clone()),
-                None => panic!("{DIFFERENT}, of another type: `{what}`"),
+                None => panic!("{DIFFERENT}, of another type: `{what}`{}", line()),
             }
         }
         Turn::Over => over(),
-        Turn::Differs(how) => panic!("{how}"),
+        Turn::Differs(how) => panic!("{how}{}", line()),
         Turn::Perform => {
             let performed = perform();
             match performed {
@@ -267,11 +281,11 @@ fn over<T>() -> Option<T> {
 }
 
 /// There is no run here.
-#[track_caller]
 fn outside(what: &dyn Display) -> ! {
     panic!(
         "`{what}` outside of an exploration: what belongs to a simulated world is used in the program \
-         that was given to the check, on its own thread, and does not outlive it"
+         that was given to the check, on its own thread, and does not outlive it{}",
+        line()
     )
 }
 
@@ -313,14 +327,52 @@ impl Run {
     }
 }
 
+/// What the questions of a program may depend on.
+const ALLOWED: &str = "What it asks may depend on its arguments and on the answers that it got, and on \
+    nothing else (no clock, no random number, no static that changes, no order of a `HashMap`)";
+
 fn differs(before: &Question, now: &dyn Display, at: usize) -> String {
+    let (text, number) = (&before.text, at + 1);
     format!(
-        "{DIFFERENT}. Before it asked `{}` as its operation {}, now `{now}`. What it asks may depend on \
-         its arguments and on the answers that it got, and on nothing else (no clock, no random number, \
-         no static that changes, no order of a `HashMap`)",
-        before.text,
-        at + 1
+        "{DIFFERENT}. Before it asked `{text}` as its operation {number}, now `{now}`. {ALLOWED}"
     )
+}
+
+/// That a program came to its end where it had asked this before.
+pub(super) fn ended(before: &Question, at: usize) -> String {
+    let (text, number) = (&before.text, at + 1);
+    format!(
+        "{DIFFERENT}. Before it asked `{text}` as its operation {number}, now it ends without. {ALLOWED}"
+    )
+}
+
+thread_local! {
+    /// The line of the user's code that asks what is being asked.
+    static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// Does something on behalf of the caller's line, which a panic then names.
+#[track_caller]
+pub(crate) fn at_caller<T>(act: impl FnOnce() -> T) -> T {
+    at(Location::caller(), act)
+}
+
+/// Does something on behalf of this line, unless it is on behalf of another one already.
+pub(crate) fn at<T>(line: &'static Location<'static>, act: impl FnOnce() -> T) -> T {
+    struct Before(Option<&'static Location<'static>>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CALLER.set(self.0);
+        }
+    }
+    let before = Before(CALLER.get());
+    CALLER.set(before.0.or(Some(line)));
+    act()
+}
+
+/// ` (src/claim.rs:12:8)`: the line on whose behalf something is asked, for a message about that.
+pub(super) fn line() -> String {
+    CALLER.get().map_or_else(String::new, |line| format!(" ({line})"))
 }
 
 /// One of `count` ways, any of which may be: which one, from 0. Every engine explores each of them, and a
@@ -378,13 +430,43 @@ pub fn choose(count: usize) -> usize {
 /// Runs a stretch of the program, and keeps what it comes to, instead of all the answers that it got.
 ///
 /// Where two runs differ in answers that no longer matter, they are two states, and what follows is
-/// explored for both. A loop that tries again and again has a new state each time around. Once `stretch` has come
-/// to its end, only its value counts: `forget(|| …)` says that nothing else of it matters, so it must
-/// leave no trace elsewhere (no variable that it changes, no file that it leaves open).
+/// explored for both. A loop that tries again and again has a new state each time around. Once `stretch` has
+/// come to its end, only its value counts: `forget(|| …)` says that nothing else of it matters. So it leaves no
+/// trace elsewhere: it changes no variable (it is an [`Fn`]), leaves no file open, and takes or releases no
+/// lock that it does not release or take again.
 ///
-/// What it is worth is measured in `tests/direct.rs`.
+/// A stretch that uses a handle takes it by [`forget_over`]. What it is worth is measured in `tests/direct`.
+///
+/// # Panics
+///
+/// If locks are not held after it as before it.
 #[track_caller]
-pub fn forget<T: Value>(stretch: impl FnOnce() -> T) -> T {
+pub fn forget<T: Value>(stretch: impl Fn() -> T) -> T {
+    forget_over(&mut (), |()| stretch())
+}
+
+/// The same with a handle, or several: `forget_over(fs, |fs| …)`. Nothing about the handle changes by it.
+///
+/// # Panics
+///
+/// As [`forget`].
+#[track_caller]
+pub fn forget_over<C: ?Sized, T: Value>(handle: &mut C, stretch: impl Fn(&mut C) -> T) -> T {
+    remembered(|| {
+        let held = with(|run| run.locks.clone());
+        let value = stretch(handle);
+        let over = with(|run| run.stopped.is_some() || Some(&run.locks) == held.as_ref());
+        assert!(
+            over.unwrap_or(true),
+            "a stretch that is forgotten takes or releases a lock: nobody knows of it afterwards"
+        );
+        value
+    })
+}
+
+/// As [`forget`], of a stretch that changes variables to what its value says.
+#[track_caller]
+pub(crate) fn remembered<T: Value>(stretch: impl FnOnce() -> T) -> T {
     let from = match Stretch::new("forget") {
         Stretch::Known(answer) => {
             let answer: &dyn Any = &*answer;
@@ -462,22 +544,44 @@ fn collapse(what: &'static str, from: usize, answer: Arc<dyn super::tape::Answer
 
 /// Tries until there is something: `attempt` is run again and again, and an attempt that came to nothing is
 /// [forgotten](forget) altogether. So a program that tries for ever has finitely many states.
+///
+/// An attempt knows nothing of those before it: it is an [`Fn`], and counts none of them. A loop with a
+/// counter is written as a loop. An attempt that uses a handle takes it by [`retry_over`].
+///
+/// # Panics
+///
+/// If an attempt comes to nothing and has asked nothing: it would do so for ever.
 #[track_caller]
-pub fn retry<T: Value>(mut attempt: impl FnMut() -> Option<T>) -> T {
+pub fn retry<T: Value>(attempt: impl Fn() -> Option<T>) -> T {
+    retry_over(&mut (), |()| attempt())
+}
+
+/// The same with a handle, or several: `retry_over(fs, |fs| …)`. Nothing about the handle changes by an attempt
+/// that comes to nothing.
+///
+/// # Panics
+///
+/// As [`retry`].
+#[track_caller]
+pub fn retry_over<C: ?Sized, T: Value>(handle: &mut C, attempt: impl Fn(&mut C) -> Option<T>) -> T {
     loop {
         let from = with(|run| run.at);
-        let came = attempt();
+        let came = attempt(handle);
         let goes_on = with(|run| {
             if run.stopped.is_some() {
-                return false;
+                return Some(false);
             }
-            if let (None, Some(from)) = (&came, from) {
-                run.cut(from);
-            }
-            true
+            let Some(from) = from.filter(|_| came.is_none()) else { return Some(true) };
+            let asked_nothing = run.at == from;
+            run.cut(from);
+            (!asked_nothing).then_some(true)
         });
-        if goes_on == Some(false) {
-            let () = over().unwrap_or_default();
+        match goes_on {
+            Some(None) => panic!("`retry`: an attempt came to nothing and asked nothing"),
+            Some(Some(false)) => {
+                let () = over().unwrap_or_default();
+            }
+            Some(Some(true)) | None => {}
         }
         if let Some(value) = came {
             return value;
@@ -524,6 +628,31 @@ pub(crate) fn observed<T>(look: impl FnOnce() -> T) -> T {
     let seen = untold(look);
     with(|run| run.looking = before.unwrap_or_default());
     seen
+}
+
+/// A thing of the program that another run of it made is not used in this one.
+#[track_caller]
+pub(super) fn of_this(run: u64, what: &str) {
+    assert!(
+        run == serial(),
+        "a {what} of another run: what a program has opened does not outlive its run"
+    );
+}
+
+/// How often this has been answered in this run so far, and with what the last time.
+pub(super) fn answered_so_far<T: Value>(fingerprint: u64) -> (usize, Option<T>) {
+    let told = with(|run| {
+        let is_it = |entry: &&Entry| entry.question.fingerprint == fingerprint;
+        let so_far = run.known[..run.at].iter().filter(is_it);
+        let last = so_far.clone().next_back().map(|entry| entry.answer.clone());
+        (so_far.count(), last)
+    });
+    let (times, last) = told.unwrap_or_default();
+    let last = last.and_then(|answer| {
+        let answer: &dyn Any = &*answer;
+        answer.downcast_ref::<T>().cloned()
+    });
+    (times, last)
 }
 
 /// Whether this run was stopped before its program's end.

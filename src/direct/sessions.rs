@@ -130,9 +130,16 @@ impl DirectSession {
         DirectSession { number, run: run::serial() }
     }
 
+    /// Its number, in the run that opened it.
+    #[track_caller]
+    fn number(&self) -> u32 {
+        run::of_this(self.run, "session");
+        self.number
+    }
+
     #[track_caller]
     fn end(&self) {
-        let number = self.number;
+        let number = self.number();
         ask(&"disconnect", fingerprint(&("disconnect", number)), || {
             port(|port| port.disconnect(number));
             Performed::Answer(())
@@ -181,7 +188,7 @@ impl Database for DirectDb {
     /// Waits without the program knowing: the reply is always an answer.
     #[track_caller]
     fn execute(&mut self, session: &mut DirectSession, statement: &Statement) -> Reply {
-        let number = session.number;
+        let number = session.number();
         let answer: Option<Result<Answer, SqlError>> =
             ask(statement, fingerprint(&(statement, number)), || {
                 let reply = port(|port| port.execute(number, statement));
@@ -264,9 +271,9 @@ impl Service for DirectDb {
 }
 
 /// The program was given another kind of world.
-#[track_caller]
 fn not_a_database(what: &str) -> ! {
     panic!(
-        "`{what}`: the program is checked in a world that is no database (`Code::session` takes one that is)"
+        "`{what}`: the program is checked in a world that is no database (`Code::session` takes one that is){}",
+        run::line()
     )
 }

@@ -14,7 +14,7 @@ use super::run::choose;
 #[derive(Debug, Default)]
 struct Turns {
     next: u64,
-    waiting: Vec<u64>,
+    waiting: Vec<(u64, Waker)>,
     granted: Option<u64>,
 }
 
@@ -52,8 +52,8 @@ pub(super) fn complete<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;
         }
-        let waiting = turns(|turns| turns.waiting.clone()).unwrap_or_default();
-        let turn = match waiting.len() {
+        let waiting = turns(|turns| turns.waiting.len()).unwrap_or_default();
+        let turn = match waiting {
             0 => panic!(
                 "the program waits for a future that performs nothing in the world of the exploration: a \
                  timer, a channel, a socket, a task. `direct::operation` makes a future that does"
@@ -61,7 +61,13 @@ pub(super) fn complete<F: Future>(future: F) -> F::Output {
             1 => 0,
             several => choose(several),
         };
-        turns(|turns| turns.granted = Some(waiting[turn]));
+        // A combinator polls only those of its futures that were woken.
+        let woken = turns(|turns| {
+            let (number, waker) = turns.waiting.get(turn)?;
+            turns.granted = Some(*number);
+            Some(waker.clone())
+        });
+        woken.flatten().inspect(Waker::wake_by_ref);
     }
 }
 
@@ -69,13 +75,17 @@ pub(super) fn complete<F: Future>(future: F) -> F::Output {
 struct Waits(Option<u64>);
 
 impl Waits {
-    fn poll(&mut self) -> Poll<()> {
+    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+        let waker = context.waker();
         let turn = turns(|turns| {
             let number = *self.0.get_or_insert_with(|| {
                 turns.next += 1;
-                turns.waiting.push(turns.next);
+                turns.waiting.push((turns.next, waker.clone()));
                 turns.next
             });
+            if let Some((_, known)) = turns.waiting.iter_mut().find(|(it, _)| *it == number) {
+                known.clone_from(waker);
+            }
             turns.granted == Some(number)
         });
         match turn {
@@ -90,7 +100,7 @@ impl Drop for Waits {
     fn drop(&mut self) {
         if let Some(number) = self.0 {
             turns(|turns| {
-                turns.waiting.retain(|known| *known != number);
+                turns.waiting.retain(|(known, _)| *known != number);
                 turns.granted = turns.granted.filter(|granted| *granted != number);
             });
         }
@@ -105,7 +115,7 @@ impl Drop for Waits {
 /// of their own.
 pub async fn operation<T>(perform: impl FnOnce() -> T) -> T {
     let mut waits = Waits(None);
-    poll_fn(|_| waits.poll()).await;
+    poll_fn(|context| waits.poll(context)).await;
     drop(waits);
     perform()
 }

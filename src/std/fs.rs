@@ -22,13 +22,13 @@ pub use std::fs::TryLockError;
 /// Whether this thread runs a program that is explored or replayed.
 #[inline]
 pub(super) fn simulated() -> bool {
-    direct::is_mounted()
+    direct::is_running()
 }
 
 /// A call in the world of the exploration.
 #[track_caller]
 pub(super) fn call<T>(call: impl FnOnce(&mut DirectFs) -> Result<T, Errno>) -> io::Result<T> {
-    call(&mut DirectFs::new()).map_err(io::Error::from)
+    direct::at_caller(|| call(&mut DirectFs::new())).map_err(io::Error::from)
 }
 
 /// A path that a simulated file system has.
@@ -53,11 +53,13 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     if !simulated() {
         return std::fs::read(path);
     }
-    let mut file = File::open(path)?;
-    let size = file.metadata().map(|metadata| metadata.len() as usize).ok();
-    let mut bytes = Vec::with_capacity(size.unwrap_or(0));
-    file.read_all(&mut bytes, size)?;
-    Ok(bytes)
+    direct::at_caller(|| {
+        let mut file = File::open(path)?;
+        let size = file.metadata().map(|metadata| metadata.len() as usize).ok();
+        let mut bytes = Vec::with_capacity(size.unwrap_or(0));
+        file.read_all(&mut bytes, size)?;
+        Ok(bytes)
+    })
 }
 
 /// Reads a file that is text: as [`read`].
@@ -90,7 +92,7 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
     if !simulated() {
         return std::fs::write(path, contents);
     }
-    io::Write::write_all(&mut File::create(path)?, contents.as_ref())
+    direct::at_caller(|| io::Write::write_all(&mut File::create(path)?, contents.as_ref()))
 }
 
 macro_rules! calls {
@@ -315,6 +317,23 @@ impl Metadata {
 /// What kind of thing a file is: [`std::fs::FileType`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileType(u32);
+
+impl From<std::fs::FileType> for FileType {
+    fn from(real: std::fs::FileType) -> Self {
+        use std::os::unix::fs::FileTypeExt;
+        let kinds = [
+            (real.is_file(), crate::fs::FileType::RegularFile),
+            (real.is_dir(), crate::fs::FileType::Directory),
+            (real.is_symlink(), crate::fs::FileType::Symlink),
+            (real.is_fifo(), crate::fs::FileType::Fifo),
+            (real.is_socket(), crate::fs::FileType::Socket),
+            (real.is_block_device(), crate::fs::FileType::BlockDevice),
+            (real.is_char_device(), crate::fs::FileType::CharacterDevice),
+        ];
+        let kind = kinds.into_iter().find_map(|(is_it, kind)| is_it.then_some(kind));
+        FileType(kind.map_or(0, |kind| kind.as_raw_mode()))
+    }
+}
 
 impl FileType {
     fn of(kind: Kind) -> Self {

@@ -28,8 +28,10 @@
 //! - **Inside**, each is exactly the system calls that `std` makes on Linux, one a step, with their flags and
 //!   modes. A test runs every function with the real `std` under a trace of its system calls, and compares.
 //! - **What is not mirrored does not compile**: there is no name for it here. Nothing falls through to the
-//!   real file system silently. An absolute path is refused, with the call and the line: a simulated file
+//!   real file system silently: in an exploration of another world each call is refused, and so is a file that
+//!   was opened outside. An absolute path is refused, with the call and the line: a simulated file
 //!   system is a directory, and has no root of the machine.
+//! - **`io::copy`** reads and writes here, where the one of `std` may use `copy_file_range`.
 //!
 //! | module | what is there |
 //! | --- | --- |
@@ -38,7 +40,7 @@
 //! | [`os::unix::fs`] | `symlink`, and the extension traits |
 //! | [`path`] | `Path` and `PathBuf`, with what they ask: `exists`, `is_file`, `canonicalize` and their kind |
 //! | [`process`] | `id` |
-//! | [`thread`] | `sleep` and `yield_now`, which wait until somebody has changed something |
+//! | [`thread`] | `sleep` and `yield_now`: steps that let others go first |
 
 pub mod fs;
 pub mod os;
@@ -62,14 +64,16 @@ pub mod thread {
 
     use crate::direct;
 
-    /// Waits. Inside of an exploration there is no time: it waits until somebody has changed the file
-    /// system. A loop that tries again after a sleep therefore has finitely many states. Where nobody is
-    /// left who could change anything, it waits for ever, and the check reports a deadlock. Code that gives up
-    /// after some tries says so by [`choose`](crate::direct::choose).
+    /// Waits. Inside of an exploration there is no time. The first four sleeps of a program are a step that
+    /// does nothing: while it sleeps, others may do much, or nothing. So a loop that gives up after up to four
+    /// sleeps is explored as it is. A further sleep lasts until the file system is another than after the sleep
+    /// before it, so that a loop without an end has finitely many states. Where nobody is left who could change anything, it lasts
+    /// for ever, and the check reports a deadlock. A loop that gives up after more tries than these says
+    /// where it does by [`choose`](crate::direct::choose).
     #[track_caller]
     pub fn sleep(duration: Duration) {
-        if direct::is_mounted() {
-            direct::wait_for_a_change("sleep");
+        if direct::is_running() {
+            direct::let_time_pass("sleep");
         } else {
             std::thread::sleep(duration);
         }
@@ -78,8 +82,8 @@ pub mod thread {
     /// Lets others go first: inside of an exploration as [`sleep`] does.
     #[track_caller]
     pub fn yield_now() {
-        if direct::is_mounted() {
-            direct::wait_for_a_change("yield");
+        if direct::is_running() {
+            direct::let_time_pass("yield");
         } else {
             std::thread::yield_now();
         }

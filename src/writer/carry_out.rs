@@ -5,7 +5,7 @@
 use std::path::{Component, Path};
 
 use super::program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd};
-use crate::direct::forget;
+use crate::direct::remembered;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;
 use crate::fs::{
@@ -116,7 +116,7 @@ impl<F: FileSystem> Writer<'_, F> {
         if op.opens() {
             return self.perform(fs, op);
         }
-        let (known, came) = forget(|| {
+        let (known, came) = remembered(|| {
             let came = self.perform(fs, op);
             (self.known, came)
         });

@@ -15,9 +15,9 @@ use rustix::io::Errno;
 use super::super::told::{Answer, Call, Line};
 use super::super::{At, ByteRange, Dirent, FileSystem, Kind, ResolveFlags, Status, User, Users};
 use super::inode::Inode;
-use super::mistake::mistake;
+use super::mistake::{mistake, shared_name};
 use super::{SimFile, SimFs};
-use crate::calls::{called, mistaken};
+use crate::calls::{called, is_listened_to, mistaken};
 
 /// Tells of a call that was answered so; and of what is wrong with it, if its answer can only mean that
 /// the model is. `file` is the open file that it is about. `line` is the call and what there is to tell of
@@ -29,6 +29,12 @@ fn tell<'c, T>(
     line: impl Fn() -> (Call<'c, SimFile>, Answer<'c>),
 ) {
     called(format_args!("{}", Lazy(&line)));
+    if is_listened_to() {
+        let (call, _) = line();
+        if let Some(why) = shared_name(&call) {
+            mistaken("own", format_args!("{call}: {why}"));
+        }
+    }
     if let Err(errno) = result
         && matches!(*errno, Errno::BADF | Errno::FBIG | Errno::INVAL | Errno::NOSYS | Errno::XDEV)
     {

@@ -19,7 +19,7 @@ use super::super::status::kind_of;
 use super::super::told::Call;
 use super::super::{At, Kind, ResolveFlags};
 use super::open::{PATH_FLAGS, TMPFILE_BIT};
-use super::{ACCESS_BITS, MODE_BITS, SimFile};
+use super::{ACCESS_BITS, MODE_BITS, OWN, SimFile};
 
 /// The code and the words of the mistake that this answer to a call tells of, if it tells of one. `file`
 /// is the open file that the call is about.
@@ -43,6 +43,26 @@ pub(super) fn mistake(
         Errno::BADF => Some(("EBADF", unfit(call, file))),
         _ => None,
     }
+}
+
+/// What is wrong with a call by which others could learn a name that is a process's [own](super::Owner), or by
+/// which one such name would stand for those of all.
+pub(super) fn shared_name(call: &Call<'_, SimFile>) -> Option<&'static str> {
+    let has = |bytes: &[u8]| bytes.windows(OWN.len()).any(|part| part == OWN.as_bytes());
+    let is_told = match *call {
+        Call::Write(bytes) | Call::Pwrite(bytes, _) => has(bytes),
+        Call::Symlink(target, _) => has(target.as_os_str().as_bytes()),
+        _ => false,
+    };
+    if is_told {
+        return Some("somebody who reads it learns a name that is another's own");
+    }
+    let is_within = |at: At<'_, SimFile>| {
+        let names = at.path.as_os_str().as_bytes().split(|byte| *byte == b'/');
+        names.into_iter().any(|name| has(name.strip_suffix(OWN.as_bytes()).unwrap_or(name)))
+    };
+    let is_anywhere = paths(call).into_iter().flatten().any(is_within);
+    is_anywhere.then_some("a name of one's own ends with `OWN`, and has it nowhere else")
 }
 
 /// Where a call looks.

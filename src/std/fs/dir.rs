@@ -115,7 +115,7 @@ impl DirEntry {
     #[track_caller]
     pub fn file_type(&self) -> io::Result<FileType> {
         match &self.0 {
-            Entry::Real(real) => real.metadata().map(|real| Metadata::from(real).file_type()),
+            Entry::Real(real) => real.file_type().map(FileType::from),
             Entry::Simulated { name, .. } => match name.kind {
                 Some(kind) => Ok(FileType::of(kind)),
                 None => self.metadata().map(|metadata| metadata.file_type()),

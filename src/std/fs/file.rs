@@ -1,11 +1,11 @@
 //! Third floor, `std`: an open file. Imports its neighbours in `std`.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{Metadata, OpenOptions, Permissions, TryLockError, call, text};
-use crate::direct::{DirectFile, DirectFs};
+use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{AtFlags, Dirent, Errno, FileSystem, FlockOperation, Gid, Uid};
 
 /// An open file: [`std::fs::File`]. Dropping it closes it, and releases its lock.
@@ -63,6 +63,16 @@ impl File {
         OpenOptions::new()
     }
 
+    /// Which it is. A real one is none of a simulated world's.
+    #[track_caller]
+    fn opened(&self) -> &Opened {
+        assert!(
+            !(direct::is_running() && matches!(self.0, Opened::Real(_))),
+            "a file that was opened outside of the exploration: what is checked opens its files itself"
+        );
+        &self.0
+    }
+
     /// Does it there or here.
     #[track_caller]
     fn by<T>(
@@ -70,7 +80,7 @@ impl File {
         real: impl FnOnce(&std::fs::File) -> io::Result<T>,
         simulated: impl FnOnce(&mut DirectFs, &mut DirectFile) -> Result<T, Errno>,
     ) -> io::Result<T> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(file) => real(file),
             Opened::Simulated(file) => call(|fs| file.lent(|file| simulated(fs, file))),
         }
@@ -137,8 +147,9 @@ impl File {
     /// # Errors
     ///
     /// As [`std::fs::File::try_clone`].
+    #[track_caller]
     pub fn try_clone(&self) -> io::Result<File> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(real) => real.try_clone().map(File::real),
             Opened::Simulated(file) => Ok(File(Opened::Simulated(file.clone()))),
         }
@@ -190,7 +201,7 @@ impl File {
         real: impl FnOnce(&std::fs::File) -> Result<(), TryLockError>,
         operation: FlockOperation,
     ) -> Result<(), TryLockError> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(file) => real(file),
             Opened::Simulated(file) => {
                 match file.lent(|file| DirectFs::new().flock(file, operation)) {
@@ -269,7 +280,7 @@ impl File {
 
     #[track_caller]
     fn read_some(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(real) => Read::read(&mut &*real, buffer),
             Opened::Simulated(file) => call(|fs| file.lent(|file| fs.read(file, buffer))),
         }
@@ -281,14 +292,42 @@ impl Read for &File {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_some(buffer)
     }
+
+    /// One call: `readv` fills one part after the other.
+    #[track_caller]
+    fn read_vectored(&mut self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if let Opened::Real(real) = self.opened() {
+            return Read::read_vectored(&mut &*real, parts);
+        }
+        let mut bytes = vec![0; parts.iter().map(|part| part.len()).sum()];
+        let count = self.read_some(&mut bytes)?;
+        let mut left = &bytes[..count];
+        for part in parts {
+            let (now, later) = left.split_at(left.len().min(part.len()));
+            part[..now.len()].copy_from_slice(now);
+            left = later;
+        }
+        Ok(count)
+    }
 }
 
 impl Write for &File {
     #[track_caller]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(real) => Write::write(&mut &*real, bytes),
             Opened::Simulated(file) => call(|fs| file.lent(|file| fs.write(file, bytes))),
+        }
+    }
+
+    /// One call: `writev` writes all of it at once.
+    #[track_caller]
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.opened() {
+            Opened::Real(real) => Write::write_vectored(&mut &*real, parts),
+            Opened::Simulated(_) => {
+                self.write(&parts.iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>())
+            }
         }
     }
 
@@ -304,7 +343,13 @@ impl Read for File {
     }
 
     #[track_caller]
+    fn read_vectored(&mut self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(parts)
+    }
+
+    #[track_caller]
     fn read_to_end(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        self.opened();
         if let Opened::Real(real) = &mut self.0 {
             return real.read_to_end(bytes);
         }
@@ -315,6 +360,7 @@ impl Read for File {
 
     #[track_caller]
     fn read_to_string(&mut self, string: &mut String) -> io::Result<usize> {
+        self.opened();
         if let Opened::Real(real) = &mut self.0 {
             return real.read_to_string(string);
         }
@@ -329,6 +375,11 @@ impl Write for File {
     #[track_caller]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&*self).write(bytes)
+    }
+
+    #[track_caller]
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -368,7 +419,7 @@ impl File {
     #[track_caller]
     pub(in crate::std) fn read_there(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let there = &mut *buffer;
-        match &self.0 {
+        match self.opened() {
             Opened::Real(real) => std::os::unix::fs::FileExt::read_at(real, there, offset),
             Opened::Simulated(file) => call(|fs| file.lent(|file| fs.pread(file, there, offset))),
         }
@@ -395,7 +446,7 @@ impl File {
 
     /// The names in it, where it is a directory.
     pub(super) fn names(&self) -> io::Result<Vec<Dirent>> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(_) => Err(Errno::NOSYS.into()),
             Opened::Simulated(file) => call(|fs| file.lent(|file| fs.getdents(file))),
         }
@@ -403,7 +454,7 @@ impl File {
 
     /// What a name in it stands for, where it is a directory; a link itself.
     pub(super) fn status_of(&self, name: &Path) -> io::Result<Metadata> {
-        match &self.0 {
+        match self.opened() {
             Opened::Real(_) => Err(Errno::NOSYS.into()),
             Opened::Simulated(file) => {
                 call(|fs| fs.stat((&**file, name), AtFlags::SYMLINK_NOFOLLOW))
