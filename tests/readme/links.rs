@@ -6,9 +6,15 @@ use std::path::Path;
 use crate::lines::outside_of_code;
 use crate::page::{Page, path};
 
-/// Where the links of a text lead, those of its code excepted: what stands between `](` and `)`.
+/// Where the links of a text lead, those of its code excepted: what stands between `](` and `)`, or after the
+/// `]: ` of a definition.
 pub(crate) fn of(text: &str) -> Vec<&str> {
-    outside_of_code(text).flat_map(of_line).collect()
+    outside_of_code(text).flat_map(|line| of_line(line).chain(defined(line))).collect()
+}
+
+/// `[name]: target`
+fn defined(line: &str) -> Option<&str> {
+    Some(line.strip_prefix('[')?.split_once("]: ")?.1)
 }
 
 fn of_line(line: &str) -> impl Iterator<Item = &str> {
@@ -62,10 +68,11 @@ mod tests {
         let text = "# A page\n\n[here](#a-page), [there](LICENSE-MIT), [`so`](README.md), \
                     [far](https://example.com/)\n\
                     [nowhere](no/such/file.md), [no heading](#none), [nor there](README.md#none)\n\
-                    `[code](is/none.md)`\n```\n[nor](this.md)\n```\n";
+                    `[code](is/none.md)`\n```\n[nor](this.md)\n```\n[defined]: nor/here.md\n";
         let page = Page::new("a-page.md", text.to_owned());
-        assert_eq!(of(text).len(), 7);
-        assert_eq!(broken(&page), ["no/such/file.md", "#none", "README.md#none"]);
+        assert_eq!(of(text).len(), 8);
+        let nowhere = ["no/such/file.md", "#none", "README.md#none", "nor/here.md"];
+        assert_eq!(broken(&page), nowhere);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod levels;
 mod lines;
 mod links;
 mod page;
+mod pictures;
 mod table;
 mod verdicts;
 
@@ -66,6 +67,25 @@ fn an_edited_table_is_found_out() {
 #[test]
 fn some_model_has_levels() {
     assert!(models::ALL.iter().any(|model| blocks(*model).len() == 2));
+}
+
+#[test]
+fn the_pictures_on_the_pages_are_what_the_command_prints() {
+    let mut pages = vec![Page::read("README.md")];
+    pages.extend(models::ALL.iter().map(|model| Page::of(*model)));
+    for page in &pages {
+        let pictures = pictures::of(page.text());
+        assert!(!pictures.is_empty(), "{} has no picture", page.name());
+        for picture in pictures {
+            let printed = pictures::printed(picture.asked);
+            assert!(
+                picture.is_in(&printed),
+                "{}: `toctou show {}` prints:\n{printed}",
+                page.name(),
+                picture.asked
+            );
+        }
+    }
 }
 
 /// `1, 2 and 3 clients`.
