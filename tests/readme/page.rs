@@ -66,7 +66,13 @@ impl Page {
 
     /// All pages that a reader is sent to.
     pub(crate) fn all() -> Vec<Page> {
-        let named = ["README.md", "benches/README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+        let named = [
+            "README.md",
+            "benches/README.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            "examples/order_service/README.md",
+        ];
         let mut pages: Vec<_> = named.map(Page::read).into();
         pages.extend(models::ALL.iter().map(|model| Page::of(*model)));
         let docs = fs::read_dir(path("docs")).expect("a folder of documents");
