@@ -164,7 +164,7 @@ fn places(model: &dyn Model, variant: &Variant, breaks: &[Breaks<'_>]) -> String
         }
     }
     let places = by_size.iter().map(|(size, names)| {
-        format!("from {size} in {}", scenarios_told(model, variant.name, names))
+        format!("from\u{a0}{size} in {}", scenarios_told(model, variant.name, names))
     });
     places.collect::<Vec<_>>().join("; ")
 }
