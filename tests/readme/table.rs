@@ -49,9 +49,9 @@ impl Table {
     }
 }
 
-/// A, B, C and so on.
-pub(crate) fn letters(count: usize) -> Vec<String> {
-    ('A'..='Z').take(count).map(String::from).collect()
+/// So many letters, this one first.
+pub(crate) fn letters(first: char, count: usize) -> Vec<String> {
+    (first..).take(count).map(String::from).collect()
 }
 
 /// Lines of at most a page's width: the first begins with `first`, the others with as many spaces.

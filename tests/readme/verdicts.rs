@@ -39,10 +39,10 @@ fn mark(model: &dyn Model, variant: &Variant, scenario: &Scenario) -> String {
 /// properties break in any scenario.
 fn lettered(model: &dyn Model) -> String {
     let columns = columns(model);
-    let letters = letters(columns.len());
+    let letters = letters('A', columns.len());
     let (legend, by_property) = (legend(&letters, &columns), properties(model));
     format!(
-        "{legend}\n{}\nBy property, in whatever scenario:\n\n{by_property}",
+        "{legend}\n{}\nBy property, over all scenarios:\n\n{by_property}",
         rows(model, &letters).text()
     )
 }
@@ -63,7 +63,7 @@ fn properties(model: &dyn Model) -> String {
             names.push(breaks.property.to_owned());
         }
     }
-    let letters = letters(names.len());
+    let letters = letters('a', names.len());
     let head = std::iter::once("variant".to_owned()).chain(letters.iter().cloned());
     let mut table = Table::new(head.collect());
     for variant in variants {
