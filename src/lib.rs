@@ -124,7 +124,15 @@ pub mod writer;
 
 pub use process::{Process, Step, run};
 
-/// The README's examples are compiled and run with the documentation's.
-#[cfg(all(doctest, feature = "command"))]
+/// The README's example, and those of the pages, are compiled and run with the documentation's.
+#[cfg(all(doctest, unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(all(doctest, unix))]
+#[doc = include_str!("../docs/own-code.md")]
+struct OwnCode;
+
+#[cfg(all(doctest, feature = "http", feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../docs/primitives.md")]
+struct Primitives;

@@ -1,5 +1,5 @@
 //! Isolation levels down, ways of writing the transfer across: what each makes of each, in the model
-//! and in real databases. (The README's table is held against the same records, by `tests/readme.rs`.)
+//! and in real databases. (The table of `models/transfer/README.md` is held against the same records, by `tests/readme`.)
 
 use toctou::db::Cluster;
 use toctou::models::transfer::{BODIES, Transfer};
