@@ -77,7 +77,7 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use toctou::survey::{Names, Plan, bless};
+    use toctou::survey::{Names, Plan, Share, bless};
 
     use super::*;
 
@@ -85,7 +85,7 @@ mod tests {
     fn its_verdicts_are_recorded_and_found_again() {
         let target = Names(&[&Lock]).target("lock").expect("it has that name");
         let subjects = target.some_subjects(None).expect("it has systems");
-        let survey = Plan { subjects, size: None, engines: None }.run(&|_| {});
+        let survey = Plan { subjects, size: None, engines: None, share: Share::ALL }.run(&|_| {});
         assert!(survey.is_as_recorded());
         let folder = tempfile::tempdir().expect("a temporary directory");
         let blessed = bless(&survey, folder.path()).expect("the engines agree");

@@ -636,12 +636,12 @@ fn a_schedule_to_a_fault_is_played_to_it_and_no_further() {
 fn no_proof_of_the_catalogue_holds_because_nothing_happens() {
     use toctou::check::Engine;
     use toctou::models::ALL;
-    use toctou::survey::{Plan, Target};
+    use toctou::survey::{Plan, Share, Target};
 
     let targets = ALL.iter().map(|model| Target { model: *model, variant: None });
     let subjects: Vec<_> = targets.flat_map(|target| target.subjects(None)).collect();
     let count = subjects.len();
-    let plan = Plan { subjects, size: None, engines: Some(vec![Engine::Graph]) };
+    let plan = Plan { subjects, size: None, engines: Some(vec![Engine::Graph]), share: Share::ALL };
     let survey = plan.run(&|_| {});
     assert!(count > 150, "{count}");
     let (mut vacuous, mut proofs) = (Vec::new(), 0);

@@ -84,6 +84,7 @@ fn json_has_one_object_a_line_with_exactly_these_fields() {
         "engine",
         "property",
         "verdict",
+        "kind",
         "executions",
         "states",
         "interleavings",
@@ -100,6 +101,9 @@ fn json_has_one_object_a_line_with_exactly_these_fields() {
         // The graph alone counts what continues from a step.
         if row["engine"] == "graph" && row["verdict"] == "violated" {
             expected.push("lost");
+        }
+        if row["verdict"] == "unfinished" {
+            expected.push("bound");
         }
         found.sort_unstable();
         expected.sort_unstable();
@@ -604,4 +608,100 @@ fn verdicts_are_recorded_in_a_file_a_model_and_what_changed_is_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("there is no folder no/such/folder"));
     assert!(refused(&["check", "--bless", path, "--format", "json"]).contains("--format"));
+}
+
+/// What one of several machines prints, in a file.
+fn share(folder: &std::path::Path, share: &str) -> String {
+    let rows = ["check", "download", "avatar", "--format", "json", "--partition", share];
+    let path = folder.join(share.replace('/', "-of-")).to_str().unwrap().to_owned();
+    std::fs::write(&path, told(&rows)).unwrap();
+    path
+}
+
+#[test]
+fn shares_of_several_machines_are_merged_into_the_table_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two, three] = ["1/3", "count:2/3", "3/3"].map(|which| share(folder.path(), which));
+    let merged = told(&["merge", &three, &one, &two, "--verbose"]);
+    assert_fits(&merged);
+    assert!(merged.contains("all engines agree; every verdict is as recorded"), "{merged}");
+    let whole = told(&["check", "download", "avatar"]);
+    let tables = |told: &str| told.split("\nengines").next().unwrap().trim().to_owned();
+    let without_attacks = |told: &str| {
+        let lines = told.lines().take_while(|line| !line.starts_with("attacks"));
+        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    };
+    assert_eq!(tables(&merged), without_attacks(&tables(&whole)));
+    let systems = |told: &str| {
+        let line = told.lines().find(|line| line.contains("every verdict is as recorded"));
+        line.and_then(|line| line.split(" systems").next()).map(str::to_owned)
+    };
+    assert_eq!(systems(&merged), systems(&whole));
+
+    // In one small matrix a case, as the command alone has it.
+    let small = told(&["merge", &one, &two, &three]);
+    assert!(small.contains("open-then-remove    ✗2 ✗2 ✗1 ✗2"), "{small}");
+}
+
+#[test]
+fn shares_that_are_not_whole_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two, three] = ["1/3", "2/3", "3/3"].map(|which| share(folder.path(), which));
+    assert!(refused(&["merge", &one, &three]).contains("of 3 shares, share 2 is missing"));
+    assert!(refused(&["merge", &one, &two, &three, &two]).contains("are both share 2/3"));
+    assert!(refused(&["merge", "/nowhere"]).contains("cannot read /nowhere"));
+    let rewritten = |change: fn(Vec<&str>) -> Vec<&str>| {
+        let text = std::fs::read_to_string(&two).unwrap();
+        let path = folder.path().join("changed");
+        std::fs::write(&path, change(text.lines().collect()).join("\n")).unwrap();
+        refused(&["merge", &one, path.to_str().unwrap(), &three])
+    };
+    let cut = rewritten(|mut lines| {
+        lines.pop();
+        lines
+    });
+    assert!(cut.contains("does not say which share it is"), "{cut}");
+    let fewer = rewritten(|lines| lines[lines.len() / 2..].to_vec());
+    assert!(fewer.contains("and says at its end that it had"), "{fewer}");
+    let text = rewritten(|lines| [vec!["open-then-remove"], lines].concat());
+    assert!(text.contains("line 1: not a row of"), "{text}");
+    for wrong in ["0/2", "3/2", "1", "one/two", "hash:1/2"] {
+        assert!(refused(&["check", "--partition", wrong]).contains("not a share"), "{wrong}");
+    }
+}
+
+/// A verdict that is not the recorded one is found again where the shares are put together.
+#[test]
+fn a_share_with_a_wrong_verdict_makes_the_whole_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = ["1/2", "2/2"].map(|which| share(folder.path(), which));
+    let text = std::fs::read_to_string(&one).unwrap();
+    let wrong = text.replacen(r#""verdict":"violated""#, r#""verdict":"holds""#, 1);
+    assert_ne!(text, wrong);
+    std::fs::write(&one, wrong).unwrap();
+    let output = toctou(&["merge", &one, &two]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("is recorded to be violated"), "{}", stdout(&output));
+}
+
+/// All of it on one screen, and nothing asked for.
+#[test]
+fn the_command_alone_prints_one_screen() {
+    let output = toctou(&[]);
+    let screen = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{screen}{}", stderr(&output));
+    assert_fits(&screen);
+    assert!(screen.lines().count() <= 60, "{} lines:\n{screen}", screen.lines().count());
+    assert!(screen.lines().all(|line| line == line.trim_end()), "spaces at an end:\n{screen}");
+    assert!(screen.contains("open-then-remove    ✗2 ✗2 ✗1 ✗2"), "{screen}");
+    assert!(screen.contains("all engines agree; every verdict is as recorded"), "{screen}");
+    assert!(screen.contains("every answer is as simulated"), "{screen}");
+    assert!(screen.contains("toctou show download/open-then-remove"), "{screen}");
+    for model in toctou_models() {
+        assert!(screen.contains(&format!("{model} ")), "{model}:\n{screen}");
+    }
+}
+
+fn toctou_models() -> impl Iterator<Item = &'static str> {
+    ::toctou::models::ALL.iter().map(|model| model.name())
 }

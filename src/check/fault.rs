@@ -26,6 +26,8 @@ pub const BLOCKED_UNCHANGED: &str = "blocked-unchanged";
 
 /// In which way a step was no step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
 pub enum FaultKind {
     /// It panicked.
     Panic,

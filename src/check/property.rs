@@ -12,6 +12,8 @@ use crate::Process;
 
 /// Over which states a property speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
 pub enum PropertyKind {
     /// Every reachable state.
     Always,

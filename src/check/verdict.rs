@@ -145,6 +145,8 @@ impl FromStr for Schedule {
 
 /// Who explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
 pub enum Engine {
     /// The state graph.
     Graph,
@@ -179,6 +181,8 @@ impl fmt::Display for Engine {
 
 /// What stopped an engine before the end. A verdict that met one is [`Verdict::Unfinished`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
 pub enum Bound {
     /// As many states as were allowed.
     #[error("stopped after {0} states")]

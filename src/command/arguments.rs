@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::check::Schedule;
+use crate::survey::Share;
 
 /// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
 ///
@@ -33,6 +34,8 @@ pub(super) enum Command {
     Show(Show),
     /// Make a counterexample happen for real: on threads, database sessions, sockets of loopback
     Replay(Replay),
+    /// Join the rows of several machines into one table
+    Merge(Merge),
     /// List models, their variants, scenarios and properties
     List,
 }
@@ -65,9 +68,22 @@ pub(super) struct Check {
     /// Record the verdicts that were found: write FOLDER/MODEL/verdicts.txt, and say what changed
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["engine", "format"])]
     pub(super) bless: Option<PathBuf>,
+    /// Only this share of the systems: 1/2 is the first of two. `toctou merge` joins the shares' JSON
+    #[arg(long, value_name = "K/N", default_value_t = Share::ALL, hide_default_value = true)]
+    pub(super) partition: Share,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Rows::Table)]
     pub(super) format: Rows,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Merge {
+    /// What `check --partition K/N --format json` printed: one file for each share
+    #[arg(value_name = "ROWS", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Print every table
+    #[arg(long, short)]
+    pub(super) verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

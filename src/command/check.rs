@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::Engine;
 use crate::report::{attacks, count, json, overview, replay, sized, summary, table};
 use crate::survey::{
-    Blessed, Names, NoSuch, Plan, Subject, Survey, Target, bless, by_chance, for_real,
+    Blessed, Names, NoSuch, Plan, Share, Subject, Survey, Target, bless, by_chance, for_real,
 };
 
 use super::arguments::{Check, Rows};
@@ -28,7 +28,12 @@ pub(super) fn check(names: Names, asked: &Check) -> Result<AsItShould, Failure> 
         return record(&mut out, &bless(&survey, folder)?);
     }
     match asked.format {
-        Rows::Json => out.say(&json::lines(&survey)?)?,
+        Rows::Json => {
+            out.say(&json::lines(&survey)?)?;
+            if asked.partition != Share::ALL {
+                out.say(&json::share(&survey, asked.partition)?)?;
+            }
+        }
         Rows::Table => {
             out.say(&table::tables(&survey))?;
             out.line("")?;
@@ -70,7 +75,14 @@ fn record(out: &mut Out, blessed: &[Blessed]) -> Result<AsItShould, Failure> {
 
 pub(super) fn everything(names: Names, verbose: bool) -> Result<AsItShould, Failure> {
     let mut out = Out::new();
-    let plan = Plan { subjects: subjects(&all(names), None)?, size: None, engines: None };
+    let plan = Plan {
+        subjects: subjects(&all(names), None)?,
+        size: None,
+        engines: None,
+        share: Share::ALL,
+    };
+    out.line("every system before the engines graph, any, loom and shuttle, which have to agree")?;
+    out.line("")?;
     let survey = run(&plan);
     out.say(&if verbose { table::tables(&survey) } else { overview::overview(&survey) })?;
     out.line("")?;
@@ -128,7 +140,7 @@ fn hints(survey: &Survey, verbose: bool) -> String {
     if !verbose {
         hints += &hint("--verbose", "every table, every counterexample, and what chance finds");
     }
-    hints + &hint("list", "what else there is")
+    hints
 }
 
 fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
@@ -161,7 +173,7 @@ fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
         targets = at_level(names, &targets, level)?;
     }
     let subjects = subjects(&targets, asked.scenario.as_deref())?;
-    Ok(Plan { subjects, size, engines })
+    Ok(Plan { subjects, size, engines, share: asked.partition })
 }
 
 fn all(names: Names) -> Vec<Target> {

@@ -7,9 +7,11 @@ mod arguments;
 mod check;
 mod execution;
 mod list;
+mod merge;
 mod out;
 mod size;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,6 +19,7 @@ use clap::Parser;
 use crate::case::CaseError;
 use crate::check::PlayError;
 use crate::models::{BadVerdicts, Model};
+use crate::report::merged::MergeError;
 use crate::survey::{BlessError, Names, NoSuch, UnknownName};
 use arguments::{Arguments, Command};
 use out::complain;
@@ -50,6 +53,7 @@ fn answered(names: Names, arguments: Arguments) -> Result<AsItShould, Failure> {
         Some(Command::Check(asked)) => check::check(names, &asked),
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),
+        Some(Command::Merge(asked)) => merge::merge(names, &asked),
         Some(Command::List) => list::list(names),
     }
 }
@@ -84,6 +88,10 @@ pub(super) enum Failure {
     Case(#[from] CaseError),
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
+    #[error("cannot read {}: {}", .0.display(), .1)]
+    Read(PathBuf, std::io::Error),
+    #[error("cannot merge: {0}")]
+    Merge(#[from] MergeError),
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -101,7 +109,9 @@ impl Failure {
             Failure::NoSuch(_)
             | Failure::Usage(_)
             | Failure::Schedule { .. }
-            | Failure::Verdicts(..) => 2,
+            | Failure::Verdicts(..)
+            | Failure::Read(..)
+            | Failure::Merge(_) => 2,
             Failure::Case(_) | Failure::Output(_) | Failure::Json(_) | Failure::Bless(_) => 1,
         }
     }

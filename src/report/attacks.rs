@@ -133,7 +133,7 @@ mod tests {
     use crate::models::download::Download;
     use crate::models::{Model, Scenario, Size, Variant};
     use crate::report::table::tables;
-    use crate::survey::{Plan, Target};
+    use crate::survey::{Plan, Share, Target};
 
     fn attack(variant: &'static str, property: &str, start: Option<&str>) -> Attack {
         Attack {
@@ -185,7 +185,8 @@ mod tests {
     fn surveyed(model: &'static dyn Model) -> Survey {
         let mut subjects = Target { model, variant: None }.subjects(None);
         subjects.truncate(2);
-        Plan { subjects, size: None, engines: Some(vec![Engine::Graph]) }.run(&|_| {})
+        Plan { subjects, size: None, engines: Some(vec![Engine::Graph]), share: Share::ALL }
+            .run(&|_| {})
     }
 
     #[test]

@@ -5,10 +5,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::check::{
-    DEADLOCK_FREE, Engine, Examination, Finding, Interleavings, Lost, Report, Trace, Unfinished,
-    Verdict,
+    Bound, DEADLOCK_FREE, Engine, Examination, Finding, Interleavings, Lost, PropertyKind, Report,
+    Trace, Unfinished, Verdict,
 };
-use crate::survey::{Checked, Survey};
+use crate::survey::{Checked, Share, Survey};
 
 /// What one engine says of one property of one system. `null` where a field does not apply.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,6 +36,11 @@ pub struct Said {
     pub property: String,
     /// `holds`, `violated` or `unfinished`.
     pub verdict: &'static str,
+    /// `always`, `finally` or `reachable`.
+    pub kind: PropertyKind,
+    /// What stopped the engine, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
     /// Executions run from the start.
     pub executions: Option<u64>,
     /// Distinct states.
@@ -49,6 +54,9 @@ pub struct Said {
     /// How that schedule begins; left out where there is only one way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// The index of that start, where it is not 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_index: Option<usize>,
     /// The counterexample, or the witness of a `reachable`.
     pub schedule: Option<Vec<usize>>,
     /// The turns that are a choice and go another way than the first, by their index in `schedule`, and
@@ -164,6 +172,58 @@ pub fn lines(survey: &Survey) -> Result<String, serde_json::Error> {
         out.push_str(&serde_json::to_string(&row)?);
         out.push('\n');
     }
+    Ok(out)
+}
+
+/// A system that has no rows, or more to say than rows do.
+#[derive(Serialize)]
+struct Aside {
+    model: &'static str,
+    variant: &'static str,
+    scenario: &'static str,
+    #[serde(flatten)]
+    size: Sized,
+    /// The engines that it was too large for.
+    left_out: Vec<Engine>,
+    /// Where engines contradict one another.
+    disagreements: Vec<String>,
+}
+
+/// What one of several shares has to say beside its [rows](lines): a line for each system that has no rows or of
+/// which engines disagree, and a last one that says which share it was.
+pub fn share(survey: &Survey, share: Share) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Last {
+        share: usize,
+        of: usize,
+        systems: usize,
+        elapsed_ms: u64,
+    }
+    let mut out = String::new();
+    for system in &survey.systems {
+        if system.left_out.is_empty() && system.disagreements.is_empty() {
+            continue;
+        }
+        let (subject, size) = (&system.subject, system.subject.model.size());
+        let aside = Aside {
+            model: subject.model.name(),
+            variant: subject.variant.name,
+            scenario: subject.scenario.name,
+            size: Sized { plural: size.plural(), number: Some(system.size) },
+            left_out: system.left_out.clone(),
+            disagreements: system.disagreements.iter().map(ToString::to_string).collect(),
+        };
+        out.push_str(&serde_json::to_string(&aside)?);
+        out.push('\n');
+    }
+    let last = Last {
+        share: share.number(),
+        of: share.of(),
+        systems: survey.systems.len(),
+        elapsed_ms: survey.elapsed.as_millis() as u64,
+    };
+    out.push_str(&serde_json::to_string(&last)?);
+    out.push('\n');
     Ok(out)
 }
 
@@ -286,6 +346,11 @@ fn said(
         engine: report.engine.name(),
         property: finding.property.clone(),
         verdict: finding.verdict.word(),
+        kind: finding.kind,
+        bound: match &finding.verdict {
+            Verdict::Unfinished(bound) => Some(bound.clone()),
+            Verdict::Holds(_) | Verdict::Violated(_) => report.bound.clone(),
+        },
         executions: report.executions,
         states: report.states,
         interleavings: Number::of(&report.interleavings),
@@ -293,6 +358,7 @@ fn said(
         // An engine may have looked at all there is and yet not decide this property.
         exhaustive: report.exhaustive() && !matches!(finding.verdict, Verdict::Unfinished(_)),
         start: schedule.and_then(|schedule| many?.get(schedule.start).cloned()),
+        start_index: schedule.map(|schedule| schedule.start).filter(|start| *start > 0),
         schedule: schedule.map(|schedule| schedule.turns.clone()),
         ways: schedule.map(|schedule| schedule.ways.clone()).unwrap_or_default(),
         stale: schedule.map(|schedule| schedule.stale.clone()).unwrap_or_default(),

@@ -219,7 +219,7 @@ mod tests {
     use crate::check::Engine;
     use crate::models::download::Download;
     use crate::models::{Model, Scenario, Variant};
-    use crate::survey::{Plan, Target};
+    use crate::survey::{Plan, Share, Target};
 
     /// Two scenarios of `download`, the other way round; one variant is missing in one of them.
     struct Turned;
@@ -257,7 +257,8 @@ mod tests {
     #[test]
     fn scenarios_stand_down_and_a_cell_says_what_breaks_and_from_which_size_on() {
         let subjects = Target { model: &Turned, variant: None }.subjects(None);
-        let plan = Plan { subjects, size: Some(2), engines: Some(vec![Engine::Graph]) };
+        let plan =
+            Plan { subjects, size: Some(2), engines: Some(vec![Engine::Graph]), share: Share::ALL };
         let told = anstream::adapter::strip_str(&tables(&plan.run(&|_| {}))).to_string();
         assert!(told.lines().all(|line| line.chars().count() <= 100), "{told}");
         let cells = |scenario: &str| {

@@ -11,6 +11,7 @@ pub mod json;
 mod layout;
 mod legend;
 mod matrix;
+pub mod merged;
 pub mod mermaid;
 pub mod overview;
 pub mod replay;

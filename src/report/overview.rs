@@ -7,7 +7,7 @@ use anstyle::Style;
 
 use super::WIDTH;
 use super::cells::{is_left_out, of_property};
-use super::style::{BAD, FAINT, GOOD, HEAD, UNSURE, cell, columns, paint, wrap};
+use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
 use crate::models::{Model, Variant};
 use crate::survey::{Subject, Survey};
 
@@ -41,11 +41,21 @@ struct Cell {
 struct Line {
     text: String,
     width: usize,
+    /// Spaces to come before a further cell.
+    missing: usize,
 }
 
 impl Line {
     fn plain(style: Style, text: &str) -> Line {
-        Line { text: paint(style, text), width: columns(text) }
+        Line { text: paint(style, text), width: columns(text), missing: 0 }
+    }
+
+    /// Adds a cell that begins so far from the one before that this takes up its width.
+    fn push(&mut self, told: &Cell, width: usize) {
+        let missing = width.saturating_sub(columns(&told.text));
+        self.text += &format!("{:1$}{2}", "", 1 + self.missing, paint(told.style, &told.text));
+        self.width += 1 + self.missing + columns(&told.text);
+        self.missing = missing;
     }
 }
 
@@ -86,16 +96,26 @@ fn key(survey: &Survey, subjects: &[Subject]) -> String {
     if marks.contains(&Mark::Unknown) {
         told.push("? not decided".to_owned());
     }
-    let controls = subjects.iter().filter(|subject| subject.is_control()).count();
+    let (broken, controls) = controls(survey, subjects);
     if controls > 0 {
-        let broken = subjects
-            .iter()
-            .filter(|subject| subject.is_control())
-            .filter(|subject| matches!(mark(survey, subject).0, Mark::Breaks(_)));
-        told.push(format!("{} of {controls} systems of negative controls break", broken.count()));
+        told.push(format!("{broken} of {controls} negative controls break somewhere"));
     }
     let lines = wrap(&told.join("; "), WIDTH);
     lines.iter().map(|line| format!("{}\n", paint(FAINT, line.trim()))).collect()
+}
+
+/// How many negative controls break in some scenario, and how many there are.
+fn controls(survey: &Survey, subjects: &[Subject]) -> (usize, usize) {
+    let mut controls: Vec<([&str; 2], bool)> = Vec::new();
+    for subject in subjects.iter().filter(|subject| subject.is_control()) {
+        let name = [subject.model.name(), subject.variant.name];
+        let breaks = matches!(mark(survey, subject).0, Mark::Breaks(_));
+        match controls.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known |= breaks,
+            None => controls.push((name, breaks)),
+        }
+    }
+    (controls.iter().filter(|(_, breaks)| *breaks).count(), controls.len())
 }
 
 /// What the models of these subjects are sized by, each noun once: `clients or more`.
@@ -167,6 +187,7 @@ fn heading(model: &str, scenarios: &[&str]) -> Vec<Line> {
             Some(rest) => Line {
                 text: format!("{}{}", paint(HEAD, model), paint(FAINT, rest)),
                 width: columns(&line),
+                missing: 0,
             },
             None => Line::plain(FAINT, &format!("  {line}")),
         });
@@ -177,24 +198,21 @@ fn heading(model: &str, scenarios: &[&str]) -> Vec<Line> {
 /// The numbers of the columns, and a line a variant.
 fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
     let count = rows.first().map_or(0, |(_, cells)| cells.len());
-    let widths: Vec<usize> = (0..count)
-        .map(|column| rows.iter().map(|(_, cells)| columns(&cells[column].text)).max().unwrap_or(1))
-        .collect();
-    let head = (widths.iter().enumerate())
-        .map(|(position, width)| format!(" {}", cell(FAINT, &(position + 1).to_string(), *width)))
-        .collect::<String>();
-    let width = INDENT + name + widths.iter().map(|width| width + 1).sum::<usize>();
-    let mut lines = Vec::new();
-    if count > 1 {
-        lines.push(Line { text: format!("{:1$}{head}", "", INDENT + name), width });
-    }
-    for (variant, cells) in rows {
-        let told = (cells.iter().zip(&widths))
-            .map(|(told, width)| format!(" {}", cell(told.style, &told.text, *width)))
-            .collect::<String>();
-        lines.push(Line { text: format!("{:INDENT$}{variant:name$}{told}", ""), width });
-    }
-    lines
+    let width = |column: usize| {
+        let told = rows.iter().map(|(_, cells)| columns(&cells[column].text));
+        told.max().unwrap_or(0).max(columns(&(column + 1).to_string()))
+    };
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let numbers = (1..=count).map(|number| Cell { text: number.to_string(), style: FAINT });
+    let head = (count > 1).then(|| ("", numbers.collect()));
+    let line = |(variant, cells): (&str, Vec<Cell>)| {
+        let mut line = Line::plain(PLAIN, &format!("{:INDENT$}{variant:name$}", ""));
+        for (told, width) in cells.iter().zip(&widths) {
+            line.push(told, *width);
+        }
+        line
+    };
+    head.into_iter().chain(rows.iter().cloned()).map(line).collect()
 }
 
 /// `✓ 12 of 17` where a variant holds, or from which size on it breaks in the others.
@@ -217,7 +235,11 @@ fn summed_up(variant: &str, name: usize, row: &[Option<(Mark, bool)>]) -> Line {
         None => (format!("✓ in all {}{warned}", known.len()), GOOD),
     };
     let width = INDENT + name + 1 + columns(&text);
-    Line { text: format!("{:INDENT$}{variant:name$} {}", "", paint(style, &text)), width }
+    Line {
+        text: format!("{:INDENT$}{variant:name$} {}", "", paint(style, &text)),
+        width,
+        missing: 0,
+    }
 }
 
 fn of_mark(mark: Option<&(Mark, bool)>) -> Cell {
@@ -267,20 +289,30 @@ fn joined(blocks: Vec<Vec<Line>>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for block in blocks {
         if !lines.is_empty() {
-            lines.push(Line { text: String::new(), width: 0 });
+            lines.push(Line::plain(PLAIN, ""));
         }
         lines.extend(block);
     }
     lines
 }
 
-/// In two columns that are as equally long as their order allows.
-fn side_by_side(mut blocks: Vec<Vec<Line>>) -> String {
-    let height = |blocks: &[Vec<Line>]| blocks.iter().map(|block| block.len() + 1).sum::<usize>();
-    let split = (0..=blocks.len())
-        .min_by_key(|split| height(&blocks[..*split]).max(height(&blocks[*split..])))
-        .unwrap_or(0);
-    let (right, left) = (joined(blocks.split_off(split)), joined(blocks));
+/// In two columns that are as equally long as can be; each has its matrices in their order.
+fn side_by_side(blocks: Vec<Vec<Line>>) -> String {
+    let heights: Vec<usize> = blocks.iter().map(|block| block.len() + 1).collect();
+    let all: usize = heights.iter().sum();
+    // Which go to the left, one bit each. Of many matrices it is the first ones.
+    let ways = (1_u64..1 << blocks.len().min(12)).map(|way| {
+        let left = heights.iter().enumerate().filter(|(at, _)| way >> at & 1 == 1);
+        let left: usize = left.map(|(_, height)| *height).sum();
+        (left.max(all - left), way ^ 1, way)
+    });
+    let (_, _, way) = ways.min().unwrap_or_default();
+    let (left, right): (Vec<_>, Vec<_>) =
+        blocks.into_iter().enumerate().partition(|(at, _)| *at < 64 && way >> at & 1 == 1);
+    let column = |blocks: Vec<(usize, Vec<Line>)>| {
+        joined(blocks.into_iter().map(|(_, block)| block).collect())
+    };
+    let (left, right) = (column(left), column(right));
     let mut out = String::new();
     let (mut left, mut right) = (left.into_iter(), right.into_iter());
     loop {

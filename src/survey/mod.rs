@@ -78,6 +78,64 @@ pub struct Plan {
     /// These engines and no others, however long they take; `None` for all of them, each as far as
     /// the [`Budget`] goes.
     pub engines: Option<Vec<Engine>>,
+    /// Only this share of the systems, where several machines do one each.
+    pub share: Share,
+}
+
+/// One of several shares of the systems of a [`Plan`]: every so-manieth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    number: usize,
+    of: usize,
+}
+
+impl Share {
+    /// All systems.
+    pub const ALL: Share = Share { number: 1, of: 1 };
+
+    /// The share of this number, from 1, of so many; `None` if there is no such share.
+    pub fn new(number: usize, of: usize) -> Option<Share> {
+        (1..=of).contains(&number).then_some(Share { number, of })
+    }
+
+    /// Which one, from 1.
+    pub fn number(self) -> usize {
+        self.number
+    }
+
+    /// Of how many.
+    pub fn of(self) -> usize {
+        self.of
+    }
+
+    /// Whether the system at this place of the plan belongs to it.
+    fn has(self, place: usize) -> bool {
+        place % self.of == self.number - 1
+    }
+}
+
+/// `1/2`.
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+/// Why a text is no [`Share`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a share: 1/2 is the first of two, 2/2 the second")]
+pub struct NoShare;
+
+/// Reads `1/2`, and `count:1/2` as cargo-nextest writes it.
+impl std::str::FromStr for Share {
+    type Err = NoShare;
+
+    fn from_str(text: &str) -> Result<Share, NoShare> {
+        let text = text.strip_prefix("count:").unwrap_or(text);
+        let (number, of) = text.split_once('/').ok_or(NoShare)?;
+        let read = |text: &str| text.parse().map_err(|_| NoShare);
+        Share::new(read(number)?, read(of)?).ok_or(NoShare)
+    }
 }
 
 /// What was found of one system.

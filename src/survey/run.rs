@@ -77,6 +77,9 @@ impl Plan {
                 let sizes = self.sizes(subject).into_iter().enumerate();
                 sizes.map(|(position, size)| (*subject, size, position == 0))
             })
+            .enumerate()
+            .filter(|(place, _)| self.share.has(*place))
+            .map(|(_, system)| system)
             .collect();
         // The largest first, so that no core is left alone with one at the end.
         let mut order: Vec<usize> = (0..systems.len()).collect();
