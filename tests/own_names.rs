@@ -121,7 +121,7 @@ fn any_number_of_clients_with_names_of_their_own_covers_every_number_of_them() {
             let owner = || Owner::new(client(acts.clone(), gives_up, OWN));
             let owners =
                 |clients| claimed(System::new(world()).clients(clients, owner()), acts.len());
-            let any = Checker::new(owners(1)).any(&AnyLimits { max_configurations: 4_000 });
+            let any = Checker::new(owners(1)).any(&AnyLimits { max_configurations: 500 });
             // Where a few have many states, more of them would take too long.
             let mut few: Vec<Report> = Vec::new();
             while few.len() <= 6 && few.last().is_none_or(|last| last.states < Some(3_000)) {

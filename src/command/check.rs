@@ -124,7 +124,7 @@ fn run(plan: &Plan) -> Survey {
 
 /// What to type next, with the first counterexample there is.
 fn hints(survey: &Survey, verbose: bool) -> String {
-    let hint = |command: &str, about: &str| format!("  toctou {command:<40}  {about}\n");
+    let hint = |command: &str, about: &str| format!("  toctou {command:<34}  {about}\n");
     let mut hints = String::new();
     let examples = survey.counterexamples();
     if let Some(example) = examples.iter().find(|example| example.schedule.is_some()) {
@@ -132,13 +132,13 @@ fn hints(survey: &Survey, verbose: bool) -> String {
         let target = format!("{model}/{}", example.subject.variant.name);
         hints += &hint(
             &format!("check {model}"),
-            "its properties, one by one, and what each engine did",
+            "each property of this case, and what each engine did",
         );
         hints += &hint(&format!("show {target}"), "the interleaving that breaks it, step by step");
         hints += &hint(&format!("replay {target}"), "the same for real, step by step");
     }
     if !verbose {
-        hints += &hint("--verbose", "every table, every counterexample, and what chance finds");
+        hints += &hint("--verbose", "all tables, all counterexamples, what chance finds");
     }
     hints
 }

@@ -256,7 +256,12 @@ pub fn real(replays: &[Replay], troubles: &[String]) -> String {
     let replayed = count(all - replays.iter().flatten().filter(not_here).count(), "counterexample");
     let mut out = String::new();
     for (limit, number) in limits(replays) {
-        for line in wrap(&format!("{}: {limit}", count(number, "replay")), WIDTH) {
+        let number = count(number, "counterexample");
+        let said = match limit.strip_prefix("not possible here: ") {
+            Some(why) => format!("{number} not replayed: {why}"),
+            None => format!("{number} replayed in part: {limit}"),
+        };
+        for line in wrap(&said, WIDTH) {
             let _ = writeln!(out, "{}", paint(UNSURE, &line));
         }
     }
