@@ -1,5 +1,6 @@
 //! Isolation levels down, ways of writing the transfer across: what each makes of each, in the model
-//! and in real databases. (The table of `models/transfer/README.md` is held against the same records, by `tests/readme`.)
+//! and in real databases. (The table of `models/transfer/README.md` is held against the same records, by
+//! `command/tests/readme`.)
 
 use toctou::db::Cluster;
 use toctou::models::transfer::{BODIES, Transfer};

@@ -1,10 +1,8 @@
 //! The pages never claim more than was seen. Their tables of verdicts are written by the code here, from the
 //! models; the engines find the same verdicts (`every_variant_has_just_the_verdicts_it_is_known_for…`).
 //!
-//! `TOCTOU_BLESS=1 cargo test --test readme` writes the generated blocks anew. Read the difference before you
+//! `TOCTOU_BLESS=1 cargo test -p toctou-command --test readme` writes the generated blocks anew. Read the difference before you
 //! commit it.
-
-#![cfg(feature = "command")]
 
 mod fixes;
 mod levels;

@@ -1,6 +1,5 @@
 //! The pictures on the pages: what `toctou show` printed for the command that is named above.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 /// What a page says that a command prints.
@@ -44,20 +43,10 @@ fn lines(text: &str) -> String {
 
 /// What `toctou show` prints.
 pub(crate) fn printed(asked: &str) -> String {
-    let output = Command::new(command()).arg("show").args(asked.split_whitespace()).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_toctou")).arg("show").args(asked.split_whitespace()).output();
     let output = output.expect("the command is there");
     assert!(output.status.success(), "{asked}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("a picture is text")
-}
-
-/// The command: of this package, or beside its tests.
-fn command() -> PathBuf {
-    let here = || {
-        let test = std::env::current_exe().expect("a test has a path");
-        let folder = test.parent().and_then(|deps| deps.parent()).expect("a target folder");
-        folder.join("toctou")
-    };
-    option_env!("CARGO_BIN_EXE_toctou").map_or_else(here, PathBuf::from)
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(crate) fn is_blessing() -> bool {
 
 /// Where a page of this name is.
 pub(crate) fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(name)
 }
 
 /// A text that is written between two marks on a page.
