@@ -465,8 +465,15 @@ pub fn forget_over<C: ?Sized, T: Value>(handle: &mut C, stretch: impl Fn(&mut C)
 }
 
 /// As [`forget`], of a stretch that changes variables to what its value says.
+#[inline(always)]
 #[track_caller]
 pub(crate) fn remembered<T: Value>(stretch: impl FnOnce() -> T) -> T {
+    // What ships comes by here with each of its operations.
+    if is_running() { remembered_of_a_run(stretch) } else { stretch() }
+}
+
+#[track_caller]
+fn remembered_of_a_run<T: Value>(stretch: impl FnOnce() -> T) -> T {
     let from = match Stretch::new("forget") {
         Stretch::Known(answer) => {
             let answer: &dyn Any = &*answer;
@@ -488,6 +495,10 @@ pub(crate) fn remembered<T: Value>(stretch: impl FnOnce() -> T) -> T {
 /// Runs an attempt that says whether it came to its end; of one that did not, only that is kept, and nothing
 /// that it was answered.
 pub(crate) fn attempt(attempt: impl FnOnce() -> bool) {
+    if !is_running() {
+        attempt();
+        return;
+    }
     const WHAT: &str = "a failed attempt";
     match Stretch::new(WHAT) {
         Stretch::Known(_) => {}
