@@ -36,14 +36,29 @@
 //! shop().assert_holds();
 //! # }).unwrap_err();
 //! # let told = panic.downcast_ref::<String>().unwrap();
-//! # println!("{told}");
-//! # assert!(told.contains("always `one-grant` is violated (PLACEHOLDER"), "{told}");
+//! # assert!(told.contains("always `one-grant` is violated (12 of 16 interleavings)"), "{told}");
+//! # assert!(told.contains("[0, 1, 1, 1, 0, 0]"), "{told}");
+//! # let lost = "lost at step 2: before it 6 of 8 continuations violate, after it all\n";
+//! # assert!(told.contains(lost), "{told}");
 //! ```
 //!
 //! which fails, and says why:
 //!
 //! ```text
-//! PLACEHOLDER
+//! always `one-grant` is violated (12 of 16 interleavings), soonest by [0, 1, 1, 1, 0, 0]:
+//!
+//!       client 1                          client 2
+//!    1  stat(used) = ENOENT
+//!    2                                    stat(used) = ENOENT
+//!    3                                    open(used, create truncate) = ok
+//!    4                                    write("yes") = 3
+//!                                         → Ok("granted")
+//!    5  open(used, create truncate) = ok
+//!    6  write("yes") = 3
+//!       → Ok("granted")
+//!       one-grant: client 1, client 2 count, and at most 1 may
+//!       left: {used: 0644 "yes"}
+//!       lost at step 2: before it 6 of 8 continuations violate, after it all
 //! ```
 //!
 //! The last line says where to look first: until client 2 looks, too, it can still end well; from then on
