@@ -30,7 +30,10 @@ enum Mark {
     Unknown,
 }
 
-/// What a cell says, and whether it is as recorded.
+/// What is said, and whether it is as recorded.
+type Known = (Mark, bool);
+
+/// What a cell says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cell {
     text: String,
@@ -153,7 +156,7 @@ fn block(survey: &Survey, model: &dyn Model, subjects: &[Subject]) -> Vec<Line> 
         };
         (variant.name, scenarios.iter().map(|scenario| here(scenario)).collect::<Vec<_>>())
     });
-    let rows: Vec<(&str, Vec<Option<(Mark, bool)>>)> = rows.collect();
+    let rows: Vec<(&str, Vec<Option<Known>>)> = rows.collect();
     let name = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
     let mut lines = heading(model.name(), &scenarios);
     match scenarios.len() > MOST_SCENARIOS {
@@ -216,8 +219,8 @@ fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
 }
 
 /// `✓ 12 of 17` where a variant holds, or from which size on it breaks in the others.
-fn summed_up(variant: &str, name: usize, row: &[Option<(Mark, bool)>]) -> Line {
-    let known: Vec<&(Mark, bool)> = row.iter().flatten().collect();
+fn summed_up(variant: &str, name: usize, row: &[Option<Known>]) -> Line {
+    let known: Vec<&Known> = row.iter().flatten().collect();
     let holds = known.iter().filter(|(mark, _)| *mark == Mark::Holds).count();
     let least = known.iter().filter_map(|(mark, _)| match mark {
         Mark::Breaks(size) => Some(*size),
@@ -242,7 +245,7 @@ fn summed_up(variant: &str, name: usize, row: &[Option<(Mark, bool)>]) -> Line {
     }
 }
 
-fn of_mark(mark: Option<&(Mark, bool)>) -> Cell {
+fn of_mark(mark: Option<&Known>) -> Cell {
     let Some((mark, as_recorded)) = mark else {
         return Cell { text: "–".to_owned(), style: FAINT };
     };
@@ -256,7 +259,7 @@ fn of_mark(mark: Option<&(Mark, bool)>) -> Cell {
 }
 
 /// What is known of a subject over all properties and sizes, and whether all of it is as recorded.
-fn mark(survey: &Survey, subject: &Subject) -> (Mark, bool) {
+fn mark(survey: &Survey, subject: &Subject) -> Known {
     let mut properties: Vec<&str> = Vec::new();
     let reports = survey.of(subject).flat_map(|system| &system.reports);
     for finding in reports.flat_map(|report| &report.findings) {

@@ -43,7 +43,10 @@ fn lines(text: &str) -> String {
 
 /// What `toctou show` prints.
 pub(crate) fn printed(asked: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_toctou")).arg("show").args(asked.split_whitespace()).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_toctou"))
+        .arg("show")
+        .args(asked.split_whitespace())
+        .output();
     let output = output.expect("the command is there");
     assert!(output.status.success(), "{asked}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("a picture is text")
