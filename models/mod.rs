@@ -1,4 +1,4 @@
-//! Fourth floor: the catalogue. One file a case: the system in a paragraph, its variants,
+//! Fourth floor: the catalogue. One folder a case: its page for reviewers, its variants,
 //! scenarios and properties. No engine code. Imports every floor below, engines excepted.
 
 pub mod api_key;

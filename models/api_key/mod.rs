@@ -1,60 +1,6 @@
-//! One API key a user. Fourth floor: imports [`handlers`](crate::handlers) and the floors below.
-//!
-//! # The system
-//!
-//! A web handler gives a user an API key unless there is one (an article of CockroachDB's on races
-//! in REST endpoints): the table `api_keys (user_id, key)`, several requests at once. The promise: a
-//! user has at most one key; whoever was told a key can use it; exactly one request creates it and is
-//! told so (201), the others are told that there is one (409, or 200 with the key); nobody gets a 500.
-//!
-//! # The bad interleaving
-//!
-//! ```text
-//! client 1                                 client 2
-//! SELECT EXISTS (…) = false
-//!                                          SELECT EXISTS (…) = false
-//! INSERT INTO api_keys … = 1 row
-//!                                          INSERT INTO api_keys … = 1 row
-//! 201 alpha
-//!                                          201 bravo      a second key; or, with UNIQUE (user_id), a 500
-//! ```
-//!
-//! # What decides
-//!
-//! The constraint, and that its answer is looked at. With `UNIQUE (user_id)` one statement is enough,
-//! and no isolation beyond it: whoever's row went in has the key. `on-conflict-returning` reads that
-//! from `RETURNING`, `insert-decides` from the absence of 23505. What ships is the former: on a table
-//! without the constraint it fails (42P10), where the latter stores two keys and does not notice. Its
-//! `SELECT` finds, without faults, only that there is a key, as a 409 says; whose it is matters to a request
-//! that is sent again after its answer was lost (`tests/api_key/faults.rs`).
-//!
-//! # The dimensions
-//!
-//! A scenario is a schema and an isolation level: `UNIQUE (user_id)` or nothing, and each statement
-//! by itself (autocommit) or all of them in one transaction (`BEGIN` of this level … `COMMIT`), begun
-//! anew after a serialization failure (`retry`) or not. What is left out and why:
-//!
-//! - a retry at READ COMMITTED: nothing here fails there with a code that asks for one (a test looks);
-//! - a retry of a statement by itself: the same;
-//! - two users without a constraint: their rows have nothing to do with one another.
-//!
-//! - `select-for-update` outside of a transaction: it lets go at once, and is the original.
-//!
-//! `ON CONFLICT (user_id)` without a unique index is 42P10, and its verdict says so: a 500 each
-//! time. An unexpected error of the database is a 500, as it is in the handlers that were published.
-//!
-//! # What is not modelled
-//!
-//! At SERIALIZABLE a server may fail transactions that [`SimDb`] admits: PostgreSQL notes reads of a small
-//! table by the page, so requests of two users may be in each other's way. There `no-server-error`, and
-//! with it `creator-told`, may break where the verdict says that they hold (free runs show it).
-//!
-//! # Identical clients, different keys
-//!
-//! Each request would issue a key of its own. Without faults no variant compares its key with
-//! another, so all that can befall a key is seen on one: the first client has a key of its own, and the others
-//! share theirs and are interchangeable. (A test runs every system with a key a client, to the same
-//! verdicts.)
+// Fourth floor: imports [`handlers`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod actors;
 mod properties;

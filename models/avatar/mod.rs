@@ -1,41 +1,6 @@
-//! Check the URL, then fetch it: a picture from a URL that a user gave. Fourth floor: imports
-//! [`fetch`](crate::fetch) and the floors below.
-//!
-//! # The system
-//!
-//! A service downloads a user's avatar (the Egregora journal entry) from a URL that the user gives, and
-//! is not to reach what is inside of its own network. The user owns a name server and a web server:
-//! at any moment the name may lead elsewhere, and any answer may be a redirect to any URL.
-//!
-//! ```text
-//! http://evil.example/    the URL that is given; its name is the attacker's, and 127.0.0.2 at first
-//! 127.0.0.2               the attacker's server: public
-//! 127.0.0.4               cdn.example, an honest server: public
-//! 127.0.0.3               vault.example, and no business of anybody's outside: internal
-//! ```
-//!
-//! All of them are on loopback, so that what is found can be made to happen; the policy is the shipping
-//! one (loopback is not public), with the two public servers allowed by name.
-//!
-//! # The bad interleaving
-//!
-//! ```text
-//! service                                       attacker
-//! resolve(evil.example) = 127.0.0.2
-//!   public: go on
-//!                                               bind evil.example → 127.0.0.3
-//! resolve(evil.example) = 127.0.0.3
-//! connect(127.0.0.3:80), send, receive
-//! → the vault's content
-//! ```
-//!
-//! # What decides
-//!
-//! That the address which is checked is the one that is connected to. A check that resolves the name by
-//! itself, and leaves it to the HTTP client to resolve it again, has checked another answer. `pinned`
-//! hands the client the address (and ships, as [`fetch_public`](crate::fetch)); `check-peer` asks the
-//! socket where it leads before a byte is sent, and so lets an attacker find out by connecting what is
-//! there.
+// Fourth floor: imports [`fetch`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod actions;
 mod actors;

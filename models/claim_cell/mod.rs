@@ -1,33 +1,6 @@
-//! The same promise inside one process: a value in memory that the first of many threads takes. Fourth
-//! floor: imports [`claim_cell`](crate::claim_cell) and the floors below.
-//!
-//! # The system
-//!
-//! A cell with a value, or into which one is put later, and threads that claim it. The promise: one of
-//! them has it, no two do; it is dropped once, by whoever has it, or with the cell.
-//!
-//! # The bad interleavings
-//!
-//! ```text
-//! client 1                           client 2
-//! load = FULL
-//!                                    load = FULL
-//! store(TAKEN); read
-//!   → Claimed(1)
-//!                                    store(TAKEN); read
-//!                                      → Claimed(1)
-//! ```
-//!
-//! and one that no order of these operations shows: `swap(TAKEN) = FULL`, relaxed, of a value that another
-//! thread has put in. There is one winner, and nothing that puts the writing of the value before its
-//! reading.
-//!
-//! # What decides
-//!
-//! That looking and taking are one operation, and that it acquires what the writer released. Here the
-//! code under test is itself threads and atomics, so there is no machine of it: loom and shuttle run the
-//! shipping source ([`claim_cell`](crate::claim_cell)), and that of the variants, compiled over their own
-//! atomics.
+// Fourth floor: imports [`claim_cell`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod on_loom;
 mod on_shuttle;

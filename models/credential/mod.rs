@@ -1,36 +1,6 @@
-//! The exclusive-create writer. Fourth floor: imports [`writer`](crate::writer) and the floors below.
-//!
-//! # The system
-//!
-//! A command line tool writes a payment credential to a file P that its user names (`link-cli`,
-//! pull request 94 of its tracker), in a directory where somebody else on the same machine may act
-//! between any two of its system calls:
-//!
-//! ```text
-//! tmp/       0777 or 1777, root's     P is tmp/P, or tmp/out/P with a directory of the victim's
-//! evil/T     0666, the attacker's, who holds it open
-//! home/P     0600, the victim's; nothing here is to change, nor in home/new/
-//! ```
-//!
-//! The attacker is not one story but every script of so many actions, from every initial world:
-//! what is at P first, whether a write is short, and which of the kernel's protections are on.
-//!
-//! # The bad interleaving
-//!
-//! ```text
-//! victim                        attacker
-//! access(tmp/P) = ENOENT
-//!                               symlink(tmp/P → ../evil/T) = ok
-//! open(tmp/P, create) = ok      and this opens T
-//! write("KEY") = 3
-//!                               read = "KEY"
-//! ```
-//!
-//! # What decides
-//!
-//! That the file is made, and not found (`O_EXCL`); that it is whole before it has its name; that
-//! its name is taken without destroying what was there (a link to the open file, an exchange whose
-//! result is looked at); and that all of this happens in one directory, opened once.
+// Fourth floor: imports [`writer`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod actors;
 mod programs;

@@ -1,30 +1,6 @@
-//! The claim-by-rename store. Fourth floor: imports [`store`](crate::store) and the floors below.
-//!
-//! # The system
-//!
-//! A one-time download server (`once`, issue 49 of its tracker). A directory a download holds
-//! `content`, the secret; `meta` is there once it was downloaded. The promise: a secret is handed
-//! out exactly once, and whoever comes late is told that it is gone.
-//!
-//! # The bad interleaving
-//!
-//! ```text
-//! client 1                 client 2
-//! open(content) = ok
-//!                          open(content) = ok      both hold the secret now
-//! unlink(content) = ok
-//!                          unlink(content) = ENOENT, and nobody looks
-//! read = "alpha"
-//!                          read = "alpha"
-//! ```
-//!
-//! # What decides
-//!
-//! One call has to fail for everyone but the winner, and its answer has to be looked at. The
-//! variants differ in which call that is. `rename-fixed-name`, the landed fix, hands a secret out
-//! once however many clients there are, and breaks its promise as soon as the key is used again
-//! meanwhile: the second claim's rename lands on the file that the first is about to open.
-//! `unlink-decides` saves a call and breaks in the same place. A claim name of one's own does not.
+// Fourth floor: imports [`store`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod actors;
 mod properties;

@@ -1,34 +1,6 @@
-//! Check, then update: an order is cancelled. Fourth floor: imports [`handlers`](crate::handlers) and
-//! the floors below.
-//!
-//! # The system
-//!
-//! A web handler (Actix, signed requests) cancels an order where it is pending, and refunds it; a
-//! fulfilment job ships orders. The promise: an order ends once, cancelled or shipped, whoever did
-//! it is told so, and nobody else is.
-//!
-//! ```text
-//! orders (id, status, version)        one row: 1, 'pending', 0
-//! ```
-//!
-//! # The bad interleaving
-//!
-//! ```text
-//! client 1                                      client 2
-//! SELECT status FROM orders … -- 'pending'
-//!                                               SELECT status FROM orders … -- 'pending'
-//! UPDATE orders SET status = 'cancelled' …
-//!                                               UPDATE orders SET status = 'cancelled' …
-//! → Cancelled: refunded                         → Cancelled: refunded again
-//! ```
-//!
-//! # What decides
-//!
-//! A lock that everybody takes who can change the row, or one statement that decides and whose answer
-//! is looked at. The published fix is a lock in the memory of one process: a second server has one of
-//! its own, a program that updates the table directly has none, and held across an `await` it stops
-//! the one thread that could release it. `conditional-update` needs none of it, and ships. A version
-//! column does as much, as long as *everybody* counts it up.
+// Fourth floor: imports [`handlers`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod bodies;
 mod properties;

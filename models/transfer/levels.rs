@@ -1,8 +1,5 @@
-//! What each isolation level makes of four ways to write a transfer. Fourth floor: imports
-//! [`db`](crate::db) and the catalogue's vocabulary.
-//!
-//! Some of these are variants of the catalogue by another name (`conditional-debit` at autocommit is
-//! `two-statements`); the others stand here, with the verdicts that they are known for.
+//! Four ways to write a transfer at each isolation level, and the verdicts of those that are no
+//! variant. Fourth floor: imports [`db`](crate::db) and the catalogue's vocabulary.
 
 use super::super::Variant;
 use super::bodies::Debit;

@@ -1,59 +1,6 @@
-//! Check, then debit: money moves between accounts. Fourth floor: imports
-//! [`handlers`](crate::handlers) and the floors below.
-//!
-//! # The system
-//!
-//! A web handler (Actix, signed requests) debits an account after checking its balance, and credits
-//! another. The promise: no money appears or vanishes, no account is overdrawn, and who is told that
-//! the money moved is told the truth.
-//!
-//! ```text
-//! accounts (id, balance)      1 and 2 are the customers'; in `sum`, both are one customer's
-//! ```
-//!
-//! In `crash` a server dies at some moment. Of several clients the last one asks another, which lives:
-//! what the dead one had begun has to be undone, or this one waits for ever.
-//!
-//! # The bad interleaving
-//!
-//! ```text
-//! client 1                                      client 2
-//! SELECT balance … WHERE id = 1 -- 1
-//!                                               SELECT balance … WHERE id = 1 -- 1
-//! UPDATE … SET balance = 0 WHERE id = 1
-//!                                               UPDATE … SET balance = 0 WHERE id = 1
-//! UPDATE … SET balance = balance + 1 WHERE id = 2
-//!                                               UPDATE … SET balance = balance + 1 WHERE id = 2
-//! ```
-//!
-//! One was debited, two were credited.
-//!
-//! # What decides
-//!
-//! That the condition is in the statement that debits (or the row is locked before it is read), that
-//! debit and credit are one transaction, and that the rows are always taken in the same order. That
-//! is `ordered`, which ships: it needs no more than READ COMMITTED, and no retry.
-//!
-//! Without the order, two opposite transfers wait for one another, the database fails one of them
-//! with 40P01, and beginning it anew is not enough: it takes its first row again before the other,
-//! who waited for just that row, is woken, and then is the one who closes the circle once more.
-//! However often it is tried, there is an execution in which that was not often enough.
-//!
-//! A rule over several rows (their sum) is in no one statement: it takes SERIALIZABLE with a retry
-//! loop, or locks on all of the rows, taken in the same order by everybody (`select-for-update`).
-//! REPEATABLE READ lets it be broken without an error. What ships judges each account by itself and
-//! knows no such rule, so there is no `ordered` in `sum`.
-//!
-//! # What is not modelled
-//!
-//! - Who closes a circle is the one [`SimDb`] fails, at once. PostgreSQL fails whoever's
-//!   `deadlock_timeout` fires first after that, which may be one who waited before.
-//! - At SERIALIZABLE a server may fail transactions that [`SimDb`] admits. There, that a variant
-//!   breaks `no-server-error` from n clients on means: from n at the latest; and a number of retries
-//!   that is enough here may not be enough there.
-//! - The server dies before one of its statements, never between the answer to the last one (`COMMIT`,
-//!   say) and its own to the client. So whoever is not told how a payment ended has no
-//!   payment made, if it is in a transaction. With a real server, it may have been.
+// Fourth floor: imports [`handlers`] and the floors below.
+// What is modelled, and what was found: README.md beside this file.
+#![doc = include_str!("README.md")]
 
 mod bodies;
 mod levels;

@@ -35,7 +35,7 @@ fn each_property_is_broken_by_some_variant_and_kept_by_the_one_that_ships() {
     }
 }
 
-/// What the model's head says of identical clients: nothing is missed by their sharing a key.
+/// What the model's page says of identical clients: nothing is missed by their sharing a key.
 #[test]
 fn a_key_of_its_own_for_each_client_makes_no_difference() {
     for (variant, scenario) in everything() {
