@@ -229,8 +229,13 @@ impl Whole {
                 return Err(format!("`{engine}` speaks of one size, and there is none"));
             }
         };
+        // A decided row says what stopped the engine. Of others, a limit says more than a property
+        // that the engine never decides.
         let is_decided = !matches!(said.verdict, Word::Unfinished);
-        if is_decided {
+        let by_nature = |bound: &Option<Bound>| bound.as_ref().is_none_or(Bound::is_by_nature);
+        let is_decided_before =
+            report.findings.iter().any(|it| !matches!(it.verdict, Verdict::Unfinished(_)));
+        if is_decided || !is_decided_before && by_nature(&report.bound) {
             report.bound.clone_from(&said.bound);
         }
         report.findings.push(said.finding()?);
