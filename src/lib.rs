@@ -98,6 +98,7 @@ mod errno;
 pub mod fetch;
 pub mod fs;
 pub mod handlers;
+mod held;
 mod marks;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
@@ -111,6 +112,8 @@ pub mod recorded;
 pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
+#[cfg(feature = "command")]
+pub(crate) mod scene;
 #[cfg(unix)]
 pub mod std;
 pub mod store;
