@@ -80,7 +80,7 @@
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds | [`check`] |
 //! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http` |
-//! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
+//! | fourth: cases and their telling | `models`, `case`, `replay`, `scene`, `survey`, `report`, with feature `command` |
 //! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
 
 pub mod atoms;
@@ -113,7 +113,7 @@ pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
 #[cfg(feature = "command")]
-pub(crate) mod scene;
+pub mod scene;
 #[cfg(unix)]
 pub mod std;
 pub mod store;

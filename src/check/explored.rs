@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ample::with_room;
 use super::intern::{LocalOf, sort_groups};
-use super::steps::{Coded, Steps, Successor, Worker};
+use super::steps::{Steps, Successor, Worker};
 use super::system::{Local, System};
 use super::trace::Silent;
 use super::{PropertyKind, Schedule, Value};

@@ -98,7 +98,7 @@ pub(super) fn everything(names: Names) -> Result<AsItShould, Failure> {
     ))
 }
 
-fn run(plan: &Plan) -> Survey {
+pub(super) fn run(plan: &Plan) -> Survey {
     let bar = Bar::new();
     let survey = plan.run(&|progress| bar.survey(progress));
     bar.clear();
@@ -121,7 +121,7 @@ fn hints(survey: &Survey) -> String {
     .concat()
 }
 
-fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
+pub(super) fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
     let mut targets: Vec<Target> = match asked.targets.as_slice() {
         [] => all(names),
         named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,

@@ -8,6 +8,7 @@ mod check;
 mod execution;
 mod list;
 mod out;
+mod report;
 mod size;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn answered(names: Names, command: Option<Command>) -> Result<AsItShould, Failur
         Some(Command::Check(asked)) => check::check(names, &asked),
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),
+        Some(Command::Report(asked)) => report::report(names, &asked),
         Some(Command::List) => list::list(names),
     }
 }
@@ -84,6 +86,10 @@ pub(super) enum Failure {
     Case(#[from] CaseError),
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
+    #[error("cannot write {}: {}", .0.display(), .1)]
+    Report(std::path::PathBuf, std::io::Error),
+    #[error(transparent)]
+    Page(#[from] crate::report::page::PageError),
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -102,7 +108,12 @@ impl Failure {
             | Failure::Usage(_)
             | Failure::Schedule { .. }
             | Failure::Verdicts(..) => 2,
-            Failure::Case(_) | Failure::Output(_) | Failure::Json(_) | Failure::Bless(_) => 1,
+            Failure::Case(_)
+            | Failure::Output(_)
+            | Failure::Report(..)
+            | Failure::Page(_)
+            | Failure::Json(_)
+            | Failure::Bless(_) => 1,
         }
     }
 }

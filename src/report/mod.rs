@@ -12,6 +12,7 @@ mod layout;
 mod legend;
 mod matrix;
 pub mod mermaid;
+pub mod page;
 pub mod replay;
 mod style;
 pub mod summary;

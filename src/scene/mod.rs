@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::Process;
 use crate::calls::untold;
-use crate::check::{Explored, Local, PropertyKind, To, Value, brief};
+use crate::check::{Checker, Explored, Local, PropertyKind, Schedule, To, Value, brief};
 use crate::db::{Servers, SimDb};
 use crate::errno::shown;
 use crate::fs::SimFs;
@@ -107,7 +107,7 @@ pub(crate) fn text(sections: &[Section]) -> String {
 
 /// A small system, told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Scene {
+pub struct Scene {
     /// The actors' names.
     actors: Vec<String>,
     /// How it begins, where there are several ways.
@@ -261,5 +261,17 @@ impl Scene {
     /// Whether all states are there.
     pub(crate) fn is_whole(&self) -> bool {
         self.whole
+    }
+}
+
+impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
+    /// The steps from the start of this index; of a system of more than `most` states, those along these
+    /// schedules. `None` if there is no such start.
+    pub(crate) fn scene_of(&self, start: usize, along: &[&Schedule], most: usize) -> Option<Scene> {
+        let system = self.system();
+        let explored = system.explored(start, along, most)?;
+        let name = system.starts().get(start).map(|start| start.name.clone());
+        let name = name.filter(|name| system.starts().len() > 1 || !name.is_empty());
+        Some(Scene::of(&explored, system.actors(), name))
     }
 }
