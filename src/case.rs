@@ -168,6 +168,13 @@ pub trait Case: Send + Sync {
         None
     }
 
+    /// What is there after a schedule, as text: the world, and where the actors stand. `None` where there is no
+    /// machine.
+    fn state(&self, schedule: &Schedule) -> Result<Option<String>, PlayError> {
+        let _ = schedule;
+        Ok(None)
+    }
+
     /// Every interleaving, shortest prefix first; `visit` says whether to go on.
     fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool);
 
@@ -375,6 +382,10 @@ where
 
     fn scene(&self, start: usize, along: &[&Schedule], most: usize) -> Option<Scene> {
         self.checker.scene_of(start, along, most)
+    }
+
+    fn state(&self, schedule: &Schedule) -> Result<Option<String>, PlayError> {
+        self.checker.state_after(schedule).map(Some)
     }
 
     fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {

@@ -74,6 +74,8 @@ pub use limits::Limits;
 #[cfg(feature = "loom")]
 pub use loom::LoomOptions;
 pub use lost::{Lost, NoReturn, Share};
+#[cfg(feature = "command")]
+pub(crate) use lost::{cells as lost_cells, lines as lost_lines};
 pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;

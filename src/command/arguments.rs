@@ -119,6 +119,8 @@ pub(super) enum Picture {
     Text,
     /// A Mermaid sequence diagram
     Mermaid,
+    /// A picture on white, with text in it
+    Svg,
 }
 
 #[derive(Debug, clap::Args)]

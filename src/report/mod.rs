@@ -16,6 +16,7 @@ pub mod page;
 pub mod replay;
 mod style;
 pub mod summary;
+pub mod svg;
 pub mod table;
 
 use crate::check::Interleavings;

@@ -10,6 +10,7 @@ mod database;
 mod files;
 mod network;
 mod plain;
+mod state;
 
 use std::any::Any;
 
@@ -21,7 +22,7 @@ use crate::check::{Checker, Explored, Local, PropertyKind, Schedule, To, Value, 
 use crate::db::{Servers, SimDb};
 use crate::errno::shown;
 use crate::fs::SimFs;
-use crate::held::{self, Kind};
+use crate::held::{self, Holding, Kind};
 use crate::net::SimNet;
 
 /// A table of a told world.
@@ -93,18 +94,6 @@ pub(crate) fn sections<W: Value>(world: &W) -> Vec<Section> {
     })
 }
 
-/// A world as a person reads it in plain text, without what only the actors know.
-pub(crate) fn text(sections: &[Section]) -> String {
-    let mut out = String::new();
-    for section in sections {
-        out += &format!("{}: {}\n", section.title, section.columns.join(" | "));
-        for line in &section.rows {
-            out += &format!("  {}\n", line.cells.join(" | "));
-        }
-    }
-    out
-}
-
 /// A small system, told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Scene {
@@ -148,6 +137,28 @@ struct Claim {
     kind: &'static str,
     /// One after the other: the world, then the local states, sorted within groups.
     decided: Vec<u32>,
+}
+
+/// Where an actor stands, or what it ended with.
+fn standing<P: std::fmt::Debug, T: std::fmt::Debug>(local: &Local<P, T>) -> String {
+    match local {
+        Local::Done(output) => shown(output),
+        Local::Running(process) => {
+            let told = shown(process);
+            // Ordinary code stands before a call.
+            match told.strip_prefix("Code(").and_then(|told| told.strip_suffix(')')) {
+                Some(before) => before.to_owned(),
+                None => brief(&told),
+            }
+        }
+    }
+}
+
+/// What an actor holds, by kind and thing.
+fn holdings(local: &impl std::hash::Hash) -> Vec<Holding> {
+    let mut held = held::of(local);
+    held.sort_by_key(|holding| (holding.kind, holding.thing));
+    held
 }
 
 /// `always`, `finally`, `reachable`.
@@ -205,13 +216,9 @@ impl Scene {
         });
         let worlds = worlds.collect();
         let locals = explored.locals.iter().map(|local| {
-            let (text, ended) = match &**local {
-                Local::Running(process) => (brief(&shown(process)), 0),
-                Local::Done(output) => (shown(output), 1),
-            };
-            let mut held = held::of(&**local);
-            held.sort_by_key(|holding| (holding.kind, holding.thing));
-            let held = held.into_iter();
+            let ended = u8::from(local.output().is_some());
+            let text = standing(local);
+            let held = holdings(&**local).into_iter();
             let held =
                 held.map(|holding| (letter(holding.kind), holding.thing, texts.of(holding.how)));
             let held = held.collect();
@@ -256,11 +263,6 @@ impl Scene {
             rows: rows.all,
             texts: texts.all,
         }
-    }
-
-    /// Whether all states are there.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.whole
     }
 }
 

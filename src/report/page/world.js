@@ -23,10 +23,14 @@ function worldOf(scene, state) {
     rows: rows.filter((row) => !row.forHolders || isHeld(row))
       .map(({ key, cells }) => ({ key, cells: cells.map(resolved) })),
   }));
-  return [...sections.map(withoutEmptyColumns(scene)), actorsSection(scene, state)];
+  return [...sections, actorsSection(scene, state)];
 }
 
-/** Columns that no world of the system ever has anything in are left out. */
+/** The same for a person: columns that no world of the system ever has anything in are left out. */
+function shownWorld(scene, state) {
+  return worldOf(scene, state).map(withoutEmptyColumns(scene));
+}
+
 function withoutEmptyColumns(scene) {
   if (scene.used === undefined) {
     scene.used = new Map();
@@ -37,6 +41,8 @@ function withoutEmptyColumns(scene) {
         scene.used.set(title, used);
       }
     }
+    const holds = scene.told.locals.some(([, , held]) => held.length > 0);
+    scene.used.set('Actors', new Set(holds ? ACTORS : ACTORS.slice(0, 2)));
   }
   return ({ title, columns, rows }) => {
     const used = scene.used.get(title) ?? new Set();
@@ -47,16 +53,14 @@ function withoutEmptyColumns(scene) {
 
 const HELD = { f: (thing, how) => `inode ${thing}: ${how}`, t: (thing, how) => how, c: (thing, how) => `connection to ${how}`, s: (thing, how) => how };
 
+const ACTORS = ['actor', 'where it stands', 'what it holds'];
+
 function actorsSection(scene, state) {
   const rows = scene.actors.map((name, actor) => {
-    const local = state[1 + actor];
-    const held = scene.held(local).map(({ kind, thing, how }) => HELD[kind](thing, how)).join('; ');
+    const held = scene.held(state[1 + actor]).map(({ kind, thing, how }) => HELD[kind](thing, how)).join('; ');
     return { key: String(actor), cells: [name, standing(scene, state, actor), held] };
   });
-  const columns = ['actor', 'where it stands', 'what it holds'];
-  const used = scene.told.locals.some(([, , held]) => held.length > 0);
-  if (used) return { title: 'Actors', columns, rows };
-  return { title: 'Actors', columns: columns.slice(0, 2), rows: rows.map(({ key, cells }) => ({ key, cells: cells.slice(0, 2) })) };
+  return { title: 'Actors', columns: ACTORS, rows };
 }
 
 /** Where an actor stands: what it is about to do, for whom it waits, or what it ended with. */
