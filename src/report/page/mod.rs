@@ -15,12 +15,14 @@ use index::Index;
 /// The page without what is shown in it.
 const PAGE: &str = include_str!("index.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 8] = [
     include_str!("marks.js"),
     include_str!("scene.js"),
     include_str!("svg.js"),
     include_str!("world.js"),
+    include_str!("execution.js"),
     include_str!("view.js"),
+    include_str!("matrix.js"),
     include_str!("page.js"),
 ];
 

@@ -1,0 +1,227 @@
+// The page: where one is, by the address; and how one gets elsewhere.
+
+const index = JSON.parse(document.getElementById('index').textContent);
+const packed = document.getElementById('cells').textContent.trim().split('\n');
+const main = document.getElementById('main');
+const live = document.getElementById('live');
+const opened = new Map();
+/** What is shown: the cell's place, the property, the scene, the execution and the step; `null` for the matrix. */
+let here = null;
+
+/** All cells with their places, in the order in which they are packed. */
+const places = index.cases.flatMap((known) => known.cells.map((mark) => ({
+  known,
+  mark,
+  variant: known.variants[mark.variant],
+  scenario: known.scenarios[mark.scenario],
+})));
+
+async function unpacked(number) {
+  if (!opened.has(number)) {
+    const bytes = Uint8Array.from(atob(packed[number]), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+    const cell = await new Response(stream).json();
+    opened.set(number, { cell, scenes: cell.scenes.map((told) => new Scene(told)) });
+  }
+  return opened.get(number);
+}
+
+function addressOf(place, property, turns, step) {
+  const path = [place.known.name, place.variant.name, place.scenario.name].map(encodeURIComponent).join('/');
+  if (property === undefined) return `#${path}`;
+  const schedule = turns.map(({ actor, way }) => (way === 0 ? `${actor}` : `${actor}:${way}`)).join('.');
+  return `#${path}?property=${encodeURIComponent(property)}&schedule=${schedule}&step=${step}`;
+}
+
+function addressed() {
+  const [path, query] = location.hash.slice(1).split('?');
+  const names = path.split('/').map((name) => { try { return decodeURIComponent(name); } catch { return name; } });
+  const parameters = new URLSearchParams(query ?? '');
+  const schedule = parameters.get('schedule');
+  const turns = schedule === null ? null : schedule.split('.').filter((turn) => /^\d+(:\d+)?$/.test(turn)).map((turn) => {
+    const [actor, way] = turn.split(':').map(Number);
+    return { actor, way: way ?? 0 };
+  });
+  return { names, property: parameters.get('property'), turns, step: Number.parseInt(parameters.get('step') ?? '0', 10) || 0 };
+}
+
+async function show() {
+  const { names, property, turns, step } = addressed();
+  const number = places.findIndex(({ known, variant, scenario }) =>
+    known.name === names[0] && variant.name === names[1] && scenario.name === names[2]);
+  if (number < 0) {
+    showMatrix(names[0]);
+    return;
+  }
+  const { cell, scenes } = await unpacked(number);
+  const shown = cell.properties.find(({ name }) => name === property)
+    ?? cell.properties.find(({ verdict }) => verdict === 'violated') ?? cell.properties[0];
+  const scene = shown.scene === null ? null : scenes[shown.scene];
+  const isNew = here === null || here.number !== number || here.shown !== shown;
+  const execution = executionOf(shown, scene, turns ?? turnsOf(shown));
+  here = { number, place: places[number], cell, shown, scene, execution, at: 0 };
+  here.at = Math.max(0, Math.min(step, execution.rows.length));
+  if (isNew) buildCell();
+  drawExecution();
+  drawStep();
+  if (isNew) main.focus({ preventScroll: true });
+}
+
+function push(address) {
+  history.pushState(null, '', address);
+  return show();
+}
+
+function choose(shown) { return push(addressOf(here.place, shown.name, turnsOf(shown), 0)); }
+
+function take(turns) { return push(addressOf(here.place, here.shown.name, along(turns), turns.length)); }
+
+/** These turns, and what follows in the execution shown, where they are a part of it. */
+function along(turns) {
+  return sameTurns(turns, here.execution.turns, turns.length) ? here.execution.turns : turns;
+}
+
+function go(step) {
+  const at = Math.max(0, Math.min(step, here.execution.rows.length));
+  if (at === here.at) return;
+  here.at = at;
+  history.replaceState(null, '', addressOf(here.place, here.shown.name, here.execution.turns, at));
+  drawStep();
+}
+
+function save() {
+  const { place, shown, scene, execution } = here;
+  const name = [place.known.name, place.variant.name, place.scenario.name, shown.name].join('-').replaceAll(/[^\w.-]+/g, '-');
+  const link = h('a', { href: URL.createObjectURL(new Blob([pictureOf(titleOf(), shown, scene, execution)], { type: 'image/svg+xml' })), download: `${name}.svg` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function titleOf() {
+  const { place, shown } = here;
+  return `${place.known.name}/${place.variant.name} · ${place.scenario.name} · ${shown.size}`;
+}
+
+/** The parts of the cell's page that are drawn anew while one walks through it. */
+let parts = {};
+
+function buildCell() {
+  const { place, cell, shown, scene } = here;
+  const control = (name, label, keys, act) => h('button', { type: 'button', class: 'control', id: name, 'aria-keyshortcuts': keys, on: { click: act } }, label);
+  parts = {
+    status: h('p', { class: 'status', id: 'status' }),
+    steps: h('div', { class: 'columns' }),
+    next: h('div', { class: 'choices-next' }),
+    world: h('div', { class: 'worlds' }),
+    notes: h('div', { class: 'notes' }),
+    back: control('own', shown.verdict === 'violated' ? 'Back to the counterexample' : 'Begin again', null, () => choose(shown)),
+    printed: h('div', { class: 'printed' }),
+  };
+  const controls = h('div', { class: 'controls', role: 'toolbar', 'aria-label': 'Steps' },
+    control('first', 'Start', 'Home', () => go(0)), control('back', '← Back', 'ArrowLeft', () => go(here.at - 1)),
+    control('forward', 'Forward →', 'ArrowRight', () => go(here.at + 1)), control('last', 'End', 'End', () => go(Infinity)),
+    parts.back, control('svg', 'Save as SVG', null, save));
+  const hasExecution = scene !== null || shown.trace !== null;
+  main.replaceChildren(
+    h('nav', { 'aria-label': 'Place' }, h('a', { href: '#' }, 'All cases'), ' / ', h('a', { href: `#${encodeURIComponent(place.known.name)}` }, place.known.name)),
+    h('h1', {}, place.variant.name, ' ', h('small', {}, `in ${place.scenario.name}`)),
+    h('p', { class: 'about' }, h('span', { class: 'unseen' }, 'The verdict: '), h('strong', {}, `${place.mark.sign} `), place.mark.words, '.'),
+    h('dl', { class: 'about' }, ...[[place.variant.name, place.variant], [place.scenario.name, place.scenario]]
+      .filter(([, { about, origin }]) => about !== '' || origin !== '')
+      .flatMap(([name, { about, origin }]) => [h('dt', {}, name), h('dd', {}, [origin, about].filter((part) => part !== '').join(': '))])),
+    propertyChoice(cell, shown, choose),
+    hasExecution ? h('section', { class: 'execution', 'aria-label': `${shown.name} with ${shown.size}` },
+      h('h2', {}, shown.name, ' ', h('small', {}, `with ${shown.size}`)),
+      controls, parts.status,
+      h('div', { class: scene === null ? 'sides one' : 'sides' },
+        h('div', {}, parts.steps, parts.notes, scene === null ? null : [h('h3', {}, 'What can happen next'), parts.next]),
+        scene === null ? null : h('div', { class: 'side' }, h('h2', { class: 'unseen' }, 'The world after this step'), parts.world)),
+      parts.printed)
+      : h('p', {}, 'There is no execution to show.'),
+    h('section', { class: 'engines' }, h('h2', {}, 'What was explored'), sizeNote(), enginesTable(cell)));
+  document.title = `toctou: ${titleOf()}`;
+  window.scrollTo(0, 0);
+}
+
+function sizeNote() {
+  const { shown, scene } = here;
+  const all = shown.interleavings === '–' ? '' : ` and ${shown.interleavings} ${shown.counted}s`;
+  if (scene === null) return h('p', {}, `The code under test is threads: loom and shuttle ran it, and there are no states to explore here. There are ${shown.interleavings} ${shown.counted}s.`);
+  if (!scene.whole) return h('p', {}, 'This system has more states than the page has room for. It has those of the execution shown, and one step beside it.');
+  const start = scene.told.start === null ? '' : ' from this start';
+  return h('p', {}, `The page has every state${start}: ${counted(scene.told.states, 'state')}; in all there are${all === '' ? ' more interleavings than were counted' : all.replace(' and', '')}. Take any step to explore them.`);
+}
+
+function drawExecution() {
+  const { shown, scene, execution } = here;
+  parts.steps.replaceChildren(stepsTable(shown, scene, execution, here.at, go));
+  parts.notes.replaceChildren(...[...notesOf(shown, scene, execution), ...(execution.isOwn ? shown.counts : [])].map((note) => h('p', {}, note)));
+  parts.back.hidden = execution.isOwn;
+  parts.printed.replaceChildren();
+}
+
+function drawStep() {
+  const { shown, scene, execution, at } = here;
+  for (const row of parts.steps.querySelectorAll('tr[data-row]')) {
+    if (Number(row.dataset.row) === at) row.setAttribute('aria-current', 'step');
+    else row.removeAttribute('aria-current');
+  }
+  for (const [id, isOff] of [['first', at === 0], ['back', at === 0], ['forward', at === execution.rows.length], ['last', at === execution.rows.length]]) {
+    document.getElementById(id).setAttribute('aria-disabled', String(isOff));
+  }
+  let changes = [];
+  if (scene !== null) {
+    const focused = parts.next.contains(document.activeElement);
+    const world = (step) => (step < 0 ? null : shownWorld(scene, execution.states[step]));
+    const sections = compared(world(at - 1), world(at));
+    changes = changesOf(sections);
+    parts.world.replaceChildren(...worldTables(sections));
+    parts.next.replaceChildren(...nextChoices(shown, scene, execution, at, take));
+    if (focused) (parts.next.querySelector('button') ?? document.getElementById('back')).focus();
+  }
+  const row = execution.rows[at - 1];
+  const said = row === undefined ? 'before the first step' : `${execution.actors[row.actor]}: ${row.call}${row.output === null ? '' : ` → ${row.output}`}`;
+  const share = execution.shares === null ? '' : ` ${capital(shareWords(execution.shares[at]))}.`;
+  const place = `Step ${at} of ${execution.rows.length}`;
+  parts.status.replaceChildren(h('strong', {}, place), `: ${said}.${share}`);
+  live.textContent = `${place}: ${said}.${share} ${changes.join('. ')}`;
+}
+
+function capital(text) { return text[0].toUpperCase() + text.slice(1); }
+
+function showMatrix(name) {
+  here = null;
+  document.title = 'toctou: report';
+  main.replaceChildren(...matrixOf(index, places, addressOf));
+  const section = name === '' ? null : document.getElementById(`case-${name}`);
+  if (section !== null) section.scrollIntoView();
+  main.focus({ preventScroll: true });
+}
+
+document.addEventListener('keydown', (event) => {
+  if (here === null || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (here.scene === null && here.shown.trace === null) return;
+  const steps = { ArrowLeft: () => go(here.at - 1), ArrowRight: () => go(here.at + 1), Home: () => go(0), End: () => go(Infinity) };
+  const act = steps[event.key] ?? (/^[1-9]$/.test(event.key) ? () => parts.next.querySelectorAll('button')[Number(event.key) - 1]?.click() : null);
+  if (act !== null) {
+    event.preventDefault();
+    act();
+  }
+});
+window.addEventListener('beforeprint', () => {
+  if (here !== null && here.scene !== null) parts.printed.replaceChildren(printedChanges(here.scene, here.execution));
+});
+window.addEventListener('popstate', show);
+document.getElementById('foot').append(`toctou ${index.version}. This file is complete: it loads nothing.`);
+
+/** What a script can ask of the page. */
+window.toctou = {
+  state: () => (here === null || here.scene === null ? null : worldText(here.scene, here.execution.states[here.at])),
+  labels: () => here.execution.rows.map(({ call }) => call),
+  outputs: () => here.execution.rows.map(({ output }) => output),
+  shares: () => (here.execution.shares === null ? null : here.execution.shares.map(({ violating, all }) => [String(violating), String(all)])),
+  schedule: () => here.execution.turns.map(({ actor, way }) => [actor, way]),
+  svg: () => pictureOf(titleOf(), here.shown, here.scene, here.execution),
+  open: unpacked,
+};
+show();

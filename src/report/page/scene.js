@@ -94,7 +94,12 @@ class Scene {
 
   canGoOn(state) { return this.actors.some((_, actor) => this.ways(state, actor).length > 0); }
 
-  isDeadlock(state) { return !this.isEnd(state) && !this.canGoOn(state); }
+  /** Whether the page has what follows from the state: of a large system it has some states only. */
+  isKnown(state) {
+    return this.actors.every((_, actor) => this.hasEnded(state[1 + actor]) || this.step(state, actor) !== undefined);
+  }
+
+  isDeadlock(state) { return !this.isEnd(state) && this.isKnown(state) && !this.canGoOn(state); }
 
   /** Whether the state decides the property: violates it, or reaches what is to be reached. */
   decides(property, state) {

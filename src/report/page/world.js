@@ -69,9 +69,8 @@ function standing(scene, state, actor) {
   if (scene.hasEnded(local)) return `ended with ${scene.localText(local)}`;
   const them = scene.waitsFor(state, actor) ?? [];
   const stuck = scene.stuck(state, actor);
-  if (them.length > 0) return `waits for ${them.map((other) => scene.actors[other]).join(', ')}`;
-  if (stuck !== null && stuck.waits) return 'waits';
-  return scene.localText(local);
+  if (stuck === null || !stuck.waits) return scene.localText(local);
+  return them.length > 0 ? `waits for ${them.map((other) => scene.actors[other]).join(', ')}` : 'waits';
 }
 
 /** What differs between two worlds: each section with its rows, and of each row and cell what it was. */
