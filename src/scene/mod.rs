@@ -145,13 +145,26 @@ fn standing<P: std::fmt::Debug, T: std::fmt::Debug>(local: &Local<P, T>) -> Stri
         Local::Done(output) => shown(output),
         Local::Running(process) => {
             let told = shown(process);
-            // Ordinary code stands before a call.
-            match told.strip_prefix("Code(").and_then(|told| told.strip_suffix(')')) {
-                Some(before) => before.to_owned(),
-                None => brief(&told),
-            }
+            code_within(&told).map_or_else(|| brief(&told), str::to_owned)
         }
     }
+}
+
+/// Where ordinary code stands: `before open(key)`, of a value that has one program in it.
+fn code_within(told: &str) -> Option<&str> {
+    const CODE: &str = "Code(";
+    let (_, rest) = told.split_once(CODE)?;
+    let mut depth = 1;
+    let end = rest.char_indices().find(|(_, letter)| {
+        depth += match letter {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth == 0
+    });
+    let (at, _) = end?;
+    (!rest.contains(CODE)).then_some(&rest[..at])
 }
 
 /// What an actor holds, by kind and thing.

@@ -3,6 +3,9 @@
 /** `1 step`, `2 steps`. */
 function counted(number, noun) { return `${number} ${noun}${String(number) === '1' ? '' : 's'}`; }
 
+/** A long number with its digits in groups of three; other text as it is. */
+function grouped(text) { return /^\d{4,15}$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, ',') : text; }
+
 function sameTurns(one, other, length) {
   return one.slice(0, length).every(({ actor, way }, at) => other[at] !== undefined && other[at].actor === actor && other[at].way === way);
 }
@@ -41,7 +44,8 @@ function played(shown, scene, turns) {
   const names = (actors) => actors.map((actor) => scene.actors[actor]).join(', ');
   const own = turnsOf(shown);
   const isOwn = turns.length === own.length && sameTurns(turns, own, own.length);
-  const labels = resolveMarks(steps.map(({ raw }) => raw));
+  const raw = steps.map((step) => step.raw);
+  const labels = resolveMarks(raw);
   const circles = new Map(shown.circles);
   const rows = steps.map(({ actor, waitsFor, output }, at) => ({
     actor,
@@ -59,7 +63,7 @@ function played(shown, scene, turns) {
     return [[actor, them === null ? '⋯ waits' : `⋯ waits for ${them.length === 0 ? 'nobody' : names(them)}`]];
   });
   return {
-    actors: scene.actors, start: scene.told.start, rows, left, end: null, states, isOwn, turns: turns.slice(0, steps.length),
+    actors: scene.actors, start: scene.told.start, rows, left, end: null, states, isOwn, turns: turns.slice(0, steps.length), raw, called: calledIn(raw),
     shares: sharesOf(shown, scene, states, isOwn),
   };
 }
@@ -94,6 +98,9 @@ function notesOf(shown, scene, execution) {
   if (execution.isOwn && shown.verdict === 'violated') {
     const lost = execution.shares === null ? null : lostLine(execution.shares);
     return [...notes, ...(lost === null ? [] : [lost]), shown.closing];
+  }
+  if (execution.rows.length === 0 && shown.verdict === 'holds') {
+    return [...notes, `${shown.name} holds${shown.interleavings === '–' ? '' : ` in all ${counted(grouped(shown.interleavings), shown.counted)}`} with ${shown.size}`];
   }
   const at = decidedAt(shown, scene, execution);
   const steps = counted(execution.rows.length, 'step');

@@ -101,7 +101,10 @@ fn case_of(
     Case {
         name: model.name().to_owned(),
         about: model.about().to_owned(),
-        sizes: model.size().plural(),
+        sizes: match model.size().whose {
+            "" => model.size().plural(),
+            whose => format!("{} {whose}", model.size().plural()),
+        },
         variants,
         scenarios,
         cells: marks,

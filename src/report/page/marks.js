@@ -35,6 +35,13 @@ function numbersOf(lines) {
   return numbers;
 }
 
+/** What the lines of an execution call the things of its world: `file 1`, by the number of the inode. */
+function calledIn(lines) {
+  const numbers = numbersOf(lines);
+  const words = new Map(lines.flatMap(marksOf).map(({ thing, word }) => [thing, word]));
+  return new Map([...numbers].map(([thing, number]) => [Number.parseInt(thing.split('.')[1], 16), `${words.get(thing)} ${number}`]));
+}
+
 /** The lines of one execution, as a person reads them. */
 function resolveMarks(lines) {
   const numbers = numbersOf(lines);

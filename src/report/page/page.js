@@ -55,7 +55,8 @@ async function show() {
   }
   const { cell, scenes } = await unpacked(number);
   const shown = cell.properties.find(({ name }) => name === property)
-    ?? cell.properties.find(({ verdict }) => verdict === 'violated') ?? cell.properties[0];
+    ?? cell.properties.find(({ verdict }) => verdict === 'violated')
+    ?? cell.properties.find(({ name }) => name !== DEADLOCK_FREE) ?? cell.properties[0];
   const scene = shown.scene === null ? null : scenes[shown.scene];
   const isNew = here === null || here.number !== number || here.shown !== shown;
   const execution = executionOf(shown, scene, turns ?? turnsOf(shown));
@@ -63,7 +64,7 @@ async function show() {
   here.at = Math.max(0, Math.min(step, execution.rows.length));
   if (isNew) buildCell();
   drawExecution();
-  drawStep();
+  drawStep(isNew);
   if (isNew) main.focus({ preventScroll: true });
 }
 
@@ -86,7 +87,7 @@ function go(step) {
   if (at === here.at) return;
   here.at = at;
   history.replaceState(null, '', addressOf(here.place, here.shown.name, here.execution.turns, at));
-  drawStep();
+  drawStep(false);
 }
 
 function save() {
@@ -132,10 +133,10 @@ function buildCell() {
     propertyChoice(cell, shown, choose),
     hasExecution ? h('section', { class: 'execution', 'aria-label': `${shown.name} with ${shown.size}` },
       h('h2', {}, shown.name, ' ', h('small', {}, `with ${shown.size}`)),
-      controls, parts.status,
-      h('div', { class: scene === null ? 'sides one' : 'sides' },
-        h('div', {}, parts.steps, parts.notes, scene === null ? null : [h('h3', {}, 'What can happen next'), parts.next]),
-        scene === null ? null : h('div', { class: 'side' }, h('h2', { class: 'unseen' }, 'The world after this step'), parts.world)),
+      parts.notes, controls, parts.status,
+      scene === null ? null : h('div', { class: 'onward' }, h('h3', {}, 'What can happen next'), parts.next),
+      h('div', { class: scene === null ? 'sides one' : 'sides' }, parts.steps,
+        scene === null ? null : h('div', { class: 'side', tabindex: '0', role: 'region', 'aria-label': 'The world after this step' }, parts.world)),
       parts.printed)
       : h('p', {}, 'There is no execution to show.'),
     h('section', { class: 'engines' }, h('h2', {}, 'What was explored'), sizeNote(), enginesTable(cell)));
@@ -145,11 +146,12 @@ function buildCell() {
 
 function sizeNote() {
   const { shown, scene } = here;
-  const all = shown.interleavings === '–' ? '' : ` and ${shown.interleavings} ${shown.counted}s`;
-  if (scene === null) return h('p', {}, `The code under test is threads: loom and shuttle ran it, and there are no states to explore here. There are ${shown.interleavings} ${shown.counted}s.`);
-  if (!scene.whole) return h('p', {}, 'This system has more states than the page has room for. It has those of the execution shown, and one step beside it.');
-  const start = scene.told.start === null ? '' : ' from this start';
-  return h('p', {}, `The page has every state${start}: ${counted(scene.told.states, 'state')}; in all there are${all === '' ? ' more interleavings than were counted' : all.replace(' and', '')}. Take any step to explore them.`);
+  const isCounted = /^\d+$/.test(shown.interleavings);
+  const all = isCounted ? ` There are ${counted(grouped(shown.interleavings), shown.counted)} with ${shown.size}.` : '';
+  if (scene === null) return h('p', {}, `The code under test is threads. loom and shuttle run it, so there are no states to explore here.${all}`);
+  if (!scene.whole) return h('p', {}, `This system has more states than the page has room for. The page has those of the execution shown, and one step beside it.${all}`);
+  const start = scene.told.start === null ? '' : ' that can be reached from this start';
+  return h('p', {}, `The page has every state${start}: ${grouped(String(scene.told.states))}.${all} Take any step to explore them.`);
 }
 
 function drawExecution() {
@@ -160,11 +162,13 @@ function drawExecution() {
   parts.printed.replaceChildren();
 }
 
-function drawStep() {
+function drawStep(isNew) {
   const { shown, scene, execution, at } = here;
   for (const row of parts.steps.querySelectorAll('tr[data-row]')) {
-    if (Number(row.dataset.row) === at) row.setAttribute('aria-current', 'step');
-    else row.removeAttribute('aria-current');
+    if (Number(row.dataset.row) === at) {
+      row.setAttribute('aria-current', 'step');
+      if (!isNew) row.scrollIntoView({ block: 'nearest' });
+    } else row.removeAttribute('aria-current');
   }
   for (const [id, isOff] of [['first', at === 0], ['back', at === 0], ['forward', at === execution.rows.length], ['last', at === execution.rows.length]]) {
     document.getElementById(id).setAttribute('aria-disabled', String(isOff));
@@ -172,7 +176,7 @@ function drawStep() {
   let changes = [];
   if (scene !== null) {
     const focused = parts.next.contains(document.activeElement);
-    const world = (step) => (step < 0 ? null : shownWorld(scene, execution.states[step]));
+    const world = (step) => (step < 0 ? null : shownWorld(scene, execution, step));
     const sections = compared(world(at - 1), world(at));
     changes = changesOf(sections);
     parts.world.replaceChildren(...worldTables(sections));

@@ -14,9 +14,12 @@ function h(name, attributes, ...children) {
 
 function unseen(text) { return h('span', { class: 'unseen' }, text); }
 
-/** Text that may be broken after hyphens and slashes. */
+/** Text that may be broken after hyphens and slashes, but not within the `--` of a comment in SQL. */
 function breakable(text) {
-  return text.split(/(?<=[-/_.])/).flatMap((part, at) => (at === 0 ? [part] : [h('wbr'), part]));
+  return text.split(/(--)|(?<=[-/_.]|\w\()(?=\w)/).filter((part) => part !== undefined && part !== '').flatMap((part, at) => {
+    if (part === '--') return [h('span', { class: 'whole' }, part)];
+    return at === 0 ? [part] : [h('wbr'), part];
+  });
 }
 
 const SIGNS = { violated: '✗', holds: '✓', unfinished: '?' };
@@ -58,7 +61,7 @@ function stepsTable(shown, scene, execution, at, go) {
     return h('tr', { 'data-row': step, 'aria-current': current(step), class: lost !== null && step >= lost ? 'is-lost' : null, on: { click: () => go(step) } },
       number(step, String(step)), actors.map((_, other) => (other === actor ? here : h('td'))), share(step));
   };
-  const left = execution.left.length === 0 || at < 0 ? null : h('tr', { class: 'left' }, h('th', { scope: 'row' }, unseen('in the end')),
+  const left = execution.left.length === 0 || rows.length === 0 ? null : h('tr', { class: 'left' }, h('th', { scope: 'row' }, unseen('in the end')),
     actors.map((_, actor) => h('td', {}, (execution.left.find(([who]) => who === actor) ?? [null, ''])[1])), cells === null ? null : h('td'));
   return h('table', { class: 'steps' },
     h('caption', { class: 'unseen' }, `The execution of ${counted(rows.length, 'step')}, one column an actor`),
@@ -113,7 +116,7 @@ function nextChoices(shown, scene, execution, at, take) {
   };
   const items = scene.actors.flatMap((name, actor) => {
     const ways = scene.ways(state, actor);
-    const labels = ways.map(({ label }) => resolveMarks([...scene.play(before).steps.map(({ raw }) => raw), label]).pop());
+    const labels = ways.map(({ label }) => resolveMarks([...execution.raw.slice(0, at), label]).pop());
     if (ways.length > 0) return ways.map((_, way) => choice(actor, way, labels[way]));
     const why = scene.hasEnded(state[1 + actor]) ? 'has ended' : standing(scene, state, actor);
     return [h('li', { class: 'none' }, h('span', { class: 'who' }, name), ` ${why}`)];
@@ -134,7 +137,7 @@ function enginesTable(cell) {
 
 /** For paper: what changed at each step. */
 function printedChanges(scene, execution) {
-  const world = (at) => shownWorld(scene, execution.states[at]);
+  const world = (at) => shownWorld(scene, execution, at);
   const step = ({ actor, call }, index) => {
     const changes = changesOf(compared(world(index), world(index + 1)));
     return h('li', {}, `${execution.actors[actor]}: ${call}`, h('ul', {}, changes.map((change) => h('li', {}, change))));

@@ -20,15 +20,34 @@ function worldOf(scene, state) {
   const sections = scene.sections(state[0]).map(({ title, columns, rows }) => ({
     title,
     columns,
+    isForHolders: rows.some(({ forHolders }) => forHolders),
     rows: rows.filter((row) => !row.forHolders || isHeld(row))
       .map(({ key, cells }) => ({ key, cells: cells.map(resolved) })),
   }));
   return [...sections, actorsSection(scene, state)];
 }
 
-/** The same for a person: columns that no world of the system ever has anything in are left out. */
-function shownWorld(scene, state) {
-  return worldOf(scene, state).map(withoutEmptyColumns(scene));
+/**
+ * The same for a person: columns that no world of the system ever has anything in are left out, and an inode is
+ * called as the lines of the execution call it, too.
+ */
+function shownWorld(scene, execution, at) {
+  const named = (text) => text.replace(/\binode (\d+)/g, (whole, number) => called(whole, number));
+  const called = (text, number) => {
+    const name = execution.called.get(Number(number));
+    return name === undefined ? text : `${text} (${name})`;
+  };
+  return worldOf(scene, execution.states[at])
+    .filter(({ rows, isForHolders }) => rows.length > 0 || !isForHolders)
+    .map(withoutEmptyColumns(scene))
+    .map(({ title, columns, rows }) => ({
+      title,
+      columns,
+      rows: rows.map(({ key, cells }) => ({
+        key,
+        cells: cells.map((cell, column) => (columns[column] === 'inode' ? called(cell, cell) : columns[column] === 'what it holds' ? named(cell) : cell)),
+      })),
+    }));
 }
 
 function withoutEmptyColumns(scene) {
@@ -98,11 +117,11 @@ function changesOf(sections) {
     const name = row.cells[0] === '' ? row.key : row.cells[0];
     if (row.status === 'new') {
       const about = columns.map((column, at) => [column, row.cells[at]]).slice(1).filter(([, cell]) => cell !== '');
-      return `${title}: ${name} is new${about.length > 0 ? ` (${about.map(([column, cell]) => `${column} ${cell}`).join(', ')})` : ''}`;
+      return `${title}: ${name} is new${about.length > 0 ? ` (${about.map(([column, cell]) => `${column}: ${cell}`).join(', ')})` : ''}`;
     }
     if (row.status === 'gone') return `${title}: ${name} is gone`;
     const changed = columns.map((column, at) => [column, row.was[at], row.cells[at]]).filter(([, was, is]) => was !== is);
-    return `${title}: ${name}: ${changed.map(([column, was, is]) => `${column} ${was === '' ? 'nothing' : was} → ${is === '' ? 'nothing' : is}`).join('; ')}`;
+    return `${title}: ${name}: ${changed.map(([column, was, is]) => `${column}: ${was === '' ? 'nothing' : was} → ${is === '' ? 'nothing' : is}`).join('; ')}`;
   }));
 }
 
