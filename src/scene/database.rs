@@ -79,3 +79,41 @@ fn cells(row: &Row) -> Vec<String> {
 fn listed(row: &Row) -> String {
     cells(row).join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Section, sections};
+    use crate::db::{
+        Column, Database, Isolation, SimDb, SimSession, Statement, Table, Update, row,
+    };
+
+    static COUPONS: Table = Table {
+        name: "coupons",
+        columns: &[Column::int("id"), Column::text("state")],
+        unique: Some("id"),
+    };
+
+    #[test]
+    fn who_has_locked_a_row_and_who_waits_for_it_is_told() {
+        let mut db = SimDb::new().with_table(&COUPONS, [row([1.into(), "new".into()])]);
+        let (mut one, mut other) = (SimSession::new(), SimSession::new());
+        let mut does = |session: &mut SimSession, statement: Statement| {
+            let _ = db.execute(session, &statement);
+        };
+        let update = || Update::new(&COUPONS).set("state", "used").filter("id", 1);
+        does(&mut one, Statement::Begin(Isolation::ReadCommitted));
+        does(&mut one, update().into());
+        does(&mut other, Statement::Begin(Isolation::RepeatableRead));
+        does(&mut other, update().into());
+        let told = |section: &Section| -> Vec<String> {
+            section.rows.iter().map(|row| row.cells.join(" | ")).collect()
+        };
+        let sections = sections(&db);
+        assert_eq!(sections[0].title, "Table coupons");
+        assert_eq!(told(&sections[0]), ["1 | 'new' | changed to 1, 'used' | \u{1}t0\u{2}"]);
+        let first = "\u{1}t0\u{2} | READ COMMITTED | open | what is committed | ";
+        let second = "\u{1}t1\u{2} | REPEATABLE READ | open | what was committed at its first \
+                      statement | \u{1}t0\u{2}";
+        assert_eq!(told(&sections[1]), [first, second]);
+    }
+}

@@ -85,3 +85,46 @@ fn content(inode: &SimInode<'_>) -> String {
 fn open_by(inode: &SimInode<'_>) -> String {
     holders(held::Kind::File, inode.number() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sections;
+    use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, SimFs};
+    use crate::held;
+
+    #[test]
+    fn a_file_goes_by_its_inode_through_all_its_names_and_after_the_last() -> Result<(), Errno> {
+        let mode = Mode::RUSR | Mode::WUSR;
+        let mut fs =
+            SimFs::new().with_file("a", mode, b"s3cret")?.with_directory("d", Mode::RWXU)?;
+        fs.link("a", "d/b")?;
+        fs.symlink("a", "l")?;
+        let mut file = fs.open("a", OFlags::RDONLY, Mode::empty())?;
+        fs.flock(&mut file, FlockOperation::NonBlockingLockShared)?;
+        let told = |fs: &SimFs| -> Vec<String> {
+            let rows = sections(fs).into_iter().flat_map(|section| section.rows);
+            rows.map(|row| row.cells.join(" | ")).collect()
+        };
+        let open_by = "\u{1}f1\u{2}";
+        assert_eq!(
+            told(&fs),
+            [
+                format!("a | 1 | file 0600 | 0 | 2 | \"s3cret\" | shared by 1 | {open_by}"),
+                "d/ | 2 | directory 0700 | 0 |  |  |  | \u{1}f2\u{2}".to_owned(),
+                format!("d/b | 1 | file 0600 | 0 | 2 | \"s3cret\" | shared by 1 | {open_by}"),
+                "l | 3 | symbolic link | 0 | 1 | → a |  | \u{1}f3\u{2}".to_owned(),
+            ]
+        );
+        fs.unlink("a")?;
+        fs.unlink("d/b")?;
+        let nameless = sections(&fs).pop().unwrap();
+        assert_eq!(nameless.title, "Files without a name");
+        assert!(nameless.rows.iter().all(|row| row.is_for_holders));
+        let cells = nameless.rows[0].cells.join(" | ");
+        assert_eq!(cells, format!("1 | file 0600 | 0 | \"s3cret\" | shared by 1 | {open_by}"));
+        let holdings: Vec<String> = held::of(&file).into_iter().map(|it| it.how).collect();
+        assert_eq!(holdings, ["read, shared lock"]);
+        fs.close(file);
+        Ok(())
+    }
+}

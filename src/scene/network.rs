@@ -24,3 +24,32 @@ pub(super) fn sections(net: &SimNet) -> Vec<Section> {
     }
     vec![names, servers, arrived]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::sections;
+    use crate::held;
+    use crate::net::{Method, Network, Page, Request, SimNet, Url};
+
+    #[test]
+    fn what_arrived_is_told_by_server_in_order() {
+        let server = [127, 0, 0, 2].into();
+        let net = SimNet::new().with_name("a.example", &[server]);
+        let mut net = net.with_server(server, Page::text("cat"));
+        let mut connection = net.connect(SocketAddr::new(server, 80)).unwrap();
+        let url = Url::parse("http://a.example/cat").unwrap();
+        net.send(&mut connection, &Request::new(Method::Get, url)).unwrap();
+        let told: Vec<Vec<String>> = sections(&net)
+            .iter()
+            .map(|section| section.rows.iter().map(|row| row.cells.join(" | ")).collect())
+            .collect();
+        let arrived = ["127.0.0.2 | 1 | connected", "127.0.0.2 | 2 | GET /cat of a.example"];
+        assert_eq!(told[0], ["a.example | 127.0.0.2"]);
+        assert_eq!(told[1], ["127.0.0.2 | 200 \"cat\" | accepted"]);
+        assert_eq!(told[2], arrived);
+        let held: Vec<String> = held::of(&connection).into_iter().map(|it| it.how).collect();
+        assert_eq!(held, ["127.0.0.2:80, a request sent"]);
+    }
+}

@@ -126,6 +126,11 @@ impl Browser {
         self.post("/execute/sync", json!({ "script": script, "args": [] }))
     }
 
+    /// Lets scripts take minutes.
+    pub(crate) fn patience(&self) {
+        self.post("/timeouts", json!({ "script": 110_000 }));
+    }
+
     /// What a script passes on to `done`.
     pub(crate) fn script_later(&self, script: &str) -> Value {
         let script = format!("const done = arguments[0]; {script}");

@@ -252,11 +252,44 @@ const ALL_CELLS: &str = "(async () => {
 fn in_every_cell_the_page_counts_what_the_state_graph_counts() {
     let Some(browser) = browser("every cell of the page", 1280, 900) else { return };
     browser.open(&url(whole()));
+    browser.patience();
     let told = browser.script_later(ALL_CELLS);
     println!("{told}");
     assert_eq!(told["wrong"], serde_json::json!([]), "{told}");
     assert!(told["cells"].as_u64() > Some(400), "{told}");
     assert!(told["counted"].as_u64() > Some(400), "{told}");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+/// Opens every cell, and each of its properties, as a person would by its address: which of them is not shown, or
+/// does not fit.
+const ALL_ADDRESSES: &str = "(async () => {
+    let addresses = 0;
+    const wrong = [];
+    for (const [number, place] of places.entries()) {
+        const { cell } = await toctou.open(number);
+        for (const shown of cell.properties) {
+            const turns = turnsOf(shown);
+            await push(addressOf(place, shown.name, turns, turns.length));
+            addresses += 1;
+            const at = `${placeOf(place)} ${shown.name}`;
+            if (here?.shown !== shown) wrong.push(`${at} is not shown: ${main.textContent.slice(0, 200)}`);
+            const over = document.documentElement.scrollWidth - window.innerWidth;
+            if (over > 0) wrong.push(`${at} is ${over} pixels too wide`);
+        }
+    }
+    done({ addresses, wrong });
+})().catch((error) => done({ wrong: [String(error.stack)] }));";
+
+#[test]
+fn every_property_of_every_cell_can_be_opened_and_fits_the_screen() {
+    let Some(browser) = browser("every address of the page", 1280, 900) else { return };
+    browser.open(&url(whole()));
+    browser.patience();
+    let told = browser.script_later(ALL_ADDRESSES);
+    println!("{told}");
+    assert_eq!(told["wrong"], serde_json::json!([]), "{told}");
+    assert!(told["addresses"].as_u64() > Some(2_000), "{told}");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -346,36 +379,16 @@ fn the_picture_that_the_page_saves_is_the_one_that_the_command_draws() {
         ("download/rename-fixed-name", "reupload", "at-most-once"),
         ("order/check-then-update", "replay", "one-ending"),
         ("avatar/head-then-get", "both", "no-internal-content"),
-        ("claim_cell/swap-relaxed", "", ""),
+        ("claim_cell/flag-each", "full", "at-most-once"),
     ] {
-        let (path, property) = match scenario {
-            "" => {
-                browser.open(&url(whole()));
-                let link = format!("[data-cell^='{target}/']");
-                browser.click(&link);
-                browser
-                    .until("a status", "return document.querySelector('#status strong') !== null");
-                let name = browser.script("return here.shown.name");
-                (
-                    browser.script("return here.place.scenario.name"),
-                    name.as_str().unwrap().to_owned(),
-                )
-            }
-            scenario => {
-                let hash = format!("#{target}/{scenario}?property={property}");
-                browser.open(&format!("{}{hash}", url(whole())));
-                browser.script("window.dispatchEvent(new PopStateEvent('popstate'))");
-                let wanted = format!(
-                    "return here !== null && here.shown.name === '{property}' && location.hash.startsWith('#{target}')"
-                );
-                browser.until("the property", &wanted);
-                (Value::from(scenario), property.to_owned())
-            }
-        };
+        browser.open(&format!("{}#{target}/{scenario}?property={property}", url(whole())));
+        let wanted = format!(
+            "return here?.shown.name === '{property}' && here.place.known.name + '/' + here.place.variant.name === '{target}'"
+        );
+        browser.until("the property", &wanted);
         let drawn = browser.script("return toctou.svg()");
-        let scenario = path.as_str().unwrap();
         let arguments =
-            ["show", target, "--scenario", scenario, "--property", &property, "--format", "svg"];
+            ["show", target, "--scenario", scenario, "--property", property, "--format", "svg"];
         let output = toctou(&arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(drawn.as_str().unwrap(), String::from_utf8(output.stdout).unwrap(), "{target}");

@@ -63,7 +63,7 @@ function played(shown, scene, turns) {
     return [[actor, them === null ? '⋯ waits' : `⋯ waits for ${them.length === 0 ? 'nobody' : names(them)}`]];
   });
   return {
-    actors: scene.actors, start: scene.told.start, rows, left, end: null, states, isOwn, turns: turns.slice(0, steps.length), raw, called: calledIn(raw),
+    actors: scene.actors, start: scene.told.start, rows, left, end: null, states, isOwn, turns: turns.slice(0, steps.length), raw, called: calledIn(raw), asked: turns.length,
     shares: sharesOf(shown, scene, states, isOwn),
   };
 }
@@ -95,6 +95,9 @@ function decidedAt(shown, scene, execution) {
 /** What the execution comes to, in sentences. */
 function notesOf(shown, scene, execution) {
   const notes = execution.end === null || execution.end === undefined ? [] : execution.end.split('\n');
+  if (execution.asked > execution.rows.length) {
+    notes.push(`the address asks for ${counted(execution.asked, 'step')}, and the execution stops after ${execution.rows.length}`);
+  }
   if (execution.isOwn && shown.verdict === 'violated') {
     const lost = execution.shares === null ? null : lostLine(execution.shares);
     return [...notes, ...(lost === null ? [] : [lost]), shown.closing];

@@ -31,7 +31,7 @@ function caseSection(known, places, addressOf) {
       href: addressOf(found),
       title: found.mark.words,
       'aria-label': `${found.variant.name} in ${found.scenario.name}: ${found.mark.words}`,
-      'data-cell': [known.name, found.variant.name, found.scenario.name].join('/'),
+      'data-cell': placeOf(found),
     }, found.mark.sign)));
   const head = (way, scope) => h('th', { scope, title: way.about }, breakable(way.name), way.origin === '' || scope === 'col' ? null : h('small', {}, way.origin));
   const explained = (ways, title) => [h('h3', {}, title), h('dl', {}, ways.flatMap(({ name, origin, about }) => [h('dt', {}, name),

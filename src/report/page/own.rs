@@ -72,7 +72,14 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         };
         let way =
             |name: &str, about: String| Way { name: name.to_owned(), origin: String::new(), about };
-        let about = [examination.vacuous, examination.notes].concat().join(". ");
+        let larger = examination.larger.iter().map(|larger| match larger.clients {
+            Some(clients) => {
+                format!("{} breaks with {}", larger.property, count(clients, "client"))
+            }
+            None => format!("{} breaks with some number of clients", larger.property),
+        });
+        let notes = examination.vacuous.iter().chain(&examination.notes).cloned().chain(larger);
+        let about = notes.collect::<Vec<_>>().join(". ");
         let case = Case {
             name: name.to_owned(),
             about,

@@ -26,6 +26,8 @@ async function unpacked(number) {
   return opened.get(number);
 }
 
+function placeOf({ known, variant, scenario }) { return [known.name, variant.name, scenario.name].join('/'); }
+
 function addressOf(place, property, turns, step) {
   const path = [place.known.name, place.variant.name, place.scenario.name].map(encodeURIComponent).join('/');
   if (property === undefined) return `#${path}`;
@@ -45,12 +47,22 @@ function addressed() {
   return { names, property: parameters.get('property'), turns, step: Number.parseInt(parameters.get('step') ?? '0', 10) || 0 };
 }
 
+/** Shows what the address says; or why it cannot be shown. */
 async function show() {
+  try {
+    await draw();
+  } catch (error) {
+    here = null;
+    main.replaceChildren(h('h1', {}, 'This cannot be shown'), h('p', { role: 'alert' }, `${error}. The file may be damaged, or the browser too old: it takes DecompressionStream.`), h('p', {}, h('a', { href: '#' }, 'All cases')));
+  }
+}
+
+async function draw() {
   const { names, property, turns, step } = addressed();
   const number = places.findIndex(({ known, variant, scenario }) =>
     known.name === names[0] && variant.name === names[1] && scenario.name === names[2]);
   if (number < 0) {
-    showMatrix(names[0]);
+    showMatrix(names);
     return;
   }
   const { cell, scenes } = await unpacked(number);
@@ -63,10 +75,15 @@ async function show() {
   here = { number, place: places[number], cell, shown, scene, execution, at: 0 };
   here.at = Math.max(0, Math.min(step, execution.rows.length));
   if (isNew) buildCell();
-  drawExecution();
-  drawStep(isNew);
+  if (hasExecution()) {
+    drawExecution();
+    drawStep(isNew);
+  }
   if (isNew) main.focus({ preventScroll: true });
 }
+
+/** Whether there is something to walk through: of threads there may be a verdict alone. */
+function hasExecution() { return here.scene !== null || here.shown.trace !== null; }
 
 function push(address) {
   history.pushState(null, '', address);
@@ -122,7 +139,9 @@ function buildCell() {
     control('first', 'Start', 'Home', () => go(0)), control('back', '← Back', 'ArrowLeft', () => go(here.at - 1)),
     control('forward', 'Forward →', 'ArrowRight', () => go(here.at + 1)), control('last', 'End', 'End', () => go(Infinity)),
     parts.back, control('svg', 'Save as SVG', null, save));
-  const hasExecution = scene !== null || shown.trace !== null;
+  // What one looks at while stepping stays in sight.
+  parts.now = h('div', { class: 'now' }, controls, parts.status,
+    scene === null ? null : h('div', { class: 'onward' }, h('h3', {}, 'What can happen next'), parts.next));
   main.replaceChildren(
     h('nav', { 'aria-label': 'Place' }, h('a', { href: '#' }, 'All cases'), ' / ', h('a', { href: `#${encodeURIComponent(place.known.name)}` }, place.known.name)),
     h('h1', {}, place.variant.name, ' ', h('small', {}, `in ${place.scenario.name}`)),
@@ -131,14 +150,13 @@ function buildCell() {
       .filter(([, { about, origin }]) => about !== '' || origin !== '')
       .flatMap(([name, { about, origin }]) => [h('dt', {}, name), h('dd', {}, [origin, about].filter((part) => part !== '').join(': '))])),
     propertyChoice(cell, shown, choose),
-    hasExecution ? h('section', { class: 'execution', 'aria-label': `${shown.name} with ${shown.size}` },
+    hasExecution() ? h('section', { class: 'execution', 'aria-label': `${shown.name} with ${shown.size}` },
       h('h2', {}, shown.name, ' ', h('small', {}, `with ${shown.size}`)),
-      parts.notes, controls, parts.status,
-      scene === null ? null : h('div', { class: 'onward' }, h('h3', {}, 'What can happen next'), parts.next),
+      parts.notes, parts.now,
       h('div', { class: scene === null ? 'sides one' : 'sides' }, parts.steps,
         scene === null ? null : h('div', { class: 'side', tabindex: '0', role: 'region', 'aria-label': 'The world after this step' }, parts.world)),
       parts.printed)
-      : h('p', {}, 'There is no execution to show.'),
+      : h('p', {}, `${shown.name}: ${WORDS[shown.verdict]}. There is no execution to show.`),
     h('section', { class: 'engines' }, h('h2', {}, 'What was explored'), sizeNote(), enginesTable(cell)));
   document.title = `toctou: ${titleOf()}`;
   window.scrollTo(0, 0);
@@ -164,10 +182,11 @@ function drawExecution() {
 
 function drawStep(isNew) {
   const { shown, scene, execution, at } = here;
+  let current = null;
   for (const row of parts.steps.querySelectorAll('tr[data-row]')) {
     if (Number(row.dataset.row) === at) {
       row.setAttribute('aria-current', 'step');
-      if (!isNew) row.scrollIntoView({ block: 'nearest' });
+      current = row;
     } else row.removeAttribute('aria-current');
   }
   for (const [id, isOff] of [['first', at === 0], ['back', at === 0], ['forward', at === execution.rows.length], ['last', at === execution.rows.length]]) {
@@ -188,23 +207,32 @@ function drawStep(isNew) {
   const share = execution.shares === null ? '' : ` ${capital(shareWords(execution.shares[at]))}.`;
   const place = `Step ${at} of ${execution.rows.length}`;
   parts.status.replaceChildren(h('strong', {}, place), `: ${said}.${share}`);
+  document.documentElement.style.setProperty('--now', `${parts.now.offsetHeight}px`);
+  if (!isNew && current !== null) current.scrollIntoView({ block: 'nearest' });
   live.textContent = `${place}: ${said}.${share} ${changes.join('. ')}`;
 }
 
 function capital(text) { return text[0].toUpperCase() + text.slice(1); }
 
-function showMatrix(name) {
+function showMatrix(names) {
+  const from = here;
   here = null;
   document.title = 'toctou: report';
-  main.replaceChildren(...matrixOf(index, places, addressOf));
-  const section = name === '' ? null : document.getElementById(`case-${name}`);
-  if (section !== null) section.scrollIntoView();
+  const isUnknown = names.length === 3;
+  main.replaceChildren(isUnknown ? h('p', { role: 'alert' }, `This file has no system ${names.join('/')}.`) : '', ...matrixOf(index, places, addressOf));
   main.focus({ preventScroll: true });
+  const section = document.getElementById(`case-${names[0]}`);
+  // Whoever comes back is where they were.
+  const cell = from === null ? undefined : [...main.querySelectorAll('[data-cell]')].find(({ dataset }) => dataset.cell === placeOf(from.place));
+  if (names[0] === '' && cell !== undefined) {
+    cell.focus({ preventScroll: true });
+    cell.scrollIntoView({ block: 'center' });
+  } else if (section !== null) section.scrollIntoView();
 }
 
 document.addEventListener('keydown', (event) => {
   if (here === null || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  if (here.scene === null && here.shown.trace === null) return;
+  if (!hasExecution()) return;
   const steps = { ArrowLeft: () => go(here.at - 1), ArrowRight: () => go(here.at + 1), Home: () => go(0), End: () => go(Infinity) };
   const act = steps[event.key] ?? (/^[1-9]$/.test(event.key) ? () => parts.next.querySelectorAll('button')[Number(event.key) - 1]?.click() : null);
   if (act !== null) {
