@@ -7,6 +7,10 @@ const live = document.getElementById('live');
 const opened = new Map();
 /** What is shown: the cell's place, the property, the scene, the execution and the step; `null` for the matrix. */
 let here = null;
+/** How many times something was drawn. */
+let drawing = 0;
+/** The address of the step that is shown, as long as it is not in the address bar. */
+let later = null;
 
 /** All cells with their places, in the order in which they are packed. */
 const places = index.cases.flatMap((known) => known.cells.map((mark) => ({
@@ -35,8 +39,8 @@ function addressOf(place, property, turns, step) {
   return `#${path}?property=${encodeURIComponent(property)}&schedule=${schedule}&step=${step}`;
 }
 
-function addressed() {
-  const [path, query] = location.hash.slice(1).split('?');
+function addressed(hash) {
+  const [path, query] = hash.slice(1).split('?');
   const names = path.split('/').map((name) => { try { return decodeURIComponent(name); } catch { return name; } });
   const parameters = new URLSearchParams(query ?? '');
   const schedule = parameters.get('schedule');
@@ -48,17 +52,19 @@ function addressed() {
 }
 
 /** Shows what the address says; or why it cannot be shown. */
-async function show() {
+async function show(hash = location.hash) {
   try {
-    await draw();
+    await draw(hash);
   } catch (error) {
     here = null;
     main.replaceChildren(h('h1', {}, 'This cannot be shown'), h('p', { role: 'alert' }, `${error}. The file may be damaged, or the browser too old: it takes DecompressionStream.`), h('p', {}, h('a', { href: '#' }, 'All cases')));
   }
 }
 
-async function draw() {
-  const { names, property, turns, step } = addressed();
+async function draw(hash) {
+  drawing += 1;
+  const turn = drawing;
+  const { names, property, turns, step } = addressed(hash);
   const number = places.findIndex(({ known, variant, scenario }) =>
     known.name === names[0] && variant.name === names[1] && scenario.name === names[2]);
   if (number < 0) {
@@ -66,6 +72,8 @@ async function draw() {
     return;
   }
   const { cell, scenes } = await unpacked(number);
+  // Somebody went elsewhere meanwhile.
+  if (turn !== drawing) return;
   const shown = cell.properties.find(({ name }) => name === property)
     ?? cell.properties.find(({ verdict }) => verdict === 'violated')
     ?? cell.properties.find(({ name }) => name !== DEADLOCK_FREE) ?? cell.properties[0];
@@ -86,8 +94,23 @@ async function draw() {
 function hasExecution() { return here.scene !== null || here.shown.trace !== null; }
 
 function push(address) {
+  settle();
   history.pushState(null, '', address);
   return show();
+}
+
+/** Puts the step that is shown into the address bar. */
+function settle() {
+  if (later === null) return;
+  clearTimeout(later.timer);
+  history.replaceState(null, '', later.address);
+  later = null;
+}
+
+/** The same in a moment: a browser takes so many addresses a second, and a key that is held down has more steps. */
+function settleSoon(address) {
+  if (later !== null) clearTimeout(later.timer);
+  later = { address, timer: setTimeout(settle, 100) };
 }
 
 function choose(shown) { return push(addressOf(here.place, shown.name, turnsOf(shown), 0)); }
@@ -103,7 +126,7 @@ function go(step) {
   const at = Math.max(0, Math.min(step, here.execution.rows.length));
   if (at === here.at) return;
   here.at = at;
-  history.replaceState(null, '', addressOf(here.place, here.shown.name, here.execution.turns, at));
+  settleSoon(addressOf(here.place, here.shown.name, here.execution.turns, at));
   drawStep(false);
 }
 
@@ -243,7 +266,12 @@ document.addEventListener('keydown', (event) => {
 window.addEventListener('beforeprint', () => {
   if (here !== null && here.scene !== null) parts.printed.replaceChildren(printedChanges(here.scene, here.execution));
 });
-window.addEventListener('popstate', show);
+window.addEventListener('popstate', () => {
+  // The address has changed by now: what was to be put into it belongs to the one before.
+  if (later !== null) clearTimeout(later.timer);
+  later = null;
+  show();
+});
 document.getElementById('foot').append(`toctou ${index.version}. This file is complete: it loads nothing.`);
 
 /** What a script can ask of the page. */

@@ -57,7 +57,7 @@ function stepsTable(shown, scene, execution, at, go) {
     const step = index + 1;
     const here = h('td', {}, h('span', { class: 'call' }, breakable(call)),
       waiting === null ? null : h('span', { class: 'beside' }, waiting),
-      output === null ? null : h('span', { class: 'output' }, `→ ${output}`), marks(step));
+      output === null ? null : h('span', { class: 'output' }, '→\u00a0', breakable(output)), marks(step));
     return h('tr', { 'data-row': step, 'aria-current': current(step), class: lost !== null && step >= lost ? 'is-lost' : null, on: { click: () => go(step) } },
       number(step, String(step)), actors.map((_, other) => (other === actor ? here : h('td'))), share(step));
   };
