@@ -108,20 +108,24 @@ impl Cell {
     pub(super) fn of(systems: &dyn Systems, found: &[Found<'_>]) -> Cell {
         let mut cell =
             Cell { properties: Vec::new(), engines: engines(systems, found), scenes: Vec::new() };
-        let mut decisions = decisions(found);
+        let decisions = decisions(found);
         let home = home(found, &decisions);
-        decisions.retain(|decision| decision.is_violated() || decision.size == home);
-        // Properties that hold with every size are shown in the one system.
+        let mut decisions = one_each(decisions, home);
+        decisions.sort_by_key(|decision| position(found, &decision.finding.property));
         let mut scenes: Vec<(usize, usize, Vec<&Schedule>)> = Vec::new();
         for decision in &decisions {
-            let start = decision.schedule().map_or(0, |schedule| schedule.start);
-            let alike = scenes.iter().position(|it| (it.0, it.1) == (decision.size, start));
-            match alike {
-                Some(at) => scenes[at].2.extend(decision.schedule()),
-                None if decision.schedule().is_some() || scenes.is_empty() => {
-                    scenes.push((decision.size, start, decision.schedule().into_iter().collect()));
-                }
-                None => {}
+            let Some(schedule) = decision.schedule() else { continue };
+            let is_it =
+                |known: &(usize, usize, _)| (known.0, known.1) == (decision.size, schedule.start);
+            match scenes.iter().position(is_it) {
+                Some(at) => scenes[at].2.push(schedule),
+                None => scenes.push((decision.size, schedule.start, vec![schedule])),
+            }
+        }
+        // What holds without an execution that shows it is explored from wherever that size begins.
+        for decision in &decisions {
+            if !scenes.iter().any(|(size, ..)| *size == decision.size) {
+                scenes.push((decision.size, 0, Vec::new()));
             }
         }
         let mut places = Vec::new();
@@ -254,6 +258,35 @@ fn decisions<'s>(found: &[Found<'s>]) -> Vec<Decision<'s>> {
         }
     }
     decisions
+}
+
+/// Of each property one decision: the one that breaks it; or else that of the size which is home, or of the smallest
+/// in which it is claimed.
+fn one_each(decisions: Vec<Decision<'_>>, home: usize) -> Vec<Decision<'_>> {
+    let worth = |decision: &Decision<'_>| match (decision.is_violated(), decision.size == home) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    };
+    let mut best: Vec<Decision<'_>> = Vec::new();
+    for decision in decisions {
+        let name = &decision.finding.property;
+        match best.iter_mut().find(|known| known.finding.property == *name) {
+            Some(known) if worth(known) < worth(&decision) => *known = decision,
+            Some(_) => {}
+            None => best.push(decision),
+        }
+    }
+    best
+}
+
+/// Where a property comes among those that are claimed.
+fn position(found: &[Found<'_>], property: &str) -> usize {
+    let reports = found.iter().flat_map(|(_, reports)| reports.iter());
+    let positions = reports.filter_map(|report| {
+        report.findings.iter().position(|finding| finding.property == property)
+    });
+    positions.min().unwrap_or(usize::MAX)
 }
 
 /// In which system the properties are shown that hold: the one of the first counterexample; or else the

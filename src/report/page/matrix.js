@@ -13,7 +13,7 @@ function matrixOf(index, places, addressOf) {
     h('dt', {}, '?'), h('dd', {}, 'Not decided within the limits.'),
     h('dt', {}, '–'), h('dd', {}, 'There is no such system.'));
   return [
-    h('h1', {}, 'What holds, and what breaks it'),
+    h('h1', { tabindex: '-1' }, 'What holds, and what breaks it'),
     h('p', {}, `Each row is one way to write a protocol. Each column is one scenario: who else acts, and what may fail. A cell is a system: ${count} in ${counted(cases.length, 'case')}. Open a cell to walk through the shortest interleaving that breaks it, or through one that holds.`),
     legend,
     cases.length > 1 ? h('nav', { 'aria-label': 'Cases' }, h('ul', { class: 'cases' }, cases.map(({ name }) => h('li', {}, h('a', { href: `#${encodeURIComponent(name)}` }, name))))) : null,

@@ -78,7 +78,8 @@ async function draw(hash) {
     ?? cell.properties.find(({ verdict }) => verdict === 'violated')
     ?? cell.properties.find(({ name }) => name !== DEADLOCK_FREE) ?? cell.properties[0];
   const scene = shown.scene === null ? null : scenes[shown.scene];
-  const isNew = here === null || here.number !== number || here.shown !== shown;
+  const isSameCell = here !== null && here.number === number;
+  const isNew = !isSameCell || here.shown !== shown;
   const execution = executionOf(shown, scene, turns ?? turnsOf(shown));
   here = { number, place: places[number], cell, shown, scene, execution, at: 0 };
   here.at = Math.max(0, Math.min(step, execution.rows.length));
@@ -87,7 +88,8 @@ async function draw(hash) {
     drawExecution();
     drawStep(isNew);
   }
-  if (isNew) main.focus({ preventScroll: true });
+  // The focus is where one goes on: at the property that was chosen, or at the beginning.
+  if (isNew) main.querySelector(isSameCell ? '.choice[aria-pressed="true"]' : 'h1').focus({ preventScroll: true });
 }
 
 /** Whether there is something to walk through: of threads there may be a verdict alone. */
@@ -158,7 +160,7 @@ function buildCell() {
     back: control('own', shown.verdict === 'violated' ? 'Back to the counterexample' : 'Begin again', null, () => choose(shown)),
     printed: h('div', { class: 'printed' }),
   };
-  const controls = h('div', { class: 'controls', role: 'toolbar', 'aria-label': 'Steps' },
+  const controls = h('div', { class: 'controls', role: 'group', 'aria-label': 'Steps' },
     control('first', 'Start', 'Home', () => go(0)), control('back', '← Back', 'ArrowLeft', () => go(here.at - 1)),
     control('forward', 'Forward →', 'ArrowRight', () => go(here.at + 1)), control('last', 'End', 'End', () => go(Infinity)),
     parts.back, control('svg', 'Save as SVG', null, save));
@@ -167,7 +169,7 @@ function buildCell() {
     scene === null ? null : h('div', { class: 'onward' }, h('h3', {}, 'What can happen next'), parts.next));
   main.replaceChildren(
     h('nav', { 'aria-label': 'Place' }, h('a', { href: '#' }, 'All cases'), ' / ', h('a', { href: `#${encodeURIComponent(place.known.name)}` }, place.known.name)),
-    h('h1', {}, place.variant.name, ' ', h('small', {}, `in ${place.scenario.name}`)),
+    h('h1', { tabindex: '-1' }, place.variant.name, ' ', h('small', {}, `in ${place.scenario.name}`)),
     h('p', { class: 'about' }, h('span', { class: 'unseen' }, 'The verdict: '), h('strong', {}, `${place.mark.sign} `), place.mark.words, '.'),
     h('dl', { class: 'about' }, ...[[place.variant.name, place.variant], [place.scenario.name, place.scenario]]
       .filter(([, { about, origin }]) => about !== '' || origin !== '')
@@ -199,6 +201,7 @@ function drawExecution() {
   const { shown, scene, execution } = here;
   parts.steps.replaceChildren(stepsTable(shown, scene, execution, here.at, go));
   parts.notes.replaceChildren(...[...notesOf(shown, scene, execution), ...(execution.isOwn ? shown.counts : [])].map((note) => h('p', {}, note)));
+  if (execution.isOwn && document.activeElement === parts.back) document.getElementById('forward').focus();
   parts.back.hidden = execution.isOwn;
   parts.printed.replaceChildren();
 }
@@ -243,7 +246,7 @@ function showMatrix(names) {
   document.title = 'toctou: report';
   const isUnknown = names.length === 3;
   main.replaceChildren(isUnknown ? h('p', { role: 'alert' }, `This file has no system ${names.join('/')}.`) : '', ...matrixOf(index, places, addressOf));
-  main.focus({ preventScroll: true });
+  main.querySelector('h1').focus({ preventScroll: true });
   const section = document.getElementById(`case-${names[0]}`);
   // Whoever comes back is where they were.
   const cell = from === null ? undefined : [...main.querySelectorAll('[data-cell]')].find(({ dataset }) => dataset.cell === placeOf(from.place));

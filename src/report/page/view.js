@@ -112,7 +112,7 @@ function nextChoices(shown, scene, execution, at, take) {
       type: 'button', class: 'take', 'data-actor': actor, 'data-way': way, 'data-share': share === null ? null : ratio(share),
       'aria-keyshortcuts': position < 10 ? String(position) : null, on: { click: () => take(turns) },
     }, h('span', { class: 'who' }, scene.actors[actor]), ' ', h('span', { class: 'call' }, breakable(label)), ' ',
-    h('span', { class: 'note' }, [isTaken ? 'the step shown next' : 'another way', about].filter((part) => part !== '').join('; '))));
+    h('span', { class: 'note' }, [isTaken ? 'the step shown next' : taken === undefined ? '' : 'another way', about].filter((part) => part !== '').join('; '))));
   };
   const items = scene.actors.flatMap((name, actor) => {
     const ways = scene.ways(state, actor);
