@@ -88,6 +88,8 @@ fn open_by(inode: &SimInode<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::sections;
     use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, SimFs};
     use crate::held;
@@ -98,7 +100,7 @@ mod tests {
         let mut fs =
             SimFs::new().with_file("a", mode, b"s3cret")?.with_directory("d", Mode::RWXU)?;
         fs.link("a", "d/b")?;
-        fs.symlink("a", "l")?;
+        fs.symlink(Path::new("a"), "l")?;
         let mut file = fs.open("a", OFlags::RDONLY, Mode::empty())?;
         fs.flock(&mut file, FlockOperation::NonBlockingLockShared)?;
         let told = |fs: &SimFs| -> Vec<String> {

@@ -440,6 +440,36 @@ fn it_can_be_read_in_the_dark_on_a_narrow_screen_and_on_paper() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
+#[test]
+fn of_a_large_system_the_page_says_where_its_knowledge_ends() {
+    let Some(browser) = browser("the page of a large system", 1280, 900) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.html");
+    let arguments =
+        ["report", file.to_str().unwrap(), "download/rename-unique-name", "--clients", "8"];
+    assert!(toctou(&arguments).status.success());
+    let place = "download/rename-unique-name/reupload?property=somebody-is-late";
+    browser.open(&format!("{}#{place}", url(&file)));
+    browser.until("a status", "return document.querySelector('#status strong') !== null");
+    let case = Download.case("rename-unique-name", "reupload", 8).unwrap();
+    for step in 0..=2 {
+        at_step(&browser, step);
+        same_as_simulated(&browser, &*case, step).unwrap();
+        browser.press(&[RIGHT]);
+    }
+    assert_eq!(
+        browser.script("return document.documentElement.scrollWidth <= window.innerWidth"),
+        true
+    );
+    browser.press(&[HOME]);
+    // The uploader comes last, and no execution that is shown begins with it.
+    browser.click(".take[data-actor='8']");
+    browser.until("the step", "return here.at === 1 && !here.execution.isOwn");
+    same_as_simulated(&browser, &*case, 1).unwrap();
+    assert!(browser.text(".onward").contains("does not have what follows"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 /// Takes a ticket without looking twice. What it says is meant to break out of the page.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Take {

@@ -199,7 +199,7 @@ function sizeNote() {
 
 function drawExecution() {
   const { shown, scene, execution } = here;
-  parts.steps.replaceChildren(stepsTable(shown, scene, execution, here.at, go));
+  parts.steps.replaceChildren(stepsTable(shown, scene, execution, go));
   parts.notes.replaceChildren(...[...notesOf(shown, scene, execution), ...(execution.isOwn ? shown.counts : [])].map((note) => h('p', {}, note)));
   if (execution.isOwn && document.activeElement === parts.back) document.getElementById('forward').focus();
   parts.back.hidden = execution.isOwn;

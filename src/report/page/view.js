@@ -38,38 +38,54 @@ function propertyChoice(cell, current, choose) {
   return h('div', { class: 'choices', role: 'group', 'aria-label': 'Properties' }, cell.properties.map(button));
 }
 
+/** For more actors than this there are no columns: each row begins with the name instead. */
+const MOST_ACTORS = 5;
+
 /** The execution: columns, one an actor, one row a step. */
-function stepsTable(shown, scene, execution, at, go) {
+function stepsTable(shown, scene, execution, go) {
   const { actors, rows, shares } = execution;
   const cells = shares === null ? null : shareCells(shares);
   const lost = shares === null ? null : lostAt(shares);
   const decided = decidedAt(shown, scene, execution);
+  const isListed = actors.length > MOST_ACTORS;
+  const verb = shown.kind === 'reachable' ? 'reached' : 'violated';
   const share = (number) => (cells === null ? null : h('td', { class: 'share', title: shareWords(shares[number]) }, cells[number]));
   const number = (step, label) => h('th', { scope: 'row' }, h('button', {
     type: 'button', class: 'step', 'data-step': step, on: { click: () => go(step) },
   }, label));
   const marks = (step) => [
     lost === step && step > 0 ? h('span', { class: 'mark bad' }, 'lost here') : null,
-    decided === step ? h('span', { class: `mark ${shown.kind === 'reachable' ? 'good' : 'bad'}` }, shown.kind === 'reachable' ? 'reached here' : 'violated here') : null,
+    decided === step ? h('span', { class: `mark ${shown.kind === 'reachable' ? 'good' : 'bad'}` }, `${verb} here`) : null,
   ];
-  const current = (step) => (step === at ? 'step' : null);
+  /** What an actor did, in its column or behind its name. */
+  const placed = (actor, content) => (isListed ? [h('td', {}, actors[actor]), h('td', {}, content)]
+    : actors.map((_, other) => h('td', {}, other === actor ? content : [])));
   const row = ({ actor, call, waiting, output }, index) => {
     const step = index + 1;
-    const here = h('td', {}, h('span', { class: 'call' }, breakable(call)),
+    const content = [h('span', { class: 'call' }, breakable(call)),
       waiting === null ? null : h('span', { class: 'beside' }, waiting),
-      output === null ? null : h('span', { class: 'output' }, '→\u00a0', breakable(output)), marks(step));
-    return h('tr', { 'data-row': step, 'aria-current': current(step), class: lost !== null && step >= lost ? 'is-lost' : null, on: { click: () => go(step) } },
-      number(step, String(step)), actors.map((_, other) => (other === actor ? here : h('td'))), share(step));
+      output === null ? null : h('span', { class: 'output' }, '→\u00a0', breakable(output)), marks(step)];
+    return h('tr', { 'data-row': step, class: lost !== null && step >= lost ? 'is-lost' : null, on: { click: () => go(step) } },
+      number(step, String(step)), placed(actor, content), share(step));
   };
-  const left = execution.left.length === 0 || rows.length === 0 ? null : h('tr', { class: 'left' }, h('th', { scope: 'row' }, unseen('in the end')),
-    actors.map((_, actor) => h('td', {}, (execution.left.find(([who]) => who === actor) ?? [null, ''])[1])), cells === null ? null : h('td'));
+  const begins = execution.start === null || execution.start === '' ? 'before the first step' : execution.start;
   return h('table', { class: 'steps' },
-    h('caption', { class: 'unseen' }, `The execution of ${counted(rows.length, 'step')}, one column an actor`),
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'step'), actors.map((name) => h('th', { scope: 'col' }, name)),
+    h('caption', { class: 'unseen' }, `The execution of ${counted(rows.length, 'step')}, ${isListed ? 'a row a step' : 'one column an actor'}`),
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'step'), (isListed ? ['actor', 'what it does'] : actors).map((name) => h('th', { scope: 'col' }, name)),
       cells === null ? null : h('th', { scope: 'col', class: 'share' }, 'continuations that violate it'))),
-    h('tbody', {}, h('tr', { 'data-row': 0, 'aria-current': current(0), on: { click: () => go(0) } }, number(0, 'start'),
-      h('td', { colspan: actors.length, class: 'begins' }, execution.start === null || execution.start === '' ? 'before the first step' : execution.start, marks(0)), share(0)),
-    rows.map(row), left));
+    h('tbody', {}, h('tr', { 'data-row': 0, on: { click: () => go(0) } }, number(0, 'start'),
+      h('td', { colspan: isListed ? 2 : actors.length, class: 'begins' }, begins, marks(0)), share(0)),
+    rows.map(row), rows.length === 0 ? null : leftRows(execution, isListed, cells !== null)));
+}
+
+/** Who had not ended when the execution did. */
+function leftRows({ actors, left }, isListed, hasShares) {
+  const share = hasShares ? h('td') : null;
+  const head = () => h('th', { scope: 'row' }, unseen('in the end'));
+  if (left.length === 0) return null;
+  if (isListed) return left.map(([actor, text]) => h('tr', { class: 'left' }, head(), h('td', {}, actors[actor]), h('td', {}, text), hasShares ? h('td') : null));
+  const told = (actor) => (left.find(([who]) => who === actor) ?? [null, ''])[1];
+  return h('tr', { class: 'left' }, head(), actors.map((_, actor) => h('td', {}, told(actor))), share);
 }
 
 const CHANGES = { new: 'new', changed: 'changed', gone: 'gone' };
