@@ -104,6 +104,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         let everything = self.everything(&mut worker, &first, most);
         let is_whole = everything.is_some();
         let states = everything.unwrap_or_else(|| self.beside(&mut worker, &first, along));
+        // What is one step beyond is met now, so that all codes that follow are known.
+        for state in &states {
+            for local in &state[1..] {
+                worker.successor(state[0], *local);
+            }
+        }
         worker.catch_up();
         let (all_worlds, all_locals) = steps.values();
         let decided = self.decided(&worker, &all_locals, &states);

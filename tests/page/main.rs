@@ -300,11 +300,11 @@ fn every_cell_and_all_that_breaks_in_it_can_be_opened_and_fits_the_screen() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
-/// The same page, with the packed cell of this place changed.
-fn doctored(page: &str, change: impl Fn(&mut Value)) -> String {
+/// The cells of a page in their order: what each is called, and its sign.
+fn cells(page: &str) -> Vec<(String, String)> {
     let index = page.split("id=\"index\">").nth(1).unwrap().split("</script>").next().unwrap();
     let index: Value = serde_json::from_str(index).unwrap();
-    let mut names = Vec::new();
+    let mut cells = Vec::new();
     for case in index["cases"].as_array().unwrap() {
         for cell in case["cells"].as_array().unwrap() {
             let name = |ways: &str, way: &str| {
@@ -312,12 +312,46 @@ fn doctored(page: &str, change: impl Fn(&mut Value)) -> String {
                 case[ways][way]["name"].as_str().unwrap().to_owned()
             };
             let (variant, scenario) = (name("variants", "variant"), name("scenarios", "scenario"));
-            names.push(format!("{}/{variant}/{scenario}", case["name"].as_str().unwrap()));
+            let name = format!("{}/{variant}/{scenario}", case["name"].as_str().unwrap());
+            cells.push((name, cell["sign"].as_str().unwrap().to_owned()));
         }
     }
+    cells
+}
+
+#[test]
+fn each_sign_of_the_matrix_is_the_recorded_verdict() {
+    let page = std::fs::read_to_string(whole()).unwrap();
+    let cells = cells(&page);
+    let mut expected = Vec::new();
+    for model in toctou::models::ALL {
+        for variant in model.variants() {
+            for scenario in model.scenarios() {
+                if model.has(variant.name, scenario.name) {
+                    let breaks = variant.breaks().filter(|it| it.scenario == scenario.name);
+                    let name = format!("{}/{}/{}", model.name(), variant.name, scenario.name);
+                    expected.push((name, breaks.map(|breaks| breaks.from_size).min()));
+                }
+            }
+        }
+    }
+    let found: Vec<(String, Option<usize>)> = cells
+        .into_iter()
+        .map(|(name, sign)| {
+            let size = sign.strip_prefix('✗').map(|size| size.trim().parse().unwrap());
+            assert!(size.is_some() || sign.starts_with('✓'), "{name}: {sign}");
+            (name, size)
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// The same page, with the packed cell of this place changed.
+fn doctored(page: &str, change: impl Fn(&mut Value)) -> String {
+    let names: Vec<String> = cells(page).into_iter().map(|(name, _)| name).collect();
     let number = names.iter().position(|name| name == CELL).unwrap();
-    let cells = page.split("id=\"cells\">\n").nth(1).unwrap().split("\n</script>").next().unwrap();
-    let old = cells.lines().nth(number).unwrap();
+    let packed = page.split("id=\"cells\">\n").nth(1).unwrap().split("\n</script>").next().unwrap();
+    let old = packed.lines().nth(number).unwrap();
     let bytes = BASE64_STANDARD.decode(old).unwrap();
     let json = miniz_oxide::inflate::decompress_to_vec(&bytes).unwrap();
     let mut cell: Value = serde_json::from_slice(&json).unwrap();
