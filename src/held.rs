@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::hash::{DefaultHasher, Hash};
 
 /// What kind of thing is held.
+#[cfg_attr(not(feature = "http"), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// An open file, by the number of its inode.
@@ -22,6 +23,7 @@ pub(crate) enum Kind {
 }
 
 /// Something that a process holds.
+#[cfg_attr(not(feature = "command"), allow(dead_code))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holding {
     /// What it is.

@@ -111,8 +111,8 @@ pub struct Scene {
     sections: Vec<Vec<usize>>,
     /// Each world as its sections.
     worlds: Vec<Vec<usize>>,
-    /// Each local state: its text, whether it has ended, what it holds (kind, thing, how).
-    locals: Vec<(usize, u8, Vec<(char, u64, usize)>)>,
+    /// Each local state.
+    locals: Vec<Place>,
     /// The world and the local states before the first step.
     initial: Vec<u32>,
     /// Steps: the world, the local state, the label, and then 0 where it waits; 1, the next world and local
@@ -129,6 +129,9 @@ pub struct Scene {
     /// The properties, and the states that decide them.
     properties: Vec<Claim>,
 }
+
+/// A local state: its text, whether it has ended, and what it holds (the kind, the thing, how).
+type Place = (usize, u8, Vec<(char, u64, usize)>);
 
 /// A property, and the states that decide it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

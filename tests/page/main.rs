@@ -1,20 +1,20 @@
 //! The HTML page, as a person meets it in a browser, held against what the engines and the simulation say.
 
 mod driver;
+mod file;
+mod systems;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use driver::{Browser, END, ENTER, HOME, LEFT, RIGHT, TAB, browser};
 use serde_json::Value;
 use toctou::case::{Case, Method};
-use toctou::check::{GraphOptions, Local, Schedule, System};
+use toctou::check::{GraphOptions, Schedule};
+use toctou::models::Model;
 use toctou::models::download::Download;
-use toctou::models::{Breaks, Model};
-use toctou::{Process, Step};
 
 /// Nothing may be larger, or slower to open.
 const MOST_BYTES: usize = 3_000_000;
@@ -113,6 +113,16 @@ fn at_step(browser: &Browser, step: usize) {
     assert!(told.starts_with(&format!("Step {step} of ")), "{told}");
 }
 
+/// A page of the one variant is enough, and quicker.
+fn small(folder: &Path) -> String {
+    let file = folder.join("small.html");
+    let arguments =
+        ["report", file.to_str().unwrap(), "download/rename-fixed-name", "--clients", "2"];
+    let output = toctou(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read_to_string(file).unwrap()
+}
+
 #[test]
 fn a_person_reaches_a_counterexample_takes_another_choice_and_finds_it_again_by_its_address() {
     let Some(browser) = browser("the page in a browser", 1280, 900) else { return };
@@ -190,7 +200,7 @@ fn everything_can_be_done_by_the_keyboard() {
         |what: &str| browser.script(&format!("return document.activeElement?.{what} ?? ''"));
     let tab_to = |what: &str, wanted: &str| {
         for _ in 0..200 {
-            if focused(what) == Value::from(wanted) {
+            if focused(what) == wanted {
                 return;
             }
             browser.press(&[TAB]);
@@ -223,198 +233,6 @@ fn everything_can_be_done_by_the_keyboard() {
     browser.press(&[" "]);
     at_step(&browser, 0);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-}
-
-/// For each cell of the page: how many executions there are, and whose shares, computed in the page, are not those
-/// that the state graph counted; and which schedule cannot be played, or does not decide its property.
-const ALL_CELLS: &str = "(async () => {
-    let [cells, executions, counted, states] = [0, 0, 0, 0];
-    const wrong = [];
-    for (let number = 0; number < packed.length; number += 1) {
-        const { cell, scenes } = await toctou.open(number);
-        cells += 1;
-        for (const scene of scenes) states += scene.told.states;
-        for (const shown of cell.properties) {
-            const at = `${number} ${shown.name}`;
-            const turns = turnsOf(shown);
-            if (shown.schedule === null || shown.scene === null) continue;
-            executions += 1;
-            const scene = scenes[shown.scene];
-            const execution = executionOf(shown, scene, turns);
-            if (execution.rows.length !== turns.length) wrong.push(`${at} stops after ${execution.rows.length}`);
-            const decided = decidedAt(shown, scene, execution);
-            if (decided !== turns.length) wrong.push(`${at} is decided at ${decided} of ${turns.length}`);
-            execution.states.forEach((_, at) => changesOf(compared(null, shownWorld(scene, execution, at))));
-            if (!scene.whole || shown.lost.length === 0) continue;
-            const shares = scene.shares(shown.name, execution.states).map(({ violating, all }) => `${violating}/${all}`).join(' ');
-            const told = shown.lost.map((pair) => pair.join('/')).join(' ');
-            counted += 1;
-            if (shares !== told) wrong.push(`${at}: ${shares} here, ${told} there`);
-        }
-    }
-    done({ cells, executions, counted, states, wrong });
-})().catch((error) => done({ wrong: [String(error.stack)] }));";
-
-#[test]
-fn in_every_cell_the_page_counts_what_the_state_graph_counts() {
-    let Some(browser) = browser("every cell of the page", 1280, 900) else { return };
-    browser.open(&url(whole()));
-    browser.patience();
-    let told = browser.script_later(ALL_CELLS);
-    println!("{told}");
-    assert_eq!(told["wrong"], serde_json::json!([]), "{told}");
-    assert!(told["cells"].as_u64() > Some(400), "{told}");
-    assert!(told["counted"].as_u64() > Some(400), "{told}");
-    assert_eq!(browser.complaints(), Vec::<String>::new());
-}
-
-/// Shows every cell, and each property that breaks in it, by its address: which of them is not shown, or does not
-/// fit.
-const ALL_ADDRESSES: &str = "(async () => {
-    let addresses = 0;
-    const wrong = [];
-    for (const [number, place] of places.entries()) {
-        const { cell } = await toctou.open(number);
-        for (const shown of cell.properties.filter(({ verdict }, at) => verdict === 'violated' || at === 0)) {
-            const turns = turnsOf(shown);
-            await show(addressOf(place, shown.name, turns, turns.length));
-            addresses += 1;
-            const at = `${placeOf(place)} ${shown.name}`;
-            if (here?.shown !== shown) wrong.push(`${at} is not shown: ${main.textContent.slice(0, 200)}`);
-            const over = document.documentElement.scrollWidth - window.innerWidth;
-            if (over > 0) wrong.push(`${at} is ${over} pixels too wide`);
-        }
-    }
-    done({ addresses, wrong });
-})().catch((error) => done({ wrong: [String(error.stack)] }));";
-
-#[test]
-fn every_cell_and_all_that_breaks_in_it_can_be_opened_and_fits_the_screen() {
-    let Some(browser) = browser("every address of the page", 1280, 900) else { return };
-    browser.open(&url(whole()));
-    browser.patience();
-    let told = browser.script_later(ALL_ADDRESSES);
-    println!("{told}");
-    assert_eq!(told["wrong"], serde_json::json!([]), "{told}");
-    assert!(told["addresses"].as_u64() > Some(800), "{told}");
-    assert_eq!(browser.complaints(), Vec::<String>::new());
-}
-
-/// The cells of a page in their order: what each is called, and its sign.
-fn cells(page: &str) -> Vec<(String, String)> {
-    let index = page.split("id=\"index\">").nth(1).unwrap().split("</script>").next().unwrap();
-    let index: Value = serde_json::from_str(index).unwrap();
-    let mut cells = Vec::new();
-    for case in index["cases"].as_array().unwrap() {
-        for cell in case["cells"].as_array().unwrap() {
-            let name = |ways: &str, way: &str| {
-                let way = cell[way].as_u64().unwrap() as usize;
-                case[ways][way]["name"].as_str().unwrap().to_owned()
-            };
-            let (variant, scenario) = (name("variants", "variant"), name("scenarios", "scenario"));
-            let name = format!("{}/{variant}/{scenario}", case["name"].as_str().unwrap());
-            cells.push((name, cell["sign"].as_str().unwrap().to_owned()));
-        }
-    }
-    cells
-}
-
-#[test]
-fn each_sign_of_the_matrix_is_the_recorded_verdict() {
-    let page = std::fs::read_to_string(whole()).unwrap();
-    let cells = cells(&page);
-    let mut expected = Vec::new();
-    for model in toctou::models::ALL {
-        let largest = model.size().usual.iter().max().copied().unwrap_or_default();
-        for variant in model.variants() {
-            for scenario in model.scenarios() {
-                if model.has(variant.name, scenario.name) {
-                    // What takes more than is checked when nobody asks is not seen.
-                    let is_seen = |it: &Breaks<'_>| it.from_size <= largest;
-                    let breaks = variant.breaks().filter(|it| it.scenario == scenario.name);
-                    let breaks = breaks.filter(is_seen);
-                    let name = format!("{}/{}/{}", model.name(), variant.name, scenario.name);
-                    expected.push((name, breaks.map(|breaks| breaks.from_size).min()));
-                }
-            }
-        }
-    }
-    let found: Vec<(String, Option<usize>)> = cells
-        .into_iter()
-        .map(|(name, sign)| {
-            let size = sign.strip_prefix('✗').map(|size| size.trim().parse().unwrap());
-            assert!(size.is_some() || sign.starts_with('✓'), "{name}: {sign}");
-            (name, size)
-        })
-        .collect();
-    assert_eq!(found, expected);
-}
-
-/// The same page, with the packed cell of this place changed.
-fn doctored(page: &str, change: impl Fn(&mut Value)) -> String {
-    let names: Vec<String> = cells(page).into_iter().map(|(name, _)| name).collect();
-    let number = names.iter().position(|name| name == CELL).unwrap();
-    let packed = page.split("id=\"cells\">\n").nth(1).unwrap().split("\n</script>").next().unwrap();
-    let old = packed.lines().nth(number).unwrap();
-    let bytes = BASE64_STANDARD.decode(old).unwrap();
-    let json = miniz_oxide::inflate::decompress_to_vec(&bytes).unwrap();
-    let mut cell: Value = serde_json::from_slice(&json).unwrap();
-    change(&mut cell);
-    let json = serde_json::to_vec(&cell).unwrap();
-    let new = BASE64_STANDARD.encode(miniz_oxide::deflate::compress_to_vec(&json, 6));
-    page.replacen(old, &new, 1)
-}
-
-/// A page of the one variant is enough, and quicker.
-fn small(folder: &Path) -> String {
-    let file = folder.join("small.html");
-    let arguments =
-        ["report", file.to_str().unwrap(), "download/rename-fixed-name", "--clients", "2"];
-    let output = toctou(&arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    std::fs::read_to_string(file).unwrap()
-}
-
-#[test]
-fn a_page_with_one_row_changed_is_told_from_the_simulation() {
-    let Some(browser) = browser("a doctored page", 1280, 900) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let page = small(folder.path());
-    let open = |name: &str, page: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, page).unwrap();
-        let address = format!("{}#{CELL}?property=at-most-once&step=1", url(&file));
-        browser.open(&address);
-        browser.until("a status", "return document.querySelector('#status strong') !== null");
-    };
-    open("untouched.html", &doctored(&page, |_| {}));
-    let (case, step) = (case(), 0);
-    same_as_simulated(&browser, &*case, step).unwrap_err();
-    browser.press(&[HOME]);
-    same_as_simulated(&browser, &*case, step).unwrap();
-
-    open(
-        "row.html",
-        &doctored(&page, |cell| {
-            // The content of a file that is there from the start.
-            let texts = cell["scenes"][0]["texts"].as_array_mut().unwrap();
-            let text = texts.iter_mut().find(|text| **text == "\"alpha\"").unwrap();
-            *text = "\"omega\"".into();
-        }),
-    );
-    browser.press(&[HOME]);
-    let told = same_as_simulated(&browser, &*case, step).unwrap_err();
-    assert!(told.contains("omega"), "{told}");
-
-    open(
-        "step.html",
-        &doctored(&page, |cell| {
-            // The first step leads to where it began.
-            let step = cell["scenes"][0]["steps"][0].as_array_mut().unwrap();
-            step[4] = step[0].clone();
-        }),
-    );
-    assert!(same_as_simulated(&browser, &*case, 1).is_err());
 }
 
 #[test]
@@ -476,121 +294,4 @@ fn it_can_be_read_in_the_dark_on_a_narrow_screen_and_on_paper() {
     let marks = browser.script("return [...document.querySelectorAll('.side tr.changed, .side tr.new, .side tr.gone')].every((row) => row.querySelector('.mark').textContent !== '')");
     assert_eq!(marks, true);
     assert_eq!(browser.complaints(), Vec::<String>::new());
-}
-
-#[test]
-fn of_a_large_system_the_page_says_where_its_knowledge_ends() {
-    let Some(browser) = browser("the page of a large system", 1280, 900) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("large.html");
-    let arguments =
-        ["report", file.to_str().unwrap(), "download/rename-unique-name", "--clients", "8"];
-    assert!(toctou(&arguments).status.success());
-    let place = "download/rename-unique-name/reupload?property=somebody-is-late";
-    browser.open(&format!("{}#{place}", url(&file)));
-    browser.until("a status", "return document.querySelector('#status strong') !== null");
-    let case = Download.case("rename-unique-name", "reupload", 8).unwrap();
-    for step in 0..=2 {
-        at_step(&browser, step);
-        same_as_simulated(&browser, &*case, step).unwrap();
-        browser.press(&[RIGHT]);
-    }
-    assert_eq!(
-        browser.script("return document.documentElement.scrollWidth <= window.innerWidth"),
-        true
-    );
-    browser.press(&[HOME, RIGHT]);
-    // The uploader comes last. In no execution that is shown does it begin once the first client has claimed.
-    browser.click(".take[data-actor='8']");
-    browser.until("the step", "return here.at === 2 && !here.execution.isOwn");
-    same_as_simulated(&browser, &*case, 2).unwrap();
-    assert!(browser.text(".onward").contains("does not have what follows"));
-    assert_eq!(browser.complaints(), Vec::<String>::new());
-}
-
-/// Takes a ticket without looking twice. What it says is meant to break out of the page.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Take {
-    Look,
-    Act,
-}
-
-const WICKED: &str = "</script><script>document.title = 'broken'</script><b id=\"out\">";
-
-impl Process<u8> for Take {
-    type Output = &'static str;
-
-    fn step(self, tickets: &mut u8) -> Step<Self, &'static str> {
-        match self {
-            Take::Look if *tickets == 0 => Step::Done("none"),
-            Take::Look => Step::Next(Take::Act),
-            Take::Act => {
-                *tickets = tickets.saturating_sub(1);
-                Step::Done(WICKED)
-            }
-        }
-    }
-}
-
-fn tickets() -> System<u8, Take> {
-    let has_one =
-        |local: &Local<Take, &'static str>| local.output().filter(|it| **it == WICKED).map(|_| ());
-    System::new(1).actor(WICKED, Take::Look).actor("second", Take::Look).at_most(
-        1,
-        "one-ticket",
-        has_one,
-    )
-}
-
-#[test]
-fn a_system_of_ones_own_has_the_same_page_and_no_text_breaks_out_of_it() {
-    let Some(browser) = browser("the page of a system of one's own", 1280, 900) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("own.html");
-    std::fs::write(&file, tickets().report(WICKED).unwrap()).unwrap();
-    browser.open(&url(&file));
-    browser.click("[data-cell]");
-    browser.until("a status", "return document.querySelector('#status strong') !== null");
-    assert_eq!(browser.script("return document.querySelector('#out')"), Value::Null);
-    assert!(browser.script("return document.title").as_str().unwrap().starts_with("toctou: "));
-    browser.press(&[END]);
-    assert!(browser.text("#status").contains("</script>"));
-    assert!(browser.text(".worlds").contains("World"), "the world is told by its `Debug` form");
-    assert_eq!(browser.complaints(), Vec::<String>::new());
-}
-
-#[test]
-fn a_file_that_cannot_be_written_is_refused_before_the_work() {
-    let folder = tempfile::tempdir().unwrap();
-    let refused = |arguments: &[&str], status: i32, told: &str| {
-        let output = toctou(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).replace("\n  ", " ");
-        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
-        assert!(said.contains(told), "{arguments:?}: {said}");
-    };
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    refused(&["report"], 2, "FILE.html");
-    refused(&["report", &path("")], 2, "is a folder: name a file");
-    refused(&["report", &path("none/report.html")], 2, "make it first");
-    refused(&["report", "/proc/report.html"], 1, "cannot write /proc/report.html");
-    refused(&["report", &path("a.html"), "downlaod"], 2, "download");
-    let left = std::fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(left, 0, "nothing is left of what was refused");
-}
-
-#[test]
-fn a_file_that_is_there_is_replaced_whole() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("small.html");
-    std::fs::write(&file, "before").unwrap();
-    let page = small(folder.path());
-    assert!(page.starts_with("<!doctype html>"));
-    assert!(page.contains("rename-fixed-name") && page.trim_end().ends_with("</html>"));
-    // Nothing in it leads elsewhere: but for the name of what SVG is, it names no address.
-    let plain = page.replace("http://www.w3.org/2000/svg", "");
-    for elsewhere in ["http://", "https://", " src=", "@import", "url(", "fetch("] {
-        assert!(!plain.contains(elsewhere), "{elsewhere}");
-    }
-    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(names.len(), 1, "no draft is left: {names:?}");
 }
