@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::report::page;
+use crate::report::{count, page};
 
 use super::arguments::{Check, Report, Rows};
 use super::out::Out;
@@ -32,7 +32,9 @@ pub(super) fn report(names: Names, asked: &Report) -> Result<AsItShould, Failure
     let unwritten = |error| Failure::Report(asked.file.clone(), error);
     written.map_err(unwritten)?;
     file.persist(&asked.file).map_err(|error| unwritten(error.error))?;
-    Out::new().line(&format!("{}: {} bytes", asked.file.display(), page.len()))?;
+    let told =
+        format!("{}: {}; open it in a browser", asked.file.display(), count(page.len(), "byte"));
+    Out::new().line(&told)?;
     Ok(AsItShould::Be)
 }
 

@@ -5,9 +5,13 @@ use std::fmt::Write;
 
 use rustix::fs::OFlags;
 
-use super::inode::{Body, Held, Lock};
+use super::SimFile;
+#[cfg(feature = "command")]
+use super::SimInode;
+use super::inode::Held;
+#[cfg(feature = "command")]
+use super::inode::{Body, Lock};
 use super::records::Record;
-use super::{SimFile, SimInode};
 use crate::held::{Holding, Kind};
 
 impl SimFile {
