@@ -225,7 +225,7 @@ fn everything_can_be_done_by_the_keyboard() {
     browser.press(&[ENTER]);
     at_step(&browser, 2);
     same_as_simulated(&browser, &*case(), 2).unwrap();
-    // The number of a choice takes it, wherever the focus is.
+    // The number of a choice takes it.
     browser.press(&["1"]);
     at_step(&browser, 3);
     same_as_simulated(&browser, &*case(), 3).unwrap();

@@ -112,39 +112,51 @@ impl Cell {
         let home = home(found, &decisions);
         let mut decisions = one_each(decisions, home);
         decisions.sort_by_key(|decision| position(found, &decision.finding.property));
-        let mut scenes: Vec<(usize, usize, Vec<&Schedule>)> = Vec::new();
-        for decision in &decisions {
-            let Some(schedule) = decision.schedule() else { continue };
-            let is_it =
-                |known: &(usize, usize, _)| (known.0, known.1) == (decision.size, schedule.start);
-            match scenes.iter().position(is_it) {
-                Some(at) => scenes[at].2.push(schedule),
-                None => scenes.push((decision.size, schedule.start, vec![schedule])),
-            }
-        }
-        // What holds without an execution that shows it is explored from wherever that size begins.
-        for decision in &decisions {
-            if !scenes.iter().any(|(size, ..)| *size == decision.size) {
-                scenes.push((decision.size, 0, Vec::new()));
-            }
-        }
+        let beginnings = beginnings(&decisions);
         let mut places = Vec::new();
-        for (size, start, along) in &scenes {
+        for Beginning { size, start, along } in &beginnings {
             places.push(systems.scene(*size, *start, along).map(|scene| {
                 cell.scenes.push(scene);
                 cell.scenes.len() - 1
             }));
         }
         for decision in &decisions {
-            let start = decision.schedule().map(|schedule| schedule.start);
-            let is_it = |known: &(usize, usize, Vec<&Schedule>)| {
-                known.0 == decision.size && start.is_none_or(|start| known.1 == start)
+            let begins = |known: &Beginning<'_>| {
+                let start = decision.schedule().map(|schedule| schedule.start);
+                known.size == decision.size && start.is_none_or(|start| known.start == start)
             };
-            let place = scenes.iter().position(is_it).and_then(|at| places[at]);
+            let place = beginnings.iter().position(begins).and_then(|at| places[at]);
             cell.properties.push(decision.shown(systems, place));
         }
         cell
     }
+}
+
+/// A system of one size that begins in one way, and the executions of it that are shown.
+struct Beginning<'s> {
+    size: usize,
+    start: usize,
+    along: Vec<&'s Schedule>,
+}
+
+/// What there is to explore, so that each property has a system to be shown in.
+fn beginnings<'s>(decisions: &[Decision<'s>]) -> Vec<Beginning<'s>> {
+    let mut beginnings: Vec<Beginning<'s>> = Vec::new();
+    for decision in decisions {
+        let Some(schedule) = decision.schedule() else { continue };
+        let (size, start) = (decision.size, schedule.start);
+        match beginnings.iter_mut().find(|known| (known.size, known.start) == (size, start)) {
+            Some(known) => known.along.push(schedule),
+            None => beginnings.push(Beginning { size, start, along: vec![schedule] }),
+        }
+    }
+    // What holds without an execution that shows it is explored from wherever that size begins.
+    for decision in decisions {
+        if !beginnings.iter().any(|known| known.size == decision.size) {
+            beginnings.push(Beginning { size: decision.size, start: 0, along: Vec::new() });
+        }
+    }
+    beginnings
 }
 
 /// A property of a system of one size, and who decided it.
@@ -154,12 +166,12 @@ struct Decision<'s> {
     finding: &'s Finding,
 }
 
-impl Decision<'_> {
+impl<'s> Decision<'s> {
     fn is_violated(&self) -> bool {
         matches!(self.finding.verdict, Verdict::Violated(_))
     }
 
-    fn schedule(&self) -> Option<&Schedule> {
+    fn schedule(&self) -> Option<&'s Schedule> {
         self.finding.verdict.schedule()
     }
 

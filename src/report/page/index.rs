@@ -151,7 +151,19 @@ fn summed_up(survey: &Survey, subject: &Subject) -> (String, String) {
         ("✗", _) => ("✗ ∞".to_owned(), "breaks with some number of clients".to_owned()),
         (_, false) => ("?".to_owned(), format!("undecided {}", named(&unknown))),
         ("✓", true) => ("✓ ∞".to_owned(), "holds, for any number of clients".to_owned()),
-        (_, true) => ("✓".to_owned(), "holds with every size that was checked".to_owned()),
+        (_, true) => {
+            ("✓".to_owned(), format!("holds with every size that was checked{}", later(subject)))
+        }
+    }
+}
+
+/// What is known to break with a size that was not checked, as nothing that was checked breaks.
+fn later(subject: &Subject) -> String {
+    let breaks = subject.variant.breaks().filter(|it| it.scenario == subject.scenario.name);
+    let told = breaks.map(|it| format!("{} from {} on", it.property, sized(subject, it.from_size)));
+    match told.collect::<Vec<_>>().as_slice() {
+        [] => String::new(),
+        known => format!("; known to break {}", known.join(", ")),
     }
 }
 

@@ -256,11 +256,18 @@ function showMatrix(names) {
   } else if (section !== null) section.scrollIntoView();
 }
 
-document.addEventListener('keydown', (event) => {
-  if (here === null || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  if (!hasExecution()) return;
+/** What a key does; nothing, where it has a meaning of its own. A number acts only while one walks through the execution. */
+function actOf({ key, target }) {
+  if (target.closest('.side') !== null) return null;
   const steps = { ArrowLeft: () => go(here.at - 1), ArrowRight: () => go(here.at + 1), Home: () => go(0), End: () => go(Infinity) };
-  const act = steps[event.key] ?? (/^[1-9]$/.test(event.key) ? () => parts.next.querySelectorAll('button')[Number(event.key) - 1]?.click() : null);
+  if (steps[key] !== undefined) return steps[key];
+  const isWalking = target.closest('.execution') !== null;
+  return isWalking && /^[1-9]$/.test(key) ? () => parts.next.querySelectorAll('button')[Number(key) - 1]?.click() : null;
+}
+
+document.addEventListener('keydown', (event) => {
+  if (here === null || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !hasExecution()) return;
+  const act = actOf(event);
   if (act !== null) {
     event.preventDefault();
     act();
