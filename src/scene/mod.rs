@@ -3,7 +3,7 @@
 //!
 //! A world is told in *sections*: tables with a title, columns, and rows with a key. What changed from one
 //! world to the next is then seen row by row and cell by cell. A cell may speak of somebody whom only the
-//! actors know: of whoever has inode 3 open. It then has a [reference](holders) in it, and who that is
+//! actors know: of whoever has inode 3 open. It then has a reference in it, and who that is
 //! depends on where the actors stand.
 
 mod database;
