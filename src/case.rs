@@ -16,6 +16,7 @@ use crate::check::{
     PropertyKind, Report, Schedule, ShuttleMode, System, Trace, Value, Verdict,
 };
 use crate::replay::{Place, Remains, ReplayError, Replayed, Threads};
+use crate::scene::Scene;
 use crate::{Process, marks};
 
 pub use database::{DbCase, OnDatabase};
@@ -159,6 +160,20 @@ pub trait Case: Send + Sync {
 
     /// Tells a schedule, and what it comes to.
     fn show(&self, schedule: &Schedule) -> Result<Shown, PlayError>;
+
+    /// The steps of the system that begins with the start of this index, as tables to explore it by; of one of
+    /// more than `most` states, those along these schedules. `None` where there is no machine, or no such start.
+    fn scene(&self, start: usize, along: &[&Schedule], most: usize) -> Option<Scene> {
+        let _ = (start, along, most);
+        None
+    }
+
+    /// What is there after a schedule, as text: the world, and where the actors stand. `None` where there is no
+    /// machine.
+    fn state(&self, schedule: &Schedule) -> Result<Option<String>, PlayError> {
+        let _ = schedule;
+        Ok(None)
+    }
 
     /// Every interleaving, shortest prefix first; `visit` says whether to go on.
     fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool);
@@ -363,6 +378,14 @@ where
         let counted =
             properties.filter_map(|property| system.counted(property.name(), &locals)).collect();
         Ok(Shown { trace, remains: Some(self.real.remains(&world)), counted })
+    }
+
+    fn scene(&self, start: usize, along: &[&Schedule], most: usize) -> Option<Scene> {
+        self.checker.scene_of(start, along, most)
+    }
+
+    fn state(&self, schedule: &Schedule) -> Result<Option<String>, PlayError> {
+        self.checker.state_after(schedule).map(Some)
     }
 
     fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {

@@ -77,7 +77,7 @@
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds; ordinary code as a process | [`check`], [`direct`] |
 //! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http` |
-//! | fourth: cases and their telling | `models`, `case`, `replay`, `survey`, `report`, with feature `command` |
+//! | fourth: cases and their telling | `models`, `case`, `replay`, `scene`, `survey`, `report`, with feature `command` |
 //! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
 
 pub mod atoms;
@@ -95,6 +95,7 @@ mod errno;
 pub mod fetch;
 pub mod fs;
 pub mod handlers;
+mod held;
 mod marks;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
@@ -108,6 +109,8 @@ pub mod recorded;
 pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
+#[cfg(feature = "command")]
+pub mod scene;
 #[cfg(unix)]
 pub mod std;
 pub mod store;

@@ -638,8 +638,11 @@ fn shares_of_several_machines_are_merged_into_the_table_of_one() {
     };
     assert_eq!(systems(&merged), systems(&whole));
 
-    // In one small matrix a case, as the command alone has it.
-    let small = told(&["merge", &one, &two, &three]);
+    // In one small matrix a case, as the command alone has it; and as a page.
+    let page = folder.path().join("report.html");
+    let small = told(&["merge", &one, &two, &three, "--report", page.to_str().unwrap()]);
+    assert!(small.contains("open it in a browser"), "{small}");
+    assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!doctype html>"));
     assert!(small.contains("open-then-remove  ✗2 ✗2 ✗1 ✗2"), "{small}");
 }
 

@@ -117,7 +117,7 @@ impl Lost {
 
 /// When an execution is lost, in a line; in several, each after the names of its properties, where not all
 /// of them are lost in the same way.
-pub(super) fn lines(lost: &[Lost]) -> Vec<String> {
+pub(crate) fn lines(lost: &[Lost]) -> Vec<String> {
     let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
     for (lost, told) in lost.iter().filter_map(|lost| Some((lost, lost.told()?))) {
         match alike.iter_mut().find(|(known, _)| *known == told) {
@@ -135,7 +135,7 @@ pub(super) fn lines(lost: &[Lost]) -> Vec<String> {
 
 /// A cell before the first step and one for each: `4/6`, `2/3`, `all` where it is lost, and no more.
 /// Where it violates several properties, those of the first one. Empty where nothing was counted.
-pub(super) fn cells(lost: &[Lost]) -> Vec<String> {
+pub(crate) fn cells(lost: &[Lost]) -> Vec<String> {
     let Some(Lost { shares, .. }) = lost.first() else { return Vec::new() };
     let open = shares.iter().take_while(|share| !share.is_all());
     let mut cells: Vec<String> = open.clone().map(Share::ratio).collect();

@@ -31,6 +31,8 @@ mod columns;
 mod ends;
 mod examination;
 mod execution;
+#[cfg(feature = "command")]
+mod explored;
 mod fault;
 mod graph;
 mod intern;
@@ -63,6 +65,8 @@ pub use columns::Part;
 pub(crate) use columns::{columns, wrap};
 pub use examination::{Examination, Larger, Shown};
 pub use execution::{Execution, Progress, Recorder};
+#[cfg(feature = "command")]
+pub(crate) use explored::{Explored, To};
 pub use fault::{BLOCKED_UNCHANGED, FaultKind, NO_MISTAKE, ONE_CALL_A_STEP, PANIC_FREE};
 pub use graph::{DEADLOCK_FREE, End, GraphOptions};
 use intern::SharedCodes;
@@ -70,10 +74,14 @@ pub use limits::Limits;
 #[cfg(feature = "loom")]
 pub use loom::LoomOptions;
 pub use lost::{Lost, NoReturn, Share};
+#[cfg(feature = "command")]
+pub(crate) use lost::{cells as lost_cells, lines as lost_lines};
 pub use property::{Property, PropertyKind};
 #[cfg(feature = "shuttle")]
 pub use shuttle::ShuttleMode;
 pub use system::{Local, Start, State, System};
+#[cfg(feature = "command")]
+pub(crate) use told::{brief, fields};
 #[cfg(feature = "command")]
 pub(crate) use trace::chosen;
 pub use trace::{Counted, PlayError, Played, Trace, TraceStep, Unfinished};

@@ -49,8 +49,25 @@ pub(super) fn change(before: &str, after: &str) -> Option<String> {
     Some(if columns(&parts) < columns(&whole) { parts } else { whole })
 }
 
+/// What a value consists of, told in its `Debug` form: its fields, entries or elements, each after its name or
+/// place. A value that is one whole has no name: `[("", "3")]`.
+#[cfg(feature = "command")]
+pub(crate) fn fields(value: &str) -> Vec<(String, String)> {
+    let whole = || vec![(String::new(), value.to_owned())];
+    match Shown::of(value).parts {
+        Some(Parts { items, .. }) if !items.is_empty() => {
+            let named = |(at, item): (usize, &Item<'_>)| {
+                let key = item.key.map_or_else(|| at.to_string(), str::to_owned);
+                (key, item.value.text.to_owned())
+            };
+            items.iter().enumerate().map(named).collect()
+        }
+        _ => whole(),
+    }
+}
+
 /// A value, or its name where it is long: `Claiming(..)`.
-fn brief(value: &str) -> String {
+pub(crate) fn brief(value: &str) -> String {
     if columns(value) <= LONG {
         return value.to_owned();
     }

@@ -299,7 +299,7 @@ fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool
 
 /// How a step is told of which the world tells nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Silent {
+pub(super) enum Silent {
     /// By what it changed.
     Changes,
     /// As one that made no call.
@@ -583,7 +583,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
 
     /// Performs a step and tells it: as it is [said](System::described_by) how; or in the calls that the
     /// world tells of; or by what it changed.
-    fn describe(
+    pub(super) fn describe(
         &self,
         world: &mut W,
         process: P,

@@ -36,6 +36,8 @@ pub(super) enum Command {
     Replay(Replay),
     /// Join the rows of several machines into one table
     Merge(Merge),
+    /// Write what was found as one HTML page, in which each system can be explored
+    Report(Report),
     /// List models, their variants, scenarios and properties
     List,
 }
@@ -81,6 +83,9 @@ pub(super) struct Merge {
     /// What `check --partition K/N --format json` printed: one file for each share
     #[arg(value_name = "ROWS", required = true)]
     pub(super) files: Vec<PathBuf>,
+    /// Also write all of it as one HTML page
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
     /// Print every table
     #[arg(long, short)]
     pub(super) verbose: bool,
@@ -136,6 +141,8 @@ pub(super) enum Picture {
     Text,
     /// A Mermaid sequence diagram
     Mermaid,
+    /// A picture on white, with text in it
+    Svg,
 }
 
 #[derive(Debug, clap::Args)]
@@ -150,6 +157,30 @@ pub(super) struct Replay {
     /// How many times to let the actors run freely. What came of it is judged by its end
     #[arg(long, value_name = "ROUNDS", default_value_t = 500)]
     pub(super) stress: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Report {
+    /// The file to write, such as report.html; one that is there is replaced
+    #[arg(value_name = "FILE.html")]
+    pub(super) file: PathBuf,
+    /// Models, or single variants of them; all if none is named
+    #[arg(value_name = "MODEL[/VARIANT]")]
+    pub(super) targets: Vec<String>,
+    /// Only in this scenario
+    #[arg(long)]
+    pub(super) scenario: Option<String>,
+    /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
+    pub(super) clients: Option<usize>,
+    /// With every script of up to so many actions, at most 4, where a model is sized by what an
+    /// attacker does [default: 3]
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "threads")]
+    pub(super) actions: Option<usize>,
+    /// With up to so many threads, at most 4, where the code under test is threads itself
+    /// [default: 3]
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub(super) threads: Option<usize>,
 }
 
 fn number(text: &str) -> Result<usize, &'static str> {

@@ -115,7 +115,7 @@ pub(super) fn everything(names: Names, verbose: bool) -> Result<AsItShould, Fail
     ))
 }
 
-fn run(plan: &Plan) -> Survey {
+pub(super) fn run(plan: &Plan) -> Survey {
     let bar = Bar::new();
     let survey = plan.run(&|progress| bar.survey(progress));
     bar.clear();
@@ -143,7 +143,7 @@ fn hints(survey: &Survey, verbose: bool) -> String {
     hints
 }
 
-fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
+pub(super) fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
     let mut targets: Vec<Target> = match asked.targets.as_slice() {
         [] => all(names),
         named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,

@@ -4,7 +4,7 @@
 use crate::case::{CaseError, Comparison, Shown};
 use crate::check::{DEADLOCK_FREE, Schedule};
 use crate::replay::{Place, Threads};
-use crate::report::{self, WIDTH, count, diagram, mermaid, sized};
+use crate::report::{self, WIDTH, count, diagram, mermaid, sized, svg};
 use crate::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 use anstyle::Style;
 
@@ -91,8 +91,8 @@ pub(super) fn show(names: Names, asked: &Show) -> Result<AsItShould, Failure> {
     if asked.format == Picture::Text {
         holds(&mut out, &proofs)?;
     }
-    // A mermaid document is one diagram.
-    let most = if asked.format == Picture::Mermaid { 1 } else { usize::MAX };
+    // A document of Mermaid or SVG is one picture.
+    let most = if asked.format == Picture::Text { usize::MAX } else { 1 };
     let more = executions(&examples).len().saturating_sub(most);
     if more > 0 {
         note(&format!("{more} more; --scenario and --property choose another"));
@@ -126,12 +126,22 @@ pub(super) fn show(names: Names, asked: &Show) -> Result<AsItShould, Failure> {
                     out.line(&format!("{FAINT}schedule {schedule}{FAINT:#}"))?;
                 }
             }
-            (Picture::Mermaid, Some(trace)) => {
+            (picture, Some(trace)) => {
                 let closing = closings.join(", and ");
                 let closing = anstream::adapter::strip_str(&closing).to_string();
-                out.say(&mermaid::mermaid(trace, place.world(), &closing))?;
+                let drawn = match picture {
+                    Picture::Svg => {
+                        let title = heading(&example.subject, example.size);
+                        let title = anstream::adapter::strip_str(&title).to_string();
+                        svg::svg(trace, &title, &closing.replace("\n  ", " "))
+                    }
+                    Picture::Mermaid | Picture::Text => {
+                        mermaid::mermaid(trace, place.world(), &closing)
+                    }
+                };
+                out.say(&drawn)?;
             }
-            (Picture::Mermaid, None) => {}
+            (Picture::Mermaid | Picture::Svg, None) => {}
         }
     }
     let mut bounds = proofs.iter().flat_map(|proof| &proof.undecided);

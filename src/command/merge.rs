@@ -8,6 +8,7 @@ use crate::survey::Names;
 
 use super::arguments::Merge;
 use super::out::Out;
+use super::report::Draft;
 use super::{AsItShould, Failure};
 
 /// The shares of several machines as one table, and whether all in it is as recorded.
@@ -17,6 +18,7 @@ pub(super) fn merge(names: Names, asked: &Merge) -> Result<AsItShould, Failure> 
         Err(error) => Err(Failure::Read(path.clone(), error)),
     });
     let Merged { survey, disagreements } = merged(names, &read.collect::<Result<Vec<_>, _>>()?)?;
+    let draft = asked.report.as_deref().map(Draft::new).transpose()?;
     let mut out = Out::new();
     out.say(&match asked.verbose {
         true => table::tables(&survey),
@@ -29,6 +31,9 @@ pub(super) fn merge(names: Names, asked: &Merge) -> Result<AsItShould, Failure> 
         out.line(disagreement)?;
     }
     out.say(&summary::audit(&survey))?;
+    if let Some(draft) = draft {
+        draft.write(&survey, &mut out)?;
+    }
     let as_recorded = survey.is_as_recorded() && disagreements.is_empty();
     Ok(AsItShould::be_if(as_recorded && summary::is_checked(&survey)))
 }

@@ -9,6 +9,7 @@ mod execution;
 mod list;
 mod merge;
 mod out;
+mod report;
 mod size;
 
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ fn answered(names: Names, arguments: Arguments) -> Result<AsItShould, Failure> {
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),
         Some(Command::Merge(asked)) => merge::merge(names, &asked),
+        Some(Command::Report(asked)) => report::report(names, &asked),
         Some(Command::List) => list::list(names),
     }
 }
@@ -92,6 +94,10 @@ pub(super) enum Failure {
     Read(PathBuf, std::io::Error),
     #[error("cannot merge: {0}")]
     Merge(#[from] MergeError),
+    #[error("cannot write {}: {}", .0.display(), .1)]
+    Report(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Page(#[from] crate::report::page::PageError),
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -112,7 +118,12 @@ impl Failure {
             | Failure::Verdicts(..)
             | Failure::Read(..)
             | Failure::Merge(_) => 2,
-            Failure::Case(_) | Failure::Output(_) | Failure::Json(_) | Failure::Bless(_) => 1,
+            Failure::Case(_)
+            | Failure::Output(_)
+            | Failure::Report(..)
+            | Failure::Page(_)
+            | Failure::Json(_)
+            | Failure::Bless(_) => 1,
         }
     }
 }

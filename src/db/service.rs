@@ -65,6 +65,12 @@ impl ServerMemory {
         ServerMemory(vec![Server::default(); count])
     }
 
+    /// Of each server whether its mutex is locked, whether its worker polls a task, and whether it was killed.
+    #[cfg(feature = "command")]
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (bool, bool, bool)> {
+        self.0.iter().map(|server| (server.locked, server.polling, server.dead))
+    }
+
     pub(super) fn is_locked(&self, server: usize) -> bool {
         self.0.get(server).is_some_and(|server| server.locked)
     }

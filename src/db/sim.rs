@@ -25,6 +25,7 @@
 //!
 //! What is simulated, what is refused by name and what is not there at all is listed at [`SimDb`].
 
+mod inside;
 mod rows;
 mod serial;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use super::schema::{Row, Table};
 use super::statement::{Insert, Isolation, Statement};
 use super::{Answer, Database, Reply, SqlError, SqlState};
 use crate::calls::{called, mistaken, untold};
+use crate::held::{Holding, Kind, note};
 
 /// A simulated database.
 ///
@@ -235,9 +237,19 @@ struct Progress {
 }
 
 /// A session of a [`SimDb`]. All those that have no transaction under way are equal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SimSession {
     slot: Option<Slot>,
+}
+
+impl Hash for SimSession {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(slot) = self.slot {
+            let how = "a transaction".to_owned();
+            note(|| Holding { kind: Kind::Session, thing: u64::from(slot), how });
+        }
+        self.slot.hash(state);
+    }
 }
 
 impl SimSession {

@@ -97,6 +97,7 @@ pub use tasks::operation;
 use crate::calls::untold;
 use crate::db::{Database, Service, SimSession};
 use crate::fs::{Errno, FileSystem, SimFile, errno_name};
+use crate::held::{Holding, Kind, note};
 use crate::{Process, Step};
 
 /// A program, and the answers that it got so far: a [`Process`] over every world of its kind.
@@ -496,6 +497,10 @@ impl<H: Eq, T> Eq for Code<H, T> {}
 
 impl<H: Hash, T> Hash for Code<H, T> {
     fn hash<S: Hasher>(&self, state: &mut S) {
+        for section in &self.sections {
+            let how = || section.to_string();
+            note(|| Holding { kind: Kind::Section, thing: 0, how: how() });
+        }
         self.past.hash(state);
         self.held.hash(state);
     }

@@ -7,6 +7,7 @@
 mod build;
 mod bytes;
 mod calls;
+mod holding;
 mod inode;
 mod listing;
 mod mistake;
@@ -37,6 +38,7 @@ use walk::admissible;
 use super::path::follows;
 use super::{At, Kind, Status, User};
 use crate::calls::mistaken;
+use crate::held::note;
 
 pub use build::SimInode;
 pub use owned::{OWN, Owner};
@@ -146,6 +148,7 @@ impl Hash for SimFs {
 /// Likewise.
 impl Hash for SimFile {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        note(|| self.holding());
         let SimFile { inode, flags, offset, lock, rare } = self;
         (inode, flags, offset, lock).hash(state);
         if !rare.is_nothing() {

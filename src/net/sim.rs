@@ -1,6 +1,7 @@
 //! First floor, `net`: the simulated network. Imports its neighbours in `net`.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::told::Told;
 use super::{Method, NetError, Network, Page, Request, Response, Scripted, Visit};
 use crate::calls::{called, mistaken};
 use crate::fs::Errno;
+use crate::held::{Holding, Kind, note};
 
 /// A network as a value: names with their addresses, and web servers that answer every request with
 /// one page. Who owns which is not its business; an attacker is whoever [scripts](Scripted) it.
@@ -44,10 +46,24 @@ struct Server {
 const PORT: u16 = 80;
 
 /// A connection to a server of [`SimNet`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimConnection {
     peer: SocketAddr,
     said: Said,
+}
+
+impl Hash for SimConnection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        note(|| {
+            let said = match self.said {
+                Said::Nothing => "nothing sent yet",
+                Said::Asked(_) => "a request sent",
+                Said::Noise => "what is no request sent",
+            };
+            Holding { kind: Kind::Connection, thing: 0, how: format!("{}, {said}", self.peer) }
+        });
+        (self.peer, self.said).hash(state);
+    }
 }
 
 /// What was said by a connection.

@@ -14,9 +14,11 @@ mod matrix;
 pub mod merged;
 pub mod mermaid;
 pub mod overview;
+pub mod page;
 pub mod replay;
 mod style;
 pub mod summary;
+pub mod svg;
 pub mod table;
 
 use crate::check::Interleavings;

@@ -38,7 +38,7 @@ pub struct Example {
 }
 
 impl Example {
-    fn of(subject: Subject, size: usize, report: &Report, finding: &Finding) -> Example {
+    pub(crate) fn of(subject: Subject, size: usize, report: &Report, finding: &Finding) -> Example {
         let (interleavings, counted) = report.counted();
         Example {
             subject,

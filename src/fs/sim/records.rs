@@ -82,6 +82,15 @@ impl SimFs {
 }
 
 impl Record {
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
+    /// The first byte and the last; `None` for the last that there can be.
+    pub(super) fn bytes(&self) -> (u64, Option<u64>) {
+        (self.first, Some(self.last).filter(|last| *last < OFFSET_MAX))
+    }
+
     fn excludes(&self, other: &Record) -> bool {
         let overlaps = self.first <= other.last && other.first <= self.last;
         overlaps && (self.exclusive || other.exclusive)
