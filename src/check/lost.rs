@@ -1,6 +1,6 @@
-//! Second floor, `check`: when a counterexample is lost. Before its first step and after each, how many
-//! interleavings continue from there, and how many of those violate the property. Imports nothing but its
-//! neighbours in `check`.
+//! Second floor, `check`: when a counterexample is lost. It counts, before the first step and after
+//! each, how many interleavings continue from there, and how many of those violate the property.
+//! Imports only its neighbours in `check`.
 
 use num_bigint::BigUint;
 
@@ -8,19 +8,19 @@ use super::columns::columns;
 
 /// When an execution is lost to a violation, by exact counts.
 ///
-/// A system that runs on from some step of a counterexample may still come to a good end. Step by step
-/// fewer continuations do, or more; and from one step on none does: the point of no return. What that step
-/// did, or what let it happen, is what to look at first.
+/// After the first steps of a counterexample, the system may still come to a good end. Step by step
+/// the number of good continuations changes. From one step on there is none: the point of no
+/// return. Look first at what that step did, or at what allowed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Which property is violated.
+    /// The property that is violated.
     pub property: String,
-    /// Of how many continuations how many violate it: before the first step, and after each. Before the
-    /// first step these are all interleavings from where its schedule starts.
+    /// How many continuations violate the property, of how many: before the first step, and after
+    /// each. Before the first step these are all interleavings from the schedule's start.
     pub shares: Vec<Share>,
 }
 
-/// Of how many interleavings how many violate a property.
+/// How many interleavings violate a property, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     /// How many violate it.
@@ -32,11 +32,11 @@ pub struct Share {
 /// Where an execution is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReturn {
-    /// Before the first step: every interleaving from there violates the property, and no step is to
-    /// blame.
+    /// Before the first step: every interleaving from the start violates the property, and no
+    /// single step is to blame.
     BeforeTheFirst,
-    /// At this step, counted from 1: before it some continuation does not violate the property, after it
-    /// every one does.
+    /// At this step, counted from 1. Before it some continuation does not violate the property;
+    /// after it every one does.
     AtStep(usize),
 }
 
@@ -81,7 +81,7 @@ impl Lost {
         Lost { property: property.to_owned(), shares: shares.collect() }
     }
 
-    /// Where it is lost; `None` if it is not, which no counterexample is.
+    /// Where the execution is lost. `None` if it is not lost; a counterexample always is.
     pub fn no_return(&self) -> Option<NoReturn> {
         match self.shares.iter().position(Share::is_all)? {
             0 => Some(NoReturn::BeforeTheFirst),
@@ -89,8 +89,8 @@ impl Lost {
         }
     }
 
-    /// The step after which every continuation violates the property, from 1; `None` where every
-    /// interleaving does, so that no step is to blame.
+    /// The step after which every continuation violates the property, counted from 1. `None` if
+    /// every interleaving violates it, so that no single step is to blame.
     pub fn point_of_no_return(&self) -> Option<usize> {
         match self.no_return()? {
             NoReturn::BeforeTheFirst => None,

@@ -10,7 +10,7 @@ use super::intern::LocalOf;
 use super::system::{Local, State};
 use crate::Process;
 
-/// Over which states a property speaks.
+/// Which states a property is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
@@ -24,7 +24,7 @@ pub enum PropertyKind {
 }
 
 impl PropertyKind {
-    /// The word for it: `always`, `finally`, `reachable`.
+    /// Its name: `always`, `finally` or `reachable`.
     pub fn word(self) -> &'static str {
         match self {
             PropertyKind::Always => "always",
@@ -89,7 +89,8 @@ impl Count {
 }
 
 impl<W, P: Process<W>> Property<W, P> {
-    /// A property of single states; see [`System::always`](super::System::always) and its like.
+    /// A property of single states; see [`System::always`](super::System::always) and the functions
+    /// beside it.
     pub fn on_states(
         name: &str,
         kind: PropertyKind,
@@ -155,7 +156,7 @@ impl<W, P: Process<W>> Property<W, P> {
         &self.name
     }
 
-    /// Over which states it speaks.
+    /// Which states it is about.
     pub fn kind(&self) -> PropertyKind {
         self.kind
     }
@@ -173,8 +174,8 @@ impl<W, P: Process<W>> Property<W, P> {
         }
     }
 
-    /// Whether an actor that stands there is one of those that it is about; `None` where it is about whole
-    /// states.
+    /// Whether the property counts an actor that stands at `local`; `None` if the property is about
+    /// whole states.
     pub fn counts(&self, local: &LocalOf<W, P>) -> Option<bool> {
         match &self.test {
             Test::State(_) => None,

@@ -1,10 +1,11 @@
 //! Second floor, `check`: which panics are announced on the terminal. Imports shuttle only.
 //!
-//! A step that panics is a finding, told with its schedule: the announcement would come once an
-//! engine, from inside the engine. loom ends each of its threads by a panic of its own (its
-//! stack-switching library's `Done`), and silences that by a panic hook. shuttle, once it has run, has a
-//! hook in front of that one which announces every panic. Together in one process they print two
-//! lines a loom thread.
+//! A step that panics is a finding, reported with its schedule. The announcement of the panic on
+//! the terminal would only repeat it, once for each engine, from inside the engine.
+//!
+//! loom ends each of its threads by a panic of its own (its stack-switching library's `Done`), and
+//! silences it by a panic hook. shuttle, once it has run, has a hook in front of that one, which
+//! announces every panic. Together in one process they print two lines for each loom thread.
 
 use std::cell::{Cell, RefCell};
 use std::panic;

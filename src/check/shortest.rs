@@ -1,8 +1,8 @@
-//! Second floor, `check`: of all schedules that are as short as one that was found, the one that reads
-//! best. Imports [`process`](crate::process) and its neighbours in `check`.
+//! Second floor, `check`: finds the schedule that reads best among the shortest ones. Imports
+//! [`process`](crate::process) and its neighbours in `check`.
 //!
-//! A breadth-first search finds some shortest schedule to a state. Others are as short and change less
-//! often from one actor to another, or are shortest for several properties at once.
+//! A breadth-first search finds one shortest schedule to a state. Other schedules are as short, and
+//! change less often from one actor to another, or are shortest for several properties at once.
 
 use rustc_hash::FxHashMap;
 

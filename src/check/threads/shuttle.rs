@@ -1,5 +1,5 @@
-//! Second floor, `check`: a program of threads before shuttle. Imports its neighbours in `check`, and
-//! shuttle.
+//! Second floor, `check`: shuttle as the engine for a program of threads. Imports its neighbours in
+//! `check`, and shuttle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
@@ -24,11 +24,13 @@ use super::{
 const MAX_EXECUTIONS: usize = 1_000_000;
 
 impl Program {
-    /// Explores every interleaving of whole operations, or samples them. There is no state here by which
-    /// one could be known, so [`ShuttleMode::KnownStates`] is depth first, too.
+    /// Explores every interleaving of whole operations, or samples them.
     ///
-    /// That proves nothing: the memory model has more executions than whole operations have orders. But
-    /// what is violated here is violated.
+    /// A program of threads has no states that could be compared, so [`ShuttleMode::KnownStates`]
+    /// is depth first, too.
+    ///
+    /// shuttle proves nothing here: the memory model has more executions than whole operations have
+    /// orders. But a property that it sees violated is violated.
     pub fn shuttle(&self, mode: ShuttleMode) -> Report {
         let meter = Arc::new(Mutex::new(self.limits.start(Engine::Shuttle)));
         let end: End = Arc::default();
@@ -113,12 +115,13 @@ impl Program {
         })
     }
 
-    /// Tells a schedule, one operation after the other. One that reads something old is looked for among
-    /// those that loom explores.
+    /// Plays a schedule, one operation after the other. If the schedule reads an old value, its
+    /// execution is looked for among those that loom explores.
     ///
     /// # Errors
     ///
-    /// It names an actor that is not there, or that has ended; or something old is read that cannot be.
+    /// If the schedule names an actor that does not exist or has ended, or if it reads an old value
+    /// that cannot be read there.
     pub fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
         self.check(schedule)?;
         let notes = match schedule.stale.first() {
