@@ -1,4 +1,4 @@
-//! Second floor, `direct`: a file system for ordinary code, whichever world it runs in. Imports
+//! Second floor, `direct`: a file system for ordinary code, in whichever world it runs. Imports
 //! [`fs`](crate::fs) and its neighbours in `direct`.
 
 use std::fmt::Display;
@@ -351,16 +351,16 @@ ports! {
     mounted
 }
 
-/// A file system for ordinary code that is checked: the [`FileSystem`] of the world that the program is run
-/// in, whether simulated or real.
+/// A file system for ordinary code that is checked. It is the [`FileSystem`] of the world in which
+/// the program runs, simulated or real.
 ///
-/// The program that [`Code::files`](super::Code::files) takes gets one. It is a handle: all of them are
-/// the same.
+/// The program that [`Code::files`](super::Code::files) takes gets one. It is only a handle: all of
+/// them lead to the same file system.
 #[derive(Debug)]
 pub struct DirectFs(());
 
-/// An open file of a [`DirectFs`]. Dropping it closes it, and releases its lock: that is a step where
-/// it holds one, because others can see it.
+/// An open file of a [`DirectFs`]. Dropping it closes it and releases its lock. If it holds a lock,
+/// the drop is a step, because others can see it.
 #[derive(Debug)]
 pub struct DirectFile {
     number: u32,
@@ -557,7 +557,7 @@ impl FileSystem for DirectFs {
         self.ask(&Line::Symlink(target, at), None, |fs| fs.symlink(target, at))
     }
 
-    /// Where a simulation leaves open what is answered, each answer is explored, as a
+    /// Where a simulation leaves several answers open, each answer is explored, as a
     /// [choice](crate::Step::Choice).
     #[track_caller]
     fn getdents(&mut self, file: &mut DirectFile) -> Result<Vec<Dirent>, Errno> {
@@ -565,7 +565,8 @@ impl FileSystem for DirectFs {
         self.perform(&Line::Getdents, Some(number), |fs| fs.getdents(number))
     }
 
-    /// Waits without the program knowing: an operation that may wait is answered once it need not.
+    /// The program does not notice a wait: an operation that has to wait is answered once it need
+    /// not.
     #[track_caller]
     fn flock(&mut self, file: &mut DirectFile, operation: FlockOperation) -> Result<(), Errno> {
         let number = file.number();

@@ -375,12 +375,14 @@ pub(super) fn line() -> String {
     CALLER.get().map_or_else(String::new, |line| format!(" ({line})"))
 }
 
-/// One of `count` ways, any of which may be: which one, from 0. Every engine explores each of them, and a
-/// picture shows which it was.
+/// Chooses one of `count` ways and returns its index, from 0. Every engine explores each way, and a
+/// trace shows which way it was.
 ///
-/// For what is open from where the program stands: a payment fails or succeeds, a timer fires now or
-/// later, this process dies here, an attacker does one thing or another. A choice is a step of its own:
-/// others may come between it and what follows. Outside of an exploration it is any of them.
+/// It is for events that the program cannot decide: a payment fails or succeeds, a timer fires now
+/// or later, this process dies here, an attacker does one thing or another.
+///
+/// A choice is a step of its own: others may act between the choice and what follows. Outside of an
+/// exploration the function returns any of the ways.
 ///
 /// # Panics
 ///
@@ -427,25 +429,30 @@ pub fn choose(count: usize) -> usize {
     }
 }
 
-/// Runs a stretch of the program, and keeps what it comes to, instead of all the answers that it got.
+/// Runs a stretch of the program and keeps only its value, instead of all the answers that it got.
 ///
-/// Where two runs differ in answers that no longer matter, they are two states, and what follows is
-/// explored for both. A loop that tries again and again has a new state each time around. Once `stretch` has
-/// come to its end, only its value counts: `forget(|| …)` says that nothing else of it matters. So it leaves no
-/// trace elsewhere: it changes no variable (it is an [`Fn`]), leaves no file open, and takes or releases no
-/// lock that it does not release or take again.
+/// Two runs that differ in answers that no longer matter are two states, and the continuation of
+/// both is explored. A loop that tries again and again has a new state each time around. With
+/// `forget(|| …)` you promise that only the value of `stretch` matters once it has ended.
 ///
-/// A stretch that uses a handle takes it by [`forget_over`]. What it is worth is measured in `tests/direct`.
+/// So `stretch` leaves no trace elsewhere. It changes no variable (it is an [`Fn`]) and leaves no
+/// file open. It takes no lock that it does not release, and releases no lock that it does not take
+/// again.
+///
+/// A stretch that uses a handle takes it by [`forget_over`]. `tests/direct` measures how much
+/// `forget` saves.
 ///
 /// # Panics
 ///
+/// If the locks that are held after the stretch are not those held before it.
 /// If locks are not held after it as before it.
 #[track_caller]
 pub fn forget<T: Value>(stretch: impl Fn() -> T) -> T {
     forget_over(&mut (), |()| stretch())
 }
 
-/// The same with a handle, or several: `forget_over(fs, |fs| …)`. Nothing about the handle changes by it.
+/// The same as [`forget`], with a handle, or several: `forget_over(fs, |fs| …)`. The stretch
+/// changes nothing about the handle.
 ///
 /// # Panics
 ///
@@ -553,22 +560,22 @@ fn collapse(what: &'static str, from: usize, answer: Arc<dyn super::tape::Answer
     kept.unwrap_or(true)
 }
 
-/// Tries until there is something: `attempt` is run again and again, and an attempt that came to nothing is
+/// Runs `attempt` again and again until it returns a value. An attempt that returns `None` is
 /// [forgotten](forget) altogether. So a program that tries for ever has finitely many states.
 ///
-/// An attempt knows nothing of those before it: it is an [`Fn`], and counts none of them. A loop with a
-/// counter is written as a loop. An attempt that uses a handle takes it by [`retry_over`].
+/// An attempt knows nothing of the attempts before it: it is an [`Fn`], and does not count them.
+/// Write a loop with a counter as a loop. An attempt that uses a handle takes it by [`retry_over`].
 ///
 /// # Panics
 ///
-/// If an attempt comes to nothing and has asked nothing: it would do so for ever.
+/// If an attempt returns `None` and has performed no operation: it would do so for ever.
 #[track_caller]
 pub fn retry<T: Value>(attempt: impl Fn() -> Option<T>) -> T {
     retry_over(&mut (), |()| attempt())
 }
 
-/// The same with a handle, or several: `retry_over(fs, |fs| …)`. Nothing about the handle changes by an attempt
-/// that comes to nothing.
+/// The same as [`retry`], with a handle, or several: `retry_over(fs, |fs| …)`. An attempt that
+/// returns `None` changes nothing about the handle.
 ///
 /// # Panics
 ///
@@ -600,13 +607,15 @@ pub fn retry_over<C: ?Sized, T: Value>(handle: &mut C, attempt: impl Fn(&mut C) 
     }
 }
 
-/// Where a program says that it is, until this is dropped.
+/// The program is in a named section until this value is dropped; see [`section`].
 #[must_use = "the section ends where this is dropped"]
 #[derive(Debug)]
 pub struct Section(Arc<str>);
 
-/// Says where the program is until the value is dropped: in its critical section, say. Properties can
-/// [ask](super::Code::is_in) for it. It is no step, and does nothing outside of an exploration.
+/// Marks a section of the program until the value is dropped: its critical section, for example.
+///
+/// Properties can [ask](super::Code::is_in) whether the program is in it. The mark is no step, and
+/// does nothing outside of an exploration.
 ///
 /// ```
 /// use toctou::direct;
