@@ -193,8 +193,8 @@ pub(super) fn i_am(thread: Thread, actor: usize) {
     });
 }
 
-/// An actor has ended with this. What its thread does from here on is nobody's: it waits for the others,
-/// say, and drops what they had in common.
+/// Notes that an actor has ended with this output. From here on nothing that its thread does is an
+/// actor's: for example, it waits for the others, and drops what they share.
 pub(super) fn ended(thread: Thread, output: String) {
     with(|notes| {
         let Some(actor) = notes.actor(thread) else { return };

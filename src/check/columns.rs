@@ -6,12 +6,12 @@ use std::fmt::{self, Write};
 use super::lost;
 use super::trace::{Trace, TraceStep, Unfinished};
 
-/// What a terminal, a review comment and a test log all have.
+/// The width that a terminal, a review comment and a test log all have.
 pub(super) const WIDTH: usize = 100;
 /// The number of a step, and the space after it.
 const GUTTER: usize = 6;
 const GAP: usize = 2;
-/// Below this width a column says nothing any more: then steps are listed one below the other.
+/// A column narrower than this is useless: then the steps are listed one below the other.
 const NARROWEST: usize = 20;
 
 /// The kinds of pieces that a printed trace consists of, for a caller that colours them.
@@ -94,7 +94,8 @@ impl Trace {
     }
 }
 
-/// The cells of the column at the right, those before the first step first; none if there is no column.
+/// The cells of the column at the right, the one before the first step first; empty if there is no
+/// such column.
 #[derive(Clone, Copy)]
 struct Shares<'s>(&'s [String]);
 
@@ -144,7 +145,8 @@ fn unfinished(trace: &Trace, left: &Unfinished) -> String {
     }
 }
 
-/// A column as wide as its longest text where all fit; where not, the widest give way first.
+/// Each column is as wide as its longest text, if all columns fit. If not, the widest give way
+/// first.
 fn widths(trace: &Trace, width: usize) -> Option<Vec<usize>> {
     let mut wanted: Vec<usize> = trace.actors.iter().map(|name| columns(name)).collect();
     let mut want = |actor: usize, text: &str| {

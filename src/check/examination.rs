@@ -17,8 +17,8 @@ use crate::{Process, errno};
 /// Graphs with more transitions than this are not put before the slower engines as well.
 const WORTH_A_SECOND_OPINION: u64 = 1_000;
 
-/// How long the search for the number of clients that break something may take. That something does is
-/// known by then.
+/// How long the search for the number of clients that break a property may take. At that point it
+/// is known that some number of them does.
 const BEYOND: Duration = Duration::from_secs(2);
 
 /// Where `any` finishes at all, it does with fewer configurations.
@@ -208,8 +208,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Some(self.any(&AnyLimits { max_configurations: CONFIGURATIONS }))
     }
 
-    /// The properties that hold with as many clients as there are and that `any` says are violated, faults
-    /// among them: with one client more of each kind after the other, until the graph has a schedule.
+    /// The properties that hold with as many clients as there are, but that `any` says are
+    /// violated, faults among them. The search adds one client of each kind at a time, until the
+    /// graph finds a schedule.
     fn larger(&self, graph: &Report, any: Option<&Report>) -> Vec<Larger> {
         let holds = |finding: &&Finding| {
             let here = graph.finding(&finding.property).map(|finding| &finding.verdict);
@@ -303,8 +304,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         vacuous
     }
 
-    /// That no client of some kind ever ends with an output that it is there for; without clients, that
-    /// no actor does.
+    /// Reports each kind of clients of which none ever ends with a good output. Without clients, it
+    /// reports if no actor does.
     fn nobody_ends_well(&self, graph: &Report) -> Vec<String> {
         let system = self.system();
         let Some(outcomes) = &graph.outcomes else { return Vec::new() };
@@ -434,7 +435,7 @@ impl Examination {
     }
 }
 
-/// The same with no line longer than a screen is wide: those of a picture are not.
+/// The same text with no line wider than a screen. The lines of a picture already are not.
 fn wrapped(text: &str) -> String {
     let lines = text.lines().flat_map(|line| match columns(line) <= WIDTH {
         true => vec![line.to_owned()],

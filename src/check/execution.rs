@@ -77,7 +77,8 @@ impl Script {
     }
 }
 
-/// All that executions begin with: a start, and a script of choices. It grows while they run.
+/// The beginnings of executions: each is a start and a script of choices. Their list grows while
+/// the executions run.
 struct Beginnings {
     all: Vec<(usize, Arc<Script>)>,
     known: FxHashSet<(usize, Arc<Script>)>,
@@ -102,7 +103,7 @@ impl Beginnings {
 enum Choices {
     /// By a script, and the scripts that it lacks are noted.
     Script(Arc<Script>),
-    /// Anyhow: the state of a generator of numbers.
+    /// At random: the state of a random number generator.
     #[cfg_attr(not(feature = "shuttle"), allow(dead_code))]
     Random(u64),
 }
@@ -117,12 +118,12 @@ struct Seen {
     interleavings: FxHashSet<(usize, Box<[Turn]>)>,
     /// Those from which there was an execution.
     starts: FxHashSet<usize>,
-    /// The shortest schedule to a step that was none.
+    /// The shortest schedule to a fault.
     fault: Option<(FaultKind, Schedule)>,
     /// A limit that was reached.
     #[cfg_attr(not(any(feature = "loom", feature = "shuttle")), allow(dead_code))]
     limit: Option<Bound>,
-    /// Some execution was abandoned, being too long.
+    /// Some execution was abandoned because it was too long.
     #[cfg(feature = "shuttle")]
     abandoned: bool,
 }
@@ -263,7 +264,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
         self.seen().executions
     }
 
-    /// Whether the engine is to end with what it knows: a step was none, or a limit is reached.
+    /// Whether the engine has to end with what it knows: a step was a fault, or a limit is reached.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn is_over(&self) -> bool {
         let (fault, limit, executions) = {
@@ -379,7 +380,7 @@ pub struct Execution<W, P: Process<W>> {
     /// The actors that were found blocked and still are.
     waiting: Vec<usize>,
     deadlocked: bool,
-    /// A step was none: nobody steps any more.
+    /// A step was a fault: no actor steps any more.
     astray: bool,
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     turns: usize,
@@ -387,19 +388,19 @@ pub struct Execution<W, P: Process<W>> {
     abandoned: bool,
 }
 
-/// What came of an actor's turn on threads that sleep while their actor is blocked.
+/// The result of an actor's turn, on threads that sleep while their actor is blocked.
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 pub(super) struct Turned<T> {
     pub(super) progress: Progress,
-    /// Nobody steps again: nobody can, or the execution is too long and was abandoned.
+    /// No actor steps again: none can, or the execution is too long and was abandoned.
     pub(super) over: bool,
-    /// The threads to wake: their actors can step again, or are to find that all is over.
+    /// The threads to wake: their actors can step again, or have to find that all is over.
     pub(super) awake: Vec<T>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
-    /// Lets `actor` take a step, and takes from `parked` the threads (each with its actor) that need
-    /// not sleep any longer. `None` if all was over before. After `max_turns` it is.
+    /// Lets `actor` take a step. Takes from `parked` the threads, each with its actor, that need
+    /// not sleep any longer. `None` if all was over before. All is over after `max_turns`.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn turn<T>(
         &mut self,
@@ -581,7 +582,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         schedule
     }
 
-    /// Whether it was given up: it had too many turns, a limit is reached, or a step was none.
+    /// Whether the execution was given up: it had too many turns, a limit is reached, or a step was
+    /// a fault.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn abandoned(&self) -> bool {
         self.abandoned
@@ -619,9 +621,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         !matches!(perform(process.clone(), &mut self.world.clone(), expected), Ok(Step::Blocked(_)))
     }
 
-    /// The current state as codes; actors as they are named, none exchanged for another. After them, which
-    /// ways each is still to go at choices, where its script says so: what follows from a state depends on
-    /// that, too.
+    /// The current state as codes, with the actors as they are named, none exchanged for another.
+    /// After them come the ways that each actor still has to go at its choices, where the script
+    /// says so: the continuation of a state depends on them, too.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn state(&self) -> Box<[u32]> {
         let mut state = with_room(|| self.recorder.checker.codes.state(&self.world, &self.locals));

@@ -74,7 +74,7 @@ impl FaultKind {
     }
 }
 
-/// A step that was none.
+/// A step that is a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,
@@ -82,8 +82,8 @@ pub(super) struct Fault {
     pub(super) said: String,
 }
 
-/// Performs a step, however that is done, and says in which way it was none, if so. After a fault the
-/// world is as the step left it, and is not to be used.
+/// Performs a step, in whatever way, and returns the fault if it was one. After a fault the world
+/// is as the step left it, and must not be used.
 pub(super) fn watched<T>(
     how: Listen,
     expected: &[String],
@@ -128,7 +128,7 @@ pub(super) fn perform<W: ?Sized, P: Process<W>>(
     watched(Listen::Count, expected, || whole(process.step(world))).0
 }
 
-/// The step itself; one that is a choice as it may not be is a panic, and told as one.
+/// The step itself. A choice with a forbidden number of ways is a panic, and is reported as one.
 pub(super) fn whole<P, T>(step: Step<P, T>) -> Step<P, T> {
     if let Step::Choice(ways) = &step {
         let count = ways.len();

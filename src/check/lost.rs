@@ -40,9 +40,9 @@ pub enum NoReturn {
     AtStep(usize),
 }
 
-/// A ratio is told by its two numbers up to so many columns, and by its percentage beyond.
+/// A share is shown as a ratio up to this width, and as a percentage beyond.
 const RATIO: usize = 9;
-/// The same in a sentence, which has more room.
+/// The same width in a sentence, which has more room.
 const SAID: usize = 20;
 
 impl Share {
@@ -68,8 +68,8 @@ impl Share {
 }
 
 impl Lost {
-    /// How an execution is lost, of which `all` are the continuations before its first step and after
-    /// each, and `sound` those of them that do not violate the property from there on.
+    /// How an execution is lost. `all` counts the continuations before its first step and after
+    /// each; `sound` counts those of them that do not violate the property from there on.
     pub(super) fn of(property: &str, all: Vec<BigUint>, sound: Vec<BigUint>) -> Lost {
         let mut is_lost = false;
         let shares = all.into_iter().zip(sound).map(|(all, sound)| {
@@ -115,8 +115,8 @@ impl Lost {
     }
 }
 
-/// When an execution is lost, in a line; in several, each after the names of its properties, where not all
-/// of them are lost in the same way.
+/// One line that says when an execution is lost. If it is not lost to all its properties in the
+/// same way, several lines, each after the names of its properties.
 pub(super) fn lines(lost: &[Lost]) -> Vec<String> {
     let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
     for (lost, told) in lost.iter().filter_map(|lost| Some((lost, lost.told()?))) {
@@ -133,8 +133,9 @@ pub(super) fn lines(lost: &[Lost]) -> Vec<String> {
     }
 }
 
-/// A cell before the first step and one for each: `4/6`, `2/3`, `all` where it is lost, and no more.
-/// Where it violates several properties, those of the first one. Empty where nothing was counted.
+/// A cell before the first step and one for each step: `4/6`, `2/3`, `all` where it is lost, and
+/// none after that. If it violates several properties, the cells of the first one. Empty if nothing
+/// was counted.
 pub(super) fn cells(lost: &[Lost]) -> Vec<String> {
     let Some(Lost { shares, .. }) = lost.first() else { return Vec::new() };
     let open = shares.iter().take_while(|share| !share.is_all());

@@ -91,8 +91,8 @@ pub trait Value: Clone + Eq + Hash + Debug + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Value for T {}
 
-/// What a mutex holds, also where a thread that held it has panicked, as a property or loom's way to end a
-/// thread does: all that is kept in mutexes here is whole at every moment.
+/// Locks a mutex, even if a thread that held it has panicked. A property may panic, and loom ends
+/// its threads by a panic. The values in these mutexes are consistent at every moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -54,8 +54,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     }
 }
 
-/// Where engines disagree, and what the first of them says that is not as it should be, with the shortest
-/// execution that shows it.
+/// The complaint of a proof: where engines disagree, and what the first engine finds wrong, with
+/// the shortest execution that shows it.
 #[cfg(all(feature = "loom", feature = "shuttle"))]
 pub(super) fn complaint(
     reports: &[Report],
@@ -71,7 +71,7 @@ pub(super) fn complaint(
     complaint
 }
 
-/// What an engine says that is not as it should be, each execution that shows it once.
+/// What an engine finds wrong, with each execution that shows it once.
 pub(super) fn violations(report: &Report, shown: &[Shown]) -> String {
     let mut told = String::new();
     let (number, noun) = report.counted();

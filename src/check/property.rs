@@ -48,13 +48,14 @@ type OnLocal<W, P> = Arc<dyn Fn(&LocalOf<W, P>) -> bool + Send + Sync>;
 
 enum Test<W, P: Process<W>> {
     State(OnState<W, P>),
-    /// Depends only on how many actors are in each local state, and cannot be repaired by adding
-    /// actors (`Always`) or broken by it (`Reachable`): what makes it decidable for any number.
+    /// Depends only on how many actors are in each local state. More actors cannot repair a
+    /// violated `Always`, and cannot break a `Reachable` that holds. So it can be decided for any
+    /// number of actors.
     Counts {
         holds: OnCounts<W, P>,
-        /// Whether an actor that stands there is counted at all.
+        /// Whether an actor that stands there is counted.
         counts: OnLocal<W, P>,
-        /// How many may be.
+        /// How many actors may be counted.
         most: u32,
     },
 }
@@ -72,7 +73,7 @@ impl<W, P: Process<W>> Clone for Property<W, P> {
     }
 }
 
-/// A number of actors: so many, or (ω) as many as you like.
+/// A number of actors: exactly this many, or arbitrarily many (ω).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Count {
     Exactly(u32),

@@ -179,8 +179,8 @@ fn run<W: Value, P: Process<W, Output: Value> + Value>(
     Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &from))
 }
 
-/// A scheduler that goes on with no execution, and begins none, once all is over. (An execution that ends
-/// early by the clock is none that a scheduler of shuttle's could replay.)
+/// A scheduler that continues no execution, and begins none, once all is over. (shuttle's own
+/// schedulers could not replay an execution that the clock ended early.)
 struct Until<S, W, P: Process<W>> {
     scheduler: S,
     recorder: Arc<Recorder<W, P>>,

@@ -38,8 +38,8 @@ impl<P, T> Local<P, T> {
         }
     }
 
-    /// Where a step, or one way of a [choice](Step::Choice), leads; `None` where it waits, or is a choice
-    /// itself.
+    /// The state that a step, or one way of a [choice](Step::Choice), leads to. `None` if the step
+    /// waits, or is a choice itself.
     pub(super) fn after(step: Step<P, T>) -> Option<Self> {
         match step {
             Step::Next(process) => Some(Local::Running(process)),
@@ -106,10 +106,10 @@ pub struct System<W, P: Process<W>> {
     pub(super) ends_well: Option<EndsWell<P::Output>>,
 }
 
-/// Whether an output is one that an actor is there for.
+/// Whether an output is good; see [`System::ends_well`].
 type EndsWell<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
-/// Actors that start out the same, so that which of them does what is no difference.
+/// Actors that start out the same, so that it makes no difference which of them does what.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) members: Range<usize>,
@@ -320,7 +320,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Whether an output is one that an actor is there for.
+    /// Whether an output is good; see [`System::ends_well`].
     pub(super) fn is_good(&self, output: &P::Output) -> bool {
         match &self.ends_well {
             Some(is_good) => is_good(output),
@@ -411,7 +411,7 @@ pub struct State<'a, W, P: Process<W>> {
     pub(super) locals: Locals<'a, LocalOf<W, P>>,
 }
 
-/// Where the actors stand, however the engine at hand keeps it.
+/// Where the actors stand, in the form in which the engine keeps it.
 pub(super) enum Locals<'a, L> {
     Plain(&'a [L]),
     /// Codes into a table.

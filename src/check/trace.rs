@@ -18,7 +18,7 @@ use crate::{Process, Step, marks};
 pub(super) type Describe<W, P> =
     Arc<dyn Fn(&mut W, P) -> (Step<P, <P as Process<W>>::Output>, String) + Send + Sync>;
 
-/// The world in which who closes a circle of waits waits, too.
+/// Returns the world in which an actor that closes a circle of waits waits, too.
 pub(super) type Patient<W> = Arc<dyn Fn(&W) -> W + Send + Sync>;
 
 /// Whether one process waits for another.
@@ -164,9 +164,9 @@ impl Trace {
         actors.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
-    /// Why no actor can go on. Either actors wait for one another in a circle (`client 1 → client 2
-    /// → client 1`), or an actor waits and no actor is left that could wake it (`client 1 waits for
-    /// nobody`: a wake-up was lost, or the owner of a lock has died).
+    /// Why no actor can go on. Either actors wait for one another in a circle
+    /// (`client 1 → client 2 → client 1`), or an actor waits and no actor is left that could wake
+    /// it (`client 1 waits for nobody`: a wake-up was lost, or the owner of a lock has died).
     ///
     /// `None` if some actor can go on, or if the system does not [say](System::waits_for) who waits
     /// for whom.
@@ -194,8 +194,8 @@ impl Trace {
         }
     }
 
-    /// Which actors count, and how many may: `one-grant: client 1, client 2 count, and at most 1
-    /// may`.
+    /// Which actors count, and how many may:
+    /// `one-grant: client 1, client 2 count, and at most 1 may`.
     pub fn counted(&self, counted: &Counted) -> String {
         let Counted { property, actors, most } = counted;
         let verb = if actors.len() == 1 { "counts" } else { "count" };
@@ -209,8 +209,8 @@ impl Trace {
     }
 
     /// What one of its steps did and saw. If the world failed the step for a deadlock, also the
-    /// circle of waits that it would have closed: `COMMIT -- 40P01 deadlock: client 2 → client 1 →
-    /// client 2`.
+    /// circle of waits that it would have closed:
+    /// `COMMIT -- 40P01 deadlock: client 2 → client 1 → client 2`.
     pub fn call(&self, step: &TraceStep) -> String {
         match &step.circle {
             Some(circle) => format!("{} deadlock: {}", step.label, self.circle(circle)),
@@ -262,7 +262,7 @@ impl TraceStep {
     }
 }
 
-/// What a world said of a step; that it waits, where no answer says so.
+/// The calls that a world reported of a step; also that the step waits, if no answer says so.
 fn in_calls(calls: &[String], waits: bool) -> String {
     let calls = calls.join("; ");
     if waits && !calls.contains("wait") { calls + ", and waits" } else { calls }
@@ -271,7 +271,7 @@ fn in_calls(calls: &[String], waits: bool) -> String {
 /// A world is shown whole at the end if it takes no more room than this.
 const LEFT: usize = 200;
 
-/// What is left: all of it, or where that is long what is not as it was.
+/// The world that is left: all of it, or only the changes if it is long.
 fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     let (before, after) = (shown(before), shown(after));
     match told::change(&before, &after) {
@@ -304,7 +304,7 @@ fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool
     }
 }
 
-/// How a step is told of which the world tells nothing.
+/// How to describe a step of which the world tells nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Silent {
     /// By what it changed.
@@ -314,7 +314,7 @@ enum Silent {
     NoCall,
 }
 
-/// A process that never ends is left where it is after so many steps.
+/// A schedule of this length is not continued: some process may never end.
 const MAX_COMPLETED: usize = 10_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
@@ -323,8 +323,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self.play_with(schedule, Silent::Changes)
     }
 
-    /// The same, to be held against the calls that were really made: a step of which the world tells
-    /// nothing made none. Its [marks] are not resolved yet.
+    /// The same as `play`, for a comparison with the calls that were really made: a step of which
+    /// the world tells nothing made none. Its [marks] are not resolved yet.
     #[cfg(feature = "command")]
     pub(crate) fn play_in_calls(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
         self.play_with(schedule, Silent::NoCall)
@@ -415,8 +415,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Some(others.map(|(other, _)| other).collect())
     }
 
-    /// The circle of waits that the actor's next step would close, if nobody were failed for that: the
-    /// shortest that leads back to it.
+    /// The shortest circle of waits that the actor's next step would close, if the world failed no
+    /// actor for closing one.
     fn closes(
         &self,
         world: &W,

@@ -19,8 +19,8 @@ use super::{Lost, PropertyKind};
 /// Where a step is a [choice](crate::Step::Choice), the schedule names the way that the step goes,
 /// unless it is the first: in `[0, 1#2, 1]` actor 1 goes the way of index 2.
 ///
-/// Only [threads](super::threads) may also read an old value, as the memory model allows. In `[0,
-/// 1~1]` actor 1 reads the value from one write ago: the one before actor 0's write.
+/// Only [threads](super::threads) may also read an old value, as the memory model allows. In
+/// `[0, 1~1]` actor 1 reads the value from one write ago: the one before actor 0's write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Schedule {
     /// Which of the system's starts; 0 where there is only one.

@@ -88,7 +88,7 @@ impl<F: Held> Files<F> {
     }
 }
 
-/// The calls that need no more than to be passed on, to `$how`: on an open file, on a place, on two of them.
+/// The calls that are only passed on to `$how`: on an open file, on a place, or on two of them.
 macro_rules! calls {
     ($how:ident) => {
         $how! {
@@ -459,12 +459,12 @@ impl DirectFs {
     }
 }
 
-/// So many sleeps of a run may pass without anything having changed.
+/// This many sleeps of a run may pass without any change.
 const SHORT_SLEEPS: usize = 4;
 
-/// Lets time pass. The first few sleeps of a program are a step that changes nothing: others come before
-/// and after it, or do not. A further one lasts until the file system is another than after the sleep before
-/// it. A real one is not waited for.
+/// Lets time pass. Each of a program's first sleeps is a step that changes nothing: others act
+/// before and after it, or do not. A further sleep lasts until the file system differs from what it
+/// was after the sleep before. A real file system is not waited for.
 #[track_caller]
 pub(crate) fn let_time_pass(why: &str) {
     let asked = fingerprint(&why);

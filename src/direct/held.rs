@@ -105,7 +105,8 @@ macro_rules! slots {
 }
 
 slots! {
-    /// The sessions that a program has, by the numbers of its [`DirectSession`](super::DirectSession)s.
+    /// The sessions that a program has, by the numbers of its
+    /// [`DirectSession`](super::DirectSession)s.
     Sessions;
     /// The sessions that a program has in a world of server processes.
     Served;

@@ -294,8 +294,8 @@ impl<H, T> Code<H, T> {
         Code { past: run.past, pending, sections: run.sections_then, ..self }
     }
 
-    /// Takes a step. `in_world` runs what it is given where the world is there, and what the program holds
-    /// in it.
+    /// Takes a step. `in_world` runs its argument where the world and the things that the program
+    /// holds are there.
     fn step_in(mut self, mut in_world: impl FnMut(&mut H, &mut dyn FnMut())) -> Step<Self, T>
     where
         H: Clone,
@@ -328,8 +328,8 @@ impl<H, T> Code<H, T> {
         }
     }
 
-    /// Where the answer of this index leads, of several that the next operation may get. It changes nothing
-    /// that others see.
+    /// Where one of several answers to the next operation leads: the one of this index. It changes
+    /// nothing that others see.
     fn answered(
         &self,
         way: usize,

@@ -162,8 +162,8 @@ impl<W: Clone + 'static> Own<W> {
     }
 }
 
-/// The answer to a destructor that asks although its run is over: that of a copy of the world, which nobody
-/// sees.
+/// The answer to a destructor that asks although its run is over. It comes from a copy of the
+/// world, which nobody sees.
 fn pretended<W: Clone + 'static, A>(operation: impl Fn(&mut W) -> Option<A>) -> Option<A> {
     world(|world: &mut W| untold(|| operation(&mut world.clone()))).flatten()
 }
@@ -176,7 +176,7 @@ fn not_there<W>(what: &str) -> ! {
     )
 }
 
-/// A destructor would have to wait, of a run that is over.
+/// Panics: a destructor of a run that is over would have to wait.
 fn gone(what: &str) -> ! {
     panic!("`{what}` in a destructor has to wait: a destructor of a program that is checked cannot")
 }

@@ -1,8 +1,8 @@
-//! Second floor, `direct`: one run of a program, from its start to the operation after the next. Imports
-//! its neighbours in `direct`.
+//! Second floor, `direct`: one run of a program, from its start to the operation after the next.
+//! Imports its neighbours in `direct`.
 //!
-//! The program finds its run in a variable of the thread. A run ends by an unwinding of its own, which no
-//! panic hook sees.
+//! The program finds its run in a thread-local variable. A run ends by an unwinding of its own,
+//! which no panic hook sees.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -72,8 +72,9 @@ pub(super) struct Run {
     failing: usize,
 }
 
-/// So many operations of a program that [ends on errors](super::Code::ending_on_errors) fail before it is
-/// unwound all the same. That is more than one needs to clean up, and soon enough for one that never ends.
+/// How many operations of a program that [ends on errors](super::Code::ending_on_errors) fail
+/// before the program is unwound all the same. That is more than a program needs to clean up, and
+/// soon enough for a program that never ends.
 pub(super) const FAILING: usize = 64;
 
 thread_local! {
@@ -161,8 +162,8 @@ impl Run {
         self.stopped = Some(how);
     }
 
-    /// Forgets the answers from this index on; whether there are any. (Where they are not the last that are known,
-    /// which cannot be, it does not.)
+    /// Forgets the answers from this index on, and returns whether there are any. (It does nothing
+    /// if they are not the last that are known, which cannot happen.)
     fn cut(&mut self, from: usize) -> bool {
         let is_last = self.at > from && self.at == self.known.len();
         if is_last {
@@ -173,7 +174,8 @@ impl Run {
         is_last
     }
 
-    /// What a program that has come to its end did not ask any more, though it did in an earlier run.
+    /// An operation that the program asked for in an earlier run, but not in this one that came to
+    /// its end.
     pub(super) fn skipped(&self) -> Option<Question> {
         let known = self.known.get(self.at).map(|entry| &entry.question);
         known.or(self.pending.as_ref()).cloned()
@@ -212,8 +214,9 @@ pub(super) fn fingerprint(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Asks, and is answered: by what is known, or by performing it, if this run still may. `None` if the run
-/// is over and this is a destructor that asks; everybody else is unwound.
+/// Asks for an operation and returns its answer: the known one, or the one of performing it, if
+/// this run still may. If the run is over, a destructor that asks gets `None`, and any other code
+/// is unwound.
 #[track_caller]
 pub(super) fn ask<T: Value>(
     what: &dyn Display,
@@ -270,7 +273,7 @@ fn asked<T: Value>(
 const DIFFERENT: &str =
     "the code is not deterministic: at the same place it asks for something else";
 
-/// Ends a run that is over, by unwinding; a destructor that comes by goes on, and so does a program that
+/// Ends a run that is over, by unwinding. A destructor goes on instead, and so does a program that
 /// ends on errors.
 fn over<T>() -> Option<T> {
     let fails = with(|run| run.failing.checked_sub(1).map(|failing| run.failing = failing));
@@ -471,7 +474,7 @@ pub fn forget_over<C: ?Sized, T: Value>(handle: &mut C, stretch: impl Fn(&mut C)
     })
 }
 
-/// As [`forget`], of a stretch that changes variables to what its value says.
+/// The same as [`forget`], for a stretch that may change variables according to its value.
 #[inline(always)]
 #[track_caller]
 pub(crate) fn remembered<T: Value>(stretch: impl FnOnce() -> T) -> T {
@@ -499,8 +502,8 @@ fn remembered_of_a_run<T: Value>(stretch: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Runs an attempt that says whether it came to its end; of one that did not, only that is kept, and nothing
-/// that it was answered.
+/// Runs an attempt that returns whether it came to its end. Of an attempt that did not, only that
+/// is kept, and none of its answers.
 pub(crate) fn attempt(attempt: impl FnOnce() -> bool) {
     if !is_running() {
         attempt();
@@ -641,8 +644,8 @@ impl Drop for Section {
     }
 }
 
-/// Looks without that being a step: what is asked in `look` is answered at once, in the step before. For
-/// an observer that judges what was done.
+/// Looks at the world without a step: the operations in `look` are answered at once, in the step
+/// before. For an observer that judges what was done.
 pub(crate) fn observed<T>(look: impl FnOnce() -> T) -> T {
     let before = with(|run| std::mem::replace(&mut run.looking, true));
     let seen = untold(look);
@@ -680,8 +683,8 @@ pub(super) fn is_over() -> bool {
     with(|run| run.stopped.is_some()).unwrap_or(false)
 }
 
-/// Whether all that was answered has been told again: what happens now happens for the first time, or
-/// again after the last answer.
+/// Whether the run has passed all known answers. From here on the program acts for the first time,
+/// or again after the last answer.
 pub(super) fn is_at_the_end() -> bool {
     with(|run| run.at == run.known.len()).unwrap_or(false)
 }

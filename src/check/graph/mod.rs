@@ -37,9 +37,9 @@ pub const DEADLOCK_FREE: &str = "deadlock-free";
 /// than they bring.
 const STATES_WORTH_THREADS: usize = 50_000;
 
-/// Into how many parts a large graph is cut: so many that what is looked up while one is taken in
-/// stays in the core's own cache, and the same on every machine, so that of several shortest
-/// counterexamples every machine finds the same one.
+/// Into how many parts a large graph is cut. There are so many that the table of a part stays in
+/// the core's own cache while the part is taken in. The number is the same on every machine, so
+/// that every machine finds the same one of several shortest counterexamples.
 const SHARDS: usize = 256;
 
 /// One way in which a system can end.
@@ -294,9 +294,9 @@ fn explored<K: Tuple>(
     })
 }
 
-/// Counts the interleavings, and for each of the findings, freedom from deadlock first, those that violate
-/// it: all of them, and those that continue from each step of its counterexample. `None` if some
-/// interleaving never ends.
+/// Counts the interleavings. For each of the findings, freedom from deadlock first, it also counts
+/// those that violate it: all of them, and those that continue from each step of its
+/// counterexample. `None` if some interleaving never ends.
 fn counted<K: Tuple>(
     search: &mut Search<'_, K>,
     paths: &Paths,

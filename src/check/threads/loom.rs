@@ -70,19 +70,21 @@ struct Late(Bound);
 /// What an engine has taken so far, over all the times that it begins anew.
 type SharedMeter = Arc<Mutex<Meter>>;
 
-/// What ends loom when it would miss some order if the accesses to these atomics did not exclude one another.
+/// The panic that ends loom when it would miss some order: accesses to these atomics have to
+/// exclude one another.
 struct Apart(Vec<usize>);
 
 impl Program {
     /// Explores every execution that loom's model of C11 has, with all the values that a load may
     /// read.
     ///
-    /// It also explores executions that loom by itself would miss. loom remembers only the last access
-    /// to an atomic. So a load that comes before a write, by the same thread or by way of others, hides
-    /// an earlier load of another thread. loom then does not try the write ahead of the hidden load.
+    /// It also explores executions that loom by itself would miss. loom remembers only the last
+    /// access to an atomic. So a load that comes before a write, by the same thread or by way of
+    /// others, hides an earlier load of another thread. loom then does not try the write ahead of
+    /// the hidden load.
     ///
-    /// So if loom would not see some load of an atomic, no two accesses to that atomic are taken to be
-    /// independent.
+    /// So if loom would not see some load of an atomic, no two accesses to that atomic are taken to
+    /// be independent.
     ///
     /// A data race ends loom's exploring. The other properties are then decided by exploring once
     /// more, while loom ignores who accesses memory that is not atomic.
@@ -176,9 +178,10 @@ impl Program {
 
     /// Runs executions until there are no more, or `look` has seen enough.
     ///
-    /// As soon as a load is seen to be [hidden](Notes::hidden_looks), all begins anew with the accesses to its
-    /// atomic [apart](Options::apart), `look` included: so loom tries them in every order, and nothing is
-    /// hidden from it. Where no execution has such a load, none is missed.
+    /// As soon as a load is [hidden](Notes::hidden_looks), the exploring begins anew, `look`
+    /// included, with the accesses to its atomic [apart](Options::apart). Then loom tries these
+    /// accesses in every order, and nothing is hidden from it. If no execution has a hidden load,
+    /// none is missed.
     fn explore<L: Fn(&Notes) -> bool + Send + Sync + 'static>(
         &self,
         options: &ThreadsOnLoom,

@@ -241,7 +241,7 @@ impl Program {
         std::iter::once((NO_DATA_RACE.to_owned(), PropertyKind::Always)).chain(claimed).collect()
     }
 
-    /// Which of what is claimed of the end of every execution this end violates, in the order claimed.
+    /// Which claims about the end of every execution this end violates, in the order claimed.
     pub fn violated(&self, end: End<'_>) -> Vec<(String, bool)> {
         let claims = self.properties.iter().filter(|(_, kind, _)| *kind == PropertyKind::Finally);
         claims.map(|(name, _, holds)| (name.clone(), !holds(end))).collect()

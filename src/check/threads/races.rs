@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 
 use super::notes::{Access, Act, Done, Event};
 
-/// Two accesses of the same memory, one of them to write, with nothing that puts one before the other.
+/// Two accesses of the same memory, at least one of them a write, with nothing that puts one before
+/// the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Race {
     /// The one that came first here, by its index among the events.

@@ -143,12 +143,14 @@ impl Program {
         }
     }
 
-    /// The same schedule, and after it whoever can still act, the first actor first, until all have ended;
-    /// and what happened then. For schedules that read nothing old.
+    /// The same schedule, continued until all actors have ended, and the notes of what happened.
+    /// After the schedule, the first actor that can still act goes next. For schedules that read no
+    /// old value.
     ///
     /// # Errors
     ///
-    /// It names an actor that is not there, or that has ended; or it reads something old.
+    /// If the schedule names an actor that does not exist or has ended, or if it reads an old
+    /// value.
     pub(crate) fn completed(&self, schedule: &Schedule) -> Result<(Schedule, Notes), PlayError> {
         self.play(schedule)?;
         if let Some((turn, _)) = schedule.stale.first() {
@@ -234,8 +236,9 @@ fn config() -> Config {
 
 /// Lets another scheduler choose between operations, and between nothing else.
 ///
-/// shuttle also asks who is next where a thread begins, ends, waits for another or lets go of a lock. None of
-/// it matters to anybody; so whoever is not about to do an operation goes on until it is.
+/// shuttle also asks which thread is next where a thread begins, ends, waits for another or
+/// releases a lock. That order makes no difference. So a thread that is not about to perform an
+/// operation goes on until it is.
 struct Operations<S> {
     chooses: S,
     watch: Watch,
