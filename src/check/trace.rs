@@ -219,7 +219,7 @@ impl Trace {
     }
 
     /// Whether both traces tell the same: which actor did what, which answer it got, and how each
-    /// actor ended. Who waited for whom is compared only where both traces say so.
+    /// actor ended. Waits are compared only where both traces say who waits for whom.
     pub fn agrees(&self, other: &Trace) -> bool {
         let head = |trace: &Trace| (trace.start.clone(), trace.actors.clone());
         head(self) == head(other)
@@ -251,8 +251,8 @@ impl TraceStep {
         plain(self).agrees(&plain(other))
     }
 
-    /// Whether both steps tell the same. Who waits for whom, and in which circle, is compared only
-    /// where both say so.
+    /// Whether both steps tell the same. Waits and their circles are compared only where both steps
+    /// report them.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
         told(self) == told(other)

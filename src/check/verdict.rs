@@ -28,10 +28,10 @@ pub struct Schedule {
     /// Which actor steps, in order.
     pub turns: Vec<usize>,
     /// The turns that read an old value. For each: its index in [`turns`](Self::turns), and how
-    /// many writes old the value is. In order, none of them 0 writes old.
+    /// many writes old the value is. In order; no entry is 0 writes old.
     pub stale: Vec<(usize, usize)>,
     /// The turns that go another way than the first. For each: its index in [`turns`](Self::turns),
-    /// and the index of the way. In order, none of them way 0.
+    /// and the index of the way. In order; no entry is way 0.
     pub ways: Vec<(usize, usize)>,
 }
 

@@ -126,7 +126,7 @@ pub type FileCode<T> = Code<Files<SimFile>, T>;
 pub type SessionCode<T> = Code<Sessions<SimSession>, T>;
 
 /// An error of the operating system, or another one of [`std::io`], as a value that can be
-/// compared. It is the error with which a program ends that returns an [`io::Error`].
+/// compared. It is the output of a program that fails with an [`io::Error`].
 #[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{text}")]
 pub struct Failed {

@@ -370,12 +370,12 @@ impl Permissions {
         Mode::from_raw_mode(self.0)
     }
 
-    /// Whether nobody may write.
+    /// Whether writing is forbidden for everybody.
     pub fn readonly(&self) -> bool {
         self.0 & 0o222 == 0
     }
 
-    /// Lets nobody write, or everybody.
+    /// Forbids writing for everybody, or allows it for everybody.
     pub fn set_readonly(&mut self, readonly: bool) {
         if readonly {
             self.0 &= !0o222;
