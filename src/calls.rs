@@ -1,10 +1,13 @@
-//! Ground floor: what a simulated world says of a step while the step is performed. Imports nothing.
+//! Ground floor: a simulated world reports its operations while a step is performed. Imports
+//! nothing.
 //!
-//! A step is one operation. An engine that proves something has to know that it was no more, so a
-//! simulated world [tells](called) each of its operations. It also tells when an answer can only mean
-//! that the model is [wrong](mistaken): a misspelt column, a descriptor that is not open for writing.
-//! Outside of a step that an engine performs nobody listens, and telling costs one look at a variable
-//! of the thread.
+//! A step is one operation. An engine that proves something has to know that a step was no more
+//! than that, so a simulated world [reports](called) each of its operations. It also reports when
+//! an answer can only mean that the model is [wrong](mistaken): a misspelt column, a descriptor
+//! that is not open for writing.
+//!
+//! Outside of a step that an engine performs, nobody listens, and a report costs one look at a
+//! thread-local variable.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -49,13 +52,15 @@ impl Calls {
     const NONE: Calls = Calls { count: 0, told: Vec::new(), mistake: None };
 }
 
-/// Tells that an operation was performed on a simulated world, with its answer: `mkdir(a) = ok`.
+/// Reports that an operation was performed on a simulated world, with its answer: `mkdir(a) = ok`.
 ///
-/// For a world of your own whose operations others can come between. A step that tells more than one is
-/// refused by every engine of [`check`](crate::check), which names them: the program that the step
-/// stands for makes several calls. The text is also how the step is shown, unless the system
+/// Call it in a world of your own, in each operation that others can act before and after. Every
+/// engine of [`check`](crate::check) refuses a step that reports more than one operation, and names
+/// them: the program that the step stands for makes several calls.
+///
+/// The text also describes the step in a trace, unless the system
 /// [describes](crate::check::System::described_by) it otherwise. [`SimFs`](crate::fs::SimFs),
-/// [`SimDb`](crate::db::SimDb) and the simulated network tell by themselves.
+/// [`SimDb`](crate::db::SimDb) and the simulated network report their own operations.
 ///
 /// ```
 /// use toctou::calls::called;
@@ -93,10 +98,11 @@ pub(crate) fn is_listened_to() -> bool {
     LISTENING.get() != Listen::No
 }
 
-/// Tells that what a simulated world answers can only mean that the model is wrong. `code` is the
-/// answer's (`42703`, `EBADF`); `what` says which call it was, and what is wrong with it.
+/// Reports that an answer of a simulated world can only mean that the model is wrong. `code` is the
+/// answer's code (`42703`, `EBADF`). `what` names the call, and says what is wrong with it.
 ///
-/// The check fails and says so, unless the system [expects](crate::check::System::expects) that code.
+/// The check fails with this report, unless the system [expects](crate::check::System::expects)
+/// that code.
 #[inline]
 pub fn mistaken(code: &str, what: fmt::Arguments<'_>) {
     if is_listened_to() {
@@ -117,7 +123,7 @@ pub(crate) fn count() -> usize {
     CALLS.with_borrow(|calls| calls.count)
 }
 
-/// Looks at a simulated world without that being an operation: nothing in it is told.
+/// Looks at a simulated world without an operation: nothing that `look` does there is reported.
 #[inline]
 pub fn untold<T>(look: impl FnOnce() -> T) -> T {
     let _restored = Listening::set(Listen::No);

@@ -17,39 +17,44 @@ use std::hash::{BuildHasher, RandomState};
 /// fn step(self, shelf) { if shelf.has_item() { shelf.take() } … }
 /// ```
 ///
-/// Every engine would report that it holds, and rightly so of this machine. But the program it
-/// stands for makes two system calls, and another client fits between them. A model that is more
-/// atomic than its program proves nothing about the program, so: one system call, one SQL
-/// statement, one request a step.
+/// Every engine would report that the property holds, and rightly so of this machine. But the
+/// program that the machine stands for makes two system calls, and another client can act between
+/// them.
+///
+/// A model that is more atomic than its program proves nothing about the program. So a step is one
+/// system call, one SQL statement or one request.
 ///
 /// # Promises the engines rely on
 ///
-/// `step` depends on `self` and `world` alone (no clock, no randomness, no global), so that a
-/// schedule determines an execution. A step that answers [`Step::Blocked`] has changed nothing. What is
-/// open (a payment fails or succeeds) is a [`Step::Choice`]: every engine explores each way.
+/// `step` depends only on `self` and `world` (no clock, no randomness, no global), so a schedule
+/// determines an execution. A step that answers [`Step::Blocked`] has changed nothing. An event
+/// that the process does not decide (a payment fails or succeeds) is a [`Step::Choice`]: every
+/// engine explores each way.
 pub trait Process<W: ?Sized>: Sized {
-    /// What the process ends with: its answer to whoever started it.
+    /// The output of the process: its answer to the caller that started it.
     type Output;
 
     /// Performs at most one atomic operation on `world`.
     fn step(self, world: &mut W) -> Step<Self, Self::Output>;
 }
 
-/// What became of a process by one step.
+/// The result of one step of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step<P, T> {
-    /// It goes on from here.
+    /// The process goes on from here.
     Next(P),
-    /// It has to wait for another process; nothing was changed. It tries again when scheduled again.
+    /// The process has to wait for another one; the step changed nothing. It tries again when it is
+    /// scheduled again.
     Blocked(P),
-    /// It is over.
+    /// The process has ended with this output.
     Done(T),
-    /// It goes on in any of these ways, each a [`Next`](Step::Next) or a [`Done`](Step::Done). At least
-    /// one, at most [256](MOST_WAYS). The world is as this step left it, whichever way it goes.
+    /// The process goes on in any of these ways, each a [`Next`](Step::Next) or a
+    /// [`Done`](Step::Done). There is at least one way, and there are at most [256](MOST_WAYS). The
+    /// world is as this step left it, whichever way the process goes.
     Choice(Vec<Step<P, T>>),
 }
 
-/// A [`Step::Choice`] has at most so many ways to go on.
+/// The most ways that a [`Step::Choice`] may have.
 pub const MOST_WAYS: usize = 256;
 
 impl<P, T> Step<P, T> {
@@ -83,7 +88,8 @@ impl<P, T> Step<P, T> {
         }
     }
 
-    /// The way of this index, if this is a choice that has it; what is no choice has one way, itself.
+    /// The way of this index, if the step is a choice that has it. A step that is no choice has one
+    /// way: itself.
     pub fn way(self, which: usize) -> Option<Self> {
         match self {
             Step::Choice(mut ways) if which < ways.len() => Some(ways.swap_remove(which)),
@@ -95,11 +101,12 @@ impl<P, T> Step<P, T> {
 
 /// Drives `process` to its end in `world` and returns its output.
 ///
-/// Real worlds wait in the kernel (see [`OsFs::waiting`](crate::fs::OsFs::waiting)), so a step
-/// does not come back blocked there. In a world that cannot wait, this yields the thread and tries
-/// again, for ever if nobody else makes progress: to find out whether that can happen is what
-/// [`check`](crate::check) is for. Of a [choice](Step::Choice) it takes some way, mostly another one each
-/// time.
+/// Real worlds wait in the kernel (see [`OsFs::waiting`](crate::fs::OsFs::waiting)), so there a
+/// step does not return blocked. In a world that cannot wait, this function yields the thread and
+/// tries again, for ever if no other process makes progress. [`check`](crate::check) finds out
+/// whether that can happen.
+///
+/// At a [choice](Step::Choice) the function goes some way, mostly another one each time.
 // Inlined for the same reason as the calls of `OsFs`.
 #[inline(always)]
 pub fn run<W: ?Sized, P: Process<W>>(mut process: P, world: &mut W) -> P::Output {

@@ -1,31 +1,34 @@
-//! Ground floor: a world that tells what is done to it. Imports [`process`](crate::process) and the
-//! marks in what is told.
+//! Ground floor: a world that records the operations on it. Imports [`process`](crate::process) and
+//! the marks in the records.
 //!
-//! [`Recorded`] is the wrapper, and knows no world; how the calls of a file system or the statements
-//! of a database are told stands with them, on the first floor.
+//! [`Recorded`] is the wrapper, and knows no world. The first floor defines how the calls of a file
+//! system and the statements of a database are recorded, beside each of them.
 
 use crate::{Process, Step, marks};
 
 /// How a step is told that made no call.
 pub(crate) const NO_CALL: &str = "no call";
 
-/// A world round another that records each operation and its answer as one line of text:
+/// A wrapper around a world that records each operation and its answer as one line of text:
 /// `rename(content → content.download) = ok`, `SELECT EXISTS (…) -- false`.
 ///
-/// What its processes hold is the inner world's, so one that runs in `W` runs here unchanged.
-/// Exploring uses the bare world and pays nothing; only a schedule that is shown is run in this one.
+/// The things that its processes hold are those of the inner world, so a process that runs in `W`
+/// runs here unchanged. Exploring uses the bare world and pays nothing. Only a schedule that is
+/// shown runs in a recorded world.
 ///
-/// Whoever makes a world of their own implements its trait for `Recorded` too, and
-/// [records](Recorded::record) what this crate cannot know how to tell.
+/// If you make a world of your own, implement its trait for `Recorded` too, and
+/// [record](Recorded::record) the operations that this crate cannot know.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded<W> {
     world: W,
     labels: Vec<String>,
 }
 
-/// Performs a step in a simulated world and says what it did there: how the steps of a protocol are
-/// [told](crate::check::System::described_by). In the text are marks where a complete
-/// [trace](crate::check::Trace) says which file it was.
+/// Performs a step in a simulated world and returns a text of what the step did there. It is how
+/// the steps of a protocol are [described](crate::check::System::described_by).
+///
+/// The text contains marks. In their place a complete [trace](crate::check::Trace) says which file
+/// it was.
 pub fn recorded_step<W: Clone, P: Process<Recorded<W>>>(
     world: &mut W,
     process: P,
@@ -38,7 +41,7 @@ pub fn recorded_step<W: Clone, P: Process<Recorded<W>>>(
 }
 
 impl<W> Recorded<W> {
-    /// Records what happens to `world` from here on.
+    /// Records the operations on `world` from here on.
     pub fn new(world: W) -> Self {
         Recorded { world, labels: Vec::new() }
     }
@@ -48,7 +51,7 @@ impl<W> Recorded<W> {
         &self.world
     }
 
-    /// The world itself; what is done to it through here is not recorded.
+    /// The world itself. Operations on it through this reference are not recorded.
     pub fn inner_mut(&mut self) -> &mut W {
         &mut self.world
     }
@@ -58,13 +61,13 @@ impl<W> Recorded<W> {
         self.world
     }
 
-    /// Tells of one operation and its answer.
+    /// Records one operation and its answer.
     pub fn record(&mut self, label: String) {
         self.labels.push(label);
     }
 
-    /// The operations since the last `take` as one text, and no more of them: `no call` if there was
-    /// none.
+    /// Removes the operations recorded since the last `take` or `told`, and returns them as one
+    /// text: `no call` if there was none.
     pub fn told(&mut self) -> String {
         marks::plain(&self.marked()).into_owned()
     }
@@ -75,7 +78,8 @@ impl<W> Recorded<W> {
         if labels.is_empty() { NO_CALL.to_owned() } else { labels.join("; ") }
     }
 
-    /// The labels of the operations since the last `take`, oldest first.
+    /// Removes the operations recorded since the last `take` or `told`, and returns their texts,
+    /// oldest first.
     pub fn take(&mut self) -> Vec<String> {
         let labels = std::mem::take(&mut self.labels);
         labels.into_iter().map(|label| marks::plain(&label).into_owned()).collect()

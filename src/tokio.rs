@@ -1,8 +1,9 @@
-//! Third floor: the names of `tokio`, over the world of the running exploration or over the real one. Imports
-//! [`direct`](crate::direct) and [`std`](crate::std).
+//! Third floor: the names of `tokio`, over the world of the running exploration or over the real
+//! one. Imports [`direct`](crate::direct) and [`std`](crate::std).
 //!
-//! As [`toctou::std`](crate::std) for ordinary code, so this for an `async fn`: it changes its imports, and
-//! nothing else. [`Code::future`](crate::direct::Code::future) makes a process of it.
+//! This module is for an `async fn` what [`toctou::std`](crate::std) is for ordinary code: the code
+//! changes its imports, and nothing else. [`Code::future`](crate::direct::Code::future) makes a
+//! process of it.
 //!
 //! ```
 //! use toctou::check::System;
@@ -24,12 +25,13 @@
 //!     .assert_breaks("saved-once");
 //! ```
 
-/// `tokio::fs`. Each function performs what the one of [`std::fs`](crate::std::fs) does, from its start to its
-/// end, as tokio does on a thread of its own.
+/// `tokio::fs`. Each function does the same as the one in [`std::fs`](crate::std::fs), from its
+/// start to its end, as tokio does on a thread of its own.
 ///
-/// Two of them that one program awaits together (`join!`) are done one after the other, in every order. What
-/// is dropped before its turn (`select!`, a timeout) is not done. In tokio it may still be done later: a call
-/// that is under way on its thread is not stopped. To explore that, have a process of its own do it.
+/// If one program awaits two of them together (`join!`), they run one after the other, in every
+/// order. A call that is dropped before its turn (`select!`, a timeout) is not performed. In tokio
+/// it may still be performed later, because a call that is under way on its thread is not stopped.
+/// To explore that, perform the call in a process of its own.
 pub mod fs {
     use std::io;
     use std::panic::Location;
@@ -62,29 +64,29 @@ pub mod fs {
     functions! {
         /// Reads a file.
         read(path: impl AsRef<Path>) -> Vec<u8> = read;
-        /// Reads a file that is text.
+        /// Reads a text file.
         read_to_string(path: impl AsRef<Path>) -> String = read_to_string;
-        /// Writes a file, instead of what it was.
+        /// Writes a file, in place of its old content.
         write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> () = write;
         /// Renames.
         rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> () = rename;
         /// Gives a file a second name.
         hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> () = hard_link;
-        /// Removes a name that is no directory's.
+        /// Removes a name that is not a directory's.
         remove_file(path: impl AsRef<Path>) -> () = remove_file;
         /// Removes an empty directory.
         remove_dir(path: impl AsRef<Path>) -> () = remove_dir;
         /// Makes a directory.
         create_dir(path: impl AsRef<Path>) -> () = create_dir;
-        /// Makes a directory and those above it that are not there.
+        /// Makes a directory, and those above it that do not exist.
         create_dir_all(path: impl AsRef<Path>) -> () = create_dir_all;
         /// Whether a path names something.
         try_exists(path: impl AsRef<Path>) -> bool = exists;
-        /// What a path names, following a final link.
+        /// The metadata of what a path names, following a final link.
         metadata(path: impl AsRef<Path>) -> Metadata = metadata;
-        /// What a path names, a final link included.
+        /// The metadata of what a path names; of a final link, the link's own.
         symlink_metadata(path: impl AsRef<Path>) -> Metadata = symlink_metadata;
-        /// What a symbolic link says.
+        /// The target of a symbolic link.
         read_link(path: impl AsRef<Path>) -> PathBuf = read_link;
         /// The path without links and dots.
         canonicalize(path: impl AsRef<Path>) -> PathBuf = canonicalize;

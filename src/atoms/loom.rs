@@ -1,4 +1,4 @@
-//! Ground floor, `atoms`: over loom's. Only inside of `loom::model`.
+//! Ground floor, `atoms`: loom's atomics. Use them only inside of `loom::model`.
 
 /// What the source needs of loom.
 mod engine {

@@ -1,10 +1,11 @@
-//! Ground floor: the atomics and cells that code is written over which is itself threads. Imports nothing
-//! of this crate.
+//! Ground floor: atomics and cells for code that is itself threads. Imports nothing of this crate.
 //!
-//! The same names several times: over [mod@std]'s own, which is what ships; and, each operation
-//! [noted](notes), over loom's, over shuttle's, and over [real] threads that are let act when it is their
-//! turn. A source that names no other is compiled once with each (`#[path]`), so that what loom explores
-//! under the C11 memory model is, word for word, what ships.
+//! Several modules offer the same names. Those over the atomics of [mod@std] ship. The others
+//! [note](notes) each operation: one over loom's atomics, one over shuttle's, and one over [real]
+//! threads that act when it is their turn.
+//!
+//! A source that names none of these modules is compiled once with each (`#[path]`). So loom
+//! explores, under the C11 memory model, word for word the code that ships.
 
 #[cfg(all(feature = "loom", feature = "shuttle"))]
 pub mod loom;
@@ -16,14 +17,14 @@ pub mod real;
 pub mod shuttle;
 pub mod std;
 
-/// What the values of an atomic mean.
+/// The meaning of an atomic's values.
 ///
-/// On the machine it is a byte; what the byte is called is told in a trace.
+/// On the machine a value is a byte; a trace shows its name.
 pub trait Word {
     /// The name of each value, from 0 on.
     const NAMES: &'static [&'static str];
 
-    /// What a value is called.
+    /// The name of a value.
     fn name(value: u8) -> &'static str {
         Self::NAMES.get(usize::from(value)).copied().unwrap_or("?")
     }

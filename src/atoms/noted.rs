@@ -1,5 +1,5 @@
-//! Ground floor, `atoms`: the one source of those that tell what was done. Imports the `engine` that the
-//! module above it brings along.
+//! Ground floor, `atoms`: the one source of all atomics that note their operations. Imports the
+//! `engine` of the module above it.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -12,7 +12,8 @@ use crate::atoms::Word;
 pub(crate) use crate::atoms::not_const as constructors;
 use crate::atoms::notes::{self, Access, Act, Done};
 
-/// From here on what this thread does is the actor's, to the end of `act`, which says what it ended with.
+/// Performs an actor on this thread: all that the thread does until the end of `act` is noted as
+/// the actor's. `act` returns the actor's output.
 pub fn perform(actor: usize, act: impl FnOnce() -> String) {
     notes::i_am(me(), actor);
     engine::enter(actor);
@@ -39,7 +40,7 @@ pub struct Atomic<W> {
 }
 
 impl<W: Word> Atomic<W> {
-    /// With this value.
+    /// An atomic with this value.
     pub fn new(value: u8) -> Self {
         let number = notes::atomic(value);
         Atomic { value: AtomicU8::new(value), apart: Apart::new(number), number, word: PhantomData }
@@ -90,7 +91,7 @@ impl<W: Word> Atomic<W> {
         exchanged
     }
 
-    /// The value, by whoever has it alone.
+    /// The value, for a caller that has the atomic alone.
     pub fn get_mut(&mut self) -> u8 {
         match panicking() {
             true => notes::newest(self.number),
@@ -104,7 +105,7 @@ impl<W: Word> Atomic<W> {
     }
 }
 
-/// Room for a value that may or may not be there; who knows is an [`Atomic`] beside it.
+/// Room for a value that may or may not be there. An [`Atomic`] beside it says whether it is.
 pub struct Room<T> {
     value: UnsafeCell<MaybeUninit<T>>,
     number: usize,
@@ -113,12 +114,12 @@ pub struct Room<T> {
 }
 
 impl<T> Room<T> {
-    /// With a value in it.
+    /// A room with a value in it.
     pub fn full(value: T) -> Self {
         Self::with(MaybeUninit::new(value))
     }
 
-    /// With none.
+    /// A room without a value.
     pub fn empty() -> Self {
         Self::with(MaybeUninit::uninit())
     }
@@ -128,12 +129,12 @@ impl<T> Room<T> {
         Room { value: UnsafeCell::new(value), number: notes::room(), tracked }
     }
 
-    /// Puts a value in; one that is there already is forgotten.
+    /// Puts a value in. A value that is already there is forgotten.
     ///
     /// # Safety
     ///
-    /// As with the standard library's: nobody else reads or writes meanwhile. Where that is broken, loom
-    /// panics.
+    /// As with the standard library's room: no other thread reads or writes it meanwhile. If one
+    /// does, loom panics.
     pub unsafe fn write(&self, value: T) {
         notes::note(me(), Act::Room(self.number, Done::Written), || "write".to_owned());
         if let Some(tracked) = self.tracked.as_ref().filter(|_| !panicking()) {
@@ -148,8 +149,8 @@ impl<T> Room<T> {
     ///
     /// # Safety
     ///
-    /// There is one. Where somebody else writes meanwhile, loom panics. Who takes what another has taken
-    /// has a second owner of whatever it is.
+    /// There is a value. If another thread writes the room meanwhile, loom panics. A thread that
+    /// takes a value that another has taken makes a second owner of it.
     pub unsafe fn take(&self) -> T {
         notes::note(me(), Act::Room(self.number, Done::Read), || "read".to_owned());
         if let Some(tracked) = self.tracked.as_ref().filter(|_| !panicking()) {
@@ -160,19 +161,19 @@ impl<T> Room<T> {
     }
 }
 
-/// A value behind a lock. Each time that it is taken is noted.
+/// A value behind a lock. Each time that a thread takes the lock is noted.
 pub struct Lock<T> {
     value: Mutex<T>,
     number: usize,
 }
 
 impl<T> Lock<T> {
-    /// With this value.
+    /// A lock around this value.
     pub fn new(value: T) -> Self {
         Lock { value: Mutex::new(value), number: notes::atomic(0) }
     }
 
-    /// Does something with the value while nobody else can.
+    /// Runs `act` on the value while no other thread can use it.
     pub fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
         about();
         let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);

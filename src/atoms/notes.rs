@@ -1,8 +1,9 @@
-//! Ground floor, `atoms`: what the threads of an execution did. Imports nothing of this crate.
+//! Ground floor, `atoms`: notes of what the threads of an execution did. Imports nothing of this
+//! crate.
 //!
-//! loom and shuttle run all threads of an execution on one thread of the operating system, so a
-//! thread-local is everybody's, and is nothing that they would explore; [real](super::real) threads share
-//! theirs.
+//! loom and shuttle run all threads of an execution on one thread of the operating system. So all
+//! of them see the same thread-local, and the engines do not explore accesses to it.
+//! [Real](super::real) threads share their notes.
 
 use std::cell::{Cell, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,28 +14,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thread(u64);
 
-/// Which thread has this id.
+/// The thread that has this id.
 pub fn thread_of(id: &impl Hash) -> Thread {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     Thread(hasher.finish())
 }
 
-/// What was done to an atomic, and with which values.
+/// An operation on an atomic, with the values read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// This was read.
+    /// This value was read.
     Load(u8),
-    /// This was read by an exchange that failed.
+    /// This value was read by an exchange that failed.
     Refused(u8),
-    /// This was written.
+    /// This value was written.
     Store(u8),
-    /// The one was read and the other written, at once.
+    /// The first value was read and the second written, in one operation.
     Exchange(u8, u8),
 }
 
 impl Access {
-    /// What was read.
+    /// The value that was read.
     pub fn read(self) -> Option<u8> {
         match self {
             Access::Load(read) | Access::Refused(read) | Access::Exchange(read, _) => Some(read),
@@ -42,7 +43,7 @@ impl Access {
         }
     }
 
-    /// What was written.
+    /// The value that was written.
     pub fn written(self) -> Option<u8> {
         match self {
             Access::Store(written) | Access::Exchange(_, written) => Some(written),
@@ -51,7 +52,7 @@ impl Access {
     }
 }
 
-/// What was done to a [room](super::std::Room).
+/// An access to a [room](super::std::Room).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// Its value was read.
@@ -60,15 +61,16 @@ pub enum Done {
     Written,
 }
 
-/// What was done, and to which of the atomics, locks (counted together) and rooms, in the order in which
-/// they were made.
+/// An operation or access, and its object. Atomics, locks and rooms are numbered in the order in
+/// which they were made; atomics and locks are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// An atomic operation.
     Atomic(usize, Access, Ordering),
     /// A lock was taken.
     Lock(usize),
-    /// It was let go. Not an operation of its own: nobody else has acted since it was taken.
+    /// A lock was released. This is not an operation of its own: no other actor has acted since the
+    /// lock was taken.
     Unlock(usize),
     /// An access that is not atomic. Not an operation of its own.
     Room(usize, Done),
@@ -84,26 +86,27 @@ impl Act {
 /// What an actor did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Whose.
+    /// The actor.
     pub actor: usize,
-    /// What.
+    /// What the actor did.
     pub act: Act,
     /// What it did and saw: `swap(TAKEN) = FULL`.
     pub label: String,
-    /// How many writes behind the newest it was that it read; 0 where it read none.
+    /// How many writes old the value was that was read; 0 if nothing was read.
     pub behind: usize,
-    /// What its actor ended with, if this was its last.
+    /// The actor's output, if this was its last event.
     pub output: Option<String>,
 }
 
-/// What is to be noted.
+/// What the notes of an execution contain.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Whether data races are looked for, where the engine can.
+    /// Whether to look for data races, if the engine can.
     pub looks_for_races: bool,
-    /// The atomics whose accesses exclude one another, for an engine that would else miss some order.
+    /// The atomics whose accesses exclude one another, for an engine that would otherwise miss some
+    /// order.
     pub apart: Arc<[usize]>,
-    /// Whether events are kept, and not only what they came to.
+    /// Whether to keep the events, and not only their results.
     pub told: bool,
 }
 
@@ -113,12 +116,12 @@ impl Default for Options {
     }
 }
 
-/// What happened in one execution so far.
+/// The notes of one execution so far.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     /// What the actors did, in order.
     pub events: Vec<Event>,
-    /// What each actor ended with.
+    /// The output of each actor.
     pub outputs: Vec<Option<String>>,
     /// For each token that was made, how many times it was dropped.
     pub dropped: Vec<usize>,
@@ -160,19 +163,19 @@ pub(super) fn share(notes: Shared) {
     NOTES.set(notes);
 }
 
-/// Begins an execution with so many actors.
+/// Begins an execution with this many actors.
 pub fn begin(actors: usize, options: Options) {
     let (outputs, about) = (vec![None; actors], vec![false; actors]);
     let performed = about.clone();
     share(Arc::new(Mutex::new(Notes { outputs, about, performed, options, ..Notes::default() })));
 }
 
-/// What was noted since it began.
+/// The notes since the execution began.
 pub fn end() -> Notes {
     with(std::mem::take)
 }
 
-/// What was noted so far.
+/// Looks at the notes so far.
 pub fn so_far<T>(look: impl FnOnce(&Notes) -> T) -> T {
     with(|notes| look(notes))
 }
@@ -190,8 +193,8 @@ pub(super) fn i_am(thread: Thread, actor: usize) {
     });
 }
 
-/// An actor has ended with this. What its thread does from here on is nobody's: it waits for the others,
-/// say, and drops what they had in common.
+/// Notes that an actor has ended with this output. From here on nothing that its thread does is an
+/// actor's: for example, it waits for the others, and drops what they share.
 pub(super) fn ended(thread: Thread, output: String) {
     with(|notes| {
         let Some(actor) = notes.actor(thread) else { return };
@@ -294,18 +297,20 @@ impl Notes {
         self.fault.get_or_insert(fault);
     }
 
-    /// What is wrong with the program itself, of which an execution has ended.
+    /// What is wrong with the program itself, once an execution has ended.
     pub fn fault(&self) -> Option<String> {
         let left_out = self.outputs.iter().position(Option::is_none);
         let left_out = left_out.map(|actor| format!("it does not perform actor {actor}"));
         self.fault.clone().or(left_out)
     }
 
-    /// The atomics of which a load was hidden from loom: by a later load of another actor's (or the writer's
-    /// own), which comes before what the writer did last before it wrote.
+    /// The atomics of which a load was hidden from loom.
     ///
-    /// What comes before what: in an actor's own order, and where two did something with one and the same
-    /// atomic or lock, and not both only loaded.
+    /// A load is hidden by a later load of another actor (possibly the writer) that comes before
+    /// the last operation of the writer before its write.
+    ///
+    /// One operation comes before another in an actor's own order. It also does where both use the
+    /// same atomic or lock, unless both only load.
     pub fn hidden_looks(&self) -> Vec<usize> {
         let operations: Vec<&Event> = self.operations().collect();
         let mut known: Vec<Vec<usize>> = vec![vec![0; self.outputs.len()]; self.outputs.len()];
@@ -359,13 +364,13 @@ impl Notes {
         behind
     }
 
-    /// Whether the next that this actor does is an atomic operation; else it may yet begin or end, or do
-    /// what concerns nobody.
+    /// Whether this actor's next act is an atomic operation. If not, the actor may still begin or
+    /// end, or do something that no other actor can notice.
     pub fn is_about_to_act(&self, actor: usize) -> bool {
         self.about.get(actor).copied().unwrap_or(false)
     }
 
-    /// The same up to so many operations, and what came before the next.
+    /// The same notes up to this many operations, with what came before the next operation.
     pub fn cut_after(&self, operations: usize) -> Notes {
         let mut left = operations;
         let until = self.events.iter().position(|event| {
@@ -384,19 +389,19 @@ impl Notes {
         cut
     }
 
-    /// The operations, each of which took a turn.
+    /// The operations. Each of them took a turn.
     pub fn operations(&self) -> impl Iterator<Item = &Event> {
         self.events.iter().filter(|event| event.act.is_operation())
     }
 }
 
-/// A value whose drops are counted. It owns nothing, so that a second one of it does no harm where a
-/// broken protocol makes one.
+/// A value whose drops are counted. It owns nothing, so a broken protocol that makes a second copy
+/// of it does no harm.
 #[derive(Debug)]
 pub struct Token(usize);
 
 impl Token {
-    /// One more.
+    /// One more token.
     #[allow(clippy::new_without_default, reason = "it is counted")]
     pub fn new() -> Self {
         with(|notes| {
@@ -405,7 +410,7 @@ impl Token {
         })
     }
 
-    /// Which one, from 1 on.
+    /// The token's number, from 1 on.
     pub fn number(&self) -> usize {
         self.0 + 1
     }

@@ -1,5 +1,5 @@
-//! Ground floor, `atoms`: over the standard library's, on real threads that are let act one atomic operation
-//! at a time, each when it is its [turn](in_turn); or all [at once](at_once).
+//! Ground floor, `atoms`: the standard library's atomics, on real threads. The threads perform one
+//! atomic operation at a time, each when it is its [turn](in_turn), or all run [at once](at_once).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -55,7 +55,7 @@ impl NotApart {
     pub(super) fn accessed(&self) {}
 }
 
-/// Threads that share notes and turns with the one that starts them.
+/// Threads that share notes and turns with the thread that starts them.
 pub mod thread {
     pub use std::thread::{JoinHandle, current, yield_now};
 
@@ -114,19 +114,20 @@ impl Share {
     }
 }
 
-/// Runs so many actors on real threads, the first of them on this one: an atomic operation of each when the
-/// schedule says so and no earlier, and after the schedule's end whoever comes. `run` starts the threads,
-/// [performs](perform) the first actor, and waits for the others.
+/// Runs this many actors on real threads, the first of them on the calling thread. `run` starts the
+/// threads, [performs](perform) the first actor, and waits for the others.
 ///
-/// Turns of who is not there, or has ended, are nobody's.
+/// An actor performs an atomic operation when the schedule says so and no earlier. After the
+/// schedule's end the actors go on in any order. A turn of an actor that does not exist or has
+/// ended is skipped.
 pub fn in_turn(actors: usize, turns: &[usize], run: impl FnOnce()) -> Notes {
     let left = turns.iter().copied().filter(|actor| *actor < actors).collect();
     let turns = Turns { left, ..Turns::default() };
     execute(actors, true, Gate::Turns(Mutex::new(turns), Condvar::new()), run)
 }
 
-/// The same with nobody waiting for anybody, once all are there. What they did is not told: to tell would be
-/// to wait.
+/// The same as [`in_turn`], without turns: once all threads are there, none waits for another. The
+/// notes do not say what the threads did, because noting it would make them wait.
 pub fn at_once(actors: usize, run: impl FnOnce()) -> Notes {
     execute(actors, false, Gate::Start { threads: actors, arrived: AtomicUsize::new(0) }, run)
 }

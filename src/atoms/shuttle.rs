@@ -1,5 +1,5 @@
-//! Ground floor, `atoms`: over shuttle's. Only inside of one of its checks. Whatever ordering is asked for,
-//! it is sequentially consistent.
+//! Ground floor, `atoms`: shuttle's atomics. Use them only inside of a check by shuttle. Whatever
+//! ordering the code asks for, the operation is sequentially consistent.
 
 /// What the source needs of shuttle.
 mod engine {

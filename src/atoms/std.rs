@@ -1,4 +1,4 @@
-//! Ground floor, `atoms`: the standard library's. Nothing here costs anything.
+//! Ground floor, `atoms`: the standard library's atomics. Nothing here costs anything.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
@@ -13,7 +13,7 @@ pub(crate) use super::const_on_std as constructors;
 pub struct Atomic<W>(AtomicU8, PhantomData<W>);
 
 impl<W: Word> Atomic<W> {
-    /// With this value.
+    /// An atomic with this value.
     #[inline]
     pub const fn new(value: u8) -> Self {
         Atomic(AtomicU8::new(value), PhantomData)
@@ -49,34 +49,35 @@ impl<W: Word> Atomic<W> {
         self.0.compare_exchange(current, new, success, failure)
     }
 
-    /// The value, by whoever has it alone.
+    /// The value, for a caller that has the atomic alone.
     #[inline]
     pub fn get_mut(&mut self) -> u8 {
         *self.0.get_mut()
     }
 }
 
-/// Room for a value that may or may not be there; who knows is an [`Atomic`] beside it.
+/// Room for a value that may or may not be there. An [`Atomic`] beside it says whether it is.
 pub struct Room<T>(UnsafeCell<MaybeUninit<T>>);
 
 impl<T> Room<T> {
-    /// With a value in it.
+    /// A room with a value in it.
     #[inline]
     pub const fn full(value: T) -> Self {
         Room(UnsafeCell::new(MaybeUninit::new(value)))
     }
 
-    /// With none.
+    /// A room without a value.
     #[inline]
     pub const fn empty() -> Self {
         Room(UnsafeCell::new(MaybeUninit::uninit()))
     }
 
-    /// Puts a value in; one that is there already is forgotten.
+    /// Puts a value in. A value that is already there is forgotten.
     ///
     /// # Safety
     ///
-    /// Nobody else reads or writes meanwhile: every other access happens before this one, or after it.
+    /// No other thread reads or writes the room meanwhile: every other access happens before this
+    /// one, or after it.
     #[inline]
     pub unsafe fn write(&self, value: T) {
         // SAFETY: nobody else has access now, by this function's own condition.
@@ -87,7 +88,8 @@ impl<T> Room<T> {
     ///
     /// # Safety
     ///
-    /// There is one, nobody writes meanwhile, and nobody takes it as well.
+    /// There is a value, no other thread writes the room meanwhile, and no other thread takes the
+    /// value as well.
     #[inline]
     pub unsafe fn take(&self) -> T {
         // SAFETY: it was written, and nobody else owns it, by this function's own condition.

@@ -1,8 +1,9 @@
 //! Second floor, `check`: room on the stack, wherever a harness runs a machine. Imports corosensei.
 //!
-//! loom's threads have 32 KiB of stack, shuttle's 60, and of loom's main one nobody can change that. A
-//! machine that the compiler has not optimised, or one with a buffer among its variables, needs more.
-//! So whatever is the system's own code runs on a stack that is as large as an ordinary thread's.
+//! loom's threads have 32 KiB of stack and shuttle's 60, and nothing can change the stack of loom's
+//! main thread. A machine needs more if the compiler has not optimised it, or if it has a buffer
+//! among its variables. So the system's own code runs on a stack as large as that of an ordinary
+//! thread.
 
 use std::cell::Cell;
 

@@ -1,13 +1,16 @@
 //! Second floor, `check`: any number of clients. Imports [`process`](crate::process) and its
 //! neighbours in `check`.
 //!
-//! A configuration says which world it is and how many actors are in each local state, where a
-//! count may be ω: arbitrarily many. Steps are looked up in the table the [graph](super::graph)
-//! uses too. Where a configuration repeats an earlier one on its path with more of something, the
-//! steps between can be repeated, so that count becomes ω (Karp and Miller, *Parallel program
-//! schemata*, 1969). Every reachable state is covered by some configuration found, and everything
-//! a configuration says can be reached with enough clients. That decides properties that more
-//! clients can only break (`at_most`) or only help (`reaches`), and no others.
+//! A configuration is a world and the number of actors in each local state. A number may be ω:
+//! arbitrarily many. Steps are looked up in the table that the [graph](super::graph) uses too.
+//!
+//! Where a configuration repeats an earlier one on its path with more actors in some local state,
+//! the steps between the two can be repeated. So that number becomes ω (Karp and Miller, *Parallel
+//! program schemata*, 1969).
+//!
+//! Some configuration found covers each reachable state, and enough clients can reach everything
+//! that a configuration covers. That decides properties that more clients can only break
+//! (`at_most`) or only help (`reaches`), and no others.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +26,8 @@ use crate::Process;
 /// When [`Checker::any`] gives up.
 #[derive(Clone, Debug)]
 pub struct AnyLimits {
-    /// The most configurations to look at. A protocol under which the world grows with each client
-    /// (a file of its own for each, say) has no end of them.
+    /// The most configurations to look at. Some protocols have no end of them: those under which
+    /// the world grows with each client, for example by a file for each.
     pub max_configurations: usize,
 }
 
@@ -79,10 +82,12 @@ impl Configuration {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
-    /// Decides the properties over counts for arbitrarily many clients: as many as you like of
-    /// every process declared with [`System::clients`](super::System::clients), beside the other
-    /// actors as they are. Where nothing is claimed [at most](super::System::at_most) so often, there is
-    /// nothing that more clients could break: what few of them reach, more do.
+    /// Decides the properties over counts for any number of clients: arbitrarily many of every
+    /// process declared with [`System::clients`](super::System::clients), and the other actors as
+    /// they are.
+    ///
+    /// If the system has no claim [over counts](super::System::at_most), more clients cannot break
+    /// anything, and what a few of them reach, more of them reach too.
     pub fn any(&self, limits: &AnyLimits) -> Report {
         let mut meter = self.limits.start(Engine::Any);
         // Of clients declared with a count of 0 there is none to take for an example, and to leave

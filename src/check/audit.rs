@@ -1,15 +1,18 @@
 //! Second floor, `check`: the audit. Imports its neighbours in `check`.
 //!
-//! A harness that misses schedules passes silently: every assertion in it stays green. So engines
-//! are held against one another. Exhaustive ones must have reached the same outcomes and the same
-//! verdicts; those that claim to have walked every interleaving must have walked as many as the
-//! state graph counts; and nobody may have seen what an exhaustive engine says cannot be.
+//! A harness that misses schedules passes silently: every assertion in it stays green. So the audit
+//! compares the engines with one another:
+//!
+//! - Exhaustive engines must have reached the same outcomes and the same verdicts.
+//! - An engine that claims to have walked every interleaving must have walked as many as the state
+//!   graph counts.
+//! - No engine may have seen what an exhaustive engine says is impossible.
 
 use num_bigint::BigUint;
 
 use super::verdict::{Engine, Interleavings, Report, Verdict};
 
-/// Two engines that cannot both be right.
+/// A contradiction between two engines: at least one of them is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
     /// Both were exhaustive, and one reached end states that the other did not.
@@ -18,7 +21,7 @@ pub enum Disagreement {
          {right_count}: {missing} of them only one of the two"
     )]
     Outcomes {
-        /// One engine, its mode, and how many outcomes it reached.
+        /// One engine.
         left: Engine,
         /// Its way of working.
         left_mode: &'static str,
@@ -30,10 +33,10 @@ pub enum Disagreement {
         right_mode: &'static str,
         /// How many outcomes it reached.
         right_count: usize,
-        /// How many outcomes one reached and the other did not.
+        /// How many outcomes only one of them reached.
         missing: usize,
     },
-    /// Both counted every interleaving, and not the same number.
+    /// Both counted every interleaving, but not the same number.
     #[error(
         "{left} ({left_mode}) counts {left_count} interleavings, {right} ({right_mode}) {right_count}"
     )]
@@ -73,11 +76,11 @@ pub enum Disagreement {
     },
 }
 
-/// Compares what engines of one [`Checker`](super::Checker) found of one system, each with the
-/// first. Empty where all agree.
+/// Compares what the engines of one [`Checker`](super::Checker) found of one system, each with the
+/// first. Returns nothing if all agree.
 ///
-/// [`any`](super::Checker::any) speaks of every number of clients, so its `holds` binds the others
-/// and its `violated` need not show with the few clients they had.
+/// [`any`](super::Checker::any) is about every number of clients. So its `holds` binds the other
+/// engines, but they need not see its `violated` with the few clients that they had.
 pub fn audit(reports: &[Report]) -> Vec<Disagreement> {
     let mut disagreements = Vec::new();
     for (position, left) in reports.iter().enumerate() {

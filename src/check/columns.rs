@@ -1,4 +1,4 @@
-//! Second floor, `check`: a trace as columns, one an actor, one row a step.
+//! Second floor, `check`: a trace as columns, one for each actor, with one row for each step.
 //! Imports its neighbours in `check`.
 
 use std::fmt::{self, Write};
@@ -6,15 +6,15 @@ use std::fmt::{self, Write};
 use super::lost;
 use super::trace::{Trace, TraceStep, Unfinished};
 
-/// What a terminal, a review comment and a test log all have.
+/// The width that a terminal, a review comment and a test log all have.
 pub(super) const WIDTH: usize = 100;
 /// The number of a step, and the space after it.
 const GUTTER: usize = 6;
 const GAP: usize = 2;
-/// Below this width a column says nothing any more: then steps are listed one below the other.
+/// A column narrower than this is useless: then the steps are listed one below the other.
 const NARROWEST: usize = 20;
 
-/// What a piece of a told trace is, for whoever wants to colour it.
+/// The kinds of pieces that a printed trace consists of, for a caller that colours them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// How the system began.
@@ -29,33 +29,38 @@ pub enum Part {
     Output,
     /// That an actor has not ended.
     Unfinished,
-    /// What it all came to.
+    /// How the execution ended as a whole.
     End,
-    /// How many continuations of how many violate something, and when it was lost.
+    /// How many of the continuations violate a property, and when the execution was lost.
     Share,
 }
 
 type Paint<'a> = &'a dyn Fn(Part, &str) -> String;
 
 impl fmt::Display for Trace {
-    /// How the system began, where it may in several ways. Below, one column an actor, one row a
-    /// step, what an actor ended with below its last one; what it all came to, and when it was lost. At most
-    /// 100 characters wide: labels that do not fit go on below, and for more actors than there is room for,
-    /// each row begins with the name instead.
+    /// Draws the trace as columns, at most 100 characters wide: one column for each actor, one row
+    /// for each step.
+    ///
+    /// A line above says how the system began, if it may begin in several ways. An actor's output
+    /// stands below its last step. At the bottom stand the end as a whole, and when the execution
+    /// was lost.
+    ///
+    /// A label that does not fit goes on in the next line. If there is no room for a column for
+    /// each actor, each row begins with the actor's name instead.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told(&|_, text| text.to_owned()))
     }
 }
 
 impl Trace {
-    /// The same, with each piece painted; `paint` must not change how wide it is.
+    /// The same columns, with each piece painted. `paint` must not change the width of a piece.
     pub fn told(&self, paint: Paint<'_>) -> String {
         self.told_beside(&[], paint)
     }
 
-    /// The same, with a narrow column at the right: before the first step and after each, how many of the
-    /// continuations violate the property (`4/6`, `2/3`, `all`). Without it where it would take a further
-    /// line, or nothing was counted.
+    /// The same columns, with a narrow one at the right. It shows, before the first step and after
+    /// each, how many of the continuations violate the property (`4/6`, `2/3`, `all`). It is left
+    /// out if it would take a further line, or if nothing was counted.
     pub fn told_with_shares(&self, paint: Paint<'_>) -> String {
         let plain: Paint<'_> = &|_, text| text.to_owned();
         let shares = lost::cells(&self.lost);
@@ -89,7 +94,8 @@ impl Trace {
     }
 }
 
-/// The cells of the column at the right, those before the first step first; none if there is no column.
+/// The cells of the column at the right, the one before the first step first; empty if there is no
+/// such column.
 #[derive(Clone, Copy)]
 struct Shares<'s>(&'s [String]);
 
@@ -139,7 +145,8 @@ fn unfinished(trace: &Trace, left: &Unfinished) -> String {
     }
 }
 
-/// A column as wide as its longest text where all fit; where not, the widest give way first.
+/// Each column is as wide as its longest text, if all columns fit. If not, the widest give way
+/// first.
 fn widths(trace: &Trace, width: usize) -> Option<Vec<usize>> {
     let mut wanted: Vec<usize> = trace.actors.iter().map(|name| columns(name)).collect();
     let mut want = |actor: usize, text: &str| {

@@ -1,5 +1,5 @@
-//! Second floor, `check`: the ends of a system's executions. Imports [`process`](crate::process) and its
-//! neighbours in `check`.
+//! Second floor, `check`: the ends of a system's executions. Imports [`process`](crate::process)
+//! and its neighbours in `check`.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::system::{Local, Locals, State};
 use super::{Checker, End, GraphOptions, PropertyKind, Value, Verdict};
 use crate::Process;
 
-/// The distinct ends of a system, told as a table: how many interleavings come to each, what each actor
-/// was told, and what is left. A branch that is never taken has no line.
+/// The distinct ends of a system as a table: how many interleavings end so, the output of each
+/// actor, and the world that is left. A branch that is never taken has no line.
 pub(super) struct Ends<'e> {
     /// The actors' names, by index.
     pub(super) actors: &'e [String],
@@ -19,9 +19,9 @@ pub(super) struct Ends<'e> {
     pub(super) ends: &'e [End],
 }
 
-/// So many are told.
+/// At most this many ends are shown.
 const MOST: usize = 12;
-/// So much is told of what is left.
+/// At most this much of the world that is left is shown.
 const LEFT: usize = 240;
 /// Between two columns.
 const GAP: usize = 2;
@@ -74,8 +74,8 @@ impl fmt::Display for Ends<'_> {
     }
 }
 
-/// Each column as wide as its longest text where all fit; where not, the widest give way first. `None`
-/// for more columns than there is room for.
+/// Each column is as wide as its longest text, if all columns fit. If not, the widest give way
+/// first. `None` if there are more columns than there is room for.
 fn fitted(wanted: &[usize]) -> Option<Vec<usize>> {
     let room = WIDTH.checked_sub(GAP * wanted.len().saturating_sub(1))?;
     let fits = |cap: usize| wanted.iter().map(|width| cap.min(*width)).sum::<usize>() <= room;
@@ -127,9 +127,11 @@ fn lines(text: &str, width: usize) -> Vec<String> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
-    /// The properties claimed `always` that are violated in some state, and in none in which all actors
-    /// have ended: whoever sees only the end of an execution cannot judge them. Those that are known to
-    /// be so: none where the graph [has to give up](GraphOptions::max_states).
+    /// The properties claimed `always` that some state violates, but no state in which all actors
+    /// have ended. An observer that sees only the end of an execution cannot judge them.
+    ///
+    /// It returns the properties that are known to be so: none if the graph [has to give
+    /// up](GraphOptions::max_states).
     pub fn unjudged_by_ends(&self, options: &GraphOptions) -> Vec<String> {
         let report = self.graph(options);
         let Some(outcomes) = report.outcomes.as_ref().filter(|_| report.exhaustive()) else {

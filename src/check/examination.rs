@@ -1,4 +1,4 @@
-//! Second floor, `check`: everything that there is to say of one system, by one call. Imports its
+//! Second floor, `check`: one call that reports all there is to say of a system. Imports its
 //! neighbours in `check`.
 
 use std::fmt;
@@ -17,8 +17,8 @@ use crate::{Process, errno};
 /// Graphs with more transitions than this are not put before the slower engines as well.
 const WORTH_A_SECOND_OPINION: u64 = 1_000;
 
-/// How long the search for the number of clients that break something may take. That something does is
-/// known by then.
+/// How long the search for the number of clients that break a property may take. At that point it
+/// is known that some number of them does.
 const BEYOND: Duration = Duration::from_secs(2);
 
 /// Where `any` finishes at all, it does with fewer configurations.
@@ -27,11 +27,11 @@ const CONFIGURATIONS: usize = 2_000;
 /// Graphs with more states than this are not walked once more to list their ends.
 const ENDS_OF: u64 = 20_000;
 
-/// What all engines say of one system, and whether that is a proof.
+/// What all engines report of one system, and whether that is a proof.
 ///
-/// Its `Display` is what a person wants to read: what was explored and whether the engines agree, each
-/// property with its verdict, the shortest interleaving that breaks it as columns, and every distinct
-/// end.
+/// Its `Display` form is for people. It shows what was explored, whether the engines agree, and
+/// each property with its verdict. Then come the shortest interleaving that breaks a property, as
+/// columns, and every distinct end.
 ///
 /// ```
 /// use toctou::check::System;
@@ -73,33 +73,34 @@ pub struct Examination {
     pub actors: Vec<String>,
     /// How many of them are [clients](System::clients).
     pub clients: usize,
-    /// How the ways in which the system may begin are called.
+    /// The names of the ways in which the system may begin.
     pub starts: Vec<String>,
-    /// What each engine found, the state graph first. loom and shuttle are asked where the graph is small.
+    /// What each engine found, the state graph first. loom and shuttle run only where the graph is
+    /// small.
     pub reports: Vec<Report>,
     /// Where engines contradict one another.
     pub disagreements: Vec<Disagreement>,
     /// The executions that violate something, each once.
     pub shown: Vec<Shown>,
-    /// What breaks with more clients only.
+    /// The properties that break only with more clients.
     pub larger: Vec<Larger>,
-    /// Every distinct end, those that most interleavings come to first; empty where the system is too
+    /// Every distinct end, those with the most interleavings first. Empty where the system is too
     /// large to list them.
     pub ends: Vec<End>,
     /// Why this is no proof although nothing is violated: one sentence each.
     pub vacuous: Vec<String>,
-    /// What it does not say, although it may be a proof of what it was asked: one sentence each.
+    /// What the examination does not show, even where it is a proof: one sentence each.
     pub notes: Vec<String>,
 }
 
 /// An execution that violates something.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// The properties that this execution violates, and that no shorter one does.
+    /// The properties that this execution violates and no shorter one does.
     pub properties: Vec<String>,
     /// The execution.
     pub schedule: Schedule,
-    /// The same, told; or why it cannot be.
+    /// The same execution as a trace, or why it cannot be played.
     pub trace: Result<Trace, super::PlayError>,
 }
 
@@ -108,25 +109,26 @@ pub struct Shown {
 pub struct Larger {
     /// The property.
     pub property: String,
-    /// With how many clients it breaks; `None` if no schedule was found within the limits.
+    /// The number of clients with which it breaks; `None` if no schedule was found within the
+    /// limits.
     pub clients: Option<usize>,
-    /// Of how many kinds they are. With one kind, fewer clients do not break it; with several, one of
-    /// each was added at a time.
+    /// How many kinds of clients there are. With one kind, fewer clients do not break the property.
+    /// With several, the search added one client of each kind at a time.
     pub kinds: usize,
-    /// A shortest execution that shows it.
+    /// A shortest execution that breaks the property.
     pub shown: Option<Shown>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
-    /// Puts the system before all engines, audits them, and tells what they found: what
-    /// [`assert_holds`](Self::assert_holds) fails with, where it is no proof.
+    /// Puts the system before all engines, audits them, and reports what they found.
+    /// [`assert_holds`](Self::assert_holds) fails with the same report where it is no proof.
     pub fn examine(self) -> Examination {
         Checker::new(self).examine()
     }
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
-    /// The same within [limits](Self::within) of one's own.
+    /// Examines the system within the [limits](Self::within) of this checker.
     pub fn examine(&self) -> Examination {
         let mut examination = self.proof();
         let graph = examination.reports.first();
@@ -206,8 +208,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Some(self.any(&AnyLimits { max_configurations: CONFIGURATIONS }))
     }
 
-    /// The properties that hold with as many clients as there are and that `any` says are violated, faults
-    /// among them: with one client more of each kind after the other, until the graph has a schedule.
+    /// The properties that hold with as many clients as there are, but that `any` says are
+    /// violated, faults among them. The search adds one client of each kind at a time, until the
+    /// graph finds a schedule.
     fn larger(&self, graph: &Report, any: Option<&Report>) -> Vec<Larger> {
         let holds = |finding: &&Finding| {
             let here = graph.finding(&finding.property).map(|finding| &finding.verdict);
@@ -301,8 +304,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         vacuous
     }
 
-    /// That no client of some kind ever ends with an output that it is there for; without clients, that
-    /// no actor does.
+    /// Reports each kind of clients of which none ever ends with a good output. Without clients, it
+    /// reports if no actor does.
     fn nobody_ends_well(&self, graph: &Report) -> Vec<String> {
         let system = self.system();
         let Some(outcomes) = &graph.outcomes else { return Vec::new() };
@@ -403,13 +406,14 @@ pub(super) fn shown(
 }
 
 impl Examination {
-    /// Whether every property was shown to hold, by engines that agree, of executions that put it to the
-    /// test; and, where that was decided, with any number of clients.
+    /// Whether this is a proof: every property was shown to hold, by engines that agree, and some
+    /// execution put each property to the test. Where any number of clients was decided, the
+    /// properties hold for that as well.
     pub fn is_proof(&self) -> bool {
         self.complaint().is_empty()
     }
 
-    /// Why it is no proof; empty if it is one.
+    /// Why this is no proof; empty if it is one.
     pub fn complaint(&self) -> String {
         use fmt::Write as _;
         let mut complaint = String::new();
@@ -431,7 +435,7 @@ impl Examination {
     }
 }
 
-/// The same with no line longer than a screen is wide: those of a picture are not.
+/// The same text with no line wider than a screen. The lines of a picture already are not.
 fn wrapped(text: &str) -> String {
     let lines = text.lines().flat_map(|line| match columns(line) <= WIDTH {
         true => vec![line.to_owned()],

@@ -1,8 +1,9 @@
-//! Second floor, `check`: one execution as it runs, whoever schedules it, and what is noted of
-//! many. Imports [`process`](crate::process) and its neighbours in `check`.
+//! Second floor, `check`: one execution as it runs, and a record of many executions. Imports
+//! [`process`](crate::process) and its neighbours in `check`.
 //!
-//! loom's and shuttle's harnesses are thin round these two, and so is any harness of a user's own:
-//! they decide who steps, an [`Execution`] steps, a [`Recorder`] remembers.
+//! loom's and shuttle's harnesses are thin layers around these two types, and so is a harness of
+//! your own. The harness decides which actor steps, an [`Execution`] takes the step, and a
+//! [`Recorder`] remembers the results.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,18 +22,18 @@ use super::verdict::{Bound, Engine, Finding, Interleavings, Outcomes, Report, Sc
 use super::{Checker, Value, lock};
 use crate::{Process, Step};
 
-/// What a step of an actor came to.
+/// The result of an actor's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It took a step and has more to take.
     Stepped,
-    /// It waits for another actor; nothing was changed.
+    /// It waits for another actor; the step changed nothing.
     Blocked,
     /// It took its last step (or had taken it before).
     Ended,
 }
 
-/// Remembers, over many executions of one system, what they came to.
+/// Remembers the results of many executions of one system.
 pub struct Recorder<W, P: Process<W>> {
     checker: Checker<W, P>,
     // Only these two engines look at it.
@@ -46,13 +47,13 @@ pub struct Recorder<W, P: Process<W>> {
 /// An actor that stepped, and which way it went where that was a choice.
 pub(super) type Turn = (u8, u8);
 
-/// Which ways the actors go at the choices that they come to, in order; the first way where it does not
-/// say.
+/// The ways that the actors go at their choices, in order. An actor goes the first way where the
+/// script says nothing.
 ///
-/// loom and shuttle branch where threads are scheduled, and nowhere else. So an execution goes by a
-/// script, and the script grows. Where it has nothing to say, the first way is taken, and one more script
-/// is [noted](Beginnings) for each of the others. Every combination of ways is begun so at some time, because
-/// each is the first way after a shorter one.
+/// loom and shuttle branch only where they schedule threads. So an execution follows a script, and
+/// the script grows. Where the script says nothing, the actor goes the first way, and one more
+/// script is [noted](Beginnings) for each of the other ways. Every combination of ways has a script
+/// in the end, because each one is the first way after a shorter one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Script {
     /// For each actor.
@@ -76,7 +77,8 @@ impl Script {
     }
 }
 
-/// All that executions begin with: a start, and a script of choices. It grows while they run.
+/// The beginnings of executions: each is a start and a script of choices. Their list grows while
+/// the executions run.
 struct Beginnings {
     all: Vec<(usize, Arc<Script>)>,
     known: FxHashSet<(usize, Arc<Script>)>,
@@ -101,7 +103,7 @@ impl Beginnings {
 enum Choices {
     /// By a script, and the scripts that it lacks are noted.
     Script(Arc<Script>),
-    /// Anyhow: the state of a generator of numbers.
+    /// At random: the state of a random number generator.
     #[cfg_attr(not(feature = "shuttle"), allow(dead_code))]
     Random(u64),
 }
@@ -116,12 +118,12 @@ struct Seen {
     interleavings: FxHashSet<(usize, Box<[Turn]>)>,
     /// Those from which there was an execution.
     starts: FxHashSet<usize>,
-    /// The shortest schedule to a step that was none.
+    /// The shortest schedule to a fault.
     fault: Option<(FaultKind, Schedule)>,
     /// A limit that was reached.
     #[cfg_attr(not(any(feature = "loom", feature = "shuttle")), allow(dead_code))]
     limit: Option<Bound>,
-    /// Some execution was abandoned, being too long.
+    /// Some execution was abandoned because it was too long.
     #[cfg(feature = "shuttle")]
     abandoned: bool,
 }
@@ -151,12 +153,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Report::not_started(engine, mode, std::iter::once(deadlock).chain(properties), bound)
     }
 
-    /// A recorder for a harness of your own. What it reports can be [audited](fn@super::audit)
-    /// together with this checker's reports.
+    /// A recorder for a harness of your own. You can [audit](fn@super::audit) its report together
+    /// with this checker's reports.
     ///
     /// # Panics
     ///
-    /// With more than 256 actors: schedules are noted with a byte an actor.
+    /// With more than 256 actors: a schedule keeps each actor as one byte.
     pub fn recorder(&self) -> Arc<Recorder<W, P>> {
         self.recorder_for(None)
     }
@@ -181,13 +183,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
-    /// Starts an execution from the system's first start, mostly its only one.
+    /// Starts an execution from the system's first start, which is mostly its only one.
     pub fn execution(self: &Arc<Self>) -> Execution<W, P> {
         self.execution_from(0)
     }
 
-    /// Starts an execution from the start of this index. Of a [choice](Step::Choice) it goes the first way,
-    /// unless it is [told](Execution::step_by) which.
+    /// Starts an execution from the start of this index. At a [choice](Step::Choice) an actor goes
+    /// the first way, unless the caller [names another](Execution::step_by).
     ///
     /// # Panics
     ///
@@ -257,12 +259,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
         &self.checker.system
     }
 
-    /// How many executions were started.
+    /// How many executions have been started.
     pub fn executions(&self) -> u64 {
         self.seen().executions
     }
 
-    /// Whether the engine is to end with what it knows: a step was none, or a limit is reached.
+    /// Whether the engine has to end with what it knows: a step was a fault, or a limit is reached.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn is_over(&self) -> bool {
         let (fault, limit, executions) = {
@@ -294,9 +296,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
         self.seen().abandoned
     }
 
-    /// What the executions so far come to. `bound` says what kept them from being all there are;
-    /// `distinct_counted` whether every one was run to its end, so that the distinct interleavings
-    /// seen are a number worth comparing.
+    /// The report of the executions so far.
+    ///
+    /// `bound` is the reason why these are not all executions, if there is one. `distinct_counted`
+    /// says whether every execution ran to its end: only then can the number of distinct
+    /// interleavings be compared.
     pub fn report(
         &self,
         engine: Engine,
@@ -358,10 +362,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Recorder<W, P> {
     }
 }
 
-/// One execution of a system, stepped by whoever holds it.
+/// One execution of a system. The owner of the value decides which actor steps.
 ///
-/// Steps are really taken here, on a real value of the world: nothing is looked up in the tables of
-/// the graph engine, which is what makes agreement between the engines worth something.
+/// Steps are really taken here, on a real value of the world. Nothing is looked up in the tables of
+/// the graph engine. So an agreement between the engines is worth something.
 pub struct Execution<W, P: Process<W>> {
     recorder: Arc<Recorder<W, P>>,
     start: usize,
@@ -376,7 +380,7 @@ pub struct Execution<W, P: Process<W>> {
     /// The actors that were found blocked and still are.
     waiting: Vec<usize>,
     deadlocked: bool,
-    /// A step was none: nobody steps any more.
+    /// A step was a fault: no actor steps any more.
     astray: bool,
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     turns: usize,
@@ -384,19 +388,19 @@ pub struct Execution<W, P: Process<W>> {
     abandoned: bool,
 }
 
-/// What came of an actor's turn on threads that sleep while their actor is blocked.
+/// The result of an actor's turn, on threads that sleep while their actor is blocked.
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 pub(super) struct Turned<T> {
     pub(super) progress: Progress,
-    /// Nobody steps again: nobody can, or the execution is too long and was abandoned.
+    /// No actor steps again: none can, or the execution is too long and was abandoned.
     pub(super) over: bool,
-    /// The threads to wake: their actors can step again, or are to find that all is over.
+    /// The threads to wake: their actors can step again, or have to find that all is over.
     pub(super) awake: Vec<T>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
-    /// Lets `actor` take a step, and takes from `parked` the threads (each with its actor) that need
-    /// not sleep any longer. `None` if all was over before. After `max_turns` it is.
+    /// Lets `actor` take a step. Takes from `parked` the threads, each with its actor, that need
+    /// not sleep any longer. `None` if all was over before. All is over after `max_turns`.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn turn<T>(
         &mut self,
@@ -436,16 +440,17 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         Some(Turned { progress, over: self.deadlocked, awake })
     }
 
-    /// Lets `actor` (an index into the system's actors) take a step; the first way, where it is a choice.
+    /// Lets `actor` (an index into the system's actors) take a step. If the step is a choice, it
+    /// goes the first way.
     pub fn step(&mut self, actor: usize) -> Progress {
         with_room(|| self.advance(actor, None))
     }
 
-    /// Lets `actor` take a step that goes the way of this index, if it is a choice.
+    /// Lets `actor` take a step. If the step is a choice, it goes the way of this index.
     ///
     /// # Panics
     ///
-    /// If it goes no such way.
+    /// If the step has no such way.
     pub fn step_by(&mut self, actor: usize, way: usize) -> Progress {
         with_room(|| self.advance(actor, Some(way)))
     }
@@ -546,8 +551,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         progress
     }
 
-    /// Whether a step was [none](super::FaultKind): then nobody steps any more, and every actor counts as
-    /// ended for whoever steps it.
+    /// Whether a step was a [fault](super::FaultKind). From then on no actor steps any more, and a
+    /// step of any actor reports that it has ended.
     pub fn is_astray(&self) -> bool {
         self.astray
     }
@@ -557,12 +562,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         self.unfinished == 0
     }
 
-    /// Whether all actors that have not ended wait for one another.
+    /// Whether some actors have not ended and all of these are blocked.
     pub fn deadlocked(&self) -> bool {
         self.deadlocked
     }
 
-    /// The actors that were found blocked and still are.
+    /// The actors that were blocked when they last tried, and still are.
     pub fn waiting(&self) -> &[usize] {
         &self.waiting
     }
@@ -577,7 +582,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         schedule
     }
 
-    /// Whether it was given up: it had too many turns, a limit is reached, or a step was none.
+    /// Whether the execution was given up: it had too many turns, a limit is reached, or a step was
+    /// a fault.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn abandoned(&self) -> bool {
         self.abandoned
@@ -615,9 +621,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Execution<W, P> {
         !matches!(perform(process.clone(), &mut self.world.clone(), expected), Ok(Step::Blocked(_)))
     }
 
-    /// The current state as codes; actors as they are named, none exchanged for another. After them, which
-    /// ways each is still to go at choices, where its script says so: what follows from a state depends on
-    /// that, too.
+    /// The current state as codes, with the actors as they are named, none exchanged for another.
+    /// After them come the ways that each actor still has to go at its choices, where the script
+    /// says so: the continuation of a state depends on them, too.
     #[cfg(any(feature = "loom", feature = "shuttle"))]
     pub(super) fn state(&self) -> Box<[u32]> {
         let mut state = with_room(|| self.recorder.checker.codes.state(&self.world, &self.locals));

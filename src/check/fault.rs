@@ -1,7 +1,8 @@
-//! Second floor, `check`: one step, performed and watched. A step that panics, makes more than one
-//! call, or is answered by what can only be a mistake of the model is a *fault*: nothing that the system
-//! would do after it says anything about the program. Imports [`calls`](crate::calls) and
+//! Second floor, `check`: performs one step and watches it. Imports [`calls`](crate::calls) and
 //! [`process`](crate::process).
+//!
+//! A step is a *fault* if it panics, makes more than one call, or gets an answer that can only mean
+//! a mistake of the model. What the system would do after a fault says nothing about the program.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,20 +12,20 @@ use crate::calls::{Calls, Listen, listened};
 use crate::process::MOST_WAYS;
 use crate::{Process, Step};
 
-/// The property that is violated where a step panics.
+/// The property that a step violates if it panics.
 pub const PANIC_FREE: &str = "panic-free";
 
-/// The property that is violated where a step makes more than one call on a simulated world.
+/// The property that a step violates if it makes more than one call on a simulated world.
 pub const ONE_CALL_A_STEP: &str = "one-call-a-step";
 
-/// The property that is violated where a simulated world answers what can only mean that the model is
-/// [wrong](crate::calls::mistaken).
+/// The property that a step violates if it gets an answer from a simulated world that can only mean
+/// that the model is [wrong](crate::calls::mistaken).
 pub const NO_MISTAKE: &str = "no-mistake";
 
-/// The property that is violated where a step answers [`Step::Blocked`] and has changed something.
+/// The property that a step violates if it answers [`Step::Blocked`] and has changed something.
 pub const BLOCKED_UNCHANGED: &str = "blocked-unchanged";
 
-/// In which way a step was no step.
+/// The ways in which a step can be a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
@@ -40,7 +41,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// The property that it violates. Only a report in which it is violated lists it.
+    /// The property that such a fault violates. Only a report in which it is violated lists it.
     pub fn property(self) -> &'static str {
         match self {
             FaultKind::Panic => PANIC_FREE,
@@ -50,7 +51,7 @@ impl FaultKind {
         }
     }
 
-    /// The kind that violates this property, if one does.
+    /// The kind of fault that violates this property, if there is one.
     pub fn of(property: &str) -> Option<FaultKind> {
         let all = [FaultKind::Panic, FaultKind::Calls, FaultKind::Mistake, FaultKind::Blocked];
         all.into_iter().find(|kind| kind.property() == property)
@@ -73,7 +74,7 @@ impl FaultKind {
     }
 }
 
-/// A step that was none.
+/// A step that is a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) kind: FaultKind,
@@ -81,8 +82,8 @@ pub(super) struct Fault {
     pub(super) said: String,
 }
 
-/// Performs a step, however that is done, and says in which way it was none, if so. After a fault the
-/// world is as the step left it, and is not to be used.
+/// Performs a step, in whatever way, and returns the fault if it was one. After a fault the world
+/// is as the step left it, and must not be used.
 pub(super) fn watched<T>(
     how: Listen,
     expected: &[String],
@@ -127,7 +128,7 @@ pub(super) fn perform<W: ?Sized, P: Process<W>>(
     watched(Listen::Count, expected, || whole(process.step(world))).0
 }
 
-/// The step itself; one that is a choice as it may not be is a panic, and told as one.
+/// The step itself. A choice with a forbidden number of ways is a panic, and is reported as one.
 pub(super) fn whole<P, T>(step: Step<P, T>) -> Step<P, T> {
     if let Step::Choice(ways) = &step {
         let count = ways.len();

@@ -1,4 +1,4 @@
-//! Second floor, `check`: how long an engine explores, and how it tells that it does. Imports its
+//! Second floor, `check`: how long an engine explores, and how it reports its progress. Imports its
 //! neighbours in `check`.
 
 use std::io::Write as _;
@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::verdict::{Bound, Engine};
 
-/// How much time and memory one engine may take. One that reaches a limit ends with what it knows: what
-/// it has not decided is [unfinished](super::Verdict::Unfinished).
+/// How much time and memory one engine may take.
+///
+/// An engine that reaches a limit ends with what it knows. A property that it has not decided is
+/// [unfinished](super::Verdict::Unfinished).
 ///
 /// ```
 /// # use toctou::check::{Checker, Limits, System};
@@ -26,14 +28,16 @@ use super::verdict::{Bound, Engine};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long one engine explores; for ever if `None`. A minute by default.
+    /// How long one engine explores; without limit if `None`. A minute by default.
     pub time: Option<Duration>,
-    /// By how many bytes the memory of the whole process may grow meanwhile; without limit if `None`. 4
-    /// GiB by default. Known on Linux only. It is looked at between rounds of up to 131,072 states, and what
-    /// other threads of the process take counts as well.
+    /// By how many bytes the memory of the whole process may grow meanwhile; without limit if
+    /// `None`. 4 GiB by default.
+    ///
+    /// The memory is known on Linux only. The engine checks it between rounds of up to 131,072
+    /// states. Memory that other threads of the process take counts as well.
     pub memory: Option<u64>,
-    /// Whether an engine that takes longer than three seconds tells on the standard error stream how far
-    /// it is, every three seconds.
+    /// Whether an engine reports its progress on the standard error stream: every three seconds, if
+    /// it runs longer than that.
     pub tells: bool,
 }
 
@@ -44,7 +48,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// No limit, and no word.
+    /// No limit, and no progress reports.
     pub const NONE: Limits = Limits { time: None, memory: None, tells: false };
 
     /// Starts the clock for an engine.

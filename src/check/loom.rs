@@ -1,15 +1,19 @@
 //! Second floor, `check`: loom as an engine. Imports [`process`](crate::process), its neighbours in
 //! `check`, and loom.
 //!
-//! Real loom threads, one an actor, the main one actor 0. All that loom sees of a step is that it
-//! holds one loom mutex: the single point at which loom may switch. The state itself is behind an
-//! ordinary mutex that loom knows nothing of, there are no joins (whoever ends last notes the
-//! outcome) and nothing is in a loom `Arc`: each of these would be explored as well.
+//! There is one real loom thread for each actor; the main thread is actor 0. loom sees only that
+//! each step holds one loom mutex: the single point at which loom may switch.
 //!
-//! Exploring begins only once every thread stands waiting for that mutex, which the main thread
-//! holds till then. Otherwise loom explores when each thread gets to its first step, too: 56,860
-//! executions instead of 10,836 for 3 clients of `open-then-remove`; with a janitor, skipping known
-//! states, 562,684 instead of 7,694.
+//! loom would also explore each of the following, so the engine avoids them:
+//!
+//! - The state is behind an ordinary mutex, of which loom knows nothing.
+//! - There are no joins: the thread that ends last notes the outcome.
+//! - Nothing is in a loom `Arc`.
+//!
+//! Exploring begins only once every thread waits for that mutex, which the main thread holds till
+//! then. Otherwise loom also explores when each thread gets to its first step: 56,860 executions
+//! instead of 10,836 for 3 clients of `open-then-remove`; with a janitor, skipping known states,
+//! 562,684 instead of 7,694.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
@@ -25,12 +29,14 @@ use super::verdict::{Bound, Engine, Report};
 use super::{Checker, Value, lock};
 use crate::Process;
 
-/// How [`Checker::loom`] goes about it.
+/// The options of [`Checker::loom`].
 #[derive(Clone, Debug)]
 pub struct LoomOptions {
-    /// Explore no further from a state that was reached before by another schedule
-    /// (`loom::skip_branch`). Sound here because every step conflicts with every other: they all
-    /// hold the one mutex. Outcomes stay complete, but interleavings are no longer counted.
+    /// Explore no further from a state that another schedule has reached before
+    /// (`loom::skip_branch`).
+    ///
+    /// This is sound here because every step conflicts with every other: they all hold the one
+    /// mutex. The outcomes stay complete, but interleavings are no longer counted.
     pub skip_known_states: bool,
     /// Give up, unfinished, after about this many executions.
     pub max_executions: u64,

@@ -1,6 +1,6 @@
-//! Second floor, `check`: when a counterexample is lost. Before its first step and after each, how many
-//! interleavings continue from there, and how many of those violate the property. Imports nothing but its
-//! neighbours in `check`.
+//! Second floor, `check`: when a counterexample is lost. It counts, before the first step and after
+//! each, how many interleavings continue from there, and how many of those violate the property.
+//! Imports only its neighbours in `check`.
 
 use num_bigint::BigUint;
 
@@ -8,19 +8,19 @@ use super::columns::columns;
 
 /// When an execution is lost to a violation, by exact counts.
 ///
-/// A system that runs on from some step of a counterexample may still come to a good end. Step by step
-/// fewer continuations do, or more; and from one step on none does: the point of no return. What that step
-/// did, or what let it happen, is what to look at first.
+/// After the first steps of a counterexample, the system may still come to a good end. Step by step
+/// the number of good continuations changes. From one step on there is none: the point of no
+/// return. Look first at what that step did, or at what allowed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Which property is violated.
+    /// The property that is violated.
     pub property: String,
-    /// Of how many continuations how many violate it: before the first step, and after each. Before the
-    /// first step these are all interleavings from where its schedule starts.
+    /// How many continuations violate the property, of how many: before the first step, and after
+    /// each. Before the first step these are all interleavings from the schedule's start.
     pub shares: Vec<Share>,
 }
 
-/// Of how many interleavings how many violate a property.
+/// How many interleavings violate a property, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     /// How many violate it.
@@ -32,17 +32,17 @@ pub struct Share {
 /// Where an execution is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReturn {
-    /// Before the first step: every interleaving from there violates the property, and no step is to
-    /// blame.
+    /// Before the first step: every interleaving from the start violates the property, and no
+    /// single step is to blame.
     BeforeTheFirst,
-    /// At this step, counted from 1: before it some continuation does not violate the property, after it
-    /// every one does.
+    /// At this step, counted from 1. Before it some continuation does not violate the property;
+    /// after it every one does.
     AtStep(usize),
 }
 
-/// A ratio is told by its two numbers up to so many columns, and by its percentage beyond.
+/// A share is shown as a ratio up to this width, and as a percentage beyond.
 const RATIO: usize = 9;
-/// The same in a sentence, which has more room.
+/// The same width in a sentence, which has more room.
 const SAID: usize = 20;
 
 impl Share {
@@ -68,8 +68,8 @@ impl Share {
 }
 
 impl Lost {
-    /// How an execution is lost, of which `all` are the continuations before its first step and after
-    /// each, and `sound` those of them that do not violate the property from there on.
+    /// How an execution is lost. `all` counts the continuations before its first step and after
+    /// each; `sound` counts those of them that do not violate the property from there on.
     pub(super) fn of(property: &str, all: Vec<BigUint>, sound: Vec<BigUint>) -> Lost {
         let mut is_lost = false;
         let shares = all.into_iter().zip(sound).map(|(all, sound)| {
@@ -81,7 +81,7 @@ impl Lost {
         Lost { property: property.to_owned(), shares: shares.collect() }
     }
 
-    /// Where it is lost; `None` if it is not, which no counterexample is.
+    /// Where the execution is lost. `None` if it is not lost; a counterexample always is.
     pub fn no_return(&self) -> Option<NoReturn> {
         match self.shares.iter().position(Share::is_all)? {
             0 => Some(NoReturn::BeforeTheFirst),
@@ -89,8 +89,8 @@ impl Lost {
         }
     }
 
-    /// The step after which every continuation violates the property, from 1; `None` where every
-    /// interleaving does, so that no step is to blame.
+    /// The step after which every continuation violates the property, counted from 1. `None` if
+    /// every interleaving violates it, so that no single step is to blame.
     pub fn point_of_no_return(&self) -> Option<usize> {
         match self.no_return()? {
             NoReturn::BeforeTheFirst => None,
@@ -115,8 +115,8 @@ impl Lost {
     }
 }
 
-/// When an execution is lost, in a line; in several, each after the names of its properties, where not all
-/// of them are lost in the same way.
+/// One line that says when an execution is lost. If it is not lost to all its properties in the
+/// same way, several lines, each after the names of its properties.
 pub(crate) fn lines(lost: &[Lost]) -> Vec<String> {
     let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
     for (lost, told) in lost.iter().filter_map(|lost| Some((lost, lost.told()?))) {
@@ -133,8 +133,9 @@ pub(crate) fn lines(lost: &[Lost]) -> Vec<String> {
     }
 }
 
-/// A cell before the first step and one for each: `4/6`, `2/3`, `all` where it is lost, and no more.
-/// Where it violates several properties, those of the first one. Empty where nothing was counted.
+/// A cell before the first step and one for each step: `4/6`, `2/3`, `all` where it is lost, and
+/// none after that. If it violates several properties, the cells of the first one. Empty if nothing
+/// was counted.
 pub(crate) fn cells(lost: &[Lost]) -> Vec<String> {
     let Some(Lost { shares, .. }) = lost.first() else { return Vec::new() };
     let open = shares.iter().take_while(|share| !share.is_all());

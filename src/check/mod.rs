@@ -11,10 +11,11 @@
 //! | [`loom`](Checker::loom) | executions, on loom's threads | an independent second opinion |
 //! | [`shuttle`](Checker::shuttle) | executions, on shuttle's threads | a third, and random testing of the very large |
 //!
-//! Code that is itself threads and atomics has an engine of its own: `threads`, with features `loom` and
-//! `shuttle`.
+//! Code that is itself threads and atomics has an engine of its own: the module `threads`, with the
+//! features `loom` and `shuttle`.
 //!
-//! Nothing is believed because one engine says so: [`audit`](fn@audit) compares what they found.
+//! No result is believed because one engine reports it: [`audit`](fn@audit) compares what the
+//! engines found.
 
 #[cfg(any(feature = "loom", feature = "shuttle"))]
 mod ample;
@@ -92,22 +93,22 @@ pub use verdict::{
 
 use crate::Process;
 
-/// What a simulated world, a process in it and its output have to be: pure values, so that a state
-/// can be kept, compared and sent to another core.
+/// What a simulated world, a process in it and the process's output have to be: pure values. So the
+/// checker can keep a state, compare it and send it to another core.
 pub trait Value: Clone + Eq + Hash + Debug + Send + Sync + 'static {}
 
 impl<T: Clone + Eq + Hash + Debug + Send + Sync + 'static> Value for T {}
 
-/// What a mutex holds, also where a thread that held it has panicked, as a property or loom's way to end a
-/// thread does: all that is kept in mutexes here is whole at every moment.
+/// Locks a mutex, even if a thread that held it has panicked. A property may panic, and loom ends
+/// its threads by a panic. The values in these mutexes are consistent at every moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One system, ready to be put before the engines.
 ///
-/// The outcomes of its [`Report`]s are comparable with one another ([`audit`](fn@audit)), not with
-/// those of another checker.
+/// The outcomes of its [`Report`]s are comparable with one another ([`audit`](fn@audit)). They are
+/// not comparable with those of another checker.
 pub struct Checker<W, P: Process<W>> {
     system: Arc<System<W, P>>,
     codes: Arc<SharedCodes<W, P>>,
@@ -120,7 +121,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         Checker { system: Arc::new(system), codes: Arc::default(), limits: Limits::default() }
     }
 
-    /// The same with other limits to the time and the memory that each engine may take.
+    /// The same checker with other limits on the time and the memory that each engine may take.
     pub fn within(self, limits: Limits) -> Self {
         Checker { limits, ..self }
     }

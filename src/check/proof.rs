@@ -10,16 +10,21 @@ use super::{PlayError, Schedule, Trace, audit};
 use crate::Process;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
-    /// Proves every property, or panics with the shortest interleaving that breaks one, drawn as columns.
+    /// Proves every property, or panics with the shortest interleaving that breaks one, drawn as
+    /// columns.
     ///
-    /// The state graph decides. Where it is small, loom and shuttle explore the system too, and all have
-    /// to agree. Properties over counts ([`at_most`](Self::at_most)) are put before
-    /// [`any`](super::Checker::any) as well: one that breaks with more clients fails the proof, with the
-    /// number of clients that it takes.
+    /// The state graph decides. Where it is small, loom and shuttle explore the system too, and all
+    /// engines have to agree.
     ///
-    /// A proof of nothing fails, too: a step that panics, makes two calls, or meets a mistake of the
-    /// model ([`FaultKind`]); a property that no execution put to the test; a system in which no
-    /// execution ends, or no client [ends well](Self::ends_well).
+    /// [`any`](super::Checker::any) also decides the properties over counts
+    /// ([`at_most`](Self::at_most)). A property that breaks with more clients fails the proof, with
+    /// the number of clients that it takes.
+    ///
+    /// A proof of nothing fails, too:
+    ///
+    /// - A step panics, makes two calls, or meets a mistake of the model ([`FaultKind`]).
+    /// - No execution put a property to the test.
+    /// - No execution ends, or no client [ends well](Self::ends_well).
     #[track_caller]
     pub fn assert_holds(self) {
         let proof = Checker::new(self).proof();
@@ -30,8 +35,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         }
     }
 
-    /// Panics unless some interleaving breaks the property, and returns the report: the negative
-    /// control that belongs beside every proof.
+    /// Panics unless some interleaving breaks the property, and returns the report. It is the
+    /// negative control that belongs beside every proof.
     #[track_caller]
     pub fn assert_breaks(self, property: &str) -> Report {
         let checker = Checker::new(self);
@@ -49,8 +54,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     }
 }
 
-/// Where engines disagree, and what the first of them says that is not as it should be, with the shortest
-/// execution that shows it.
+/// The complaint of a proof: where engines disagree, and what the first engine finds wrong, with
+/// the shortest execution that shows it.
 #[cfg(all(feature = "loom", feature = "shuttle"))]
 pub(super) fn complaint(
     reports: &[Report],
@@ -66,7 +71,7 @@ pub(super) fn complaint(
     complaint
 }
 
-/// What an engine says that is not as it should be, each execution that shows it once.
+/// What an engine finds wrong, with each execution that shows it once.
 pub(super) fn violations(report: &Report, shown: &[Shown]) -> String {
     let mut told = String::new();
     let (number, noun) = report.counted();

@@ -10,7 +10,7 @@ use super::intern::LocalOf;
 use super::system::{Local, State};
 use crate::Process;
 
-/// Over which states a property speaks.
+/// Which states a property is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
@@ -24,7 +24,7 @@ pub enum PropertyKind {
 }
 
 impl PropertyKind {
-    /// The word for it: `always`, `finally`, `reachable`.
+    /// Its name: `always`, `finally` or `reachable`.
     pub fn word(self) -> &'static str {
         match self {
             PropertyKind::Always => "always",
@@ -48,13 +48,14 @@ type OnLocal<W, P> = Arc<dyn Fn(&LocalOf<W, P>) -> bool + Send + Sync>;
 
 enum Test<W, P: Process<W>> {
     State(OnState<W, P>),
-    /// Depends only on how many actors are in each local state, and cannot be repaired by adding
-    /// actors (`Always`) or broken by it (`Reachable`): what makes it decidable for any number.
+    /// Depends only on how many actors are in each local state. More actors cannot repair a
+    /// violated `Always`, and cannot break a `Reachable` that holds. So it can be decided for any
+    /// number of actors.
     Counts {
         holds: OnCounts<W, P>,
-        /// Whether an actor that stands there is counted at all.
+        /// Whether an actor that stands there is counted.
         counts: OnLocal<W, P>,
-        /// How many may be.
+        /// How many actors may be counted.
         most: u32,
     },
 }
@@ -72,7 +73,7 @@ impl<W, P: Process<W>> Clone for Property<W, P> {
     }
 }
 
-/// A number of actors: so many, or (ω) as many as you like.
+/// A number of actors: exactly this many, or arbitrarily many (ω).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Count {
     Exactly(u32),
@@ -89,7 +90,8 @@ impl Count {
 }
 
 impl<W, P: Process<W>> Property<W, P> {
-    /// A property of single states; see [`System::always`](super::System::always) and its like.
+    /// A property of single states; see [`System::always`](super::System::always) and the functions
+    /// beside it.
     pub fn on_states(
         name: &str,
         kind: PropertyKind,
@@ -155,7 +157,7 @@ impl<W, P: Process<W>> Property<W, P> {
         &self.name
     }
 
-    /// Over which states it speaks.
+    /// Which states it is about.
     pub fn kind(&self) -> PropertyKind {
         self.kind
     }
@@ -173,8 +175,8 @@ impl<W, P: Process<W>> Property<W, P> {
         }
     }
 
-    /// Whether an actor that stands there is one of those that it is about; `None` where it is about whole
-    /// states.
+    /// Whether the property counts an actor that stands at `local`; `None` if the property is about
+    /// whole states.
     pub fn counts(&self, local: &LocalOf<W, P>) -> Option<bool> {
         match &self.test {
             Test::State(_) => None,

@@ -1,10 +1,11 @@
 //! Second floor, `check`: which panics are announced on the terminal. Imports shuttle only.
 //!
-//! A step that panics is a finding, told with its schedule: the announcement would come once an
-//! engine, from inside the engine. loom ends each of its threads by a panic of its own (its
-//! stack-switching library's `Done`), and silences that by a panic hook. shuttle, once it has run, has a
-//! hook in front of that one which announces every panic. Together in one process they print two
-//! lines a loom thread.
+//! A step that panics is a finding, reported with its schedule. The announcement of the panic on
+//! the terminal would only repeat it, once for each engine, from inside the engine.
+//!
+//! loom ends each of its threads by a panic of its own (its stack-switching library's `Done`), and
+//! silences it by a panic hook. shuttle, once it has run, has a hook in front of that one, which
+//! announces every panic. Together in one process they print two lines for each loom thread.
 
 use std::cell::{Cell, RefCell};
 use std::panic;
@@ -18,7 +19,8 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Inside of a step until it is dropped: a panic is not announced, and its place is kept.
+/// The thread is inside of a step until this is dropped. A panic is then not announced, and its
+/// place is kept.
 pub(super) struct Inside {
     before: bool,
 }
@@ -36,13 +38,13 @@ impl Drop for Inside {
     }
 }
 
-/// Where the last panic inside of a step was: `src/claim.rs:41:9`. It is forgotten by that.
+/// Where the last panic inside of a step was: `src/claim.rs:41:9`. The call also forgets it.
 pub(super) fn place() -> Option<String> {
     PLACE.take()
 }
 
-/// Runs loom or shuttle on a thread of its own, on which no panic is announced: by one they say what they
-/// found.
+/// Runs loom or shuttle on a thread of its own, on which no panic is announced: they use a panic to
+/// report what they found.
 #[cfg(all(feature = "loom", feature = "shuttle"))]
 pub(super) fn on_a_silent_thread<T: Send>(explore: impl FnOnce() -> T + Send) -> T {
     on_a_quiet_thread(|| {
@@ -51,8 +53,8 @@ pub(super) fn on_a_silent_thread<T: Send>(explore: impl FnOnce() -> T + Send) ->
     })
 }
 
-/// Panics with this, and nothing of shuttle's: its hook takes every panic for one of its own, and tells the
-/// schedule of whatever it ran last.
+/// Panics with this complaint and nothing of shuttle's. shuttle's hook takes every panic for its
+/// own, and reports the schedule of its last execution.
 #[track_caller]
 pub(super) fn complain(complaint: &str) -> ! {
     hook();
@@ -95,8 +97,8 @@ fn is_inside(info: &panic::PanicHookInfo<'_>) -> bool {
     inside
 }
 
-/// Puts our hook in place, before all others; shuttle's among them, which takes every panic for its own.
-/// So it is only done where loom or shuttle is to run.
+/// Puts this module's hook before all others. One of them is shuttle's, which takes every panic for
+/// its own. So call it only before loom or shuttle runs.
 pub(super) fn hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

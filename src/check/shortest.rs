@@ -1,8 +1,8 @@
-//! Second floor, `check`: of all schedules that are as short as one that was found, the one that reads
-//! best. Imports [`process`](crate::process) and its neighbours in `check`.
+//! Second floor, `check`: finds the schedule that reads best among the shortest ones. Imports
+//! [`process`](crate::process) and its neighbours in `check`.
 //!
-//! A breadth-first search finds some shortest schedule to a state. Others are as short and change less
-//! often from one actor to another, or are shortest for several properties at once.
+//! A breadth-first search finds one shortest schedule to a state. Other schedules are as short, and
+//! change less often from one actor to another, or are shortest for several properties at once.
 
 use rustc_hash::FxHashMap;
 
@@ -10,23 +10,24 @@ use super::Schedule;
 use super::property::PropertyKind;
 use super::steps::{Coded, Initial, Shape, Successor, Worker};
 
-/// What is looked at for one schedule: so many states, each with the actor that came there. Beyond, the
-/// schedule stays as it was found.
+/// At most this many states are looked at for one schedule, each with the actor whose step led
+/// there. Beyond that, the schedule stays as it was found.
 const MOST: usize = 5_000;
 
-/// Up to so many actors and steps together; of more, as many states less.
+/// The number above is for up to this many actors and steps together. For more of these, it shrinks
+/// in proportion.
 const WIDTH: usize = 40;
 
-/// For each property, and for freedom from deadlock last, a shortest schedule that decides it; each is
-/// replaced by one as short that
+/// Takes, for each property and for freedom from deadlock last, a shortest schedule that decides
+/// it. Replaces each by one as short that
 ///
 /// 1. decides as many of the others as one of its length can,
 /// 2. changes from one actor to another as seldom as possible,
 /// 3. has no actor step that need not, and
 /// 4. is the first of these in the order of their numbers.
 ///
-/// Counterexamples are shared with counterexamples, witnesses with witnesses. The answer depends on the
-/// system and on the lengths alone.
+/// A counterexample is shared with counterexamples only, a witness with witnesses only. The answer
+/// depends on the system and on the lengths alone.
 pub(super) fn settled(
     (steps, initial): (&dyn Coded, &Initial),
     decided: Vec<Option<Schedule>>,
@@ -70,7 +71,7 @@ fn settled_within(
     settled
 }
 
-/// Schedules of the same one are alternatives to one another.
+/// Schedules of the same size are alternatives to one another.
 fn size(schedule: &Schedule) -> (usize, usize) {
     (schedule.start, schedule.turns.len())
 }
@@ -89,8 +90,8 @@ fn counts(shape: &Shape, schedule: &Schedule) -> Vec<usize> {
 /// A state, and who stepped last on the way there.
 type Place = (u32, Box<[u32]>, Option<usize>);
 
-/// The best way there: how often it changes from one actor to another, how many actors step, and who
-/// does, in order, with the way that the step goes where it is a choice.
+/// The best way to a place: how often it changes from one actor to another, how many actors step,
+/// and which actors step, in order. With a step that is a choice goes its way.
 type Way = (usize, usize, Vec<(usize, usize)>);
 
 struct Look<'l, 's> {
@@ -100,8 +101,8 @@ struct Look<'l, 's> {
 }
 
 impl Look<'_, '_> {
-    /// For each of these properties the best schedule of the size of this one; with actors that step at
-    /// most so often, if there is a limit. `None` if there is too much to look at.
+    /// For each of these properties the best schedule of this one's size. If there is a limit, each
+    /// actor steps at most that often. `None` if there is too much to look at.
     fn best(
         &mut self,
         initial: &Initial,

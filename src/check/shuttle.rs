@@ -1,12 +1,15 @@
 //! Second floor, `check`: shuttle as an engine. Imports [`process`](crate::process), its neighbours
 //! in `check`, and shuttle.
 //!
-//! Real shuttle threads, one an actor, and a scheduler: our own, which knows which states were
-//! expanded and ends an execution that comes to one; or one of shuttle's, to audit ours (depth
-//! first) or to sample what is too large to exhaust (random, PCT). A thread takes one step each time
-//! it is scheduled. The main thread only starts the others: in shuttle `spawn` is no scheduling
-//! point, so a main thread that is an actor itself steps before the others can, and the schedules
-//! in which they come first are never seen, silently.
+//! There is one real shuttle thread for each actor, and a scheduler. The engine's own scheduler
+//! knows which states were expanded, and ends an execution that comes to one of them. shuttle's
+//! schedulers audit that one (depth first), or sample systems that are too large to exhaust
+//! (random, PCT).
+//!
+//! A thread takes one step each time it is scheduled. The main thread only starts the others,
+//! because in shuttle `spawn` is no scheduling point. If the main thread were an actor, it would
+//! step before the others could, and the schedules in which they come first would never be seen,
+//! silently.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -28,22 +31,23 @@ use crate::Process;
 /// Which scheduler [`Checker::shuttle`] runs under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShuttleMode {
-    /// Ours: every transition of the state graph once, each execution ending at a known state.
+    /// The engine's own scheduler: every transition of the state graph once. Each execution ends at
+    /// a known state.
     KnownStates,
     /// shuttle's own depth-first search: every interleaving, up to this many executions.
     DepthFirst {
         /// Give up, unfinished, after this many executions.
         max_executions: usize,
     },
-    /// Uniformly random choices: proves nothing, finds much.
+    /// Uniformly random choices. It proves nothing and finds much.
     Random {
         /// How many executions.
         executions: usize,
         /// Seeds the choices.
         seed: u64,
     },
-    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010): random priorities,
-    /// changed at a few random points; finds a bug of that depth with known probability.
+    /// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010): random priorities that
+    /// change at a few random points. It finds a bug of the given depth with known probability.
     Pct {
         /// How many executions.
         executions: usize,
@@ -175,8 +179,8 @@ fn run<W: Value, P: Process<W, Output: Value> + Value>(
     Runner::new(scheduler, config).run(move || execute(&noted, &now, waits, &from))
 }
 
-/// A scheduler that goes on with no execution, and begins none, once all is over. (An execution that ends
-/// early by the clock is none that a scheduler of shuttle's could replay.)
+/// A scheduler that continues no execution, and begins none, once all is over. (shuttle's own
+/// schedulers could not replay an execution that the clock ended early.)
 struct Until<S, W, P: Process<W>> {
     scheduler: S,
     recorder: Arc<Recorder<W, P>>,

@@ -1,5 +1,5 @@
-//! Second floor, `check`: the step table. A step depends on the world and on that one process
-//! alone, so each (world, local state) pair is stepped once, however many states it occurs in.
+//! Second floor, `check`: the step table. A step depends only on the world and on the process that
+//! takes it. So each (world, local state) pair is stepped once, however many states it occurs in.
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 
 use std::sync::{Arc, Mutex, MutexGuard};

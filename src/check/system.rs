@@ -38,8 +38,8 @@ impl<P, T> Local<P, T> {
         }
     }
 
-    /// Where a step, or one way of a [choice](Step::Choice), leads; `None` where it waits, or is a choice
-    /// itself.
+    /// The state that a step, or one way of a [choice](Step::Choice), leads to. `None` if the step
+    /// waits, or is a choice itself.
     pub(super) fn after(step: Step<P, T>) -> Option<Self> {
         match step {
             Step::Next(process) => Some(Local::Running(process)),
@@ -52,7 +52,8 @@ impl<P, T> Local<P, T> {
 /// One way for a system to begin: a world, and each actor's program before its first step.
 #[derive(Clone, Debug)]
 pub struct Start<W, P> {
-    /// What sets it apart: `P is absent; attacker: symlink P, open P`. Empty where there is only one.
+    /// What distinguishes this start: `P is absent; attacker: symlink P, open P`. Empty where there
+    /// is only one.
     pub name: String,
     /// The world before the first step.
     pub world: W,
@@ -60,10 +61,10 @@ pub struct Start<W, P> {
     pub processes: Vec<P>,
 }
 
-/// A world, its actors, and the properties claimed of every execution; or several worlds and
-/// programs for the same actors, any of which it may [begin with](System::family).
+/// A world, its actors, and the properties claimed of every execution.
 ///
-/// Freedom from deadlock is always among the properties.
+/// A system may also [begin with](System::family) any of several worlds and programs for the same
+/// actors. Freedom from deadlock is always among the properties.
 ///
 /// ```
 /// use toctou::check::{Checker, GraphOptions, System};
@@ -105,10 +106,10 @@ pub struct System<W, P: Process<W>> {
     pub(super) ends_well: Option<EndsWell<P::Output>>,
 }
 
-/// Whether an output is one that an actor is there for.
+/// Whether an output is good; see [`System::ends_well`].
 type EndsWell<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
-/// Actors that start out the same, so that which of them does what is no difference.
+/// Actors that start out the same, so that it makes no difference which of them does what.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) members: Range<usize>,
@@ -122,13 +123,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Self::of(&[], vec![Start { name: String::new(), world, processes: Vec::new() }])
     }
 
-    /// A system that may begin in several ways: every script of an attacker in every initial world,
-    /// say. What is claimed is claimed of all executions from all of them, and what they have in
-    /// common is explored once. The actors are told apart, whatever their programs.
+    /// A system that may begin in several ways: with every script of an attacker in every initial
+    /// world, for example.
+    ///
+    /// The properties are claimed of all executions from all starts. A state that several starts
+    /// reach is explored once. No two actors are interchangeable, even if their programs are equal.
     ///
     /// # Panics
     ///
-    /// If `starts` is empty, or one has another number of processes than there are `actors`.
+    /// If `starts` is empty, or if a start does not have as many processes as there are `actors`.
     pub fn family(actors: &[&str], starts: Vec<Start<W, P>>) -> Self {
         assert!(!starts.is_empty(), "a system begins in one way at least");
         for Start { name, processes, .. } in &starts {
@@ -154,7 +157,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         }
     }
 
-    /// Adds one actor, however the system begins.
+    /// Adds one actor with this program, in every start.
     pub fn actor(mut self, name: impl Into<String>, process: P) -> Self {
         self.add(name.into(), &process);
         let last = self.actors.len();
@@ -162,12 +165,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Adds `count` identical actors, `client 1` and so on; a second call goes on counting, as one does
-    /// after [actors](System::actor) that are called so.
+    /// Adds `count` identical actors: `client 1` and so on. A second call goes on counting. The
+    /// count includes [actors](System::actor) that already have such a name.
     ///
-    /// Identical actors are interchangeable: states that differ only in which of them is where are
-    /// one state to [`graph`](super::Checker::graph), and [`any`](super::Checker::any) lets there be
-    /// arbitrarily many. Properties must therefore not tell them apart.
+    /// Identical actors are interchangeable, so properties must not tell them apart.
+    /// [`graph`](super::Checker::graph) takes states that differ only in which of the identical
+    /// actors is where for one state. [`any`](super::Checker::any) lets there be arbitrarily many
+    /// of them.
     pub fn clients(mut self, count: usize, process: P) -> Self {
         let first = self.actors.len();
         let before = self.actors.iter().filter(|name| name.starts_with("client ")).count();
@@ -194,11 +198,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self.property(Property::on_states(name, PropertyKind::Always, holds))
     }
 
-    /// Claims that at no time more than `max` actors are counted under one key: `key` says under
-    /// which key an actor is counted where it stands, if under any.
+    /// Claims that at no time more than `max` actors are counted under one key. `key` returns the
+    /// key under which an actor is counted where it stands, or `None` if it is not counted.
     ///
-    /// An [`always`](System::always) over counts. Only this form can be decided for any number of
-    /// clients, so prefer it where it fits.
+    /// This is an [`always`](System::always) over counts. Only this form can be decided for any
+    /// number of clients, so prefer it where it fits.
     pub fn at_most<K: Eq + std::hash::Hash>(
         self,
         max: usize,
@@ -218,8 +222,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self.property(Property::on_states(name, PropertyKind::Finally, holds))
     }
 
-    /// Claims that some execution reaches a state in which `holds` is true: the companion that
-    /// shows a proof not to be vacuous.
+    /// Claims that some execution reaches a state in which `holds` is true. Such a claim beside a
+    /// proof shows that the proof is not vacuous.
     pub fn reachable(
         self,
         name: &str,
@@ -228,7 +232,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self.property(Property::on_states(name, PropertyKind::Reachable, holds))
     }
 
-    /// Claims that some execution brings some one actor to where `there` is true. A
+    /// Claims that some execution brings at least one actor to where `there` is true. This is a
     /// [`reachable`](System::reachable) that can also be decided for any number of clients.
     pub fn reaches(
         self,
@@ -242,8 +246,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
     ///
     /// # Panics
     ///
-    /// If there is a property of this name: what is said of one would be taken for what is said of the
-    /// other.
+    /// If the system already has a property of this name: results are reported by name, so the two
+    /// could not be told apart.
     #[track_caller]
     pub fn property(mut self, property: Property<W, P>) -> Self {
         let name = property.name();
@@ -254,10 +258,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Says how a step is told in a [`Trace`](super::Trace): performs it and returns what to call it.
+    /// Sets how a [`Trace`](super::Trace) describes a step: `describe` performs the step and
+    /// returns its label.
     ///
-    /// Without, a step is told in the calls that the world [tells](crate::calls::called) of, or else by
-    /// what it changed. This only changes how a step is told: whether it is one is decided without.
+    /// Without it, a step is described by the calls that the world [tells](crate::calls::called)
+    /// of, or else by what it changed. A description changes no verdict: whether a step is a valid
+    /// one is decided without it.
     pub fn described_by(
         mut self,
         describe: impl Fn(&mut W, P) -> (crate::Step<P, P::Output>, String) + Send + Sync + 'static,
@@ -266,10 +272,12 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Says who waits for whom: whether the first of these processes, where it stands, waits for
-    /// something that the second has, so that a [`Trace`](super::Trace) can tell of it, and a
-    /// deadlock be told as the circle that it is. Nothing is decided by it: that somebody waits is
-    /// known by [`Step::Blocked`].
+    /// Sets who waits for whom. The function returns whether the first process, where it stands,
+    /// waits for something that the second one has.
+    ///
+    /// A [`Trace`](super::Trace) uses it to say for whom an actor waits, and to show a deadlock as
+    /// a circle of waits. It decides nothing: a process is blocked if its step is
+    /// [`Step::Blocked`].
     pub fn waits_for(
         mut self,
         waits_for: impl Fn(&W, &P, &P) -> bool + Send + Sync + 'static,
@@ -278,27 +286,32 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Says that the world breaks deadlocks by failing whoever closes a circle of waits, and how it
-    /// would be if all of them waited, so that a [`Trace`](super::Trace) can tell which circle it
-    /// [was](super::TraceStep::circle). It takes [`waits_for`](Self::waits_for) as well.
+    /// Declares that the world breaks deadlocks: it fails the actor that would close a circle of
+    /// waits.
+    ///
+    /// `patient` returns the world as it would be if all of them waited. From it a
+    /// [`Trace`](super::Trace) finds [which circle](super::TraceStep::circle) that was. It needs
+    /// [`waits_for`](Self::waits_for) as well.
     pub fn breaks_deadlocks(mut self, patient: impl Fn(&W) -> W + Send + Sync + 'static) -> Self {
         self.patient = Some(Arc::new(patient));
         self
     }
 
-    /// Says that an answer of this code (`42703`, `EINVAL`) is part of the protocol.
+    /// Declares that an answer of this code (`42703`, `EINVAL`) is part of the protocol.
     ///
     /// A simulated world takes some answers for [mistakes](crate::calls::mistaken) of the model: a
-    /// misspelt column, a write to a file that is open for reading only. The check fails at the first
-    /// one, because a property may hold only for the reason that every actor met it.
+    /// misspelt column, a write to a file that is open for reading only. The check fails at the
+    /// first such answer, because a property may hold only because every actor met the mistake.
     pub fn expects(mut self, code: &str) -> Self {
         self.expected.push(code.to_owned());
         self
     }
 
-    /// Says which outputs are those that an actor is there for. A proof fails where no client ever ends
-    /// with one: then its properties may hold only because everybody failed. Without, every output is one
-    /// but those whose `Debug` form begins with `Err(`.
+    /// Sets which outputs are good: those that an actor runs to get.
+    ///
+    /// A proof fails where no client ever ends with a good output, because its properties may hold
+    /// only because every client failed. Without this function, an output is good unless its
+    /// `Debug` form begins with `Err(`.
     pub fn ends_well(
         mut self,
         is_good: impl Fn(&P::Output) -> bool + Send + Sync + 'static,
@@ -307,7 +320,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
-    /// Whether an output is one that an actor is there for.
+    /// Whether an output is good; see [`System::ends_well`].
     pub(super) fn is_good(&self, output: &P::Output) -> bool {
         match &self.ends_well {
             Some(is_good) => is_good(output),
@@ -367,19 +380,19 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         &self.actors
     }
 
-    /// Whether there are identical actors, which [`graph`](super::Checker::graph) need not tell
-    /// apart.
+    /// Whether there are identical actors, which [`graph`](super::Checker::graph) may take for
+    /// interchangeable.
     pub fn has_clients(&self) -> bool {
         self.groups.iter().any(|group| group.members.len() > 1)
     }
 
-    /// Whether anything is claimed [at most](System::at_most) so often: what
+    /// Whether the system has a claim [over counts](System::at_most): the kind that
     /// [`any`](super::Checker::any) decides.
     pub fn claims_counts(&self) -> bool {
         self.properties.iter().any(Property::is_over_counts)
     }
 
-    /// The properties claimed, freedom from deadlock not listed.
+    /// The properties claimed, without freedom from deadlock.
     pub fn properties(&self) -> &[Property<W, P>] {
         &self.properties
     }
@@ -398,7 +411,7 @@ pub struct State<'a, W, P: Process<W>> {
     pub(super) locals: Locals<'a, LocalOf<W, P>>,
 }
 
-/// Where the actors stand, however the engine at hand keeps it.
+/// Where the actors stand, in the form in which the engine keeps it.
 pub(super) enum Locals<'a, L> {
     Plain(&'a [L]),
     /// Codes into a table.
@@ -433,7 +446,7 @@ impl<'a, W, P: Process<W>> State<'a, W, P> {
         })
     }
 
-    /// What the actors that have ended ended with.
+    /// The outputs of the actors that have ended.
     pub fn outputs(&self) -> impl Iterator<Item = &'a P::Output> + use<'a, W, P>
     where
         P: 'a,

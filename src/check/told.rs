@@ -1,4 +1,4 @@
-//! Second floor, `check`: values by their `Debug` forms, and what of one is no longer as it was.
+//! Second floor, `check`: compares values by their `Debug` forms, and shows what has changed.
 //! Imports [`process`](crate::process) and the names of the kernel's error codes.
 
 use std::fmt::Debug;
@@ -14,8 +14,8 @@ const LONG: usize = 60;
 /// Values that are nested deeper than this are compared as text.
 const DEEPEST: usize = 32;
 
-/// A step of which nobody tells: where the process stands before and after, and what of the world is no
-/// longer as it was: `Look → Mark`, `Mark; world: Shelf { books: 3 → 2, .. }`.
+/// Describes a step of which the world tells nothing: where the process stands before and after,
+/// and what has changed in the world: `Look → Mark`, `Mark; world: Shelf { books: 3 → 2, .. }`.
 pub(super) fn step<W: Debug, P: Debug, T>(
     process: &P,
     step: &Step<P, T>,
@@ -35,8 +35,8 @@ pub(super) fn step<W: Debug, P: Debug, T>(
     }
 }
 
-/// What of a value, told in its `Debug` form, is not as it was: `Shelf { books: 3 → 2, .. }`. `None` if
-/// all is.
+/// What has changed in a value, by its `Debug` forms: `Shelf { books: 3 → 2, .. }`. `None` if
+/// nothing has.
 pub(super) fn change(before: &str, after: &str) -> Option<String> {
     if before == after {
         return None;
@@ -148,8 +148,8 @@ fn closing(open: char) -> char {
     }
 }
 
-/// Where `found` is first true of the rest of a text and its first letter, outside of all quotes and
-/// brackets; the bracket that opens is outside of itself.
+/// The first place at which `found` is true of the rest of a text and that rest's first letter,
+/// outside of all quotes and brackets. A bracket that opens is outside of itself.
 fn outside(text: &str, found: impl Fn(&str, char) -> bool) -> Option<usize> {
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {

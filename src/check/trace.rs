@@ -1,5 +1,5 @@
-//! Second floor, `check`: a schedule played through, step by step, with what each actor saw.
-//! Imports [`process`](crate::process) and its neighbours in `check`.
+//! Second floor, `check`: a schedule played step by step, with what each actor saw. Imports
+//! [`process`](crate::process) and its neighbours in `check`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::{Process, Step, marks};
 pub(super) type Describe<W, P> =
     Arc<dyn Fn(&mut W, P) -> (Step<P, <P as Process<W>>::Output>, String) + Send + Sync>;
 
-/// The world in which who closes a circle of waits waits, too.
+/// Returns the world in which an actor that closes a circle of waits waits, too.
 pub(super) type Patient<W> = Arc<dyn Fn(&W) -> W + Send + Sync>;
 
 /// Whether one process waits for another.
@@ -31,42 +31,43 @@ pub struct TraceStep {
     pub actor: usize,
     /// What it did and saw: `rename(content → content.1) = ok`.
     pub label: String,
-    /// What it ended with, if this was its last step.
+    /// The output of the actor, if this was its last step.
     pub output: Option<String>,
     /// The step had to wait and changed nothing.
     pub blocked: bool,
-    /// For which actors it waits from here on; `None` if it does not wait, or nobody
-    /// [says](System::waits_for) for whom.
+    /// For which actors it waits from here on. `None` if it does not wait, or if the system does
+    /// not [say](System::waits_for) who waits for whom.
     pub waits_for: Option<Vec<usize>>,
-    /// The circle of waits that it would have closed, and was failed for: its actor, the one that this
-    /// waits for, and so on back to its actor; `None` if there is none, or nobody
-    /// [says](System::breaks_deadlocks) which.
+    /// The circle of waits that this step would have closed, so that the world failed it: its
+    /// actor, the actor that this one waits for, and so on back to its actor. `None` if there is no
+    /// circle, or if the system does not [say](System::breaks_deadlocks) which.
     pub circle: Option<Vec<usize>>,
 }
 
 /// An actor that had not ended when its schedule did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Which one, by index.
+    /// The actor's index.
     pub actor: usize,
-    /// Whether it then had to wait.
+    /// Whether it had to wait at the end of the schedule.
     pub waits: bool,
-    /// For which actors; `None` if it does not wait, or nobody [says](System::waits_for) for whom.
+    /// For which actors it waits. `None` if it does not wait, or if the system does not
+    /// [say](System::waits_for) who waits for whom.
     pub waits_for: Option<Vec<usize>>,
 }
 
-/// Who counts under a property [over counts](System::at_most) that is violated.
+/// The actors that count under a violated property [over counts](System::at_most).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// Which property.
+    /// The name of the property.
     pub property: String,
-    /// Who counts, by index: more than may.
+    /// The actors that count, by index: more than the property allows.
     pub actors: Vec<usize>,
-    /// How many may.
+    /// How many actors may count.
     pub most: usize,
 }
 
-/// An execution told step by step.
+/// An execution described step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// How the system began; `None` if there is only one way and it has no name.
@@ -77,9 +78,10 @@ pub struct Trace {
     pub steps: Vec<TraceStep>,
     /// The actors that had not ended when the schedule did.
     pub unfinished: Vec<Unfinished>,
-    /// What it all came to, if there is more to tell than what they ended with: in lines.
+    /// A description of the end, in lines, if there is more to tell than the outputs.
     pub end: Option<String>,
-    /// For each property that it violates, when it was lost; empty where that was not counted.
+    /// When the execution was lost to each property that it violates; empty where that was not
+    /// counted.
     pub lost: Vec<Lost>,
 }
 
@@ -93,7 +95,7 @@ pub struct Played<W, P: Process<W>> {
     pub locals: Vec<LocalOf<W, P>>,
 }
 
-/// A schedule names a start or an actor that is not there, or an actor that has ended.
+/// Why a schedule cannot be played: it does not fit the system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlayError {
     /// The system has no start of this index.
@@ -114,7 +116,7 @@ pub enum PlayError {
         /// How many actors there are.
         actors: usize,
     },
-    /// The actor waits for a lock that somebody else has.
+    /// The actor waits for a lock that another actor holds.
     #[error("step {position} names {actor}, which waits for a lock")]
     Waits {
         /// Which step of the schedule, from 1.
@@ -122,13 +124,13 @@ pub enum PlayError {
         /// The actor's name.
         actor: String,
     },
-    /// What is read there is never that old.
+    /// The value that the turn reads is never as old as the schedule says.
     #[error("step {position} is to read what was there some writes ago, and never does")]
     Stale {
         /// Which step of the schedule, from 1.
         position: usize,
     },
-    /// The step goes no such way.
+    /// The step has no way of this index.
     #[error("step {position} is to go the way of index {way}, and {actor} has only {ways}{} there", indices(*ways))]
     NoSuchWay {
         /// Which step of the schedule, from 1.
@@ -162,10 +164,12 @@ impl Trace {
         actors.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
-    /// Why nobody can go on: actors that wait for one another in a circle
-    /// (`client 1 → client 2 → client 1`), or one that waits although nobody is left who could end
-    /// that (`client 1 waits for nobody`: a wake-up was lost, or the owner of a lock has died). `None` if
-    /// somebody can go on, or nobody [says](System::waits_for) who waits for whom.
+    /// Why no actor can go on. Either actors wait for one another in a circle
+    /// (`client 1 → client 2 → client 1`), or an actor waits and no actor is left that could wake
+    /// it (`client 1 waits for nobody`: a wake-up was lost, or the owner of a lock has died).
+    ///
+    /// `None` if some actor can go on, or if the system does not [say](System::waits_for) who waits
+    /// for whom.
     pub fn standstill(&self) -> Option<String> {
         if self.unfinished.is_empty() || self.unfinished.iter().any(|actor| !actor.waits) {
             return None;
@@ -190,7 +194,8 @@ impl Trace {
         }
     }
 
-    /// Too many who count: `one-grant: client 1, client 2 count, and at most 1 may`.
+    /// Which actors count, and how many may:
+    /// `one-grant: client 1, client 2 count, and at most 1 may`.
     pub fn counted(&self, counted: &Counted) -> String {
         let Counted { property, actors, most } = counted;
         let verb = if actors.len() == 1 { "counts" } else { "count" };
@@ -203,8 +208,9 @@ impl Trace {
         names.collect::<Vec<_>>().join(" → ")
     }
 
-    /// What one of its steps did and saw; of one that was failed for a deadlock, also which circle it
-    /// would have closed: `COMMIT -- 40P01 deadlock: client 2 → client 1 → client 2`.
+    /// What one of its steps did and saw. If the world failed the step for a deadlock, also the
+    /// circle of waits that it would have closed:
+    /// `COMMIT -- 40P01 deadlock: client 2 → client 1 → client 2`.
     pub fn call(&self, step: &TraceStep) -> String {
         match &step.circle {
             Some(circle) => format!("{} deadlock: {}", step.label, self.circle(circle)),
@@ -212,8 +218,8 @@ impl Trace {
         }
     }
 
-    /// Whether both tell the same: who did what and got what answer, how each ended, and, as far as
-    /// both say so, who waited for whom.
+    /// Whether both traces tell the same: which actor did what, which answer it got, and how each
+    /// actor ended. Waits are compared only where both traces say who waits for whom.
     pub fn agrees(&self, other: &Trace) -> bool {
         let head = |trace: &Trace| (trace.start.clone(), trace.actors.clone());
         head(self) == head(other)
@@ -229,7 +235,7 @@ impl Trace {
 }
 
 impl TraceStep {
-    /// A step of this actor that did and saw this: it has not ended, and waits for nobody.
+    /// A step of this actor with this label. The actor has not ended and does not wait.
     pub fn new(actor: usize, label: impl Into<String>) -> Self {
         let label = label.into();
         TraceStep { actor, label, output: None, blocked: false, waits_for: None, circle: None }
@@ -245,7 +251,8 @@ impl TraceStep {
         plain(self).agrees(&plain(other))
     }
 
-    /// Whether both tell the same, as far as both say who waits for whom, and in which circle.
+    /// Whether both steps tell the same. Waits and their circles are compared only where both steps
+    /// report them.
     pub fn agrees(&self, other: &TraceStep) -> bool {
         let told = |step: &TraceStep| (step.actor, step.blocked, step.output.clone());
         told(self) == told(other)
@@ -255,7 +262,7 @@ impl TraceStep {
     }
 }
 
-/// What a world said of a step; that it waits, where no answer says so.
+/// The calls that a world reported of a step; also that the step waits, if no answer says so.
 fn in_calls(calls: &[String], waits: bool) -> String {
     let calls = calls.join("; ");
     if waits && !calls.contains("wait") { calls + ", and waits" } else { calls }
@@ -264,7 +271,7 @@ fn in_calls(calls: &[String], waits: bool) -> String {
 /// A world is shown whole at the end if it takes no more room than this.
 const LEFT: usize = 200;
 
-/// What is left: all of it, or where that is long what is not as it was.
+/// The world that is left: all of it, or only the changes if it is long.
 fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     let (before, after) = (shown(before), shown(after));
     match told::change(&before, &after) {
@@ -297,7 +304,7 @@ fn same_where_told(one: &Option<Vec<usize>>, other: &Option<Vec<usize>>) -> bool
     }
 }
 
-/// How a step is told of which the world tells nothing.
+/// How to describe a step of which the world tells nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silent {
     /// By what it changed.
@@ -307,17 +314,17 @@ pub(super) enum Silent {
     NoCall,
 }
 
-/// A process that never ends is left where it is after so many steps.
+/// A schedule of this length is not continued: some process may never end.
 const MAX_COMPLETED: usize = 10_000;
 
 impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
-    /// Plays a schedule from where it begins and tells each step.
+    /// Plays a schedule from its start and describes each step.
     pub fn play(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
         self.play_with(schedule, Silent::Changes)
     }
 
-    /// The same, to be held against the calls that were really made: a step of which the world tells
-    /// nothing made none. Its [marks] are not resolved yet.
+    /// The same as `play`, for a comparison with the calls that were really made: a step of which
+    /// the world tells nothing made none. Its [marks] are not resolved yet.
     #[cfg(feature = "command")]
     pub(crate) fn play_in_calls(&self, schedule: &Schedule) -> Result<Played<W, P>, PlayError> {
         self.play_with(schedule, Silent::NoCall)
@@ -408,8 +415,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Some(others.map(|(other, _)| other).collect())
     }
 
-    /// The circle of waits that the actor's next step would close, if nobody were failed for that: the
-    /// shortest that leads back to it.
+    /// The shortest circle of waits that the actor's next step would close, if the world failed no
+    /// actor for closing one.
     fn closes(
         &self,
         world: &W,
@@ -445,9 +452,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self.starts.get(start).ok_or(PlayError::NoSuchStart { start, starts })
     }
 
-    /// `schedule`, continued by letting the actors run one after the other, each as far as it gets,
-    /// until all have ended or nobody can go on; for replaying a counterexample that stops at the
-    /// violation. A process that goes round for ever is left after 10,000 steps of the whole.
+    /// Continues `schedule` to an end: it runs the actors one after the other, each as far as it
+    /// gets, until all have ended or none can go on.
+    ///
+    /// This is for replaying a counterexample that stops at the violation. It stops when the whole
+    /// schedule has 10,000 steps, because a process may never end.
     pub fn completed(&self, schedule: &Schedule) -> Result<Schedule, PlayError> {
         let Played { mut world, mut locals, .. } = self.play(schedule)?;
         let mut complete = schedule.clone();
@@ -472,10 +481,13 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Ok(complete)
     }
 
-    /// Calls `visit` with every interleaving from every start, until it answers `false`. They are walked one by one,
-    /// so this is for systems that have few: [`Checker::graph`](super::Checker::graph) counts them
-    /// without. A schedule ends where no actor can step, all having ended or not. Not for systems
-    /// with an execution that never ends: the walk would go down it until the stack overflows.
+    /// Calls `visit` with every interleaving from every start, until `visit` returns `false`. A
+    /// schedule ends where no actor can step, whether or not all actors have ended.
+    ///
+    /// It walks the interleavings one by one, so it is for systems that have few.
+    /// [`Checker::graph`](super::Checker::graph) counts them without walking them. Do not call it
+    /// on a system with an execution that never ends: the walk would follow it until the stack
+    /// overflows.
     pub fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool) {
         for (index, start) in self.starts.iter().enumerate() {
             let mut schedule = Schedule::from_start(index, Vec::new());
@@ -527,8 +539,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         stepped || visit(schedule)
     }
 
-    /// A schedule told step by step, and at its end what it says of these properties: who counts where
-    /// too many do, and what is left where all have ended.
+    /// Plays a schedule step by step. At its end the trace says of these properties which actors
+    /// count where too many do. It also shows the world, if all actors have ended or too many
+    /// count.
     pub fn show(&self, schedule: &Schedule, properties: &[String]) -> Result<Trace, PlayError> {
         let Played { mut trace, world, locals } = self.play(schedule)?;
         let counted = properties.iter().filter_map(|property| self.counted(property, &locals));
@@ -544,8 +557,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         Ok(trace)
     }
 
-    /// Who counts under a property [over counts](System::at_most) that is violated where the actors
-    /// stand so. `None` if it is not, or is no such property.
+    /// The actors that count under a property [over counts](System::at_most) that is violated where
+    /// the actors stand at `locals`. `None` if the property is not violated, or is not over counts.
     pub fn counted(&self, property: &str, locals: &[LocalOf<W, P>]) -> Option<Counted> {
         let known = self.properties.iter().find(|known| known.name() == property);
         let property = known.filter(|known| known.is_over_counts())?;

@@ -1,4 +1,4 @@
-//! Second floor, `check`: what an engine answers. Imports nothing but its neighbours in `check`.
+//! Second floor, `check`: the answers of an engine. Imports only its neighbours in `check`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,31 +10,33 @@ use rustc_hash::FxHashSet;
 use super::fault::FaultKind;
 use super::{Lost, PropertyKind};
 
-/// How a system begins and which actor steps, in order, both by index. Processes are deterministic,
-/// so this *is* an execution, in every engine and in the real world. Written `[0, 1, 1, 0]`; or
-/// `7: [0, 1, 1, 0]` where it begins with start 7 and not with start 0.
+/// Which start a system begins with, and which actor takes each step, in order, both by index.
 ///
-/// Where a step is a [choice](crate::Step::Choice), the schedule says which way it goes, if it is not the
-/// first: `[0, 1#2, 1]`, where actor 1 goes the way of index 2.
+/// Processes are deterministic, so a schedule determines an execution, in every engine and in the
+/// real world. It is written `[0, 1, 1, 0]`, or `7: [0, 1, 1, 0]` if it begins with start 7 instead
+/// of start 0.
 ///
-/// Only [threads](super::threads) may also read what was there some writes ago, as the memory model
-/// allows: `[0, 1~1]`, where actor 1 reads what was there before actor 0's write.
+/// Where a step is a [choice](crate::Step::Choice), the schedule names the way that the step goes,
+/// unless it is the first: in `[0, 1#2, 1]` actor 1 goes the way of index 2.
+///
+/// Only [threads](super::threads) may also read an old value, as the memory model allows. In
+/// `[0, 1~1]` actor 1 reads the value from one write ago: the one before actor 0's write.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Schedule {
     /// Which of the system's starts; 0 where there is only one.
     pub start: usize,
     /// Which actor steps, in order.
     pub turns: Vec<usize>,
-    /// The turns that read an old value: which one, by its index in [`turns`](Self::turns), and how many
-    /// writes old. In order, none of them 0.
+    /// The turns that read an old value. For each: its index in [`turns`](Self::turns), and how
+    /// many writes old the value is. In order; no entry is 0 writes old.
     pub stale: Vec<(usize, usize)>,
-    /// The turns that go another way than the first: which one, by its index in [`turns`](Self::turns), and
-    /// the way's index. In order, none of them 0.
+    /// The turns that go another way than the first. For each: its index in [`turns`](Self::turns),
+    /// and the index of the way. In order; no entry is way 0.
     pub ways: Vec<(usize, usize)>,
 }
 
 impl Schedule {
-    /// These turns from the first start, mostly the only one.
+    /// These turns from the first start, which is mostly the only one.
     pub fn of(turns: Vec<usize>) -> Self {
         Schedule { turns, ..Schedule::default() }
     }
@@ -44,7 +46,7 @@ impl Schedule {
         Schedule { start, turns, ..Schedule::default() }
     }
 
-    /// Which way the turn of this index goes, where it is a choice.
+    /// Which way the turn of this index goes, if it is a choice.
     pub fn way(&self, turn: usize) -> usize {
         self.ways.iter().find(|(turned, _)| *turned == turn).map_or(0, |(_, way)| *way)
     }
@@ -63,7 +65,7 @@ impl Schedule {
         self.ways.retain(|(turn, _)| *turn < self.turns.len());
     }
 
-    /// How many writes old what the turn of this index reads is.
+    /// How many writes old the value is that the turn of this index reads.
     pub fn behind(&self, turn: usize) -> usize {
         self.stale.iter().find(|(stale, _)| *stale == turn).map_or(0, |(_, behind)| *behind)
     }
@@ -93,7 +95,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Why a text is no [`Schedule`].
+/// Why a text is not a [`Schedule`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// One of the turns is not a number.
@@ -101,10 +103,10 @@ pub enum ScheduleError {
         "`{0}` is not an actor's index; a schedule looks like [0, 1, 1, 0]; or [0, 1#2] where actor 1 goes the way of index 2, or [0, 1~1] where an old value is read"
     )]
     Turn(String),
-    /// What stands before the colon is not a number.
+    /// The text before the colon is not a number.
     #[error("`{0}` is not a start's index; a schedule from start 7 looks like 7: [0, 1, 1, 0]")]
     Start(String),
-    /// One of the brackets is missing: perhaps what comes after it is, too.
+    /// One of the brackets is missing, so the rest of the schedule may be missing too.
     #[error("`{0}` has one bracket of two; a schedule looks like [0, 1, 1, 0]")]
     Bracket(String),
 }
@@ -112,8 +114,8 @@ pub enum ScheduleError {
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
-    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]`, `[0, 1#2]` and `[0, 1~1]`; both brackets, and spaces, may
-    /// be left out.
+    /// Reads `[0, 1, 1, 0]`, `7: [0, 1, 1, 0]`, `[0, 1#2]` and `[0, 1~1]`. The two brackets and the
+    /// spaces may be left out.
     fn from_str(text: &str) -> Result<Self, ScheduleError> {
         let (start, turns) = match text.split_once(':') {
             None => (0, text),
@@ -143,7 +145,7 @@ impl FromStr for Schedule {
     }
 }
 
-/// Who explored.
+/// Which engine explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
@@ -159,7 +161,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// All of them, in the order results are told.
+    /// All engines, in the order in which results are reported.
     pub const ALL: [Engine; 4] = [Engine::Graph, Engine::Any, Engine::Loom, Engine::Shuttle];
 
     /// Its name on the command line and in JSON.
@@ -184,13 +186,13 @@ impl fmt::Display for Engine {
 #[cfg_attr(feature = "command", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "command", serde(rename_all = "snake_case"))]
 pub enum Bound {
-    /// As many states as were allowed.
+    /// The engine reached as many states as were allowed.
     #[error("stopped after {0} states")]
     States(u64),
-    /// As many executions as were allowed.
+    /// The engine ran as many executions as were allowed.
     #[error("stopped after {0} executions")]
     Executions(u64),
-    /// Some execution had more turns than the engine follows one for; perhaps it never ends.
+    /// Some execution had more turns than the engine follows; perhaps it never ends.
     #[error("stopped in an execution of more than {0} turns")]
     Turns(u64),
     /// More actors than the engine can run.
@@ -203,7 +205,7 @@ pub enum Bound {
         /// Whose limit it is.
         engine: Engine,
     },
-    /// `any` needs identical actors to let there be any number of.
+    /// `any` needs identical actors, so that it can let there be any number of them.
     #[error("no identical clients, so no `any number` of them")]
     NoClients,
     /// `any` met more configurations than were allowed.
@@ -215,10 +217,10 @@ pub enum Bound {
     /// Threads were interrupted no more often than this in any execution.
     #[error("explored with at most {0} preemptions an execution, which proves nothing")]
     Preemptions(u64),
-    /// The code under test is threads itself: there is no machine whose states could be searched.
+    /// The code under test is threads itself: there is no process whose states could be searched.
     #[error("the code under test is threads itself: for loom and shuttle alone")]
     NoMachine,
-    /// The engine does one operation after the other, as if there were no memory model.
+    /// The engine performs one whole operation after the other, as if there were no memory model.
     #[error(
         "{0} ran every order of whole operations; stale reads and data races are loom's to find"
     )]
@@ -226,20 +228,21 @@ pub enum Bound {
     /// A sampling engine looked at random executions and proves nothing.
     #[error("sampled {0} random executions, which proves nothing")]
     Sampled(u64),
-    /// As long as was [allowed](super::Limits::time).
+    /// The engine ran as long as was [allowed](super::Limits::time).
     #[error("stopped after {:?}, as `Limits::time` says", .0)]
     Time(Duration),
-    /// As much memory as was [allowed](super::Limits::memory), in bytes.
+    /// The engine took as much memory as was [allowed](super::Limits::memory), in bytes.
     #[error("stopped after {} MiB of memory, as `Limits::memory` says", .0 >> 20)]
     Memory(u64),
-    /// A step was none, so that what comes after it says nothing: the property that it violates is among
-    /// the findings.
+    /// A step was a fault, so the steps after it mean nothing. The property that it violates is
+    /// among the findings.
     #[error("stopped at a step that violates `{}`", .0.property())]
     Fault(FaultKind),
 }
 
 impl Bound {
-    /// Whether the engine was never going to decide it: whatever it is given, however long it takes.
+    /// Whether the engine can never decide the property, whatever its input and however long it
+    /// runs.
     pub fn is_by_nature(&self) -> bool {
         match self {
             Bound::NoClients
@@ -263,12 +266,12 @@ impl Bound {
 /// The answer to one property.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// True of every execution. For `reachable`: with the schedule that gets there.
+    /// True of every execution. For `reachable`: with the schedule that reaches the state.
     Holds(Option<Schedule>),
-    /// Not true; with an execution that shows it, where there is one to show (`reachable` fails by
-    /// the absence of any).
+    /// Not true; with an execution that shows it, if there is one to show. (A `reachable` fails
+    /// because no execution gets there.)
     Violated(Option<Schedule>),
-    /// Not known: a bound was hit before an answer was found. Never to be read as "holds".
+    /// Not known: the engine hit a bound before it found an answer. Never read this as "holds".
     Unfinished(Bound),
 }
 
@@ -300,16 +303,16 @@ pub struct Finding {
     pub kind: PropertyKind,
     /// The answer.
     pub verdict: Verdict,
-    /// How many interleavings violate it, where that was counted.
+    /// How many interleavings violate the property, if they were counted.
     pub violating: Option<BigUint>,
-    /// When its counterexample is lost, where that was counted.
+    /// When its counterexample is lost, if that was counted.
     pub lost: Option<Lost>,
 }
 
 /// How many interleavings there are, or were seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interleavings {
-    /// Exactly so many.
+    /// Exactly this many.
     Exactly(BigUint),
     /// Some execution can go on for ever.
     Infinite,
@@ -327,9 +330,10 @@ impl fmt::Display for Interleavings {
     }
 }
 
-/// The set of outcomes an engine reached: for each end state (a deadlock is one), the world and where
-/// the actors stand, as codes of the [`Checker`](super::Checker) they come from, identical actors in
-/// a fixed order.
+/// The set of outcomes that an engine reached: one for each end state. A deadlock is an end state.
+///
+/// An outcome is the world and where the actors stand, with identical actors in a fixed order. Both
+/// are codes of the [`Checker`](super::Checker) that they come from.
 pub type Outcomes = FxHashSet<Box<[u32]>>;
 
 /// What one engine found of one system.
@@ -337,7 +341,8 @@ pub type Outcomes = FxHashSet<Box<[u32]>>;
 pub struct Report {
     /// Which engine.
     pub engine: Engine,
-    /// Its way of working, where it has several: `every interleaving`, `skip known states`, …
+    /// How the engine works, where it has several modes: `every interleaving`, `skip known states`,
+    /// …
     pub mode: &'static str,
     /// How many of the ways in which the system may begin were explored, wholly or in part.
     pub starts: u64,
@@ -351,21 +356,21 @@ pub struct Report {
     pub transitions: Option<u64>,
     /// Maximal interleavings: counted in the graph, or distinct ones seen by executing.
     pub interleavings: Interleavings,
-    /// The outcomes reached, unless the engine does not know end states (`any`).
+    /// The outcomes reached, unless the engine does not know end states (as `any`).
     pub outcomes: Option<Outcomes>,
-    /// What stopped it, if it was not exhaustive.
+    /// What stopped the engine, if it was not exhaustive.
     pub bound: Option<Bound>,
-    /// The properties that no execution could have violated, although all of them were explored: nobody
-    /// was ever counted under a property over counts, or no execution ever came to the end that a
-    /// [`finally`](super::System::finally) is about.
+    /// The properties that no execution could have violated, although all of them were explored.
+    /// Either no actor was ever counted under a property over counts, or no execution reached the
+    /// end that a [`finally`](super::System::finally) is about.
     pub untested: Vec<String>,
-    /// How the states grew, where a limit stopped the engine.
+    /// How the states grew, if a limit stopped the engine.
     pub growth: Option<Growth>,
     /// Time taken.
     pub elapsed: Duration,
 }
 
-/// How the states of a system grow that an engine could not exhaust.
+/// How the states of a system grew that an engine could not exhaust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Growth {
     /// Distinct worlds that were met.
@@ -414,8 +419,9 @@ impl Report {
         self.findings.iter().all(|finding| matches!(finding.verdict, Verdict::Holds(_)))
     }
 
-    /// How many of what the engine explored there are, and what one of them is called: `interleaving`, or
-    /// `execution` where it counts no interleavings, as the memory model makes more of one.
+    /// How many interleavings the engine explored, and the word for one of them: `interleaving`.
+    /// The word is `execution` where the engine counts no interleavings, because the memory model
+    /// allows several executions of one interleaving.
     pub fn counted(&self) -> (Interleavings, &'static str) {
         match (&self.interleavings, self.executions) {
             (Interleavings::NotCounted, Some(executions)) => {
@@ -425,7 +431,7 @@ impl Report {
         }
     }
 
-    /// In which way a step was none, if one was.
+    /// Which kind of fault a step was, if there was a fault.
     pub fn fault(&self) -> Option<FaultKind> {
         self.findings.iter().find_map(|finding| FaultKind::of(&finding.property))
     }

@@ -1,4 +1,4 @@
-//! Second floor, `direct`: a file system for ordinary code, whichever world it runs in. Imports
+//! Second floor, `direct`: a file system for ordinary code, in whichever world it runs. Imports
 //! [`fs`](crate::fs) and its neighbours in `direct`.
 
 use std::fmt::Display;
@@ -88,7 +88,7 @@ impl<F: Held> Files<F> {
     }
 }
 
-/// The calls that need no more than to be passed on, to `$how`: on an open file, on a place, on two of them.
+/// The calls that are only passed on to `$how`: on an open file, on a place, or on two of them.
 macro_rules! calls {
     ($how:ident) => {
         $how! {
@@ -351,16 +351,16 @@ ports! {
     mounted
 }
 
-/// A file system for ordinary code that is checked: the [`FileSystem`] of the world that the program is run
-/// in, whether simulated or real.
+/// A file system for ordinary code that is checked. It is the [`FileSystem`] of the world in which
+/// the program runs, simulated or real.
 ///
-/// The program that [`Code::files`](super::Code::files) takes gets one. It is a handle: all of them are
-/// the same.
+/// The program that [`Code::files`](super::Code::files) takes gets one. It is only a handle: all of
+/// them lead to the same file system.
 #[derive(Debug)]
 pub struct DirectFs(());
 
-/// An open file of a [`DirectFs`]. Dropping it closes it, and releases its lock: that is a step where
-/// it holds one, because others can see it.
+/// An open file of a [`DirectFs`]. Dropping it closes it and releases its lock. If it holds a lock,
+/// the drop is a step, because others can see it.
 #[derive(Debug)]
 pub struct DirectFile {
     number: u32,
@@ -459,12 +459,12 @@ impl DirectFs {
     }
 }
 
-/// So many sleeps of a run may pass without anything having changed.
+/// This many sleeps of a run may pass without any change.
 const SHORT_SLEEPS: usize = 4;
 
-/// Lets time pass. The first few sleeps of a program are a step that changes nothing: others come before
-/// and after it, or do not. A further one lasts until the file system is another than after the sleep before
-/// it. A real one is not waited for.
+/// Lets time pass. Each of a program's first sleeps is a step that changes nothing: others act
+/// before and after it, or do not. A further sleep lasts until the file system differs from what it
+/// was after the sleep before. A real file system is not waited for.
 #[track_caller]
 pub(crate) fn let_time_pass(why: &str) {
     let asked = fingerprint(&why);
@@ -557,7 +557,7 @@ impl FileSystem for DirectFs {
         self.ask(&Line::Symlink(target, at), None, |fs| fs.symlink(target, at))
     }
 
-    /// Where a simulation leaves open what is answered, each answer is explored, as a
+    /// Where a simulation leaves several answers open, each answer is explored, as a
     /// [choice](crate::Step::Choice).
     #[track_caller]
     fn getdents(&mut self, file: &mut DirectFile) -> Result<Vec<Dirent>, Errno> {
@@ -565,7 +565,8 @@ impl FileSystem for DirectFs {
         self.perform(&Line::Getdents, Some(number), |fs| fs.getdents(number))
     }
 
-    /// Waits without the program knowing: an operation that may wait is answered once it need not.
+    /// The program does not notice a wait: an operation that has to wait is answered once it need
+    /// not.
     #[track_caller]
     fn flock(&mut self, file: &mut DirectFile, operation: FlockOperation) -> Result<(), Errno> {
         let number = file.number();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::db::{SimDb, SimSession};
 use crate::fs::{OsFile, SimFile};
 
-/// What a program holds, by number. What is given back leaves its place empty.
+/// What a program holds, by number. A thing that is given back leaves its place empty.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Slots<T>(Vec<Option<Arc<T>>>);
 
@@ -24,7 +24,7 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// What it has now.
+    /// The things that the program holds now.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten().map(|held| &**held)
     }
@@ -59,7 +59,7 @@ impl<T: Held> Slots<T> {
     }
 }
 
-/// What it has, of a program that goes on no more.
+/// The things that a program holds, of a program that does not go on.
 impl<T: Held> IntoIterator for Slots<T> {
     type Item = T;
     type IntoIter = std::iter::FilterMap<
@@ -105,9 +105,10 @@ macro_rules! slots {
 }
 
 slots! {
-    /// The sessions that a program has, by the numbers of its [`DirectSession`](super::DirectSession)s.
+    /// The sessions that a program has, by the numbers of its
+    /// [`DirectSession`](super::DirectSession)s.
     Sessions;
-    /// The same in a world of server processes.
+    /// The sessions that a program has in a world of server processes.
     Served;
     /// The connections that a program has, by the numbers of its
     /// [`DirectConnection`](super::DirectConnection)s.
@@ -115,19 +116,19 @@ slots! {
 }
 
 impl Slots<SimSession> {
-    /// Whether the statement that one of these sessions has waiting waits for one of the others.
+    /// Whether one of these sessions has a statement that waits for one of the other sessions.
     pub fn wait_for(&self, others: &Self, database: &SimDb) -> bool {
         self.iter().any(|one| others.iter().any(|other| database.waits_for(one, other)))
     }
 }
 
-/// What a program in direct style holds in its world: an open file, a session. Two of its states may share
-/// it for a moment.
+/// What a program in direct style holds in its world: an open file, a session. Two of the program's
+/// states may share it for a moment.
 pub trait Held: Send + Sync + Sized {
-    /// This, to do something with that no other state is to notice; `None` if it cannot be had so.
+    /// This thing, for a change that no other state may see; `None` if that is not possible.
     fn of_one(this: &mut Arc<Self>) -> Option<&mut Self>;
 
-    /// This, to end it; `None`, likewise.
+    /// This thing, to end it; `None` if that is not possible.
     fn taken(this: Arc<Self>) -> Option<Self>;
 }
 

@@ -1,5 +1,5 @@
-//! Second floor, `direct`: what a thread is lent for as long as a program runs on it. Imports nothing of this
-//! crate.
+//! Second floor, `direct`: values that a thread has on loan while a program runs on it. Imports
+//! nothing of this crate.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
@@ -7,7 +7,8 @@ use std::thread::LocalKey;
 /// Where the thread finds it.
 pub(super) type Place<T> = LocalKey<Cell<Option<T>>>;
 
-/// It is there until this is dropped, also by a panic; then what was there before is there again.
+/// The thread has the value until this is dropped, also by a panic. Then it has the value from
+/// before again.
 pub(super) struct Lent<T: Copy + 'static> {
     place: &'static Place<T>,
     before: Option<T>,

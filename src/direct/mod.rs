@@ -1,11 +1,13 @@
 //! Second floor, `direct`: ordinary code as a process. Imports [`process`](crate::process), the worlds of
 //! the first floor, and [`check`](crate::check).
 //!
-//! The answers that a deterministic program got so far are its state. So a function, its arguments and
-//! those answers are a [`Process`]. A step runs the function from its start and gives it the known
-//! answers. It lets it perform one more operation on the world, and stops it at the next one. Nobody has to
-//! take the function apart by hand, and the states are exact: every engine of [`check`](crate::check) takes
-//! them.
+//! The state of a deterministic program is the answers that it got so far. So a function, its
+//! arguments and those answers are a [`Process`].
+//!
+//! A step runs the function from its start and gives it the known answers. Then it lets the
+//! function perform one more operation on the world, and stops it at the next one. Nobody has to
+//! rewrite the function as a state machine, and the states are exact: every engine of
+//! [`check`](crate::check) takes them.
 //!
 //! ```
 //! use toctou::check::System;
@@ -29,22 +31,24 @@
 //!
 //! # What a program may be
 //!
-//! Any Rust function: loops, early returns, `?`, recursion, values with a destructor. Two things are asked
-//! of it:
+//! Any Rust function: loops, early returns, `?`, recursion, values with a destructor. It has to
+//! meet two conditions:
 //!
-//! - **It is deterministic.** What it asks depends on its arguments and on the answers that it got. A
-//!   program that asks something else at the same place is found out, and both questions are told.
-//! - **What others can see goes through the world**: through the handle that it is given, or through
-//!   `toctou::std`. It runs on one thread. A `Mutex`, a static or a channel that clients share is not explored.
+//! - **It is deterministic.** Each operation that it asks for depends only on its arguments and on
+//!   the answers that it got. If a program asks for something else at the same place, the check
+//!   fails and names both questions.
+//! - **All that others can see goes through the world**: through the handle that it is given, or
+//!   through `toctou::std`. It runs on one thread. A `Mutex`, a static or a channel that clients
+//!   share is not explored.
 //!
-//! A run is abandoned many times before one comes to its end: what is on its stack is dropped then, and a
-//! destructor that asks something performs nothing. Where a call has to wait (for a lock, for a row), the
-//! program does not notice: it is answered once it need not.
+//! A run is abandoned many times before one comes to its end. Each time its stack is unwound, and
+//! the operations that a destructor then asks for are not performed. The program does not notice
+//! when a call has to wait (for a lock, for a row): the call is answered once it need not wait.
 //!
-//! | what is open | how to say it |
+//! | what to express | how |
 //! | --- | --- |
 //! | one of several ways (a payment fails, a process dies) | [`choose`] |
-//! | where it is, for a property | [`section`] |
+//! | where the program is, for a property | [`section`] |
 //! | answers that no longer matter | [`forget`], [`forget_over`] |
 //! | a loop that tries until it succeeds | [`retry`], [`retry_over`] |
 //!
@@ -52,9 +56,9 @@
 //!
 //! # What it costs
 //!
-//! A step takes as long as the program takes to its next operation, from the start; each (world, answers)
-//! pair is run once. States that differ only in answers that no longer matter stay apart, unless they are
-//! [forgotten](forget).
+//! A step takes as long as the program takes from its start to its next operation. Each (world,
+//! answers) pair is run once. States that differ only in answers that no longer matter stay apart,
+//! unless these answers are [forgotten](forget).
 
 mod files;
 mod held;
@@ -100,10 +104,11 @@ use crate::fs::{Errno, FileSystem, SimFile, errno_name};
 use crate::held::{Holding, Kind, note};
 use crate::{Process, Step};
 
-/// A program, and the answers that it got so far: a [`Process`] over every world of its kind.
+/// A program and the answers that it got so far: a [`Process`] over every world of its kind.
 ///
-/// `H` is what it holds there ([`Files`], [`Sessions`], or nothing); `T` is what it returns. Two of them
-/// are equal if they are of one program (a clone of the other) and got the same answers.
+/// `H` is what the program holds in its world ([`Files`], [`Sessions`], or nothing); `T` is what it
+/// returns. Two values are equal if they are of one program (one is a clone of the other) and got
+/// the same answers.
 pub struct Code<H, T> {
     program: Arc<dyn Fn() -> T + Send + Sync>,
     past: Past,
@@ -121,12 +126,12 @@ pub type FileCode<T> = Code<Files<SimFile>, T>;
 /// A program over sessions of a database, in the simulation.
 pub type SessionCode<T> = Code<Sessions<SimSession>, T>;
 
-/// An error of the operating system, or another one of [`std::io`], as a value that can be compared: what a
-/// program that returns an [`io::Error`] ends with.
+/// An error of the operating system, or another one of [`std::io`], as a value that can be
+/// compared. It is the output of a program that fails with an [`io::Error`].
 #[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{text}")]
 pub struct Failed {
-    /// The code of the operating system, where it comes from there.
+    /// The error code of the operating system, if the error comes from there.
     pub errno: Option<Errno>,
     /// What kind of error it is.
     pub kind: io::ErrorKind,
@@ -168,23 +173,26 @@ impl<T> FileCode<T> {
         Self::start(Arc::new(move || program(&mut DirectFs::new())), Files::default())
     }
 
-    /// The same, where it ends soon once its operations fail, and panics on no error. A run of it that is to
-    /// be abandoned is then told `ECANCELED` by each further operation, and is unwound only if it goes on and
-    /// on. That takes a fraction of the time.
+    /// The same program, with a faster way to abandon its runs. The program has to end soon once
+    /// its operations fail, and must not panic on any error.
+    ///
+    /// Each further operation of an abandoned run then fails with `ECANCELED`. The run is unwound
+    /// only if it still goes on and on. That takes a fraction of the time.
     pub fn ending_on_errors(self) -> Self {
         Code { failing: run::FAILING, ..self }
     }
 
-    /// An `async fn` over `toctou::tokio`: `|| async { claim("key").await }`. It runs on a small executor, on which
-    /// each operation is a step. See [`operation`] for futures that are awaited together.
+    /// A program that is an `async fn` over `toctou::tokio`: `|| async { claim("key").await }`. It
+    /// runs on a small executor, on which each operation is a step. For futures that are awaited
+    /// together, see [`operation`].
     pub fn future<F: Future<Output = T>>(program: impl Fn() -> F + Send + Sync + 'static) -> Self {
         Self::new(move || tasks::complete(program()))
     }
 }
 
 impl<F, T> Code<Files<F>, T> {
-    /// The same program before its first step, over another file system: the one on the kernel, for a
-    /// replay.
+    /// The same program before its first step, over another file system: for a replay, over the one
+    /// of the kernel.
     pub fn over_files<G>(&self) -> Code<Files<G>, T> {
         let code = Code::start(self.program.clone(), Files::default());
         Code { process: self.process, failing: self.failing, ..code }
@@ -192,7 +200,7 @@ impl<F, T> Code<Files<F>, T> {
 }
 
 impl<S, T> Code<Sessions<S>, T> {
-    /// A program over a database, with a session that is there before it begins:
+    /// A program over a database. Its session exists before the program begins:
     /// `Code::session(SimSession::new(), |db, session| redeem(db, session))`.
     pub fn session(
         session: S,
@@ -202,15 +210,16 @@ impl<S, T> Code<Sessions<S>, T> {
         Self::start(Arc::new(program), Sessions(Slots::of([session])))
     }
 
-    /// The same program before its first step, over another database: a real one, for a replay.
+    /// The same program before its first step, over another database: for a replay, over a real
+    /// one.
     pub fn over_session<R>(&self, session: R) -> Code<Sessions<R>, T> {
         Code::start(self.program.clone(), Sessions(Slots::of([session])))
     }
 }
 
 impl<S, T> Code<Served<S>, T> {
-    /// The same where server processes use the database, whose memory the program uses as well: the
-    /// [`DirectDb`] is a [`Service`].
+    /// A program over a database that server processes use. The program also uses the memory of
+    /// these processes: its [`DirectDb`] is a [`Service`].
     pub fn served(
         session: S,
         program: impl Fn(&mut DirectDb, &mut DirectSession) -> T + Send + Sync + 'static,
@@ -222,33 +231,35 @@ impl<S, T> Code<Served<S>, T> {
 
 #[cfg(feature = "http")]
 impl<C, T> Code<Connections<C>, T> {
-    /// A program over a network: `|net| fetch(net, "http://a.example/")`. `C` are the network's connections:
-    /// [`SimConnection`](crate::net::SimConnection) in the simulated one.
+    /// A program over a network: `|net| fetch(net, "http://a.example/")`. `C` is the type of the
+    /// network's connections: [`SimConnection`](crate::net::SimConnection) in the simulated
+    /// network.
     pub fn network(program: impl Fn(&mut DirectNet) -> T + Send + Sync + 'static) -> Self {
         let program = move || program(&mut DirectNet::new());
         Self::start(Arc::new(program), Connections(Slots::default()))
     }
 
-    /// The same program before its first step, over another network: loopback, for a replay.
+    /// The same program before its first step, over another network: for a replay, over loopback.
     pub fn over_network<R>(&self) -> Code<Connections<R>, T> {
         Code::start(self.program.clone(), Connections(Slots::default()))
     }
 }
 
 impl<W: Clone + 'static, T> Code<Unheld<W>, T> {
-    /// A program over a world of one's own: `|world| redeem(world)`.
+    /// A program over a world of your own: `|world| redeem(world)`.
     pub fn over(program: impl Fn(&mut Own<W>) -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(move || program(&mut Own::new())), Unheld::NOTHING)
     }
 }
 
 impl<H, T> Code<H, T> {
-    /// What it holds in its world.
+    /// What the program holds in its world.
     pub fn held(&self) -> &H {
         &self.held
     }
 
-    /// The same, of one that goes on no more: of a process that dies.
+    /// What the program holds in its world, taken from a program that does not go on: a process
+    /// that dies.
     pub fn into_held(self) -> H {
         self.held
     }
@@ -258,23 +269,24 @@ impl<H, T> Code<H, T> {
         Code { program, past, held, pending: None, sections, process: 1, failing: 0 }
     }
 
-    /// The same as a part of this process of the operating system: what `toctou::std::process::id` tells it.
-    /// Without, all programs are threads of process 1.
+    /// The same program as a part of this process of the operating system:
+    /// `toctou::std::process::id` returns this number. Without it, all programs are threads of
+    /// process 1.
     pub fn in_process(self, id: u32) -> Self {
         Code { process: id, ..self }
     }
 
-    /// Whether it is within a [`section`] of this name.
+    /// Whether the program is within a [`section`] of this name.
     pub fn is_in(&self, section: &str) -> bool {
         self.sections.iter().any(|known| **known == *section)
     }
 
-    /// How many answers it got, as far as they are not [forgotten](forget).
+    /// How many answers the program got, without those that are [forgotten](forget).
     pub fn answers(&self) -> usize {
         self.past.len()
     }
 
-    /// What it asks next, if it has made a step or waits.
+    /// The operation that the program asks for next, if it has made a step or waits.
     pub fn asks(&self) -> Option<&str> {
         self.pending.as_ref().map(|question| &*question.text)
     }
@@ -283,8 +295,8 @@ impl<H, T> Code<H, T> {
         Code { past: run.past, pending, sections: run.sections_then, ..self }
     }
 
-    /// Takes a step. `in_world` runs what it is given where the world is there, and what the program holds
-    /// in it.
+    /// Takes a step. `in_world` runs its argument where the world and the things that the program
+    /// holds are there.
     fn step_in(mut self, mut in_world: impl FnMut(&mut H, &mut dyn FnMut())) -> Step<Self, T>
     where
         H: Clone,
@@ -317,8 +329,8 @@ impl<H, T> Code<H, T> {
         }
     }
 
-    /// Where the answer of this index leads, of several that the next operation may get. It changes nothing
-    /// that others see.
+    /// Where one of several answers to the next operation leads: the one of this index. It changes
+    /// nothing that others see.
     fn answered(
         &self,
         way: usize,

@@ -1,4 +1,4 @@
-//! Second floor, `direct`: a network for ordinary code, whichever world it runs in. Imports
+//! Second floor, `direct`: a network for ordinary code, in whichever world it runs. Imports
 //! [`net`](crate::net) and its neighbours in `direct`.
 
 use std::fmt;
@@ -86,9 +86,11 @@ ports! {
     online
 }
 
-/// A network for ordinary code that is checked: the [`Network`] of the world that the program is run in,
-/// whether simulated or real. The program that [`Code::network`](super::Code::network) takes gets one. For an
-/// attacker it is [`Scripted`], too.
+/// A network for ordinary code that is checked. It is the [`Network`] of the world in which the
+/// program runs, simulated or real.
+///
+/// The program that [`Code::network`](super::Code::network) takes gets one. For an attacker it is
+/// also [`Scripted`].
 #[derive(Debug)]
 pub struct DirectNet(());
 
@@ -195,7 +197,7 @@ impl Network for DirectNet {
     }
 }
 
-/// For an attacker who owns names and servers. Each is a step.
+/// For an attacker who owns names and servers. Each operation is a step.
 impl Scripted for DirectNet {
     #[track_caller]
     fn bind(&mut self, name: &str, addresses: &[IpAddr]) {

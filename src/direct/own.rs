@@ -1,5 +1,5 @@
-//! Second floor, `direct`: ordinary code over a world of one's own. Imports [`calls`](crate::calls) and its
-//! neighbours in `direct`.
+//! Second floor, `direct`: ordinary code over a world of your own. Imports [`calls`](crate::calls)
+//! and its neighbours in `direct`.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use super::run::{self, Performed, ask, fingerprint};
 use crate::calls::{called, count, untold};
 use crate::check::Value;
 
-/// A program over a world of one's own holds nothing but answers.
+/// What a program over a world of your own holds: nothing but answers.
 pub struct Unheld<W>(PhantomData<fn(W)>);
 
 impl<W> Unheld<W> {
@@ -68,7 +68,7 @@ fn world<W: 'static, T>(with: impl FnOnce(&mut W) -> T) -> Option<T> {
     taken(&WORLD, of_this_type).flatten()
 }
 
-/// A world of one's own, for ordinary code: a value, and the operations on it that are steps.
+/// A world of your own, for ordinary code: a value, and the operations on it that are steps.
 ///
 /// The program that [`Code::over`](super::Code::over) takes gets one.
 ///
@@ -103,17 +103,18 @@ impl<W: Clone + 'static> Own<W> {
         Own(PhantomData)
     }
 
-    /// One operation, and one step: nobody comes between what `operation` does. `what` is how it is told;
-    /// with other arguments it is another one.
+    /// Performs one operation as one step: no other process acts within `operation`.
     ///
-    /// It is an [`Fn`]: what it finds out is its answer, and no variable that it changes.
+    /// `what` is the text that describes the operation. Two operations with different arguments
+    /// need different texts. `operation` is an [`Fn`]: it returns its result as its answer, and
+    /// changes no variable.
     #[track_caller]
     pub fn call<A: Value>(&mut self, what: impl Display, operation: impl Fn(&mut W) -> A) -> A {
         self.wait(what, |world| Some(operation(world)))
     }
 
-    /// The same for an operation that may have to wait: then it answers `None` and changes nothing, and it
-    /// is performed again once that may have changed.
+    /// Performs one operation that may have to wait. It waits by returning `None`, and then changes
+    /// nothing. It is performed again once its result may have changed.
     #[track_caller]
     pub fn wait<A: Value>(
         &mut self,
@@ -145,7 +146,8 @@ impl<W: Clone + 'static> Own<W> {
         answer.or_else(|| pretended(operation)).unwrap_or_else(|| gone(&what))
     }
 
-    /// Looks without that being a step: for an observer that judges what was done, in the step before.
+    /// Looks at the world without a step of its own: the look belongs to the step before. For an
+    /// observer that judges what was done.
     #[track_caller]
     pub fn look<A: Value>(&self, look: impl Fn(&W) -> A) -> A {
         let seen = run::observed(|| {
@@ -160,8 +162,8 @@ impl<W: Clone + 'static> Own<W> {
     }
 }
 
-/// The answer to a destructor that asks although its run is over: that of a copy of the world, which nobody
-/// sees.
+/// The answer to a destructor that asks although its run is over. It comes from a copy of the
+/// world, which nobody sees.
 fn pretended<W: Clone + 'static, A>(operation: impl Fn(&mut W) -> Option<A>) -> Option<A> {
     world(|world: &mut W| untold(|| operation(&mut world.clone()))).flatten()
 }
@@ -174,7 +176,7 @@ fn not_there<W>(what: &str) -> ! {
     )
 }
 
-/// A destructor would have to wait, of a run that is over.
+/// Panics: a destructor of a run that is over would have to wait.
 fn gone(what: &str) -> ! {
     panic!("`{what}` in a destructor has to wait: a destructor of a program that is checked cannot")
 }

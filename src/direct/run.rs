@@ -1,8 +1,8 @@
-//! Second floor, `direct`: one run of a program, from its start to the operation after the next. Imports
-//! its neighbours in `direct`.
+//! Second floor, `direct`: one run of a program, from its start to the operation after the next.
+//! Imports its neighbours in `direct`.
 //!
-//! The program finds its run in a variable of the thread. A run ends by an unwinding of its own, which no
-//! panic hook sees.
+//! The program finds its run in a thread-local variable. A run ends by an unwinding of its own,
+//! which no panic hook sees.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -72,8 +72,9 @@ pub(super) struct Run {
     failing: usize,
 }
 
-/// So many operations of a program that [ends on errors](super::Code::ending_on_errors) fail before it is
-/// unwound all the same. That is more than one needs to clean up, and soon enough for one that never ends.
+/// How many operations of a program that [ends on errors](super::Code::ending_on_errors) fail
+/// before the program is unwound all the same. That is more than a program needs to clean up, and
+/// soon enough for a program that never ends.
 pub(super) const FAILING: usize = 64;
 
 thread_local! {
@@ -161,8 +162,8 @@ impl Run {
         self.stopped = Some(how);
     }
 
-    /// Forgets the answers from this index on; whether there are any. (Where they are not the last that are known,
-    /// which cannot be, it does not.)
+    /// Forgets the answers from this index on, and returns whether there are any. (It does nothing
+    /// if they are not the last that are known, which cannot happen.)
     fn cut(&mut self, from: usize) -> bool {
         let is_last = self.at > from && self.at == self.known.len();
         if is_last {
@@ -173,7 +174,8 @@ impl Run {
         is_last
     }
 
-    /// What a program that has come to its end did not ask any more, though it did in an earlier run.
+    /// An operation that the program asked for in an earlier run, but not in this one that came to
+    /// its end.
     pub(super) fn skipped(&self) -> Option<Question> {
         let known = self.known.get(self.at).map(|entry| &entry.question);
         known.or(self.pending.as_ref()).cloned()
@@ -212,8 +214,9 @@ pub(super) fn fingerprint(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Asks, and is answered: by what is known, or by performing it, if this run still may. `None` if the run
-/// is over and this is a destructor that asks; everybody else is unwound.
+/// Asks for an operation and returns its answer: the known one, or the one of performing it, if
+/// this run still may. If the run is over, a destructor that asks gets `None`, and any other code
+/// is unwound.
 #[track_caller]
 pub(super) fn ask<T: Value>(
     what: &dyn Display,
@@ -270,7 +273,7 @@ fn asked<T: Value>(
 const DIFFERENT: &str =
     "the code is not deterministic: at the same place it asks for something else";
 
-/// Ends a run that is over, by unwinding; a destructor that comes by goes on, and so does a program that
+/// Ends a run that is over, by unwinding. A destructor goes on instead, and so does a program that
 /// ends on errors.
 fn over<T>() -> Option<T> {
     let fails = with(|run| run.failing.checked_sub(1).map(|failing| run.failing = failing));
@@ -375,12 +378,14 @@ pub(super) fn line() -> String {
     CALLER.get().map_or_else(String::new, |line| format!(" ({line})"))
 }
 
-/// One of `count` ways, any of which may be: which one, from 0. Every engine explores each of them, and a
-/// picture shows which it was.
+/// Chooses one of `count` ways and returns its index, from 0. Every engine explores each way, and a
+/// trace shows which way it was.
 ///
-/// For what is open from where the program stands: a payment fails or succeeds, a timer fires now or
-/// later, this process dies here, an attacker does one thing or another. A choice is a step of its own:
-/// others may come between it and what follows. Outside of an exploration it is any of them.
+/// It is for events that the program cannot decide: a payment fails or succeeds, a timer fires now
+/// or later, this process dies here, an attacker does one thing or another.
+///
+/// A choice is a step of its own: others may act between the choice and what follows. Outside of an
+/// exploration the function returns any of the ways.
 ///
 /// # Panics
 ///
@@ -427,25 +432,30 @@ pub fn choose(count: usize) -> usize {
     }
 }
 
-/// Runs a stretch of the program, and keeps what it comes to, instead of all the answers that it got.
+/// Runs a stretch of the program and keeps only its value, instead of all the answers that it got.
 ///
-/// Where two runs differ in answers that no longer matter, they are two states, and what follows is
-/// explored for both. A loop that tries again and again has a new state each time around. Once `stretch` has
-/// come to its end, only its value counts: `forget(|| …)` says that nothing else of it matters. So it leaves no
-/// trace elsewhere: it changes no variable (it is an [`Fn`]), leaves no file open, and takes or releases no
-/// lock that it does not release or take again.
+/// Two runs that differ in answers that no longer matter are two states, and the continuation of
+/// both is explored. A loop that tries again and again has a new state each time around. With
+/// `forget(|| …)` you promise that only the value of `stretch` matters once it has ended.
 ///
-/// A stretch that uses a handle takes it by [`forget_over`]. What it is worth is measured in `tests/direct`.
+/// So `stretch` leaves no trace elsewhere. It changes no variable (it is an [`Fn`]) and leaves no
+/// file open. It takes no lock that it does not release, and releases no lock that it does not take
+/// again.
+///
+/// A stretch that uses a handle takes it by [`forget_over`]. `tests/direct` measures how much
+/// `forget` saves.
 ///
 /// # Panics
 ///
+/// If the locks that are held after the stretch are not those held before it.
 /// If locks are not held after it as before it.
 #[track_caller]
 pub fn forget<T: Value>(stretch: impl Fn() -> T) -> T {
     forget_over(&mut (), |()| stretch())
 }
 
-/// The same with a handle, or several: `forget_over(fs, |fs| …)`. Nothing about the handle changes by it.
+/// The same as [`forget`], with a handle, or several: `forget_over(fs, |fs| …)`. The stretch
+/// changes nothing about the handle.
 ///
 /// # Panics
 ///
@@ -464,7 +474,7 @@ pub fn forget_over<C: ?Sized, T: Value>(handle: &mut C, stretch: impl Fn(&mut C)
     })
 }
 
-/// As [`forget`], of a stretch that changes variables to what its value says.
+/// The same as [`forget`], for a stretch that may change variables according to its value.
 #[inline(always)]
 #[track_caller]
 pub(crate) fn remembered<T: Value>(stretch: impl FnOnce() -> T) -> T {
@@ -492,8 +502,8 @@ fn remembered_of_a_run<T: Value>(stretch: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Runs an attempt that says whether it came to its end; of one that did not, only that is kept, and nothing
-/// that it was answered.
+/// Runs an attempt that returns whether it came to its end. Of an attempt that did not, only that
+/// is kept, and none of its answers.
 pub(crate) fn attempt(attempt: impl FnOnce() -> bool) {
     if !is_running() {
         attempt();
@@ -553,22 +563,22 @@ fn collapse(what: &'static str, from: usize, answer: Arc<dyn super::tape::Answer
     kept.unwrap_or(true)
 }
 
-/// Tries until there is something: `attempt` is run again and again, and an attempt that came to nothing is
+/// Runs `attempt` again and again until it returns a value. An attempt that returns `None` is
 /// [forgotten](forget) altogether. So a program that tries for ever has finitely many states.
 ///
-/// An attempt knows nothing of those before it: it is an [`Fn`], and counts none of them. A loop with a
-/// counter is written as a loop. An attempt that uses a handle takes it by [`retry_over`].
+/// An attempt knows nothing of the attempts before it: it is an [`Fn`], and does not count them.
+/// Write a loop with a counter as a loop. An attempt that uses a handle takes it by [`retry_over`].
 ///
 /// # Panics
 ///
-/// If an attempt comes to nothing and has asked nothing: it would do so for ever.
+/// If an attempt returns `None` and has performed no operation: it would do so for ever.
 #[track_caller]
 pub fn retry<T: Value>(attempt: impl Fn() -> Option<T>) -> T {
     retry_over(&mut (), |()| attempt())
 }
 
-/// The same with a handle, or several: `retry_over(fs, |fs| …)`. Nothing about the handle changes by an attempt
-/// that comes to nothing.
+/// The same as [`retry`], with a handle, or several: `retry_over(fs, |fs| …)`. An attempt that
+/// returns `None` changes nothing about the handle.
 ///
 /// # Panics
 ///
@@ -600,13 +610,15 @@ pub fn retry_over<C: ?Sized, T: Value>(handle: &mut C, attempt: impl Fn(&mut C) 
     }
 }
 
-/// Where a program says that it is, until this is dropped.
+/// The program is in a named section until this value is dropped; see [`section`].
 #[must_use = "the section ends where this is dropped"]
 #[derive(Debug)]
 pub struct Section(Arc<str>);
 
-/// Says where the program is until the value is dropped: in its critical section, say. Properties can
-/// [ask](super::Code::is_in) for it. It is no step, and does nothing outside of an exploration.
+/// Marks a section of the program until the value is dropped: its critical section, for example.
+///
+/// Properties can [ask](super::Code::is_in) whether the program is in it. The mark is no step, and
+/// does nothing outside of an exploration.
 ///
 /// ```
 /// use toctou::direct;
@@ -632,8 +644,8 @@ impl Drop for Section {
     }
 }
 
-/// Looks without that being a step: what is asked in `look` is answered at once, in the step before. For
-/// an observer that judges what was done.
+/// Looks at the world without a step: the operations in `look` are answered at once, in the step
+/// before. For an observer that judges what was done.
 pub(crate) fn observed<T>(look: impl FnOnce() -> T) -> T {
     let before = with(|run| std::mem::replace(&mut run.looking, true));
     let seen = untold(look);
@@ -671,8 +683,8 @@ pub(super) fn is_over() -> bool {
     with(|run| run.stopped.is_some()).unwrap_or(false)
 }
 
-/// Whether all that was answered has been told again: what happens now happens for the first time, or
-/// again after the last answer.
+/// Whether the run has passed all known answers. From here on the program acts for the first time,
+/// or again after the last answer.
 pub(super) fn is_at_the_end() -> bool {
     with(|run| run.at == run.known.len()).unwrap_or(false)
 }

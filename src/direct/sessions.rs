@@ -1,4 +1,4 @@
-//! Second floor, `direct`: a database for ordinary code, whichever world it runs in. Imports
+//! Second floor, `direct`: a database for ordinary code, in whichever world it runs. Imports
 //! [`db`](crate::db) and its neighbours in `direct`.
 
 use std::fmt;
@@ -112,13 +112,15 @@ ports! {
     connected
 }
 
-/// A database for ordinary code that is checked: the [`Database`] of the world that the program is run in,
-/// whether simulated or real. The program that [`Code::session`](super::Code::session) takes gets one.
+/// A database for ordinary code that is checked. It is the [`Database`] of the world in which the
+/// program runs, simulated or real.
+///
+/// The program that [`Code::session`](super::Code::session) takes gets one.
 #[derive(Debug)]
 pub struct DirectDb(());
 
-/// A session of a [`DirectDb`]. Dropping it within a transaction ends it, as the server ends one whose
-/// client is gone: that is a step.
+/// A session of a [`DirectDb`]. Dropping it within a transaction ends the transaction, as the
+/// server does when the client is gone. That is a step.
 #[derive(Debug)]
 pub struct DirectSession {
     number: u32,
@@ -185,7 +187,7 @@ impl Database for DirectDb {
         }
     }
 
-    /// Waits without the program knowing: the reply is always an answer.
+    /// The program does not notice a wait: the reply is always an answer.
     #[track_caller]
     fn execute(&mut self, session: &mut DirectSession, statement: &Statement) -> Reply {
         let number = session.number();
@@ -231,8 +233,8 @@ impl DirectDb {
     }
 }
 
-/// In a world that has server processes: see [`Code::served`](super::Code::served). Waits without the program
-/// knowing: what is tried succeeds.
+/// For a world that has server processes: see [`Code::served`](super::Code::served). The program
+/// does not notice a wait: each attempt to lock succeeds.
 impl Service for DirectDb {
     #[track_caller]
     fn verify(&mut self) {

@@ -1,5 +1,5 @@
-//! Second floor, `direct`: what a program asked so far, and what it was answered. Imports nothing of this
-//! crate but what a [`Value`] is.
+//! Second floor, `direct`: the operations that a program asked for so far, and their answers.
+//! Imports nothing of this crate except [`Value`].
 
 use std::any::Any;
 use std::fmt::Debug;

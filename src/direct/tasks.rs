@@ -1,7 +1,7 @@
 //! Second floor, `direct`: an executor for an `async fn` that is explored. Imports its neighbours in `direct`.
 //!
-//! A future that performs an operation does so once it is its turn. Where several futures of one program
-//! wait for theirs, whose it is next is a [choice](super::choose): every order is explored.
+//! A future that performs an operation waits for its turn. If several futures of one program wait
+//! for theirs, the next one is a [choice](super::choose): every order is explored.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -107,12 +107,13 @@ impl Drop for Waits {
     }
 }
 
-/// A future that performs something in the world of the exploration: what `perform` asks there. In the
-/// program of a [`Code::future`](super::Code::future) it waits for its turn; elsewhere it does it at once.
+/// A future that performs an operation in the world of the exploration: the one that `perform` asks
+/// for. In the program of a [`Code::future`](super::Code::future) it waits for its turn. Elsewhere
+/// it performs the operation at once.
 ///
-/// Where a program awaits several of them together (`join!`, `select!`), every order is explored; each is
-/// done to its end once it began. Whoever wants to see them overtake one another within has them in processes
-/// of their own.
+/// If a program awaits several of them together (`join!`, `select!`), every order is explored. An
+/// operation that has begun runs to its end before the next one. To explore how they overlap, put
+/// them into processes of their own.
 pub async fn operation<T>(perform: impl FnOnce() -> T) -> T {
     let mut waits = Waits(None);
     poll_fn(|context| waits.poll(context)).await;

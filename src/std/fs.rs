@@ -62,7 +62,7 @@ pub fn read<P: AsRef<Path>>(path: P) -> io::Result<Vec<u8>> {
     })
 }
 
-/// Reads a file that is text: as [`read`].
+/// Reads a text file: as [`read`].
 ///
 /// # Errors
 ///
@@ -82,7 +82,8 @@ fn text(bytes: Vec<u8>) -> io::Result<String> {
     })
 }
 
-/// Writes a file, instead of what it was: `open` with `O_CREAT` and `O_TRUNC`, `write` until all is taken.
+/// Writes a file, in place of its old content: `open` with `O_CREAT` and `O_TRUNC`, then `write`
+/// until all is written.
 ///
 /// # Errors
 ///
@@ -126,7 +127,7 @@ calls! {
     rename(from, to) => |fs, from, to| fs.rename(from, to);
     /// Gives a file a second name: `linkat`, which does not follow a final link.
     hard_link(original, link) => |fs, original, link| fs.link(original, link);
-    /// Removes a name that is no directory's: `unlink`.
+    /// Removes a name that is not a directory's: `unlink`.
     remove_file(path) => |fs, path| fs.unlink(path);
     /// Removes an empty directory: `rmdir`.
     remove_dir(path) => |fs, path| fs.rmdir(path);
@@ -142,7 +143,7 @@ pub fn create_dir<P: AsRef<Path>>(path: P) -> io::Result<()> {
     DirBuilder::new().create(path)
 }
 
-/// Makes a directory and those above it that are not there: as [`DirBuilder::recursive`].
+/// Makes a directory, and those above it that do not exist: as [`DirBuilder::recursive`].
 ///
 /// # Errors
 ///
@@ -152,7 +153,7 @@ pub fn create_dir_all<P: AsRef<Path>>(path: P) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(path)
 }
 
-/// What a path names, following a final link: `stat`.
+/// The metadata of what a path names, following a final link: `stat`.
 ///
 /// # Errors
 ///
@@ -166,7 +167,7 @@ pub fn metadata<P: AsRef<Path>>(path: P) -> io::Result<Metadata> {
     call(|fs| fs.stat(path, AtFlags::empty())).map(Metadata::simulated)
 }
 
-/// What a path names, a final link included: `lstat`.
+/// The metadata of what a path names; of a final link, the link's own: `lstat`.
 ///
 /// # Errors
 ///
@@ -194,7 +195,7 @@ pub fn exists<P: AsRef<Path>>(path: P) -> io::Result<bool> {
     }
 }
 
-/// What a symbolic link says: `readlink`.
+/// The target of a symbolic link: `readlink`.
 ///
 /// # Errors
 ///
@@ -208,11 +209,11 @@ pub fn read_link<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
     call(|fs| fs.readlink(path)).map(PathBuf::from)
 }
 
-/// The path without links and dots: a `readlink` for each name on the way, as `realpath` of the GNU C library
-/// makes them.
+/// The path without links and dots. It makes a `readlink` for each name on the way, like `realpath`
+/// of the GNU C library.
 ///
-/// Inside of an exploration it is named from the world's directory, as all paths are there, and not from the
-/// root: `.` is that directory itself.
+/// Inside of an exploration the result begins at the world's directory and not at the root, as all
+/// paths there do: `.` is that directory itself.
 ///
 /// # Errors
 ///
@@ -220,7 +221,7 @@ pub fn read_link<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
 ///
 /// # Panics
 ///
-/// Inside of an exploration, if it leads out of the world's directory.
+/// Inside of an exploration, if the path leads out of the world's directory.
 #[track_caller]
 pub fn canonicalize<P: AsRef<Path>>(path: P) -> io::Result<PathBuf> {
     if !simulated() {
@@ -243,7 +244,7 @@ pub fn set_permissions<P: AsRef<Path>>(path: P, permissions: Permissions) -> io:
     call(|fs| fs.chmod(path, permissions.bits()))
 }
 
-/// What is told of a file: [`std::fs::Metadata`], without what no simulation knows.
+/// The metadata of a file: [`std::fs::Metadata`], without the fields that no simulation knows.
 #[derive(Clone, Debug)]
 pub struct Metadata(Told);
 
@@ -292,29 +293,29 @@ impl Metadata {
         self.file_type().is_file()
     }
 
-    /// Whether it is a symbolic link: only [`symlink_metadata`] ever says so.
+    /// Whether it is a symbolic link. Only [`symlink_metadata`] ever says so.
     pub fn is_symlink(&self) -> bool {
         self.file_type().is_symlink()
     }
 
-    /// What kind of thing it is.
+    /// The kind of the file.
     pub fn file_type(&self) -> FileType {
         FileType(self.raw_mode() & 0o170_000)
     }
 
-    /// How many bytes are in it.
+    /// The length of the file in bytes.
     #[expect(clippy::len_without_is_empty, reason = "as std's")]
     pub fn len(&self) -> u64 {
         self.by(std::fs::Metadata::len, |status| status.size)
     }
 
-    /// Who may do what with it.
+    /// The permissions of the file.
     pub fn permissions(&self) -> Permissions {
         Permissions(self.raw_mode())
     }
 }
 
-/// What kind of thing a file is: [`std::fs::FileType`].
+/// The kind of a file: [`std::fs::FileType`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileType(u32);
 
@@ -340,23 +341,23 @@ impl FileType {
         FileType(kind.file_type().as_raw_mode())
     }
 
-    /// A directory?
+    /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.0 == 0o040_000
     }
 
-    /// A regular file?
+    /// Whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.0 == 0o100_000
     }
 
-    /// A symbolic link?
+    /// Whether it is a symbolic link.
     pub fn is_symlink(&self) -> bool {
         self.0 == 0o120_000
     }
 }
 
-/// Who may do what with a file: [`std::fs::Permissions`].
+/// The permissions of a file: [`std::fs::Permissions`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permissions(pub(super) u32);
 
@@ -369,12 +370,12 @@ impl Permissions {
         Mode::from_raw_mode(self.0)
     }
 
-    /// Whether nobody may write.
+    /// Whether writing is forbidden for everybody.
     pub fn readonly(&self) -> bool {
         self.0 & 0o222 == 0
     }
 
-    /// Lets nobody write, or everybody.
+    /// Forbids writing for everybody, or allows it for everybody.
     pub fn set_readonly(&mut self, readonly: bool) {
         if readonly {
             self.0 &= !0o222;

@@ -24,21 +24,24 @@
 //!     .assert_breaks("saved-once");
 //! ```
 //!
-//! - **Outside of an exploration** each call is the real one. It costs one look at a variable of the thread.
-//! - **Inside**, each is exactly the system calls that `std` makes on Linux, one a step, with their flags and
-//!   modes. A test runs every function with the real `std` under a trace of its system calls, and compares.
-//! - **What is not mirrored does not compile**: there is no name for it here. Nothing falls through to the
-//!   real file system silently: in an exploration of another world each call is refused, and so is a file that
-//!   was opened outside. An absolute path is refused, with the call and the line: a simulated file
-//!   system is a directory, and has no root of the machine.
-//! - **`io::copy`** reads and writes here, where the one of `std` may use `copy_file_range`.
+//! - **Outside of an exploration** each call is the real one. It costs one look at a thread-local
+//!   variable.
+//! - **Inside**, each call performs exactly the system calls that `std` makes on Linux, one a step,
+//!   with their flags and modes. A test runs every function with the real `std` under a trace of
+//!   its system calls, and compares.
+//! - **A function that is not mirrored does not compile**: there is no name for it here. Nothing
+//!   falls through to the real file system silently. In an exploration of another world each call
+//!   is refused, and so is a file that was opened outside.
+//! - **An absolute path is refused**, with the call and the line. A simulated file system is a
+//!   directory, and has no root of the machine.
+//! - **`io::copy`** reads and writes here; the one of `std` may use `copy_file_range`.
 //!
-//! | module | what is there |
+//! | module | contents |
 //! | --- | --- |
 //! | [`fs`] | free functions, `File`, `OpenOptions`, `DirBuilder`, `Metadata`, `Permissions`, locks |
 //! | [`io`] | all of it: `File` implements its traits |
-//! | [`os::unix::fs`] | `symlink`, and the extension traits |
-//! | [`path`] | `Path` and `PathBuf`, with what they ask: `exists`, `is_file`, `canonicalize` and their kind |
+//! | [`os::unix::fs`] | `symlink`, `chown`, `lchown`, `fchown`, and the extension traits |
+//! | [`path`] | `Path` and `PathBuf`, with their queries: `exists`, `is_file`, `canonicalize` and their kind |
 //! | [`process`] | `id` |
 //! | [`thread`] | `sleep` and `yield_now`: steps that let others go first |
 
@@ -48,28 +51,34 @@ pub mod path;
 
 pub use std::io;
 
-/// What concerns the process.
+/// Functions of the process.
 pub mod process {
-    /// The number of this process: inside of an exploration the one that
-    /// [`Code::in_process`](crate::direct::Code::in_process) says, and 1 without. Identical clients are threads of
-    /// one process.
+    /// The number of this process. Inside of an exploration it is the one that
+    /// [`Code::in_process`](crate::direct::Code::in_process) sets, or 1 without it. Identical
+    /// clients are threads of one process.
     pub fn id() -> u32 {
         crate::direct::process().unwrap_or_else(std::process::id)
     }
 }
 
-/// What concerns the thread.
+/// Functions of the thread.
 pub mod thread {
     use std::time::Duration;
 
     use crate::direct;
 
-    /// Waits. Inside of an exploration there is no time. The first four sleeps of a program are a step that
-    /// does nothing: while it sleeps, others may do much, or nothing. So a loop that gives up after up to four
-    /// sleeps is explored as it is. A further sleep lasts until the file system is another than after the sleep
-    /// before it, so that a loop without an end has finitely many states. Where nobody is left who could change anything, it lasts
-    /// for ever, and the check reports a deadlock. A loop that gives up after more tries than these says
-    /// where it does by [`choose`](crate::direct::choose).
+    /// Sleeps. Inside of an exploration there is no time.
+    ///
+    /// There each of a program's first four sleeps is a step that changes nothing: during the sleep
+    /// others may do much, or nothing. So a loop that gives up after up to four sleeps is explored
+    /// as it is.
+    ///
+    /// A further sleep lasts until the file system differs from what it was after the sleep before.
+    /// So an endless loop has finitely many states. If nobody is left that could change anything,
+    /// the sleep lasts for ever, and the check reports a deadlock.
+    ///
+    /// A loop that gives up after more than four sleeps marks by [`choose`](crate::direct::choose)
+    /// where it does.
     #[track_caller]
     pub fn sleep(duration: Duration) {
         if direct::is_running() {
@@ -79,7 +88,7 @@ pub mod thread {
         }
     }
 
-    /// Lets others go first: inside of an exploration as [`sleep`] does.
+    /// Lets others go first. Inside of an exploration it works as [`sleep`].
     #[track_caller]
     pub fn yield_now() {
         if direct::is_running() {

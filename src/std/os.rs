@@ -1,8 +1,8 @@
-//! Third floor, `std`: what is there on Unix alone. Imports its neighbours in `std`.
+//! Third floor, `std`: names that exist on Unix only. Imports its neighbours in `std`.
 
-/// Unix.
+/// Names for Unix.
 pub mod unix {
-    /// File systems.
+    /// Names for file systems on Unix.
     pub mod fs {
         use std::io;
         use std::path::Path;
@@ -26,7 +26,7 @@ pub mod unix {
             }
         }
 
-        /// Gives what a path names another owner or group, following a final link: `chown`.
+        /// Changes the owner or group of what a path names, following a final link: `chown`.
         ///
         /// # Errors
         ///
@@ -40,7 +40,8 @@ pub mod unix {
             }
         }
 
-        /// Gives what a path names another owner or group, a final link itself: `lchown`.
+        /// Changes the owner or group of what a path names; of a final link, the link's own:
+        /// `lchown`.
         ///
         /// # Errors
         ///
@@ -70,7 +71,7 @@ pub mod unix {
             call(|fs| fs.chown(path, uid, gid, flags))
         }
 
-        /// Gives an open file another owner or group: `fchown`.
+        /// Changes the owner or group of an open file: `fchown`.
         ///
         /// # Errors
         ///
@@ -82,13 +83,13 @@ pub mod unix {
 
         /// As [`std::os::unix::fs::FileExt`].
         pub trait FileExt {
-            /// Reads at this offset, wherever the file is: `pread`.
+            /// Reads at this offset, independent of the file's position: `pread`.
             ///
             /// # Errors
             ///
             /// As [`std::os::unix::fs::FileExt::read_at`].
             fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
-            /// Writes at this offset, wherever the file is: `pwrite`.
+            /// Writes at this offset, independent of the file's position: `pwrite`.
             ///
             /// # Errors
             ///
@@ -110,9 +111,9 @@ pub mod unix {
 
         /// As [`std::os::unix::fs::OpenOptionsExt`].
         pub trait OpenOptionsExt {
-            /// The mode of a file that it makes, less the umask; without, 0o666.
+            /// The mode of a file that `open` makes, less the umask; 0o666 if not set.
             fn mode(&mut self, mode: u32) -> &mut Self;
-            /// More flags: `libc::O_NOFOLLOW`, say. Access modes are left out.
+            /// More flags, for example `libc::O_NOFOLLOW`. Access modes in them are ignored.
             fn custom_flags(&mut self, flags: i32) -> &mut Self;
         }
 
@@ -130,7 +131,7 @@ pub mod unix {
 
         /// As [`std::os::unix::fs::DirBuilderExt`].
         pub trait DirBuilderExt {
-            /// The mode of a directory that it makes, less the umask; without, 0o777.
+            /// The mode of a directory that `create` makes, less the umask; 0o777 if not set.
             fn mode(&mut self, mode: u32) -> &mut Self;
         }
 
@@ -143,9 +144,9 @@ pub mod unix {
 
         /// As [`std::os::unix::fs::PermissionsExt`].
         pub trait PermissionsExt {
-            /// The mode: of permissions that `metadata` tells of, with the kind of file.
+            /// The mode. In permissions that come from `metadata` it includes the kind of file.
             fn mode(&self) -> u32;
-            /// Changes it.
+            /// Sets the mode.
             fn set_mode(&mut self, mode: u32);
             /// Permissions of this mode.
             fn from_mode(mode: u32) -> Self;
@@ -165,19 +166,19 @@ pub mod unix {
             }
         }
 
-        /// As [`std::os::unix::fs::MetadataExt`], without what no simulation knows.
+        /// As [`std::os::unix::fs::MetadataExt`], without the fields that no simulation knows.
         pub trait MetadataExt {
-            /// The file system that it is on.
+            /// The number of the file system that the file is on.
             fn dev(&self) -> u64;
-            /// Its number there.
+            /// The file's number on that file system.
             fn ino(&self) -> u64;
             /// Its kind and its permissions.
             fn mode(&self) -> u32;
             /// How many names it has.
             fn nlink(&self) -> u64;
-            /// Who owns it.
+            /// The user that owns the file.
             fn uid(&self) -> u32;
-            /// Which group it belongs to.
+            /// The group that the file belongs to.
             fn gid(&self) -> u32;
             /// Its length in bytes.
             fn size(&self) -> u64;

@@ -1,7 +1,9 @@
-//! Third floor, `std`: `std::path`, whose paths ask the file system. Imports its neighbours in `std`.
+//! Third floor, `std`: `std::path`, with paths that query the file system. Imports its neighbours
+//! in `std`.
 //!
-//! The paths of the standard library have methods that ask the real one (`exists`, `canonicalize`), and nobody
-//! can take those away. So these are types of their own, with the same names.
+//! The paths of the standard library have methods that query the real file system (`exists`,
+//! `canonicalize`), and these cannot be removed. So the paths here are types of their own, with the
+//! same names.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::VecDeque;
@@ -22,7 +24,7 @@ pub use std::path::{Component, Components, Display, MAIN_SEPARATOR, StripPrefixE
 #[repr(transparent)]
 pub struct Path(real::Path);
 
-/// A path that is one's own: [`std::path::PathBuf`].
+/// An owned path: [`std::path::PathBuf`].
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathBuf(real::PathBuf);
 
@@ -106,21 +108,21 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// If it does not begin so.
+    /// If the path does not begin with `base`.
     pub fn strip_prefix(&self, base: impl AsRef<real::Path>) -> Result<&Path, StripPrefixError> {
         self.0.strip_prefix(base).map(Self::of)
     }
 
     queries! {
-        /// Whether there is a file, following a final link: `stat`.
+        /// Whether the path names a file, following a final link: `stat`.
         is_file by metadata;
-        /// Whether there is a directory, following a final link: `stat`.
+        /// Whether the path names a directory, following a final link: `stat`.
         is_dir by metadata;
-        /// Whether there is a symbolic link: `lstat`.
+        /// Whether the path names a symbolic link: `lstat`.
         is_symlink by symlink_metadata;
     }
 
-    /// Whether there is something, following a final link: `stat`. An error is a no.
+    /// Whether the path names something, following a final link: `stat`. An error counts as a no.
     #[track_caller]
     pub fn exists(&self) -> bool {
         self.metadata().is_ok()

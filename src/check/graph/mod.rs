@@ -1,10 +1,12 @@
 //! Second floor, `check`: the state graph, breadth first over exact states.
 //! Imports [`process`](crate::process) and its neighbours in `check`.
 //!
-//! A state is a tuple of codes; a step is looked up, not evaluated ([`Steps`]). Level by level, so
-//! the first violation met is a shortest one. A system that may begin in several ways is searched from
-//! all of them at once, in their order. Large graphs are cut into shards by hash: on each
-//! level every core expands a part of the frontier, then takes in what fell into its shards.
+//! A state is a tuple of codes; a step is looked up, not evaluated ([`Steps`]). The search goes
+//! level by level, so the first violation that it meets is a shortest one. A system that may begin
+//! in several ways is searched from all starts at once, in their order.
+//!
+//! Large graphs are cut into shards by hash. On each level every core expands a part of the
+//! frontier, then takes in the states that fell into its shards.
 
 mod paths;
 mod search;
@@ -35,30 +37,31 @@ pub const DEADLOCK_FREE: &str = "deadlock-free";
 /// than they bring.
 const STATES_WORTH_THREADS: usize = 50_000;
 
-/// Into how many parts a large graph is cut: so many that what is looked up while one is taken in
-/// stays in the core's own cache, and the same on every machine, so that of several shortest
-/// counterexamples every machine finds the same one.
+/// Into how many parts a large graph is cut. There are so many that the table of a part stays in
+/// the core's own cache while the part is taken in. The number is the same on every machine, so
+/// that every machine finds the same one of several shortest counterexamples.
 const SHARDS: usize = 256;
 
 /// One way in which a system can end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
-    /// What each actor ended with, in the order of the system's actors; `None` for one that waits for
-    /// ever. Those of identical actors are sorted: which of them it was makes no difference.
+    /// The output of each actor, in the order of the system's actors; `None` for an actor that
+    /// waits for ever. The outputs of identical actors are sorted: it makes no difference which of
+    /// them it was.
     pub outputs: Vec<Option<String>>,
     /// The world that is left, in its `Debug` form.
     pub world: String,
-    /// How many interleavings come to it.
+    /// How many interleavings end so.
     pub interleavings: BigUint,
 }
 
-/// How [`Checker::graph`] goes about it.
+/// The options of [`Checker::graph`].
 #[derive(Clone, Debug)]
 pub struct GraphOptions {
-    /// Treat states that differ only in which of several identical actors is where as one.
+    /// Treat states as one if they differ only in which of several identical actors is where.
     pub symmetry: bool,
-    /// Count interleavings, where there are no more states than this. Takes about as long again
-    /// as finding the states, and 8 bytes a transition.
+    /// Count interleavings, if there are no more states than this. Counting takes about as long
+    /// again as finding the states, and 8 bytes for each transition.
     pub count_interleavings_up_to: usize,
     /// Give up, unfinished, beyond this many states.
     pub max_states: usize,
@@ -99,9 +102,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         report
     }
 
-    /// Every distinct end with the number of interleavings that come to it, those that most come to
-    /// first; `None` where some execution never ends, a step is none, or there are more than `max_states`
-    /// states.
+    /// Every distinct end with the number of its interleavings, those with the most interleavings
+    /// first. `None` if some execution never ends, if a step is a fault, or if there are more than
+    /// `max_states` states.
     pub fn ends(&self, max_states: usize) -> Option<Vec<End>> {
         let mut meter = self.limits.start(Engine::Graph);
         let (steps, initial) = Steps::of(&self.system);
@@ -291,9 +294,9 @@ fn explored<K: Tuple>(
     })
 }
 
-/// Counts the interleavings, and for each of the findings, freedom from deadlock first, those that violate
-/// it: all of them, and those that continue from each step of its counterexample. `None` if some
-/// interleaving never ends.
+/// Counts the interleavings. For each of the findings, freedom from deadlock first, it also counts
+/// those that violate it: all of them, and those that continue from each step of its
+/// counterexample. `None` if some interleaving never ends.
 fn counted<K: Tuple>(
     search: &mut Search<'_, K>,
     paths: &Paths,

@@ -1,4 +1,5 @@
-//! Second floor, `check`: a program of threads before loom. Imports its neighbours in `check`, and loom.
+//! Second floor, `check`: loom as the engine for a program of threads. Imports its neighbours in
+//! `check`, and loom.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -13,11 +14,11 @@ use super::{
     Seen, notes, races, schedule, trace,
 };
 
-/// How [`Program::loom`] goes about it.
+/// The options of [`Program::loom`].
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadsOnLoom {
-    /// How often an execution may take the turn from a thread that could go on; as often as it goes if
-    /// nobody says. With a bound nothing is proved.
+    /// How often an execution may take the turn from a thread that could go on; without limit if
+    /// `None`. With a limit nothing is proved.
     pub preemptions: Option<usize>,
     /// Give up, unfinished, after about this many executions.
     pub max_executions: u64,
@@ -30,8 +31,8 @@ impl Default for ThreadsOnLoom {
 }
 
 impl ThreadsOnLoom {
-    /// What can be waited for: exhaustive with up to three threads, and with at most two preemptions an
-    /// execution beyond.
+    /// Options that finish in reasonable time: exhaustive with up to three threads, and at most two
+    /// preemptions in each execution with more.
     pub fn usual(threads: usize) -> Self {
         let preemptions = (threads > 3).then_some(2);
         ThreadsOnLoom { preemptions, ..ThreadsOnLoom::default() }
@@ -69,23 +70,28 @@ struct Late(Bound);
 /// What an engine has taken so far, over all the times that it begins anew.
 type SharedMeter = Arc<Mutex<Meter>>;
 
-/// What ends loom when it would miss some order if the accesses to these atomics did not exclude one another.
+/// The panic that ends loom when it would miss some order: accesses to these atomics have to
+/// exclude one another.
 struct Apart(Vec<usize>);
 
 impl Program {
-    /// Explores every execution that loom's model of C11 has, with all the values that a load may read.
+    /// Explores every execution that loom's model of C11 has, with all the values that a load may
+    /// read.
     ///
-    /// Executions that loom by itself would miss are explored, too: of an atomic of which it would not see some
-    /// load, no two accesses are taken to be independent. (loom remembers only the last access to an
-    /// atomic. A load that comes before the write, by the same thread or by way of others, hides the load of
-    /// another thread before it, ahead of which the write is then not tried.)
+    /// It also explores executions that loom by itself would miss. loom remembers only the last
+    /// access to an atomic. So a load that comes before a write, by the same thread or by way of
+    /// others, hides an earlier load of another thread. loom then does not try the write ahead of
+    /// the hidden load.
     ///
-    /// A data race ends loom's exploring. Then what else is claimed is decided by exploring once more,
-    /// with loom not looking at who accesses memory that is not atomic.
+    /// So if loom would not see some load of an atomic, no two accesses to that atomic are taken to
+    /// be independent.
+    ///
+    /// A data race ends loom's exploring. The other properties are then decided by exploring once
+    /// more, while loom ignores who accesses memory that is not atomic.
     ///
     /// # Panics
     ///
-    /// Where a thread of the program does, and tells after which operations.
+    /// If a thread of the program panics. The message says after which operations.
     pub fn loom(&self, options: &ThreadsOnLoom) -> Report {
         let mode =
             if options.preemptions.is_some() { "few preemptions" } else { "every execution" };
@@ -172,9 +178,10 @@ impl Program {
 
     /// Runs executions until there are no more, or `look` has seen enough.
     ///
-    /// As soon as a load is seen to be [hidden](Notes::hidden_looks), all begins anew with the accesses to its
-    /// atomic [apart](Options::apart), `look` included: so loom tries them in every order, and nothing is
-    /// hidden from it. Where no execution has such a load, none is missed.
+    /// As soon as a load is [hidden](Notes::hidden_looks), the exploring begins anew, `look`
+    /// included, with the accesses to its atomic [apart](Options::apart). Then loom tries these
+    /// accesses in every order, and nothing is hidden from it. If no execution has a hidden load,
+    /// none is missed.
     fn explore<L: Fn(&Notes) -> bool + Send + Sync + 'static>(
         &self,
         options: &ThreadsOnLoom,

@@ -1,17 +1,22 @@
 //! Second floor, `check`: code that is itself threads and atomics, before loom and shuttle. Imports
 //! [`atoms`](crate::atoms) and its neighbours in `check`.
 //!
-//! Elsewhere a protocol is a machine, and a step of it is atomic because the world is asked once. Here the
-//! code under test is a few atomic operations of its own, and what lies between them is a matter of the
-//! memory model. So there is no machine and no state graph: the engines run the very source, compiled over
-//! their [`atoms`](crate::atoms), and [`notes`] tell what happened. Every atomic operation is a turn,
-//! so an execution has a [`Schedule`] and a [`Trace`] like any other. One that the memory model allows and
-//! no order of whole operations does says where it [reads an old value](Schedule::stale).
+//! Elsewhere in this crate a protocol is a state machine, and each of its steps is atomic because
+//! it is one operation on the world. Here the code under test consists of a few atomic operations
+//! of its own, and the memory model decides what may happen between them.
+//!
+//! So there is no machine and no state graph. The engines run the source itself, compiled over
+//! their [`atoms`](crate::atoms), and [`notes`] record what happened. Every atomic operation is a
+//! turn, so an execution has a [`Schedule`] and a [`Trace`] like any other.
+//!
+//! Some executions are allowed by the memory model and by no order of whole operations. Their
+//! schedules say where they [read an old value](Schedule::stale).
 //!
 //! # Checking threads of your own
 //!
-//! What the actors do, over whatever [atoms](crate::atoms); what is claimed; a test of one line. Here one
-//! thread leaves a value, and says so; another looks, and takes it if it is there:
+//! A test consists of the actors' code, over whatever [atoms](crate::atoms), the properties
+//! claimed, and one line that checks them. In this example one thread leaves a value and sets a
+//! flag. Another thread looks at the flag, and takes the value if it is there:
 //!
 //! ```
 //! use toctou::check::threads::{NO_DATA_RACE, Program};
@@ -61,31 +66,34 @@
 //! | engine | explores | sees |
 //! | --- | --- | --- |
 //! | [loom](Program::loom) | every execution of C11 as C++20 words it, but for the gaps below | stale values, data races, and all that follows from them |
-//! | [shuttle](Program::shuttle) | every interleaving of whole operations, each once | what whole operations in one order for all can do; so it finds, and never proves |
+//! | [shuttle](Program::shuttle) | every interleaving of whole operations, each once | results of whole operations in a single order; so it finds violations, and never proves anything |
 //!
-//! loom's gaps, each held down by a test (`tests/memory_model`, where loom, shuttle, every interleaving
-//! and the axioms of C11 are compared on classic litmus programs and on random ones):
+//! loom has gaps, each fixed by a test. (`tests/memory_model` compares loom, shuttle, every
+//! interleaving and the axioms of C11 on classic litmus programs and on random ones.)
 //!
-//! - It takes `SeqCst` loads, stores and exchanges for acquire and release: it may show what cannot be, a
-//!   false alarm (store buffering). Two `SeqCst` *fences* synchronise in it, where C11 has it that they
-//!   only order: a data race may be missed. These atoms have no fence.
-//! - *Load buffering*: a load never reads what is stored later. Executions are missed where a store
-//!   does not depend on a load before it.
-//! - An exchange, whether it succeeds or fails, reads the newest value only, and a plain store may come
-//!   between its halves.
-//! - The last seven stores of an atomic are all that it keeps.
-//! - It does not try a write ahead of another thread's load if a later load comes before the write (the
-//!   writer's own, say: tokio-rs/loom#166, #392), and misses whole interleavings. **Here that is
-//!   mended**: see [`Program::loom`].
+//! - It treats `SeqCst` loads, stores and exchanges as acquire and release. So it may show an
+//!   execution that cannot happen: a false alarm (store buffering).
+//! - Two `SeqCst` *fences* synchronise in loom, where in C11 they only order. So it may miss a data
+//!   race. These atoms have no fence.
+//! - *Load buffering*: in loom a load never reads a value that is stored later. It misses
+//!   executions where a store does not depend on a load before it.
+//! - An exchange, whether it succeeds or fails, reads the newest value only, and a plain store may
+//!   come between its halves.
+//! - It keeps only the last seven stores of an atomic.
+//! - It does not try a write ahead of another thread's load if a later load comes before the write:
+//!   for example, the writer's own load (tokio-rs/loom#166, #392). So it misses whole
+//!   interleavings. **This gap is closed here**: see [`Program::loom`].
 //!
-//! A loop that waits for another thread is explored until an execution has more than 1,000 turns, and then
-//! nothing is decided. How old a value is that was read is told by the value: where the same one is
-//! written several times, the newest of them is meant.
+//! A loop that waits for another thread is explored until an execution has more than 1,000 turns.
+//! Then nothing is decided.
 //!
-//! Of what Miri looks for, loom covers data races and stale values, in *all* executions and not in one;
-//! [tokens](notes::Token) cover leaks and double drops of the values that they are. Not covered: aliasing
-//! and provenance, alignment, uninitialised memory, bounds, use after free, leaks of other memory. Miri
-//! needs a toolchain of its own.
+//! The age of a value that was read is derived from the value itself. Where the same value is
+//! written several times, the newest of these writes is meant.
+//!
+//! Of the faults that Miri looks for, loom covers data races and stale values, in *all* executions
+//! and not in one. [Tokens](notes::Token) cover leaks and double drops of the values that they
+//! stand for. Not covered: aliasing and provenance, alignment, uninitialised memory, bounds, use
+//! after free, leaks of other memory. Miri needs a toolchain of its own.
 
 mod loom;
 mod proof;
@@ -106,14 +114,14 @@ use crate::atoms::notes::{self, Act, Event, Notes};
 
 pub use loom::ThreadsOnLoom;
 
-/// The name of a property of every program: that no two threads access the same memory, one of them to
-/// write, with nothing that puts one access before the other.
+/// The name of a property that every program has. It says that no two threads access the same
+/// memory unordered: with one of them writing, and nothing that puts one access before the other.
 pub const NO_DATA_RACE: &str = "no-data-race";
 
-/// What an execution came to, for properties to judge.
+/// The end of an execution, for properties to judge.
 #[derive(Clone, Copy, Debug)]
 pub struct End<'a> {
-    /// What each actor ended with; nothing if it never did.
+    /// The output of each actor; `None` if it never ended.
     pub outputs: &'a [Option<String>],
     /// For each [token](notes::Token) that was made, how many times it was dropped.
     pub dropped: &'a [usize],
@@ -121,25 +129,29 @@ pub struct End<'a> {
 
 type Test = Arc<dyn Fn(End<'_>) -> bool + Send + Sync>;
 
-/// Runs one execution: starts a thread for each actor but the first, in their order, lets it perform
-/// (`perform` in each of the [`atoms`](crate::atoms)), then performs the first on the thread that it is
-/// called on, and waits for the others.
+/// Runs one execution.
+///
+/// It starts a thread for each actor but the first, in their order, and lets the thread perform its
+/// actor (`perform` in each of the [`atoms`](crate::atoms)). Then it performs the first actor on
+/// the thread that it is called on, and waits for the others.
 pub type Run = Arc<dyn Fn() + Send + Sync>;
 
 /// One source, compiled over the atoms of each engine.
 #[derive(Clone)]
 pub struct Source {
-    /// Over loom's.
+    /// Over loom's atoms.
     pub on_loom: Run,
-    /// Over shuttle's.
+    /// Over shuttle's atoms.
     pub on_shuttle: Run,
-    /// Over real threads'.
+    /// Over the atoms of real threads.
     pub on_threads: Run,
 }
 
 /// One source for all engines: `source!(|atoms| { … })`, where `atoms` stands for the
-/// [`atoms`](crate::atoms) of each. What the block does is one execution: see `check::threads::Run`.
-/// It moves nothing, so what it uses from around has to be `Copy`.
+/// [`atoms`](crate::atoms) of each engine.
+///
+/// The block is one execution: see `check::threads::Run`. It moves nothing, so the values that it
+/// uses from around it have to be `Copy`.
 #[macro_export]
 macro_rules! source {
     (|$atoms:ident| $body:block) => {
@@ -160,7 +172,7 @@ macro_rules! source {
     };
 }
 
-/// A few threads, what each of them does, and what is claimed of it.
+/// A few threads, the code of each, and the properties claimed.
 #[derive(Clone)]
 pub struct Program {
     actors: Vec<String>,
@@ -170,17 +182,17 @@ pub struct Program {
 }
 
 impl Program {
-    /// Actors by name, and what they do.
+    /// A program of these actors, by name, and their code.
     pub fn new(actors: Vec<String>, source: Source) -> Self {
         Program { actors, source, properties: Vec::new(), limits: Limits::default() }
     }
 
-    /// The same with other limits to the time and the memory that each engine may take.
+    /// The same program with other limits on the time and the memory that each engine may take.
     pub fn within(self, limits: Limits) -> Self {
         Program { limits, ..self }
     }
 
-    /// What the actors do.
+    /// The actors' code.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -189,7 +201,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// Where there is a property of this name.
+    /// If the program already has a property of this name.
     pub fn finally(
         self,
         name: &str,
@@ -202,7 +214,7 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// Where there is a property of this name.
+    /// If the program already has a property of this name.
     pub fn reachable(
         self,
         name: &str,
@@ -223,19 +235,19 @@ impl Program {
         &self.actors
     }
 
-    /// What is claimed, freedom from deadlock not listed.
+    /// The properties claimed, without freedom from deadlock.
     pub fn properties(&self) -> Vec<(String, PropertyKind)> {
         let claimed = self.properties.iter().map(|(name, kind, _)| (name.clone(), *kind));
         std::iter::once((NO_DATA_RACE.to_owned(), PropertyKind::Always)).chain(claimed).collect()
     }
 
-    /// Which of what is claimed of the end of every execution this end violates, in the order claimed.
+    /// Which claims about the end of every execution this end violates, in the order claimed.
     pub fn violated(&self, end: End<'_>) -> Vec<(String, bool)> {
         let claims = self.properties.iter().filter(|(_, kind, _)| *kind == PropertyKind::Finally);
         claims.map(|(name, _, holds)| (name.clone(), !holds(end))).collect()
     }
 
-    /// The report of an engine that has no use for a program.
+    /// The report of an engine that cannot run this program, because of `bound`.
     pub fn not_started(&self, engine: Engine, bound: Bound) -> Report {
         let deadlock = (DEADLOCK_FREE.to_owned(), PropertyKind::Always);
         let properties = std::iter::once(deadlock).chain(self.properties());

@@ -1,15 +1,17 @@
 //! Second floor, `check`: which accesses of an execution race. Imports [`atoms`](crate::atoms).
 //!
-//! loom decides whether there is a data race; but it stops there, and does not say between whom. This
-//! tells, of any execution whose notes there are, so that it can be shown: a clock for each actor, and
-//! with each value written the clock of whoever released it. (Flanagan and Freund, "FastTrack", 2009,
-//! with release sequences as C++20 has them.)
+//! loom decides whether there is a data race. But it stops there, and does not name the two
+//! accesses. This module finds them in the notes of any execution, so that they can be shown.
+//!
+//! It keeps a clock for each actor, and with each value written the clock of the actor that
+//! released it. (Flanagan and Freund, "FastTrack", 2009, with release sequences as C++20 has them.)
 
 use std::sync::atomic::Ordering;
 
 use super::notes::{Access, Act, Done, Event};
 
-/// Two accesses of the same memory, one of them to write, with nothing that puts one before the other.
+/// Two accesses of the same memory, at least one of them a write, with nothing that puts one before
+/// the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Race {
     /// The one that came first here, by its index among the events.

@@ -1,5 +1,5 @@
-//! Second floor, `check`: a program of threads before shuttle. Imports its neighbours in `check`, and
-//! shuttle.
+//! Second floor, `check`: shuttle as the engine for a program of threads. Imports its neighbours in
+//! `check`, and shuttle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
@@ -24,11 +24,13 @@ use super::{
 const MAX_EXECUTIONS: usize = 1_000_000;
 
 impl Program {
-    /// Explores every interleaving of whole operations, or samples them. There is no state here by which
-    /// one could be known, so [`ShuttleMode::KnownStates`] is depth first, too.
+    /// Explores every interleaving of whole operations, or samples them.
     ///
-    /// That proves nothing: the memory model has more executions than whole operations have orders. But
-    /// what is violated here is violated.
+    /// A program of threads has no states that could be compared, so [`ShuttleMode::KnownStates`]
+    /// is depth first, too.
+    ///
+    /// shuttle proves nothing here: the memory model has more executions than whole operations have
+    /// orders. But a property that it sees violated is violated.
     pub fn shuttle(&self, mode: ShuttleMode) -> Report {
         let meter = Arc::new(Mutex::new(self.limits.start(Engine::Shuttle)));
         let end: End = Arc::default();
@@ -113,12 +115,13 @@ impl Program {
         })
     }
 
-    /// Tells a schedule, one operation after the other. One that reads something old is looked for among
-    /// those that loom explores.
+    /// Plays a schedule, one operation after the other. If the schedule reads an old value, its
+    /// execution is looked for among those that loom explores.
     ///
     /// # Errors
     ///
-    /// It names an actor that is not there, or that has ended; or something old is read that cannot be.
+    /// If the schedule names an actor that does not exist or has ended, or if it reads an old value
+    /// that cannot be read there.
     pub fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
         self.check(schedule)?;
         let notes = match schedule.stale.first() {
@@ -140,12 +143,14 @@ impl Program {
         }
     }
 
-    /// The same schedule, and after it whoever can still act, the first actor first, until all have ended;
-    /// and what happened then. For schedules that read nothing old.
+    /// The same schedule, continued until all actors have ended, and the notes of what happened.
+    /// After the schedule, the first actor that can still act goes next. For schedules that read no
+    /// old value.
     ///
     /// # Errors
     ///
-    /// It names an actor that is not there, or that has ended; or it reads something old.
+    /// If the schedule names an actor that does not exist or has ended, or if it reads an old
+    /// value.
     pub(crate) fn completed(&self, schedule: &Schedule) -> Result<(Schedule, Notes), PlayError> {
         self.play(schedule)?;
         if let Some((turn, _)) = schedule.stale.first() {
@@ -231,8 +236,9 @@ fn config() -> Config {
 
 /// Lets another scheduler choose between operations, and between nothing else.
 ///
-/// shuttle also asks who is next where a thread begins, ends, waits for another or lets go of a lock. None of
-/// it matters to anybody; so whoever is not about to do an operation goes on until it is.
+/// shuttle also asks which thread is next where a thread begins, ends, waits for another or
+/// releases a lock. That order makes no difference. So a thread that is not about to perform an
+/// operation goes on until it is.
 struct Operations<S> {
     chooses: S,
     watch: Watch,

@@ -12,8 +12,9 @@ use crate::std::os::unix::fs::OpenOptionsExt;
 
 /// The names in a directory: `open` and `fstat`, then `getdents` until there are no more.
 ///
-/// What is there by the time is open where others make and remove names meanwhile: in a simulation each
-/// answer that a kernel may give is explored, as a [choice](crate::Step::Choice). Names come in order.
+/// If others make and remove names meanwhile, it is open which names the answer contains. A
+/// simulation explores each answer that a kernel may give, as a [choice](crate::Step::Choice).
+/// In a simulation names come in order.
 ///
 /// # Errors
 ///
@@ -91,7 +92,7 @@ enum Entry {
 }
 
 impl DirEntry {
-    /// The directory's path, and the name.
+    /// The directory's path joined with the name.
     pub fn path(&self) -> PathBuf {
         match &self.0 {
             Entry::Real(real) => real.path().into(),
@@ -107,7 +108,7 @@ impl DirEntry {
         }
     }
 
-    /// What kind of thing it is, as the directory says.
+    /// The kind of the file, as the directory says.
     ///
     /// # Errors
     ///
@@ -123,7 +124,8 @@ impl DirEntry {
         }
     }
 
-    /// What it names, a link itself: `fstatat` from the open directory.
+    /// The metadata of what the entry names; of a link, the link's own: `fstatat` from the open
+    /// directory.
     ///
     /// # Errors
     ///

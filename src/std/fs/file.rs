@@ -28,7 +28,7 @@ impl File {
         File(Opened::Simulated(Arc::new(file)))
     }
 
-    /// Opens it to read: `open`.
+    /// Opens a file to read: `open`.
     ///
     /// # Errors
     ///
@@ -38,7 +38,8 @@ impl File {
         OpenOptions::new().read(true).open(path)
     }
 
-    /// Opens it to write, made where it is not there, empty where it is: `open`.
+    /// Opens a file to write: `open`. Makes the file if it does not exist, and empties it if it
+    /// does.
     ///
     /// # Errors
     ///
@@ -48,7 +49,7 @@ impl File {
         OpenOptions::new().write(true).create(true).truncate(true).open(path)
     }
 
-    /// Makes it, to read and to write, and fails where it is there: `open` with `O_EXCL`.
+    /// Makes a file, to read and to write: `open` with `O_EXCL`. Fails if the file exists.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl File {
         OpenOptions::new().read(true).write(true).create_new(true).open(path)
     }
 
-    /// How to open one.
+    /// The options with which a file can be opened.
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
@@ -86,7 +87,7 @@ impl File {
         }
     }
 
-    /// Makes its content and what is known of it durable: `fsync`.
+    /// Makes the file's content and metadata durable: `fsync`.
     ///
     /// # Errors
     ///
@@ -96,7 +97,7 @@ impl File {
         self.by(std::fs::File::sync_all, |fs, file| fs.fsync(file))
     }
 
-    /// Makes its content durable, and what it takes to read it: `fdatasync`.
+    /// Makes the file's content durable, and the metadata needed to read it: `fdatasync`.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl File {
         self.by(std::fs::File::sync_data, |fs, file| fs.fdatasync(file))
     }
 
-    /// Cuts it to this length, or fills it up with zeros: `ftruncate`.
+    /// Cuts the file to this length, or extends it with zeros: `ftruncate`.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl File {
         self.by(|real| real.set_len(size), |fs, file| fs.ftruncate(file, size))
     }
 
-    /// What is told of it: `fstat`.
+    /// The file's metadata: `fstat`.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl File {
         )
     }
 
-    /// Changes its permissions: `fchmod`.
+    /// Changes the file's permissions: `fchmod`.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl File {
         )
     }
 
-    /// Another handle on the same open file: they share its lock and where they are in it.
+    /// Another handle on the same open file. Both share the lock and the position in the file.
     ///
     /// # Errors
     ///
@@ -155,7 +156,7 @@ impl File {
         }
     }
 
-    /// Takes its lock for itself alone, and waits for it: `flock`.
+    /// Takes the file's lock exclusively, and waits for it: `flock`.
     ///
     /// # Errors
     ///
@@ -165,7 +166,7 @@ impl File {
         self.by(std::fs::File::lock, |fs, file| fs.flock(file, FlockOperation::LockExclusive))
     }
 
-    /// Takes its lock together with others that do so, and waits for it: `flock`.
+    /// Takes the file's lock shared with others that do the same, and waits for it: `flock`.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ impl File {
         self.by(std::fs::File::lock_shared, |fs, file| fs.flock(file, FlockOperation::LockShared))
     }
 
-    /// Takes its lock for itself alone, if it is free: `flock`.
+    /// Takes the file's lock exclusively, if it is free: `flock`.
     ///
     /// # Errors
     ///
@@ -185,7 +186,7 @@ impl File {
         self.tries(std::fs::File::try_lock, FlockOperation::NonBlockingLockExclusive)
     }
 
-    /// Takes its lock together with others that do so, if it can be had now: `flock`.
+    /// Takes the file's lock shared with others that do the same, if it can be had now: `flock`.
     ///
     /// # Errors
     ///
@@ -213,7 +214,7 @@ impl File {
         }
     }
 
-    /// Releases its lock: `flock`.
+    /// Releases the file's lock: `flock`.
     ///
     /// # Errors
     ///
@@ -293,7 +294,7 @@ impl Read for &File {
         self.read_some(buffer)
     }
 
-    /// One call: `readv` fills one part after the other.
+    /// One call: `readv` fills one buffer after the other.
     #[track_caller]
     fn read_vectored(&mut self, parts: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         if let Opened::Real(real) = self.opened() {
@@ -320,7 +321,7 @@ impl Write for &File {
         }
     }
 
-    /// One call: `writev` writes all of it at once.
+    /// One call: `writev` writes all buffers at once.
     #[track_caller]
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self.opened() {

@@ -26,7 +26,7 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// Nothing is chosen yet.
+    /// Options with nothing chosen yet.
     pub fn new() -> Self {
         OpenOptions {
             read: false,
@@ -40,43 +40,43 @@ impl OpenOptions {
         }
     }
 
-    /// To read from it.
+    /// Whether to open the file to read.
     pub fn read(&mut self, read: bool) -> &mut Self {
         self.read = read;
         self
     }
 
-    /// To write to it.
+    /// Whether to open the file to write.
     pub fn write(&mut self, write: bool) -> &mut Self {
         self.write = write;
         self
     }
 
-    /// To write at its end, wherever that is by then.
+    /// Whether to write at the end of the file, wherever the end is at each write.
     pub fn append(&mut self, append: bool) -> &mut Self {
         self.append = append;
         self
     }
 
-    /// To begin with no content.
+    /// Whether to empty the file when it is opened.
     pub fn truncate(&mut self, truncate: bool) -> &mut Self {
         self.truncate = truncate;
         self
     }
 
-    /// To make it where it is not there.
+    /// Whether to make the file if it does not exist.
     pub fn create(&mut self, create: bool) -> &mut Self {
         self.create = create;
         self
     }
 
-    /// To make it, and fail where it is there.
+    /// Whether to make the file, and to fail if it exists.
     pub fn create_new(&mut self, create_new: bool) -> &mut Self {
         self.create_new = create_new;
         self
     }
 
-    /// Opens it so: `open`.
+    /// Opens a file with these options: `open`.
     ///
     /// # Errors
     ///
@@ -150,18 +150,19 @@ impl Default for DirBuilder {
 }
 
 impl DirBuilder {
-    /// One directory, of mode 0o777 less the umask.
+    /// Makes one directory, of mode 0o777 less the umask.
     pub fn new() -> Self {
         DirBuilder { recursive: false, mode: 0o777 }
     }
 
-    /// Those above it as well, where they are not there; and it is no error where it is there itself.
+    /// Whether to make the directories above it that do not exist, too. Then it is no error if the
+    /// directory itself exists.
     pub fn recursive(&mut self, recursive: bool) -> &mut Self {
         self.recursive = recursive;
         self
     }
 
-    /// Makes it.
+    /// Makes the directory.
     ///
     /// # Errors
     ///
