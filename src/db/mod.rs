@@ -150,7 +150,7 @@ pub use way::{Failure, Way};
 /// and goes on after the wait in another. Anybody else may act between the end of the other
 /// transaction and that second step.
 pub trait Database {
-    /// A session: what the server knows a connection as.
+    /// A session: the server has one for each connection.
     type Session;
 
     /// Opens a session. This is not a step of a protocol: its sessions are open before it begins.

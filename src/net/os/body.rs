@@ -49,10 +49,10 @@ enum At {
     End,
 }
 
-/// The body of a response, read as it comes: never more than was allowed, and never beyond the deadline. A
-/// read that fails has a [`NetError`] in it.
+/// The body of a response, read as it comes: never more bytes than the limit, and never beyond the
+/// deadline. A read that fails has a [`NetError`] in it.
 ///
-/// It is whole when a read answers 0: a body that is cut short is an error.
+/// The body is complete when a read answers 0: a body that is cut short is an error.
 pub struct OsBody {
     input: Input,
     at: At,
