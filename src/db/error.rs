@@ -102,13 +102,13 @@ impl SqlState {
         classes.iter().any(|class| self.0.starts_with(class)) || alone.contains(&self)
     }
 
-    /// Whether a [simulated](super::SimDb) database answers so only to a model that is wrong: a statement
-    /// that cannot be performed there, whoever else does what (42, 0A, 22, XX), that leaves a column
-    /// without its value (23000), that has no place where it stands (25001, 25P01), or a session too many
-    /// (53300).
+    /// Whether a [simulated](super::SimDb) database answers so only if the model is wrong. The
+    /// statement cannot be performed there, whatever others do (42, 0A, 22, XX), leaves a column
+    /// without its value (23000), or is out of place (25001, 25P01). Or there is one session too
+    /// many (53300).
     ///
-    /// PostgreSQL only warns of a `BEGIN` inside of a transaction and of an end outside of one. So a
-    /// program that does this takes another way there than in the simulation, which refuses it.
+    /// PostgreSQL only warns of a `BEGIN` inside of a transaction and of an end outside of one. So
+    /// a program that does this behaves differently there than in the simulation, which refuses it.
     pub(super) fn is_mistake(self) -> bool {
         let classes: [&[u8]; 4] = [b"0A", b"22", b"42", b"XX"];
         let alone = [

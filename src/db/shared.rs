@@ -1,8 +1,9 @@
 //! First floor, `db`: server processes whose requests are real threads, and a database that they all
 //! use. Imports its neighbours in `db` and [`process`](crate::process).
 //!
-//! [`Servers`](super::Servers) is a value that one thread steps in. Here the same memory is shared: each
-//! actor has a [`Handle`] of its own, and drives its process to the end in it, beside the others.
+//! [`Servers`](super::Servers) is a value that one thread steps in. Here several threads share the
+//! same memory. Each actor has a [`Handle`] of its own, and drives its process in it to the end,
+//! concurrently with the others.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 

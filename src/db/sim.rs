@@ -93,13 +93,13 @@ use crate::calls::{called, mistaken, untold};
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct SimDb {
     tables: Vec<Stored>,
-    /// By slot. A session's slot is the lowest that was free, so that histories which differ only in
-    /// who came when end in one state.
+    /// By slot. A session gets the lowest free slot, so that histories that differ only in the
+    /// order of arrival end in one state.
     transactions: Vec<Option<Transaction>>,
-    /// The serializable transactions that committed, oldest first, while one is open that may have to
-    /// be ordered among them.
+    /// The serializable transactions that committed, oldest first. Kept while a transaction is open
+    /// that may have to be ordered among them.
     history: Vec<Footprint>,
-    /// Nobody is failed for closing a circle of waits; they all wait.
+    /// No transaction fails for closing a cycle of waits; all of them wait.
     patient: bool,
     /// An `ON CONFLICT DO NOTHING` that did nothing has read the row that it found.
     conflicts_are_reads: bool,

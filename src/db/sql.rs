@@ -35,23 +35,23 @@ impl Statement {
     ///
     /// # Errors
     ///
-    /// Those that the statement's table makes certain. Every world refuses the statement with the
-    /// same code:
+    /// If the statement does not fit the table that it is written for. Every world refuses it with
+    /// the same code:
     ///
     /// - [`SYNTAX_ERROR`](SqlState::SYNTAX_ERROR) where no column is asked for or set, where one is
     ///   set twice, and for a row that does not have one value for each column;
     /// - [`UNDEFINED_COLUMN`](SqlState::UNDEFINED_COLUMN) for a column that the table does not
     ///   have;
-    /// - [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a value of another type than its column,
-    ///   and for a sum of texts;
-    /// - [`CHARACTER_NOT_IN_REPERTOIRE`](SqlState::CHARACTER_NOT_IN_REPERTOIRE) for a text with a zero
-    ///   byte in it;
-    /// - [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` where no
-    ///   column is unique;
-    /// - [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for a `FOR UPDATE` of anything but
-    ///   columns, and for an `UPDATE` that sets the unique one.
+    /// - [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a value of another type than its
+    ///   column, and for a sum of texts;
+    /// - [`CHARACTER_NOT_IN_REPERTOIRE`](SqlState::CHARACTER_NOT_IN_REPERTOIRE) for a text with a
+    ///   zero byte in it;
+    /// - [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` if
+    ///   no column is unique;
+    /// - [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for a `FOR UPDATE` of anything
+    ///   but columns, and for an `UPDATE` that sets the unique one.
     ///
-    /// And `FEATURE_NOT_SUPPORTED` for what the dialect does not have.
+    /// Also `FEATURE_NOT_SUPPORTED` for a feature that the dialect does not have.
     pub fn query(&self, dialect: Dialect) -> Result<Query, SqlError> {
         self.check()?;
         let inserted = matches!(self, Statement::Insert(i) if i.returning == Returning::Inserted);

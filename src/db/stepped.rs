@@ -145,8 +145,8 @@ impl SteppedDb {
         Said { session: session.index, waits_for, circle }
     }
 
-    /// The circle that this session was failed for: "Process 47 waits for ShareLock on transaction 740;
-    /// blocked by process 48." and so on, whoever found it first.
+    /// The cycle that made this session fail: "Process 47 waits for ShareLock on transaction 740;
+    /// blocked by process 48." and so on, whichever session found it first.
     fn circle(&self, session: usize, error: &SqlError) -> Option<Vec<usize>> {
         let parts = error.said.as_deref()?.split("Process ").skip(1);
         let process = |part: &str| part.split(' ').next()?.parse().ok();

@@ -66,8 +66,8 @@ pub struct OsFs {
     held: Option<Mutex<Vec<Held>>>,
 }
 
-/// A file that is kept from being forgotten: which one, and the descriptor that keeps it. It is open as a
-/// path alone, which shares no lock with anybody.
+/// A file that is kept from being forgotten: its identity, and a descriptor that keeps it. The
+/// descriptor is open as a path alone, and shares no lock with anybody.
 type Held = ((u64, u64), OwnedFd);
 
 /// An open file description of the kernel.
@@ -117,8 +117,8 @@ impl OsFs {
         OsFs { write_limit: limit, ..self }
     }
 
-    /// The same world, which [tells](FileSystem::which) every two files apart that it is asked of, also
-    /// where the second is made when the first is gone: many file systems then give it the same number.
+    /// The same world, which [tells](FileSystem::which) any two files apart. It does so also if the
+    /// second is made after the first is gone: many file systems then give both the same number.
     #[cfg(any(test, feature = "command"))]
     pub(crate) fn telling_apart(self) -> Self {
         OsFs { held: Some(Mutex::default()), ..self }
@@ -197,8 +197,8 @@ impl OsFs {
     }
 }
 
-/// How many times a limited walk is made again because something, anywhere on the system, was
-/// renamed while it passed a `..`, before which the kernel cannot tell whether the walk got out.
+/// How many times a limited walk is made again because of renames, anywhere on the system, while it
+/// passed a `..`. After such a rename the kernel cannot tell whether the walk got out.
 const RENAMES: usize = 1000;
 
 /// Makes a call again that a signal interrupted. rustix's own is not always inlined: see below.

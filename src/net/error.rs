@@ -102,8 +102,8 @@ impl From<NetError> for io::Error {
     }
 }
 
-/// What somebody else may have written (a certificate, a header), as it can stand in one line of a log:
-/// without control characters, and cut after 300 characters.
+/// A text that somebody else may have written (a certificate, a header), in a form for one line of
+/// a log: without control characters, and cut after 300 characters.
 pub(crate) fn printable(text: &str) -> String {
     const MOST: usize = 300;
     let mut told = String::new();

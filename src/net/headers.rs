@@ -100,7 +100,8 @@ impl Headers {
         self
     }
 
-    /// Without those that were meant for one origin: cookies, authorization, and whatever else there is.
+    /// Without headers that were meant for one origin: cookies, authorization, and all others that
+    /// are not for everybody.
     pub(crate) fn for_everybody(mut self) -> Self {
         self.0.retain(|(name, _)| FOR_EVERYBODY.contains(&&**name));
         self

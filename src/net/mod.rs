@@ -65,10 +65,10 @@ pub trait Network {
     /// nothing more.
     fn connect(&mut self, to: SocketAddr) -> Result<Self::Connection, NetError>;
 
-    /// Connects to the first of these addresses that accepts. Answers its index: 0 for `first`, and on
-    /// from there. If none accepts, the index is that of the last one tried, and those after it are
-    /// still to be tried. The connection may lead to any of the addresses, so the caller has to judge
-    /// them all before.
+    /// Connects to the first of these addresses that accepts. Returns its index: 0 is `first`, and
+    /// `others` follow. If none accepts, the index is that of the last address tried, and those
+    /// after it are still to be tried. The connection may lead to any of the addresses, so the
+    /// caller has to judge them all before.
     ///
     /// By default only `first` is tried: one act. A real network may try several at once (RFC
     /// 8305), so that a silent address holds nobody up.

@@ -57,8 +57,8 @@ impl Page {
     }
 }
 
-/// Why no URL can have this name as its host: URLs are asked for as they are written there, in lower
-/// case and by the letters of ASCII.
+/// Why no URL can have this name as its host. URLs are looked up as they are written there, in
+/// lower case and in ASCII letters.
 pub(super) fn name_fault(name: &str) -> Option<String> {
     let url = Url::parse(&format!("http://{name}/")).ok();
     match url.as_ref().and_then(Url::host) {

@@ -70,8 +70,8 @@ impl Carries {
     }
 }
 
-/// What an address of NAT64 for local use, `64:ff9b:1::/48`, carries in each of the places that RFC 6052
-/// (section 2.2) has for it behind a prefix of 48, 56, 64 or 96 bits.
+/// The IPv4 addresses that an address of NAT64 for local use (`64:ff9b:1::/48`) carries, one in
+/// each of the places that RFC 6052 (section 2.2) defines for prefixes of 48, 56, 64 or 96 bits.
 pub(super) fn local_nat64(v6: Ipv6Addr) -> Option<[Ipv4Addr; 4]> {
     let b = match v6.octets() {
         b @ [0, 0x64, 0xff, 0x9b, 0, 1, ..] => b,
@@ -104,8 +104,8 @@ const fn row(
 }
 
 impl Row {
-    /// Whether an address is in the block. An IPv4-mapped address counts as the IPv6 address that it
-    /// is written as.
+    /// Whether an address is in the block. An IPv4-mapped address counts as the IPv6 address that
+    /// it is written as.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.block.has(address)
     }
