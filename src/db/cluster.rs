@@ -1,4 +1,4 @@
-//! First floor, `db`: a PostgreSQL server of one's own, thrown away afterwards. Imports its
+//! First floor, `db`: a PostgreSQL server of the caller's own, removed after use. Imports its
 //! neighbours in `db`.
 
 use std::ffi::OsString;
@@ -28,11 +28,12 @@ const PORT: u16 = 5432;
 /// The longest path of a socket, its name in the directory and a zero included.
 const SOCKET_PATH: usize = 107;
 
-/// A PostgreSQL server in a temporary directory, reached by a Unix socket in it, with nothing ever
-/// synced to disk. It looks for deadlocks a millisecond after a wait has begun.
+/// A PostgreSQL server in a temporary directory, reached by a Unix socket in it. It never syncs
+/// anything to disk. It looks for deadlocks one millisecond after a wait has begun.
 ///
-/// It ends with this value or with this process, whatever this process dies of: a small shell holds
-/// a pipe from here, and once that is closed stops the server and removes the directory.
+/// The server ends when this value is dropped or this process dies, for whatever reason. A small
+/// shell holds a pipe from this process. When the pipe closes, the shell stops the server and
+/// removes the directory.
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
@@ -52,20 +53,20 @@ struct Keeper {
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// There is no PostgreSQL on this machine, or none that was found.
+    /// No PostgreSQL was found on this machine.
     #[error(
         "there is no PostgreSQL server: install one (Debian: apt-get install postgresql), or set \
          {BIN} to the directory of `initdb` and `postgres` (looked in {})",
         paths(.looked)
     )]
     NotInstalled {
-        /// Where it was looked for.
+        /// The directories that were searched.
         looked: Vec<PathBuf>,
     },
-    /// PostgreSQL refuses to run as root, and there is nobody else to run it as.
+    /// PostgreSQL refuses to run as root, and there is no other user to run it as.
     #[error("PostgreSQL does not run as root, and there is no user `postgres` or `nobody` here")]
     NoUser,
-    /// The system refused something.
+    /// The operating system refused something.
     #[error("cannot {what}: {error}")]
     System {
         /// What was tried.
@@ -74,16 +75,16 @@ pub enum ClusterError {
         #[source]
         error: io::Error,
     },
-    /// `initdb` did not make a cluster.
+    /// `initdb` failed to make a cluster.
     #[error("initdb failed: {said}")]
     Initdb {
-        /// What it said.
+        /// What `initdb` printed.
         said: String,
     },
     /// The server did not start, or ended.
     #[error("the PostgreSQL server did not start: {said}")]
     Server {
-        /// What it said last.
+        /// What the server printed last.
         said: String,
     },
 }
@@ -94,7 +95,7 @@ fn paths(paths: &[PathBuf]) -> String {
 }
 
 impl Cluster {
-    /// Starts a server; it takes one or two seconds.
+    /// Starts a server, which takes one or two seconds.
     ///
     /// # Errors
     ///
@@ -103,12 +104,13 @@ impl Cluster {
         Self::listening("", PORT)
     }
 
-    /// The same, reached at 127.0.0.1 and this port as well, by every user of this machine. It
-    /// speaks TLS once it is told to: `ssl` and its certificate can be set while it runs.
+    /// Like [`start`](Self::start), and the server also listens on 127.0.0.1 at this port, for
+    /// every user of this machine. It speaks TLS once it is configured: `ssl` and its certificate
+    /// can be set while it runs.
     ///
     /// # Errors
     ///
-    /// As of [`start`](Self::start); also where the port is taken.
+    /// Those of [`start`](Self::start); also where the port is taken.
     pub fn start_on(port: u16) -> Result<Self, ClusterError> {
         Self::listening("127.0.0.1", port)
     }
@@ -153,17 +155,17 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The server that everything in this process shares, started when it is first asked for.
+    /// The server that everything in this process shares, started at the first call.
     ///
     /// # Errors
     ///
-    /// As of [`start`](Self::start), the same each time.
+    /// Those of [`start`](Self::start), the same at each call.
     pub fn shared() -> Result<&'static Cluster, &'static ClusterError> {
         static SHARED: OnceLock<Result<Cluster, ClusterError>> = OnceLock::new();
         SHARED.get_or_init(Cluster::start).as_ref()
     }
 
-    /// A database with no tables, of which nobody else knows: a schema of its own.
+    /// A database with no tables that nobody else knows of: a schema of its own.
     ///
     /// # Errors
     ///
@@ -172,11 +174,11 @@ impl Cluster {
         self.pooled_database(Pooling::default())
     }
 
-    /// The same, with another pool.
+    /// Like [`database`](Self::database), with another pool.
     ///
     /// # Errors
     ///
-    /// As of [`database`](Self::database).
+    /// Those of [`database`](Self::database).
     pub fn pooled_database(&self, pooling: Pooling) -> Result<PostgresDb, SqlError> {
         PostgresDb::pooled(&self.namespace()?, pooling)
     }
@@ -188,32 +190,32 @@ impl Cluster {
         Ok(format!("{} options='-c search_path={name}'", self.url()))
     }
 
-    /// How a client reaches the server: as libpq and [`PostgresDb::connect`] understand it.
+    /// The server's URL, as libpq and [`PostgresDb::connect`] read it.
     pub fn url(&self) -> String {
         let host = self.directory.display();
         format!("host='{host}' port={} user=toctou dbname=postgres", self.port)
     }
 
-    /// The directory it lives in.
+    /// The server's directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Kills every process of the server at once, without a word to its clients, as a power failure
-    /// does. What was committed is there again after [`restart`](Self::restart).
+    /// Kills every process of the server at once, without notice to its clients, as a power failure
+    /// does. Committed data is there again after [`restart`](Self::restart).
     ///
     /// # Errors
     ///
-    /// Where the shell that keeps the server is gone.
+    /// If the shell that keeps the server is gone.
     pub fn kill(&self) -> Result<(), ClusterError> {
         self.keeper().order("kill").map_err(system("kill the server"))
     }
 
-    /// Starts the server again, if it does not run.
+    /// Starts the server again, if it is not running.
     ///
     /// # Errors
     ///
-    /// Where it does not start.
+    /// If the server does not start.
     pub fn restart(&self) -> Result<(), ClusterError> {
         self.keeper().order("start").map_err(system("start the server again"))?;
         self.wait_until_ready()

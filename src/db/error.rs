@@ -1,4 +1,5 @@
-//! First floor, `db`: SQLSTATE codes, and the error that carries one. Imports nothing of this crate.
+//! First floor, `db`: SQLSTATE codes, and the error type that has one. Imports nothing of this
+//! crate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 pub struct SqlState([u8; 5]);
 
 impl SqlState {
-    /// No row was changed. No error of a database's own, but what a body fails with where there was
-    /// one to change.
+    /// No row was changed. A database never answers this: a handler's body fails with it if it
+    /// expected a row to change.
     pub const NO_DATA: SqlState = SqlState(*b"02000");
     /// The connection broke, or the server went away.
     pub const CONNECTION_FAILURE: SqlState = SqlState(*b"08006");
@@ -18,56 +19,57 @@ impl SqlState {
     pub const CONNECTION_REFUSED: SqlState = SqlState(*b"08001");
     /// `ON CONFLICT DO UPDATE` would change one row twice.
     pub const CARDINALITY_VIOLATION: SqlState = SqlState(*b"21000");
-    /// A number outside of its type.
+    /// A number is out of its type's range.
     pub const NUMERIC_OUT_OF_RANGE: SqlState = SqlState(*b"22003");
     /// A text has a character in it that the database cannot hold.
     pub const CHARACTER_NOT_IN_REPERTOIRE: SqlState = SqlState(*b"22021");
-    /// Another constraint than that of a unique index.
+    /// A constraint other than that of a unique index is violated.
     pub const INTEGRITY_VIOLATION: SqlState = SqlState(*b"23000");
-    /// A unique index has that key.
+    /// A unique index already has this key.
     pub const UNIQUE_VIOLATION: SqlState = SqlState(*b"23505");
     /// `BEGIN` inside a transaction. (PostgreSQL only warns; every world here refuses.)
     pub const ACTIVE_TRANSACTION: SqlState = SqlState(*b"25001");
-    /// The database can be read and not be written to.
+    /// The database is read-only.
     pub const READ_ONLY: SqlState = SqlState(*b"25006");
-    /// `COMMIT` or `ROLLBACK` outside of one. (PostgreSQL only warns; every world here refuses.)
+    /// `COMMIT` or `ROLLBACK` outside a transaction. (PostgreSQL only warns; every world here
+    /// refuses.)
     pub const NO_ACTIVE_TRANSACTION: SqlState = SqlState(*b"25P01");
-    /// The transaction has failed before: nothing but its end is accepted.
+    /// The transaction has failed before, and accepts nothing but its end.
     pub const IN_FAILED_TRANSACTION: SqlState = SqlState(*b"25P02");
-    /// The transaction cannot be put into a serial order with others, or another one updated first.
+    /// The transaction fits into no serial order with others, or another one updated a row first.
     pub const SERIALIZATION_FAILURE: SqlState = SqlState(*b"40001");
-    /// Whether the statement took effect is not known, though the connection is whole.
+    /// Whether the statement took effect is not known. The connection still works.
     pub const STATEMENT_COMPLETION_UNKNOWN: SqlState = SqlState(*b"40003");
     /// The transaction was chosen to break a deadlock.
     pub const DEADLOCK_DETECTED: SqlState = SqlState(*b"40P01");
-    /// The statement is not complete, or says something twice.
+    /// The statement is incomplete, or names something twice.
     pub const SYNTAX_ERROR: SqlState = SqlState(*b"42601");
-    /// No such column.
+    /// There is no such column.
     pub const UNDEFINED_COLUMN: SqlState = SqlState(*b"42703");
-    /// No such table.
+    /// There is no such table.
     pub const UNDEFINED_TABLE: SqlState = SqlState(*b"42P01");
     /// There is no unique index on the column that `ON CONFLICT` names.
     pub const INVALID_COLUMN_REFERENCE: SqlState = SqlState(*b"42P10");
-    /// A value of another type than its column.
+    /// A value is of another type than its column.
     pub const DATATYPE_MISMATCH: SqlState = SqlState(*b"42804");
-    /// The server, or the pool, has no further session to give.
+    /// The server, or the pool, has no more sessions to give.
     pub const TOO_MANY_CONNECTIONS: SqlState = SqlState(*b"53300");
     /// The disk is full.
     pub const DISK_FULL: SqlState = SqlState(*b"53100");
-    /// A lock was not to be had in time.
+    /// A lock was not free in time.
     pub const LOCK_NOT_AVAILABLE: SqlState = SqlState(*b"55P03");
-    /// The statement took longer than it was allowed to, or somebody cancelled it.
+    /// The statement took too long, or somebody cancelled it.
     pub const QUERY_CANCELED: SqlState = SqlState(*b"57014");
     /// The server is shutting down.
     pub const ADMIN_SHUTDOWN: SqlState = SqlState(*b"57P01");
-    /// Something that this database does not have.
+    /// The database does not have this feature.
     pub const FEATURE_NOT_SUPPORTED: SqlState = SqlState(*b"0A000");
-    /// The database's own file makes no sense to it.
+    /// The database's own file is damaged.
     pub const DATA_CORRUPTED: SqlState = SqlState(*b"XX001");
     /// Anything else that went wrong inside of the database.
     pub const INTERNAL_ERROR: SqlState = SqlState(*b"XX000");
 
-    /// The code in these five characters; [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) if there are
+    /// The code with these five characters; [`INTERNAL_ERROR`](Self::INTERNAL_ERROR) if there are
     /// not five.
     pub fn of(code: &str) -> Self {
         code.as_bytes().try_into().map_or(Self::INTERNAL_ERROR, SqlState)
@@ -78,34 +80,35 @@ impl SqlState {
         std::str::from_utf8(&self.0).unwrap_or("XX000")
     }
 
-    /// Whether the same transaction, begun anew, may well succeed: a serialization failure or a
-    /// deadlock.
+    /// Whether the same transaction may well succeed if it is begun anew: after a serialization
+    /// failure or a deadlock.
     pub fn is_worth_a_retry(self) -> bool {
         self == Self::SERIALIZATION_FAILURE || self == Self::DEADLOCK_DETECTED
     }
 
-    /// Whether the connection is gone: nothing more can be asked in this session. Classes 08 and 57P.
+    /// Whether the connection is gone, so that this session can send nothing more. Classes 08 and
+    /// 57P.
     pub fn is_connection(self) -> bool {
         self.0.starts_with(b"08") || self.0.starts_with(b"57P")
     }
 
-    /// Whether it speaks of trouble that the database has with itself or its machine, whatever it was
-    /// asked: the connection is gone, something is used up, somebody has stopped it, a lock was not to
-    /// be had for long, it is damaged. Classes 08, 53, 57, 58, XX, and 25006 and 55P03. No simulated
-    /// database answers so, unless the model is wrong.
+    /// Whether the code means trouble of the database itself or its machine, whatever the
+    /// statement: the connection is gone, a resource is used up, somebody stopped it, a lock was
+    /// not free for long, data is damaged. Classes 08, 53, 57, 58, XX, and 25006 and 55P03. A
+    /// simulated database answers so only if the model is wrong.
     pub fn is_outage(self) -> bool {
         let classes: [&[u8]; 5] = [b"08", b"53", b"57", b"58", b"XX"];
         let alone = [Self::READ_ONLY, Self::LOCK_NOT_AVAILABLE];
         classes.iter().any(|class| self.0.starts_with(class)) || alone.contains(&self)
     }
 
-    /// Whether a [simulated](super::SimDb) database answers so only to a model that is wrong: a statement
-    /// that cannot be performed there, whoever else does what (42, 0A, 22, XX), that leaves a column
-    /// without its value (23000), that has no place where it stands (25001, 25P01), or a session too many
-    /// (53300).
+    /// Whether a [simulated](super::SimDb) database answers so only if the model is wrong. The
+    /// statement cannot be performed there, whatever others do (42, 0A, 22, XX), leaves a column
+    /// without its value (23000), or is out of place (25001, 25P01). Or there is one session too
+    /// many (53300).
     ///
-    /// PostgreSQL only warns of a `BEGIN` inside of a transaction and of an end outside of one. So a
-    /// program that does this takes another way there than in the simulation, which refuses it.
+    /// PostgreSQL only warns of a `BEGIN` inside of a transaction and of an end outside of one. So
+    /// a program that does this behaves differently there than in the simulation, which refuses it.
     pub(super) fn is_mistake(self) -> bool {
         let classes: [&[u8]; 4] = [b"0A", b"22", b"42", b"XX"];
         let alone = [
@@ -117,7 +120,7 @@ impl SqlState {
         classes.iter().any(|class| self.0.starts_with(class)) || alone.contains(&self)
     }
 
-    /// What it means, in a few words.
+    /// The code's meaning, in a few words.
     pub fn meaning(&self) -> &'static str {
         match *self {
             Self::NO_DATA => "no row was changed",
@@ -169,13 +172,13 @@ impl fmt::Debug for SqlState {
 pub struct SqlError {
     /// The code.
     pub state: SqlState,
-    /// What the database itself said, where it is a real one; what is wrong with the statement, where
-    /// that is known without asking it.
+    /// What the database itself said, if it is a real one; or what is wrong with the statement, if
+    /// that is known without sending it.
     pub said: Option<Arc<str>>,
 }
 
 impl SqlError {
-    /// An error of which the database said this.
+    /// An error with the database's own words.
     pub fn new(state: SqlState, said: &str) -> Self {
         SqlError { state, said: Some(said.into()) }
     }
@@ -203,7 +206,7 @@ impl fmt::Display for SqlError {
 }
 
 impl fmt::Debug for SqlError {
-    /// The code alone: what a simulation and a real database have in common.
+    /// The code alone, which a simulation and a real database have in common.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.state, f)
     }

@@ -1,9 +1,9 @@
 //! First floor, `db`: what is wrong with a table, and with a statement whatever the database holds.
 //! Imports its neighbours in `db`.
 //!
-//! Databases do not agree on it: one refuses what the other takes, or each has a code of its own. So
-//! it is looked at here: a table before any world makes it, a statement by the table that it is written
-//! for, before any world performs it.
+//! Databases differ here: one refuses what another accepts, or each has a code of its own. So this
+//! module checks a table before any world makes it. It checks a statement against the table that it
+//! is written for, before any world performs it.
 
 use super::schema::{Column, Kind, Table, Value};
 use super::statement::{

@@ -1,17 +1,18 @@
-//! The database world: the trait, [`SimDb`] (a pure value, PostgreSQL's ways), `SqliteDb` and
-//! `PostgresDb` (the real ones, by feature). First floor: imports [`process`](crate::process) and
-//! [`calls`](crate::calls), nothing above.
+//! The database world: the trait, [`SimDb`] (a pure value that behaves as PostgreSQL does), and
+//! `SqliteDb` and `PostgresDb` (real databases, by feature). First floor: imports
+//! [`process`](crate::process) and [`calls`](crate::calls), nothing above.
 //!
-//! The trait speaks SQL: a [`Statement`] renders to the text that a real database gets, an error is
-//! its SQLSTATE. Whoever knows PostgreSQL's chapters on
+//! The trait uses SQL's terms: a [`Statement`] renders to the text that a real database gets, and
+//! an error is its SQLSTATE. A reader who knows PostgreSQL's chapters on
 //! [isolation](https://www.postgresql.org/docs/current/transaction-iso.html) and
 //! [locks](https://www.postgresql.org/docs/current/explicit-locking.html) needs no further guide.
 //!
 //! # A handler of one's own
 //!
-//! Its body is a function that asks statements, each chosen by the answers to those before. Its transaction
-//! (which level, how many retries) is a [`Way`]. [`transact`](crate::handlers::transact) runs the one in the
-//! other, for any [`Database`]. Over [`SimDb`] it is proved, over a real one it ships.
+//! The body of a handler is a function that executes statements. It chooses each statement by the
+//! answers to those before. A [`Way`] says how its transaction runs: which isolation level, how
+//! many retries. [`transact`](crate::handlers::transact) runs the body in that way, on any
+//! [`Database`]. The same handler is proved over [`SimDb`] and ships over a real database.
 //!
 //! ```
 //! use toctou::check::System;
@@ -61,31 +62,39 @@
 //!
 //! # What SERIALIZABLE promises here, and what it does not
 //!
-//! All that commits has a serial order: one after the other, the transactions would have been answered the
-//! same. A property can see two things that this leaves open:
+//! All transactions that commit have a serial order: executed one after the other in that order,
+//! they would get the same answers. This leaves open two things that a property can see:
 //!
-//! - **Real time.** A transaction that begins after another one has committed may stand before it in that
-//!   order, if it reads nothing that the other one wrote. PostgreSQL promises no more than that. A property
-//!   about who was answered before whom does not follow from the level: claim it by itself.
-//! - **Who fails.** Here it is the one who closes a circle of reads and writes. PostgreSQL may fail another
-//!   one of the circle (`two-ids` and `receipt-report` of its own isolation tests are such), and somebody
-//!   who is in none. So "the first one succeeds" or "nobody is told 40001" is proved of the simulation
-//!   alone; what holds for every client that begins anew after a 40001 is not concerned.
+//! - **Real time.** A transaction that begins after another one has committed may stand before it
+//!   in that order, if it reads nothing that the other one wrote. PostgreSQL promises no more than
+//!   that. A property about the order in which clients were answered does not follow from the
+//!   level: claim it by itself.
+//! - **Who fails.** Here the transaction fails that closes a cycle of reads and writes. PostgreSQL
+//!   may fail another transaction of the cycle (`two-ids` and `receipt-report` of its own isolation
+//!   tests are such cases), or one that is in no cycle. So "the first one succeeds" or "nobody is
+//!   answered 40001" is proved of the simulation alone. Properties that hold for every client that
+//!   retries after a 40001 are not concerned.
 //!
-//! Not every version of PostgreSQL counts an `ON CONFLICT DO NOTHING` that did nothing as a read:
-//! [`SimDb::with_conflicts_as_reads`] has it either way. What is simulated at all, and what is refused, is
-//! listed at [`SimDb`].
+//! An `ON CONFLICT DO NOTHING` that did nothing counts as a read in some versions of PostgreSQL and
+//! not in others: [`SimDb::with_conflicts_as_reads`] has it either way. [`SimDb`] lists all that is
+//! simulated and all that is refused.
 //!
 //! # Mistakes
 //!
-//! A statement that names a column that is not there fails the same way for every client, and then many a
-//! property holds of nothing. So the simulation [tells](crate::calls::mistaken) such an answer as a mistake
-//! of the model, and the check fails, unless the system [expects](crate::check::System::expects) it:
-//! SQLSTATEs of the classes 42 and 22 (a table, a column, a type, a number out of range), `0A000` (what is
-//! not simulated, and a body that asks `BEGIN`, `COMMIT` or `ROLLBACK`), `23000` (a column without a
-//! value), `25001` and `25P01` (`BEGIN` inside of a transaction, its end outside), and an [`Answer`] that is
-//! taken for rows where it is a count. What others can be the reason for is none: `23505`, `40001`,
-//! `40P01`, and the `25P02` that comes after one of them.
+//! A statement that names a missing column fails in the same way for every client. Then many
+//! properties hold vacuously. So the simulation [tells](crate::calls::mistaken) of such an answer
+//! as a mistake of the model. The check then fails, unless the system
+//! [expects](crate::check::System::expects) the mistake. These answers are mistakes:
+//!
+//! - SQLSTATEs of the classes 42 and 22: a table, a column, a type, a number out of range;
+//! - `0A000`: something that is not simulated, or a body that executes `BEGIN`, `COMMIT` or
+//!   `ROLLBACK`;
+//! - `23000`: a column without a value;
+//! - `25001` and `25P01`: `BEGIN` inside of a transaction, its end outside of one;
+//! - an [`Answer`] that is taken for rows where it is a count.
+//!
+//! An answer that other sessions can cause is no mistake: `23505`, `40001`, `40P01`, and the
+//! `25P02` that comes after one of them.
 
 #[cfg(feature = "postgres")]
 mod cluster;
@@ -136,22 +145,25 @@ pub use way::{Failure, Way};
 
 /// A database, as far as this crate's protocols need one.
 ///
-/// A session (a connection) is a value its process holds. A statement is one step, and atomic, unless
-/// it has to wait for another transaction: then beginning to wait is a step, and what comes after the
-/// wait is another. Between the end of the one that was waited for and that step anybody else may act.
+/// A session (a connection) is a value that its process holds. A statement is one atomic step,
+/// unless it has to wait for another transaction. Then it is two steps: it begins to wait in one,
+/// and goes on after the wait in another. Anybody else may act between the end of the other
+/// transaction and that second step.
 pub trait Database {
-    /// A session: what a connection is to the server.
+    /// A session: the server has one for each connection.
     type Session;
 
-    /// Opens a session. Not a step of a protocol: its sessions are there before it begins.
+    /// Opens a session. This is not a step of a protocol: its sessions are open before it begins.
     fn connect(&mut self) -> Result<Self::Session, SqlError>;
 
-    /// Sends a statement, or, after it was [queued](Reply::Queued), asks for its answer: with the
-    /// same statement, until there is one. What cannot be asked at all ([`Statement::query`] says what)
-    /// is an error with one code in every world, and is not sent.
+    /// Sends a statement. If the statement was [queued](Reply::Queued), call this again with the
+    /// same statement, until there is an answer.
+    ///
+    /// A statement that cannot be sent at all ([`Statement::query`] lists the reasons) is an error
+    /// with the same code in every world.
     fn execute(&mut self, session: &mut Self::Session, statement: &Statement) -> Reply;
 
-    /// Sends a statement, and waits for its answer: for code that does nothing meanwhile.
+    /// Sends a statement, and waits for its answer. For code that does nothing else meanwhile.
     #[track_caller]
     fn answer(
         &mut self,
@@ -166,20 +178,20 @@ pub trait Database {
         }
     }
 
-    /// Ends a session without a word, as the death of its process does: its transaction is rolled
-    /// back, a statement that waits is given up.
+    /// Ends a session abruptly, as the death of its process does: its transaction is rolled back,
+    /// and a statement that waits is given up.
     fn disconnect(&mut self, session: Self::Session);
 }
 
 /// What became of a statement so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It is over.
+    /// The statement is over.
     Answer(Result<Answer, SqlError>),
-    /// It has begun to wait for another transaction: in this moment, or for another one than before.
-    /// A real database that waits by itself never says so.
+    /// The statement has just begun to wait, or now waits for another transaction than before. A
+    /// real database that waits by itself never answers so.
     Queued,
-    /// It still waits, as before: nothing has changed.
+    /// The statement still waits for the same transaction: nothing has changed.
     Waiting,
 }
 
@@ -199,7 +211,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The rows; none where it is not about rows.
+    /// The rows; none where the answer is not rows.
     pub fn rows(&self) -> &[Row] {
         match self {
             Answer::Rows(rows) => rows,
@@ -212,7 +224,7 @@ impl Answer {
         self.rows().first()?.first()
     }
 
-    /// How many rows were touched; 0 where it is not about that.
+    /// How many rows were touched; 0 where the answer is not a count.
     pub fn count(&self) -> u64 {
         match self {
             Answer::Count(count) => *count,
@@ -222,7 +234,7 @@ impl Answer {
 }
 
 impl std::fmt::Display for Answer {
-    /// `2 rows`, `(1, 'pending')`, `no row`, `ok`: what comes after a statement that is shown.
+    /// `2 rows`, `(1, 'pending')`, `no row`, `ok`: the text behind a statement that is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Answer::Rows(rows) if rows.is_empty() => f.write_str("no row"),

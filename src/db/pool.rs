@@ -10,13 +10,13 @@ use r2d2::{HandleError, ManageConnection, PooledConnection};
 use super::{Answer, Database, Delete, Insert, Isolation, Reply, Row, Select, Table};
 use super::{SqlError, SqlState, Statement};
 
-/// How many sessions a real database keeps, and how long it waits for a free one.
+/// How many sessions a real database's pool has, and how long it waits for a free one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pooling {
-    /// How many there are at most; at least one.
+    /// How many sessions there are at most; at least one.
     pub sessions: u32,
-    /// How long to wait for a free one, or for a server that cannot be reached, before it is an
-    /// error.
+    /// How long to wait for a free session, or for a server that cannot be reached. After that it
+    /// is an error.
     pub patience: Duration,
 }
 

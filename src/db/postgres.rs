@@ -1,5 +1,5 @@
-//! First floor, `db`: PostgreSQL, and whoever speaks its protocol. Imports its neighbours in `db`,
-//! and (its children) `tokio-postgres`, rustls and [`tls`](crate::tls).
+//! First floor, `db`: PostgreSQL, and databases that speak its protocol. Imports its neighbours in
+//! `db`, and (its children) `tokio-postgres`, rustls and [`tls`](crate::tls).
 
 mod blocking;
 mod encryption;
@@ -20,92 +20,106 @@ use blocking::may_block;
 pub(super) use server::{Notices, Server};
 pub(super) use target::Target;
 
-/// A PostgreSQL database, or another one that speaks its protocol, such as CockroachDB's. A clone is
-/// the same one.
+/// A PostgreSQL database, or another one that speaks its protocol, such as CockroachDB. A clone is
+/// the same database.
 ///
 /// Its sessions come from a pool. A statement waits in the server, so none is ever answered
-/// [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting). Statements are prepared once a session.
-/// An error is the server's own SQLSTATE; `08001` where it cannot be reached or trusted, `08006` where
-/// the connection broke, `53300` where no session of the pool became free in time.
+/// [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting). Each session prepares a statement
+/// once.
+///
+/// An error is the server's own SQLSTATE, except in these cases: `08001` if the server cannot be
+/// reached or trusted, `08006` if the connection broke, `53300` if no session of the pool became
+/// free in time.
 ///
 /// # Encryption
 ///
-/// A connection is plain, or it is encrypted and the server has proved who it is, by a certificate
-/// for the host of the URL from an authority that is trusted. There is nothing between the two:
-/// encryption without that proof keeps out nobody who is on the way.
+/// A connection is either plain, or encrypted to a server that has proved its identity. The proof
+/// is a certificate for the URL's host from a trusted authority. There is nothing between the two:
+/// encryption without that proof does not keep out an attacker on the way.
 ///
 /// | `sslmode` in the URL | |
 /// | --- | --- |
 /// | none, `disable`, `allow`, `prefer` | plain, even where the server could encrypt |
-/// | `require`, `verify-ca`, `verify-full` | encrypted and verified, all three; libpq does not verify for `require`, and not the name for `verify-ca` |
+/// | `require`, `verify-ca`, `verify-full` | encrypted and verified, all three; libpq does not verify for `require`, and does not verify the name for `verify-ca` |
 ///
-/// Trusted are Mozilla's authorities, of the list that this program was built with, or, with
-/// `sslrootcert=PATH`, those of that file (PEM, read once) and no others; `sslrootcert=system` says
-/// Mozilla's list. Who names them means to verify: without an `sslmode` that is `verify-full`. A
-/// cloud's own authority, as Amazon RDS and CockroachDB Cloud have one, is such a file. As with libpq,
-/// a Unix socket is never encrypted, whatever `sslmode` says. A password by SCRAM is bound to the
-/// encrypted connection (`channel_binding=require` insists on it). There are no certificates for
-/// clients, and no lists of revoked ones.
+/// Mozilla's authorities are trusted, as listed when this program was built. With
+/// `sslrootcert=PATH` only those of that file are trusted (PEM, read once); `sslrootcert=system`
+/// means Mozilla's list. A cloud's own authority, such as that of Amazon RDS or CockroachDB Cloud,
+/// is such a file.
+///
+/// A URL with `sslrootcert` and without `sslmode` means `verify-full`. As with libpq, a Unix socket
+/// is never encrypted, whatever `sslmode` says. A SCRAM password is bound to the encrypted
+/// connection (`channel_binding=require` insists on it). There are no client certificates, and no
+/// lists of revoked certificates.
 ///
 /// # Time
 ///
-/// Nothing waits for ever. Making a connection, with all that is said until the session is there, takes
-/// the pool's [patience](Pooling::patience) at most for each host of the URL; with a `connect_timeout`
-/// of the URL, which is for an address, twice that. A statement is given up by the server
-/// ([`PostgresOptions::statement`]): `57014`, or `55P03` by [`PostgresOptions::lock`]. It has changed
-/// nothing then, its transaction can only be rolled back, and the session goes on. If the server does
-/// not do so itself within the pool's patience, because its process is stopped, its host hangs or the
-/// network is cut, it is given up here: `08006`, the session is replaced, and nobody knows what the
-/// server will do yet with what it was sent.
+/// Every wait ends.
 ///
-/// A URL's own words come first: `options='-c statement_timeout=5min'` (the server is then waited for
-/// without an end, as this side does not know for how long), `connect_timeout`, `tcp_user_timeout`
-/// (seconds, where libpq's are milliseconds) and `keepalives…`. The lookup of the host's name is within
-/// the limit; a commit that the server has begun to write is not given up by it, but by this side.
+/// - **Making a connection**, up to a session that is ready, takes at most the pool's
+///   [patience](Pooling::patience) for each host of the URL. With a `connect_timeout` in the URL,
+///   which is for one address, it takes at most twice that timeout for each host. The lookup of the
+///   host's name is within the limit.
+/// - **A statement** is given up by the server ([`PostgresOptions::statement`]): `57014`, or
+///   `55P03` by [`PostgresOptions::lock`]. Then it has changed nothing, its transaction can only be
+///   rolled back, and the session goes on.
+/// - **A silent server** may not give the statement up within the pool's patience: its process is
+///   stopped, its host hangs or the network is cut. Then this side gives it up: `08006`, and the
+///   session is replaced. Nobody knows what the server will still do with the statement.
+/// - **A commit** that the server has begun to write is not given up by the server, but by this
+///   side.
+///
+/// The URL's own settings come first: `options='-c statement_timeout=5min'`, `connect_timeout`,
+/// `tcp_user_timeout` (in seconds, where libpq's is in milliseconds) and `keepalives…`. With a
+/// `statement_timeout` in `options`, this side waits for the server without a limit, since it does
+/// not know the server's.
 ///
 /// # CockroachDB, poolers
 ///
-/// Nobody has tried CockroachDB. Of the [`Statement`]s one is PostgreSQL's alone, `RETURNING (xmax = 0)`
-/// ([`Returning::Inserted`](super::Returning::Inserted)); no handler has it. `READ COMMITTED` and
-/// `REPEATABLE READ` are `SERIALIZABLE` there, unless the cluster is set up for them: that promises
-/// more, and asks for more retries (`40001`), also of statements by themselves. A commit whose end it
-/// does not know (`40003`) is told as not known. `SELECT … FOR UPDATE` locks as much as its cluster's
-/// settings say, which no handler stands on.
+/// CockroachDB has not been tried. One [`Statement`] is PostgreSQL's alone, `RETURNING (xmax = 0)`
+/// ([`Returning::Inserted`](super::Returning::Inserted)); no handler uses it.
 ///
-/// A pooler that hands out a server's session for one transaction only has to know of prepared
-/// statements (PgBouncer from 1.21 does); one that passes no `options` on refuses the limits, and has
-/// to be reached with [`PostgresOptions`] that have none.
+/// `READ COMMITTED` and `REPEATABLE READ` are `SERIALIZABLE` in CockroachDB, unless the cluster is
+/// set up for them. That promises more, and takes more retries (`40001`), also of statements by
+/// themselves. A commit whose result CockroachDB does not know (`40003`) is reported as unknown.
+/// `SELECT … FOR UPDATE` locks as much as the cluster's settings say; no handler relies on it.
+///
+/// A pooler may give a server's session to a client for one transaction only. Such a pooler has to
+/// support prepared statements (PgBouncer does from 1.21 on). A pooler that does not pass `options`
+/// on refuses the limits. Use [`PostgresOptions`] without limits with it.
 ///
 /// # Asynchronous code
 ///
-/// It blocks, so an asynchronous handler has to ask it on a thread for that (tokio's
-/// `spawn_blocking`, Actix's `web::block`). Asked on a thread that runs tasks, it answers `0A000` and
-/// says so; tokio's own complaint goes to the panic hook.
+/// A call blocks, so an asynchronous handler has to make it on a thread for blocking calls (tokio's
+/// `spawn_blocking`, Actix's `web::block`). On a thread that runs tasks, a call answers `0A000` and
+/// says so; tokio's own message goes to the panic hook.
 #[derive(Clone, Debug)]
 pub struct PostgresDb {
     pool: Pool<Manager>,
 }
 
-/// How a PostgreSQL database is spoken to, where its URL does not say so.
+/// The settings for a PostgreSQL database that its URL does not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// How long the server may take for a statement (`statement_timeout`), in milliseconds, waits for
-    /// locks included. `None`: as the server has it, for the role or the database; usually for ever.
+    /// How long the server may take for a statement, waits for locks included (`statement_timeout`,
+    /// in milliseconds). `None`: the server's own setting for the role or the database; usually no
+    /// limit.
     pub statement: Option<Duration>,
-    /// How long a statement may wait for one lock (`lock_timeout`). If that is the shorter of the two,
-    /// an error says whether somebody else was in the way (`55P03`) or there was too much to do
-    /// (`57014`). `None`: as the server has it.
+    /// How long a statement may wait for one lock (`lock_timeout`). If this is the shorter of the
+    /// two limits, the error says whether another session held a lock (`55P03`) or the statement
+    /// took too long (`57014`). `None`: the server's own setting.
     pub lock: Option<Duration>,
-    /// After how much silence of the server's host, in seconds, the connection counts as broken: what
-    /// was sent is not acknowledged, or what the system asks an idle connection by itself (TCP's
-    /// keepalives). `None`: as the system has it, mostly after hours.
+    /// After how much silence of the server's host, in seconds, the connection counts as broken.
+    /// Silence means that the host does not acknowledge sent data, or does not answer the system's
+    /// probes of an idle connection (TCP's keepalives). `None`: the system's own setting, mostly
+    /// hours.
     pub silence: Option<Duration>,
-    /// The sessions.
+    /// The pool of sessions.
     pub pooling: Pooling,
 }
 
 impl Default for PostgresOptions {
-    /// 30 seconds for a statement, with no other limit for a lock; 30 seconds of silence.
+    /// 30 seconds for a statement, with no limit of its own for a lock; 30 seconds of silence.
     fn default() -> Self {
         PostgresOptions {
             statement: Some(Duration::from_secs(30)),
@@ -117,31 +131,33 @@ impl Default for PostgresOptions {
 }
 
 impl PostgresDb {
-    /// The database at a URL, `postgresql://user:password@host/database?sslmode=verify-full`, or in
-    /// libpq's words, `host=… user=… dbname=…`; a session is tried.
+    /// Connects to the database at a URL,
+    /// `postgresql://user:password@host/database?sslmode=verify-full`, or in libpq's form, `host=…
+    /// user=… dbname=…`. It opens one session to try it.
     ///
     /// # Errors
     ///
-    /// `08001` where the URL makes no sense, or the server cannot be reached, or trusted: it says what
-    /// to do. The server's own if it refuses, such as `3D000` for a database that is not there.
+    /// `08001` if the URL is not valid, or the server cannot be reached or trusted; the error says
+    /// what to do. The server's own error if it refuses, such as `3D000` if the database does not
+    /// exist.
     pub fn connect(url: &str) -> Result<Self, SqlError> {
         Self::connect_with(url, PostgresOptions::default())
     }
 
-    /// The same, with another pool.
+    /// Like [`connect`](Self::connect), with another pool.
     ///
     /// # Errors
     ///
-    /// As of [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub fn pooled(url: &str, pooling: Pooling) -> Result<Self, SqlError> {
         Self::connect_with(url, PostgresOptions { pooling, ..PostgresOptions::default() })
     }
 
-    /// The same, in another way.
+    /// Like [`connect`](Self::connect), with these options.
     ///
     /// # Errors
     ///
-    /// As of [`connect`](Self::connect).
+    /// Those of [`connect`](Self::connect).
     pub fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, SqlError> {
         may_block()?;
         let target = Target::limited(url, &options)?;
@@ -150,12 +166,12 @@ impl PostgresDb {
         Ok(PostgresDb { pool: Pool::new(manager, options.pooling)? })
     }
 
-    /// Creates those of the tables that are not there, whoever else does so meanwhile.
+    /// Creates those of the tables that are missing, even if others create them at the same time.
     ///
     /// # Errors
     ///
-    /// The database's; `42601` or `42703` where there can be no such table (see
-    /// [`Table::definition`]), and then none of them is made.
+    /// The database's; `42601` or `42703` if one of the tables is not possible (see
+    /// [`Table::definition`]), and then none is created.
     pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
         tables.iter().try_for_each(|table| table.check())?;
         let mut link = self.session()?;
@@ -167,7 +183,7 @@ impl PostgresDb {
         self.pool.get()
     }
 
-    /// Puts rows into a table, all or none.
+    /// Inserts rows into a table, all or none.
     ///
     /// # Errors
     ///
@@ -180,7 +196,7 @@ impl PostgresDb {
         pool::insert(&mut self.clone(), table, rows, false)
     }
 
-    /// Has a table hold these rows and no others.
+    /// Replaces all rows of a table with these.
     ///
     /// # Errors
     ///
@@ -219,8 +235,8 @@ impl Database for PostgresDb {
     }
 }
 
-/// A session of a [`PostgresDb`]. Dropped in the middle of a transaction, it rolls that back; the
-/// connection goes back to the pool, unless it broke.
+/// A session of a [`PostgresDb`]. If it is dropped in the middle of a transaction, the transaction
+/// is rolled back. The connection goes back to the pool, unless it broke.
 #[derive(Debug)]
 pub struct PostgresSession(Pooled<Manager>);
 

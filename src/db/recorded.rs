@@ -23,8 +23,8 @@ impl fmt::Display for Told<'_> {
 /// How the end of a session is told.
 pub(super) const SESSION_ENDS: &str = "-- the session ends";
 
-/// Tells each statement with its values, and its answer behind `--`, where SQL has its comments: a
-/// line that can be typed into a real database as it is.
+/// Writes each statement with its values, and its answer behind `--`, as an SQL comment. The line
+/// can be typed into a real database as it is.
 ///
 /// ```text
 /// UPDATE orders SET status = 'cancelled' WHERE id = 1 AND status = 'pending' -- 1 row

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What stands in a column, or comes out of a query.
+/// A value in a column, or in the answer to a query.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
     /// `BIGINT`.
     Int(i64),
     /// `TEXT`.
     Text(Arc<str>),
-    /// What `EXISTS` and comparisons answer; no column holds it.
+    /// The answer of `EXISTS` and of comparisons; no column holds it.
     Bool(bool),
 }
 
@@ -59,7 +59,7 @@ impl From<&Arc<str>> for Value {
 }
 
 impl fmt::Display for Value {
-    /// As a literal of SQL.
+    /// The value as an SQL literal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Int(number) => write!(f, "{number}"),
@@ -75,7 +75,7 @@ impl fmt::Debug for Value {
     }
 }
 
-/// A row: the values of its columns, in the order of the table's, or of what a query asks for.
+/// A row: the values of its columns, in the table's order, or in the order that a query asks for.
 pub type Row = Arc<[Value]>;
 
 /// A row of these values.
@@ -123,11 +123,11 @@ impl Column {
 /// A table: its name, its columns, and the one column that is unique, if there is one.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Table {
-    /// Its name. Two tables of one database have different names.
+    /// Its name, unique in the database.
     pub name: &'static str,
     /// Its columns.
     pub columns: &'static [Column],
-    /// The column that a unique index is on: one of those.
+    /// The column that has a unique index: one of `columns`.
     pub unique: Option<&'static str>,
 }
 
@@ -142,13 +142,14 @@ impl Table {
         self.unique.and_then(|name| self.column(name))
     }
 
-    /// `CREATE TABLE IF NOT EXISTS …`, for every database that speaks SQL. In PostgreSQL's words an
-    /// index on the unique column comes with it.
+    /// `CREATE TABLE IF NOT EXISTS …`, for every database that speaks SQL. In PostgreSQL the unique
+    /// column has an index.
     ///
     /// # Panics
     ///
-    /// Where there can be no such table: it has no column, or one of them twice, `unique` names none of
-    /// them, or a name is none in SQL (`order`, `Id`). Every world refuses to make it.
+    /// If there can be no such table: it has no column, or one of them twice, `unique` names none
+    /// of them, or a name is not valid in SQL (`order`, `Id`). Every world refuses to make such a
+    /// table.
     #[track_caller]
     pub fn definition(&self) -> String {
         if let Err(error) = self.check() {

@@ -1,52 +1,52 @@
-//! First floor, `db`: what requests find beside the database, in the server process that handles
-//! them: its mutex, its threads, and that it may die. Imports its neighbours in `db`,
+//! First floor, `db`: what requests share besides the database in the server process that handles
+//! them: its mutex, its threads, and its death. Imports its neighbours in `db`,
 //! [`recorded`](crate::recorded) and [`process`](crate::process).
 //!
-//! A lock in the memory of a process is a world of its own: others who use the database know nothing
-//! of it, a second server has another one, and a thread that waits for it does nothing else. So it is
-//! modelled as what it is, beside the database and not as part of it.
+//! A lock in the memory of a process is a world of its own. Other users of the database know
+//! nothing of it, and a second server has another one. A thread that waits for it does nothing
+//! else. So the lock is modelled beside the database and not as part of it.
 
 use super::{Database, Reply, SimDb, SqlError, Statement};
 use crate::recorded::Recorded;
 
 /// A database, and the server processes that use it.
 ///
-/// Each operation is one step, like a statement. One that answers `false` has changed nothing, and is
-/// tried again.
+/// Each operation is one step, like a statement. An operation that answers `false` has changed
+/// nothing, and is tried again.
 pub trait Service: Database {
-    /// Verifies the signature of a request. It is right, and nothing is changed by it.
+    /// Verifies the signature of a request. The signature is valid, and nothing is changed.
     fn verify(&mut self) {}
 
-    /// Locks the mutex in the memory of a server process, if it is free: `std::sync::Mutex`. Who waits
-    /// for it blocks its *thread*.
+    /// Locks the mutex in the memory of a server process, if it is free: `std::sync::Mutex`. A
+    /// request that waits for the mutex blocks its *thread*.
     fn try_lock(&mut self, server: usize) -> bool;
 
-    /// Unlocks it: the guard is dropped.
+    /// Unlocks the mutex: the guard is dropped.
     fn unlock(&mut self, server: usize);
 
-    /// The server's one worker thread polls a task, if it is free.
+    /// Has the server's one worker thread poll a task, if the worker is free.
     fn try_poll(&mut self, server: usize) -> bool;
 
-    /// The task that is polled comes to an await that is not ready, or to its end: the worker is free.
+    /// Ends the poll: the task reaches an await that is not ready, or its end. The worker is free.
     fn suspend(&mut self, server: usize);
 
-    /// Kills a server process, whatever it was at.
+    /// Kills a server process, whatever it was doing.
     fn kill(&mut self, server: usize);
 
     /// Whether a server process was killed.
     fn is_dead(&self, server: usize) -> bool;
 }
 
-/// A [`Service`] as a pure value, round a database.
+/// A [`Service`] as a pure value, around a database.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Servers<D> {
-    /// The database that all of them use.
+    /// The database that all servers use.
     pub db: D,
     memory: ServerMemory,
 }
 
-/// What several server processes have in memory: a value, shared by nobody yet. A server that is not
-/// there can be asked, and it comes to nothing.
+/// What several server processes have in memory: a plain value, not yet shared. A server that does
+/// not exist can be asked, without effect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerMemory(Vec<Server>);
 
@@ -60,7 +60,7 @@ struct Server {
 }
 
 impl ServerMemory {
-    /// So many server processes at rest.
+    /// The memory of so many idle server processes.
     pub fn new(count: usize) -> Self {
         ServerMemory(vec![Server::default(); count])
     }
@@ -109,7 +109,7 @@ impl ServerMemory {
 }
 
 impl Servers<SimDb> {
-    /// The same with a [patient](SimDb::patient) database.
+    /// Like these servers, with a [patient](SimDb::patient) database.
     pub fn patient(&self) -> Self {
         Servers { db: self.db.patient(), memory: self.memory.clone() }
     }
@@ -121,7 +121,7 @@ impl<D> Servers<D> {
         Self::remembering(db, ServerMemory::new(count))
     }
 
-    /// The server processes of this memory on this database.
+    /// Server processes with this memory on this database.
     pub fn remembering(db: D, memory: ServerMemory) -> Self {
         Servers { db, memory }
     }
@@ -184,7 +184,7 @@ impl<D: Database> Service for Servers<D> {
     }
 }
 
-/// Tells what is no statement as SQL tells what is none: `-- locks the mutex of server 1`.
+/// Writes an operation that is not a statement as an SQL comment: `-- locks the mutex of server 1`.
 impl<S: Service> Service for Recorded<S> {
     fn verify(&mut self) {
         self.inner_mut().verify();

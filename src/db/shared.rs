@@ -1,8 +1,9 @@
 //! First floor, `db`: server processes whose requests are real threads, and a database that they all
 //! use. Imports its neighbours in `db` and [`process`](crate::process).
 //!
-//! [`Servers`](super::Servers) is a value that one thread steps in. Here the same memory is shared: each
-//! actor has a [`Handle`] of its own, and drives its process to the end in it, beside the others.
+//! [`Servers`](super::Servers) is a value that one thread steps in. Here several threads share the
+//! same memory. Each actor has a [`Handle`] of its own, and drives its process in it to the end,
+//! concurrently with the others.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -12,18 +13,19 @@ use crate::{Process, Step};
 
 /// A database and the server processes that use it, for as many actors as have joined.
 ///
-/// Who is blocked sleeps until something has changed in the servers' memory. Where all who have not
-/// ended are blocked, and nothing has changed since, nobody can go on: a deadlock, found by counting
-/// and not by the clock. An actor whose statement the database has is not blocked; so the database must
-/// be one that waits by itself, and never answers [`Queued`](Reply::Queued) or
-/// [`Waiting`](Reply::Waiting).
+/// A blocked actor sleeps until something has changed in the servers' memory. If all actors that
+/// have not ended are blocked, and nothing has changed since, nobody can go on: a deadlock. It is
+/// found by counting, not by the clock.
+///
+/// An actor whose statement is in the database is not blocked. So the database must be one that
+/// waits by itself, and never answers [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting).
 #[derive(Debug)]
 pub struct SharedServers<D> {
     db: D,
     shared: Arc<Shared>,
 }
 
-/// One actor's [`Service`]. Dropped, the actor has ended, whatever it ended of.
+/// The [`Service`] of one actor. When it is dropped, the actor has ended, for whatever reason.
 #[derive(Debug)]
 pub struct Handle<D> {
     db: D,
@@ -50,8 +52,8 @@ struct Now {
 }
 
 impl<D: Database + Clone> SharedServers<D> {
-    /// Server processes of this memory on this database (a clone of which is the same one); nobody has
-    /// joined yet.
+    /// Server processes with this memory on this database (a clone of `db` has to be the same
+    /// database). No actor has joined yet.
     pub fn new(db: D, memory: ServerMemory) -> Self {
         let now = Now {
             memory,
@@ -67,27 +69,27 @@ impl<D: Database + Clone> SharedServers<D> {
         }
     }
 
-    /// One more actor. All have to have joined before the first of them goes.
+    /// Adds an actor. All actors have to join before the first of them goes.
     pub fn join(&self) -> Handle<D> {
         self.shared.now().unfinished += 1;
         Handle { db: self.db.clone(), shared: Arc::clone(&self.shared) }
     }
 
-    /// What the servers have in memory now.
+    /// The present memory of the servers.
     pub fn memory(&self) -> ServerMemory {
         self.shared.now().memory.clone()
     }
 
-    /// The first error of the database that speaks of [its own
-    /// trouble](super::SqlState::is_outage), and not of what it was asked.
+    /// The first error of the database that means [its own trouble](super::SqlState::is_outage),
+    /// whatever the statement.
     pub fn outage(&self) -> Option<SqlError> {
         self.shared.now().outage.clone()
     }
 }
 
 impl<D: Database> Handle<D> {
-    /// Drives a process to its end, and answers its output; `None` if it never comes to one, for all
-    /// who have not ended wait for one another.
+    /// Drives a process to its end, and returns its output. `None` if it never ends, because all
+    /// actors that have not ended wait for one another.
     pub fn drive<P: Process<Self>>(mut self, mut process: P) -> Option<P::Output> {
         loop {
             let seen = self.shared.now().changes;

@@ -3,27 +3,28 @@
 //!
 //! What is modelled, and after which source:
 //!
-//! - **Versions.** A row is its last committed version and, beside it, what the one transaction that
-//!   holds it makes of it. An older version is needed only by a transaction that still sees it, so a
-//!   snapshot is a copy of the rows, taken by that transaction. (Chapter 13, "Concurrency Control".)
-//! - **Locks and queues** of rows, as `heapam.c` has them: who finds a row held waits for the holder's
-//!   transaction; who comes later waits for those who came before; but who comes when the holder has
-//!   just ended overtakes them all. A key that another transaction is inserting is waited for
-//!   without a queue (`nbtinsert.c`).
+//! - **Versions.** A row is its last committed version and, beside it, the change of the one
+//!   transaction that holds the row. Only a transaction that still sees an older version needs that
+//!   version. So a snapshot is a copy of the rows, taken by that transaction. (Chapter 13,
+//!   "Concurrency Control".)
+//! - **Row locks and queues**, as `heapam.c` has them. A transaction that finds a row held waits
+//!   for the holder. A later one waits for those that came before. But a transaction that comes
+//!   when the holder has just ended overtakes them all. A key that another transaction is inserting
+//!   is waited for without a queue (`nbtinsert.c`).
 //! - **After a wait**, READ COMMITTED looks at the row as it is then (`EvalPlanQual`), and keeps it
-//!   locked even if it no longer fits; the other levels fail with 40001 if it was changed.
-//! - **Deadlocks** are found when somebody begins to wait, and it is that one who fails. PostgreSQL
-//!   fails whoever first looks for one after the circle is closed (`deadlock_timeout`), which may be
-//!   somebody who has waited for longer.
-//! - **SERIALIZABLE** fails whoever closes a circle of reads and writes (see `serial`). PostgreSQL's own
-//!   test is coarser, so it mostly fails more, and where both fail somebody it may be somebody else. As
-//!   there, the look of an `INSERT` at its key is no read: with a key that was freed and taken again, or
-//!   an `ON CONFLICT DO NOTHING` that did nothing (unless that
-//!   [counts](SimDb::with_conflicts_as_reads)), what commits need not be serializable. An `EXISTS` counts
-//!   as a read of every row that fits; PostgreSQL's stops at the first, so there this may fail where that
-//!   does not.
+//!   locked even if it no longer fits. The other levels fail with 40001 if the row was changed.
+//! - **Deadlocks** are found when a transaction begins to wait, and that one fails. In PostgreSQL
+//!   the first transaction that looks for a deadlock after the cycle is closed fails
+//!   (`deadlock_timeout`). That may be one that has waited for longer.
+//! - **SERIALIZABLE** fails a transaction that closes a cycle of reads and writes (see `serial`).
+//!   PostgreSQL's own test is coarser, so it mostly fails more. Where both fail a transaction, it
+//!   need not be the same one. As in PostgreSQL, an `INSERT` that looks at its key does not count
+//!   as a read. So two kinds of commits need not be serializable: those with a key that was freed
+//!   and taken again, and those with an `ON CONFLICT DO NOTHING` that did nothing (unless that
+//!   [counts](SimDb::with_conflicts_as_reads)). An `EXISTS` counts as a read of every row that
+//!   fits. PostgreSQL's stops at the first, so the simulation may fail where PostgreSQL does not.
 //!
-//! What is simulated, what is refused by name and what is not there at all is listed at [`SimDb`].
+//! [`SimDb`] lists what is simulated, what is refused by name and what is not there at all.
 
 mod inside;
 mod rows;
@@ -48,11 +49,12 @@ use crate::held::{Holding, Kind, note};
 ///
 /// # What is simulated
 ///
-/// Each of these is compared with PostgreSQL 15, in random programs of several sessions (`tests/sql`):
+/// All of this is compared with PostgreSQL 15, in random programs of several sessions
+/// (`tests/sql`):
 ///
 /// | | |
 /// | --- | --- |
-/// | transactions | READ COMMITTED, REPEATABLE READ, SERIALIZABLE and mixtures of them; statements by themselves; who hangs up |
+/// | transactions | READ COMMITTED, REPEATABLE READ, SERIALIZABLE and mixtures of them; statements by themselves; sessions that disconnect |
 /// | `SELECT` | columns in the order of the table's, `EXISTS`, a sum with its overflow; any rows |
 /// | `SELECT … FOR UPDATE` | any rows: they are locked in the order in which they are answered, which is that of the table's columns and not that on the disk |
 /// | `INSERT` | one row; `ON CONFLICT` on the unique column, `DO NOTHING` and `DO UPDATE`; `RETURNING` columns or whether the row is new |
@@ -62,49 +64,52 @@ use crate::held::{Holding, Kind, note};
 ///
 /// # What is refused
 ///
-/// PostgreSQL does it, and this does not know how it would end. So it says `0A000` and why, and a check
-/// that meets it fails:
+/// PostgreSQL does the following, but the simulation does not know with which result. So it answers
+/// `0A000` with the reason, and a check that meets it fails:
 ///
-/// - an `UPDATE` or a `DELETE` that more than one row fits: PostgreSQL locks them one after the other,
-///   and promises no order, so that who waits for whom is not known;
+/// - an `UPDATE` or a `DELETE` that fits more than one row: PostgreSQL locks them one after the
+///   other in no promised order, so it is not known which transaction waits for which;
 /// - an `UPDATE` of the unique column.
 ///
-/// Other answers that only a wrong model is given fail a check as well (see [`calls`](crate::calls)): a
-/// table or a column that is not there, a value of another type, a number out of range, a `BEGIN` inside
-/// of a transaction, a `COMMIT` or a `ROLLBACK` outside of one. A system that means one of them
-/// [expects](crate::check::System::expects) it.
+/// A check fails as well on other answers that only a wrong model gets (see
+/// [`calls`](crate::calls)):
+///
+/// - a table or a column that does not exist, a value of another type, a number out of range;
+/// - a `BEGIN` inside of a transaction, a `COMMIT` or a `ROLLBACK` outside of one.
+///
+/// A system that means one of these [expects](crate::check::System::expects) it.
 ///
 /// # What is not there
 ///
-/// A [`Statement`] cannot say it: savepoints, foreign keys, `CHECK`, shared locks, `NOWAIT` and `SKIP
-/// LOCKED`, joins, `NULL`, several unique columns, triggers, a level for a statement by itself. And
-/// nothing fails for a reason of the server's own: no statement is cancelled, no connection breaks, no
-/// disk is full.
+/// A [`Statement`] cannot express these: savepoints, foreign keys, `CHECK`, shared locks, `NOWAIT`
+/// and `SKIP LOCKED`, joins, `NULL`, several unique columns, triggers, a level for a statement by
+/// itself. And no statement fails for a reason of the server's own: none is cancelled, no
+/// connection breaks, no disk is full.
 ///
-/// Rows that are equal in every column (there is no unique one then) are locked by a `FOR UPDATE` in an
-/// order of its own: mostly that in which they were put in. PostgreSQL has them as they stand on the disk,
-/// where an `UPDATE` puts a row behind the others.
+/// Without a unique column, rows may be equal in every column. A `FOR UPDATE` locks such rows in an
+/// order of its own: mostly that of their insertion. PostgreSQL locks them in their order on the
+/// disk, where an `UPDATE` puts a row behind the others.
 ///
-/// Texts are compared byte by byte, as with the collation `C`. With another one `>=`, `<=` and the order
-/// of rows may differ.
+/// Texts are compared byte by byte, as with the collation `C`. With another collation `>=`, `<=`
+/// and the order of rows may differ.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct SimDb {
     tables: Vec<Stored>,
-    /// By slot. A session's slot is the lowest that was free, so that histories which differ only in
-    /// who came when end in one state.
+    /// By slot. A session gets the lowest free slot, so that histories that differ only in the
+    /// order of arrival end in one state.
     transactions: Vec<Option<Transaction>>,
-    /// The serializable transactions that committed, oldest first, while one is open that may have to
-    /// be ordered among them.
+    /// The serializable transactions that committed, oldest first. Kept while a transaction is open
+    /// that may have to be ordered among them.
     history: Vec<Footprint>,
-    /// Nobody is failed for closing a circle of waits; they all wait.
+    /// No transaction fails for closing a cycle of waits; all of them wait.
     patient: bool,
     /// An `ON CONFLICT DO NOTHING` that did nothing has read the row that it found.
     conflicts_are_reads: bool,
 }
 
 impl fmt::Debug for SimDb {
-    /// The committed rows, as a person looks at them: `{coupons: [[1, 'used']]}`. Databases that differ in
-    /// what transactions have under way look the same.
+    /// The committed rows, as a person reads them: `{coupons: [[1, 'used']]}`. Databases that
+    /// differ only in uncommitted changes look the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whoever prints a database does not look at it in a step.
         untold(|| {
@@ -236,7 +241,7 @@ struct Progress {
     count: u64,
 }
 
-/// A session of a [`SimDb`]. All those that have no transaction under way are equal.
+/// A session of a [`SimDb`]. All sessions without an open transaction are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SimSession {
     slot: Option<Slot>,
@@ -290,12 +295,12 @@ impl SimDb {
         Self::default()
     }
 
-    /// The same with one more table, and these committed rows in it.
+    /// The same database with one more table and these committed rows in it.
     ///
     /// # Panics
     ///
-    /// Where there can be [no such table](Table::definition), or there is one of that name already; and
-    /// for a row that is none of the table's, or has a key that another one has.
+    /// If there can be [no such table](Table::definition), or there is one of that name already.
+    /// Also if a row does not fit the table, or has the key of another row.
     #[track_caller]
     pub fn with_table(
         mut self,
@@ -315,12 +320,14 @@ impl SimDb {
         self
     }
 
-    /// The same, where an `INSERT … ON CONFLICT DO NOTHING` that found its key and did nothing counts as
-    /// a read of that row at SERIALIZABLE, or does not, as at first.
+    /// The same database, with a choice for an `INSERT … ON CONFLICT DO NOTHING` that found its key
+    /// and did nothing. At SERIALIZABLE, it either counts as a read of that row or does not. By
+    /// default it does not.
     ///
-    /// PostgreSQL has it either way, by its version; 15.18 does not count it. Where it is not counted,
-    /// more transactions commit, and not all that do are serializable. So a property of what is committed
-    /// that holds without it holds with it; one of who is failed (40001) does not.
+    /// PostgreSQL does either, by its version; 15.18 does not count it. Without the count more
+    /// transactions commit, and not all of them are serializable. So a property of committed data
+    /// that holds without the count holds with it. A property of which transaction fails (40001)
+    /// may not.
     pub fn with_conflicts_as_reads(self, counted: bool) -> Self {
         SimDb { conflicts_are_reads: counted, ..self }
     }
@@ -329,7 +336,7 @@ impl SimDb {
     ///
     /// # Panics
     ///
-    /// If it is not there.
+    /// If there is no such table.
     #[track_caller]
     pub fn rows(&self, table: &Table) -> Vec<Row> {
         let mut rows: Vec<Row> = self.committed(table).cloned().collect();
@@ -337,11 +344,11 @@ impl SimDb {
         rows
     }
 
-    /// The committed rows of a table, in no order in particular.
+    /// The committed rows of a table, in no particular order.
     ///
     /// # Panics
     ///
-    /// If it is not there: whatever is claimed of the rows would be true.
+    /// If there is no such table: every property of its rows would hold.
     #[track_caller]
     pub fn committed(&self, table: &Table) -> impl Iterator<Item = &Row> {
         looked("committed");
@@ -352,7 +359,7 @@ impl SimDb {
         stored.records.iter().filter_map(|record| record.committed.as_ref())
     }
 
-    /// The tables there are.
+    /// The tables of this database.
     pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
         self.tables.iter().map(|stored| stored.table)
     }
@@ -363,7 +370,7 @@ impl SimDb {
         self.transactions.is_empty()
     }
 
-    /// Whether the statement that one session has waiting waits for the other: for the end of its
+    /// Whether the waiting statement of one session waits for the other session: for the end of its
     /// transaction, or for it to leave the queue before it.
     pub fn waits_for(&self, waiting: &SimSession, other: &SimSession) -> bool {
         looked("waits_for");
@@ -371,13 +378,13 @@ impl SimDb {
         self.waits_of(waiting).is_some_and(|wait| wait.is_for(other))
     }
 
-    /// The same, but for who closes a circle of waits: that one then waits like the others, so that
-    /// [`waits_for`](Self::waits_for) tells which circle it is.
+    /// The same database, in which a transaction that closes a cycle of waits does not fail, but
+    /// waits like the others. Then [`waits_for`](Self::waits_for) shows the cycle.
     pub fn patient(&self) -> Self {
         SimDb { patient: true, ..self.clone() }
     }
 
-    /// Whether this session's statement has to wait as things are.
+    /// Whether this session's statement has to wait at this moment.
     pub fn is_waiting(&self, session: &SimSession) -> bool {
         looked("is_waiting");
         session.slot.and_then(|slot| self.waits_of(slot)).is_some_and(|wait| !wait.is_over())

@@ -9,45 +9,49 @@ use super::statement::{
     What,
 };
 
-/// Whose SQL.
+/// A dialect of SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// PostgreSQL's, and of those who speak its protocol.
+    /// PostgreSQL's, and that of databases that speak its protocol.
     Postgres,
-    /// SQLite's. A transaction begins with its write lock taken (`BEGIN IMMEDIATE`), so it is serial
-    /// whatever was asked for, and `FOR UPDATE`, which SQLite does not have, is not needed.
+    /// SQLite's. A transaction takes the write lock when it begins (`BEGIN IMMEDIATE`), so it is
+    /// serial whatever isolation was asked for. `FOR UPDATE`, which SQLite does not have, is then
+    /// not needed.
     Sqlite,
 }
 
 /// A statement's text with numbered parameters (`$1`, or `?1` for SQLite), and their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// The text; equal for statements that differ in their values alone, so it can be prepared.
+    /// The text. Statements that differ only in their values have the same text, so it can be
+    /// prepared.
     pub text: String,
     /// The parameters' values.
     pub parameters: Vec<Value>,
 }
 
 impl Statement {
-    /// What to send to a database.
+    /// The query to send to a database.
     ///
     /// # Errors
     ///
-    /// What is wrong by the table that the statement is written for; every world refuses it so:
+    /// If the statement does not fit the table that it is written for. Every world refuses it with
+    /// the same code:
     ///
-    /// - [`SYNTAX_ERROR`](SqlState::SYNTAX_ERROR) where no column is asked for or set, where one is set
-    ///   twice, and for a row that has not a value for each column;
-    /// - [`UNDEFINED_COLUMN`](SqlState::UNDEFINED_COLUMN) for one that the table does not have;
-    /// - [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a value of another type than its column,
-    ///   and for a sum of texts;
-    /// - [`CHARACTER_NOT_IN_REPERTOIRE`](SqlState::CHARACTER_NOT_IN_REPERTOIRE) for a text with a zero
-    ///   byte in it;
-    /// - [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` where no
-    ///   column is unique;
-    /// - [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for a `FOR UPDATE` of anything but
-    ///   columns, and for an `UPDATE` that sets the unique one.
+    /// - [`SYNTAX_ERROR`](SqlState::SYNTAX_ERROR) where no column is asked for or set, where one is
+    ///   set twice, and for a row that does not have one value for each column;
+    /// - [`UNDEFINED_COLUMN`](SqlState::UNDEFINED_COLUMN) for a column that the table does not
+    ///   have;
+    /// - [`DATATYPE_MISMATCH`](SqlState::DATATYPE_MISMATCH) for a value of another type than its
+    ///   column, and for a sum of texts;
+    /// - [`CHARACTER_NOT_IN_REPERTOIRE`](SqlState::CHARACTER_NOT_IN_REPERTOIRE) for a text with a
+    ///   zero byte in it;
+    /// - [`INVALID_COLUMN_REFERENCE`](SqlState::INVALID_COLUMN_REFERENCE) for an `ON CONFLICT` if
+    ///   no column is unique;
+    /// - [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for a `FOR UPDATE` of anything
+    ///   but columns, and for an `UPDATE` that sets the unique one.
     ///
-    /// And `FEATURE_NOT_SUPPORTED` for what the dialect does not have.
+    /// Also `FEATURE_NOT_SUPPORTED` for a feature that the dialect does not have.
     pub fn query(&self, dialect: Dialect) -> Result<Query, SqlError> {
         self.check()?;
         let inserted = matches!(self, Statement::Insert(i) if i.returning == Returning::Inserted);
@@ -66,8 +70,8 @@ impl Statement {
 }
 
 impl fmt::Display for Statement {
-    /// As a person would type it for PostgreSQL, its values in place. Several rows come in the order
-    /// of their columns even where no `ORDER BY` is shown.
+    /// The statement as a person would type it for PostgreSQL, with its values in place. Several
+    /// rows are ordered by their columns even where no `ORDER BY` is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = text(self, None, &mut |text, value| {
             let _ = write!(text, "{value}");

@@ -16,19 +16,27 @@ use super::pool::{self, Pool, Pooled, Pooling};
 use super::{Answer, Database, Dialect, Query, Reply, Row, SqlError, SqlState};
 use super::{Select, Statement, Table, Value, What};
 
-/// A SQLite database in a file. A clone is the same one.
+/// A SQLite database in a file. A clone is the same database.
 ///
 /// Its sessions come from a pool; the file is in WAL mode. A transaction takes the one write lock
 /// when it begins (`BEGIN IMMEDIATE`), so transactions are serial whatever isolation is asked for.
-/// Who has to wait for the lock does so inside of SQLite, up to a timeout, so nothing is ever answered
-/// [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting).
+/// A session that has to wait for the lock waits inside of SQLite, up to a timeout. So no statement
+/// is ever answered [`Queued`](Reply::Queued) or [`Waiting`](Reply::Waiting).
 ///
-/// An error comes as the SQLSTATE that PostgreSQL would give: `55P03` where somebody else has the
-/// lock for longer than the timeout, `53100` where the disk is full, `25006` where the file may not
-/// be written to, `08001` where it cannot be opened, `XX001` where it is damaged or not a database,
-/// `08006` where the disk fails (what was to be committed may have been), `53300` where no session of
-/// the pool became free in time. SQLite goes on after a failed statement; here, as elsewhere, its
-/// transaction accepts nothing more. Values are held to the types of their columns.
+/// An error is the SQLSTATE that PostgreSQL would give:
+///
+/// | SQLSTATE | reason |
+/// | --- | --- |
+/// | `55P03` | another session has the lock for longer than the timeout |
+/// | `53100` | the disk is full |
+/// | `25006` | the file may not be written to |
+/// | `08001` | the file cannot be opened |
+/// | `XX001` | the file is damaged or not a database |
+/// | `08006` | the disk fails; the data of a commit may have been written |
+/// | `53300` | no session of the pool became free in time |
+///
+/// SQLite goes on after a failed statement. Here, as elsewhere, the transaction accepts nothing
+/// more. A value has to be of its column's type.
 #[derive(Clone, Debug)]
 pub struct SqliteDb {
     pool: Pool<Manager>,
@@ -40,18 +48,18 @@ pub struct SqliteDb {
 /// How a SQLite database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// How long to wait for somebody else's lock.
+    /// How long to wait for another session's lock.
     pub busy_timeout: Duration,
-    /// What is synced to disk.
+    /// What SQLite syncs to disk.
     pub synchronous: Synchronous,
     /// How many pages the file may have at most, if that is limited.
     pub max_pages: Option<u32>,
-    /// The sessions.
+    /// The pool of sessions.
     pub pooling: Pooling,
 }
 
 impl Default for SqliteOptions {
-    /// 5 seconds for a lock; commits are there after a power failure.
+    /// 5 seconds for a lock; committed data survives a power failure.
     fn default() -> Self {
         SqliteOptions {
             busy_timeout: Duration::from_secs(5),
@@ -74,41 +82,41 @@ pub enum Synchronous {
 }
 
 impl SqliteDb {
-    /// The database in this file, which is created if there is none.
+    /// Opens the database in this file, and creates the file if there is none.
     ///
     /// # Errors
     ///
-    /// `08001` where it cannot be opened, `25006` where it cannot be written to, `XX001` where it is
+    /// `08001` if the file cannot be opened, `25006` if it cannot be written to, `XX001` if it is
     /// not a database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SqlError> {
         Self::open_with(path, SqliteOptions::default())
     }
 
-    /// The same, in another way.
+    /// Like [`open`](Self::open), with these options.
     ///
     /// # Errors
     ///
-    /// As of [`open`](Self::open).
+    /// Those of [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, SqlError> {
         let manager = Manager { path: path.as_ref().to_owned(), options };
         Ok(SqliteDb { pool: Pool::new(manager, options.pooling)?, directory: None })
     }
 
-    /// A database that is gone with its last session and clone: a file in memory, where the system
-    /// has a place for those (`/dev/shm`), else in the temporary directory.
+    /// A database that is removed with its last session and clone. Its file is in memory, where the
+    /// system has a place for such files (`/dev/shm`), else in the temporary directory.
     ///
     /// # Errors
     ///
-    /// `08001` where no such file can be made.
+    /// `08001` if no such file can be made.
     pub fn in_memory() -> Result<Self, SqlError> {
         Self::pooled_in_memory(Pooling::default())
     }
 
-    /// The same, with another pool.
+    /// Like [`in_memory`](Self::in_memory), with another pool.
     ///
     /// # Errors
     ///
-    /// As of [`in_memory`](Self::in_memory).
+    /// Those of [`in_memory`](Self::in_memory).
     pub fn pooled_in_memory(pooling: Pooling) -> Result<Self, SqlError> {
         let builder = || {
             let mut builder = tempfile::Builder::new();
@@ -125,12 +133,13 @@ impl SqliteDb {
         Ok(SqliteDb { pool, directory: Some(Arc::new(directory)) })
     }
 
-    /// Creates those of the tables that are not there, all or none, whoever else does so meanwhile.
+    /// Creates those of the tables that are missing, all or none, even if others create them at the
+    /// same time.
     ///
     /// # Errors
     ///
-    /// The database's; `42601` or `42703` where there can be no such table (see
-    /// [`Table::definition`]), and then none of them is made.
+    /// The database's; `42601` or `42703` if one of the tables is not possible (see
+    /// [`Table::definition`]), and then none is created.
     pub fn create(&self, tables: &[&'static Table]) -> Result<(), SqlError> {
         tables.iter().try_for_each(|table| table.check())?;
         let mut link = self.pool.get()?;
@@ -143,7 +152,7 @@ impl SqliteDb {
         created.map_err(|error| told(&error))
     }
 
-    /// Puts rows into a table, all or none.
+    /// Inserts rows into a table, all or none.
     ///
     /// # Errors
     ///
@@ -156,7 +165,7 @@ impl SqliteDb {
         pool::insert(&mut self.clone(), table, rows, false)
     }
 
-    /// Has a table hold these rows and no others.
+    /// Replaces all rows of a table with these.
     ///
     /// # Errors
     ///
@@ -196,7 +205,8 @@ impl Database for SqliteDb {
     }
 }
 
-/// A session of a [`SqliteDb`]. Dropped in the middle of a transaction, it rolls that back.
+/// A session of a [`SqliteDb`]. If it is dropped in the middle of a transaction, the transaction is
+/// rolled back.
 #[derive(Debug)]
 pub struct SqliteSession {
     link: Pooled<Manager>,

@@ -1,26 +1,27 @@
-//! First floor, `db`: the statements there are, as values. Imports its neighbours in `db`.
+//! First floor, `db`: SQL statements, as values. Imports its neighbours in `db`.
 
 use super::schema::{Row, Table, Value};
 
-/// How far a transaction is kept from seeing others.
+/// A transaction's isolation level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Isolation {
-    /// Each statement sees what was committed when it began, and rows that it had to wait for as they
-    /// are then.
+    /// Each statement sees what was committed when it began. It sees a row that it had to wait for
+    /// as the row is after the wait.
     ReadCommitted,
-    /// The transaction sees what was committed at its first statement; who updates a row that was
-    /// updated since fails. (PostgreSQL's is snapshot isolation.)
+    /// The transaction sees what was committed at its first statement. If it updates a row that was
+    /// updated since, it fails. (PostgreSQL's is snapshot isolation.)
     RepeatableRead,
-    /// As if transactions ran one after the other; who cannot be put into such an order fails.
+    /// As if transactions ran one after the other. A transaction that does not fit into such an
+    /// order fails.
     Serializable,
 }
 
 impl Isolation {
-    /// All of them, the weakest first.
+    /// All levels, the weakest first.
     pub const ALL: [Isolation; 3] =
         [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Serializable];
 
-    /// As SQL says it.
+    /// The level's name in SQL.
     pub fn sql(self) -> &'static str {
         match self {
             Isolation::ReadCommitted => "READ COMMITTED",
@@ -30,13 +31,13 @@ impl Isolation {
     }
 }
 
-/// One statement: what a process can do in one step. Outside of a transaction it is one by itself
-/// (autocommit).
+/// One statement: what a process can do in one step. Outside of a transaction, a statement is a
+/// transaction by itself (autocommit).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Statement {
     /// `BEGIN ISOLATION LEVEL …`.
     Begin(Isolation),
-    /// `COMMIT`. Of a transaction that has failed it is a rollback, and
+    /// `COMMIT`. If the transaction has failed, it is a rollback and
     /// [answered](super::Answer::RolledBack) so.
     Commit,
     /// `ROLLBACK`.
@@ -69,23 +70,24 @@ pub enum Comparison {
 pub struct Condition {
     /// The column's name.
     pub column: &'static str,
-    /// How it is compared.
+    /// How the column is compared.
     pub comparison: Comparison,
-    /// With what.
+    /// The value that it is compared with.
     pub value: Value,
 }
 
-/// A `WHERE`: all of these conditions; none is no `WHERE`.
+/// A `WHERE`: all of these conditions. An empty filter is no `WHERE`.
 pub type Filter = Vec<Condition>;
 
 /// What a `SELECT` asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
-    /// These columns of each row, one at least, ordered by the table's first column, then by the others.
+    /// These columns of each row. At least one; rows are ordered by the table's first column, then
+    /// by the others.
     Columns(Vec<&'static str>),
-    /// Whether there is such a row: one row of one boolean.
+    /// Whether there is such a row: one row with one boolean.
     Exists,
-    /// The sum of a column, 0 where there is no row: one row of one number.
+    /// The sum of a column, 0 where there is no row: one row with one number.
     Sum(&'static str),
 }
 
@@ -94,23 +96,23 @@ pub enum What {
 pub struct Select {
     /// The table.
     pub table: &'static Table,
-    /// What of it.
+    /// What to select.
     pub what: What,
-    /// Of which rows.
+    /// Which rows.
     pub filter: Filter,
     /// Locks the rows until the transaction ends. Only with [`What::Columns`].
     pub for_update: bool,
 }
 
-/// What becomes of a row whose key is there.
+/// What an `INSERT` does where a row with its key exists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OnConflict {
-    /// [`UNIQUE_VIOLATION`](super::SqlState::UNIQUE_VIOLATION).
+    /// It fails with [`UNIQUE_VIOLATION`](super::SqlState::UNIQUE_VIOLATION).
     Fail,
     /// `ON CONFLICT (the unique column) DO NOTHING`.
     DoNothing,
-    /// `ON CONFLICT (the unique column) DO UPDATE SET column = EXCLUDED.column, …`: one column at least,
-    /// and none of them twice.
+    /// `ON CONFLICT (the unique column) DO UPDATE SET column = EXCLUDED.column, …`: at least one
+    /// column, and none twice.
     DoUpdate(Vec<&'static str>),
 }
 
@@ -119,10 +121,11 @@ pub enum OnConflict {
 pub enum Returning {
     /// How many rows it touched.
     Count,
-    /// `RETURNING` these columns: a row where one was inserted or updated, none otherwise.
+    /// `RETURNING` these columns: one row if a row was inserted or updated, no row otherwise.
     Columns(Vec<&'static str>),
-    /// `RETURNING (xmax = 0)`: one boolean, whether the row is new (and not an updated one). PostgreSQL's
-    /// own: elsewhere [`FEATURE_NOT_SUPPORTED`](super::SqlState::FEATURE_NOT_SUPPORTED).
+    /// `RETURNING (xmax = 0)`: one boolean, whether the row is new and not an updated one. Only
+    /// PostgreSQL has it; elsewhere it is
+    /// [`FEATURE_NOT_SUPPORTED`](super::SqlState::FEATURE_NOT_SUPPORTED).
     Inserted,
 }
 
@@ -133,7 +136,7 @@ pub struct Insert {
     pub table: &'static Table,
     /// A value for each of its columns.
     pub row: Row,
-    /// What if there is one of that key.
+    /// What to do where a row with its key exists.
     pub on_conflict: OnConflict,
     /// What to answer.
     pub returning: Returning,
@@ -144,23 +147,24 @@ pub struct Insert {
 pub enum Expression {
     /// This value.
     Value(Value),
-    /// What the column holds, plus this.
+    /// The column's value, plus this number.
     Plus(i64),
 }
 
-/// `UPDATE … SET … WHERE …`; answers how many rows it changed. A real database changes all that fit; the
-/// [simulated one](super::SimDb) one at most, and refuses several.
+/// `UPDATE … SET … WHERE …`; answers how many rows it changed. A real database changes all rows
+/// that fit. The [simulated one](super::SimDb) changes at most one, and refuses several.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Update {
     /// The table.
     pub table: &'static Table,
-    /// Which columns become what: one at least, none of them twice, and not the unique one.
+    /// The columns to set: at least one, none twice, and not the unique one.
     pub set: Vec<(&'static str, Expression)>,
-    /// In which rows.
+    /// Which rows.
     pub filter: Filter,
 }
 
-/// `DELETE FROM … WHERE …`; answers how many rows it removed. Several are as with an [`Update`].
+/// `DELETE FROM … WHERE …`; answers how many rows it removed. Several rows are treated as by an
+/// [`Update`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delete {
     /// The table.
@@ -172,7 +176,7 @@ pub struct Delete {
 macro_rules! filtered {
     ($statement:ident) => {
         impl $statement {
-            /// `WHERE column = value`, and whatever else is asked.
+            /// `WHERE column = value`, besides the other conditions.
             pub fn filter(self, column: &'static str, value: impl Into<Value>) -> Self {
                 self.condition(column, Comparison::Equal, value)
             }
@@ -251,7 +255,7 @@ impl From<Insert> for Statement {
 }
 
 impl Update {
-    /// `UPDATE table`, nothing set yet.
+    /// `UPDATE table`, with nothing set yet.
     pub fn new(table: &'static Table) -> Self {
         Update { table, set: Vec::new(), filter: Filter::new() }
     }

@@ -1,5 +1,5 @@
-//! First floor, `db`: PostgreSQL with its sessions in lockstep, so that a schedule decides who goes
-//! next. Imports its neighbours in `db`, and rustix for signals.
+//! First floor, `db`: PostgreSQL with its sessions in lockstep, so that a schedule decides which
+//! session goes next. Imports its neighbours in `db`, and rustix for signals.
 
 use std::fmt;
 use std::fs;
@@ -19,18 +19,19 @@ use super::{Answer, Cluster, Database, Reply, SqlError, SqlState, Statement};
 /// How long the server may take for anything that is no wait for another transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A PostgreSQL database whose sessions run one at a time, each only in its own step: what
-/// [`SimDb`](super::SimDb) is in a simulation, in a server's own processes.
+/// A PostgreSQL database whose sessions run one at a time, each only in its own step. It does in a
+/// server's own processes what [`SimDb`](super::SimDb) does in a simulation.
 ///
-/// A statement that has to wait for another transaction is answered [`Queued`](Reply::Queued) once
-/// the server has begun to wait and has looked for a deadlock (it tells so, by `log_lock_waits`).
-/// Then the server's process of that session is stopped, by a signal. When the wait is over, nothing
-/// happens: the process goes on in its session's next step and not before, so that somebody else can
-/// come in between. In a wait that is not over, a step is answered [`Waiting`](Reply::Waiting); the
-/// server itself is asked which it is.
+/// A statement that has to wait for another transaction is answered [`Queued`](Reply::Queued), once
+/// the server has begun to wait and has looked for a deadlock. (The server reports this, by
+/// `log_lock_waits`.) Then a signal stops the server's process of that session.
 ///
-/// Nothing here is waited for longer than half a minute; then it is an
-/// [internal error](SqlState::INTERNAL_ERROR).
+/// When the wait is over, nothing happens at first. The process goes on only in its session's next
+/// step, so that another session can act in between. While the wait is not over, a step is answered
+/// [`Waiting`](Reply::Waiting). The server itself is asked whether the wait is over.
+///
+/// No wait here takes longer than half a minute. After that it is an [internal
+/// error](SqlState::INTERNAL_ERROR).
 #[derive(Debug)]
 pub struct SteppedDb {
     database: PostgresDb,
@@ -46,7 +47,7 @@ pub struct SteppedDb {
 
 type Idle = Arc<Mutex<Vec<Worker>>>;
 
-/// A session of a [`SteppedDb`]. Dropped, it ends as by [`Database::disconnect`].
+/// A session of a [`SteppedDb`]. If it is dropped, it ends as by [`Database::disconnect`].
 pub struct SteppedSession {
     index: usize,
     /// `None` while it is being dropped.
@@ -78,7 +79,7 @@ enum Event {
 }
 
 impl SteppedDb {
-    /// A database with no tables on this server, of which nobody else knows.
+    /// A database on this server with no tables that nobody else knows of.
     ///
     /// # Errors
     ///
@@ -92,15 +93,16 @@ impl SteppedDb {
         Ok(SteppedDb { database, target, observer, processes, idle, watch })
     }
 
-    /// The same database with sessions that nobody steps: to create tables, to fill and to read
-    /// them. What it is asked must not have to wait for a session that is stepped.
+    /// The same database with sessions that are not stepped: to create tables, to fill them and to
+    /// read them. Its statements must not have to wait for a session that is stepped.
     pub fn database(&self) -> &PostgresDb {
         &self.database
     }
 
-    /// Whom a session's statement waits for, in the server's own view (`pg_blocking_pids`): the
-    /// [indices](SteppedSession::index) of the sessions that hold what it wants, or that are before
-    /// it in a queue; sorted. Empty where it does not wait, or does no longer.
+    /// The sessions that this session's statement waits for, as the server reports them
+    /// (`pg_blocking_pids`): those that hold what it wants, or are before it in a queue. They are
+    /// given as [indices](SteppedSession::index), sorted. Empty if the statement does not wait, or
+    /// no longer does.
     ///
     /// # Errors
     ///
@@ -117,7 +119,8 @@ impl SteppedDb {
         Ok(blockers)
     }
 
-    /// Where it is left what the server says of each statement: whom it waits for, or in which circle.
+    /// Where the database leaves what the server says of each statement: whom it waits for, or in
+    /// which cycle it failed.
     pub fn watch(&self) -> Watch {
         self.watch.clone()
     }
@@ -142,8 +145,8 @@ impl SteppedDb {
         Said { session: session.index, waits_for, circle }
     }
 
-    /// The circle that this session was failed for: "Process 47 waits for ShareLock on transaction 740;
-    /// blocked by process 48." and so on, whoever found it first.
+    /// The cycle that made this session fail: "Process 47 waits for ShareLock on transaction 740;
+    /// blocked by process 48." and so on, whichever session found it first.
     fn circle(&self, session: usize, error: &SqlError) -> Option<Vec<usize>> {
         let parts = error.said.as_deref()?.split("Process ").skip(1);
         let process = |part: &str| part.split(' ').next()?.parse().ok();
@@ -286,7 +289,7 @@ impl Database for SteppedDb {
 }
 
 impl SteppedSession {
-    /// Which of its database's sessions it is, by the order of connecting: the first is 0.
+    /// The session's number in its database, by the order of connecting: the first is 0.
     pub fn index(&self) -> usize {
         self.index
     }

@@ -1,25 +1,27 @@
-//! First floor, `db`: what a server says of the waits of its sessions. Imports nothing of this crate.
+//! First floor, `db`: what a server said of its sessions' waits. Imports nothing of this crate.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a server said of a session's last statement.
+/// What a server said about a session's last statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// Whose it was, by the order of connecting.
+    /// The session, by the order of connecting.
     pub session: usize,
-    /// The sessions that it waits for, sorted; `None` where it does not wait, or the server did not say.
+    /// The sessions that this one waits for, sorted; `None` if it does not wait, or the server did
+    /// not say.
     pub waits_for: Option<Vec<usize>>,
-    /// Where it was failed for closing a circle of waits: the session, the one that this waits for, and
-    /// so on back to the session; `None` where it was not, or the server did not say.
+    /// The deadlock, if the session failed because it closed a cycle of waits: this session, the
+    /// one that it waits for, and so on back to this session. `None` if it did not fail so, or the
+    /// server did not say.
     pub circle: Option<Vec<usize>>,
 }
 
-/// Where a database leaves what its server [said](Said), for whoever shows a schedule in it.
+/// Where a database leaves what its server [said](Said), for code that shows a schedule.
 #[derive(Clone, Debug, Default)]
 pub struct Watch(Arc<Mutex<Option<Said>>>);
 
 impl Watch {
-    /// The last that was said, once.
+    /// Takes the last thing said; it is answered once.
     pub fn take(&self) -> Option<Said> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

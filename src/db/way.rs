@@ -1,17 +1,18 @@
-//! First floor, `db`: how statements are kept apart from those of others, and how that can fail. Imports its
-//! neighbours in `db`.
+//! First floor, `db`: how a handler's statements are isolated from those of others, and how they
+//! fail. Imports its neighbours in `db`.
 
 use std::fmt;
 
 use super::{Isolation, SqlError, SqlState};
 
-/// How the statements of a handler are run: `handlers::transact` does so.
+/// How `handlers::transact` runs the statements of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Way {
     /// In a transaction of this level, or each statement by itself.
     pub isolation: Option<Isolation>,
-    /// How many times it is begun anew after an error that is worth it. Outside of a transaction it is
-    /// the statement that failed which is sent again, for those before it have taken effect.
+    /// How many times the transaction is begun anew after an error that is worth a retry. Outside
+    /// of a transaction only the failed statement is sent again, since those before it have taken
+    /// effect.
     pub retries: u32,
 }
 
@@ -24,20 +25,21 @@ impl Way {
         Way { isolation: Some(isolation), retries: 0 }
     }
 
-    /// The same, [begun anew](Way::retries) so many times after an error that is worth it.
+    /// The same way, [begun anew](Way::retries) up to so many times after an error that is worth a
+    /// retry.
     pub const fn retrying(self, retries: u32) -> Self {
         Way { retries, ..self }
     }
 }
 
-/// Why a transaction came to nothing.
+/// Why a transaction failed.
 #[derive(Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{error}{}", if *.may_have_happened { "; whether it took effect is not known" } else { "" })]
 pub struct Failure {
     /// The last error.
     #[source]
     pub error: SqlError,
-    /// The connection broke while the database was to make it permanent: it may have done so.
+    /// The connection broke during the commit: the transaction may have taken effect.
     pub may_have_happened: bool,
 }
 

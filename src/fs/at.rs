@@ -1,12 +1,13 @@
-//! First floor: where a call looks for its path. Imports nothing of this crate.
+//! First floor: the directory where a call starts to resolve its path. Imports nothing of this
+//! crate.
 
 use std::path::Path;
 
-/// A path and the directory it starts from: the one the world is anchored at, or an open one. What
-/// the `*at` system calls take as two arguments.
+/// A path and the directory it starts from: the anchor of the world, or an open directory. The
+/// `*at` system calls take these as two arguments.
 ///
-/// Made from whatever names a path (`"content"`, a `&Path`), which starts at the anchor, or from a
-/// pair of an open directory and a path:
+/// A path alone (`"content"`, a `&Path`) converts to an `At` that starts at the anchor. A pair of
+/// an open directory and a path converts, too:
 ///
 /// ```
 /// # fn main() -> Result<(), toctou::fs::Errno> {
@@ -36,7 +37,7 @@ impl<'p, D> At<'p, D> {
         At { directory, path }
     }
 
-    /// What makes two of them one place.
+    /// The parts that make two of them the same place.
     pub(crate) fn hashed(self) -> (Option<&'p D>, &'p Path) {
         (self.directory, self.path)
     }

@@ -1,16 +1,17 @@
-//! First floor: a name in a directory, as reading the directory answers it. Imports [`Kind`].
+//! First floor: a name in a directory, as a call that reads the directory answers it. Imports
+//! [`Kind`].
 
 use std::ffi::OsString;
 
 use super::Kind;
 
-/// A name in a directory, and what it stands for.
+/// A name in a directory, and the file that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dirent {
     /// The name.
     pub name: OsString,
-    /// What kind of thing it names; `None` where the file system does not say.
+    /// What kind of file it names; `None` where the file system does not say.
     pub kind: Option<Kind>,
-    /// The number of what it names.
+    /// The inode number of the file.
     pub inode: u64,
 }

@@ -1,5 +1,5 @@
-//! First floor: words of Linux that other systems do not have, so that a simulated Linux can be
-//! spoken of there. Imports rustix only.
+//! First floor: Linux flags that other systems do not have, so that code there can name them for a
+//! simulated Linux. Imports rustix only.
 
 use std::ops::BitOr;
 
@@ -27,7 +27,7 @@ impl ResolveFlags {
         ResolveFlags(0)
     }
 
-    /// Whether there are none.
+    /// Whether there are no limits.
     pub const fn is_empty(&self) -> bool {
         self.0 == 0
     }
@@ -42,7 +42,7 @@ impl ResolveFlags {
         self.0 & other.0 != 0
     }
 
-    /// Both together.
+    /// Both together: those of either.
     pub const fn union(self, other: Self) -> Self {
         ResolveFlags(self.0 | other.0)
     }
@@ -61,8 +61,7 @@ impl BitOr for ResolveFlags {
     }
 }
 
-/// Flags of `open` that only Linux has. They stand for bits that this system's `open` is never
-/// given.
+/// Flags of `open` that only Linux has. Their bits are never given to this system's `open`.
 pub trait LinuxOpenFlags {
     /// `O_PATH`
     const PATH: OFlags = OFlags::from_bits_retain(1 << 31);

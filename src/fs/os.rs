@@ -35,8 +35,9 @@ use super::{
 
 /// The kernel's file system, anchored at a directory.
 ///
-/// The directory is held open: renaming it or changing the working directory moves nothing. A
-/// shared reference is a world (as `&File` is a `Read`), so threads share one:
+/// The directory is held open, so the anchor stays the same when the directory is renamed or the
+/// working directory changes. A shared reference is a world (as `&File` is a `Read`), so threads
+/// share one:
 ///
 /// ```
 /// # fn main() -> Result<(), toctou::fs::Errno> {
@@ -51,10 +52,11 @@ use super::{
 /// # }
 /// ```
 ///
-/// `O_CLOEXEC` is always added, and a call that a signal interrupted (`EINTR`) or, with limits, a
-/// rename elsewhere (`EAGAIN`) is made again.
-/// Paths and flags that [`FileSystem`] does not speak of are refused as there described. The
-/// answers are Linux's of version 6.4 or later where systems differ; `access` needs 5.8.
+/// `O_CLOEXEC` is always added. A call is made again when a signal interrupts it (`EINTR`) and,
+/// with limits, when a rename elsewhere disturbs it (`EAGAIN`).
+///
+/// Paths and flags that [`FileSystem`] does not name are refused as described there. Where systems
+/// differ, the answers are those of Linux 6.4 or later; `access` needs Linux 5.8.
 #[derive(Debug)]
 pub struct OsFs {
     anchor: OwnedFd,
@@ -64,8 +66,8 @@ pub struct OsFs {
     held: Option<Mutex<Vec<Held>>>,
 }
 
-/// A file that is kept from being forgotten: which one, and the descriptor that keeps it. It is open as a
-/// path alone, which shares no lock with anybody.
+/// A file that is kept from being forgotten: its identity, and a descriptor that keeps it. The
+/// descriptor is open as a path alone, and shares no lock with anybody.
 type Held = ((u64, u64), OwnedFd);
 
 /// An open file description of the kernel.
@@ -82,12 +84,13 @@ impl OsFs {
         OsFs::anchored(path.as_ref(), OFlags::RDONLY)
     }
 
-    /// The same, where the directory may be one to search and not to read; then
-    /// [`tree`](OsFs::tree) cannot read it. Off Linux it has to be readable all the same.
+    /// Like [`open`](OsFs::open), but the directory may be one that can be searched and not read.
+    /// Then [`tree`](OsFs::tree) cannot read it. Off Linux it has to be readable all the same.
     ///
     /// # Errors
     ///
-    /// As of [`open`](OsFs::open). That a directory cannot be searched, a call answers later.
+    /// Those of [`open`](OsFs::open). If the directory cannot be searched, a later call answers
+    /// that error.
     pub fn open_unread(path: impl AsRef<Path>) -> Result<Self, Errno> {
         match OsFs::open(path.as_ref()) {
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -102,20 +105,20 @@ impl OsFs {
         Ok(OsFs { anchor, waiting: false, write_limit: None, held: None })
     }
 
-    /// The same world, in which [`flock`](FileSystem::flock) waits in the kernel where another open
-    /// file holds the lock, unless its operation is one of the non-blocking.
+    /// The same world, in which [`flock`](FileSystem::flock) waits in the kernel while another open
+    /// file holds the lock, unless the operation is a non-blocking one.
     pub fn waiting(self) -> Self {
         OsFs { waiting: true, ..self }
     }
 
-    /// The same world in which one `write` is given at most so many bytes, whatever it is asked
-    /// to write: short writes where nothing else brings them about.
+    /// The same world, in which one `write` writes at most `limit` bytes. It makes writes short
+    /// where nothing else does.
     pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
         OsFs { write_limit: limit, ..self }
     }
 
-    /// The same world, which [tells](FileSystem::which) every two files apart that it is asked of, also
-    /// where the second is made when the first is gone: many file systems then give it the same number.
+    /// The same world, which [tells](FileSystem::which) any two files apart. It does so also if the
+    /// second is made after the first is gone: many file systems then give both the same number.
     #[cfg(any(test, feature = "command"))]
     pub(crate) fn telling_apart(self) -> Self {
         OsFs { held: Some(Mutex::default()), ..self }
@@ -138,7 +141,7 @@ impl OsFs {
         }
     }
 
-    /// What `/proc/sys/fs` says this system's [`Protections`] are; off where it says nothing.
+    /// The [`Protections`] of this system, as `/proc/sys/fs` has them; off where it does not say.
     pub fn protections() -> Protections {
         let value = |name| {
             let text = std::fs::read_to_string(Path::new("/proc/sys/fs").join(name));
@@ -153,13 +156,13 @@ impl OsFs {
         }
     }
 
-    /// Gives the calling thread a umask (and working and root directories) of its own, so that
-    /// [`act_as`](Users::act_as) changes nobody else's:
-    /// [unshare(2)](https://man7.org/linux/man-pages/man2/unshare.2.html) with `CLONE_FS`.
+    /// Gives the calling thread a umask (and working and root directories) of its own:
+    /// [unshare(2)](https://man7.org/linux/man-pages/man2/unshare.2.html) with `CLONE_FS`. Then
+    /// [`act_as`](Users::act_as) changes no other thread's umask.
     ///
     /// # Errors
     ///
-    /// What the system call answers; a sandbox may forbid it. `ENOSYS` off Linux.
+    /// Those of the system call; a sandbox may forbid it. `ENOSYS` off Linux.
     pub fn unshare_umask() -> Result<(), Errno> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         // SAFETY: what would be unsafe to part is the table of descriptors; this is not it.
@@ -170,11 +173,12 @@ impl OsFs {
 
     /// Everything below the anchor.
     ///
-    /// Reads one entry after the other, so only what nobody changes meanwhile is told truly.
+    /// It reads one entry after the other. The tree is accurate only where nobody changes anything
+    /// meanwhile.
     ///
     /// # Errors
     ///
-    /// What the system calls answer; among them `EACCES` for what the caller may not read, and
+    /// Those of the system calls; among them `EACCES` where the caller may not read something, and
     /// `ENOENT` where an entry was removed meanwhile.
     pub fn tree(&self) -> Result<Tree, Errno> {
         let mut tree = Tree::default();
@@ -193,8 +197,8 @@ impl OsFs {
     }
 }
 
-/// How many times a limited walk is made again because something, anywhere on the system, was
-/// renamed while it passed a `..`, before which the kernel cannot tell whether the walk got out.
+/// How many times a limited walk is made again because of renames, anywhere on the system, while it
+/// passed a `..`. After such a rename the kernel cannot tell whether the walk got out.
 const RENAMES: usize = 1000;
 
 /// Makes a call again that a signal interrupted. rustix's own is not always inlined: see below.
@@ -264,9 +268,9 @@ impl OsFs {
     }
 }
 
-/// Of the calling thread. Only root can become somebody else, and root again: what it gives up
-/// are the effective user, the effective group and the supplementary groups, and with them every
-/// privilege that counts here. The umask is one for all threads, unless the thread has
+/// The user is that of the calling thread. Only root can become another user, and root again. It
+/// gives up the effective user, the effective group and the supplementary groups, and with them
+/// every privilege that counts here. All threads share one umask, unless the thread has
 /// [`unshare`](https://man7.org/linux/man-pages/man2/unshare.2.html)d `CLONE_FS`.
 impl Users for &OsFs {
     fn act_as(&mut self, user: User) -> Result<User, Errno> {
@@ -479,7 +483,7 @@ impl FileSystem for &OsFs {
         uninterrupted(|| io::pwrite(&file.0, bytes, offset))
     }
 
-    /// What kind of file is open does not change, so a look at it before is no call of its own.
+    /// The kind of an open file does not change, so looking at it first is not a call of its own.
     #[inline(always)]
     fn lseek(&mut self, file: &mut OsFile, to: SeekFrom) -> Result<u64, Errno> {
         seekable(to)?;
@@ -539,9 +543,9 @@ impl FileSystem for &OsFs {
         self.at(at, |from, path| fs::chmodat(from, path, mode, AtFlags::empty()))
     }
 
-    /// As the C library does where there is no `fchmodat2(2)`: what is not followed is opened as a
-    /// path alone, so that it stays the same, and changed by way of `/proc`. Without that, it is
-    /// answered `EOPNOTSUPP`.
+    /// Works like the C library where there is no `fchmodat2(2)`: it opens the link as a path
+    /// alone, so that the file stays the same, and changes the mode through `/proc`. Without
+    /// `/proc` the answer is `EOPNOTSUPP`.
     #[inline(always)]
     fn chmod_with<'p>(
         &mut self,
@@ -644,8 +648,8 @@ impl FileSystem for &OsFs {
         self.between(from, to, |from, old, to, new| fs::linkat(from, old, to, new, flags))
     }
 
-    /// `AT_EMPTY_PATH` is root's, and since Linux 6.10 whoever opened the file may use it; others
-    /// are told `ENOENT`, and go by way of `/proc`.
+    /// `AT_EMPTY_PATH` is for root, and since Linux 6.10 for the user who opened the file. Others
+    /// are answered `ENOENT`, and go through `/proc`.
     #[inline(always)]
     fn link_file<'p>(
         &mut self,

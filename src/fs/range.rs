@@ -1,13 +1,13 @@
-//! First floor: which bytes of a file a record lock is about. Imports nothing of this crate.
+//! First floor: the bytes of a file that a record lock covers. Imports nothing of this crate.
 
 use std::fmt;
 
-/// Bytes of a file, as `struct flock` says them.
+/// A range of bytes of a file, as `struct flock` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ByteRange {
     /// The first byte.
     pub start: u64,
-    /// How many they are; 0 says all from there on, however long the file gets.
+    /// How many bytes; 0 means all from `start` on, however long the file gets.
     pub length: u64,
 }
 

@@ -1,8 +1,8 @@
 //! First floor: the file system world as a pure value. Imports the
 //! [`FileSystem`](crate::fs::FileSystem) trait and rustix's vocabulary, no system call.
 //!
-//! Modelled on Linux: each operation names the function of the kernel whose order of checks it
-//! follows, since that order decides which error is answered where several apply.
+//! Modelled on Linux. Each operation names the kernel function whose order of checks it follows:
+//! where several errors apply, that order decides which one is answered.
 
 mod build;
 mod bytes;
@@ -58,13 +58,13 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 
 /// A simulated file system: a pure value with the kernel's answers.
 ///
-/// Two worlds are equal if the same operations led to them in the same order, give or take those
-/// that changed nothing. Inodes are numbered as they are made and are kept after their last
-/// unlink: an open file may still read them, and the world does not know who has what open.
-/// Cloning shares all inodes that do not change.
+/// Two worlds are equal if the same operations led to them in the same order, apart from operations
+/// that changed nothing. Inodes are numbered in the order in which they are made. They are kept
+/// after their last unlink: an open file may still read one, and the world does not know which
+/// files are open. Cloning shares all inodes that do not change.
 ///
-/// Symbolic links lead where they would in a process whose root directory is the anchor: an absolute
-/// one starts there, and nothing is above it. `flock` never waits: see
+/// A symbolic link leads where it would in a process whose root directory is the anchor: an
+/// absolute link starts there, and nothing is above the anchor. `flock` never waits: see
 /// [`SimFs::flock`](#method.flock).
 ///
 /// # What is simulated
@@ -83,7 +83,7 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// | `stat`, `access`, `chmod`, `chown` | `AT_SYMLINK_NOFOLLOW` |
 /// | `link` | `AT_SYMLINK_FOLLOW`; an open file, too |
 /// | bytes | `read`, `write`, `pread`, `pwrite`, `lseek`, `ftruncate`; holes read as zeros; files of up to 16 MiB |
-/// | `getdents` | all names at once or a few a call, in order; what is open about names that come and go meanwhile |
+/// | `getdents` | all names at once or a few a call, in order; every answer that is possible about names made or removed meanwhile |
 /// | `utimensat` | the time of the last modification, by a [`Clock`] that a world has if it asks for it |
 /// | `flock` | shared, exclusive, conversions that lose the lock |
 /// | `fcntl` | record locks of open files (`F_OFD_SETLK`), on any bytes |
@@ -92,15 +92,16 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 /// # What is refused
 ///
 /// Every other flag, limit and mode of `access` is answered `EINVAL`, by [`OsFs`](super::OsFs) too:
-/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`, `SEEK_DATA`,
-/// a position in a directory that is not its beginning. A simulated file that would grow beyond 16 MiB
-/// is answered `EFBIG`. In a [check](crate::check) that is a [mistake](crate::calls::mistaken) of the
-/// model.
+/// `O_DIRECT`, `O_NOATIME`, `O_ASYNC`, `RESOLVE_CACHED`, `RENAME_WHITEOUT`, `AT_EMPTY_PATH`,
+/// `SEEK_DATA`, a position in a directory other than its beginning. A simulated file that would
+/// grow beyond 16 MiB is answered `EFBIG`. In a [check](crate::check) each of these answers is a
+/// [mistake](crate::calls::mistaken) of the model.
 ///
 /// # What is not simulated
 ///
-/// Capabilities, access control lists and attributes; times of access and change; limits to
-/// space, links, open files or locks; mounts, what goes through pipes; record locks of processes (`F_SETLK`); a crash: `fsync` has nothing to do.
+/// Capabilities, access control lists and attributes; times of access and of status change; limits
+/// to space, links, open files or locks; mounts; the data in pipes; record locks of processes
+/// (`F_SETLK`); crashes: `fsync` has nothing to do.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,
@@ -117,10 +118,10 @@ pub struct SimFs {
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
 ///
-/// It belongs to the world that opened it and to that world's descendants. Dropping it leaves its
-/// lock behind, where the kernel would release it; [`close`](super::FileSystem::close) releases it
-/// here too. So a step that drops an open file that holds a lock is a
-/// [mistake](crate::calls::mistaken) of the model (its code is `flock`).
+/// It belongs to the world that opened it and to that world's descendants. Dropping it does not
+/// release its lock, unlike in the kernel; [`close`](super::FileSystem::close) releases it. So a
+/// step that drops an open file that holds a lock is a [mistake](crate::calls::mistaken) of the
+/// model (its code is `flock`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimFile {
     inode: Ino,
@@ -337,7 +338,7 @@ impl SimFs {
 }
 
 impl SimInode<'_> {
-    /// Whether it is a directory, a file, a link or something else.
+    /// Whether the inode is a directory, a regular file, a link or something else.
     pub fn kind(&self) -> Kind {
         self.inode.kind()
     }

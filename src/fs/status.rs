@@ -1,8 +1,8 @@
-//! First floor: what `stat` says of a file, in one form for every world. Imports rustix only.
+//! First floor: the answer of `stat`, in one form for every world. Imports rustix only.
 
 use rustix::fs::{FileType, Gid, Mode, RawMode, Stat, Uid};
 
-/// What kind of thing a name stands for.
+/// What kind of file a name names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A regular file.
@@ -11,7 +11,7 @@ pub enum Kind {
     Directory,
     /// A symbolic link.
     Symlink,
-    /// A pipe with a name.
+    /// A named pipe.
     Fifo,
     /// A socket.
     Socket,
@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The type that the kernel knows it by.
+    /// The kernel's type for this kind.
     pub fn file_type(self) -> FileType {
         match self {
             Kind::File => FileType::RegularFile,
@@ -43,38 +43,39 @@ impl Kind {
 /// world has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Status {
-    /// What it is.
+    /// What kind of file it is.
     pub kind: Kind,
-    /// Permission bits, set-user-ID, set-group-ID and sticky ones included.
+    /// The permission bits, with the set-user-ID, set-group-ID and sticky bits.
     pub mode: Mode,
-    /// Who owns it.
+    /// The owner.
     pub uid: Uid,
-    /// Which group it belongs to.
+    /// The group.
     pub gid: Gid,
-    /// How many names it has; 1 for a directory, whose links file systems count differently.
+    /// How many names it has; 1 for a directory, since file systems count a directory's links
+    /// differently.
     pub links: u64,
     /// Bytes in a regular file or in a symbolic link's target; 0 for anything else.
     pub size: u64,
     /// When its bytes, or a directory's entries, were last modified; `None` in a simulation without
     /// a clock.
     pub modified: Option<Time>,
-    /// The file system it is on. Two files are the same if this and `inode` are.
+    /// The file system it is on. Two files are the same if both `device` and `inode` are equal.
     pub device: u64,
-    /// Its number there.
+    /// Its inode number on that file system.
     pub inode: u64,
 }
 
-/// A time of the kernel's: so much after 1970 began, by the clock of the system.
+/// A time as the kernel has it: how long after the beginning of 1970, by the system's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time {
     /// Seconds; negative before 1970.
     pub seconds: i64,
-    /// And nanoseconds, fewer than a second has.
+    /// The rest in nanoseconds, less than a second.
     pub nanoseconds: u32,
 }
 
 impl Status {
-    /// Whether both speak of the same file.
+    /// Whether both are the status of the same file.
     pub fn is_same_file(&self, other: &Status) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }

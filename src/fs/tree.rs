@@ -1,4 +1,4 @@
-//! First floor: what a world holds, as a value that can be compared between worlds and read by a
+//! First floor: everything in a world, as a value that is compared between worlds and read by a
 //! person. Imports rustix and [`Kind`].
 
 use std::collections::BTreeMap;
@@ -12,17 +12,18 @@ use super::status::word;
 
 /// Everything that has a name in a world, by path; the directory the world is anchored at is `.`.
 ///
-/// Displayed one line an entry: `content 0600 "s3cret"`, directories as `./ 0700`, links as
-/// `alias → content`; whose it is, where it is not this process's user's.
+/// Displayed with one line for each entry: a file as `content 0600 "s3cret"`, a directory as `./
+/// 0700`, a link as `alias → content`. The line names the owner where that is not the user of this
+/// process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tree(BTreeMap<PathBuf, Node>);
 
-/// What a path names.
+/// The file that a path names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
     /// A directory. Its link count is left out: file systems disagree about it.
     Directory {
-        /// Permission bits.
+        /// The owner.
         mode: Mode,
         /// Whose it is.
         owner: Uid,
@@ -31,7 +32,7 @@ pub enum Node {
     File {
         /// Permission bits.
         mode: Mode,
-        /// Whose it is.
+        /// The owner.
         owner: Uid,
         /// How many names it has.
         links: u64,
@@ -40,20 +41,20 @@ pub enum Node {
     },
     /// A symbolic link.
     Symlink {
-        /// Whose it is.
+        /// The owner.
         owner: Uid,
         /// How many names it has.
         links: u64,
-        /// What it says.
+        /// The link's target.
         target: PathBuf,
     },
     /// Anything else: a pipe, a socket, a device.
     Special {
-        /// What it is.
+        /// What kind of file it is.
         kind: Kind,
         /// Permission bits.
         mode: Mode,
-        /// Whose it is.
+        /// The owner.
         owner: Uid,
         /// How many names it has.
         links: u64,
@@ -61,12 +62,13 @@ pub enum Node {
 }
 
 impl Tree {
-    /// What `path` names, spelled as the tree spells it: `sub/content`, without `.` or a slash more.
+    /// The node that `path` names. `path` is spelled as in the tree: `sub/content`, without `.` or
+    /// an additional slash.
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&Node> {
         self.0.get(path.as_ref())
     }
 
-    /// The content of the regular file `path`, or `None` if it names none.
+    /// The content of the regular file `path`; `None` if there is no such regular file.
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match self.get(path)? {
             Node::File { bytes, .. } => Some(bytes),
@@ -74,7 +76,7 @@ impl Tree {
         }
     }
 
-    /// The same tree, with what was `from`'s now `to`'s.
+    /// The same tree, in which everything that `from` owned belongs to `to`.
     pub fn handed_over(self, from: Uid, to: Uid) -> Tree {
         let hand_over = |mut node| {
             match &mut node {

@@ -10,18 +10,18 @@ use rustix::fs::{Gid, Mode, Uid};
 use super::{Errno, FileSystem};
 use crate::{Process, Step};
 
-/// Who makes a call, as far as a file system asks: a user, its groups, and the umask.
+/// The caller of a system call, as a file system knows it: a user, its groups, and the umask.
 ///
-/// There are no capabilities but root's, who has all.
+/// Only root has capabilities, and root has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The user.
     pub uid: Uid,
-    /// The group, which what the user makes belongs to.
+    /// The user's own group. A file that the user makes belongs to it.
     pub gid: Gid,
     /// The other groups that the user is in.
     pub groups: Groups,
-    /// What is taken away from the mode of a file that is made.
+    /// The bits that are taken away from the mode of a new file.
     pub umask: Mode,
 }
 
@@ -34,7 +34,7 @@ impl User {
         umask: Mode::from_bits_retain(0o022),
     };
 
-    /// The user of this number, alone in the group of the same number, with umask 022.
+    /// The user with this number, in no group but that of the same number, with umask 022.
     pub fn numbered(id: u32) -> User {
         User {
             uid: Uid::from_raw(id),
@@ -54,8 +54,8 @@ impl User {
         User { groups: groups.into_iter().collect(), ..self }
     }
 
-    /// The effective user and the groups of the calling thread, with the umask 022 (which cannot be
-    /// asked for without being changed).
+    /// The effective user and the groups of the calling thread. The umask is 022, since the
+    /// thread's own cannot be read without changing it.
     pub fn current() -> User {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         // It fails where another thread changes them, which none does.
@@ -63,20 +63,20 @@ impl User {
         User { uid, gid, ..User::ROOT }.with_groups(groups)
     }
 
-    /// Whether it is in this group.
+    /// Whether the user is in this group.
     pub fn is_in(&self, group: Gid) -> bool {
         self.gid == group || self.groups.as_slice().contains(&group)
     }
 
-    /// Whether it is root, whom no permission stops.
+    /// Whether the user is root. No permission stops root.
     pub fn is_root(&self) -> bool {
         self.uid.is_root()
     }
 }
 
-/// Supplementary groups: some group numbers, each once.
+/// Supplementary groups: group numbers, each once.
 ///
-/// A small value, as a [`User`] is: the numbers themselves are kept once and for good.
+/// A small value, like a [`User`]: the numbers themselves are stored once and never freed.
 ///
 /// ```
 /// use toctou::fs::{Gid, Groups};
@@ -128,27 +128,27 @@ impl FromIterator<Gid> for Groups {
 
 /// A file system that several users act on.
 pub trait Users: FileSystem {
-    /// Makes the calls that follow on behalf of `user`; answers who it was before.
+    /// Makes the calls that follow on behalf of `user`. Returns the user who made the calls before.
     ///
-    /// On a real system this is about the calling thread alone, and only root (`EPERM`) can become
-    /// somebody else, and root again.
+    /// On a real system this changes the calling thread alone. Only root can become another user
+    /// (else `EPERM`), and can become root again.
     fn act_as(&mut self, user: User) -> Result<User, Errno>;
 }
 
-/// A process each of whose steps is made on behalf of a user.
+/// A process that makes each of its steps on behalf of a user.
 ///
-/// Between its steps the world is nobody's in particular (whoever it was before), so that worlds
-/// which differ only in who acted last are one.
+/// Between its steps the world is back at the user it had before. So worlds that differ only in who
+/// acted last are equal.
 ///
 /// # Panics
 ///
-/// A step panics where the world does not let it become that user: to go on as somebody else would
-/// show something that is not so. [`Users::act_as`] can be tried before.
+/// A step panics where the world does not let it become that user: a step on behalf of somebody
+/// else would show something that is not so. A caller can try [`Users::act_as`] before.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct As<P> {
-    /// On whose behalf.
+    /// The user who acts.
     pub user: User,
-    /// What is done.
+    /// The process.
     pub process: P,
 }
 

@@ -7,44 +7,46 @@ use std::sync::Arc;
 
 use crate::fs::{Errno, errno_name};
 
-/// Why something on the network did not happen.
+/// Why an operation on the network failed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetError {
     /// The name has no address.
     #[error("the name has no address")]
     NoSuchName,
-    /// Whether the name has an address could not be found out.
+    /// The resolver could not find out whether the name has an address.
     #[error("the name could not be resolved: {}", printable(.0))]
     Resolver(Arc<str>),
     /// The operating system's answer: `ECONNREFUSED`, `ENETUNREACH`, `ECONNRESET`.
     #[error("{}", errno_name(*.0))]
     Os(Errno),
-    /// It took longer than was allowed.
+    /// The time limit passed.
     #[error("it took too long")]
     TimedOut,
-    /// No secure connection: the server's certificate is not valid for this host, say.
+    /// There is no secure connection: the server's certificate is not valid for this host, for
+    /// example.
     #[error("TLS: {}", printable(.0))]
     Tls(Arc<str>),
-    /// What came is not HTTP, or not HTTP that is understood here, or ended too soon.
+    /// The response is not HTTP, or not HTTP that is understood here, or it ended too soon.
     #[error("HTTP: {}", printable(.0))]
     Http(Arc<str>),
     /// The response's body is longer than this many bytes.
     #[error("the response has more than {limit} bytes")]
     TooLarge {
-        /// So many were allowed.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// What comes before the response's body, between its parts or after it is longer than any server's is.
+    /// The part before the response's body, between its chunks or after it is longer than any
+    /// server's is.
     #[error("the response has more than {limit} bytes beside its body")]
     HeadTooLarge {
-        /// So many are read.
+        /// How many bytes of it are read.
         limit: u64,
     },
 }
 
 impl NetError {
-    /// The word for it in a trace: `ECONNREFUSED`, `timed out`.
+    /// The error's word in a trace: `ECONNREFUSED`, `timed out`.
     pub fn word(&self) -> String {
         match self {
             NetError::NoSuchName => "no such name".to_owned(),
@@ -72,7 +74,7 @@ impl NetError {
 }
 
 impl From<io::Error> for NetError {
-    /// A socket says `EAGAIN` when its time is over.
+    /// A socket answers `EAGAIN` when its time is over.
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => return NetError::TimedOut,
@@ -90,7 +92,7 @@ impl From<io::Error> for NetError {
 }
 
 impl From<NetError> for io::Error {
-    /// Of the kind `TimedOut` if it is, with the error in it.
+    /// Of the kind `TimedOut` for [`NetError::TimedOut`]; the error is in it.
     fn from(error: NetError) -> Self {
         let kind = match error {
             NetError::TimedOut => io::ErrorKind::TimedOut,
@@ -100,8 +102,8 @@ impl From<NetError> for io::Error {
     }
 }
 
-/// What somebody else may have written (a certificate, a header), as it can stand in one line of a log:
-/// without control characters, and cut after 300 characters.
+/// A text that somebody else may have written (a certificate, a header), in a form for one line of
+/// a log: without control characters, and cut after 300 characters.
 pub(crate) fn printable(text: &str) -> String {
     const MOST: usize = 300;
     let mut told = String::new();

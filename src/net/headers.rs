@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Headers in their order: names in lower case, values as text. [`Debug`](fmt::Debug) tells the names only,
-/// as what a header has is often a secret.
+/// Headers in their order: names in lower case, values as text. [`Debug`](fmt::Debug) shows only
+/// the names, since a value is often a secret.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Headers(Vec<(Arc<str>, Arc<str>)>);
 
@@ -12,10 +12,10 @@ pub struct Headers(Vec<(Arc<str>, Arc<str>)>);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// Its name is none.
+    /// Its name is not valid.
     #[error("{0:?} is not the name of a header, such as accept-language")]
     Name(Arc<str>),
-    /// Its value cannot be sent. The value is not told: it may be a secret.
+    /// Its value cannot be sent. The value is not shown: it may be a secret.
     #[error(
         "the value of `{0}` has something else than printable ASCII, or begins or ends with a space"
     )]
@@ -46,17 +46,17 @@ const RESERVED: [&str; 13] = [
 const FOR_EVERYBODY: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
 
 impl Headers {
-    /// None.
+    /// No headers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The value of the first header of this name, in lower case.
+    /// The value of the first header of this name; the name is in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// The values of all headers of this name, in lower case.
+    /// The values of all headers of this name; the name is in lower case.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.iter().filter(move |(it, _)| *it == name).map(|(_, value)| value)
     }
@@ -66,11 +66,11 @@ impl Headers {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The same with this header, in place of those of its name that there are.
+    /// The same headers with this one, which replaces all of its name.
     ///
     /// # Errors
     ///
-    /// [`HeaderError`], if it cannot or must not be sent.
+    /// [`HeaderError`], if the header cannot or must not be sent.
     pub fn with(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         let is_token =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -100,7 +100,8 @@ impl Headers {
         self
     }
 
-    /// Without those that were meant for one origin: cookies, authorization, and whatever else there is.
+    /// Without headers that were meant for one origin: cookies, authorization, and all others that
+    /// are not for everybody.
     pub(crate) fn for_everybody(mut self) -> Self {
         self.0.retain(|(name, _)| FOR_EVERYBODY.contains(&&**name));
         self

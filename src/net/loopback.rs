@@ -21,28 +21,32 @@ use super::{
 use crate::calls::untold;
 use crate::fs::Errno;
 
-/// The real counterpart of [`SimNet`]: its servers listen on sockets of the loopback interface, each at
-/// the very address that it has there, and whoever connects does so by [`OsNet`], as what ships does.
+/// The real counterpart of [`SimNet`]: its servers listen on sockets of the loopback interface.
+/// Each has the same address as in the simulation. Clients connect with [`OsNet`], as the code that
+/// ships does.
 ///
-/// Nothing leaves the machine: an address that is not one of loopback is refused (`ECONNREFUSED`, as in
-/// the simulation), and no packet is sent.
+/// Nothing leaves the machine. An address that is not a loopback address is refused
+/// (`ECONNREFUSED`, as in the simulation), and no packet is sent.
 ///
-/// All of it happens on the calling thread, in lock-step, so that a program has one outcome: a
-/// connection is accepted before [`connect`](Network::connect) is over, a request is read to its end
-/// before [`send`](Network::send) is, and a server answers with the page that it has when the client
-/// comes to [`receive`](Network::receive) it. What reached a server is what its own end of the
-/// connection says. A page has to fit into the buffers of a socket, since nobody reads while it is
-/// written.
+/// Everything happens on the calling thread, in lockstep, so that a program has one outcome:
 ///
-/// An IPv4-mapped address is connected to as what it is, by an IPv6 socket; that it leads to the IPv4
-/// server is the kernel's doing.
+/// - a connection is accepted before [`connect`](Network::connect) returns;
+/// - a request is read to its end before [`send`](Network::send) returns;
+/// - a server answers with the page that it has when the client calls
+///   [`receive`](Network::receive).
+///
+/// The visits of a server are what its own end of each connection received. A page has to fit into
+/// the buffers of a socket, since nobody reads while it is written.
+///
+/// A connection to an IPv4-mapped address uses an IPv6 socket; the kernel leads it to the IPv4
+/// server.
 ///
 /// # Ports
 ///
-/// To listen on port 80 one has to be root, and somebody else may. So the servers listen on one port of
-/// the kernel's choice. Who connects to port 80 is led there, and [`peer`](Network::peer) says 80; every
-/// other port is one on which nobody listens. The port is held while a server refuses connections, so
-/// that no stranger accepts them in its place.
+/// Only root can listen on port 80, and another program may already do so. So the servers listen on
+/// one port that the kernel chooses. A connection to port 80 is led there, and
+/// [`peer`](Network::peer) says 80. Nobody listens on any other port. The port stays bound while a
+/// server refuses connections, so that no other program accepts them in its place.
 pub struct LoopbackNet {
     names: Arc<Names>,
     servers: BTreeMap<IpAddr, Server>,
@@ -79,12 +83,12 @@ const TRIES: usize = 64;
 const LONGEST_HEAD: usize = 64 * 1024;
 
 impl LoopbackNet {
-    /// The names, servers and pages of a simulated network. Nothing has reached any server yet.
+    /// The names, servers and pages of a simulated network. No server has any visits yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`] if a server has an address that is not one of loopback; otherwise
-    /// what the kernel says, if there is no such interface or nobody may listen on it.
+    /// [`ErrorKind::InvalidInput`] if a server's address is not a loopback address. Otherwise the
+    /// kernel's error, if there is no such interface or no program may listen on it.
     pub fn furnished(net: &SimNet) -> io::Result<Self> {
         untold(|| Self::like(net))
     }
@@ -115,7 +119,7 @@ impl LoopbackNet {
         OsNet::new(PATIENCE).with_resolver(self.names.clone())
     }
 
-    /// Each server's address, and what reached it.
+    /// Each server's address, and its visits.
     pub fn servers(&self) -> impl Iterator<Item = (IpAddr, &[Visit])> {
         self.servers.iter().map(|(address, server)| (*address, server.visits.as_slice()))
     }
@@ -326,7 +330,7 @@ impl Scripted for LoopbackNet {
         }
     }
 
-    /// Should the kernel not have it, for which it has no reason, whoever connects is told of it.
+    /// If the kernel refuses, for which it has no reason, those who connect later get its error.
     fn listen(&mut self, server: IpAddr, listens: bool) {
         if let Some(server) = self.servers.get_mut(&server.to_canonical()) {
             let done = match listens {

@@ -1,11 +1,14 @@
 //! First floor: the network world. The trait, [`SimNet`] (a pure value), `OsNet` (real sockets), a
-//! recorder, and which addresses are [public](policy). Imports [`recorded`](crate::recorded), rustix's
-//! `Errno`, and libraries for URLs, HTTP and TLS; nothing above.
+//! recorder, and which addresses are [public](policy). Imports [`recorded`](crate::recorded),
+//! rustix's `Errno`, and libraries for URLs, HTTP and TLS; nothing above.
 //!
-//! The trait has what a client does to fetch something, one method an act that others can come
-//! between: resolve a name, connect to an address, send a request, receive the response. *Which*
-//! address is connected to is the caller's to say: no method resolves a name by the way, none follows
-//! a redirect. That is the point: who wants to check an address has to hold the one that is used.
+//! The trait has the operations of a client that fetches something. Each method is one act: resolve
+//! a name, connect to an address, send a request, receive the response. Others can act between any
+//! two of them.
+//!
+//! The caller decides *which* address is connected to: no other method resolves a name, and none
+//! follows a redirect. That is the point: code that checks an address has to hold the address that
+//! is then used.
 
 mod error;
 mod headers;
@@ -46,28 +49,29 @@ pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// A network, as far as somebody needs one who fetches what is at a URL.
+/// A network, as far as a client needs one to fetch what is at a URL.
 ///
-/// Between any two calls anybody else may act: whoever owns a name may bind it to another address,
-/// whoever has a server may answer anything.
+/// Between any two calls anybody else may act: the owner of a name may bind it to another address,
+/// and the owner of a server may answer anything.
 pub trait Network {
     /// An established connection to a server, for one request. Dropping it closes it.
     type Connection;
 
-    /// The addresses that a name has at this moment, in the order in which they are to be tried; at
-    /// least one.
+    /// The addresses that a name has at this moment, at least one, in the order in which to try
+    /// them.
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError>;
 
     /// Connects to this address and to no other. The server learns that somebody connects, and
     /// nothing more.
     fn connect(&mut self, to: SocketAddr) -> Result<Self::Connection, NetError>;
 
-    /// Connects to the first of these addresses that accepts: which one that is, counted from `first` (0) on.
-    /// Where none does, the number is that of the last one that was tried; those after it are still to be
-    /// tried. Who calls this may be connected to any of them, and has judged them all.
+    /// Connects to the first of these addresses that accepts. Returns its index: 0 is `first`, and
+    /// `others` follow. If none accepts, the index is that of the last address tried, and those
+    /// after it are still to be tried. The connection may lead to any of the addresses, so the
+    /// caller has to judge them all before.
     ///
-    /// By default only `first` is tried: one act. A real network may have several under way at once (RFC
-    /// 8305), as nobody wants to wait for a silent one.
+    /// By default only `first` is tried: one act. A real network may try several at once (RFC
+    /// 8305), so that a silent address holds nobody up.
     fn connect_any(
         &mut self,
         first: SocketAddr,
@@ -77,31 +81,32 @@ pub trait Network {
         (0, self.connect(first))
     }
 
-    /// Where a connection leads, by its own socket: `getpeername(2)`. Nobody can change it.
+    /// The address that a connection leads to, from its own socket: `getpeername(2)`. Nobody can
+    /// change it.
     fn peer(&self, connection: &Self::Connection) -> Result<SocketAddr, NetError>;
 
-    /// Sends a request. For an `https` URL the server has to show a certificate for the URL's host
-    /// first, whatever address the connection leads to.
+    /// Sends a request. For an `https` URL the server first has to show a certificate for the URL's
+    /// host, whatever address the connection leads to.
     fn send(
         &mut self,
         connection: &mut Self::Connection,
         request: &Request,
     ) -> Result<(), NetError>;
 
-    /// Receives the response, with a body of at most `limit` bytes: a longer one is
-    /// [`NetError::TooLarge`]. Only a success (2xx) has one: of a redirect, of an error, and of
-    /// the answer to a [`HEAD`](Method::Head), there is none.
+    /// Receives the response, with a body of at most `limit` bytes; a longer body is
+    /// [`NetError::TooLarge`]. Only a success (2xx) has a body: a redirect, an error, and the
+    /// answer to a [`HEAD`](Method::Head) have none.
     fn receive(&mut self, connection: Self::Connection, limit: u64) -> Result<Response, NetError>;
 }
 
-/// What is asked of a server.
+/// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Method {
-    /// What is there.
+    /// Asks for what is there.
     Get,
-    /// What would be there, without its body.
+    /// Asks for what is there, without the body.
     Head,
-    /// What comes of this request's body.
+    /// Has the server process this request's body.
     Post,
 }
 
@@ -116,23 +121,23 @@ impl Method {
     }
 }
 
-/// A request: what, and of which host. There is nothing else in it that could tell who asks, but for the
-/// headers that somebody gives it: no cookie, no authorization, no referrer.
+/// A request: what to fetch, and from which host. Except for headers that the caller adds, nothing
+/// in it can tell who asks: no cookie, no authorization, no referrer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
-    /// What is asked.
+    /// The method.
     pub method: Method,
-    /// Of what: its host is who is spoken to (`Host`, and the name in a server's certificate), wherever
-    /// the connection leads.
+    /// The URL. Its host names the server (`Host`, and the name in the server's certificate),
+    /// wherever the connection leads.
     pub url: Url,
-    /// Headers beside those that follow from how it is sent.
+    /// Headers in addition to those that follow from how the request is sent.
     pub headers: Headers,
-    /// What is sent with a [`POST`](Method::Post); nothing otherwise.
+    /// The body of a [`POST`](Method::Post); empty otherwise.
     pub body: Arc<[u8]>,
 }
 
 impl Request {
-    /// Without headers and a body.
+    /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
         Request { method, url, headers: Headers::new(), body: Arc::from([]) }
     }
@@ -143,21 +148,21 @@ impl Request {
 pub struct Response {
     /// The status code: 200.
     pub status: u16,
-    /// The headers. They may be lying.
+    /// The headers. The server may lie in them.
     pub headers: Headers,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// Whether it is a redirect that is to be followed: it says so (301, 302, 303, 307, 308), and where
-    /// to, as the server wrote it.
+    /// Where the response redirects to, as the server wrote it, if it is a redirect to follow (301,
+    /// 302, 303, 307, 308).
     pub fn redirect(&self) -> Option<&str> {
         matches!(self.status, 301 | 302 | 303 | 307 | 308)
             .then_some(self.headers.get("location"))?
     }
 
-    /// Of which type the server says that the body is. It may be lying.
+    /// The body's type, as the server states it. The server may lie.
     pub fn content_type(&self) -> Option<&str> {
         self.headers.get("content-type")
     }

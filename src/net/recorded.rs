@@ -1,4 +1,4 @@
-//! First floor, `net`: a [`Recorded`] network tells what is done to it. Imports
+//! First floor, `net`: a [`Recorded`] network records each act. Imports
 //! [`recorded`](crate::recorded) and its neighbours in `net`.
 
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use super::told::Told;
 use super::{NetError, Network, Page, Request, Response, Scripted};
 use crate::recorded::Recorded;
 
-/// Tells each act and its answer:
+/// Records each act and its answer:
 ///
 /// ```text
 /// resolve(a.example) = 127.0.0.2
@@ -48,7 +48,7 @@ impl<N: Network> Network for Recorded<N> {
     }
 }
 
-/// Tells each move: `bind a.example → 10.0.0.1`.
+/// Records each act of a script: `bind a.example → 10.0.0.1`.
 impl<N: Scripted> Scripted for Recorded<N> {
     fn bind(&mut self, name: &str, addresses: &[IpAddr]) {
         self.inner_mut().bind(name, addresses);

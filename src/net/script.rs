@@ -1,4 +1,4 @@
-//! First floor, `net`: what somebody can do who owns a name server and web servers. Imports its
+//! First floor, `net`: the powers of somebody who owns a name server and web servers. Imports its
 //! neighbours in `net`.
 
 use std::fmt;
@@ -9,22 +9,22 @@ use url::Host;
 
 use super::{Headers, Method, Request, Url};
 
-/// What a web server answers to every request.
+/// The answer of a web server to every request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Page {
-    /// 200, of this type, with this body.
+    /// 200, with this type and this body.
     Content(Arc<str>, Arc<str>),
-    /// 302, to there.
+    /// 302, to this URL.
     Redirect(Arc<str>),
 }
 
 impl Page {
-    /// A text.
+    /// A page of plain text.
     pub fn text(body: &str) -> Self {
         Page::Content("text/plain".into(), body.into())
     }
 
-    /// A redirect.
+    /// A redirect to this URL.
     pub fn redirect(to: &str) -> Self {
         Page::Redirect(to.into())
     }
@@ -57,8 +57,8 @@ impl Page {
     }
 }
 
-/// Why no URL can have this name as its host: URLs are asked for as they are written there, in lower
-/// case and by the letters of ASCII.
+/// Why no URL can have this name as its host. URLs are looked up as they are written there, in
+/// lower case and in ASCII letters.
 pub(super) fn name_fault(name: &str) -> Option<String> {
     let url = Url::parse(&format!("http://{name}/")).ok();
     match url.as_ref().and_then(Url::host) {
@@ -80,12 +80,12 @@ impl fmt::Display for Page {
     }
 }
 
-/// What reached a server: that somebody connected, or a request.
+/// A visit of a server: a connection, or a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Visit {
     /// A connection was made.
     Connected,
-    /// A request came: what was asked, of which host, by the request's own word.
+    /// A request came: its method, its host and its target, by the request's own word.
     Asked(Method, Arc<str>, Arc<str>),
 }
 
@@ -102,7 +102,7 @@ impl Visit {
         Visit::Asked(request.method, host.into(), asked.into())
     }
 
-    /// Whether it is a request.
+    /// Whether the visit is a request.
     pub fn is_request(&self) -> bool {
         matches!(self, Visit::Asked(..))
     }
@@ -118,16 +118,16 @@ impl fmt::Display for Visit {
     }
 }
 
-/// A network of which somebody owns the names and the servers: an attacker's powers, each of which
-/// takes effect at once.
+/// A network whose names and servers somebody owns: an attacker's powers. Each takes effect at
+/// once.
 pub trait Scripted {
     /// From now on the name has these addresses, in this order.
     fn bind(&mut self, name: &str, addresses: &[IpAddr]);
 
-    /// From now on the server at this address answers so, requests included that it has and has not
-    /// answered.
+    /// From now on the server at this address answers with this page, also to requests that it has
+    /// received and not answered.
     fn serve(&mut self, server: IpAddr, page: &Page);
 
-    /// Whether the server at this address accepts connections from now on.
+    /// From now on the server at this address accepts connections, or refuses them.
     fn listen(&mut self, server: IpAddr, listens: bool);
 }

@@ -13,22 +13,22 @@ use crate::fs::Errno;
 use crate::held::{Holding, Kind, note};
 
 /// A network as a value: names with their addresses, and web servers that answer every request with
-/// one page. Who owns which is not its business; an attacker is whoever [scripts](Scripted) it.
+/// one page. It does not know who owns what; an attacker is a process that [scripts](Scripted) it.
 ///
-/// Servers speak plain HTTP, on port 80. Where there is none, a connection is refused
-/// (`ECONNREFUSED`), as on loopback. An IPv4-mapped IPv6 address leads to the IPv4 server, and `0.0.0.0`
-/// and `::` lead to `127.0.0.1` and `::1`, as with the sockets of Linux. A server decides what to answer
-/// when the client comes to receive it, so its owner may think it over until then.
+/// Servers speak plain HTTP, on port 80. Where there is no server, a connection is refused
+/// (`ECONNREFUSED`), as on loopback. An IPv4-mapped IPv6 address leads to the IPv4 server.
+/// `0.0.0.0` and `::` lead to `127.0.0.1` and `::1`, as with Linux sockets. A server chooses its
+/// answer when the client receives it, so its owner can change the page until then.
 ///
-/// Each act, of a client or of a script, is [told](crate::calls::called), and so is a look into the whole
-/// of it, past its acts. These are [mistakes](crate::calls::mistaken) of the model:
+/// Each act, of a client or of a script, is [told](crate::calls::called). So is a look into the
+/// whole network, past its acts. These are [mistakes](crate::calls::mistaken) of the model:
 ///
 /// - a name that no URL can have, and a page that no server can send;
-/// - a script for a server that is not there;
-/// - a second request by one connection, and a wait for the answer to none.
+/// - a script for a server that does not exist;
+/// - a second request on one connection, and a wait for an answer without a request.
 ///
-/// A request by `https` is none of them: whoever follows a redirect may be led to one. It fails, as there
-/// is no TLS here.
+/// A request to an `https` URL is no mistake, since a redirect may lead any client to one. It
+/// fails, as there is no TLS here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimNet {
     names: BTreeMap<Arc<str>, Vec<IpAddr>>,
@@ -96,11 +96,11 @@ impl SimNet {
         Self::default()
     }
 
-    /// The same with a name that has these addresses.
+    /// The same network with a name that has these addresses.
     ///
     /// # Panics
     ///
-    /// If no URL can have this name as its host: nobody would ever ask for it.
+    /// If no URL can have this name as its host: no client would ever ask for it.
     pub fn with_name(mut self, name: &str, addresses: &[IpAddr]) -> Self {
         if let Some(fault) = name_fault(name) {
             panic!("{fault}");
@@ -109,11 +109,12 @@ impl SimNet {
         self
     }
 
-    /// The same with a server at this address that accepts connections and answers so.
+    /// The same network with a server at this address that accepts connections and answers with
+    /// this page.
     ///
     /// # Panics
     ///
-    /// If no server can answer so.
+    /// If no server can answer with this page.
     pub fn with_server(mut self, address: IpAddr, page: Page) -> Self {
         if let Some(fault) = page.fault() {
             panic!("{fault}");
@@ -123,22 +124,22 @@ impl SimNet {
         self
     }
 
-    /// What reached the server at this address, in order.
+    /// The visits of the server at this address, in order.
     ///
-    /// This and what follows is for properties. A step that looks so has [made a
-    /// call](crate::calls::called): no program sees any of this, and none sees something and acts on it
-    /// in one call.
+    /// This method and those below are for properties. A step that calls one has [made a
+    /// call](crate::calls::called): no program sees any of this, and none sees something and acts
+    /// on it in one call.
     ///
     /// # Panics
     ///
-    /// If there is no server at this address: nothing ever reaches it, whatever the model does.
+    /// If there is no server at this address: it would never have a visit, whatever the model does.
     #[track_caller]
     pub fn visits(&self, server: IpAddr) -> &[Visit] {
         looked("visits");
         &self.there(server).visits
     }
 
-    /// Each server's address, and what reached it.
+    /// Each server's address, and its visits.
     pub fn servers(&self) -> impl Iterator<Item = (IpAddr, &[Visit])> {
         looked("servers");
         self.servers.iter().map(|(address, server)| (*address, server.visits.as_slice()))
@@ -150,7 +151,7 @@ impl SimNet {
         self.names.iter().map(|(name, addresses)| (&**name, addresses.as_slice()))
     }
 
-    /// What the server at this address answers at the moment; `None` where there is none.
+    /// The page of the server at this address at the moment; `None` if there is no server.
     pub fn page(&self, server: IpAddr) -> Option<&Page> {
         looked("page");
         self.servers.get(&server.to_canonical()).map(|server| &server.page)
@@ -160,14 +161,14 @@ impl SimNet {
     ///
     /// # Panics
     ///
-    /// If there is no server at this address: none ever accepts a connection there.
+    /// If there is no server at this address: it would never accept a connection.
     #[track_caller]
     pub fn listens(&self, server: IpAddr) -> bool {
         looked("listens");
         self.there(server).listens
     }
 
-    /// Whether there is a server at this address, accepting connections or not.
+    /// Whether there is a server at this address, whether or not it accepts connections.
     pub fn has_server(&self, address: IpAddr) -> bool {
         looked("has_server");
         self.servers.contains_key(&address.to_canonical())

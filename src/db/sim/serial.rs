@@ -1,15 +1,18 @@
 //! First floor, `db`: which serializable transactions may commit. Imports its neighbours in `sim`.
 //!
-//! Between two transactions of which one reads what the other writes (by what the `WHERE`s say, so
-//! that rows which are not there count) or both write one row, there is an order; a history is
-//! serializable if these orders have no circle. A transaction that closes a circle with committed ones
-//! fails: at the statement that closes it, or at the first one after somebody's commit did.
+//! Two transactions have an order if one reads what the other writes, or if both write one row. A
+//! read is what its `WHERE` says, so that missing rows count as read. A history is serializable if
+//! these orders have no cycle. A transaction that closes a cycle with committed ones fails: at the
+//! statement that closes it, or at its first statement after another transaction's commit closed
+//! it.
 //!
-//! This admits every serializable history of snapshots. PostgreSQL looks for less (two conflicts in a row,
-//! without following them round; whole pages and tables in place of conditions) and so fails
-//! transactions that this admits. A protocol that is right here and fails too often there is what retries are
-//! for; one that is wrong here is wrong there. Who is failed may be another one there, and the order need not
-//! be that of real time (see [`db`](crate::db)).
+//! This admits every serializable history of snapshots. PostgreSQL checks less: two conflicts in a
+//! row, without following the cycle, and whole pages and tables in place of conditions. So it fails
+//! transactions that this admits.
+//!
+//! A protocol that is right here may fail too often in PostgreSQL; retries are for that. A protocol
+//! that is wrong here is wrong there. Another transaction may fail there, and the order need not be
+//! that of real time (see [`db`](crate::db)).
 
 use super::{Change, SimDb, Slot};
 use crate::db::Isolation;
@@ -23,8 +26,8 @@ pub(super) struct Reads {
     of: Vec<(usize, Filter)>,
     /// How many of the history's transactions had committed when it took its snapshot.
     seen: usize,
-    /// The rows that a transaction of another level has changed since, of which there is a version between
-    /// what this one read and what a later one writes.
+    /// The rows that a transaction of another level has changed since this one read them. A version
+    /// stands between the one that this one read and one that a later one writes.
     outdated: Vec<(usize, u32)>,
 }
 
@@ -51,8 +54,9 @@ impl SimDb {
         (isolation == Isolation::Serializable).then_some(none)
     }
 
-    /// Notes that a transaction of another level, which stands in no order, has changed a row: who writes it
-    /// next has not written what serializable transactions have read so far.
+    /// Notes that a transaction of another level, which is in no order, has changed a row. The next
+    /// transaction that writes the row does not overwrite what serializable transactions have read
+    /// so far.
     pub(super) fn outdates(&mut self, table: usize, id: u32) {
         let open = self.transactions.iter_mut().flatten().filter_map(|it| it.reads.as_mut());
         let committed = self.history.iter_mut().map(|footprint| &mut footprint.reads);

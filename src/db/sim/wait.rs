@@ -19,15 +19,17 @@ pub(super) struct Wait {
 /// The version of a row that somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Version {
-    /// The newest: whoever comes next stands behind. And whether its holder had made a newer one when
-    /// the wait began, to which a `FOR UPDATE` goes on once that is committed.
+    /// The newest: the next session that comes stands behind. `goes_on`: whether the holder had
+    /// made a newer version when the wait began. A `FOR UPDATE` goes on to that one once it is
+    /// committed.
     Newest { goes_on: bool },
-    /// There is a newer one by now: whoever comes for that one does not stand in this queue.
+    /// By now there is a newer version. A session that waits for that one does not stand in this
+    /// queue.
     Outdated,
-    /// The one after the outdated one. `FOR UPDATE` locks that first, and waits for its holder with no
-    /// place in its queue, but keeping the old one.
+    /// The version after the outdated one. `FOR UPDATE` locks that one first, and waits for its
+    /// holder. It has no place in that one's queue, but keeps its old place.
     Next,
-    /// There is one even newer than that, or it is not known which one is to be locked in the end.
+    /// There is an even newer version, or it is not known which version is locked in the end.
     Lost,
 }
 
@@ -56,8 +58,8 @@ impl Wait {
         }
     }
 
-    /// The row's holder has taken back what it made of it. That was the next version for whoever had
-    /// come by then: what somebody else makes of the row later is not.
+    /// The row's holder has undone its change. That change was the next version for sessions that
+    /// had come by then. A later change of another session is not.
     pub(super) fn row_restored(&mut self, id: u32) {
         if self.stands_for(id) {
             self.version = Version::Newest { goes_on: false };
@@ -78,7 +80,8 @@ impl Wait {
         self.row.map(|row| (row, !self.version.is_newest()))
     }
 
-    /// Whether a `FOR UPDATE` that has waited for this row is to lock the version after that one first.
+    /// Whether a `FOR UPDATE` that has waited for this row has to lock the version after that one
+    /// first.
     pub(super) fn goes_on_to_next(&self, id: u32) -> bool {
         self.row == Some(id) && matches!(self.version, Version::Outdated | Version::Next)
     }
@@ -137,9 +140,9 @@ impl SimDb {
         self.wait_beside_the_queue(slot, (table, id), Version::Next, holder, progress)
     }
 
-    /// Waits for the end of the transaction that is changing a row which was changed since the statement
-    /// looked. Who follows a row from version to version stands in the queue of the one that it locks
-    /// in the end, and in none on the way.
+    /// Waits for the end of the transaction that is changing a row which was changed since the
+    /// statement looked. A session that follows a row from version to version stands in the queue
+    /// of the version that it locks in the end, and in none on the way.
     pub(super) fn wait_for_change(
         &mut self,
         slot: Slot,
@@ -171,7 +174,7 @@ impl SimDb {
         self.wait(slot, InFlight { table, wait, progress: Progress::default() })
     }
 
-    /// Begins to wait, or fails if that closes a circle.
+    /// Begins to wait, or fails if that closes a cycle.
     fn wait(&mut self, slot: Slot, statement: InFlight) -> Stop {
         if let Some(transaction) = self.transaction_mut(slot) {
             transaction.statement = Some(statement);

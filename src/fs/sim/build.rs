@@ -1,5 +1,5 @@
-//! First floor: a simulated world made ready, and looked into. Imports its parent module, [`Tree`]
-//! and rustix's vocabulary.
+//! First floor: building a simulated world, and looking into it. Imports its parent module,
+//! [`Tree`] and rustix's vocabulary.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -19,13 +19,13 @@ use super::{Format, MODE_BITS, Protections, ROOT, SimFile, SimFs};
 use crate::calls::called;
 
 impl SimFs {
-    /// An empty directory of root's, mode 0700, acted on by root with umask 022, all
-    /// [`Protections`] off, on a [tmpfs](Format::TMPFS).
+    /// An empty directory that root owns, with mode 0700. Root acts on it with umask 022, all
+    /// [`Protections`] are off, and the file system is a [tmpfs](Format::TMPFS).
     pub fn new() -> Self {
         Self::of(User::ROOT)
     }
 
-    /// The same of another user's, who acts on it.
+    /// Like [`new`](SimFs::new), with a directory that `user` owns and acts on.
     pub fn of(user: User) -> Self {
         let root = Inode::new(&user, Mode::RWXU, Body::directory(ROOT));
         SimFs {
@@ -57,29 +57,32 @@ impl SimFs {
         SimFs { format, ..self }
     }
 
-    /// The same world in which one `write` takes at most so many bytes, as where a signal comes or
-    /// space gets short; all of them with `None`.
+    /// The same world, in which one `write` writes at most so many bytes, as when a signal arrives
+    /// or space gets short. With `None`, it writes all of them.
     pub fn with_short_writes(self, limit: Option<NonZeroUsize>) -> Self {
         SimFs { write_limit: limit, ..self }
     }
 
-    /// The same world in which one [`getdents`](crate::fs::FileSystem::getdents) answers at most so
-    /// many names, as where a directory is larger than the buffer; all of them with `None`.
+    /// The same world, in which one [`getdents`](crate::fs::FileSystem::getdents) answers at most
+    /// so many names, as when a directory is larger than the buffer. With `None`, it answers all of
+    /// them.
     pub fn with_short_listings(mut self, limit: Option<NonZeroUsize>) -> Self {
         self.listing.limit = limit;
         self
     }
 
-    /// The same world in which a directory that is opened remembers what is in it. Then
-    /// [`getdents_answers`](SimFs::getdents_answers) leaves open whether a name is answered that was
-    /// made between the opening and the first call. Without, the first call is the beginning, and
-    /// worlds with directories that are open only to start from are fewer.
+    /// The same world, in which a directory remembers its names when it is opened. Then a name that
+    /// was made between the opening and the first call may be answered or not
+    /// ([`getdents_answers`](SimFs::getdents_answers)).
+    ///
+    /// Without this setting, the listing begins at the first call. Then there are fewer worlds
+    /// where directories are open only to start paths from.
     pub fn with_listings_from_open(mut self) -> Self {
         self.listing.from_open = true;
         self
     }
 
-    /// The same world with one more directory, of exactly `mode`.
+    /// The same world with one more directory, whose mode is exactly `mode`.
     ///
     /// # Errors
     ///
@@ -91,7 +94,7 @@ impl SimFs {
         Ok(self)
     }
 
-    /// The same world with one more file, of exactly `mode`.
+    /// The same world with one more file, whose mode is exactly `mode`.
     ///
     /// # Errors
     ///
@@ -112,9 +115,9 @@ impl SimFs {
 
     /// Everything that has a name.
     ///
-    /// This and what follows is for properties, and for observers ([`observed`]). A step that looks so
-    /// has [made a call](crate::calls::called): no program sees all of this at once, and none sees
-    /// anything and acts on it in one call.
+    /// This method and those below are for properties, and for observers ([`observed`]). A step
+    /// that calls one has [made a call](crate::calls::called): no program sees all of this at once,
+    /// and none sees something and acts on it in one call.
     ///
     /// [`observed`]: crate::fs::FileSystem::observed
     pub fn tree(&self) -> Tree {
@@ -147,13 +150,13 @@ impl SimFs {
         }
     }
 
-    /// Every inode there ever was, in the order they were made, those without a name too.
+    /// All inodes that were ever made, in that order, those without a name too.
     pub fn inodes(&self) -> impl Iterator<Item = SimInode<'_>> {
         looked("inodes");
         self.inodes.iter().enumerate().map(|(number, inode)| SimInode { number, inode })
     }
 
-    /// What `path` names, whoever asks; links in it are not followed.
+    /// The inode that `path` names, whoever asks. Links in the path are not followed.
     pub fn named(&self, path: impl AsRef<Path>) -> Option<SimInode<'_>> {
         looked("named");
         let names = path.as_ref().as_os_str().as_bytes().split(|byte| *byte == b'/');
@@ -165,7 +168,7 @@ impl SimFs {
         Some(SimInode { number, inode: self.inodes.get(number)? })
     }
 
-    /// What an open file is open on.
+    /// The inode of an open file.
     pub fn opened(&self, file: &SimFile) -> Option<SimInode<'_>> {
         looked("opened");
         let number = file.inode as usize;
@@ -173,7 +176,7 @@ impl SimFs {
     }
 
     /// The content of every file that `user` could open for reading by some path, now or after a
-    /// `chmod` of what is the user's own.
+    /// `chmod` of files that `user` owns.
     pub fn readable_by(&self, user: User) -> Vec<&[u8]> {
         looked("readable_by");
         let mut found = Vec::new();
@@ -206,8 +209,8 @@ fn looked(how: &str) {
 }
 
 impl fmt::Debug for SimFs {
-    /// What has a name, as a person looks at it: `{content: 0600 "s3cret", drop: / 0700}`. Worlds that
-    /// differ in what has none (or in who acts) may look the same.
+    /// Everything that has a name, as a person reads it: `{content: 0600 "s3cret", drop: / 0700}`.
+    /// Worlds that differ only in inodes without a name (or in who acts) may look the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tree = self.tree();
         let named = tree.iter().filter(|(path, _)| *path != Path::new("."));
@@ -237,17 +240,17 @@ pub struct SimInode<'w> {
 }
 
 impl<'w> SimInode<'w> {
-    /// Its number: how many were made before it.
+    /// The inode's number: how many inodes were made before it.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Who owns it.
+    /// The inode's owner.
     pub fn owner(&self) -> Uid {
         self.inode.uid
     }
 
-    /// Its permission bits.
+    /// The inode's permission bits.
     pub fn mode(&self) -> Mode {
         self.inode.mode
     }
@@ -260,7 +263,7 @@ impl<'w> SimInode<'w> {
         }
     }
 
-    /// The names in a directory, and the numbers of what they stand for; none in anything else.
+    /// The names in a directory, each with the number of its inode; none for other inodes.
     pub fn entries(&self) -> impl Iterator<Item = (&'w [u8], usize)> + use<'w> {
         let entries = match &self.inode.body {
             Body::Directory { entries, .. } => Some(entries),
@@ -269,12 +272,12 @@ impl<'w> SimInode<'w> {
         entries.into_iter().flatten().map(|(name, number)| (&**name, *number as usize))
     }
 
-    /// When it was modified, in a world with a clock.
+    /// When the inode was last modified, in a world with a clock.
     pub fn modified(&self) -> Option<Time> {
         self.inode.modified
     }
 
-    /// Who removed or replaced its last name, if it has none any more.
+    /// The user who removed or replaced the inode's last name, if it has no name any more.
     pub fn removed_by(&self) -> Option<Uid> {
         self.inode.removed_by
     }

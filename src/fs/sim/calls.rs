@@ -77,8 +77,8 @@ impl FileSystem for SimFs {
         Some(rustc_hash::FxBuildHasher.hash_one(&*self))
     }
 
-    /// `build_open_how`: what `O_PATH` does not speak of is left out, a mode that nothing asks for
-    /// too.
+    /// `build_open_how`: leaves out flags that `O_PATH` does not name, and a mode that no flag asks
+    /// for.
     fn open<'p>(
         &mut self,
         at: impl Into<At<'p, SimFile>>,
@@ -129,7 +129,7 @@ impl FileSystem for SimFs {
         result
     }
 
-    /// Takes all of `bytes`, or as many as a [short write](SimFs::with_short_writes) does. A hole
+    /// Writes all of `bytes`, or as many as a [short write](SimFs::with_short_writes) does. A hole
     /// between the file's end and the offset reads as zeros.
     fn write(&mut self, file: &mut SimFile, bytes: &[u8]) -> Result<usize, Errno> {
         let result = self.write_file(file, bytes);
@@ -157,7 +157,7 @@ impl FileSystem for SimFs {
         result
     }
 
-    /// Takes as much as [`write`](#method.write) does.
+    /// Writes as many bytes as [`write`](#method.write) does.
     fn pwrite(&mut self, file: &mut SimFile, bytes: &[u8], offset: u64) -> Result<usize, Errno> {
         let result = self.pwrite_file(file, bytes, offset);
         tell(&result, Some(&*file), || {
@@ -397,9 +397,9 @@ impl FileSystem for SimFs {
         result
     }
 
-    /// Answers the names that have been there since the first call (or the opening, see
-    /// [`with_listings_from_open`](SimFs::with_listings_from_open)). What else may be answered,
-    /// [`getdents_answers`](SimFs::getdents_answers) says.
+    /// Answers the names that have been there since the first call (or since the opening, see
+    /// [`with_listings_from_open`](SimFs::with_listings_from_open)).
+    /// [`getdents_answers`](SimFs::getdents_answers) lists the other possible answers.
     fn getdents(&mut self, file: &mut SimFile) -> Result<Vec<Dirent>, Errno> {
         let result = self.list(file);
         tell(&result, Some(&*file), || {
@@ -408,12 +408,12 @@ impl FileSystem for SimFs {
         result
     }
 
-    /// `flock_lock_inode`. Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and
-    /// non-blocking operations alike.
+    /// `flock_lock_inode`. Where the kernel would wait, this answers `EWOULDBLOCK`, for blocking
+    /// and non-blocking operations alike.
     ///
-    /// A conversion (a lock taken by an open file that holds the other kind) lets the old lock go
-    /// before it asks for the new one, so one that is answered `EWOULDBLOCK` has changed the world:
-    /// the old lock is lost. A second attempt then is no conversion any more.
+    /// A conversion is a lock taken by an open file that holds the other kind. It releases the old
+    /// lock before it asks for the new one. So a conversion that is answered `EWOULDBLOCK` has
+    /// changed the world: the old lock is lost. A second attempt is then no longer a conversion.
     fn flock(&mut self, file: &mut SimFile, operation: FlockOperation) -> Result<(), Errno> {
         let result = self.lock(file, operation);
         tell(&result, Some(&*file), || {
@@ -422,8 +422,8 @@ impl FileSystem for SimFs {
         result
     }
 
-    /// Where the kernel would wait this answers `EWOULDBLOCK`, for blocking and non-blocking operations
-    /// alike.
+    /// Where the kernel would wait, this answers `EWOULDBLOCK`, for blocking and non-blocking
+    /// operations alike.
     fn fcntl_ofd_setlk(
         &mut self,
         file: &mut SimFile,
@@ -465,12 +465,13 @@ impl SimFs {
         }
     }
 
-    /// [`getdents`](FileSystem::getdents) with the answer of this number among
-    /// [`getdents_answers`](SimFs::getdents_answers): one branch of a step that tries them all.
+    /// [`getdents`](FileSystem::getdents) with the answer of this index among
+    /// [`getdents_answers`](SimFs::getdents_answers). It is one branch of a step that tries all
+    /// answers.
     ///
     /// # Errors
     ///
-    /// Those of `getdents`; `EINVAL` where there is no answer of this number.
+    /// Those of `getdents`; `EINVAL` where no answer has this index.
     pub fn getdents_as(&mut self, file: &mut SimFile, answer: usize) -> Result<Vec<Dirent>, Errno> {
         let result = self.list_as(file, answer);
         tell(&result, Some(&*file), || {

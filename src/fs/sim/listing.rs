@@ -40,22 +40,26 @@ pub(super) struct Stream {
 type Batch = (Vec<(Box<[u8]>, Ino)>, Stream);
 
 impl SimFs {
-    /// What [`getdents`](crate::fs::FileSystem::getdents) may answer for this open directory, each
-    /// answer once; the first is the one that it gives. For an explorer that tries them all, by
-    /// [`getdents_as`](SimFs::getdents_as): this is a look ahead and no call.
+    /// All answers that [`getdents`](crate::fs::FileSystem::getdents) may give for this open
+    /// directory, each once. The first is the one that it gives. For an explorer that tries them
+    /// all with [`getdents_as`](SimFs::getdents_as): this looks ahead and is not a call.
     ///
-    /// A name that has been there from the beginning on is answered exactly once. A name that was made
-    /// since, or whose file was replaced, is answered at any later call or never. So is a name that
-    /// was there in the beginning and is gone: ext4 keeps the one that did not fit into an answer for the
-    /// next, whatever became of it. So there are 2ⁿ answers where n names came and went. The beginning
-    /// is the first call, or the opening [where the world says so](SimFs::with_listings_from_open), and
-    /// again each `lseek` to the beginning. Names are answered in order: in which order the kernel has
-    /// them is not explored. A name that left and came back for the same file counts as one that has
-    /// been there all the time.
+    /// - A name that has been there since the beginning is answered exactly once.
+    /// - A name that was made since, or whose file was replaced, is answered at any later call or
+    ///   never.
+    /// - The same holds for a name that was there at the beginning and is gone. ext4 keeps a name
+    ///   that did not fit into an answer for the next one, whatever happened to the name.
+    ///
+    /// So there are 2ⁿ answers where n names came and went. The beginning is the first call, or the
+    /// opening [where the world says so](SimFs::with_listings_from_open). Each `lseek` to the
+    /// beginning is a beginning again.
+    ///
+    /// Names are answered in sorted order; the kernel's own order is not explored. A name that was
+    /// removed and made again for the same file counts as there all the time.
     ///
     /// # Errors
     ///
-    /// Those of the call; then it may answer nothing else.
+    /// Those of `getdents`; a call that fails has no other answer.
     pub fn getdents_answers(&self, file: &SimFile) -> Result<Vec<Vec<Dirent>>, Errno> {
         let batches = self.batches(file)?;
         Ok(batches.into_iter().map(|(names, _)| self.dirents(names)).collect())

@@ -1,10 +1,10 @@
 //! First floor: which answers of a simulated file system can only mean that the model is wrong, and
 //! what is wrong then. Imports its parent module and how calls are told.
 //!
-//! A mistake can be seen from the call alone: its flags, how its path is spelled, how its file was
-//! opened. What others can bring about is none, whatever its error code: `readlink` answers `EINVAL`
-//! where somebody replaced the link by a file, and `rename` where somebody moved the target's directory
-//! below the source.
+//! A mistake can be seen from the call alone: its flags, the spelling of its path, how its file was
+//! opened. An answer that other processes can cause is no mistake, whatever its error code.
+//! `readlink` answers `EINVAL` where somebody replaced the link by a file. So does `rename` where
+//! somebody moved the target's directory below the source.
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use crate::fs::LinuxOpenFlags as _;

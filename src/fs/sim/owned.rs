@@ -1,10 +1,11 @@
-//! First floor: names of which each process has one of its own, up to which of them is whose. Imports
-//! [`process`](crate::process), [`calls`](crate::calls) and its parent module.
+//! First floor: processes with names of their own, which are equal up to which process has which
+//! name. Imports [`process`](crate::process), [`calls`](crate::calls) and its parent module.
 //!
-//! Identical clients whose claims have names of their own are not identical: a number tells them apart, and
-//! of clients that are told apart nothing is said for any number of them. But it makes no difference which name
-//! is whose. So here all of them have the same one, [`OWN`], and are identical; whose name it is, is
-//! said where there is such a name in the world, and nowhere else.
+//! Identical clients whose claims have names of their own are not identical: a number tells them
+//! apart. A check of clients that are told apart proves nothing for any number of them. But which
+//! name belongs to which client makes no difference. So here all of them use the same name,
+//! [`OWN`], and are identical. The owner of such a name is recorded where the world has the name,
+//! and nowhere else.
 
 use std::sync::Arc;
 
@@ -12,20 +13,22 @@ use super::SimFs;
 use super::inode::Body;
 use crate::{Process, Step};
 
-/// The part of a name that stands for something that no other process has or can guess: a random number,
-/// the number of a process.
+/// The part of a name that stands for something that no other process has or can guess: a random
+/// number, or the number of a process.
 pub const OWN: &str = "{own}";
 
 /// A process with names of its own: those that end with [`OWN`].
 ///
-/// While the process is at work, its names in the world are those. Between its steps they bear a number
-/// (`content.{own}1`), the smallest that was free when the first was made; where the world has none of its names, it has no number.
-/// So two states are one that differ only in which of these processes has which name. As many
-/// names of the kind as the world has at one time, so many numbers there are.
+/// During a step of the process, the world shows its names as they are. Between its steps they bear
+/// a number (`content.{own}1`). It is the smallest number that was free when the first of the names
+/// was made. A process has no number while the world has none of its names.
 ///
-/// It changes nothing of what can happen, provided that the process treats the name as a whole, and that no
-/// other process names it. Whoever lists a directory learns it; then the world
-/// [tells](crate::calls::mistaken) of a mistake (`own`), and the check fails.
+/// So two states are one if they differ only in which of these processes has which name. At any
+/// time, the world has as many numbers as it has processes with such names.
+///
+/// This changes nothing of what can happen, provided that the process treats the name as a whole,
+/// and that no other process uses it. A process that lists a directory would learn the name. Then
+/// the world [tells](crate::calls::mistaken) of a mistake (`own`), and the check fails.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner<P> {
     process: P,
@@ -33,7 +36,7 @@ pub struct Owner<P> {
 }
 
 impl<P> Owner<P> {
-    /// A process none of whose names is there yet.
+    /// A process that has no name in the world yet.
     pub fn new(process: P) -> Self {
         Owner { process, number: None }
     }

@@ -9,47 +9,47 @@ use super::SimFs;
 use super::inode::{Body, Ino, Inode};
 use super::walk::Place;
 
-/// Settings of the kernel that decide whether some attacks work. Each is a file of the same name
-/// in `/proc/sys/fs`, documented in
+/// Kernel settings that decide whether some attacks work. Each is a file of the same name in
+/// `/proc/sys/fs`, documented in
 /// [proc_sys_fs(5)](https://man7.org/linux/man-pages/man5/proc_sys_fs.5.html).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Protections {
-    /// `protected_symlinks`: in a sticky directory that all can write to, a symbolic link is
-    /// followed only for its owner, or where the directory's owner made it.
+    /// `protected_symlinks`: in a sticky directory that everybody can write to, a symbolic link is
+    /// followed only for the link's owner, or where the directory's owner made the link.
     pub symlinks: bool,
-    /// `protected_regular`: in such a directory, `O_CREAT` does not open a file of somebody who
-    /// owns neither the directory nor the process.
+    /// `protected_regular`: in such a directory, `O_CREAT` does not open an existing file whose
+    /// owner is neither the directory's owner nor the caller.
     pub regular: bool,
     /// `protected_regular` with the value 2: also in a sticky directory that its group can write to.
     pub regular_in_groups: bool,
-    /// `protected_hardlinks`: only a file that one owns, or may read and write, can be linked to.
+    /// `protected_hardlinks`: a caller can link only to a file that it owns, or may read and write.
     pub hardlinks: bool,
 }
 
 impl Protections {
-    /// None of them, as the kernel starts and as older systems are.
+    /// All off, as the kernel starts and as older systems have them.
     pub const NONE: Protections =
         Protections { symlinks: false, regular: false, regular_in_groups: false, hardlinks: false };
-    /// All of them, as most distributions set them.
+    /// All on, as most distributions set them.
     pub const ALL: Protections =
         Protections { symlinks: true, regular: true, regular_in_groups: true, hardlinks: true };
 }
 
-/// In what file systems differ under one kernel, as far as a call here can tell.
+/// The differences between file systems under one kernel, as far as a call here can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Format {
-    /// Whether `O_TMPFILE` makes a file in a directory that was removed while it was open. Where it
-    /// does not, it is answered `EPERM`.
+    /// Whether `O_TMPFILE` makes a file in a directory that was removed while it was open. If not,
+    /// the answer is `EPERM`.
     pub unnamed_in_removed: bool,
-    /// Whether a directory that was read to its end is at the greatest offset there is. Where it is,
-    /// `read` is answered `EINVAL`, and else `EISDIR`, as it is before.
+    /// Whether a directory that was read to its end is at the greatest possible offset. If so,
+    /// `read` is then answered `EINVAL`. If not, it is answered `EISDIR`, as it is before the end.
     pub directories_end_last: bool,
 }
 
 impl Format {
-    /// As tmpfs does, and as a world here does unless it is told otherwise.
+    /// As in tmpfs, and in a world here by default.
     pub const TMPFS: Format = Format { unnamed_in_removed: true, directories_end_last: false };
-    /// As ext4 does.
+    /// As in ext4.
     pub const EXT4: Format = Format { unnamed_in_removed: false, directories_end_last: true };
 }
 

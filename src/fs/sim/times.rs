@@ -1,6 +1,6 @@
-//! First floor: when a simulated file was modified, by a clock that is there where a world asks for
-//! it. Imports its parent module and rustix; modelled on Linux's `fs/utimes.c` and `fs/attr.c`
-//! (`may_setattr`, `setattr_prepare`).
+//! First floor: when a simulated file was modified, by the clock of a world that has one. Imports
+//! its parent module and rustix; modelled on Linux's `fs/utimes.c` and `fs/attr.c` (`may_setattr`,
+//! `setattr_prepare`).
 
 use rustix::fs::{Access, AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
@@ -15,11 +15,12 @@ use crate::calls::called;
 /// How time passes in a [world with a clock](SimFs::with_clock).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Clock {
-    /// Each call that sets a time sets a later one: of two files, the one that was modified last has
-    /// the later time. So Linux does since 6.13 for whoever looks in between.
+    /// Each call that sets a time sets a later one: of two files, the one that was modified last
+    /// has the later time. Linux does so since 6.13 for a process that looks in between.
     Changes,
-    /// Time stands still until somebody lets it [pass](SimFs::tick): what is modified meanwhile has
-    /// one time, as in a few milliseconds of an older kernel, or a second of an older file system.
+    /// Time stands still until somebody lets it [pass](SimFs::tick). Files that are modified
+    /// meanwhile have the same time, as within a few milliseconds of an older kernel, or a second
+    /// of an older file system.
     Ticks,
 }
 
@@ -38,12 +39,12 @@ enum Modified {
 }
 
 impl SimFs {
-    /// The same world with a clock, from which on [`Status::modified`](crate::fs::Status) says when
-    /// something was modified: after so many seconds of a time that is made up. Each file that is
-    /// there is as old as the clock.
+    /// The same world with a clock. From then on, [`Status::modified`](crate::fs::Status) says when
+    /// something was modified, in seconds of an invented time. Each existing file is as old as the
+    /// clock.
     ///
-    /// Worlds that differ in their times alone are two. So with [`Clock::Changes`] there are as many
-    /// worlds as orders of what was changed.
+    /// Worlds that differ only in their times are different worlds. So with [`Clock::Changes`]
+    /// there are as many worlds as there are orders of the changes.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         let now = Now { clock, seconds: 1 };
         self.clock = Some(now);
@@ -57,7 +58,7 @@ impl SimFs {
     }
 
     /// Lets a second pass, where there is a clock. It is a [call](crate::calls::called): a step of
-    /// whoever stands for the time.
+    /// the process that stands for the time.
     pub fn tick(&mut self) {
         self.pass();
         called(format_args!("tick"));

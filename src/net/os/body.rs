@@ -5,18 +5,18 @@ use std::io::{self, Read};
 
 use super::{NetError, OsConnection};
 
-/// So many bytes are read at once, and twice as many each time that there are as many, up to
-/// [`INPUT_MOST`]. A line between chunks is not longer than this.
+/// How many bytes are read at once. The number doubles each time that a read fills the buffer, up
+/// to [`INPUT_MOST`]. A line between chunks is not longer than this.
 const INPUT: usize = 16 * 1024;
 const INPUT_MOST: usize = 64 * 1024;
 
-/// So many bytes may come beside the body, and [`BESIDE`] more for each byte of it: chunks of one byte have
-/// five.
+/// How many bytes may come beside the body, with [`BESIDE`] more for each byte of the body: chunks
+/// of one byte have five.
 const FRAMING: u64 = 64 * 1024;
 const BESIDE: u64 = 16;
 
-/// For each byte of a body that came, room is made for so many of those that are promised. (A body whose
-/// room doubled would go through the allocator again and again, and fresh pages are what costs most.)
+/// For each byte of a body that came, room is made for so many of the promised bytes. (Doubling the
+/// room would go through the allocator again and again, and fresh pages cost most.)
 const TRUST: usize = 8;
 
 /// How a body ends.
@@ -49,10 +49,10 @@ enum At {
     End,
 }
 
-/// The body of a response, read as it comes: never more than was allowed, and never beyond the deadline. A
-/// read that fails has a [`NetError`] in it.
+/// The body of a response, read as it comes: never more bytes than the limit, and never beyond the
+/// deadline. A read that fails has a [`NetError`] in it.
 ///
-/// It is whole when a read answers 0: a body that is cut short is an error.
+/// The body is complete when a read answers 0: a body that is cut short is an error.
 pub struct OsBody {
     input: Input,
     at: At,

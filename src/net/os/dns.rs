@@ -1,9 +1,9 @@
-//! First floor, `net`: who asks name servers, and waits for nobody beyond the deadline. Imports its
-//! neighbours in `net`.
+//! First floor, `net`: a resolver that asks name servers itself, and never waits beyond the
+//! deadline. Imports its neighbours in `net`.
 //!
-//! `getaddrinfo(3)` cannot be interrupted, waits for both of a name's families, and does not tell a name
-//! that is not there from a server that is not. So what it does is done here: the host's own files, and
-//! questions to its name servers.
+//! `getaddrinfo(3)` cannot be interrupted and waits for both address families of a name. It does
+//! not tell a name that does not exist from a server that does not answer. So its work is done
+//! here: read the host's own files, and ask its name servers.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -19,17 +19,17 @@ use super::race::{Begun, begun};
 use super::resolve::Resolve;
 use crate::fs::Errno;
 
-/// Asks the host's name servers, or others: both families at once, over UDP, and over TCP where an answer
-/// does not fit.
+/// Asks the host's name servers, or others. It asks for both address families at once, over UDP,
+/// and over TCP if an answer does not fit.
 ///
-/// Everything is done by the thread that asks, with sockets of its own. A name server that says nothing
-/// holds up whoever asks for that name, until the deadline, and nobody else. When one family is there, the
-/// other one is waited for only [so long](NameServers::PATIENCE). A name that no server knows, or that has
-/// no address, is [`NetError::NoSuchName`]; that a server fails is [`NetError::Resolver`].
+/// The calling thread does everything, with sockets of its own. A silent name server holds up only
+/// the caller that asks for that name, until the deadline. When one family is there, the other is
+/// waited for only [this long](NameServers::PATIENCE). A name that no server knows, or that has no
+/// address, is [`NetError::NoSuchName`]. A failing server is [`NetError::Resolver`].
 ///
-/// `/etc/hosts` comes first. Names are asked for as they are, with no search list appended; `localhost`
-/// and what is below it is the host itself (RFC 6761). Whoever needs what else the system is configured to
-/// ask takes [`SystemResolver`](super::SystemResolver).
+/// `/etc/hosts` comes first. Names are asked for as they are, with no search list appended.
+/// `localhost` and all names below it are the host itself (RFC 6761). To ask the other sources that
+/// the system is configured for, use [`SystemResolver`](super::SystemResolver).
 #[derive(Clone, Debug)]
 pub struct NameServers {
     /// Those of the host's files, if nothing else is said.
@@ -40,18 +40,19 @@ pub struct NameServers {
 const DATAGRAM: usize = 4096;
 
 impl NameServers {
-    /// How long a name's other addresses are waited for when those of one family are there (RFC 8305).
+    /// How long to wait for the other addresses of a name when those of one family are there (RFC
+    /// 8305).
     pub const PATIENCE: Duration = Duration::from_millis(50);
 
-    /// How long an answer is waited for before the same question is sent again.
+    /// How long to wait for an answer before the same question is sent again.
     pub const REPEATS: Duration = Duration::from_secs(1);
 
-    /// Those of `/etc/resolv.conf`, which is read anew for each name, after `/etc/hosts`.
+    /// The servers of `/etc/resolv.conf`, after `/etc/hosts`. The file is read anew for each name.
     pub fn system() -> Self {
         NameServers { servers: None }
     }
 
-    /// These alone, one after the other, without a look at the host's files.
+    /// These servers alone, one after the other, without the host's files.
     pub fn at(servers: &[SocketAddr]) -> Self {
         NameServers { servers: Some(servers.to_vec()) }
     }

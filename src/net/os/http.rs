@@ -13,11 +13,11 @@ use super::body::{Framing, Input, OsBody};
 use super::{NetError, OsConnection};
 use crate::net::{Headers, Method, Request, Response};
 
-/// A response's head may have so many bytes, with all that is sent before it (answers that are not the
-/// final one).
+/// How many bytes the head of a response may have, with all that is sent before it (answers that
+/// are not the final one).
 const HEAD: usize = 64 * 1024;
 
-/// So many headers it may have.
+/// How many headers a response may have.
 const HEADERS: usize = 128;
 
 const AGENT: &str = concat!("toctou/", env!("CARGO_PKG_VERSION"));
@@ -180,8 +180,8 @@ fn escaped(bytes: &[u8]) -> String {
     escaped.collect()
 }
 
-/// How the body of a success is framed; an error, if it is in a way that is not understood here, or if the
-/// content is not as it is.
+/// How the body of a success is framed. An error if the framing is not understood here, or if the
+/// content is encoded.
 fn framing(head: &http::Response<()>) -> Result<Framing, NetError> {
     use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
@@ -231,8 +231,8 @@ fn known(encodings: &[u8]) -> Option<&'static str> {
         .find_map(|one| KNOWN.into_iter().find(|known| one.trim().eq_ignore_ascii_case(known)))
 }
 
-/// Whether a `content-encoding` leaves the content as it is: it says so, or nothing, or names what servers
-/// mistake for an encoding, a character set or one of mail.
+/// Whether a `content-encoding` leaves the content as it is. It may say so, be empty, or name
+/// something that servers mistake for an encoding: a character set, or an encoding of mail.
 fn is_plain(encodings: &[u8]) -> bool {
     const PLAIN: [&str; 9] =
         ["", "identity", "none", "binary", "7bit", "8bit", "ascii", "us-ascii", "utf8"];

@@ -57,8 +57,8 @@ pub(super) fn question(id: u16, name: &str, kind: Kind) -> Option<Vec<u8>> {
 
 /// Reads the answer to a question; `None` if it is none, or one to something else.
 ///
-/// Every address of the right kind counts, whatever name it stands with: names that stand for others are
-/// resolved by the server, and addresses are judged whoever has them.
+/// Every address of the right kind counts, whatever name it stands with. The server resolves names
+/// that stand for others, and addresses are judged whoever has them.
 pub(super) fn answer(question: &[u8], bytes: &[u8], kind: Kind) -> Option<Answer> {
     let (asked, id) = (question.get(HEADER..)?, question.get(..2)?);
     let header = bytes.get(..HEADER)?;

@@ -25,15 +25,16 @@ pub use dns::NameServers;
 pub use resolve::{Resolve, SystemResolver};
 pub use stream::OsConnection;
 
-/// The real network, for one fetch: everything that is done in it has to be done by one deadline.
+/// The real network, for one fetch: everything that it does has to be done by one deadline.
 ///
-/// A connection leads to the address that was asked for, and speaks to the host of the request's URL:
-/// by the `Host` header and, for `https`, by the name that the server has to show a certificate for.
-/// Nothing else has a say in where it leads: proxies that the environment names are ignored. It speaks
-/// HTTP/1.1, one request a connection. What it says of itself is
-/// `User-Agent: toctou/` and this crate's version, unless the request says something else.
+/// A connection leads to the address that was asked for, and speaks to the host of the request's
+/// URL. It names that host in the `Host` header and, for `https`, requires a certificate for it.
+/// Nothing else decides where the connection leads: proxies that the environment names are ignored.
 ///
-/// Every call blocks, at the latest until the deadline.
+/// It speaks HTTP/1.1, with one request for each connection. It sends `User-Agent: toctou/` and
+/// this crate's version, unless the request has another one.
+///
+/// Every call blocks, at most until the deadline.
 #[derive(Clone)]
 pub struct OsNet {
     deadline: Instant,
@@ -46,14 +47,14 @@ pub struct OsNet {
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 impl OsNet {
-    /// How long one address is waited for, unless [told otherwise](OsNet::with_connect_timeout).
+    /// How long to wait for one address, unless [set otherwise](OsNet::with_connect_timeout).
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-    /// How long one address is waited for before the next one is tried beside it.
+    /// How long to wait for one address before the next one is tried beside it.
     pub const CONNECT_DELAY: Duration = Duration::from_millis(250);
 
-    /// The network from now on, and until `timeout` is over: with the system's
-    /// [name servers](NameServers), and trusting whom Mozilla trusts.
+    /// The network from now on, until `timeout` is over. It uses the system's [name
+    /// servers](NameServers), and trusts the authorities that Mozilla trusts.
     pub fn new(timeout: Duration) -> Self {
         OsNet {
             deadline: Instant::now() + timeout.min(LONGEST),
@@ -63,20 +64,21 @@ impl OsNet {
         }
     }
 
-    /// The same, with names resolved by somebody else.
+    /// The same network, which resolves names with this resolver.
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// The same, with TLS that is configured otherwise: with other roots, say.
+    /// The same network with another TLS configuration: with other roots, for example.
     pub fn with_tls(mut self, tls: Arc<ClientConfig>) -> Self {
         self.tls = tls;
         self
     }
 
-    /// The same, waiting so long for each address to accept a connection (and never beyond the
-    /// deadline), as there may be another one that answers. [`OsNet::CONNECT_TIMEOUT`] otherwise.
+    /// The same network, which waits at most `timeout` for each address to accept a connection (and
+    /// never beyond the deadline), as another address may answer. The default is
+    /// [`OsNet::CONNECT_TIMEOUT`].
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -84,12 +86,12 @@ impl OsNet {
 }
 
 impl OsNet {
-    /// Receives the head of a response, as [`receive`](Network::receive) does, and leaves its body to be
-    /// read as it comes: at most so many bytes of it.
+    /// Receives the head of a response, as [`receive`](Network::receive) does, and leaves the body
+    /// to be read as it comes, up to `limit` bytes.
     ///
     /// # Errors
     ///
-    /// As [`receive`](Network::receive) of what is not the body.
+    /// Those of [`receive`](Network::receive), except those of the body.
     pub fn open(
         &mut self,
         connection: OsConnection,
@@ -108,7 +110,7 @@ impl fmt::Debug for OsNet {
 impl Network for OsNet {
     type Connection = OsConnection;
 
-    /// Asks the resolver once. Addresses that it says twice are said once.
+    /// Asks the resolver once. An address that it answers twice is returned once.
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, NetError> {
         let mut addresses = self.resolver.resolve(name, self.deadline)?;
         let mut seen = HashSet::with_capacity(addresses.len());
@@ -120,9 +122,10 @@ impl Network for OsNet {
         self.connect_any(to, &[]).1
     }
 
-    /// Begins with the next address when one has failed, and at the latest after
-    /// [`OsNet::CONNECT_DELAY`], while those before it go on (RFC 8305). Whoever accepts first is taken, and
-    /// the others are given up. It fails when all of them have.
+    /// Tries the next address when one has failed, and at the latest after
+    /// [`OsNet::CONNECT_DELAY`], while the attempts before go on (RFC 8305). The first address that
+    /// accepts is taken, and the other attempts are given up. It fails when all attempts have
+    /// failed.
     fn connect_any(
         &mut self,
         first: SocketAddr,

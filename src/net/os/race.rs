@@ -17,7 +17,7 @@ use crate::fs::Errno;
 
 /// An address that is being connected to.
 struct Attempt {
-    /// The how manieth it is.
+    /// The index of its address.
     number: usize,
     socket: OwnedFd,
     /// Until when it is waited for.
@@ -30,8 +30,9 @@ pub(super) enum Begun {
     UnderWay(OwnedFd),
 }
 
-/// Connects to the first of these addresses that accepts, waiting for each of them as long as `timeout`
-/// and for none beyond the deadline. Its number, or that of the last one, with its error.
+/// Connects to the first of these addresses that accepts. Waits for each of them as long as
+/// `timeout`, and for none beyond the deadline. Returns the index of that address, or that of the
+/// last one with its error.
 pub(super) fn connected(
     first: SocketAddr,
     others: &[SocketAddr],

@@ -1,4 +1,4 @@
-//! First floor, `net`: who knows the addresses of names. Imports its neighbours in `net`.
+//! First floor, `net`: resolvers of names. Imports its neighbours in `net`.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -8,13 +8,16 @@ use std::time::Instant;
 
 use super::NetError;
 
-/// Somebody who knows the addresses of names.
+/// A resolver: it knows the addresses of names.
 pub trait Resolve: Send + Sync {
-    /// The addresses that a name has, in the order in which they are to be tried.
+    /// The addresses that a name has, in the order in which to try them.
     ///
-    /// It has to come back by `deadline`, with [`NetError::TimedOut`] if need be: nobody interrupts
-    /// it. An address with a zone (`fe80::1%eth0`) is one of some link only, and cannot be said as an
-    /// [`IpAddr`]: a name that has one has to be an error, as without its zone it is another address.
+    /// It has to return by `deadline`, with [`NetError::TimedOut`] if necessary: nobody interrupts
+    /// it.
+    ///
+    /// An address with a zone (`fe80::1%eth0`) belongs to one link only, and an [`IpAddr`] cannot
+    /// hold the zone. Without its zone it is another address. So a name that has such an address
+    /// has to be an error.
     ///
     /// # Errors
     ///
@@ -22,23 +25,23 @@ pub trait Resolve: Send + Sync {
     fn resolve(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, NetError>;
 }
 
-/// The system's resolver, `getaddrinfo(3)`: `/etc/hosts`, name servers, and whatever else the system is
-/// configured to ask.
+/// The system's resolver, `getaddrinfo(3)`: `/etc/hosts`, name servers, and whatever else the
+/// system is configured to ask.
 ///
-/// It cannot be interrupted, so it is called in a thread of its own, which is left to itself when the
-/// deadline comes first. At most [`SystemResolver::MOST`] of these threads exist in the process; whoever
-/// comes when so many hang waits for one to end, at the latest until the deadline.
+/// `getaddrinfo(3)` cannot be interrupted, so it is called in a thread of its own. That thread is
+/// left to itself when the deadline comes first. At most [`SystemResolver::MOST`] of these threads
+/// exist in the process. If so many hang, the next caller waits for one to end, at most until the
+/// deadline.
 ///
-/// A name that has an address with a zone is refused as a whole ([`NetError::Resolver`]). A name that is not
-/// there is [`NetError::Resolver`], too: the C library's reason does not get through.
+/// A name that has an address with a zone is refused as a whole ([`NetError::Resolver`]). A name
+/// that does not exist is [`NetError::Resolver`], too: the C library's reason is not passed on.
 ///
-/// [`NameServers`](super::NameServers) has none of these limits, and is who is asked unless you say
-/// otherwise.
+/// [`NameServers`](super::NameServers) has none of these limits, and is the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemResolver;
 
 impl SystemResolver {
-    /// How many names may be in the making at once, in the whole process.
+    /// How many names may be looked up at once, in the whole process.
     pub const MOST: usize = 64;
 }
 

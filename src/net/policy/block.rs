@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The addresses of one family that begin alike: `10.1.0.0/16`, `2001:db8::/32`, or a single one.
+/// The addresses of one family with a common prefix: `10.1.0.0/16`, `2001:db8::/32`, or a single
+/// address.
 ///
 /// IPv6 addresses that are IPv4-mapped are IPv4 addresses: `::ffff:10.1.0.0/112` is `10.1.0.0/16`.
 /// A block of IPv6 addresses contains no IPv4 address, however large it is.
@@ -15,7 +16,7 @@ pub struct Block {
     length: u8,
 }
 
-/// Why something is not a [`Block`].
+/// Why a text is not a [`Block`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum BlockError {
     /// It is neither an address nor an address, a slash and a number.
@@ -24,7 +25,7 @@ pub enum BlockError {
     /// The number after the slash is larger than an address has bits.
     #[error("{0:?} is not a block of addresses: no address has so many bits")]
     TooLong(Arc<str>),
-    /// The address is not the block's first one: it has bits after the common ones.
+    /// The address is not the block's first one: it has bits set after the prefix.
     #[error("{0:?} is not a block of addresses: it has bits set after the first {1}")]
     NotTheFirst(Arc<str>, u8),
 }
@@ -44,7 +45,7 @@ impl Block {
         if self.length == 0 { 0 } else { u128::MAX << (128 - self.length) }
     }
 
-    /// Whether an address is one of it.
+    /// Whether an address is in the block.
     pub fn contains(self, address: IpAddr) -> bool {
         self.has(address.to_canonical())
     }
@@ -64,7 +65,7 @@ pub(super) const fn bits(address: IpAddr) -> u128 {
 }
 
 impl From<IpAddr> for Block {
-    /// This address alone.
+    /// The block of this address alone.
     fn from(address: IpAddr) -> Self {
         let first = address.to_canonical();
         Block::new(first, if first.is_ipv4() { 32 } else { 128 })

@@ -1,21 +1,24 @@
-//! First floor, `net`: which addresses are public, by IANA's registries of special-purpose addresses, and
-//! which names are [special](special_name). Imports nothing of this crate.
+//! First floor, `net`: which addresses are public, by IANA's registries of special-purpose
+//! addresses, and which names are [special](special_name). Imports nothing of this crate.
 //!
-//! - The most specific row of the [registries](registry) that an address is in decides. One that says
-//!   "globally reachable" lets it pass; one that denies it, or does not say, refuses it.
-//! - Anycast addresses that stand for the nearest server of their kind are refused, though a packet to
-//!   them may go anywhere: the nearest one is one's own.
-//! - Multicast addresses are refused, of whichever scope.
-//! - IPv6 addresses outside of `2000::/3`, the one part that IANA gives out as global unicast, are
-//!   refused unless a row lets them pass. Inside of it, what no registry of addresses is given yet is
-//!   taken for public, as it is in IPv4: there is nobody to reach.
-//! - An IPv6 address that carries an IPv4 address is judged by that too. An IPv4-mapped one *is* that
-//!   address, since sockets connect to it. Behind NAT64's `64:ff9b::/96` and behind an ISATAP
-//!   interface identifier has to be a public one. What 6to4, Teredo and the forms of old (compatible,
-//!   translated) carry does not matter: they are refused in any case.
+//! - **Rows.** The most specific row of the [registries](registry) that contains an address
+//!   decides. A row that says "globally reachable" lets the address pass. A row that denies it, or
+//!   does not say, refuses the address.
+//! - **Anycast** addresses that stand for the nearest server of their kind are refused. A packet to
+//!   them may go anywhere, but the nearest server may be on one's own network.
+//! - **Multicast** addresses are refused, whatever their scope.
+//! - **IPv6 outside of `2000::/3`** is refused unless a row lets it pass: that is the one part that
+//!   IANA assigns as global unicast. Inside of it, an address not yet assigned counts as public, as
+//!   it does in IPv4: there is nobody to reach.
+//! - **An IPv6 address that carries an IPv4 address** is judged by that address too. An IPv4-mapped
+//!   one *is* that address, since sockets connect to it. Behind NAT64's `64:ff9b::/96` and behind
+//!   an ISATAP interface identifier, the IPv4 address has to be public. The addresses in 6to4,
+//!   Teredo and the old forms (compatible, translated) do not matter: these forms are refused in
+//!   any case.
 //!
-//! What an operator's own NAT64 prefix stands for cannot be told by an address. Who has one that leads
-//! to internal addresses has to keep the translator from it, as RFC 6052 (section 5.1) asks.
+//! An address does not show what an operator's own NAT64 prefix stands for. If such a prefix leads
+//! to internal addresses, the operator has to configure the translator to refuse them, as RFC 6052
+//! (section 5.1) asks.
 
 mod block;
 mod name;
@@ -33,22 +36,22 @@ use registry::{Carries, ISATAP_GLOBAL, ISATAP_LOCAL, Row};
 /// Why an address is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Special {
-    /// The block that it is in, the most specific one: `10.0.0.0/8`.
+    /// The most specific block that contains the address: `10.0.0.0/8`.
     pub block: &'static str,
-    /// What that is for: `Private-Use`.
+    /// The purpose of the block: `Private-Use`.
     pub name: &'static str,
-    /// Who says so, in the registry's words: `[RFC1918]`.
+    /// The document that says so, in the registry's words: `[RFC1918]`.
     pub rfc: &'static str,
-    /// The IPv4 address that it carries, if it is of a form that does.
+    /// The IPv4 address that it carries, if its form carries one.
     pub carried: Option<Carried>,
-    /// What the policy opens the address for, if that is something else.
+    /// The use that the policy opens the address for, if it opens it for another one.
     pub opened: Option<Elsewhere>,
 }
 
-/// An address is opened by a [policy](Policy::opening), but not like this.
+/// A [policy](Policy::opening) opens the address, but not for this use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Elsewhere {
-    /// At other ports than this one.
+    /// At ports other than this one.
     AtOtherPorts(u16),
     /// For URLs with other hosts.
     ForOtherHosts,
@@ -59,7 +62,7 @@ pub enum Elsewhere {
 pub struct Carried {
     /// The address.
     pub address: Ipv4Addr,
-    /// Why that is not public; `None` if it is.
+    /// Why this address is not public; `None` if it is.
     pub special: Option<&'static Row>,
 }
 
@@ -88,8 +91,8 @@ impl fmt::Display for Special {
     }
 }
 
-/// What a [policy](Policy::opening) opens beside what is public: addresses, at some ports, to URLs with
-/// some host.
+/// An exception of a [policy](Policy::opening) besides public addresses: addresses, at some ports,
+/// for URLs with some host.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Opening {
     block: Block,
@@ -98,23 +101,26 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The ports that the schemes of URLs have by default, `http` and `https`.
+    /// The default ports of the URL schemes `http` and `https`.
     pub const PORTS: [u16; 2] = [80, 443];
 
-    /// These addresses, at the [ports](Opening::PORTS) of `http` and `https`, whatever the URL's host. An
-    /// IPv4 address also in its IPv6-mapped form, and in no other: what carries it by NAT64 or ISATAP leads
-    /// there through somebody else's translator or tunnel, and has to be opened itself.
+    /// Opens these addresses, at the [ports](Opening::PORTS) of `http` and `https`, whatever the
+    /// URL's host.
+    ///
+    /// An IPv4 address is also opened in its IPv6-mapped form, and in no other. An address that
+    /// carries it by NAT64 or ISATAP leads there through another party's translator or tunnel. It
+    /// has to be opened itself.
     pub fn of(block: impl Into<Block>) -> Self {
         Opening { block: block.into(), ports: None, host: None }
     }
 
-    /// The same at these ports, and at no others.
+    /// The same addresses at these ports, and at no others.
     pub fn at(self, ports: RangeInclusive<u16>) -> Self {
         Opening { ports: Some(ports), ..self }
     }
 
-    /// The same for URLs with this very host only. Such a name is also [looked
-    /// up](Policy::allowing_name), whatever it is.
+    /// The same addresses for URLs with exactly this host. The policy then also [looks the name
+    /// up](Policy::allowing_name), even if it is special.
     pub fn called(self, host: Name) -> Self {
         Opening { host: Some(host), ..self }
     }
@@ -131,12 +137,12 @@ impl Opening {
     }
 }
 
-/// Which names may be looked up and which addresses may be connected to: public ones, and those that are
-/// [allowed](Policy::allowing), but for those that are [denied](Policy::denying_block).
+/// Which names may be looked up and which addresses may be connected to: public ones and those that
+/// are [allowed](Policy::allowing), except those that are [denied](Policy::denying_block).
 ///
-/// What is public by IANA's registries may be internal all the same: a network's own public addresses
-/// behind its firewall, the prefix of its own NAT64, a service of a cloud's host (Azure has one at
-/// 168.63.129.16). No registry knows them: deny them.
+/// An address that is public by IANA's registries may be internal all the same. Examples are a
+/// network's own public addresses behind its firewall, the prefix of its own NAT64, and a service
+/// of a cloud's host (Azure has one at 168.63.129.16). No registry knows them: deny them.
 ///
 /// ```
 /// use toctou::net::policy::{Opening, Policy};
@@ -175,36 +181,42 @@ impl Policy {
         Self::default()
     }
 
-    /// The same, and this address, whatever it is, at the ports of `http` and `https`. For other ports, or
-    /// for some hosts only, there is [`opening`](Policy::opening).
+    /// The same policy, which also allows this address, whatever it is, at the ports of `http` and
+    /// `https`. For other ports, or for some hosts only, use [`opening`](Policy::opening).
     pub fn allowing(self, address: IpAddr) -> Self {
         self.allowing_block(address.into())
     }
 
-    /// The same, and every address of this block, as if [each](Policy::allowing) were allowed.
+    /// The same policy, which also allows every address of this block, as
+    /// [`allowing`](Policy::allowing) does.
     pub fn allowing_block(self, block: Block) -> Self {
         self.opening(Opening::of(block))
     }
 
-    /// The same, and what this opens.
+    /// The same policy with this opening.
     pub fn opening(self, opening: Opening) -> Self {
         Policy { opened: with(&self.opened, opening), ..self }
     }
 
-    /// The same, and this name and every name below it are looked up, whatever [special](special_name)
-    /// names they are. What addresses they have is judged as ever.
+    /// The same policy, which also looks up this name and every name below it, even if they are
+    /// [special](special_name). Their addresses are judged as before.
     pub fn allowing_name(self, name: Name) -> Self {
         Policy { names: with(&self.names, name), ..self }
     }
 
-    /// The same, and no address of this block, whatever else allows it; of IPv4 addresses, none that
-    /// carries one of them either. Where an address of NAT64 for local use (`64:ff9b:1::/48`) carries one
-    /// is for its translator to say: it is denied if it does in any of the places of RFC 6052.
+    /// The same policy, which denies every address of this block, whatever else allows it. If the
+    /// block has IPv4 addresses, the policy also denies every IPv6 address that carries one of
+    /// them.
+    ///
+    /// Only its translator knows where an address of NAT64 for local use (`64:ff9b:1::/48`) carries
+    /// an IPv4 address. Such an address is denied if it carries a denied one in any of the places
+    /// of RFC 6052.
     pub fn denying_block(self, block: Block) -> Self {
         Policy { denied: with(&self.denied, block), ..self }
     }
 
-    /// The same, and neither this name nor any name below it is looked up, whatever else allows it.
+    /// The same policy, which looks up neither this name nor any name below it, whatever else
+    /// allows it.
     pub fn denying_name(self, name: Name) -> Self {
         Policy { denied_names: with(&self.denied_names, name), ..self }
     }
@@ -213,7 +225,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// The reason, if it may not.
     pub fn judge_name(&self, host: &str) -> Result<(), SpecialName> {
         if self.denied_names.iter().any(|name| name.contains(host)) {
             return Err(SpecialName { domain: "", name: "denied by this policy", rfc: "" });
@@ -226,12 +238,12 @@ impl Policy {
         special_name(host).map_or(Ok(()), Err)
     }
 
-    /// Whether an address may be connected to at a port of `http` or `https`, for a URL with that very
-    /// address as its host.
+    /// Whether an address may be connected to at a port of `http` or `https`, for a URL with this
+    /// same address as its host.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// The reason, if it may not.
     pub fn judge(&self, address: IpAddr) -> Result<(), Special> {
         // No name is an address.
         let at = |port| self.judge_at("", SocketAddr::new(address, port));
@@ -243,7 +255,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// The reason, if it may not.
     pub fn judge_at(&self, host: &str, to: SocketAddr) -> Result<(), Special> {
         let address = to.ip();
         if self.denies(address) {

@@ -1,10 +1,11 @@
-//! First floor, `net`: names that are no business of strangers, by what they are written like. Imports
+//! First floor, `net`: names that are not looked up for strangers, by their spelling. Imports
 //! nothing of this crate.
 //!
-//! The rows are those of IANA's registry of [special-use domain
-//! names](https://www.iana.org/assignments/special-use-domain-names) that a name server of one's own may
-//! answer from inside, and the names that RFC 6762 (appendix G) found in use inside of networks. Not
-//! among them are `test` and `example`, which no software is to treat in a special way (RFC 6761).
+//! The rows are of two kinds. The first are those of IANA's registry of [special-use domain
+//! names](https://www.iana.org/assignments/special-use-domain-names) that a local name server may
+//! answer with internal addresses. The second are the names that RFC 6762 (appendix G) found in use
+//! inside of networks. `test` and `example` are not among them: no software is to treat them in a
+//! special way (RFC 6761).
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,11 +13,11 @@ use std::sync::Arc;
 
 use url::Host;
 
-/// The name of a host as URLs have it, in lower case and without a dot at its end: `a.example`.
+/// The name of a host as in URLs, in lower case and without a dot at its end: `a.example`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
-/// Something is not a [`Name`].
+/// The text is not a [`Name`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{0:?} is not a host's name, such as images.internal")]
 pub struct NameError(Arc<str>);
@@ -67,12 +68,13 @@ fn is_below(name: &str, domain: &str) -> bool {
 /// Why a name is not looked up for a stranger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpecialName {
-    /// The domain that it is in: `internal`. Nothing of a name of one label, which is of whatever domain
-    /// the host's own resolver adds, and of one that is [denied](super::Policy::denying_name).
+    /// The domain that the name is in: `internal`. Empty for a name of one label, which is in
+    /// whatever domain the host's own resolver adds, and for a name that is
+    /// [denied](super::Policy::denying_name).
     pub domain: &'static str,
-    /// What that is for.
+    /// The purpose of the domain.
     pub name: &'static str,
-    /// Who says so.
+    /// The document that says so.
     pub rfc: &'static str,
 }
 
@@ -112,7 +114,7 @@ pub static SPECIAL_NAMES: &[SpecialName] = &[
 
 static ONE_LABEL: SpecialName = row("", "a name of one label", "[RFC7085]");
 
-/// Why a name is not looked up for a stranger; `None` if it is.
+/// Why a name is not looked up for a stranger; `None` if it may be.
 pub fn special_name(host: &str) -> Option<SpecialName> {
     let name = undotted(host);
     let in_a_row = SPECIAL_NAMES.iter().find(|row| is_below(name, row.domain));

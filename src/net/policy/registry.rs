@@ -1,17 +1,17 @@
 //! First floor, `net`: IANA's registries of special-purpose addresses. Imports its neighbours in
 //! `net::policy`.
 //!
-//! The tables are those of 18 July 2026, whole, in IANA's order and words:
+//! The tables are those of 18 July 2026, complete, in IANA's order and words:
 //! [IPv4](https://www.iana.org/assignments/iana-ipv4-special-registry),
-//! [IPv6](https://www.iana.org/assignments/iana-ipv6-special-registry). Their newest row is of April
-//! 2025. A block that is registered later is not known here until it is entered.
+//! [IPv6](https://www.iana.org/assignments/iana-ipv6-special-registry). Their newest row is of
+//! April 2025. A block that is registered later is unknown here until somebody adds it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::block::{Block, bits};
 use Reachable::{No, Unsaid, Yes};
 
-/// A block of addresses, and what it is for.
+/// A block of addresses, and its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
     /// The block as the registry writes it: `10.0.0.0/8`.
@@ -21,15 +21,15 @@ pub struct Row {
     /// left](bits): every address is held against every row, of its family.
     first: u128,
     mask: u128,
-    /// What it is for: `Private-Use`.
+    /// The purpose: `Private-Use`.
     pub name: &'static str,
-    /// Who says so: `[RFC1918]`.
+    /// The document that says so: `[RFC1918]`.
     pub rfc: &'static str,
-    /// Whether a packet to it goes beyond one's own network.
+    /// Whether a packet to the block leaves one's own network.
     pub reachable: Reachable,
     /// Where an IPv4 address is in each of its addresses, if there is one.
     pub(super) carries: Option<Carries>,
-    /// Whether it stands for the nearest server of a kind: that may be one's own.
+    /// Whether an address of it stands for the nearest server of a kind, which may be one's own.
     pub nearest: bool,
 }
 
@@ -40,7 +40,7 @@ pub enum Reachable {
     Yes,
     /// False.
     No,
-    /// Not applicable; or nothing at all, of an allocation that has ended.
+    /// Not applicable; or empty, for an allocation that has ended.
     Unsaid,
 }
 
@@ -70,8 +70,8 @@ impl Carries {
     }
 }
 
-/// What an address of NAT64 for local use, `64:ff9b:1::/48`, carries in each of the places that RFC 6052
-/// (section 2.2) has for it behind a prefix of 48, 56, 64 or 96 bits.
+/// The IPv4 addresses that an address of NAT64 for local use (`64:ff9b:1::/48`) carries, one in
+/// each of the places that RFC 6052 (section 2.2) defines for prefixes of 48, 56, 64 or 96 bits.
 pub(super) fn local_nat64(v6: Ipv6Addr) -> Option<[Ipv4Addr; 4]> {
     let b = match v6.octets() {
         b @ [0, 0x64, 0xff, 0x9b, 0, 1, ..] => b,
@@ -104,7 +104,8 @@ const fn row(
 }
 
 impl Row {
-    /// Whether an address is in the block, an IPv4-mapped one in that of its form.
+    /// Whether an address is in the block. An IPv4-mapped address counts as the IPv6 address that
+    /// it is written as.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.block.has(address)
     }
