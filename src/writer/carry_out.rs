@@ -14,8 +14,8 @@ use crate::fs::{
 
 /// Carries out a plan: one operation after the other, until one of them ends it.
 ///
-/// A plan that does not come to its end removes what it made, as far as it can. What became of it is
-/// all in the [outcome](WriteEnd::outcome), errors of calls too.
+/// A plan that ends early removes what it made, as far as it can. The [outcome](WriteEnd::outcome)
+/// says how it ended, errors of calls included.
 // Inlined, with all that a call passes through, for the same reason as the calls of `OsFs`.
 #[inline(always)]
 pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File> {
