@@ -1,5 +1,5 @@
-//! Third floor, `fetch`: the function that ships, and that is proved. Imports [`net`](crate::net) and its
-//! neighbours in `fetch`.
+//! Third floor, `fetch`: the function that ships and that is proved. Imports [`net`](crate::net)
+//! and its neighbours in `fetch`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,24 +9,26 @@ use url::Host;
 use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
 use crate::net::{NetError, Network, Request, Response, Url, literal};
 
-/// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
+/// The most addresses a name may have. Nothing is fetched from a name with more. Large sites have a
+/// dozen.
 pub const MOST_ADDRESSES: usize = 64;
 
-/// So many of a name's addresses are connected to before it is given up, so that nobody has one fetch
-/// knock at many doors.
+/// The most addresses of a name that are tried before the fetch gives up. The limit keeps one fetch
+/// from connecting to many servers.
 pub const TRIED_ADDRESSES: usize = 8;
 
 /// Fetches from a URL that somebody else gave.
 ///
-/// For each hop the host's name is resolved *once*, and every address that it has is judged. Those very
-/// addresses are connected to, one after the other until one accepts, or [several at
-/// once](Network::connect_any). So there is no second look at the name that could come out otherwise. A
-/// redirect is one more hop, with all of it.
+/// For each hop, the host's name is resolved *once*, and every address of the name is judged. The
+/// fetch then connects to exactly these addresses: one after the other until one accepts, or
+/// [several at once](Network::connect_any). So there is no second lookup that could have another
+/// result. A redirect is one more hop, with the same steps.
 ///
 /// # Errors
 ///
-/// Without asking anybody: that the URL is none, or not one to be fetched ([`FetchError::BadUrl`]), or that
-/// its host is an address that is not public ([`FetchError::Refused`]). And whatever else befalls a fetch.
+/// Two errors come before anybody is asked: the URL is not valid or not one to be fetched
+/// ([`FetchError::BadUrl`]), or its host is an address that is not public
+/// ([`FetchError::Refused`]). All other errors of [`FetchError`] can follow.
 pub fn fetch<N: Network>(
     net: &mut N,
     url: &str,

@@ -1,7 +1,8 @@
-//! Third floor, `fetch`: what may be told of a URL. Imports [`net`](crate::net).
+//! Third floor, `fetch`: what may be shown of a URL. Imports [`net`](crate::net).
 //!
-//! There are many ways to write an `@`, and a URL that is no good has no parts: so nothing is cut out of
-//! it, but the parts are told that have only what no user name and no password is told by.
+//! There are many ways to write an `@`, and an invalid URL has no parts. So nothing is cut out of
+//! the text. Instead, a part is shown only if it has nothing that could stand in a user name or a
+//! password.
 
 use crate::net::{Url, printable};
 
