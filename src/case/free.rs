@@ -8,13 +8,13 @@ use crate::check::{DEADLOCK_FREE, System, Value};
 use crate::db::{ServerMemory, Servers, SimDb};
 use crate::replay::{FreeRun, LetLoose, Tables};
 
-/// A world that is a simulated database, or servers round one: it can be put together again from what
-/// free runs leave.
+/// A world that is a simulated database, or that contains servers and a database. It can be rebuilt
+/// from what a free run leaves.
 pub trait AroundDb {
-    /// What the servers in it have in memory.
+    /// What the servers of this world have in memory.
     fn memory(&self) -> ServerMemory;
 
-    /// The world of this database and these servers.
+    /// The world with this database and this memory of its servers.
     fn around(db: SimDb, memory: ServerMemory) -> Self;
 }
 
