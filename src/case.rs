@@ -237,8 +237,9 @@ pub trait RealWorld<W: Value, P: Process<W, Output: Value> + Value>: Send + Sync
     }
 }
 
-/// A schedule of the system run on to the end of every actor that can get there, and how it goes in the
-/// simulation. Where nobody can go on, each tries once more: only so is it seen that a real one waits, too.
+/// A schedule of the system, continued until every actor that can reach its end has reached it, and
+/// its run in the simulation. If all actors are blocked, each tries once more. Only then does the
+/// run show that a real actor waits, too.
 fn run_on<W: Value, P: Process<W, Output: Value> + Value>(
     system: &System<W, P>,
     schedule: &Schedule,

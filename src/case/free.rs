@@ -55,9 +55,9 @@ impl<W: Value, T: Value> Free<W, T> {
         Free { loose: Box::new(loose), memory: W::memory, world: W::around, passing }
     }
 
-    /// Lets them loose `rounds` times in a database that at first holds `tables`, and judges each end. A
-    /// round in which all came to wait for one another counts against freedom from deadlock, and for
-    /// nothing else: it has no end.
+    /// Lets the actors run freely `rounds` times, in a database that holds `tables` at first, and
+    /// judges each end. A round in which all actors came to wait for one another counts only
+    /// against freedom from deadlock: it has no end.
     pub(super) fn stress<P: Process<W, Output = T> + Value>(
         &self,
         system: &System<W, P>,

@@ -26,9 +26,10 @@ pub const TRIED_ADDRESSES: usize = 8;
 ///
 /// # Errors
 ///
-/// Two errors come before anybody is asked: the URL is not valid or not one to be fetched
-/// ([`FetchError::BadUrl`]), or its host is an address that is not public
-/// ([`FetchError::Refused`]). All other errors of [`FetchError`] can follow.
+/// Some errors come before anybody is asked about a URL. The URL is not valid or not one to be
+/// fetched ([`FetchError::BadUrl`]). Its host is an address that is not public
+/// ([`FetchError::Refused`]), or a special name ([`FetchError::RefusedName`]). All other errors of
+/// [`FetchError`] can follow.
 pub fn fetch<N: Network>(
     net: &mut N,
     url: &str,
@@ -74,8 +75,8 @@ fn is_name(host: &str) -> bool {
     labels.len() <= 253 && labels.split('.').all(is_label)
 }
 
-/// The addresses in their order, but for the two families, which take turns: where one leads nowhere, the
-/// other is not behind all of it (RFC 8305, section 4).
+/// The addresses in their order, except that the two families take turns. If one family leads
+/// nowhere, the fetch need not try all of it before it tries the other (RFC 8305, section 4).
 fn in_turns(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
     let is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let family = |it: bool| addresses.iter().copied().filter(move |ip| ip.is_ipv4() == it);
@@ -106,8 +107,8 @@ impl Errand {
         }
     }
 
-    /// The same at the beginning of a hop, if such a URL is fetched, wherever it leads: where its host is an
-    /// address, that is judged already.
+    /// This errand at the beginning of a hop, if its URL may be fetched wherever it leads. If the
+    /// host is an address or a name, that is judged here.
     fn permitted(mut self) -> Result<Self, FetchError> {
         if let Err(fault) = self.fault() {
             return Err(FetchError::bad_url(self.hop.number, self.hop.url.as_str(), fault));

@@ -6,7 +6,7 @@
 
 use crate::net::{Url, printable};
 
-/// A URL that is fetched, without its query. Of another one, [what may be told](shown).
+/// A URL that is fetched, without its query. Of any other URL, [what may be shown](shown).
 pub(super) fn whole(url: &Url) -> String {
     let is_fetched = matches!(url.scheme(), "http" | "https");
     if !is_fetched || !url.username().is_empty() || url.password().is_some() {

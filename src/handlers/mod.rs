@@ -189,9 +189,9 @@ impl From<Failure> for HandlerError {
     }
 }
 
-/// How often a handler comes back to a statement that has changed no row though there is one to
-/// change. By rights somebody else was in between, and will not be each time; but a database may as
-/// well let the change fall without a word, and then it would come back for ever.
+/// How often a handler repeats a statement that changed no row although there is one to change.
+/// Usually another request came in between, and does not the next time. But a database may also
+/// drop the change without an error, and then the handler would repeat it for ever.
 const ROUNDS: usize = 10;
 
 /// Opens a session, and does something there.

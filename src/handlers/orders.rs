@@ -67,8 +67,9 @@ pub enum Ended {
 ///
 /// # The guarantee
 ///
-/// For any number of concurrent requests, through any number of servers on one database. Other
-/// programs may change the table too, as long as they only change the status of pending orders:
+/// The guarantee holds for any number of concurrent requests, through any number of servers on one
+/// database. Other programs may change the table too, as long as they change the status of pending
+/// orders only:
 ///
 /// - an order is cancelled or shipped, never both, and never twice;
 /// - of the requests that get an answer, at most one is told [`Ended::ByThis`], so what that
@@ -134,7 +135,6 @@ impl<D: Database + Clone> Orders<D> {
 ///
 /// The database's error. `42804` if the status is not text. `02000` if the row was there to be
 /// changed again and again, and was not changed.
-/// and again, and was not.
 pub fn end_order<D: Database>(
     tx: &mut Tx<'_, D>,
     order: i64,

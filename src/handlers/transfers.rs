@@ -13,8 +13,9 @@ pub static ACCOUNTS: Table = Table {
     unique: Some("id"),
 };
 
-/// How the handler runs its statements. Its transfers never wait for one another in a circle; other
-/// programs' transactions may, and a server may run all of them at a stricter level.
+/// How the handler runs its statements. Its transfers never deadlock with one another. Other
+/// programs' transactions may deadlock, and a server may run all transactions at a stricter level.
+/// So it retries.
 const WAY: Way = Way::within(Isolation::ReadCommitted).retrying(10);
 
 /// The result of a transfer.

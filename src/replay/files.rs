@@ -82,8 +82,8 @@ impl<Q> Furnished<Q> {
         Furnished { adjust: Box::new(adjust), ..self }
     }
 
-    /// Sets a condition without which the kernel does not do as the simulation says. It returns the
-    /// reason why it is not met here, or nothing.
+    /// Sets a condition without which the kernel does not do as the simulation says. `require`
+    /// returns an error with the reason if the condition is not met here.
     pub fn requiring(
         self,
         require: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
@@ -216,7 +216,8 @@ fn place() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Replays `schedule` in a fresh temporary directory, step by step as far as it goes as `simulated`.
+/// Replays `schedule` in a fresh temporary directory, step by step as long as it goes as
+/// `simulated`.
 pub fn replay<Q, T>(
     simulated: &Trace,
     furnished: &Furnished<Q>,

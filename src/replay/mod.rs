@@ -181,7 +181,7 @@ pub enum Threads {
     One,
 }
 
-/// The trace of these steps, of the start and the actors that the simulation tells of.
+/// The trace of these steps, with the start and the actors of the simulation.
 fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
     marks::resolve(steps.iter_mut().map(|step| &mut step.label));
     let names = &simulated.actors;
@@ -197,8 +197,8 @@ fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
     Trace { start, actors, steps, unfinished, end: None, lost: Vec::new() }
 }
 
-/// Takes the steps of a schedule one after the other, up to the first that goes otherwise than
-/// `simulated`: what comes after it is another execution.
+/// Takes the steps of a schedule one after the other, up to the first that differs from
+/// `simulated`. The steps after that belong to another execution.
 fn while_as_simulated(
     simulated: &Trace,
     schedule: &Schedule,
@@ -217,8 +217,8 @@ fn while_as_simulated(
     Ok(steps)
 }
 
-/// Performs a schedule on the calling thread, [as far as it goes as
-/// simulated](while_as_simulated); `add` adds to each step what is known beside.
+/// Performs a schedule on the calling thread, [as long as it goes as
+/// simulated](while_as_simulated). `add` adds to each step what else is known about it.
 fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
     actors: Vec<Q>,
@@ -238,7 +238,8 @@ fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     })
 }
 
-/// One step in the real world, told, by an actor and in this way; and the process, if it goes on.
+/// Takes one step of an actor in the real world, in the given way. Returns the step, and the
+/// process if it goes on.
 fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
     (actor, way): (usize, usize),

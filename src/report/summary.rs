@@ -201,7 +201,7 @@ fn is_unknown(system: &Checked) -> bool {
     findings.all(|finding| matches!(finding.verdict, Verdict::Unfinished(_)))
 }
 
-/// How many systems nobody was going to decide everything of, and why.
+/// For how many systems some property could not be decided by any engine, and why.
 fn undecidable(survey: &Survey) -> String {
     let mut reasons: Vec<(&Bound, usize)> = Vec::new();
     for system in &survey.systems {

@@ -123,7 +123,7 @@ pub fn witnesses(
     })
 }
 
-/// The first that is wanted of each property, subject by subject, smallest system first.
+/// The first wanted example of each property: subject by subject, smallest system first.
 fn first_of_each(
     subjects: &[Subject],
     property: Option<&str>,
@@ -201,7 +201,7 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>)
     proofs
 }
 
-/// What the state graph says of one size after the other; or loom, where there is no graph.
+/// The reports of the state graph for one size after the other; or loom's, where there is no graph.
 fn decided(
     subject: &Subject,
     size: Option<usize>,
@@ -219,8 +219,8 @@ fn decided(
     })
 }
 
-/// What is tried where nobody asks for a size; and those from which on something is known to break, be
-/// they larger.
+/// The sizes that are tried if nobody asks for a size. They include the sizes from which on a
+/// property is known to break, even if these are larger.
 fn sizes(subject: &Subject, property: Option<&str>) -> Vec<usize> {
     let known = subject.variant.breaks().filter(|breaks| {
         breaks.scenario == subject.scenario.name

@@ -67,8 +67,8 @@ pub const REPLACE: &[Op] = &[
 ];
 
 /// Writes `bytes` to a file at `path` that this call makes. The file is written whole or not at
-/// all, with exactly the mode asked for. No link is followed, whoever else acts in the directory
-/// meanwhile.
+/// all, with exactly the mode asked for, whoever else acts in the directory meanwhile. No link is
+/// followed, unless [`follow_parents`](Options::follow_parents) is set.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

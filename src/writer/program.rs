@@ -22,12 +22,10 @@ pub enum Op {
     /// `access`: notes whether P leads to anything. Ends with `Exists` if it does and must not be
     /// replaced.
     Access,
-    /// `lstat`: ends with `IsSymlink` if P is a symbolic link. `lstat`: the same, and notes whether
-    /// P is there. Also ends with `IsDirectory` or `IsSpecial` if P cannot be replaced, and with
-    /// `Exists` if it must not be.
+    /// `lstat`: ends with `IsSymlink` if P is a symbolic link.
     LookForLink,
-    /// `lstat`: the same; also notes whether P is there, and ends with `IsDirectory` or `IsSpecial`
-    /// if it cannot be replaced, with `Exists` if it is not to be.
+    /// `lstat`: the same, and notes whether P is there. Also ends with `IsDirectory` or `IsSpecial`
+    /// if P cannot be replaced, and with `Exists` if it must not be.
     Look,
     /// `unlink` of P, if it was seen to be there.
     Unlink,
@@ -155,7 +153,7 @@ impl fmt::Debug for Plan<'_> {
 }
 
 impl Plan<'_> {
-    /// P, relative to its directory if that is open.
+    /// P as a [`Place`]: relative to its directory if that is open.
     #[inline(always)]
     pub fn place<'w, File>(&'w self, directory: Option<&'w File>) -> Place<'w, File> {
         self.named(self.name, directory)
