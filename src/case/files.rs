@@ -238,7 +238,8 @@ mod tests {
         }
     }
 
-    /// What the simulation and the kernel tell of opening these, where the kernel's world begins so.
+    /// What the simulation and the kernel tell of opening these, where the kernel's world begins
+    /// so.
     fn opening(
         names: &'static [&'static str],
         furnish: fn(&OsFs) -> Result<(), Errno>,
@@ -306,7 +307,8 @@ mod tests {
         assert!(matches!(stressed, Err(CaseError::Play(error)) if error == gone));
     }
 
-    /// Takes a lock on each of two files and ends, or writes a word and counts the calls that it takes.
+    /// Takes a lock on each of two files and ends, or writes a word and counts the calls that it
+    /// takes.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     enum Acts<File> {
         Open(&'static [&'static str], Vec<File>),

@@ -88,8 +88,8 @@ mod tests {
         [127, 0, 0, last].into()
     }
 
-    /// A fetcher that looks at one answer of the name server and connects to another, or the owner of
-    /// that, who rebinds the name.
+    /// A fetcher that looks at one answer of the name server and connects to another, or the owner
+    /// of that, who rebinds the name.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     enum Actor<C> {
         Look,

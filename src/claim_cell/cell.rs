@@ -1,5 +1,5 @@
-//! Third floor, `claim_cell`: the one source. Imports the `atoms` that the module above it brings along:
-//! the standard library's, loom's or shuttle's.
+//! Third floor, `claim_cell`: the one source. Imports the `atoms` that the module above it brings
+//! along: the standard library's, loom's or shuttle's.
 
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};

@@ -63,8 +63,8 @@ fn parsed(
     })
 }
 
-/// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and underscores,
-/// as DNS and certificates have them.
+/// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and
+/// underscores, as DNS and certificates have them.
 fn is_name(host: &str) -> bool {
     let labels = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {

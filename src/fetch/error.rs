@@ -28,8 +28,8 @@ impl fmt::Debug for Hop {
 }
 
 impl fmt::Display for Hop {
-    /// `http://a.example/`, `http://a.example/?… (redirect 2)`: without the query, and shortened if it is
-    /// long.
+    /// `http://a.example/`, `http://a.example/?… (redirect 2)`: without the query, and shortened if
+    /// it is long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&told(&whole(&self.url), self.number))
     }

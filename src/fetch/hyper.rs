@@ -1,5 +1,5 @@
-//! Third floor, `fetch`: a connector for hyper's client. Imports [`net`](crate::net), its neighbours in
-//! `fetch`, and Tokio's sockets.
+//! Third floor, `fetch`: a connector for hyper's client. Imports [`net`](crate::net), its
+//! neighbours in `fetch`, and Tokio's sockets.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -85,7 +85,8 @@ pub struct Connector {
 pub struct Connecting(Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchError>> + Send>>);
 
 impl Fetcher {
-    /// A connector for hyper's client that connects to nothing that this fetcher would not connect to.
+    /// A connector for hyper's client that connects to nothing that this fetcher would not connect
+    /// to.
     pub fn connector(&self) -> Connector {
         Connector { fetcher: self.clone(), is_under_tls: false }
     }
@@ -162,8 +163,8 @@ impl Future for Connecting {
     }
 }
 
-/// Connects to the first of these addresses that accepts: the next one is begun with when one has failed, and
-/// at the latest after [`OsNet::CONNECT_DELAY`]. Those that are not taken are given up.
+/// Connects to the first of these addresses that accepts: the next one is begun with when one has
+/// failed, and at the latest after [`OsNet::CONNECT_DELAY`]. Those that are not taken are given up.
 async fn first_accepted(
     addresses: &[SocketAddr],
     connect_timeout: Duration,

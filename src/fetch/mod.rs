@@ -300,11 +300,14 @@ impl Fetcher {
     /// - It follows no redirect without asking here again.
     /// - It uses no proxy.
     ///
-    /// Some clients ask their resolver for each host of each hop, addresses included (`ureq` does).
-    /// They can use this as their resolver. Others connect to addresses in URLs without asking
-    /// (`reqwest` does). Ask here first, give such a client the addresses for one request
-    /// (`resolve_to_addrs`), and turn its redirects and proxies off. For `hyper-util` there is a
-    /// connector, with the feature `hyper`.
+    /// How a client does that:
+    ///
+    /// - Some clients ask their resolver for each host of each hop, addresses included (`ureq`
+    ///   does). Such a client can use this as its resolver.
+    /// - Others connect to addresses in URLs without asking (`reqwest` does). Ask here first, give
+    ///   the client the addresses for one request (`resolve_to_addrs`), and turn its redirects and
+    ///   proxies off.
+    /// - For `hyper-util` there is a connector, with the feature `hyper`.
     ///
     /// # Errors
     ///

@@ -16,8 +16,8 @@ pub(super) fn whole(url: &Url) -> String {
     if url.query().is_some() { told + "?..." } else { told }
 }
 
-/// What may be told of a text that is no URL, or of a URL that is not fetched: `http://a.test:80/x`, or
-/// `http://***` where anything in it could be a user name or a password.
+/// What may be told of a text that is no URL, or of a URL that is not fetched:
+/// `http://a.test:80/x`, or `http://***` where anything in it could be a user name or a password.
 pub(super) fn shown(text: &str) -> String {
     let (scheme, rest) = match text.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
@@ -83,8 +83,8 @@ fn after_slashes(rest: &str) -> Option<String> {
     (is_host && is_plain(path)).then(|| format!("{authority}{path}{dots}"))
 }
 
-/// Whether there is nothing in it but what hosts and paths have most of the time: no `@`, `:`, `%` or
-/// backslash, and no letter of another alphabet, which a parser may take for one of these.
+/// Whether there is nothing in it but what hosts and paths have most of the time: no `@`, `:`, `%`
+/// or backslash, and no letter of another alphabet, which a parser may take for one of these.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte))
 }

@@ -1,4 +1,5 @@
-//! Third floor, `handlers`: one API key a user. Imports [`db`](crate::db) and its neighbours in `handlers`.
+//! Third floor, `handlers`: one API key a user. Imports [`db`](crate::db) and its neighbours in
+//! `handlers`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ pub static API_KEYS: Table = Table {
 /// How often a request is sent again after its connection broke.
 const RESENDS: u32 = 2;
 
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks for
-/// a retry of a statement by itself; a server that makes every statement serializable may.
+/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
+/// for a retry of a statement by itself; a server that makes every statement serializable may.
 const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// An API key: a secret. Its `Debug` form does not show it.

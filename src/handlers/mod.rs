@@ -1,5 +1,5 @@
-//! Third floor, `handlers`: what a web handler calls, over any [`Database`]. Imports [`db`](crate::db)
-//! and [`direct`](crate::direct).
+//! Third floor, `handlers`: what a web handler calls, over any [`Database`]. Imports
+//! [`db`](crate::db) and [`direct`](crate::direct).
 //!
 //! Each handler is a function over the `Database` trait. The function that is proved in the
 //! simulated database is the one that runs in the real one. A handler keeps a handle to its

@@ -17,8 +17,8 @@ pub static ORDERS: Table = Table {
 /// The status of an order that can still be cancelled or shipped.
 pub const PENDING: &str = "pending";
 
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks for
-/// a retry of a statement by itself; a server that makes every statement serializable may.
+/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
+/// for a retry of a statement by itself; a server that makes every statement serializable may.
 const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// How an order can end.

@@ -1,5 +1,5 @@
-//! Third floor, `handlers`: a transaction as a function, its retries included. Imports [`db`](crate::db),
-//! [`calls`](crate::calls) and [`direct`].
+//! Third floor, `handlers`: a transaction as a function, its retries included. Imports
+//! [`db`](crate::db), [`calls`](crate::calls) and [`direct`].
 //!
 //! A handler's statements and decisions are its body, a function. Its [`Way`] says how the body is
 //! isolated from others, and how often it is tried. Each variant of a protocol and each one that

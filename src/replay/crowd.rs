@@ -1,5 +1,5 @@
-//! Fourth floor, `replay`: threads that are let go together, round after round. Imports its neighbours
-//! in `replay`.
+//! Fourth floor, `replay`: threads that are let go together, round after round. Imports its
+//! neighbours in `replay`.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Barrier};

@@ -205,8 +205,8 @@ pub(super) fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
         .map_err(|error| ReplayError::Directory(place.into(), error))
 }
 
-/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer than
-/// all the rest of a replay), unless `TMPDIR` says otherwise.
+/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer
+/// than all the rest of a replay), unless `TMPDIR` says otherwise.
 fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let is_usable = || rustix::fs::access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();

@@ -1,6 +1,6 @@
 //! Fourth floor, `replay`: schedules on sockets of the loopback interface. Imports
-//! [`net`](crate::net), the `Errno` of [`fs`](crate::fs), the schedules of [`check`](crate::check) and
-//! its neighbours in `replay`.
+//! [`net`](crate::net), the `Errno` of [`fs`](crate::fs), the schedules of [`check`](crate::check)
+//! and its neighbours in `replay`.
 
 use std::fmt::Debug;
 use std::io::Error;

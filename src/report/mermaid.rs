@@ -59,7 +59,8 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     out
 }
 
-/// That after so many steps every continuation violates these properties, if they are lost just then.
+/// That after so many steps every continuation violates these properties, if they are lost just
+/// then.
 fn note(lost: &[Lost], steps: usize) -> Option<String> {
     let (at, who) = match steps {
         0 => (NoReturn::BeforeTheFirst, "from here every interleaving"),

@@ -71,8 +71,8 @@ pub fn share(example: &Example) -> String {
     }
 }
 
-/// How many of the interleavings violate it, where that was counted: `40`; or `all but 12`, where the
-/// two numbers are long and would look alike.
+/// How many of the interleavings violate it, where that was counted: `40`; or `all but 12`, where
+/// the two numbers are long and would look alike.
 fn violating(example: &Example) -> Option<String> {
     let violating = example.violating.as_ref()?;
     let told = grouped(&violating.to_string());

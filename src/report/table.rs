@@ -138,8 +138,8 @@ impl Table {
         Table { columns, rows, has_unclaimed, left_out: None }.fitted()
     }
 
-    /// Where there is no room for all columns beside one another, the first is told in a line if all
-    /// of it holds: that nobody waits for ever is seldom the question.
+    /// Where there is no room for all columns beside one another, the first is told in a line if
+    /// all of it holds: that nobody waits for ever is seldom the question.
     fn fitted(mut self) -> Table {
         let holds = |cell: &Cell| cell.as_recorded && cell.text == "✓";
         let is_needless = self.rows.iter().all(|row| row.cells.first().is_some_and(holds));

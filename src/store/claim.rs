@@ -12,9 +12,9 @@ use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
 
 /// The step that decides which of several concurrent claims wins.
 ///
-/// With each mechanism, exactly one of any number of claims of one put wins. They differ in what
-/// else may happen meanwhile. The verdict table of [`models::download`](crate::models::download)
-/// has the details and the schedules.
+/// With each mechanism, exactly one of any number of claims of one put wins. The mechanisms differ
+/// in what else may happen meanwhile. The verdict table of
+/// [`models::download`](crate::models::download) has the details and the schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mechanism {
     /// Rename `content` to a name of this claim's own; the rename decides. It stays exactly-once

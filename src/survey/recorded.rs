@@ -99,8 +99,8 @@ pub fn compare(
     mismatches
 }
 
-/// Whether what is recorded to be violated should have been found within these bounds. (That nothing gets
-/// somewhere, no execution shows.)
+/// Whether what is recorded to be violated should have been found within these bounds. (That
+/// nothing gets somewhere, no execution shows.)
 fn is_missed(bound: &Bound, finding: &Finding, is_broken: bool) -> bool {
     is_broken && matches!(bound, Bound::Preemptions(_)) && finding.kind != PropertyKind::Reachable
 }

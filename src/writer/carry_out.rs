@@ -1,6 +1,6 @@
 //! Third floor, `writer`: the function that carries out a list of operations. Imports
-//! [`fs`](crate::fs), of [`direct`](crate::direct) what an exploration may forget, and its neighbours
-//! in `writer`.
+//! [`fs`](crate::fs), of [`direct`](crate::direct) what an exploration may forget, and its
+//! neighbours in `writer`.
 
 use std::path::{Component, Path};
 
@@ -277,7 +277,8 @@ impl<F: FileSystem> Writer<'_, F> {
         Ok(())
     }
 
-    /// Opens the directory without `openat2`: one component after the other, each from the one before.
+    /// Opens the directory without `openat2`: one component after the other, each from the one
+    /// before.
     #[cold]
     fn walk(&mut self, fs: &mut F, flags: OFlags, resolve: ResolveFlags) -> Result<(), Outcome> {
         let path = or_dot(self.plan.directory);

@@ -307,7 +307,8 @@ impl WriteError {
     }
 }
 
-/// What a writer's end means to whoever asked for it. `temporary` is the name that it may have left.
+/// What a writer's end means to whoever asked for it. `temporary` is the name that it may have
+/// left.
 pub(super) fn result(
     path: &Path,
     temporary: &Path,
