@@ -1,5 +1,5 @@
-//! Fourth floor: the catalogue. One folder a case: its page for reviewers, its variants,
-//! scenarios and properties. No engine code. Imports every floor below, engines excepted.
+//! Fourth floor: the catalogue. One file for each case: the system in a paragraph, its variants,
+//! scenarios and properties. No engine code. Imports every floor below, except the engines.
 
 pub mod api_key;
 pub mod avatar;
@@ -14,84 +14,86 @@ mod verdicts;
 use crate::case::Case;
 pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
 
-/// A published case, as it can be checked.
+/// A published case that can be checked.
 pub trait Model: Send + Sync {
-    /// What it goes by: `download`.
+    /// The model's name: `download`.
     fn name(&self) -> &'static str;
 
-    /// The system and the promise, in a sentence or two.
+    /// The system and its promise, in one or two sentences.
     fn about(&self) -> &'static str;
 
-    /// The ways of writing the protocol, the vulnerable original first.
+    /// The variants of the protocol, the vulnerable original first.
     fn variants(&self) -> &'static [Variant];
 
-    /// What may surround it.
+    /// The scenarios: what may surround the protocol.
     fn scenarios(&self) -> &'static [Scenario];
 
-    /// Whether there is such a system: not every way of writing a protocol makes sense in every
-    /// scenario (`FOR UPDATE` outside of a transaction, say). Where it does not, the tables have a `–`.
+    /// Whether the variant exists in the scenario. Not every combination makes sense (`FOR UPDATE`
+    /// outside of a transaction does not, say). The tables show a `–` where it does not exist.
     fn has(&self, _variant: &str, _scenario: &str) -> bool {
         true
     }
 
-    /// Whether its tables have scenarios down and variants across, for models of few variants in many
-    /// scenarios (isolation levels, say).
+    /// Whether its tables have scenarios down and variants across. This suits a model with few
+    /// variants in many scenarios (isolation levels, say).
     fn has_scenarios_down(&self) -> bool {
         false
     }
 
-    /// The isolation levels at which some of its variants can be asked for, by name; none for most
-    /// models.
+    /// The names of the isolation levels that some of its variants can run at. Most models have
+    /// none.
     fn levels(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// What a variant is at one of the [levels](Model::levels): one of the [variants](Model::variants) by
-    /// another name, or one beside them, which [`has`](Model::has) and [`case`](Model::case) know as
-    /// well. `None` if it is not written for levels, or makes no sense at this one.
+    /// The variant that runs at one of the [levels](Model::levels). It is one of the
+    /// [variants](Model::variants) under another name, or an additional one, which
+    /// [`has`](Model::has) and [`case`](Model::case) know as well. `None` if the variant is not
+    /// written for levels, or makes no sense at this one.
     fn at_level(&self, _variant: &str, _level: &str) -> Option<&'static Variant> {
         None
     }
 
-    /// What its systems are sized by: clients, unless it says otherwise.
+    /// What the size of its systems counts: clients, unless the model says otherwise.
     fn size(&self) -> Size {
         Size::CLIENTS
     }
 
-    /// In what its clients differ, where they are not identical, so that nothing is said of any number
-    /// of them: `each pays into a till of its own`.
+    /// How its clients differ, if they are not identical: `each pays into a till of its own`. Then
+    /// nothing is said about any number of them.
     fn clients_differ(&self) -> &'static str {
         "no two of them do the same"
     }
 
-    /// In how many ways a system of this size could begin, those included that come to the same as
-    /// another and are left out; `None` where it begins in one.
+    /// In how many ways a system of this size could begin. This includes the ways that are left out
+    /// because they are equivalent to another one. `None` if it begins in one way.
     fn conceivable_starts(&self, _scenario: &str, _size: usize) -> Option<u64> {
         None
     }
 
-    /// A variant in a scenario of this [size](Model::size); `None` if either is none of this model's,
-    /// or it does not [have](Model::has) the one in the other.
+    /// The system of a variant in a scenario, with this [size](Model::size). `None` if the model
+    /// has no such variant or scenario, or does not [have](Model::has) the variant in the scenario.
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>>;
 }
 
-/// What the systems of a model are sized by, and which sizes are worth looking at.
+/// What the size of a model's systems counts, and which sizes are worth checking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// One of what is counted: `client`. Its plural takes an `s`.
+    /// The noun for one of what is counted: `client`. Its plural takes an `s`.
     pub noun: &'static str,
-    /// Whose they are, where the noun alone does not say: `of the attacker`; or nothing.
+    /// Whose they are, if the noun alone does not say it: `of the attacker`; otherwise empty.
     pub whose: &'static str,
-    /// What is checked when nobody says, smallest first.
+    /// The sizes that are checked by default, smallest first.
     pub usual: &'static [usize],
-    /// What is tried one by one for the smallest that shows something, and what an engine other than
-    /// the graph gets when it is asked for by name: smallest first.
+    /// The sizes that are tried one by one to find the smallest that shows something, smallest
+    /// first. An engine other than the graph gets these when it is asked for by name.
     pub tried: &'static [usize],
-    /// The smallest that makes sense.
+    /// The smallest size that makes sense.
     pub least: usize,
-    /// The largest: with more, a schedule is no longer for reading, nor a state graph for keeping.
+    /// The largest size. With more, nobody can read a schedule, and a state graph does not fit in
+    /// memory.
     pub most: usize,
-    /// One with which everything is claimed that can be.
+    /// A size with which the model claims every property that it can claim.
     pub representative: usize,
 }
 
@@ -108,7 +110,7 @@ impl Size {
         representative: 2,
     };
 
-    /// Every script of an attacker, up to so many actions.
+    /// Every script of an attacker with up to so many actions.
     pub const ACTIONS: Size = Size {
         noun: "action",
         whose: "of the attacker",
@@ -119,7 +121,7 @@ impl Size {
         representative: 1,
     };
 
-    /// Threads of the code under test, where that is threads itself.
+    /// Threads of the code under test, if that code is threads itself.
     pub const THREADS: Size = Size {
         noun: "thread",
         whose: "",
@@ -131,42 +133,43 @@ impl Size {
         representative: 3,
     };
 
-    /// Whether it is clients that are counted: then there may be any number of them.
+    /// Whether the size counts clients: then there may be any number of them.
     pub fn is_clients(&self) -> bool {
         self.noun == Size::CLIENTS.noun
     }
 
-    /// Several of what is counted: `clients`.
+    /// The plural of the noun: `clients`.
     pub fn plural(&self) -> String {
         format!("{}s", self.noun)
     }
 }
 
-/// One way of writing a protocol.
+/// One variant of a protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Variant {
-    /// What it goes by: `open-then-remove`.
+    /// The variant's name: `open-then-remove`.
     pub name: &'static str,
-    /// Where it comes from: `the vulnerable original`, `the landed fix`, `ours`.
+    /// The variant's origin: `the vulnerable original`, `the landed fix`, `ours`.
     pub origin: &'static str,
-    /// What it does, briefly.
+    /// What the variant does, briefly.
     pub about: &'static str,
-    /// Where the verdicts stand that it is known for.
+    /// The verdicts that are recorded for the variant's model.
     pub verdicts: &'static Verdicts,
 }
 
 impl Variant {
-    /// Whether it is there to show that a property can break: broken on purpose.
+    /// Whether the variant is a negative control: it is broken on purpose, to show that a property
+    /// can break.
     pub fn is_control(&self) -> bool {
         self.origin == "negative control"
     }
 
-    /// The verdicts it is known for: the properties that it breaks. It keeps all others.
+    /// The recorded verdicts of the variant: the properties that it breaks. It keeps all others.
     pub fn breaks(&self) -> impl Iterator<Item = Breaks<'static>> {
         self.verdicts.of(self.name)
     }
 
-    /// Whether it is known to break this property, with this size in this scenario.
+    /// Whether it is recorded to break this property, with this size in this scenario.
     pub fn is_known_to_break(&self, scenario: &str, property: &str, size: usize) -> bool {
         self.breaks().any(|breaks| {
             breaks.scenario == scenario && breaks.property == property && breaks.from_size <= size
@@ -177,13 +180,13 @@ impl Variant {
 /// What surrounds a protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario {
-    /// What it goes by: `janitor`.
+    /// The scenario's name: `janitor`.
     pub name: &'static str,
     /// Who else acts, and what may happen.
     pub about: &'static str,
 }
 
-/// Every model there is.
+/// All models.
 pub static ALL: &[&dyn Model] = &[
     &download::Download,
     &credential::Credential,

@@ -1,5 +1,5 @@
-//! Fourth floor: one variant in one scenario with so many clients, whatever its world and its
-//! processes are made of. Imports [`check`](crate::check), [`replay`](crate::replay), [`fs`](crate::fs),
+//! Fourth floor: one variant in one scenario with a given number of clients, in any world and with
+//! any processes. Imports [`check`](crate::check), [`replay`](crate::replay), [`fs`](crate::fs),
 //! [`db`](crate::db), [`net`](crate::net).
 
 mod database;
@@ -25,7 +25,7 @@ pub use free::AroundDb;
 pub use network::{NetCase, OnLoopback};
 pub use threads::ThreadsCase;
 
-/// An engine, and how it is to go about it.
+/// An engine and its options.
 #[derive(Clone, Debug)]
 pub enum Method {
     /// The state graph.
@@ -38,85 +38,90 @@ pub enum Method {
     Shuttle(ShuttleMode),
 }
 
-/// A schedule in the real world beside what the simulation said of it.
+/// A schedule's run in the real world, beside its run in the simulation.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// Where it was made to happen.
+    /// The real world in which it was run.
     pub place: Place,
-    /// The schedule, run on to the end of every actor that can get there.
+    /// The schedule, continued until every actor that can reach its end has reached it.
     pub schedule: Schedule,
-    /// How it went in the simulation, and what was there at the end.
+    /// The run in the simulation, and its end state.
     pub simulated: Replayed,
-    /// How it really went.
+    /// The real run.
     pub real: Replayed,
-    /// In what both differ from the system in question, if they do.
+    /// How both runs differ from the system in question, if they do.
     pub but: Option<&'static str>,
 }
 
 impl Comparison {
-    /// Whether every answer and everything left, or arrived, is the same, and, as far as both tell, who
-    /// waited for whom.
+    /// Whether every answer, and everything that was left or arrived, is the same in both runs. As
+    /// far as both tell who waited for whom, that has to be the same too.
     pub fn agrees(&self) -> bool {
         self.simulated.agrees(&self.real)
     }
 }
 
-/// A schedule as it goes in the simulation.
+/// A schedule's run in the simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// What each actor did and saw.
     pub trace: Trace,
-    /// What is there at the end of it; `None` where the trace tells.
+    /// What is there at its end; `None` where the trace shows it.
     pub remains: Option<Remains>,
-    /// For each property over counts that is violated there: who counts.
+    /// For each violated property over counts: the actors that count.
     pub counted: Vec<Counted>,
 }
 
-/// How often a property broke by chance. Each is judged by the end of a round: what was told, and what
-/// is left. An `always` may have been broken before, and whole again by then: nobody saw it.
+/// How often free runs violated each property. A property is judged by the end of a round: what the
+/// actors were told, and what is left. An `always` may have been violated earlier and hold again at
+/// the end. The round does not show that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stress {
-    /// How many times the actors were let loose.
+    /// How many times the actors ran freely.
     pub rounds: usize,
-    /// For each property, in how many of these rounds it was violated.
+    /// For each property, the number of rounds that violated it.
     pub violations: Vec<(String, usize)>,
-    /// The properties that no end tells of: of those that still run, or of what is whole again by then.
+    /// The properties that the end of a round cannot show: those about actors that still run, or
+    /// about a state that is whole again by then.
     pub unjudged: Vec<String>,
 }
 
-/// A system that can be checked, told and replayed.
+/// A system that can be checked, shown and replayed.
 pub trait Case: Send + Sync {
-    /// Whether it is a machine in a world, whose states can be searched: what the state graph and `any`
-    /// take.
+    /// Whether the system is a machine in a world, with states that can be searched. The state
+    /// graph and `any` need that.
     fn is_machine(&self) -> bool {
         true
     }
 
-    /// The actors' names, in the order in which schedules count them.
+    /// The actors' names, in the order of their indices in schedules.
     fn actors(&self) -> Vec<String>;
 
-    /// How the ways in which it may begin are called, in the order in which schedules count them.
+    /// The names of the possible starts, in the order of their indices in schedules.
     fn starts(&self) -> Vec<String>;
 
-    /// Whether there are identical actors that the state graph need not tell apart.
+    /// Whether some actors are identical, so that the state graph need not tell them apart.
     fn has_clients(&self) -> bool;
 
-    /// Whether anything is claimed at most so often: what `any` decides.
+    /// Whether a property says that something happens at most so often. `any` decides such
+    /// properties.
     fn claims_counts(&self) -> bool {
         false
     }
 
-    /// The properties claimed.
+    /// The properties that are claimed.
     fn properties(&self) -> Vec<(String, PropertyKind)>;
 
-    /// Gives each engine other limits to its time and memory than the [default](Limits::default) ones.
+    /// Sets the engines' limits of time and memory, in place of the [default](Limits::default)
+    /// ones.
     fn limit(&mut self, limits: Limits);
 
-    /// Puts it before an engine. Reports of one case can be [audited](fn@crate::check::audit).
+    /// Checks the system with an engine. Reports of one case can be
+    /// [audited](fn@crate::check::audit).
     fn check(&self, method: &Method) -> Report;
 
-    /// For each property that the state graph shows to be violated, a shortest schedule that does it; each
-    /// once.
+    /// For each property that the state graph shows to be violated, a shortest schedule that
+    /// violates it. No schedule is listed twice.
     fn counterexamples(&self) -> Vec<Schedule> {
         let report = self.check(&Method::Graph(GraphOptions::default()));
         let mut schedules: Vec<Schedule> = Vec::new();
@@ -130,12 +135,14 @@ pub trait Case: Send + Sync {
         schedules
     }
 
-    /// Makes each of its [counterexamples](Case::counterexamples) happen in the real world, and panics unless
-    /// there are some and each goes as simulated: for a test.
+    /// Makes each [counterexample](Case::counterexamples) happen in the real world, and asserts
+    /// that it goes as simulated. For a test.
     ///
     /// # Panics
     ///
-    /// Then, with both told step by step; and where it cannot be tried on this machine.
+    /// - If there are no counterexamples.
+    /// - If one does not go as simulated. The message shows both runs step by step.
+    /// - If a counterexample cannot be tried on this machine.
     fn assert_happens(&self) {
         let counterexamples = self.counterexamples();
         assert!(!counterexamples.is_empty(), "nothing breaks, so there is nothing to replay");
@@ -155,70 +162,65 @@ pub trait Case: Send + Sync {
         }
     }
 
-    /// Tells a schedule step by step.
+    /// Runs a schedule in the simulation, and returns it step by step.
     fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError>;
 
-    /// Tells a schedule, and what it comes to.
+    /// Runs a schedule in the simulation, and returns its steps and its end.
     fn show(&self, schedule: &Schedule) -> Result<Shown, PlayError>;
 
-    /// The steps of the system that begins with the start of this index, as tables to explore it by; of one of
-    /// more than `most` states, those along these schedules. `None` where there is no machine, or no such start.
+    /// Visits every interleaving, shortest prefix first. `visit` returns whether to go on.
     fn scene(&self, start: usize, along: &[&Schedule], most: usize) -> Option<Scene> {
         let _ = (start, along, most);
         None
     }
-
-    /// What is there after a schedule, as text: the world, and where the actors stand. `None` where there is no
-    /// machine.
     fn state(&self, schedule: &Schedule) -> Result<Option<String>, PlayError> {
         let _ = schedule;
         Ok(None)
     }
-
-    /// Every interleaving, shortest prefix first; `visit` says whether to go on.
     fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool);
 
-    /// Where schedules are made to happen.
+    /// The real world in which schedules are run.
     fn place(&self) -> Place;
 
-    /// Makes a schedule happen in the real world and in the simulation.
+    /// Runs a schedule in the real world and in the simulation.
     fn replay(&self, schedule: &Schedule, threads: Threads) -> Result<Comparison, CaseError>;
 
-    /// Whether what free runs leave can be judged.
+    /// Whether the end of a free run can be judged.
     fn can_run_free(&self) -> bool;
 
-    /// Lets the actors loose in the real world, so many times, each time from the start of this index.
+    /// Runs the actors freely in the real world: `rounds` times, each time from the start with this
+    /// index.
     fn stress(&self, start: usize, rounds: usize) -> Result<Stress, CaseError>;
 }
 
-/// Why a schedule could not be told or replayed.
+/// Why a schedule could not be shown or replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    /// It is none of this system's.
+    /// The schedule is not one of this system's.
     #[error(transparent)]
     Play(#[from] PlayError),
-    /// The real world would not have it.
+    /// The real world could not run it.
     #[error(transparent)]
     Replay(#[from] ReplayError),
 }
 
 impl CaseError {
-    /// Whether it is only that this machine, or this user, cannot do it, or that there is no real world
-    /// to do it in.
+    /// Whether the only reason is that this machine, or this user, cannot do it, or that there is
+    /// no real world to do it in.
     pub fn is_not_here(&self) -> bool {
         matches!(self, CaseError::Replay(ReplayError::NotHere(_) | ReplayError::Nowhere))
     }
 }
 
-/// Where the schedules of a system of `P` in the simulated world `W` are made to happen, and how.
+/// A real world for the schedules of a system of `P` in the simulated world `W`.
 pub trait RealWorld<W: Value, P: Process<W, Output: Value> + Value>: Send + Sync {
-    /// What it is.
+    /// Which real world it is.
     fn place(&self) -> Place;
 
-    /// What is left there in a simulated world.
+    /// What is left in a simulated world.
     fn remains(&self, world: &W) -> Remains;
 
-    /// Makes a schedule of the system happen there and in the simulation.
+    /// Runs a schedule of the system there and in the simulation.
     fn replay(
         &self,
         system: &System<W, P>,
@@ -226,13 +228,13 @@ pub trait RealWorld<W: Value, P: Process<W, Output: Value> + Value>: Send + Sync
         threads: Threads,
     ) -> Result<Comparison, CaseError>;
 
-    /// Whether what free runs leave can be judged.
+    /// Whether the end of a free run can be judged.
     fn can_run_free(&self) -> bool {
         false
     }
 
-    /// Lets the actors loose there, so many times, each time from the start of this index, which there
-    /// is. Only where they [can run free](RealWorld::can_run_free).
+    /// Runs the actors freely there: `rounds` times, each time from the start with this index. The
+    /// start has to exist, and the world has to [allow free runs](RealWorld::can_run_free).
     fn stress(
         &self,
         system: &System<W, P>,
@@ -244,8 +246,9 @@ pub trait RealWorld<W: Value, P: Process<W, Output: Value> + Value>: Send + Sync
     }
 }
 
-/// A schedule of the system run on to the end of every actor that can get there, and how it goes in the
-/// simulation. Where nobody can go on, each tries once more: only so is it seen that a real one waits, too.
+/// A schedule of the system, continued until every actor that can reach its end has reached it, and
+/// its run in the simulation. If all actors are blocked, each tries once more. Only then does the
+/// run show that a real actor waits, too.
 fn run_on<W: Value, P: Process<W, Output: Value> + Value>(
     system: &System<W, P>,
     schedule: &Schedule,
@@ -275,7 +278,7 @@ fn compared(
     Comparison { place, schedule, simulated, real, but }
 }
 
-/// A simulated system, and the real world `R` in which the same can happen.
+/// A simulated system, and the real world `R` that it models.
 pub struct CaseOn<W, P: Process<W>, R> {
     checker: Checker<W, P>,
     real: R,
@@ -307,8 +310,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value, R> CaseOn<W, P, R> {
         CaseOn { checker: Checker::new(system), real, any_number: None, unjudged: OnceLock::new() }
     }
 
-    /// Says of which system [`any`](Checker::any) is asked instead: one whose clients are identical where this
-    /// one's have names of their own ([`Owner`](crate::fs::Owner)). Both claim the same.
+    /// Sets another system for [`any`](Checker::any) to check. Its clients are identical, where
+    /// this system's clients have names of their own ([`Owner`](crate::fs::Owner)). Both systems
+    /// claim the same.
     pub fn for_any_number<Q>(mut self, system: System<W, Q>) -> Self
     where
         Q: Process<W, Output: Value> + Value,

@@ -12,8 +12,8 @@ use crate::replay::{
     Threads,
 };
 
-/// A case whose world is a simulated database, or contains one; on a real one, where it is
-/// [said](DbCase::on) how; let loose, where [that](DbCase::let_loose) is said.
+/// A case whose world is a simulated database, or contains one. [`on`](DbCase::on) sets the real
+/// database for replays, and [`let_loose`](DbCase::let_loose) the one for free runs.
 ///
 /// ```text
 /// DbCase::new(system, |db| Tables::new().with(&KEYS, db.rows(&KEYS)))
@@ -22,7 +22,7 @@ use crate::replay::{
 /// ```
 pub type DbCase<W, P> = CaseOn<W, P, OnDatabase<W, <P as Process<W>>::Output>>;
 
-/// The same system on a real database, if it is said on which. Its actors end with `T`.
+/// The same system on a real database, if one is set. Its actors end with `T`.
 pub struct OnDatabase<W, T> {
     tables: Box<dyn Fn(&W) -> Tables + Send + Sync>,
     stage: Option<Box<dyn Staged>>,
@@ -30,8 +30,9 @@ pub struct OnDatabase<W, T> {
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
-    /// A simulated system, and the tables of its world with their committed rows. A real database is
-    /// furnished with those of a start, and compared with those of the end.
+    /// A case of a simulated system. `tables` gives the tables of a world with their committed
+    /// rows. A real database is filled with the rows of a start, and its rows are compared with
+    /// those of the end.
     pub fn new(
         system: System<W, P>,
         tables: impl Fn(&W) -> Tables + Send + Sync + 'static,
@@ -39,7 +40,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
         Self::on_real(system, OnDatabase { tables: Box::new(tables), stage: None, free: None })
     }
 
-    /// Schedules are made to happen there.
+    /// Sets the real database on which schedules are run.
     pub fn on<D, R, Q>(mut self, stage: Stage<D, R, Q>) -> Self
     where
         Stage<D, R, Q>: Staged + 'static,
@@ -48,9 +49,11 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
         self
     }
 
-    /// Its actors can be let loose there. Each property is judged by what they were told, and by the
-    /// rows that they left; an `always` by no other moment than that. One of the `passing`, which are
-    /// about moments that the end does not tell of, is not judged at all.
+    /// Sets the real database on which the actors can run freely.
+    ///
+    /// Each property is judged by the answers that the actors got and by the rows that they left.
+    /// An `always` is judged by the end only. The properties in `passing` are about moments that
+    /// the end does not show: they are not judged.
     pub fn let_loose(
         mut self,
         loose: impl LetLoose<P::Output> + 'static,
@@ -65,12 +68,14 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
 }
 
 impl<T: Value> DbCase<SimDb, SessionCode<T>> {
-    /// A simulated system of ordinary code, and the same code on SQLite: for statements by themselves.
+    /// A case of ordinary code: the simulated system, and the same code on SQLite. For statements
+    /// without a transaction.
     pub fn direct_on_sqlite(system: System<SimDb, SessionCode<T>>) -> Self {
         Self::direct::<SqliteDb, SqliteDb>(system)
     }
 
-    /// The same on PostgreSQL, whose server is started where it is installed.
+    /// A case of ordinary code, with the same code on PostgreSQL. The server is started where it is
+    /// installed.
     pub fn direct_on_postgres(system: System<SimDb, SessionCode<T>>) -> Self {
         Self::direct::<SteppedDb, PostgresDb>(system)
     }
@@ -108,8 +113,8 @@ where
         Remains::Rows((self.tables)(world))
     }
 
-    /// On the sessions of a real database. These are worked on by the server, beside one another, so
-    /// `threads` makes no difference.
+    /// Runs on the sessions of a real database. The server works on them concurrently, so `threads`
+    /// makes no difference.
     fn replay(
         &self,
         system: &System<W, P>,

@@ -11,8 +11,8 @@ use crate::fs::{
 };
 use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
 
-/// A case whose world is a file system: `P` are its processes in the simulation, `Q` the same ones
-/// on the kernel.
+/// A case whose world is a file system. `P` are its processes in the simulation, `Q` the same
+/// processes on the kernel.
 pub type FsCase<P, Q> = CaseOn<SimFs, P, OnKernel<P, Q>>;
 
 /// The same system on the kernel's file system.
@@ -23,7 +23,7 @@ pub struct OnKernel<P: Process<SimFs>, Q> {
     judges_free_runs: bool,
 }
 
-/// The same system with fewer users: all that somebody who is not root can be.
+/// The same system with fewer users: what a user who is not root can run.
 struct StandIn<P: Process<SimFs>, Q> {
     system: System<SimFs, P>,
     kernel: Furnished<Q>,
@@ -31,13 +31,14 @@ struct StandIn<P: Process<SimFs>, Q> {
 }
 
 impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
-    /// A simulated system and the same one on the kernel.
+    /// A case of a simulated system and the same system on the kernel.
     pub fn new(system: System<SimFs, P>, kernel: Furnished<Q>) -> Self {
         Self::on_real(system, OnKernel { kernel, stand_in: None, judges_free_runs: true })
     }
 
-    /// The same, with the kernel furnished [as the simulation starts](Furnished::like): the scene is
-    /// written once. `actors` are the processes of a start on the kernel, in the order of the system's.
+    /// A case of a simulated system, with the kernel's directory filled [as the simulation
+    /// starts](Furnished::like), so the scene is written once. `actors` are the processes of a
+    /// start on the kernel, in the order of the system's actors.
     ///
     /// ```text
     /// FsCase::on_kernel(system, move |_| actors(protocol, clients))
@@ -50,7 +51,8 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
         Self::new(system, kernel)
     }
 
-    /// Replays this instead, for that reason. It has the same starts and actors.
+    /// Sets a stand-in that is replayed instead, for the reason given. It has the same starts and
+    /// actors.
     pub fn standing_in(
         mut self,
         system: System<SimFs, P>,
@@ -61,7 +63,7 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
         self
     }
 
-    /// Its properties ask for more than what is left on disk in the end can tell.
+    /// Excludes free runs: the files left at the end do not show whether the properties hold.
     pub fn without_free_runs(mut self) -> Self {
         self.real.judges_free_runs = false;
         self
@@ -69,8 +71,8 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
 }
 
 impl<T: Value> FsCase<Code<Files<SimFile>, T>, Code<Files<OsFile>, T>> {
-    /// A simulated system of ordinary code, and the same code on the kernel, furnished as the simulation
-    /// starts.
+    /// A case of ordinary code: the simulated system, and the same code on the kernel, whose
+    /// directory is filled as the simulation starts.
     pub fn direct(system: System<SimFs, Code<Files<SimFile>, T>>) -> Self {
         let actors = actors_by_start(&system, Code::over_files);
         Self::on_kernel(system, actors)
@@ -90,7 +92,7 @@ where
         Place::Kernel
     }
 
-    /// What is root's in the simulation is, here, whoever's this process is.
+    /// Files that root owns in the simulation are, here, owned by the user of this process.
     fn remains(&self, world: &SimFs) -> Remains {
         Remains::Files(world.tree().handed_over(Uid::ROOT, User::current().uid))
     }
@@ -236,7 +238,8 @@ mod tests {
         }
     }
 
-    /// What the simulation and the kernel tell of opening these, where the kernel's world begins so.
+    /// What the simulation and the kernel tell of opening these, where the kernel's world begins
+    /// so.
     fn opening(
         names: &'static [&'static str],
         furnish: fn(&OsFs) -> Result<(), Errno>,
@@ -304,7 +307,8 @@ mod tests {
         assert!(matches!(stressed, Err(CaseError::Play(error)) if error == gone));
     }
 
-    /// Takes a lock on each of two files and ends, or writes a word and counts the calls that it takes.
+    /// Takes a lock on each of two files and ends, or writes a word and counts the calls that it
+    /// takes.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     enum Acts<File> {
         Open(&'static [&'static str], Vec<File>),

@@ -8,13 +8,13 @@ use crate::check::{DEADLOCK_FREE, System, Value};
 use crate::db::{ServerMemory, Servers, SimDb};
 use crate::replay::{FreeRun, LetLoose, Tables};
 
-/// A world that is a simulated database, or servers round one: it can be put together again from what
-/// free runs leave.
+/// A world that is a simulated database, or that contains servers and a database. It can be rebuilt
+/// from what a free run leaves.
 pub trait AroundDb {
-    /// What the servers in it have in memory.
+    /// What the servers of this world have in memory.
     fn memory(&self) -> ServerMemory;
 
-    /// The world of this database and these servers.
+    /// The world with this database and this memory of its servers.
     fn around(db: SimDb, memory: ServerMemory) -> Self;
 }
 
@@ -55,9 +55,9 @@ impl<W: Value, T: Value> Free<W, T> {
         Free { loose: Box::new(loose), memory: W::memory, world: W::around, passing }
     }
 
-    /// Lets them loose `rounds` times in a database that at first holds `tables`, and judges each end. A
-    /// round in which all came to wait for one another counts against freedom from deadlock, and for
-    /// nothing else: it has no end.
+    /// Lets the actors run freely `rounds` times, in a database that holds `tables` at first, and
+    /// judges each end. A round in which all actors came to wait for one another counts only
+    /// against freedom from deadlock: it has no end.
     pub(super) fn stress<P: Process<W, Output = T> + Value>(
         &self,
         system: &System<W, P>,

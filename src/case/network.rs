@@ -11,8 +11,8 @@ use crate::net::{LoopbackConnection, LoopbackNet, SimConnection, SimNet};
 use crate::recorded::Recorded;
 use crate::replay::{Place, Remains, Replayed, Threads, Visits, replay_on_loopback};
 
-/// A case whose world is a network: `P` are its processes in the simulation, `Q` the same ones with
-/// real connections.
+/// A case whose world is a network. `P` are its processes in the simulation, `Q` the same processes
+/// with real connections.
 pub type NetCase<P, Q> = CaseOn<SimNet, P, OnLoopback<Q>>;
 
 /// The same system on sockets of the loopback interface.
@@ -21,8 +21,9 @@ pub struct OnLoopback<Q> {
 }
 
 impl<P: Process<SimNet, Output: Value> + Value, Q> NetCase<P, Q> {
-    /// A simulated system, and its processes with real connections, for the start of this index and in
-    /// the order of the system's actors. The servers are those of the simulated system's start.
+    /// A case of a simulated system. `actors` gives its processes with real connections, for the
+    /// start with this index and in the order of the system's actors. The servers are those of the
+    /// simulated system's start.
     pub fn new(
         system: System<SimNet, P>,
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
@@ -34,7 +35,7 @@ impl<P: Process<SimNet, Output: Value> + Value, Q> NetCase<P, Q> {
 impl<T: Value>
     NetCase<Code<Connections<SimConnection>, T>, Code<Connections<LoopbackConnection>, T>>
 {
-    /// A simulated system of ordinary code, and the same code on sockets of loopback.
+    /// A case of ordinary code: the simulated system, and the same code on loopback sockets.
     pub fn direct(system: System<SimNet, Code<Connections<SimConnection>, T>>) -> Self {
         let actors = actors_by_start(&system, Code::over_network);
         Self::new(system, actors)
@@ -54,7 +55,7 @@ where
         Remains::Visits(Visits::of(world.servers()))
     }
 
-    /// On the calling thread, both ends of each connection: `threads` makes no difference.
+    /// Runs both ends of each connection on the calling thread: `threads` makes no difference.
     fn replay(
         &self,
         system: &System<SimNet, P>,
@@ -87,8 +88,8 @@ mod tests {
         [127, 0, 0, last].into()
     }
 
-    /// A fetcher that looks at one answer of the name server and connects to another, or the owner of
-    /// that, who rebinds the name.
+    /// A fetcher that looks at one answer of the name server and connects to another, or the owner
+    /// of that, who rebinds the name.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     enum Actor<C> {
         Look,

@@ -8,8 +8,8 @@ use crate::check::{
 };
 use crate::replay::{Place, ReplayError, Threads, let_loose, on_real_threads};
 
-/// A case whose code under test is threads and atomics: loom and shuttle run its source, and there is no
-/// machine whose states could be searched. For real it happens on threads of this process.
+/// A case whose code under test is threads and atomics. loom and shuttle run its source: there is
+/// no machine with states to search. The real run is on threads of this process.
 pub struct ThreadsCase {
     program: Program,
     judges_free_runs: bool,
@@ -26,7 +26,7 @@ impl ThreadsCase {
         ThreadsCase { program, judges_free_runs: true }
     }
 
-    /// Its threads must not be let loose: a data race is undefined behaviour.
+    /// Excludes free runs: the threads have a data race, which is undefined behaviour.
     pub fn without_free_runs(self) -> Self {
         ThreadsCase { judges_free_runs: false, ..self }
     }
@@ -61,8 +61,9 @@ impl Case for ThreadsCase {
         self.program = self.program.clone().within(limits);
     }
 
-    /// By loom exhaustively with up to three threads, and with [few preemptions](ThreadsOnLoom::usual)
-    /// beyond; by shuttle exhaustively as well, and by PCT beyond.
+    /// loom explores up to three threads exhaustively, and more with [few
+    /// preemptions](ThreadsOnLoom::usual). shuttle also explores up to three exhaustively, and more
+    /// by PCT.
     fn check(&self, method: &Method) -> Report {
         match method {
             Method::Graph(_) => self.program.not_started(Engine::Graph, Bound::NoMachine),
@@ -82,19 +83,19 @@ impl Case for ThreadsCase {
         self.program.play(schedule)
     }
 
-    /// What was dropped is told by the trace.
+    /// The trace shows what was dropped.
     fn show(&self, schedule: &Schedule) -> Result<Shown, PlayError> {
         Ok(Shown { trace: self.play(schedule)?, remains: None, counted: Vec::new() })
     }
 
-    /// None: what an execution is depends on more than whose turn it is.
+    /// Visits nothing: an execution depends on more than whose turn it is.
     fn interleavings(&self, _visit: &mut dyn FnMut(&Schedule) -> bool) {}
 
     fn place(&self) -> Place {
         Place::Threads
     }
 
-    /// One thread an actor, always.
+    /// Always uses one thread for each actor.
     fn replay(&self, schedule: &Schedule, _threads: Threads) -> Result<Comparison, CaseError> {
         let (schedule, simulated, real) = on_real_threads(&self.program, schedule)??;
         Ok(Comparison { place: Place::Threads, schedule, simulated, real, but: None })

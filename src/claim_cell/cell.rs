@@ -1,5 +1,5 @@
-//! Third floor, `claim_cell`: the one source. Imports the `atoms` that the module above it brings along:
-//! the standard library's, loom's or shuttle's.
+//! Third floor, `claim_cell`: the one source. Imports the `atoms` that the module above it brings
+//! along: the standard library's, loom's or shuttle's.
 
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
@@ -23,10 +23,10 @@ const FULL: u8 = 2;
 /// It was taken.
 const TAKEN: u8 = 3;
 
-/// A value that the first of many threads takes, and nobody else.
+/// A value that the first of many threads takes, and no other thread.
 ///
-/// What `Mutex<Option<T>>` and its `take` are used for, with no lock: nobody waits, nothing is poisoned,
-/// and it can be a `static`.
+/// It does what `Mutex<Option<T>>` and its `take` are used for, without a lock. No thread waits,
+/// nothing is poisoned, and the cell can be a `static`.
 ///
 /// ```
 /// use std::thread;
@@ -45,40 +45,41 @@ const TAKEN: u8 = 3;
 ///
 /// # The guarantee
 ///
-/// - **At most once.** No two calls get the value, whoever makes them, and in whatever order.
-/// - **At least once.** If the value was put in before a call to [`claim`](Self::claim) (in the sense of
-///   *happens before*), one call gets it: this one or another.
-/// - **Whole.** The [`put`](Self::put), and all that its thread did before, happens before what the
-///   claimant does next. No more than that: see below for who is *not* synchronised with.
-/// - **Dropped once.** A value that nobody claimed is dropped with the cell; one that was claimed is
-///   its claimant's; one that was refused is its owner's.
-/// - **No waiting.** A call is two atomic operations at most, whatever other threads do, and even if one
-///   of them never runs again: wait-free where the machine's compare-exchange is one instruction (x86,
-///   ARM with LSE), lock-free where it is a loop (`ll`/`sc`). None allocates, none panics, and no code
-///   of `T` runs in one; its destructor does when the cell is dropped.
+/// - **At most once.** No two calls get the value, whoever makes them and in whatever order.
+/// - **At least once.** If the value was put in before a call to [`claim`](Self::claim) (in the
+///   sense of *happens before*), one call gets it: this call or another.
+/// - **Whole.** The [`put`](Self::put), and everything that its thread did before, happens before
+///   what the claimant does next. There is no other synchronisation: see below.
+/// - **Dropped once.** A value that nobody claimed is dropped with the cell. A claimed value
+///   belongs to its claimant. A refused value belongs to the caller of [`put`](Self::put).
+/// - **No waiting.** A call makes at most two atomic operations, whatever other threads do, even if
+///   one of them never runs again. It is wait-free where the machine's compare-exchange is one
+///   instruction (x86, ARM with LSE), and lock-free where it is a loop (`ll`/`sc`). No call
+///   allocates or panics. No call runs code of `T`; its destructor runs when the cell is dropped.
 ///
 /// # Not promised
 ///
-/// - A claim in vain synchronises with nobody, and neither does [`is_claimed`](Self::is_claimed): what
-///   the claimant does with the value is not ordered for those who came too late. Whoever waits
-///   for it to be done needs a channel, a `join` or a lock.
-/// - A `put` takes effect with its last store. A claim that comes before does not wait for it: there is no
-///   value *yet*, and it gets none.
-/// - A refused `put` does not say that there is a value: the one that goes before it may still be at it.
+/// - A failed claim synchronises with nobody, and neither does [`is_claimed`](Self::is_claimed).
+///   What the claimant does with the value is not ordered for the threads that came too late. A
+///   thread that waits for the claimant to finish needs a channel, a `join` or a lock.
+/// - A `put` takes effect with its last store. A claim that comes before does not wait for it:
+///   there is no value *yet*, and the claim gets none.
+/// - A refused `put` does not mean that there is a value: the earlier `put` may still be writing
+///   it.
 /// - The bytes of a value are not wiped when it is claimed.
 ///
 /// # Orderings
 ///
 /// | | operation | ordering | why no weaker one, or why none stronger |
 /// | --- | --- | --- | --- |
-/// | `claim` | exchange `FULL` for `TAKEN` | acquire, relaxed if it fails | the value could be read before it is written: a data race; who fails reads nothing |
-/// | `put` | exchange `EMPTY` for `WRITING` | relaxed | it decides who writes, and who does reads nothing |
-/// | `put` | store `FULL` | release | the value could be written after: the same race |
-/// | `is_claimed` | load | relaxed | nothing is read on the strength of it |
-/// | `into_inner`, `drop` | no exchange | | they have the cell alone |
+/// | `claim` | exchange `FULL` for `TAKEN` | acquire, relaxed if it fails | the value could be read before it is written: a data race; a failed claim reads nothing |
+/// | `put` | exchange `EMPTY` for `WRITING` | relaxed | it decides which thread writes, and the writer reads nothing |
+/// | `put` | store `FULL` | release | the value could be written after the store: the same data race |
+/// | `is_claimed` | load | relaxed | nothing is read because of its result |
+/// | `into_inner`, `drop` | no exchange | | no other thread has the cell |
 ///
-/// None is `SeqCst`: there is one atomic, and all that is asked of it is the order of its own values, which
-/// every ordering keeps.
+/// None is `SeqCst`. There is one atomic, and only the order of its own values matters. Every
+/// ordering keeps that order.
 pub struct ClaimCell<T> {
     stand: Atomic<Stand>,
     room: Room<T>,
@@ -130,8 +131,8 @@ impl<T> ClaimCell<T> {
     ///
     /// # Errors
     ///
-    /// The value back, if there was one before, whether it was claimed or is, or if another thread is
-    /// putting one in at this moment.
+    /// Returns the value if the cell has one, had one before, or if another thread is putting one
+    /// in at this moment.
     #[inline]
     pub fn put(&self, value: T) -> Result<(), T> {
         // Relaxed: it decides who writes, and whoever made the cell has shared it since.
@@ -149,15 +150,16 @@ impl<T> ClaimCell<T> {
         Ok(())
     }
 
-    /// Takes the value, if it is there and nobody has.
+    /// Takes the value, if it is there and nobody has taken it.
     ///
-    /// `None` is for good if the value was there from the start, or put in before this call; if it may
-    /// come yet, [`is_claimed`](Self::is_claimed) tells which it was: `true` if it was taken.
+    /// `None` is final if the value was there from the start, or was put in before this call. If
+    /// the value may still come, ask [`is_claimed`](Self::is_claimed): `true` means that it was
+    /// taken.
     ///
-    /// A claim in vain costs as much as one that wins, and takes the cell's cache line from whoever has it.
-    /// Where most come long after the value is gone, ask [`is_claimed`](Self::is_claimed) first, a load.
-    /// This does not ask by itself: for threads that want a value at the same time, the line would
-    /// have to come twice.
+    /// A failed claim costs as much as a successful one, and takes the cell's cache line from the
+    /// core that has it. If most claims come long after the value is gone, call
+    /// [`is_claimed`](Self::is_claimed) first, which is a load. `claim` does not do so itself: for
+    /// threads that want a value at the same time, the line would have to come twice.
     ///
     /// ```
     /// use toctou::claim_cell::ClaimCell;
@@ -178,18 +180,18 @@ impl<T> ClaimCell<T> {
         Some(unsafe { self.room.take() })
     }
 
-    /// Whether the value was taken: `true` stays true; `false` may be out of date by the time it is
-    /// looked at. After a claim in vain by this thread, `false` means that there was no value yet.
+    /// Whether the value was taken. `true` stays true; `false` may be out of date when you look at
+    /// it. After a failed claim by this thread, `false` means that there was no value yet.
     ///
-    /// It synchronises with nobody: what the claimant did, before or since, is not to be relied on.
+    /// It synchronises with nobody. Do not rely on anything that the claimant did, before or since.
     #[inline]
     #[must_use]
     pub fn is_claimed(&self) -> bool {
         self.stand.load(Ordering::Relaxed) == TAKEN
     }
 
-    /// The value, if it is there and nobody has taken it. Nobody else has the cell, so nothing is
-    /// exchanged.
+    /// The value, if it is there and nobody has taken it. No other thread has the cell, so this
+    /// needs no exchange.
     ///
     /// ```
     /// use toctou::claim_cell::ClaimCell;
@@ -223,7 +225,7 @@ impl<T> Drop for ClaimCell<T> {
 }
 
 impl<T> Default for ClaimCell<T> {
-    /// [Empty](Self::empty).
+    /// An [empty](Self::empty) cell.
     fn default() -> Self {
         Self::empty()
     }
@@ -236,7 +238,7 @@ impl<T> From<T> for ClaimCell<T> {
 }
 
 impl<T> fmt::Debug for ClaimCell<T> {
-    /// Where it stands; never the value, which is somebody's secret until it is claimed.
+    /// Shows the cell's state, and never the value, which is a secret until it is claimed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stand = Stand::name(self.stand.load(Ordering::Relaxed));
         f.debug_tuple("ClaimCell").field(&format_args!("{stand}")).finish()

@@ -1,14 +1,15 @@
 //! Third floor: exactly-once in memory. Imports [`atoms`](crate::atoms).
 //!
-//! [`ClaimCell`] is a state machine as everything here is, but its steps are single atomic operations,
-//! and what lies between them is decided by the memory model. So it is not modelled: loom explores this
-//! very source, compiled over loom's atomics (`on_loom`) and over shuttle's (`on_shuttle`) beside the one
-//! that ships ([`on_std`]).
+//! [`ClaimCell`] is a state machine like everything in this crate. But its steps are single atomic
+//! operations, and the memory model decides what lies between them. So it is not modelled. loom
+//! explores this very source, compiled over loom's atomics (`on_loom`). shuttle explores it
+//! compiled over shuttle's (`on_shuttle`). The version that ships is [`on_std`].
 //!
 //! # Which values
 //!
-//! Whoever claims may be on another thread than whoever put the value in: so a cell is `Send` and `Sync`
-//! where its value is `Send`. It need not be `Sync`, as nobody ever gets a reference to it.
+//! The thread that claims may be another one than the thread that put the value in. So a cell is
+//! `Send` and `Sync` if its value is `Send`. The value need not be `Sync`, as nobody ever gets a
+//! reference to it.
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -18,7 +19,7 @@
 //! shared(ClaimCell::new(RefCell::new(7)));
 //! ```
 //!
-//! A value that is not, an `Rc`, makes a cell for one thread. That cell cannot be sent,
+//! A value that is not `Send` (an `Rc`) makes a cell for one thread. That cell cannot be sent,
 //!
 //! ```compile_fail,E0277
 //! use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Top floor, the command: what can be asked. Imports [`check`](crate::check).
+//! Top floor, the command: its arguments. Imports [`check`](crate::check).
 
 use std::path::PathBuf;
 
@@ -9,17 +9,18 @@ use crate::survey::Share;
 
 /// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
 ///
-/// Without a command: checks the whole catalogue on every engine, and replays each counterexample in the
-/// real world (the kernel's file system, SQLite, PostgreSQL, sockets on loopback).
+/// Without a command, it checks the whole catalogue on every engine. It then replays each
+/// counterexample in the real world: the kernel's file system, SQLite, PostgreSQL, sockets on
+/// loopback.
 ///
-/// Exit status: 0 if every verdict is as recorded, the engines agree and the real world does as the
-/// simulation. It is 1 if not, if all that was to be checked is too large for a quick answer, or if
-/// nothing of what `replay` was asked for can be replayed here. It is 2 for bad usage.
+/// Exit status 0: every verdict is as recorded, the engines agree, and the real world does as the
+/// simulation. Exit status 1: that is not so, or every system is too large for a quick answer, or
+/// `replay` can replay nothing of what it was given on this machine. Exit status 2: bad usage.
 #[derive(Debug, Parser)]
 #[command(name = "toctou", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
-    /// Print every table and every counterexample. Also run each system of files and sockets freely, to see
-    /// how often chance finds its counterexample
+    /// Print every table and every counterexample. Also run each system of files and sockets
+    /// freely, to see how often chance finds the counterexample
     #[arg(long, short)]
     pub(super) verbose: bool,
     #[command(subcommand)]
@@ -28,11 +29,11 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Put systems before the engines and print the table of verdicts
+    /// Run systems through the engines and print the table of verdicts
     Check(Check),
-    /// Show the shortest counterexample as columns; for a proof, what can be reached
+    /// Show the shortest counterexample as columns; for a proof, show what can be reached
     Show(Show),
-    /// Make a counterexample happen for real: on threads, database sessions, sockets of loopback
+    /// Make a counterexample happen for real: on threads, in database sessions, on loopback sockets
     Replay(Replay),
     /// Join the rows of several machines into one table
     Merge(Merge),
@@ -44,43 +45,43 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Check {
-    /// Models, or single variants of them; all if none is named
+    /// Models, or single variants of them [default: all]
     #[arg(value_name = "MODEL[/VARIANT]")]
     pub(super) targets: Vec<String>,
     /// Only in this scenario
     #[arg(long)]
     pub(super) scenario: Option<String>,
-    /// At this isolation level, of a model whose variants can be had at several
+    /// At this isolation level, for models that have variants at several levels
     #[arg(long, value_name = "LEVEL")]
     pub(super) level: Option<String>,
-    /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
+    /// With this many clients [default: 1, 2, 3, 4, and 8 on the graph]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
     pub(super) clients: Option<usize>,
-    /// With every script of up to so many actions, at most 4, where a model is sized by what an
-    /// attacker does [default: 3]
+    /// For models sized by an attacker's actions: with every script of up to N actions, at most 4
+    /// [default: 3]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with = "threads")]
     pub(super) actions: Option<usize>,
-    /// With up to so many threads, at most 4, where the code under test is threads itself
-    /// [default: 3]
+    /// For models whose code under test is threads: with up to N threads, at most 4 [default: 3]
     #[arg(long, value_name = "N", value_parser = number)]
     pub(super) threads: Option<usize>,
-    /// graph, any, loom, shuttle or all, however long it takes [default: all, within seconds]
+    /// graph, any, loom, shuttle or all, with no limit on time [default: all, within seconds]
     #[arg(long, value_name = "ENGINE")]
     pub(super) engine: Option<String>,
-    /// Record the verdicts that were found: write FOLDER/MODEL/verdicts.txt, and say what changed
+    /// Record the verdicts found: write FOLDER/MODEL/verdicts.txt and print what changed
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["engine", "format"])]
     pub(super) bless: Option<PathBuf>,
-    /// Only this share of the systems: 1/2 is the first of two. `toctou merge` joins the shares' JSON
+    /// Check only this share of the systems: 1/2 is the first of two. `toctou merge` joins the JSON
+    /// of all shares
     #[arg(long, value_name = "K/N", default_value_t = Share::ALL, hide_default_value = true)]
     pub(super) partition: Share,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Rows::Table)]
     pub(super) format: Rows,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Merge {
-    /// What `check --partition K/N --format json` printed: one file for each share
+    /// Output of `check --partition K/N --format json`: one file for each share
     #[arg(value_name = "ROWS", required = true)]
     pub(super) files: Vec<PathBuf>,
     /// Also write all of it as one HTML page
@@ -95,7 +96,7 @@ pub(super) struct Merge {
 pub(super) enum Rows {
     /// Variants down, properties across
     Table,
-    /// One object a line for each engine and property
+    /// One JSON object a line for each engine and property
     Json,
 }
 
@@ -107,21 +108,21 @@ pub(super) struct What {
     /// Only in this scenario [default: for each property, the first that shows it]
     #[arg(long)]
     pub(super) scenario: Option<String>,
-    /// At this isolation level, of a model whose variants can be had at several
+    /// At this isolation level, for models that have variants at several levels
     #[arg(long, value_name = "LEVEL")]
     pub(super) level: Option<String>,
-    /// Only this property [default: each that is broken]
+    /// Only this property [default: each that is violated]
     #[arg(long)]
     pub(super) property: Option<String>,
-    /// With so many clients [default: the fewest that show it]
+    /// With this many clients [default: the fewest that show it]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
     pub(super) clients: Option<usize>,
-    /// With every script of up to so many actions of an attacker, at most 4, where that is what a
-    /// model is sized by [default: the fewest that show it]
+    /// For models sized by an attacker's actions: with every script of up to N actions, at most 4
+    /// [default: the fewest that show it]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with = "threads")]
     pub(super) actions: Option<usize>,
-    /// With so many threads, at most 4, where the code under test is threads itself [default: the
-    /// fewest that show it]
+    /// For models whose code under test is threads: with N threads, at most 4 [default: the fewest
+    /// that show it]
     #[arg(long, value_name = "N", value_parser = number)]
     pub(super) threads: Option<usize>,
 }
@@ -130,14 +131,14 @@ pub(super) struct What {
 pub(super) struct Show {
     #[command(flatten)]
     pub(super) what: What,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Picture::Text)]
     pub(super) format: Picture,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Picture {
-    /// Columns, one an actor
+    /// Columns, one for each actor
     Text,
     /// A Mermaid sequence diagram
     Mermaid,
@@ -149,12 +150,12 @@ pub(super) enum Picture {
 pub(super) struct Replay {
     #[command(flatten)]
     pub(super) what: What,
-    /// This schedule: which actor steps, in order. Where it leaves off, each runs to its end. Unless told, the
-    /// scenario is the first, and there are 2 clients or what else is little but enough [default: the
-    /// shortest found]
+    /// Replay this schedule: which actor steps, in order. After its last step, each actor runs to
+    /// its end. The scenario is the first one unless given, with 2 clients or another small size
+    /// that is enough [default: the shortest found]
     #[arg(long, value_name = "[0, 1, …]")]
     pub(super) schedule: Option<Schedule>,
-    /// How many times to let the actors run freely. What came of it is judged by its end
+    /// How many rounds to let the actors run freely. Each round is judged by its end
     #[arg(long, value_name = "ROUNDS", default_value_t = 500)]
     pub(super) stress: usize,
 }

@@ -1,11 +1,11 @@
-//! Third floor, `fetch`: what is asked of a server, and what a redirect makes of that. Imports
+//! Third floor, `fetch`: the request to a server, and what a redirect makes of it. Imports
 //! [`net`](crate::net).
 
 use std::sync::Arc;
 
 use crate::net::{HeaderError, Headers, Method};
 
-/// What is asked at a URL.
+/// The request to send to a URL.
 ///
 /// ```
 /// use toctou::fetch::Ask;
@@ -19,10 +19,12 @@ use crate::net::{HeaderError, Headers, Method};
 ///
 /// # Redirects
 ///
-/// As RFC 9110 has them: 303 is followed with a `GET`, and so are 301 and 302 after a `POST`; 307 and 308
-/// repeat the request, body included. Where one leads to another origin (scheme, host or port), nothing
-/// goes along but `accept`, `accept-language`, `user-agent` and `content-type`: no `authorization`, no
-/// `cookie`, no header of your own. It does not come back where another redirect leads back.
+/// Redirects follow RFC 9110. 303 is followed with a `GET`, and so are 301 and 302 after a `POST`.
+/// 307 and 308 repeat the request, body included.
+///
+/// A redirect to another origin (scheme, host or port) carries only the headers `accept`,
+/// `accept-language`, `user-agent` and `content-type`: no `authorization`, no `cookie`, no header
+/// of your own. Headers that were dropped stay dropped, even where another redirect leads back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ask {
     pub(super) method: Method,
@@ -39,17 +41,17 @@ impl Default for Ask {
 }
 
 impl Ask {
-    /// For what is there.
+    /// A `GET` request.
     pub fn get() -> Self {
         Ask { method: Method::Get, headers: Headers::new(), body: Arc::from([]), follows: true }
     }
 
-    /// For what is known of it, without a body.
+    /// A `HEAD` request: the headers of the response, without a body.
     pub fn head() -> Self {
         Ask { method: Method::Head, ..Self::get() }
     }
 
-    /// For what comes of this body, of this type.
+    /// A `POST` request with this body, of this type.
     ///
     /// # Errors
     ///
@@ -59,7 +61,7 @@ impl Ask {
         Ask { method: Method::Post, body, ..Self::get() }.with("content-type", content_type)
     }
 
-    /// The same with this header, in place of one of that name.
+    /// Adds this header, in place of one of the same name.
     ///
     /// # Errors
     ///
@@ -68,8 +70,8 @@ impl Ask {
         Ok(Ask { headers: self.headers.with(name, value)?, ..self })
     }
 
-    /// The same, without following redirects: one is what is fetched then, with its status, its
-    /// `location`, and no body.
+    /// Does not follow redirects. A redirect is then the result, with its status, its `location`
+    /// and no body.
     pub fn unfollowed(self) -> Self {
         Ask { follows: false, ..self }
     }

@@ -1,5 +1,5 @@
-//! Third floor, `fetch`: the function that ships, and that is proved. Imports [`net`](crate::net) and its
-//! neighbours in `fetch`.
+//! Third floor, `fetch`: the function that ships and that is proved. Imports [`net`](crate::net)
+//! and its neighbours in `fetch`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,24 +9,27 @@ use url::Host;
 use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
 use crate::net::{NetError, Network, Request, Response, Url, literal};
 
-/// A name with more addresses than this is not fetched from. Those of large sites have a dozen.
+/// The most addresses a name may have. Nothing is fetched from a name with more. Large sites have a
+/// dozen.
 pub const MOST_ADDRESSES: usize = 64;
 
-/// So many of a name's addresses are connected to before it is given up, so that nobody has one fetch
-/// knock at many doors.
+/// The most addresses of a name that are tried before the fetch gives up. The limit keeps one fetch
+/// from connecting to many servers.
 pub const TRIED_ADDRESSES: usize = 8;
 
 /// Fetches from a URL that somebody else gave.
 ///
-/// For each hop the host's name is resolved *once*, and every address that it has is judged. Those very
-/// addresses are connected to, one after the other until one accepts, or [several at
-/// once](Network::connect_any). So there is no second look at the name that could come out otherwise. A
-/// redirect is one more hop, with all of it.
+/// For each hop, the host's name is resolved *once*, and every address of the name is judged. The
+/// fetch then connects to exactly these addresses: one after the other until one accepts, or
+/// [several at once](Network::connect_any). So there is no second lookup that could have another
+/// result. A redirect is one more hop, with the same steps.
 ///
 /// # Errors
 ///
-/// Without asking anybody: that the URL is none, or not one to be fetched ([`FetchError::BadUrl`]), or that
-/// its host is an address that is not public ([`FetchError::Refused`]). And whatever else befalls a fetch.
+/// Some errors come before anybody is asked about a URL. The URL is not valid or not one to be
+/// fetched ([`FetchError::BadUrl`]). Its host is an address that is not public
+/// ([`FetchError::Refused`]), or a special name ([`FetchError::RefusedName`]). All other errors of
+/// [`FetchError`] can follow.
 pub fn fetch<N: Network>(
     net: &mut N,
     url: &str,
@@ -60,8 +63,8 @@ fn parsed(
     })
 }
 
-/// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and underscores,
-/// as DNS and certificates have them.
+/// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and
+/// underscores, as DNS and certificates have them.
 fn is_name(host: &str) -> bool {
     let labels = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {
@@ -72,8 +75,8 @@ fn is_name(host: &str) -> bool {
     labels.len() <= 253 && labels.split('.').all(is_label)
 }
 
-/// The addresses in their order, but for the two families, which take turns: where one leads nowhere, the
-/// other is not behind all of it (RFC 8305, section 4).
+/// The addresses in their order, except that the two families take turns. If one family leads
+/// nowhere, the fetch need not try all of it before it tries the other (RFC 8305, section 4).
 fn in_turns(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
     let is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
     let family = |it: bool| addresses.iter().copied().filter(move |ip| ip.is_ipv4() == it);
@@ -104,8 +107,8 @@ impl Errand {
         }
     }
 
-    /// The same at the beginning of a hop, if such a URL is fetched, wherever it leads: where its host is an
-    /// address, that is judged already.
+    /// This errand at the beginning of a hop, if its URL may be fetched wherever it leads. If the
+    /// host is an address or a name, that is judged here.
     fn permitted(mut self) -> Result<Self, FetchError> {
         if let Err(fault) = self.fault() {
             return Err(FetchError::bad_url(self.hop.number, self.hop.url.as_str(), fault));

@@ -1,8 +1,8 @@
 //! Third floor, `fetch`: why nothing was fetched. Imports [`net`](crate::net).
 //!
-//! Errors end in logs, and what is in them was written by strangers. A URL is [told](shown) without its
-//! query, as one line without control characters, shortened; of one that is no good nothing is told that
-//! could be a user name or a password.
+//! Errors end in logs, and strangers wrote part of their text. So an error [shows](shown) a URL
+//! without its query, on one line, without control characters, and shortened. Of an invalid URL it
+//! shows nothing that could be a user name or a password.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -11,48 +11,48 @@ use std::sync::Arc;
 use super::shown::{is_scheme, shown, whole};
 use crate::net::{Headers, NetError, Special, SpecialName, Url};
 
-/// One URL on the way: the one that was given, or where a redirect led.
+/// One URL of a fetch: the one that was given, or one that a redirect led to.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Hop {
     /// How many redirects led here: 0 for the URL that was given.
     pub number: u32,
-    /// The URL, with all that is not told of it.
+    /// The full URL, including the parts that are not shown.
     pub url: Url,
 }
 
 impl fmt::Debug for Hop {
-    /// As [`Display`](fmt::Display).
+    /// The same text as [`Display`](fmt::Display).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Hop({self})")
     }
 }
 
 impl fmt::Display for Hop {
-    /// `http://a.example/`, `http://a.example/?… (redirect 2)`: without the query, and shortened if it is
-    /// long.
+    /// `http://a.example/`, `http://a.example/?… (redirect 2)`: without the query, and shortened if
+    /// it is long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&told(&whole(&self.url), self.number))
     }
 }
 
-/// What is wrong with a URL, whatever it leads to.
+/// What is wrong with a URL, independent of where it leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlFault {
-    /// It is none.
+    /// It is not a URL.
     #[error("it is not a URL: {0}")]
     NotAUrl(Arc<str>),
     /// It has more than [`LONGEST`](UrlFault::LONGEST) bytes.
     #[error("it has more than {} bytes", UrlFault::LONGEST)]
     TooLong,
-    /// Its scheme is not allowed. It is told if it is a well-known one: another word before a colon may be
-    /// a user's name, and `***` stands for it.
+    /// Its scheme is not allowed. A well-known scheme is shown. For any other word it says `***`: a
+    /// word before a colon may be a user's name.
     #[error("the scheme `{0}` is not allowed")]
     Scheme(Arc<str>),
-    /// There is a user name or a password in it.
+    /// It contains a user name or a password.
     #[error("it has a user name or a password in it")]
     Credentials,
-    /// Its host is neither an address nor a name that can be asked for.
+    /// Its host is neither an address nor a name that can be looked up.
     #[error("its host is neither an address nor a name")]
     Host,
     /// It has no host.
@@ -61,7 +61,7 @@ pub enum UrlFault {
 }
 
 impl UrlFault {
-    /// So many bytes a URL may have.
+    /// The most bytes that a URL may have.
     pub const LONGEST: usize = 8192;
 
     pub(super) fn scheme(scheme: &str) -> Self {
@@ -69,15 +69,15 @@ impl UrlFault {
     }
 }
 
-/// What was being done.
+/// The step that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
     /// Resolving the host's name.
     Resolve,
     /// Connecting to this address.
     Connect(SocketAddr),
-    /// Sending the request to this address; with `https`, having the server show its certificate
-    /// first.
+    /// Sending the request to this address. With `https`, this includes checking the server's
+    /// certificate.
     Send(SocketAddr),
     /// Receiving the response from this address.
     Receive(SocketAddr),
@@ -99,28 +99,29 @@ impl fmt::Display for Act {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// A URL that is not fetched, wherever it leads. Nobody was asked anything about it.
+    /// The URL is not fetched, wherever it leads. Nobody was asked anything about it.
     #[error("{} is not fetched: {fault}", told(&format!("{url:?}"), *number))]
     BadUrl {
         /// How many redirects led here: 0 for the URL that was given.
         number: u32,
-        /// What was given, or what the redirect said, as it can stand in a log: without a query, without
-        /// whatever could be a user name or a password, without control characters, shortened.
+        /// The URL that was given or that the redirect named, in a form that is safe for a log:
+        /// without a query, without anything that could be a user name or a password, without
+        /// control characters, shortened.
         url: Arc<str>,
         /// What is wrong with it.
         fault: UrlFault,
     },
-    /// A host has an address that is not public. Nobody was connected to for this hop.
+    /// A host has an address that is not public. No connection was made for this hop.
     #[error("{hop} is not fetched: its address {address} is not public ({special})")]
     Refused {
         /// Which hop.
         hop: Box<Hop>,
         /// Which of its addresses.
         address: IpAddr,
-        /// Why that is not public.
+        /// Why the address is not public.
         special: Special,
     },
-    /// A host has a name that is not looked up for strangers: nobody was asked for it.
+    /// A host has a name that is not looked up for strangers. No name server was asked for it.
     #[error("{hop} is not fetched: its host is a special name ({special})")]
     RefusedName {
         /// Which hop.
@@ -131,22 +132,22 @@ pub enum FetchError {
     /// There were more redirects than allowed.
     #[error("{hop} is not fetched: more than {limit} redirects")]
     TooManyRedirects {
-        /// The one too many.
+        /// The first hop beyond the limit.
         hop: Box<Hop>,
-        /// So many were allowed.
+        /// How many redirects were allowed.
         limit: u32,
     },
-    /// The server answered with something else than what was asked for: not 2xx, or a part (206).
+    /// The server answered with a status that the fetch cannot use: not 2xx, or a part (206).
     #[error("{hop} was answered {status}")]
     Status {
         /// Which hop.
         hop: Box<Hop>,
         /// The status code.
         status: u16,
-        /// The headers: `retry-after`, say. They may be lying.
+        /// The headers of the response: `retry-after`, say. They may be lying.
         headers: Headers,
     },
-    /// Something on the network did not happen.
+    /// A step on the network failed.
     #[error("{hop} was not fetched: {act}: {error}")]
     Network {
         /// Which hop.
@@ -159,8 +160,8 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether it is the URL that was given, or what it led to, that is not fetched as a rule: asking
-    /// again would not help, and nothing is wrong with the network.
+    /// Whether a rule refuses the URL that was given, or a URL that it led to. Then asking again
+    /// does not help, and nothing is wrong with the network.
     pub fn is_refusal(&self) -> bool {
         match self {
             FetchError::BadUrl { .. }
@@ -181,7 +182,8 @@ impl FetchError {
         matches!(self, FetchError::Network { error: NetError::TooLarge { .. }, .. })
     }
 
-    /// At which hop it ended: how many redirects led there, 0 for the URL that was given.
+    /// The hop at which the fetch ended: how many redirects led there, 0 for the URL that was
+    /// given.
     pub fn hop(&self) -> u32 {
         match self {
             FetchError::BadUrl { number, .. } => *number,
@@ -193,9 +195,10 @@ impl FetchError {
         }
     }
 
-    /// What whoever gave the URL may be told, in a sentence: not which addresses and names there are inside,
-    /// nor whether there are any. A host that is refused, one that is not there and one that does not
-    /// accept a connection are told alike. [`Display`](fmt::Display) is for the operator's log.
+    /// One sentence for the person who gave the URL. It does not tell which addresses and names
+    /// there are inside, nor whether there are any. A refused host, a host that does not exist and
+    /// one that does not accept a connection all get the same sentence. [`Display`](fmt::Display)
+    /// is for the operator's log.
     pub fn public(&self) -> String {
         match self {
             FetchError::BadUrl { number: 0, fault, .. } => match fault {

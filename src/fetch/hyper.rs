@@ -1,5 +1,5 @@
-//! Third floor, `fetch`: a connector for hyper's client. Imports [`net`](crate::net), its neighbours in
-//! `fetch`, and Tokio's sockets.
+//! Third floor, `fetch`: a connector for hyper's client. Imports [`net`](crate::net), its
+//! neighbours in `fetch`, and Tokio's sockets.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tower_service::Service;
 use super::{Act, Ask, Errand, FetchError, Fetcher, UrlFault, failed};
 use crate::net::{NetError, OsNet};
 
-/// Makes the connections of hyper's client, to nothing that its [`Fetcher`] does not allow.
+/// Makes the connections of hyper's client, and only those that its [`Fetcher`] allows.
 ///
 /// ```no_run
 /// use http_body_util::BodyExt;
@@ -46,30 +46,33 @@ use crate::net::{NetError, OsNet};
 ///
 /// # Promised
 ///
-/// No connection is made to an address that the policy does not allow, whatever URL or redirect the client
-/// follows: each of the client's connections comes from its connector. For each connection:
+/// The client makes no connection to an address that the policy does not allow, whatever URL or
+/// redirect it follows: each of its connections comes from this connector. For each connection:
 ///
-/// - The URL's scheme, host and port are judged as those of a [fetch](Fetcher::fetch) are, an address in the
-///   URL included, however it is written.
-/// - The host's name is resolved once. Every address that it has is judged, and those very addresses are
-///   connected to: as [`OsNet`] does it, the next one [a moment later](OsNet::CONNECT_DELAY) beside a silent
-///   one.
-/// - All of this ends by the fetcher's [deadline](super::Limits::timeout), which begins with the connection.
-///   Each address has the fetcher's [`connect_timeout`](super::Limits::connect_timeout).
+/// - The URL's scheme, host and port are judged like those of a [fetch](Fetcher::fetch). This
+///   includes an address in the URL, however it is written.
+/// - The host's name is resolved once, every address of the name is judged, and exactly these
+///   addresses are connected to. As with [`OsNet`], while an address is silent the next one is
+///   tried beside it [a moment later](OsNet::CONNECT_DELAY).
+/// - All of this ends by the fetcher's [deadline](super::Limits::timeout), which starts with the
+///   connection. Each address gets the fetcher's
+///   [`connect_timeout`](super::Limits::connect_timeout).
 ///
-/// A connection that is not made is a [`FetchError`]: the
+/// A connection that is refused or fails is a [`FetchError`]: the
 /// [`source`](std::error::Error::source) of the client's error.
 ///
 /// # Not promised
 ///
-/// - TLS. It connects to `http` only, unless a connector that encrypts is [wrapped around
-///   it](Connector::under_tls).
-/// - A limit of the size or the time of a response. The fetcher's limits do not count here, but for those above.
-/// - Redirects. hyper follows none. Whoever follows them is judged at each, but counts them, and decides which
-///   headers go along to another origin.
-/// - Another lookup for a connection that the client keeps. It leads where it was judged to lead.
-/// - Anything about what is behind a proxy. Where a connector for a proxy wraps this one, the proxy's address is
-///   judged, and the target's is not.
+/// - TLS. The connector connects to `http` only, unless another connector that encrypts is [wrapped
+///   around it](Connector::under_tls).
+/// - A limit on the size or the time of a response. Of the fetcher's limits, only those above apply
+///   here.
+/// - Redirects. hyper follows none. Code that follows them is judged at each hop. It has to count
+///   them, and to decide which headers go to another origin.
+/// - Another lookup for a connection that the client keeps open. That connection leads where it was
+///   judged to lead.
+/// - Anything about servers behind a proxy. If a connector for a proxy wraps this one, the proxy's
+///   address is judged and the target's is not.
 ///
 /// It needs a Tokio runtime with I/O and time enabled.
 #[derive(Clone, Debug)]
@@ -82,16 +85,17 @@ pub struct Connector {
 pub struct Connecting(Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchError>> + Send>>);
 
 impl Fetcher {
-    /// A connector for hyper's client that connects to nothing that this fetcher would not connect to.
+    /// A connector for hyper's client that connects to nothing that this fetcher would not connect
+    /// to.
     pub fn connector(&self) -> Connector {
         Connector { fetcher: self.clone(), is_under_tls: false }
     }
 }
 
 impl Connector {
-    /// The same for a connector that encrypts (`hyper_rustls::HttpsConnector`, say) and that wraps this one:
-    /// URLs with `https` are connected to as well. Their connection is a plain one, so without that wrapper
-    /// the request would be sent in the clear.
+    /// The same connector, for wrapping in a connector that encrypts
+    /// (`hyper_rustls::HttpsConnector`, say). It also connects to URLs with `https`. Its own
+    /// connection is plain, so without that wrapper the request would be sent in the clear.
     pub fn under_tls(self) -> Self {
         Connector { is_under_tls: true, ..self }
     }
@@ -159,8 +163,8 @@ impl Future for Connecting {
     }
 }
 
-/// Connects to the first of these addresses that accepts: the next one is begun with when one has failed, and
-/// at the latest after [`OsNet::CONNECT_DELAY`]. Those that are not taken are given up.
+/// Connects to the first of these addresses that accepts: the next one is begun with when one has
+/// failed, and at the latest after [`OsNet::CONNECT_DELAY`]. Those that are not taken are given up.
 async fn first_accepted(
     addresses: &[SocketAddr],
     connect_timeout: Duration,

@@ -11,11 +11,11 @@ use super::{FetchError, Fetched};
 
 type Outcome = thread::Result<Result<Fetched, FetchError>>;
 
-/// A fetch under way, in a thread of its own: a future for every executor. Its panic, which only a resolver
-/// of your own can have, is the panic of who waits.
+/// A fetch that is running in a thread of its own: a future for every executor. If the fetch
+/// panics, the future panics when it is awaited. Only a resolver of your own can panic.
 ///
-/// Dropping it does not end the fetch, which ends by its deadline. A thread is there as long as a fetch is:
-/// bound how many there are, as you would with `spawn_blocking`.
+/// Dropping the future does not end the fetch, which ends by its deadline. Each fetch keeps its
+/// thread until then. Limit how many there are, as you would with `spawn_blocking`.
 #[derive(Debug)]
 #[must_use = "a future does nothing for whoever does not wait for it"]
 pub struct Fetching(Arc<Mutex<Shared>>);

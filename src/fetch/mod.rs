@@ -1,11 +1,14 @@
-//! Third floor: fetching what is at a URL that somebody else gave, and reaching nothing that is not
+//! Third floor: fetching from a URL that somebody else gave, without reaching anything that is not
 //! public. Imports [`net`](crate::net) and the floors below.
 //!
-//! A server that fetches a picture from wherever its users say can reach what its users cannot: the
-//! database on its own host, the cloud's metadata service, the printer next door. To look where the
-//! URL leads first is a race, as names can change between the look and the fetch, and a response can
-//! be a redirect. What runs here is what was proved: the function [`fetch()`], on real sockets. The very same function is explored against every script of
-//! an attacker who owns the name and the server.
+//! A server that fetches a picture from any URL that a user gives can reach what the user cannot:
+//! the database on its own host, the cloud's metadata service, the printer next door. Looking first
+//! where the URL leads is a race: the name can change between the look and the fetch, and the
+//! response can be a redirect.
+//!
+//! The code that runs here is the code that was proved: the function [`fetch()`], on real sockets.
+//! The same function is explored against every script of an attacker who owns the name and the
+//! server.
 //!
 //! ```no_run
 //! use toctou::fetch::{FetchError, Limits, fetch_public};
@@ -20,58 +23,66 @@
 //! # Promised
 //!
 //! - No connection is made to an address that is not public by IANA's registries of special-purpose
-//!   addresses, whatever the URL, the name servers and the web servers say, and however an address is
-//!   written. One such address among several is enough to refuse a name. What a
-//!   [policy](crate::net::Policy) opens beside that, it opens at ports and for hosts.
-//! - [Special names](crate::net::policy::special_name) are not looked up: names of one label, `localhost`,
-//!   `.local`, `.internal`, `.onion` and their like.
-//! - Each name is resolved once for each redirect, and the addresses that were judged are those that
-//!   are connected to. A server on `https` has to show a certificate for the URL's host.
-//! - Only `http` and `https`, no user names and passwords, at most so many redirects, at most so many
-//!   bytes (never more are held), and all of it by one deadline, however slowly a server trickles.
-//! - A silent name server holds up the fetch that needs it, and no other. One that drops a family's questions
-//!   costs [a moment](crate::net::NameServers::PATIENCE), and an address that does not answer costs [a quarter
-//!   of a second](crate::net::OsNet::CONNECT_DELAY): the next one is tried beside it.
-//! - What is returned is whole: a response that is cut short is an error, unless a server gives neither
-//!   the length of a body nor chunks, and does not encrypt: then nobody can tell. It came from a server of
-//!   the last hop's host. No cookie, authorization or referrer is sent but what you [add](Ask::with), and that
-//!   goes to the origin of the URL that was given alone.
-//! - An error tells no password, no query and no header, in one line without control characters. It is for the
-//!   operator; [`FetchError::public`] is for whoever gave the URL.
+//!   addresses. This holds whatever the URL, the name servers and the web servers say, and however
+//!   an address is written. One such address among several is enough to refuse a name. A
+//!   [policy](crate::net::Policy) can open more addresses, at given ports and for given hosts.
+//! - [Special names](crate::net::policy::special_name) are not looked up: names with one label,
+//!   `localhost`, `.local`, `.internal`, `.onion` and similar ones.
+//! - Each name is resolved once for each redirect. The fetch connects only to the addresses that
+//!   were judged. A server on `https` has to show a certificate for the URL's host.
+//! - Only `http` and `https` are fetched, and no URL with a user name or a password. The number of
+//!   redirects and of bytes is limited (more bytes are never held). One deadline ends all of it,
+//!   however slowly a server sends.
+//! - A silent name server delays only the fetch that needs it. One that drops the questions for one
+//!   address family costs [a moment](crate::net::NameServers::PATIENCE). An address that does not
+//!   answer costs [a quarter of a second](crate::net::OsNet::CONNECT_DELAY): then the next one is
+//!   tried beside it.
+//! - A response that is returned is whole: one that is cut short is an error. There is one
+//!   exception, where nobody can tell: a server that gives neither the length of a body nor chunks,
+//!   and does not encrypt.
+//! - The response came from a server of the last hop's host.
+//! - No cookie, authorization or referrer is sent, except what you [add](Ask::with). What you add
+//!   goes only to the origin of the URL that was given.
+//! - An error shows no password, no query and no header, on one line without control characters. It
+//!   is for the operator; [`FetchError::public`] is for the person who gave the URL.
 //!
 //! # Not promised
 //!
-//! - That a public address does not lead inside: it may be one of your own, behind your firewall; that of
-//!   a NAT64 with a prefix of your own; one that your cloud's host has taken for itself (Azure:
-//!   168.63.129.16). [Deny](crate::net::Policy::denying_block) those. A transparent proxy, or a router that
-//!   leads a public address inside, needs a firewall.
-//! - That a public server does not fetch something itself for whoever asks. If it can reach you from
-//!   inside, that is between the two of you.
+//! - That a public address does not lead inside. It may be one of your own, behind your firewall.
+//!   It may belong to a NAT64 with a prefix of your own. Your cloud's host may have taken it for
+//!   itself (Azure: 168.63.129.16). [Deny](crate::net::Policy::denying_block) those. Against a
+//!   transparent proxy, or a router that leads a public address inside, you need a firewall.
+//! - That a public server does not fetch something itself for somebody who asks it. If it can reach
+//!   you from inside, that is between the two of you.
 //! - That the body is of the type that the server says, or harmless.
-//! - That only web servers are reached: any port of a public address is. A request is all that it gets.
-//! - That a compressed body is read. None is asked for; one that comes all the same is refused, by its
-//!   encoding.
-//! - That names are resolved as the system's C library would: [`/etc/hosts` and name
-//!   servers](crate::net::NameServers) are asked, and nothing else. Whoever takes
-//!   [`SystemResolver`](crate::net::SystemResolver) instead shares its 64 threads with all others.
-//! - That a host whose label ends with a hyphen is fetched by `https`: no certificate can have such a name.
-//! - That no more crosses the wire than is returned. Chunks of one byte, answers before the answer: what
-//!   bounds these is the time.
-//! - That nobody notices. The name server and the web server that a URL names see you come; the name
-//!   server also sees it where the fetch is then refused.
-//! - That nothing is sent in the clear: a redirect may lead from `https` to `http`, unless
+//! - That only web servers are reached. A fetch can connect to any port of a public address, but it
+//!   sends only a request.
+//! - That a compressed body is read. The fetch asks for none. If one comes all the same, the fetch
+//!   refuses it by its encoding.
+//! - That names are resolved as the system's C library would. Only [`/etc/hosts` and name
+//!   servers](crate::net::NameServers) are asked. If you use
+//!   [`SystemResolver`](crate::net::SystemResolver) instead, you share its 64 threads with all
+//!   others.
+//! - That a host whose label ends with a hyphen is fetched by `https`: no certificate can have such
+//!   a name.
+//! - That no more bytes cross the wire than are returned: there are chunks of one byte, and
+//!   responses before the final response. Only the deadline bounds these.
+//! - That nobody notices the fetch. The name server and the web server that a URL names see it. The
+//!   name server sees it even if the fetch is then refused.
+//! - That nothing is sent in the clear. A redirect may lead from `https` to `http`, unless
 //!   [`https_only`](Limits::https_only) is set.
 //!
 //! # Asynchronous code
 //!
-//! It blocks. [`Fetcher::ask_later`] is the same as a future, for any executor: it fetches in a thread of its
-//! own. So it is one and the same function, and no runtime comes along.
+//! The functions block. [`Fetcher::ask_later`] gives the same fetch as a future, for any executor:
+//! it fetches in a thread of its own. So one function serves both, and this needs no runtime.
 //!
 //! # Other HTTP clients
 //!
-//! hyper's client takes a connector, and has no other connections than those that it makes. With the feature
-//! `hyper`, `Fetcher::connector` is one that connects to nothing that a fetch would not connect to. For
-//! another client, [`Fetcher::addresses`] says which addresses it may connect to, and what it has to promise.
+//! hyper's client takes a connector, and all of its connections come from that connector. With the
+//! feature `hyper`, `Fetcher::connector` makes a connector that connects only where a fetch would
+//! connect. For another client, [`Fetcher::addresses`] gives the addresses that it may connect to,
+//! and says what the client has to promise.
 
 mod ask;
 mod errand;
@@ -98,7 +109,7 @@ pub use hyper::{Connecting, Connector};
 pub use later::Fetching;
 pub use opened::Opened;
 
-/// What is asked of every hop.
+/// The rules for every hop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rules {
     /// Which addresses may be connected to.
@@ -111,24 +122,24 @@ pub struct Rules {
     pub https_only: bool,
 }
 
-/// What was fetched.
+/// The result of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetched {
-    /// Where it was, after all redirects.
+    /// The URL that was fetched, after all redirects.
     pub url: Url,
-    /// The address that it came from.
+    /// The address that the response came from.
     pub address: SocketAddr,
     /// The status code: 2xx, or one of a redirect that was [not followed](Ask::unfollowed).
     pub status: u16,
     /// The headers. They may be lying.
     pub headers: Headers,
-    /// Of which type the server says that it is. It may be lying.
+    /// The type of the body, as the server says. It may be lying.
     pub content_type: Option<Arc<str>>,
-    /// What it is.
+    /// The body.
     pub bytes: Vec<u8>,
 }
 
-/// How much a fetch may take.
+/// The limits of a fetch.
 ///
 /// ```
 /// use std::time::Duration;
@@ -143,12 +154,14 @@ pub struct Limits {
     pub bytes: u64,
     /// How many redirects are followed: 5 by default.
     pub redirects: u32,
-    /// How long all of it together may take, redirects included: 10 seconds by default.
+    /// How long the whole fetch may take, redirects included: 10 seconds by default.
     pub timeout: Duration,
-    /// How long each address is waited for to accept a connection, and never beyond `timeout`; the name's
-    /// next one is tried beside it [long before](OsNet::CONNECT_DELAY). 3 seconds by default.
+    /// How long to wait for each address to accept a connection, never beyond `timeout`. The name's
+    /// next address is tried beside it [long before](OsNet::CONNECT_DELAY) that. 3 seconds by
+    /// default.
     pub connect_timeout: Duration,
-    /// Whether `http` is refused, for the URL that is given and for redirects: no by default.
+    /// Whether `http` is refused, for the URL that is given and for redirects. By default it is
+    /// not.
     pub https_only: bool,
 }
 
@@ -164,20 +177,23 @@ impl Default for Limits {
     }
 }
 
-/// Fetches what is at a URL that somebody else gave, and reaches nothing that is not public. What
-/// exactly that means is [said above](self).
+/// Fetches from a URL that somebody else gave, and reaches nothing that is not public. The
+/// [module](self) says exactly what that means.
 ///
 /// # Errors
 ///
-/// Which hop was not fetched, and why: it was [refused](FetchError::is_refusal), it was answered with
-/// another status than 2xx, or something on the network did not happen (in
-/// [time](FetchError::is_timed_out), within [limits](FetchError::is_too_large)).
+/// The error says which hop was not fetched, and why:
+///
+/// - it was [refused](FetchError::is_refusal);
+/// - it was answered with another status than 2xx;
+/// - a step on the network failed, did not finish in [time](FetchError::is_timed_out), or did not
+///   stay within the [limits](FetchError::is_too_large).
 pub fn fetch_public(url: &str, limits: Limits) -> Result<Fetched, FetchError> {
     Fetcher::new(limits).fetch(url)
 }
 
-/// Fetches as [`fetch_public`] does, for those who need another policy, another resolver or other
-/// roots of trust. It is cheap to clone, and can be shared by threads.
+/// Fetches as [`fetch_public`] does, with another policy, another resolver or other roots of trust.
+/// A fetcher is cheap to clone, and threads can share it.
 ///
 /// ```no_run
 /// use toctou::fetch::{FetchError, Fetcher, Limits};
@@ -200,33 +216,34 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Within these limits, from public addresses only.
+    /// A fetcher with these limits, from public addresses only.
     pub fn new(limits: Limits) -> Self {
         let Limits { bytes, redirects, https_only, .. } = limits;
         let rules = Rules { policy: Policy::public(), bytes, redirects, https_only };
         Fetcher { limits, rules: Arc::new(rules), resolver: None, tls: None }
     }
 
-    /// The same, from the addresses that this policy allows.
+    /// The same fetcher, from the addresses that this policy allows.
     pub fn with_policy(mut self, policy: Policy) -> Self {
         Arc::make_mut(&mut self.rules).policy = policy;
         self
     }
 
-    /// The same, with names resolved by somebody else than the system's [name
+    /// The same fetcher, with names resolved by this resolver instead of the system's [name
     /// servers](crate::net::NameServers).
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
         self.resolver = Some(resolver);
         self
     }
 
-    /// The same, with TLS that is configured otherwise: trusting other roots than Mozilla's, say.
+    /// The same fetcher, with another TLS configuration: one that trusts other roots than
+    /// Mozilla's, say.
     pub fn with_tls(mut self, tls: Arc<ClientConfig>) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Fetches what is at a URL.
+    /// Fetches from a URL.
     ///
     /// # Errors
     ///
@@ -235,7 +252,7 @@ impl Fetcher {
         self.ask(url, Ask::get())
     }
 
-    /// Asks something at a URL.
+    /// Sends a request to a URL.
     ///
     /// # Errors
     ///
@@ -244,7 +261,7 @@ impl Fetcher {
         fetch(&mut self.net(), url, ask, self.rules.clone())
     }
 
-    /// The same in a thread of its own, for asynchronous code.
+    /// Sends a request in a thread of its own, for asynchronous code.
     pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
         match Errand::new(url, ask, self.rules.clone()) {
             Ok(errand) => {
@@ -256,12 +273,12 @@ impl Fetcher {
         }
     }
 
-    /// The same, with the body still to be read: as it comes, within the same limits and by the same
-    /// deadline.
+    /// Sends a request, and returns the response with its body still unread. The body is read as it
+    /// comes, within the same limits and by the same deadline.
     ///
     /// # Errors
     ///
-    /// As [`fetch_public`], of what is not the body.
+    /// As [`fetch_public`], except errors of the body.
     pub fn open(&self, url: &str, ask: Ask) -> Result<Opened, FetchError> {
         let errand = Errand::new(url, ask, self.rules.clone())?;
         let hop = Box::new(errand.hop().clone());
@@ -273,19 +290,28 @@ impl Fetcher {
         }
     }
 
-    /// The addresses that another HTTP client may connect to for this URL, in the order in which they are to
-    /// be tried; every one of them is judged.
+    /// The addresses that another HTTP client may connect to for this URL, in the order in which to
+    /// try them. All of them are judged.
     ///
-    /// That client has to connect to these very addresses, whatever the URL's host is, *also where that is an
-    /// address*: most clients ask no resolver then. It has to follow no redirect without asking here again,
-    /// and to take no proxy. A client that asks its resolver for each host of each hop, addresses included,
-    /// can ask this instead (`ureq`'s does). One that does not (`reqwest` connects to addresses in URLs without
-    /// asking) is given the addresses for one request (`resolve_to_addrs`), after they were asked for here,
-    /// with redirects and proxies turned off. For `hyper-util` there is a connector, with the feature `hyper`.
+    /// That client has to keep three rules:
+    ///
+    /// - It connects to exactly these addresses, whatever the URL's host is, *also where the host
+    ///   is an address*: most clients ask no resolver then.
+    /// - It follows no redirect without asking here again.
+    /// - It uses no proxy.
+    ///
+    /// How a client does that:
+    ///
+    /// - Some clients ask their resolver for each host of each hop, addresses included (`ureq`
+    ///   does). Such a client can use this as its resolver.
+    /// - Others connect to addresses in URLs without asking (`reqwest` does). Ask here first, give
+    ///   the client the addresses for one request (`resolve_to_addrs`), and turn its redirects and
+    ///   proxies off.
+    /// - For `hyper-util` there is a connector, with the feature `hyper`.
     ///
     /// # Errors
     ///
-    /// As [`fetch_public`], of what is before a connection.
+    /// As [`fetch_public`], for the steps before a connection.
     pub fn addresses(&self, url: &str) -> Result<Vec<SocketAddr>, FetchError> {
         Errand::new(url, Ask::get(), self.rules.clone())?.addresses(&mut self.net())
     }

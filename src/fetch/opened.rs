@@ -5,18 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use super::Fetched;
 use crate::net::{Headers, NetError, Network, OsBody, OsConnection, OsNet, Request, Response, Url};
 
-/// What is at a URL, with its body still to be [read](std::io::Read).
+/// The response from a URL, with its body still to be [read](std::io::Read).
 #[derive(Debug)]
 pub struct Opened {
-    /// Where it is, after all redirects.
+    /// The URL of the response, after all redirects.
     pub url: Url,
-    /// The address that it comes from.
+    /// The address that the response comes from.
     pub address: SocketAddr,
     /// The status code.
     pub status: u16,
     /// The headers. They may be lying.
     pub headers: Headers,
-    /// The body: as many bytes of it as the limits allow, by the deadline.
+    /// The body: at most as many bytes as the limits allow, by the deadline.
     pub body: OsBody,
 }
 

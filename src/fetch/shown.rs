@@ -1,11 +1,12 @@
-//! Third floor, `fetch`: what may be told of a URL. Imports [`net`](crate::net).
+//! Third floor, `fetch`: what may be shown of a URL. Imports [`net`](crate::net).
 //!
-//! There are many ways to write an `@`, and a URL that is no good has no parts: so nothing is cut out of
-//! it, but the parts are told that have only what no user name and no password is told by.
+//! There are many ways to write an `@`, and an invalid URL has no parts. So nothing is cut out of
+//! the text. Instead, a part is shown only if it has nothing that could stand in a user name or a
+//! password.
 
 use crate::net::{Url, printable};
 
-/// A URL that is fetched, without its query. Of another one, [what may be told](shown).
+/// A URL that is fetched, without its query. Of any other URL, [what may be shown](shown).
 pub(super) fn whole(url: &Url) -> String {
     let is_fetched = matches!(url.scheme(), "http" | "https");
     if !is_fetched || !url.username().is_empty() || url.password().is_some() {
@@ -15,8 +16,8 @@ pub(super) fn whole(url: &Url) -> String {
     if url.query().is_some() { told + "?..." } else { told }
 }
 
-/// What may be told of a text that is no URL, or of a URL that is not fetched: `http://a.test:80/x`, or
-/// `http://***` where anything in it could be a user name or a password.
+/// What may be told of a text that is no URL, or of a URL that is not fetched:
+/// `http://a.test:80/x`, or `http://***` where anything in it could be a user name or a password.
 pub(super) fn shown(text: &str) -> String {
     let (scheme, rest) = match text.split_once(':') {
         Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
@@ -82,8 +83,8 @@ fn after_slashes(rest: &str) -> Option<String> {
     (is_host && is_plain(path)).then(|| format!("{authority}{path}{dots}"))
 }
 
-/// Whether there is nothing in it but what hosts and paths have most of the time: no `@`, `:`, `%` or
-/// backslash, and no letter of another alphabet, which a parser may take for one of these.
+/// Whether there is nothing in it but what hosts and paths have most of the time: no `@`, `:`, `%`
+/// or backslash, and no letter of another alphabet, which a parser may take for one of these.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte))
 }

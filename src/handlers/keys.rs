@@ -1,4 +1,5 @@
-//! Third floor, `handlers`: one API key a user. Imports [`db`](crate::db) and its neighbours in `handlers`.
+//! Third floor, `handlers`: one API key a user. Imports [`db`](crate::db) and its neighbours in
+//! `handlers`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use crate::db::{
 };
 use crate::nonce::DIGITS;
 
-/// A user's key. At most one row a user: `user_id` is unique, and all else stands on that.
+/// A user's key. There is at most one row for each user: `user_id` is unique, and every promise
+/// relies on that.
 pub static API_KEYS: Table = Table {
     name: "api_keys",
     columns: &[Column::int("user_id"), Column::text("key")],
@@ -19,21 +21,21 @@ pub static API_KEYS: Table = Table {
 /// How often a request is sent again after its connection broke.
 const RESENDS: u32 = 2;
 
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks for
-/// a retry of a statement by itself; a server that makes every statement serializable may.
+/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
+/// for a retry of a statement by itself; a server that makes every statement serializable may.
 const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
-/// An API key: a secret. Its `Debug` form does not tell it.
+/// An API key: a secret. Its `Debug` form does not show it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ApiKey(Arc<str>);
 
 impl ApiKey {
-    /// This text as a key: for a model, or a key made elsewhere.
+    /// Makes a key of this text: for a model, or for a key made elsewhere.
     pub fn new(text: &str) -> Self {
         ApiKey(text.into())
     }
 
-    /// A key that nobody has or can guess: 256 random bits, as 64 hexadecimal digits.
+    /// A key that nobody has and nobody can guess: 256 random bits, as 64 hexadecimal digits.
     ///
     /// # Errors
     ///
@@ -46,7 +48,7 @@ impl ApiKey {
         Ok(ApiKey(text.into()))
     }
 
-    /// Its text: for the response that hands it out, and nowhere else.
+    /// The key's text. Use it in the response that hands the key out, and nowhere else.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,16 +60,16 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// What a request for a key comes to.
+/// The result of a request for a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Issued {
-    /// The user had none, and has this one now (201).
+    /// The user had no key and has this one now (201).
     Created(ApiKey),
-    /// The user had one already (409). Which one, only its own request was told.
+    /// The user has a key already (409). Only the request that made it was told which one.
     Exists,
 }
 
-/// Issues API keys: at most one a user, told to exactly one request.
+/// Issues API keys: at most one for each user, told to exactly one request.
 ///
 /// ```
 /// use toctou::handlers::{ApiKeys, HandlerError, Issued};
@@ -82,29 +84,32 @@ pub enum Issued {
 ///
 /// # The guarantee
 ///
-/// However many requests come at once, through however many servers on one database:
+/// For any number of concurrent requests, through any number of servers on one database:
 ///
 /// - a user has at most one key, at any time;
-/// - a key that was told ([`Issued::Created`]) is the one that is stored;
-/// - of the requests that have an answer, exactly one is told `Created` for a user who had none.
+/// - a key that a request was told ([`Issued::Created`]) is the one that is stored;
+/// - of the requests that get an answer, exactly one is told `Created` for a user who had no key.
 ///
-/// It needs `UNIQUE (user_id)` ([`API_KEYS`]) and no isolation beyond the statement: one `INSERT …
-/// ON CONFLICT DO NOTHING RETURNING` decides, and its answer is looked at. Where no row went in, the one
-/// that is there is looked for before it is said to be. Without that constraint
-/// every request fails with [`HandlerError::Schema`] and nothing is stored. (A plain `INSERT` whose
-/// unique violation is taken for an answer would be as good with the constraint, and store two keys
-/// without it.)
+/// It needs `UNIQUE (user_id)` ([`API_KEYS`]), and no isolation beyond the statement. One `INSERT …
+/// ON CONFLICT DO NOTHING RETURNING` decides, and the handler checks its answer. If no row was
+/// inserted, the handler looks for the existing row before it answers `Exists`.
+///
+/// Without the constraint every request fails with [`HandlerError::Schema`] and nothing is stored.
+/// (A plain `INSERT` whose unique violation is taken as the answer works as well with the
+/// constraint. Without it, that `INSERT` stores two keys.)
 ///
 /// # Its limits
 ///
-/// - A connection that breaks leaves open whether the key was stored. The request is then sent
-///   again, with the same key, twice at most: who finds a key of 256 random bits
-///   stored has stored it. If the database stays away, the error is [`HandlerError::Unknown`], and
-///   the user may have a key that nobody was told; a later request will then say `Exists`. Whoever
-///   offers keys has to offer to revoke them as well.
-/// - A response that is lost on its way to the user is such a case, too, and not in the database's hands.
-/// - [`issue`](Self::issue) stores the key as it is, for whoever can read the table. To keep a digest only:
-///   [`issue_key`](Self::issue_key).
+/// - A connection that breaks leaves open whether the key was stored. The handler then sends the
+///   request again with the same key, twice at most. If it finds its key of 256 random bits stored,
+///   it has stored that key itself.
+/// - If the database stays away, the error is [`HandlerError::Unknown`]. The user may then have a
+///   key that nobody was told, and a later request says `Exists`. So a service that offers keys has
+///   to offer to revoke them as well.
+/// - A response that is lost on its way to the user has the same effect. The database cannot help
+///   there.
+/// - [`issue`](Self::issue) stores the key as it is, so everybody who can read the table can read
+///   it. To store only a digest, use [`issue_key`](Self::issue_key).
 /// - Its calls block: [in an async handler](super#in-an-async-handler),
 ///   `web::block(move || keys.issue(user)).await`.
 #[derive(Clone, Debug)]
@@ -118,21 +123,21 @@ impl<D: Database + Clone> ApiKeys<D> {
         ApiKeys { database }
     }
 
-    /// Gives a user a key, unless there is one.
+    /// Gives a user a new key, unless the user has one.
     ///
     /// # Errors
     ///
-    /// See [`HandlerError`]. After [`HandlerError::Unknown`] there may be a key; after any other
-    /// error this request has left none.
+    /// See [`HandlerError`]. After [`HandlerError::Unknown`] there may be a new key. After any
+    /// other error this request has left none.
     pub fn issue(&self, user: i64) -> Result<Issued, HandlerError> {
         self.issue_key(user, ApiKey::random()?)
     }
 
-    /// Gives a user this key, unless there is one: `stored` is what goes into the table, the key itself
-    /// or something that it is known by.
+    /// Gives a user this key, unless the user has one. `stored` goes into the table: the key
+    /// itself, or something that identifies it (a digest).
     ///
-    /// No two requests may come with the same: one whose answer was lost knows by it, when it is sent
-    /// again, whether the row is its own.
+    /// No two requests may use the same `stored`. When a request is sent again because its answer
+    /// was lost, it recognises its own row by this value.
     ///
     /// ```
     /// use sha2::{Digest, Sha256};
@@ -157,15 +162,17 @@ impl<D: Database + Clone> ApiKeys<D> {
     }
 }
 
-/// Gives `user` this key, unless there is one, in a session that has no transaction under way. It inserts, and
-/// whoever's row it is that went in has the key. The others look that there is one. Where the connection
-/// breaks, it is sent again, with the same key in a new session.
+/// Gives `user` this key, unless the user has one. The session has no transaction under way.
 ///
-/// The key is an input, so that a check knows it. Two requests have different keys.
+/// One statement inserts the row. The request whose row was inserted has issued its key; the others
+/// check that there is a row. If the connection breaks, the statement is sent again with the same
+/// key in a new session.
+///
+/// The key is an argument, so that a check knows it. Two requests have different keys.
 ///
 /// # Errors
 ///
-/// As the last one sent.
+/// The error of the last attempt.
 pub fn issue<D: Database>(
     database: &mut D,
     session: &mut D::Session,

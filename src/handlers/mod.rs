@@ -1,9 +1,9 @@
-//! Third floor, `handlers`: what a web handler calls, over any [`Database`]. Imports [`db`](crate::db)
-//! and [`direct`](crate::direct).
+//! Third floor, `handlers`: what a web handler calls, over any [`Database`]. Imports
+//! [`db`](crate::db) and [`direct`](crate::direct).
 //!
-//! Each handler is a function over the `Database` trait: the one that is proved in the simulated
-//! database is the one that runs in the real one. A handler keeps a handle to its database; a call
-//! opens a session, runs the function there, and answers or says what went wrong:
+//! Each handler is a function over the `Database` trait. The function that is proved in the
+//! simulated database is the one that runs in the real one. A handler keeps a handle to its
+//! database. A call opens a session, runs the function there, and returns the answer or an error:
 //!
 //! | handler | promise |
 //! | --- | --- |
@@ -13,29 +13,32 @@
 //!
 //! # The schema
 //!
-//! The promises stand on constraints that the database enforces. Whoever sets it up runs [`schema`],
-//! or has the same names and constraints in a schema of their own.
+//! The promises rely on constraints that the database enforces. Run [`schema`] to set them up, or
+//! give your own schema the same names and constraints.
 //!
-//! - **What was seen to fit**: more columns, in any order; `PRIMARY KEY` in place of `UNIQUE`; `int`
-//!   ids and balances, a `varchar(20)` status.
-//! - **What does not**, with what is told then (and nothing is done): a status that is an enum
-//!   ([`Schema`](HandlerError::Schema), 42804); a `numeric` balance (the same, where the reason has to be
-//!   read: there is too little); a `varchar(32)` for a key of 64 digits (22001), a `CHECK` that spells a
-//!   status otherwise (23514), a foreign key of a `user_id` that is not there (23503): these three are
-//!   [`Refused`](HandlerError::Refused).
-//! - **Where the unique constraint is missing**, [`ApiKeys`] does nothing and says so
-//!   ([`HandlerError::Schema`]). The others look only at the rows that fit their condition. [`Accounts`]
-//!   does nothing and says so where several do; where one of several accounts of an id has enough, or room,
-//!   that one is taken, and who is told that there is too little was told of any one of them. Of
-//!   [`Orders`] that share an id, all that are pending end together, whatever the others are.
-//! - **A trigger or a policy of row-level security** that lets a change fall without an error:
-//!   [`HandlerError::Unchanged`].
+//! - **Differences that work** (tested): more columns, in any order; `PRIMARY KEY` in place of
+//!   `UNIQUE`; `int` ids and balances; a `varchar(20)` status.
+//! - **Differences that do not work.** Nothing is done, and the call fails:
+//!   - a status that is an enum: [`Schema`](HandlerError::Schema) (42804);
+//!   - a `numeric` balance: the same, but only where the handler has to read the balance to give a
+//!     reason (too little money, say);
+//!   - a `varchar(32)` for a key of 64 digits: [`Refused`](HandlerError::Refused) (22001);
+//!   - a `CHECK` that spells a status differently: `Refused` (23514);
+//!   - a foreign key, for a `user_id` that does not exist: `Refused` (23503).
+//! - **A missing unique constraint.** [`ApiKeys`] does nothing and fails with
+//!   [`HandlerError::Schema`]. The other handlers look only at the rows that fit their condition:
+//!   - [`Accounts`] does nothing and fails if several accounts of one id fit. If only one of them
+//!     has enough money, or room, it uses that one. An answer that there is too little speaks of
+//!     any one of them.
+//!   - [`Orders`] ends all pending orders of one id together, whatever the status of the others.
+//! - **A trigger or a policy of row-level security** that drops a change without an error: the call
+//!   fails with [`HandlerError::Unchanged`].
 //!
 //! # In an async handler
 //!
-//! Calls of a handler block, for as long as the database takes: on a thread that polls tasks they would
-//! hold up all of them, and PostgreSQL's client cannot be used there at all. So each call goes to a thread
-//! where nothing else has to go on: `web::block` in Actix, `spawn_blocking` in Tokio.
+//! Calls of a handler block for as long as the database takes. On a thread that polls tasks they
+//! would hold up all other tasks, and PostgreSQL's client cannot be used there at all. So run each
+//! call on a thread that may block: with `web::block` in Actix, with `spawn_blocking` in Tokio.
 //!
 //! ```
 //! use actix_web::{HttpResponse, error, web};
@@ -59,10 +62,10 @@
 //!
 //! # More in the same transaction
 //!
-//! What has to happen exactly where the handler's own change does (a refund, an entry in a journal) goes
-//! into one transaction with it. Then a server or a database that dies in between leaves both or none.
-//! The functions are public for this: a body of one's own that goes on where [`end_order`] or
-//! [`Transfer::perform`] would commit.
+//! Some changes have to happen exactly when the handler's own change does: a refund, an entry in a
+//! journal. Put them into the same transaction. Then a server or a database that dies in between
+//! leaves both changes or none. The functions are public for this: write a body of your own that
+//! continues where [`end_order`] or [`Transfer::perform`] would commit.
 //!
 //! ```
 //! use toctou::db::{Column, Database, Failure, Insert, Isolation, Table, Way, row};
@@ -90,7 +93,7 @@
 //! # assert_eq!(cancel(db.with_table(&REFUNDS, []), 42), Ok(Ended::ByThis));
 //! ```
 //!
-//! `examples/order_service` does so, and its tests prove it in the simulated database.
+//! `examples/order_service` does this, and its tests prove it in the simulated database.
 
 mod keys;
 mod orders;
@@ -107,50 +110,52 @@ use crate::db::{Database, Failure, SqlError, SqlState, Table};
 /// The tables that the handlers use.
 pub static TABLES: &[&Table] = &[&API_KEYS, &ORDERS, &ACCOUNTS];
 
-/// The statements that create the tables, one each, where they are not there yet.
+/// The statements that create the tables, one for each, where they do not exist yet.
 pub fn schema() -> Vec<String> {
     TABLES.iter().map(|table| table.definition()).collect()
 }
 
-/// Why a handler has no answer. Each says whether something was done, and what to do.
+/// Why a handler has no answer. Each error says whether something was done, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandlerError {
-    /// The database cannot be reached, or went away in time. Nothing was done: ask again later (503).
+    /// The database cannot be reached, or its connection broke before anything was done. Ask again
+    /// later (503).
     #[error("nothing was done, the database is not there: {0}; ask again later")]
     Unavailable(#[source] SqlError),
-    /// The connection broke when the database may already have done what was asked. Look before
-    /// asking again: the handler's own documentation says what a second request comes to. To have
-    /// looked is no proof that nothing will happen: a server that does not notice that its client is
-    /// gone may still be waiting for a lock, and do it later.
+    /// The connection broke when the database may already have carried out the request. Look before
+    /// you ask again: each handler's documentation says what a second request does. A look does not
+    /// prove that nothing will happen later. A server that does not notice that its client is gone
+    /// may still be waiting for a lock, and carry out the request when it gets it.
     #[error("whether it was done is not known: {0}; look before asking again")]
     Unknown(#[source] SqlError),
-    /// Others came first each time, or held their locks for too long. Nothing was done: ask again (503).
+    /// Other requests came first each time, or held their locks for too long. Nothing was done: ask
+    /// again (503).
     #[error("nothing was done, too much is going on: {0}; ask again")]
     Busy(#[source] SqlError),
     /// The database lacks a table, a column or a unique constraint. Nothing was done, and nothing
-    /// will be until the schema is what [`schema`] says.
+    /// will be done until the schema is what [`schema`] says.
     #[error("nothing was done, the database is not set up for this: {0}; see `handlers::schema`")]
     Schema(#[source] SqlError),
-    /// Time and again the row was there to be changed, and the database changed none: a trigger or a
-    /// policy of row-level security lets the change fall without an error (or others were in between
-    /// each time). Nothing was done, and hardly will be until that is mended.
+    /// Again and again the row was there to be changed, and the database changed none. A trigger or
+    /// a policy of row-level security drops the change without an error (or others came in between
+    /// each time). Nothing was done, and another request will hardly help until that is repaired.
     #[error(
         "nothing was done: time and again there was a row to change, and {0}; look for a trigger or \
          a row-level policy on the table"
     )]
     Unchanged(#[source] SqlError),
-    /// The database refused for another reason: its disk is full, or a constraint of its own does not
-    /// allow the row. Nothing was done.
+    /// The database refused for another reason: its disk is full, or one of its constraints does
+    /// not allow the row. Nothing was done.
     #[error("nothing was done: {0}")]
     Refused(#[source] SqlError),
-    /// The operating system has no random numbers to make a secret of. Nothing was done.
+    /// The operating system has no random numbers for a secret. Nothing was done.
     #[error("nothing was done, the system has no random numbers for a key")]
     NoRandomness,
 }
 
 impl HandlerError {
-    /// Whether the same request may well succeed a little later, and was not done before: what a
-    /// web server answers with 503 instead of 500.
+    /// Whether nothing was done and the same request may well succeed a little later. A web server
+    /// answers 503 then instead of 500.
     pub fn is_temporary(&self) -> bool {
         matches!(self, HandlerError::Unavailable(_) | HandlerError::Busy(_))
     }
@@ -184,9 +189,9 @@ impl From<Failure> for HandlerError {
     }
 }
 
-/// How often a handler comes back to a statement that has changed no row though there is one to
-/// change. By rights somebody else was in between, and will not be each time; but a database may as
-/// well let the change fall without a word, and then it would come back for ever.
+/// How often a handler repeats a statement that changed no row although there is one to change.
+/// Usually another request came in between, and does not the next time. But a database may also
+/// drop the change without an error, and then the handler would repeat it for ever.
 const ROUNDS: usize = 10;
 
 /// Opens a session, and does something there.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
 use crate::db::{Column, Database, Failure, Select, SqlState, Table, Update, Way};
 
-/// An order and where it stands: [`PENDING`], or how it [ended](Ending::status), or whatever else a
-/// shop has.
+/// An order and its status: [`PENDING`], the one with which it [ended](Ending::status), or any
+/// other that a shop uses.
 pub static ORDERS: Table = Table {
     name: "orders",
     columns: &[Column::int("id"), Column::text("status")],
@@ -17,21 +17,21 @@ pub static ORDERS: Table = Table {
 /// The status of an order that can still be cancelled or shipped.
 pub const PENDING: &str = "pending";
 
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks for
-/// a retry of a statement by itself; a server that makes every statement serializable may.
+/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
+/// for a retry of a statement by itself; a server that makes every statement serializable may.
 const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// How an order can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// It is cancelled.
+    /// Cancel the order.
     Cancel,
-    /// It is shipped.
+    /// Ship the order.
     Ship,
 }
 
 impl Ending {
-    /// What the order's status is from then on: `cancelled`, `shipped`.
+    /// The order's status from then on: `cancelled`, `shipped`.
     pub fn status(self) -> &'static str {
         match self {
             Ending::Cancel => "cancelled",
@@ -40,18 +40,18 @@ impl Ending {
     }
 }
 
-/// What a request to end an order comes to.
+/// The result of a request to end an order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ended {
-    /// The order was pending, and this request and no other has ended it (200): refund it, or send it.
+    /// The order was pending, and this request alone has ended it (200): refund it, or send it.
     ByThis,
-    /// It was not pending, but this (409). Nothing was done.
+    /// The order was not pending, but had this status (409). Nothing was done.
     NotPending(Arc<str>),
     /// There is no such order (404).
     NoSuchOrder,
 }
 
-/// Cancels orders and ships them: each ends once, in one way.
+/// Cancels orders and ships them. Each order ends once, in one way.
 ///
 /// ```
 /// use toctou::handlers::{Ended, HandlerError, Orders};
@@ -67,26 +67,28 @@ pub enum Ended {
 ///
 /// # The guarantee
 ///
-/// However many requests come at once, through however many servers on one database, and whatever
-/// other programs do to the table as long as they, too, change the status of pending orders only:
+/// The guarantee holds for any number of concurrent requests, through any number of servers on one
+/// database. Other programs may change the table too, as long as they change the status of pending
+/// orders only:
 ///
 /// - an order is cancelled or shipped, never both, and never twice;
-/// - of the requests that have an answer, at most one is told [`Ended::ByThis`]: what it then does
-///   (a refund) is done once;
-/// - a status that is told ([`Ended::NotPending`]) is one that the order had during the request.
+/// - of the requests that get an answer, at most one is told [`Ended::ByThis`], so what that
+///   request then does (a refund) is done once;
+/// - a status in an answer ([`Ended::NotPending`]) is one that the order had during the request.
 ///
-/// It needs no mutex, no transaction and no isolation beyond the statement: one `UPDATE … WHERE id = …
-/// AND status = 'pending'` decides, and how many rows it changed is looked at.
+/// It needs no mutex, no transaction and no isolation beyond the statement. One `UPDATE … WHERE id
+/// = … AND status = 'pending'` decides, and the handler checks how many rows it changed.
 ///
 /// # Its limits
 ///
 /// - A connection that breaks leaves open whether the order was ended: [`HandlerError::Unknown`].
-///   To ask again is harmless, and tells how the order stands, but not whose doing that is.
-/// - What follows an ending is not in its transaction: a server that dies between
-///   [`cancel`](Self::cancel) and a refund of its own owes the refund. Write it down [in the same
-///   transaction](super#more-in-the-same-transaction), in a table where it is unique.
-/// - A request that is sent again, by its sender or by somebody who recorded it, is one more request.
-///   The order still ends once; the second one is told so.
+///   To ask again is harmless. The answer then says how the order stands, but not which request
+///   ended it.
+/// - An action that follows an ending is not in its transaction. A server that dies between
+///   [`cancel`](Self::cancel) and the refund still owes the refund. Write the refund down [in the
+///   same transaction](super#more-in-the-same-transaction), in a table where it is unique.
+/// - A request that is sent again is one more request, whether its sender repeats it or somebody
+///   who recorded it. The order still ends once, and the second request is told so.
 /// - Its calls block: [in an async handler](super#in-an-async-handler),
 ///   `web::block(move || orders.cancel(id)).await`.
 #[derive(Clone, Debug)]
@@ -104,7 +106,7 @@ impl<D: Database + Clone> Orders<D> {
     ///
     /// # Errors
     ///
-    /// See [`HandlerError`]. After [`HandlerError::Unknown`] the order may be cancelled; after any
+    /// See [`HandlerError`]. After [`HandlerError::Unknown`] the order may be cancelled. After any
     /// other error this request has changed nothing.
     pub fn cancel(&self, order: i64) -> Result<Ended, HandlerError> {
         self.end(order, Ending::Cancel)
@@ -126,13 +128,13 @@ impl<D: Database + Clone> Orders<D> {
     }
 }
 
-/// Ends an order, if it is pending: update where pending, and who changed the row has ended it. A body, for
-/// [`transact`].
+/// Ends an order, if it is pending. The statement updates the row where the status is pending; the
+/// request that changed the row has ended the order. This is a body, for [`transact`].
 ///
 /// # Errors
 ///
-/// What the database says. `42804` if the status is no text, `02000` if the row was there to be changed time
-/// and again, and was not.
+/// The database's error. `42804` if the status is not text. `02000` if the row was there to be
+/// changed again and again, and was not changed.
 pub fn end_order<D: Database>(
     tx: &mut Tx<'_, D>,
     order: i64,

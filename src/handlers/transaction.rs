@@ -1,24 +1,26 @@
-//! Third floor, `handlers`: a transaction as a function, its retries included. Imports [`db`](crate::db),
-//! [`calls`](crate::calls) and [`direct`].
+//! Third floor, `handlers`: a transaction as a function, its retries included. Imports
+//! [`db`](crate::db), [`calls`](crate::calls) and [`direct`].
 //!
-//! What a handler asks and what it decides is its body, a function; how it is kept apart from others, and how
-//! often it is tried, is its [`Way`]. Each variant of a protocol and each one that ships is a body and a way.
+//! A handler's statements and decisions are its body, a function. Its [`Way`] says how the body is
+//! isolated from others, and how often it is tried. Each variant of a protocol and each one that
+//! ships is a body and a way.
 
 use crate::calls::mistaken;
 use crate::db::{Answer, Database, Failure, SqlError, SqlState, Statement, Way};
 use crate::direct;
 
-/// How a body ends that has an answer.
+/// How a body that has an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Next<T> {
-    /// What was done is kept.
+    /// The changes are kept.
     Commit(T),
-    /// What was done in the transaction is undone. (What was done outside of one stays.)
+    /// The changes made in the transaction are undone. (Changes made outside of a transaction
+    /// stay.)
     Rollback(T),
 }
 
 impl<T> Next<T> {
-    /// The same with another output, for a body that contains another one.
+    /// The same end with another output: for a body that contains another body.
     pub fn map<U>(self, output: impl FnOnce(T) -> U) -> Next<U> {
         match self {
             Next::Commit(inner) => Next::Commit(output(inner)),
@@ -27,7 +29,7 @@ impl<T> Next<T> {
     }
 }
 
-/// What a body asks through: within a transaction, or each statement by itself.
+/// The connection of a body to its database: within a transaction, or for each statement by itself.
 #[derive(Debug)]
 pub struct Tx<'a, D: Database> {
     database: &'a mut D,
@@ -37,14 +39,16 @@ pub struct Tx<'a, D: Database> {
 }
 
 impl<D: Database> Tx<'_, D> {
-    /// Asks, and waits for the answer. Outside of a transaction, a statement that fails of something that is
-    /// [worth a retry](SqlState::is_worth_a_retry) is sent again, while there are retries left.
+    /// Sends a statement and waits for the answer. Outside of a transaction, a statement whose
+    /// error is [worth a retry](SqlState::is_worth_a_retry) is sent again, while there are retries
+    /// left.
     ///
     /// # Errors
     ///
-    /// What the database says; within a transaction the body is to end with it. `BEGIN`, `COMMIT` and
-    /// `ROLLBACK` are not a body's to ask: they are refused with
-    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED), and the check of a simulation fails.
+    /// The database's error; within a transaction the body has to end with it. A body may not ask
+    /// `BEGIN`, `COMMIT` or `ROLLBACK`: they are refused with
+    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED), and the check of a simulation
+    /// fails.
     #[track_caller]
     pub fn ask(&mut self, statement: impl Into<Statement>) -> Result<Answer, Failure> {
         let statement = statement.into();
@@ -71,8 +75,8 @@ impl<D: Database> Tx<'_, D> {
         }
     }
 
-    /// That the database is not what the body was made for, to end with. What was done in a transaction is
-    /// undone; outside of one, something may have happened.
+    /// An error for a body to end with: the database is not what the body was made for. Changes
+    /// made in a transaction are undone; outside of one, something may have happened.
     pub fn fail(&self, state: SqlState) -> Failure {
         Failure { error: state.into(), may_have_happened: !self.is_transaction }
     }
@@ -94,16 +98,16 @@ fn is_unknown(error: &SqlError) -> bool {
     error.state.is_connection() || error.state == SqlState::STATEMENT_COMPLETION_UNKNOWN
 }
 
-/// Runs a body in a [`Way`], in a session that has no transaction under way.
+/// Runs a body in a [`Way`]. The session must have no transaction under way.
 ///
-/// An error that is [worth a retry](SqlState::is_worth_a_retry) rolls the transaction back and begins
-/// it anew, while there are retries left. This is the one place where that is done. So the body may run several
-/// times, and what it does beside asking is to be undone by itself.
+/// An error that is [worth a retry](SqlState::is_worth_a_retry) rolls the transaction back and
+/// begins it anew, while there are retries left. Only this function retries a transaction. So the
+/// body may run several times. Anything it does beside asking, it has to undo itself.
 ///
 /// # Errors
 ///
-/// What the body ends with, or `BEGIN` or `COMMIT`. Then nothing was done, unless it
-/// [may have](Failure::may_have_happened).
+/// The error of the body, of `BEGIN` or of `COMMIT`. Then nothing was done, unless [it may have
+/// been](Failure::may_have_happened).
 #[track_caller]
 pub fn transact<D: Database, T>(
     database: &mut D,

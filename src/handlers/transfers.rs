@@ -6,28 +6,29 @@ use crate::db::{
     Column, Comparison, Database, Failure, Isolation, Select, SqlState, Table, Update, Way,
 };
 
-/// An account and what is in it, in the smallest unit there is.
+/// An account and its balance, in the smallest unit of the currency.
 pub static ACCOUNTS: Table = Table {
     name: "accounts",
     columns: &[Column::int("id"), Column::int("balance")],
     unique: Some("id"),
 };
 
-/// How the handler runs its statements. Its transfers never wait for one another in a circle; other
-/// programs' transactions may, and a server may run all of them at a stricter level.
+/// How the handler runs its statements. Its transfers never deadlock with one another. Other
+/// programs' transactions may deadlock, and a server may run all transactions at a stricter level.
+/// So it retries.
 const WAY: Way = Way::within(Isolation::ReadCommitted).retrying(10);
 
-/// What a transfer comes to.
+/// The result of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transferred {
     /// The money is in the other account (200).
     Done,
-    /// There is not as much in the account (409). Nothing was done.
+    /// There is not enough money in the account (409). Nothing was done.
     Insufficient,
-    /// The receiving account cannot hold as much more: its balance would be no number of 64 bits (409).
-    /// Nothing was done.
+    /// The receiving account cannot hold that much more: its balance would not fit in 64 bits
+    /// (409). Nothing was done.
     Overflow,
-    /// There is no account of this id (404). Nothing was done.
+    /// There is no account with this id (404). Nothing was done.
     NoSuchAccount(i64),
 }
 
@@ -40,12 +41,12 @@ pub enum TransferError {
     /// Both accounts are the same (400).
     #[error("nothing was done: account {0} would be both payer and receiver")]
     SameAccount(i64),
-    /// The database has no answer.
+    /// The database gave no answer.
     #[error(transparent)]
     Handler(#[from] HandlerError),
 }
 
-/// Moves money between accounts: whole or not at all, and never more than there is.
+/// Moves money between accounts: the whole amount or nothing, and never more than there is.
 ///
 /// ```
 /// use toctou::handlers::{Accounts, TransferError, Transferred};
@@ -62,29 +63,29 @@ pub enum TransferError {
 ///
 /// # The guarantee
 ///
-/// However many requests come at once, through however many servers on one database, and wherever
-/// one of them dies:
+/// For any number of concurrent requests, through any number of servers on one database, and
+/// wherever one of them dies:
 ///
-/// - the sum of all balances stays what it is, at every moment that anybody can see;
-/// - no balance falls below zero by a transfer;
-/// - [`Transferred::Done`] is told exactly where the money moved; [`Transferred::Insufficient`] only if
-///   there was a moment during the request at which there was too little;
-/// - transfers never wait for one another in a circle, in whichever directions they go.
+/// - the sum of all balances never changes, at any moment that anybody can see;
+/// - no transfer takes a balance below zero;
+/// - a request is told [`Transferred::Done`] exactly if the money moved, and
+///   [`Transferred::Insufficient`] only if there was too little at some moment during the request;
+/// - transfers never deadlock with one another, in whichever directions they go.
 ///
-/// It needs a transaction at READ COMMITTED or above. The decision is in the statement (`UPDATE … SET
-/// balance = balance - … WHERE id = … AND balance >= …`), whose row is locked until the commit. The account
-/// of the smaller id always comes first: where that is the receiver's, it is credited first and
-/// the transaction rolled back if the payer then has too little.
+/// It needs a transaction at READ COMMITTED or above. One statement decides (`UPDATE … SET balance
+/// = balance - … WHERE id = … AND balance >= …`), and its row is locked until the commit. The
+/// account with the smaller id always comes first. If that is the receiver's, it is credited first,
+/// and the transaction is rolled back if the payer then has too little.
 ///
 /// # Its limits
 ///
 /// - A connection that breaks while the database commits leaves open whether it did:
-///   [`HandlerError::Unknown`]. To ask again might then move the money twice: look first.
-/// - A request that is sent again is one more transfer. Whoever lets clients repeat theirs needs a key
-///   of the request's own, unique in a table, [in the same
+///   [`HandlerError::Unknown`]. To ask again might move the money twice, so look first.
+/// - A request that is sent again is one more transfer. If clients may repeat requests, give each
+///   request a key of its own, unique in a table, [in the same
 ///   transaction](super#more-in-the-same-transaction).
-/// - A rule over several accounts (their *sum* must not fall below zero) is not kept by this: each
-///   account is judged by itself.
+/// - It does not keep a rule over several accounts (that their *sum* must not fall below zero,
+///   say). Each account is judged by itself.
 /// - Its calls block: [in an async handler](super#in-an-async-handler),
 ///   `web::block(move || accounts.transfer(from, to, amount)).await`.
 #[derive(Clone, Debug)]
@@ -98,13 +99,13 @@ impl<D: Database + Clone> Accounts<D> {
         Accounts { database }
     }
 
-    /// Moves `amount` from one account to another, if there is as much.
+    /// Moves `amount` from one account to another, if there is enough money.
     ///
     /// # Errors
     ///
-    /// [`TransferError::Amount`] and [`TransferError::SameAccount`] for what is no transfer, and
-    /// whatever [`HandlerError`] says. After [`HandlerError::Unknown`] the money may have moved; after
-    /// any other error it has not.
+    /// [`TransferError::Amount`] and [`TransferError::SameAccount`] for an invalid transfer, and
+    /// the errors of [`HandlerError`]. After [`HandlerError::Unknown`] the money may have moved.
+    /// After any other error it has not.
     pub fn transfer(&self, from: i64, to: i64, amount: i64) -> Result<Transferred, TransferError> {
         let transfer = Transfer::new(from, to, amount)?;
         Ok(perform(&self.database, |database, session| {
@@ -113,7 +114,7 @@ impl<D: Database + Clone> Accounts<D> {
     }
 }
 
-/// A payment that is one: a positive amount, between two accounts.
+/// A valid payment: a positive amount, between two different accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Transfer {
     from: i64,
@@ -122,7 +123,7 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    /// Moves `amount`, if there is as much.
+    /// A transfer of `amount`.
     ///
     /// # Errors
     ///
@@ -137,13 +138,14 @@ impl Transfer {
         Ok(Transfer { from, to, amount })
     }
 
-    /// Debits where there is enough and credits where there is room, the account of the smaller id first. A
-    /// body, for [`transact`] within a transaction only.
+    /// Debits if there is enough money and credits if there is room, the account with the smaller
+    /// id first. This is a body, for [`transact`] within a transaction only.
     ///
     /// # Errors
     ///
-    /// What the database says. `42804` if a balance is no number, `42P10` if several accounts share an id, `02000`
-    /// if the row was there to be changed time and again, and was not.
+    /// The database's error. `42804` if a balance is not an integer. `42P10` if several accounts
+    /// share an id. `02000` if the row was there to be changed again and again, and was not
+    /// changed.
     pub fn perform<D: Database>(self, tx: &mut Tx<'_, D>) -> Result<Next<Transferred>, Failure> {
         let debit_first = self.from < self.to;
         let mut rounds = 0;

@@ -1,5 +1,5 @@
-//! Fourth floor, `replay`: threads that are let go together, round after round. Imports its neighbours
-//! in `replay`.
+//! Fourth floor, `replay`: threads that are let go together, round after round. Imports its
+//! neighbours in `replay`.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Barrier};
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use super::ReplayError;
 
-/// How long a round may take. Nothing is decided by it: it is for what would never answer.
+/// How long a round may take. No result depends on it: it only ends a round that would never end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Threads that each do a job a round. They are started once and let go together each round, so that
-/// chance gets as good a chance as one can give it.
+/// Threads that each do one job in each round. They are started once, and released together in each
+/// round, to give chance the best chance.
 ///
-/// They end with it, unless a round was given up: whoever is late then stays behind until it comes
-/// back from where it waits.
+/// They end with the crowd, unless a round was given up. A thread that is late then stays behind
+/// until the call that it waits in returns.
 pub(super) struct Crowd<J, T> {
     threads: Vec<Member<J, T>>,
     patience: Duration,
-    /// Its last round failed: with whom.
+    /// The actor with which the last round failed.
     failed: Option<usize>,
     is_late: bool,
 }
@@ -31,7 +31,7 @@ struct Member<J, T> {
 }
 
 impl<J: Send + 'static, T: Send + 'static> Crowd<J, T> {
-    /// So many threads, whose job is to `work` on what they are given.
+    /// Starts this many threads. Each does `work` on the job that it is given.
     pub(super) fn new(
         count: usize,
         patience: Duration,
@@ -56,12 +56,13 @@ impl<J: Send + 'static, T: Send + 'static> Crowd<J, T> {
         Ok(Crowd { threads, patience, failed: None, is_late: false })
     }
 
-    /// Lets all go, each with a job, and answers what came of them, in this order. After an error
-    /// there is no further round.
+    /// Releases all threads, each with a job, and returns their results in this order. After an
+    /// error there is no further round.
     ///
     /// # Panics
     ///
-    /// Unless there are as many jobs as threads: the others would wait for one that does not come.
+    /// If there are not as many jobs as threads: the other threads would wait for a job that does
+    /// not come.
     pub(super) fn round(&mut self, jobs: Vec<J>) -> Result<Vec<T>, ReplayError> {
         assert_eq!(jobs.len(), self.threads.len(), "a job for each thread");
         if let Some(actor) = self.failed {

@@ -9,33 +9,35 @@ use crate::check::{Schedule, Trace, TraceStep};
 use crate::db::{Database, SqlError, Watch};
 use crate::recorded::Recorded;
 
-/// A real database that schedules can be made to happen on.
+/// A real database on which schedules can be run.
 pub trait RealDb: Database + Sized + 'static {
-    /// Whose it is.
+    /// The place that it is.
     const PLACE: Place;
 
-    /// A fresh one, nobody else's, in which there are these tables with these rows, and nothing more.
+    /// A fresh database that nobody else uses. It holds these tables with these rows, and nothing
+    /// more.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::NotHere`] where there is no such database on this machine, with what to install;
-    /// anything else if it is there and fails.
+    /// [`ReplayError::NotHere`] if there is no such database on this machine: it says what to
+    /// install. Another error if the database is there and fails.
     fn furnished(tables: &Tables) -> Result<Self, ReplayError>;
 
-    /// Where it is left who waits for whom, if its server says so.
+    /// Where the database says which session waits for which, if its server tells.
     fn watch(&self) -> Option<Watch> {
         None
     }
 
-    /// The committed rows of these tables, once all sessions are over; and the end of the database,
-    /// which may be furnished anew.
+    /// The committed rows of these tables, once all sessions are over. This ends the use of the
+    /// database, which may then be furnished anew.
     fn remains(self, tables: &Tables) -> Result<Tables, ReplayError>;
 }
 
-/// A system on a real database `D`, in a world `R`: the database itself, or what contains it.
+/// A system on a real database `D`, in a world `R`: the database itself, or a world that contains
+/// it.
 ///
-/// The tables and their rows are those of the simulated system's start; only its processes, `Q`, are
-/// to be said again, with real sessions.
+/// The tables and their rows are those of the simulated system's start. Only its processes, `Q`,
+/// are given again, with real sessions.
 pub struct Stage<D, R, Q> {
     world: Box<dyn Fn(usize, D) -> R + Send + Sync>,
     database: Box<dyn Fn(R) -> D + Send + Sync>,
@@ -45,8 +47,8 @@ pub struct Stage<D, R, Q> {
 pub(super) type Actors<R, Q> = dyn Fn(usize, &mut R) -> Result<Vec<Q>, SqlError> + Send + Sync;
 
 impl<D: RealDb, Q> Stage<D, D, Q> {
-    /// The world is the database. `actors` opens the sessions of a start's processes, and gives these
-    /// in the order of the simulated system's.
+    /// A stage whose world is the database. `actors` opens the sessions of a start's processes, and
+    /// returns the processes in the order of the simulated system's.
     pub fn new(
         actors: impl Fn(usize, &mut D) -> Result<Vec<Q>, SqlError> + Send + Sync + 'static,
     ) -> Self {
@@ -55,7 +57,8 @@ impl<D: RealDb, Q> Stage<D, D, Q> {
 }
 
 impl<D: RealDb, R, Q> Stage<D, R, Q> {
-    /// The world contains the database: `world` puts it there, `database` gets it out again.
+    /// A stage whose world contains the database: `world` puts it there, `database` gets it out
+    /// again.
     pub fn within(
         world: impl Fn(usize, D) -> R + Send + Sync + 'static,
         database: impl Fn(R) -> D + Send + Sync + 'static,
@@ -65,13 +68,13 @@ impl<D: RealDb, R, Q> Stage<D, R, Q> {
     }
 }
 
-/// A [`Stage`], whatever its database, its world and its processes are.
+/// A [`Stage`] with any database, world and processes.
 pub trait Staged: Send + Sync {
-    /// Where it happens.
+    /// The real database.
     fn place(&self) -> Place;
 
-    /// Replays `schedule` in a fresh database furnished with `tables`, step by step as far as it goes
-    /// as `simulated`. All steps are taken on the calling thread; what is concurrent is the sessions.
+    /// Replays `schedule` in a fresh database with these `tables`, step by step as long as it goes
+    /// as `simulated`. The calling thread takes all steps; only the sessions are concurrent.
     fn replay(
         &self,
         simulated: &Trace,

@@ -17,7 +17,7 @@ use crate::fs::{
     Access, AtFlags, Errno, FileSystem, Node, OsFs, Recorded, SimFs, Uid, User, Users, errno_name,
 };
 
-/// A system on the kernel's file system, as it is before the first step.
+/// A system on the kernel's file system, before its first step.
 pub struct Furnished<Q> {
     furnish: Box<Furnish>,
     pub(super) actors: Box<dyn Fn(usize) -> Vec<Q> + Send + Sync>,
@@ -30,8 +30,8 @@ pub struct Furnished<Q> {
 type Furnish = dyn Fn(usize, &OsFs, &Path) -> Result<(), ReplayError> + Send + Sync;
 
 impl<Q> Furnished<Q> {
-    /// The worlds are those in which a simulated system starts, as [`put_on_disk`] makes them there;
-    /// `actors` are the processes of a start, in the order of the system's, with no file open.
+    /// The worlds are the starts of a simulated system, as [`put_on_disk`] makes them. `actors` are
+    /// the processes of a start, in the order of the system's, with no file open.
     pub fn like<P: Process<SimFs, Output: Value> + Value>(
         system: &System<SimFs, P>,
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
@@ -46,8 +46,8 @@ impl<Q> Furnished<Q> {
         )
     }
 
-    /// `furnish` makes an empty directory into the initial world, `actors` the processes, in the
-    /// order of the simulated system's.
+    /// `furnish` turns an empty directory into the initial world. `actors` makes the processes, in
+    /// the order of the simulated system's.
     pub fn new(
         furnish: impl Fn(&OsFs) -> Result<(), Errno> + Send + Sync + 'static,
         actors: impl Fn() -> Vec<Q> + Send + Sync + 'static,
@@ -55,7 +55,8 @@ impl<Q> Furnished<Q> {
         Self::family(move |_, fs| furnish(fs), move |_| actors())
     }
 
-    /// The same for a system that may begin in several ways: both are told with which of its starts.
+    /// The same for a system that may begin in several ways. Both functions get the index of the
+    /// start.
     pub fn family(
         furnish: impl Fn(usize, &OsFs) -> Result<(), Errno> + Send + Sync + 'static,
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
@@ -76,13 +77,13 @@ impl<Q> Furnished<Q> {
         }
     }
 
-    /// Once furnished, the world is adjusted so: its writes made short, say.
+    /// Adjusts the world after it is furnished: makes its writes short, say.
     pub fn adjusted(self, adjust: impl Fn(usize, OsFs) -> OsFs + Send + Sync + 'static) -> Self {
         Furnished { adjust: Box::new(adjust), ..self }
     }
 
-    /// It takes this for the kernel to do as the simulation says: a reason why it cannot be had
-    /// here, or nothing.
+    /// Sets a condition without which the kernel does not do as the simulation says. `require`
+    /// returns an error with the reason if the condition is not met here.
     pub fn requiring(
         self,
         require: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
@@ -90,8 +91,8 @@ impl<Q> Furnished<Q> {
         Furnished { require: Box::new(require), ..self }
     }
 
-    /// Its processes act [as](crate::fs::As) users of their own: each thread gets a umask of its
-    /// own, so that replays can go on beside one another.
+    /// For processes that act [as](crate::fs::As) users of their own. Each thread gets a umask of
+    /// its own, so that replays can run concurrently.
     pub fn by_several_users(self) -> Self {
         Furnished { several_users: true, ..self }
     }
@@ -122,13 +123,14 @@ impl<Q> Furnished<Q> {
     }
 }
 
-/// Makes an empty directory into what a simulated world is: its files, directories and links with their
-/// content, modes, owners and groups. What is root's there is, here, whoever's this process is.
+/// Fills an empty directory with the files, directories and links of a simulated world: their
+/// content, modes, owners and groups. Files that root owns there belong to the user of this process
+/// here.
 ///
 /// # Errors
 ///
-/// [`ReplayError::NotHere`] where somebody else owns something and this process may not give it away;
-/// [`ReplayError::Furnish`] with what else the kernel answers.
+/// [`ReplayError::NotHere`] if another user owns something and this process may not give it away.
+/// [`ReplayError::Furnish`] for any other error of the kernel.
 pub fn put_on_disk(world: &SimFs, directory: &Path) -> Result<(), ReplayError> {
     let (tree, mut modes) = (world.tree(), Vec::new());
     let mut linked: Vec<(usize, PathBuf)> = Vec::new();
@@ -203,8 +205,8 @@ pub(super) fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
         .map_err(|error| ReplayError::Directory(place.into(), error))
 }
 
-/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer than
-/// all the rest of a replay), unless `TMPDIR` says otherwise.
+/// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer
+/// than all the rest of a replay), unless `TMPDIR` says otherwise.
 fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let is_usable = || rustix::fs::access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
@@ -214,7 +216,8 @@ fn place() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Replays `schedule` in a fresh temporary directory, step by step as far as it goes as `simulated`.
+/// Replays `schedule` in a fresh temporary directory, step by step as long as it goes as
+/// `simulated`.
 pub fn replay<Q, T>(
     simulated: &Trace,
     furnished: &Furnished<Q>,

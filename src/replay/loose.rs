@@ -10,35 +10,35 @@ use super::{ReplayError, Tables};
 use crate::Process;
 use crate::db::{Database, Handle, Row, ServerMemory, SharedServers, SqlError, Table};
 
-/// A real database whose sessions run beside one another, as its users' do. A clone is the same one.
+/// A real database whose sessions run concurrently, as its users' do. A clone is the same database.
 pub trait FreeDb: Database<Session: Send> + Clone + Send + 'static {
-    /// A fresh one, nobody else's, with these tables and room for so many sessions.
+    /// A fresh database that nobody else uses, with these tables and room for this many sessions.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::NotHere`] where there is no such database on this machine, with what to install;
-    /// anything else if it is there and fails.
+    /// [`ReplayError::NotHere`] if there is no such database on this machine: it says what to
+    /// install. Another error if the database is there and fails.
     fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError>;
 
-    /// Has a table hold these rows and no others.
+    /// Replaces the rows of a table with these rows.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// The database's error.
     fn refill(&self, table: &'static Table, rows: Vec<Row>) -> Result<(), SqlError>;
 
     /// The committed rows of a table.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// The database's error.
     fn left(&self, table: &'static Table) -> Result<Vec<Row>, SqlError>;
 
-    /// Has each of these tables hold its rows and no others.
+    /// Replaces the rows of each of these tables with its rows in `tables`.
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// The database's error.
     fn furnish(&self, tables: &Tables) -> Result<(), SqlError> {
         tables.iter().try_for_each(|(table, rows)| self.refill(table, rows.to_vec()))
     }
@@ -47,30 +47,30 @@ pub trait FreeDb: Database<Session: Send> + Clone + Send + 'static {
     ///
     /// # Errors
     ///
-    /// The database's.
+    /// The database's error.
     fn read(&self, tables: &Tables) -> Result<Tables, SqlError> {
         let mut all = tables.iter();
         all.try_fold(Tables::new(), |read, (table, _)| Ok(read.with(table, self.left(table)?)))
     }
 }
 
-/// A system whose actors can be let loose on a real database `D`.
+/// A system whose actors can run freely on a real database `D`.
 pub struct Loose<D, Q> {
     actors: Arc<Actors<D, Q>>,
     patience: Duration,
 }
 
 impl<D: FreeDb, Q> Loose<D, Q> {
-    /// `actors` opens the sessions of a start's processes, and gives these in the order of the
-    /// simulated system's.
+    /// `actors` opens the sessions of a start's processes, and returns the processes in the order
+    /// of the simulated system's.
     pub fn new(
         actors: impl Fn(usize, &mut D) -> Result<Vec<Q>, SqlError> + Send + Sync + 'static,
     ) -> Self {
         Loose { actors: Arc::new(actors), patience: PATIENCE }
     }
 
-    /// A round that takes longer than this is given up: the server does not answer. A minute, unless
-    /// this says otherwise.
+    /// Sets how long a round may take: a minute by default. A round that takes longer is given up,
+    /// because the server does not answer.
     pub fn patient_for(self, patience: Duration) -> Self {
         Loose { patience, ..self }
     }
@@ -79,25 +79,25 @@ impl<D: FreeDb, Q> Loose<D, Q> {
 /// How a free run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreeRun<T> {
-    /// What the actors ended with, in their order; `None` if they never did, for all who had not ended
-    /// waited for one another.
+    /// The results of the actors, in their order. `None` if the run never ended: all actors that
+    /// had not ended waited for one another.
     pub ended: Option<Vec<T>>,
-    /// The committed rows.
+    /// The committed rows at the end.
     pub left: Tables,
     /// What the server processes had in memory.
     pub memory: ServerMemory,
 }
 
-/// A [`Loose`] system whose actors end with `T`, whatever its database and its processes are.
+/// A [`Loose`] system whose actors end with `T`, with any database and processes.
 pub trait LetLoose<T>: Send + Sync {
-    /// Runs all `actors` (so many) of a start at once, each on a real thread with a session of its own,
-    /// `rounds` times, each time in a database that holds `tables` and nothing more, beside server
-    /// processes of this memory, and shows `judge` how they ended.
+    /// Runs all `actors` of a start at once, `rounds` times, and calls `judge` with the end of each
+    /// round. Each actor runs on a real thread with a session of its own. Each round begins with a
+    /// database that holds `tables` and nothing more, beside server processes with this memory.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::Database`] if the database fails in a way that has nothing to do with what it is
-    /// asked (such a run is not judged), [`ReplayError::Late`] if it does not answer.
+    /// [`ReplayError::Database`] if the database fails in a way that has nothing to do with its
+    /// statements; such a run is not judged. [`ReplayError::Late`] if it does not answer.
     fn let_loose(
         &self,
         start: usize,

@@ -1,11 +1,16 @@
 //! Fourth floor: schedules in the real world. Imports [`fs`](crate::fs), [`db`](crate::db),
 //! [`net`](crate::net), and the schedules and traces of [`check`](crate::check).
 //!
-//! A counterexample found in a simulated world is made to happen: on the kernel's file system with one
-//! real thread an actor, each taking its next system call when the schedule says so and no earlier; on
-//! a database with one real session each; on a network with real connections, whose both ends take
-//! turns; in memory with real threads and the processor's own atomics. And, to show what a test that fires requests and hopes is up against, the same actors let
-//! loose.
+//! A counterexample found in a simulated world is made to happen in a real one:
+//!
+//! - on the kernel's file system, with one real thread for each actor. Each takes its next system
+//!   call when the schedule says so, and no earlier;
+//! - on a database, with one real session for each actor;
+//! - on a network, with real connections, whose two ends take turns;
+//! - in memory, with real threads and the processor's own atomics.
+//!
+//! The same actors can also run freely. This shows how little a test finds that fires requests and
+//! hopes.
 
 mod crowd;
 mod database;
@@ -35,7 +40,7 @@ use crate::fs::{Errno, errno_name};
 use crate::recorded::Recorded;
 use crate::{Process, Step, marks};
 
-/// Where a schedule is made to happen.
+/// The real world in which a schedule is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The kernel's file system.
@@ -48,12 +53,12 @@ pub enum Place {
     Loopback,
     /// Threads of this process, and the processor's atomics.
     Threads,
-    /// In the simulation alone.
+    /// None: the system exists in the simulation only.
     Nowhere,
 }
 
 impl Place {
-    /// What its world is called in a diagram: `file system`, `PostgreSQL`.
+    /// The name of its world in a diagram: `file system`, `PostgreSQL`.
     pub fn world(self) -> &'static str {
         match self {
             Place::Kernel => "file system",
@@ -65,7 +70,7 @@ impl Place {
         }
     }
 
-    /// What is left there is left where: `on disk`, `in PostgreSQL`, `on loopback`.
+    /// Where the end state is left: `on disk`, `in PostgreSQL`, `on loopback`.
     pub fn within(self) -> &'static str {
         match self {
             Place::Kernel => "on disk",
@@ -95,48 +100,48 @@ impl fmt::Display for Place {
 /// Why a schedule could not be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// There is no temporary directory to do it in.
+    /// There is no temporary directory for the replay.
     #[error("cannot make a temporary directory in {}: {}; set TMPDIR to one that is writable", .0.display(), .1)]
     Directory(Box<Path>, #[source] std::io::Error),
-    /// This machine, or this user, cannot do what it takes.
+    /// This machine, or this user, cannot do what the replay needs.
     #[error("not possible here: {0}")]
     NotHere(String),
-    /// There is a server, and it would not start.
+    /// There is a server, but it does not start.
     #[error(transparent)]
     Server(&'static ClusterError),
-    /// This happens in the simulation alone.
+    /// The system exists in the simulation only.
     #[error("there is no real world to do it in: it happens in the simulation alone")]
     Nowhere,
     /// The initial world could not be made there.
     #[error("cannot set the scene: {}", errno_name(*.0))]
     Furnish(Errno),
-    /// The schedule names an actor that is not there, or that had ended already.
+    /// The schedule names an actor that does not exist, or that had already ended.
     #[error("step {position} of the schedule names actor {actor}, which is not there or has ended")]
     Actor {
-        /// Which step, from 1.
+        /// The number of the step, from 1.
         position: usize,
-        /// The index it names.
+        /// The index that the step names.
         actor: usize,
     },
-    /// The database would not be furnished, or be read at the end.
+    /// The database could not be furnished, or could not be read at the end.
     #[error("{0}")]
     Database(#[from] SqlError),
-    /// The servers would not be set up.
+    /// The servers could not be set up.
     #[error("cannot set up the servers on loopback: {0}")]
     Network(#[source] std::io::Error),
     /// A process panicked.
     #[error("actor {0} panicked")]
     Panicked(usize),
-    /// There is no further thread to be had.
+    /// No further thread could be started.
     #[error("cannot start a thread for each actor: {0}; ask for fewer, or raise `ulimit -u`")]
     Thread(#[source] std::io::Error),
-    /// A free run was given up. Who waits in it is left behind.
+    /// A free run was given up. The actors that wait in it are left behind.
     #[error("no answer within {seconds} seconds: the server hangs, or the machine is overloaded")]
     Late {
-        /// How long it was waited for.
+        /// How long the run was waited for.
         seconds: f32,
     },
-    /// What is there afterwards could not be read.
+    /// The end state could not be read.
     #[error("cannot read what the replay left: {}", errno_name(*.0))]
     Tree(Errno),
 }
@@ -147,7 +152,7 @@ impl ReplayError {
     }
 }
 
-/// A schedule as it went, in the real world or in a simulated one.
+/// A schedule's run, in the real world or in a simulated one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// What each actor did and got.
@@ -157,26 +162,26 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Whether every answer and everything left is the same, and, as far as both tell, who waited for
-    /// whom.
+    /// Whether every answer and everything left is the same. As far as both tell who waited for
+    /// whom, that has to be the same too.
     pub fn agrees(&self, other: &Replayed) -> bool {
         self.trace.agrees(&other.trace) && self.remains == other.remains
     }
 }
 
-/// Whose threads the actors step on.
+/// Which threads the actors step on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// One real thread an actor, each waiting for its turn. (The sessions of a database are worked on
-    /// by the server, and on a network both ends of a connection take turns: there it makes no
-    /// difference.)
+    /// One real thread for each actor, and each waits for its turn. (It makes no difference for a
+    /// database or a network: the server works on the sessions, and both ends of a connection take
+    /// turns.)
     OneEach,
-    /// All on the calling thread: the same system calls in the same order, many times faster. For
-    /// replaying every interleaving there is.
+    /// The calling thread, for all actors. It makes the same system calls in the same order, many
+    /// times faster. Use it to replay every interleaving.
     One,
 }
 
-/// The trace of these steps, of the start and the actors that the simulation tells of.
+/// The trace of these steps, with the start and the actors of the simulation.
 fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
     marks::resolve(steps.iter_mut().map(|step| &mut step.label));
     let names = &simulated.actors;
@@ -192,8 +197,8 @@ fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
     Trace { start, actors, steps, unfinished, end: None, lost: Vec::new() }
 }
 
-/// Takes the steps of a schedule one after the other, up to the first that goes otherwise than
-/// `simulated`: what comes after it is another execution.
+/// Takes the steps of a schedule one after the other, up to the first that differs from
+/// `simulated`. The steps after that belong to another execution.
 fn while_as_simulated(
     simulated: &Trace,
     schedule: &Schedule,
@@ -212,8 +217,8 @@ fn while_as_simulated(
     Ok(steps)
 }
 
-/// Performs a schedule on the calling thread, [as far as it goes as
-/// simulated](while_as_simulated); `add` adds to each step what is known beside.
+/// Performs a schedule on the calling thread, [as long as it goes as
+/// simulated](while_as_simulated). `add` adds to each step what else is known about it.
 fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
     actors: Vec<Q>,
@@ -233,7 +238,8 @@ fn one_after_the_other<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     })
 }
 
-/// One step in the real world, told, by an actor and in this way; and the process, if it goes on.
+/// Takes one step of an actor in the real world, in the given way. Returns the step, and the
+/// process if it goes on.
 fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
     world: &mut Recorded<W>,
     (actor, way): (usize, usize),

@@ -1,6 +1,6 @@
 //! Fourth floor, `replay`: schedules on sockets of the loopback interface. Imports
-//! [`net`](crate::net), the `Errno` of [`fs`](crate::fs), the schedules of [`check`](crate::check) and
-//! its neighbours in `replay`.
+//! [`net`](crate::net), the `Errno` of [`fs`](crate::fs), the schedules of [`check`](crate::check)
+//! and its neighbours in `replay`.
 
 use std::fmt::Debug;
 use std::io::Error;
@@ -12,11 +12,12 @@ use crate::fs::{Errno, errno_name};
 use crate::net::{LoopbackNet, SimNet};
 use crate::recorded::Recorded;
 
-/// Replays `schedule` on a network furnished as this one, step by step as far as it goes as `simulated`.
+/// Replays `schedule` on a network like this one, step by step as long as it goes as `simulated`.
 ///
 /// # Errors
 ///
-/// [`ReplayError::NotHere`] where nobody may listen on the loopback interface, or there is none.
+/// [`ReplayError::NotHere`] if this process may not listen on the loopback interface, or there is
+/// none.
 pub fn replay_on_loopback<Q: Process<Recorded<LoopbackNet>, Output: Debug>>(
     simulated: &Trace,
     furniture: &SimNet,

@@ -8,7 +8,7 @@ use crate::db::{
     Cluster, ClusterError, Pooling, PostgresDb, Row, SqlError, SqliteDb, SteppedDb, Table, Watch,
 };
 
-/// A file of its own in memory, gone with its last session.
+/// Each database is a file of its own in memory, gone with its last session.
 impl RealDb for SqliteDb {
     const PLACE: Place = Place::Sqlite;
 
@@ -23,9 +23,9 @@ impl RealDb for SqliteDb {
     }
 }
 
-/// A schema of its own in the throw-away server of this process, which is started when it is first
-/// needed. Its sessions are a process of the server each; they are kept for the next replay with the
-/// same tables.
+/// Each database is a schema of its own in this process's throw-away server, which starts when it
+/// is first needed. Each of its sessions is a process of the server. The sessions are kept for the
+/// next replay with the same tables.
 impl RealDb for SteppedDb {
     const PLACE: Place = Place::Postgres;
 
@@ -55,7 +55,7 @@ impl RealDb for SteppedDb {
     }
 }
 
-/// A file of its own in memory, as [replays](RealDb) have it.
+/// Each database is a file of its own in memory, as for [replays](RealDb).
 impl FreeDb for SqliteDb {
     fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
         let db = SqliteDb::pooled_in_memory(Pooling { sessions, ..Pooling::default() })?;
@@ -72,8 +72,8 @@ impl FreeDb for SqliteDb {
     }
 }
 
-/// A schema of its own in the throw-away server of this process, which is started when it is first
-/// needed.
+/// Each database is a schema of its own in this process's throw-away server, which starts when it
+/// is first needed.
 impl FreeDb for PostgresDb {
     fn with_tables(tables: &[&'static Table], sessions: u32) -> Result<Self, ReplayError> {
         let cluster = Cluster::shared().map_err(no_server)?;

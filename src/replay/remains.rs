@@ -1,4 +1,4 @@
-//! Fourth floor, `replay`: what is left when all is over. Imports [`fs`](crate::fs),
+//! Fourth floor, `replay`: what is left at the end. Imports [`fs`](crate::fs),
 //! [`db`](crate::db), [`net`](crate::net) and [`check`](crate::check).
 
 use std::fmt;
@@ -9,8 +9,8 @@ use crate::db::{Row, SimDb, Table, Value};
 use crate::fs::Tree;
 use crate::net::Visit;
 
-/// What is there at the end of a replay, as a value that can be compared between worlds and read by a
-/// person.
+/// The end state of a replay, as a value. It can be compared between worlds, and a person can read
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remains {
     /// Files and directories.
@@ -24,8 +24,8 @@ pub enum Remains {
 }
 
 impl Remains {
-    /// How it came to be there: files and rows are what `was left`, visits are what `arrived`, drops are
-    /// what `happened`.
+    /// The verb for how it came to be: files and rows `was left`, visits `arrived`, drops
+    /// `happened`.
     pub fn word(&self) -> &'static str {
         match self {
             Remains::Files(_) | Remains::Rows(_) => "was left",
@@ -46,9 +46,9 @@ impl fmt::Display for Remains {
     }
 }
 
-/// The tables of a database with their rows, in no particular order of these.
+/// The tables of a database with their rows; the order of the rows does not matter.
 ///
-/// Displayed as `psql` does it, the table's name above.
+/// Displayed as `psql` does it, with the table's name above.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables(Vec<(&'static Table, Vec<Row>)>);
 
@@ -63,7 +63,7 @@ impl Tables {
         db.tables().fold(Tables::new(), |tables, table| tables.with(table, db.rows(table)))
     }
 
-    /// The same with this table, which it does not have yet, and these rows in it.
+    /// Adds this table with these rows. The table must not be there yet.
     pub fn with(mut self, table: &'static Table, rows: impl IntoIterator<Item = Row>) -> Self {
         let mut rows: Vec<Row> = rows.into_iter().collect();
         rows.sort();
@@ -71,12 +71,12 @@ impl Tables {
         self
     }
 
-    /// The tables alone.
+    /// The tables, without their rows.
     pub fn names(&self) -> Vec<&'static Table> {
         self.iter().map(|(table, _)| table).collect()
     }
 
-    /// Each table, and its rows sorted.
+    /// Each table with its rows, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Table, &[Row])> {
         self.0.iter().map(|(table, rows)| (*table, rows.as_slice()))
     }
@@ -112,19 +112,19 @@ impl fmt::Display for Tables {
     }
 }
 
-/// What reached each server of a network, in its order.
+/// The visits to each server of a network, in their order.
 ///
-/// Displayed as a server's address, and below it a line for each.
+/// Displayed as the server's address, with one line below it for each visit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visits(Vec<(IpAddr, Vec<Visit>)>);
 
 impl Visits {
-    /// What reached these servers.
+    /// The visits to these servers.
     pub fn of<'v>(servers: impl Iterator<Item = (IpAddr, &'v [Visit])>) -> Self {
         Visits(servers.map(|(address, visits)| (address, visits.to_vec())).collect())
     }
 
-    /// What reached the server at this address; nothing where there is none.
+    /// The visits to the server at this address; none if there is no such server.
     pub fn at(&self, server: IpAddr) -> &[Visit] {
         let found = self.0.iter().find(|(address, _)| *address == server.to_canonical());
         found.map_or(&[], |(_, visits)| visits)

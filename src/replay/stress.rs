@@ -1,5 +1,6 @@
-//! Fourth floor, `replay`: the actors let loose on the kernel's file system, no step-lock: what a test
-//! that fires requests and hopes would see. Imports [`fs`](crate::fs) and its neighbours in `replay`.
+//! Fourth floor, `replay`: free runs on the kernel's file system, without the step-lock: what a
+//! test sees that fires requests and hopes. Imports [`fs`](crate::fs) and its neighbours in
+//! `replay`.
 
 use std::path::Path;
 
@@ -9,8 +10,9 @@ use super::{Furnished, ReplayError};
 use crate::fs::{OsFs, Tree};
 use crate::{Process, run};
 
-/// Runs all actors of a start at once on real threads, `rounds` times, each in a fresh directory, and
-/// shows `judge` what they ended with (in their order) and what they left.
+/// Runs all actors of a start at once on real threads, `rounds` times, each time in a fresh
+/// directory. Calls `judge` with the results of the actors (in their order) and with what they
+/// left.
 pub fn stress<Q, T>(
     furnished: &Furnished<Q>,
     start: usize,

@@ -1,4 +1,4 @@
-//! Fourth floor, `replay`: programs of threads on real ones. Imports [`atoms`](crate::atoms) and
+//! Fourth floor, `replay`: programs of threads on real threads. Imports [`atoms`](crate::atoms) and
 //! [`check`](crate::check).
 
 use super::{Remains, ReplayError, Replayed};
@@ -7,12 +7,14 @@ use crate::atoms::real;
 use crate::check::threads::{End, Program, trace};
 use crate::check::{PlayError, Schedule};
 
-/// Makes a schedule happen on real threads, run on to the end of every actor: an operation each when the
-/// schedule says so and no earlier. The schedule as it went, how it went for shuttle, and how for real.
+/// Runs a schedule on real threads, continued until every actor ends. Each actor makes its next
+/// operation when the schedule says so, and no earlier. Returns the schedule as it went, the run in
+/// shuttle, and the real run.
 ///
 /// # Errors
 ///
-/// [`ReplayError::NotHere`] for a schedule that reads an old value: no processor can be told to.
+/// [`ReplayError::NotHere`] for a schedule that reads an old value: no processor can be told to do
+/// that.
 pub fn on_real_threads(
     program: &Program,
     schedule: &Schedule,
@@ -36,8 +38,8 @@ fn replayed(program: &Program, notes: Notes) -> Replayed {
     Replayed { trace, remains: Remains::Drops(notes.dropped) }
 }
 
-/// Lets all actors loose on real threads, `rounds` times, and counts for each property that is claimed of
-/// the end of every execution in how many rounds it was violated.
+/// Lets all actors run freely on real threads, `rounds` times. Returns each property that is
+/// claimed of the end of every execution, with the number of rounds that violated it.
 pub fn let_loose(program: &Program, rounds: usize) -> Vec<(String, usize)> {
     let mut violations: Vec<(String, usize)> = Vec::new();
     for _ in 0..rounds {

@@ -1,4 +1,5 @@
-//! Fourth floor, `report`: where a model is sized by what an attacker does, how little it takes.
+//! Fourth floor, `report`: the smallest attacks, for models that are sized by an attacker's
+//! actions.
 //! Imports [`survey`](crate::survey).
 
 use std::fmt::Write;
@@ -13,9 +14,9 @@ const GAP: usize = 2;
 /// Beside the columns, a start's name gets at least so much room; else it goes below.
 const LEAST_ROOM: usize = 20;
 
-/// The shortest counterexamples to the variants of each model that is not sized by clients, in a
-/// line each, scenario by scenario: how much it takes, how many steps, and in which world it begins,
-/// where `start` knows a name for that.
+/// The shortest counterexamples to the variants of each model that is not sized by clients. There
+/// is one line for each, scenario by scenario: the size, the number of steps, and the world in
+/// which it begins, if `start` has a name for that.
 pub fn attacks(survey: &Survey, start: &dyn Fn(&Example) -> Option<String>) -> String {
     let mut examples = survey.counterexamples();
     examples.retain(|example| !example.subject.model.size().is_clients());

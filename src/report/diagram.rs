@@ -1,5 +1,5 @@
-//! Fourth floor, `report`: an execution as columns, one an actor, one row a step. Imports
-//! [`check`](crate::check), [`db`](crate::db) and [`survey`](crate::survey).
+//! Fourth floor, `report`: an execution in columns, with one column for each actor and one row for
+//! each step. Imports [`check`](crate::check), [`db`](crate::db) and [`survey`](crate::survey).
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use crate::db::SqlState;
 use crate::replay::{Place, Remains};
 use crate::survey::{Example, Proof};
 
-/// The execution, step by step: what each actor did and saw, and what it ended with.
+/// The execution step by step: what each actor did and saw, and its result.
 pub fn diagram(trace: &Trace) -> String {
     glossed(trace).told_with_shares(&|part, text| {
         let style = match part {
@@ -55,9 +55,9 @@ fn failure(label: &str) -> Option<SqlState> {
     known.into_iter().find(|state| state.code() == answer)
 }
 
-/// What the execution, told by `trace`, shows:
-/// `at-most-once violated after 8 steps; 40 of 46 interleavings …`; of a deadlock also who waits for
-/// whom, where that is known.
+/// What the execution shows, after the steps of `trace`: `at-most-once violated after 8 steps; 40
+/// of 46 interleavings …`. For a deadlock it also says which actor waits for which, if that is
+/// known.
 pub fn closing(example: &Example, trace: Option<&Trace>) -> String {
     let after = count(trace.map_or(0, |trace| trace.steps.len()), "step");
     let property = paint(HEAD, &example.property);
@@ -94,7 +94,7 @@ pub fn closing(example: &Example, trace: Option<&Trace>) -> String {
     format!("{property} {violated}{told}{whom}")
 }
 
-/// How often chance found what the checker always finds.
+/// How often free runs found what the checker always finds.
 pub fn chance(example: &Example, broken: usize, rounds: usize) -> String {
     let told = format!(
         "  chance: {broken} of {}; the checker: {}, always",
@@ -104,14 +104,14 @@ pub fn chance(example: &Example, broken: usize, rounds: usize) -> String {
     if columns(&told) <= WIDTH { told } else { told.replacen("; ", ";\n  ", 1) }
 }
 
-/// What chance would tell of a property that no end tells of.
+/// The text for a property that the end of a free run cannot show.
 pub fn no_chance() -> String {
     "  chance: not judged: it is about moments before the end, and a free run is judged by its end"
         .to_owned()
 }
 
-/// Who counts under a violated property that allows only so many, and what is there at the end of an
-/// execution; empty where there is nothing to tell.
+/// For a violated property that allows only so many: the actors that count. Then the end state of
+/// the execution. Empty if there is nothing to show.
 pub fn coming_to(shown: &Shown, place: Place, properties: &[&str]) -> String {
     let mut out = String::new();
     let asked = |counted: &&Counted| properties.contains(&&*counted.property);
@@ -141,7 +141,7 @@ pub(super) fn remaining(head: &str, remains: &Remains) -> String {
     out
 }
 
-/// What holds, scenarios down, sizes across: in how many interleavings.
+/// The properties that hold, scenarios down and sizes across: in how many interleavings.
 pub fn proofs(proofs: &[Proof]) -> String {
     let mut claims: Vec<&str> = Vec::new();
     let mut scenarios: Vec<&str> = Vec::new();

@@ -1,5 +1,5 @@
-//! Fourth floor, `report`: one JSON object a verdict, of the catalogue or of a system of one's own.
-//! Imports [`check`](crate::check) and [`survey`](crate::survey).
+//! Fourth floor, `report`: one JSON object for each verdict, of the catalogue or of a system of
+//! your own. Imports [`check`](crate::check) and [`survey`](crate::survey).
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -10,29 +10,29 @@ use crate::check::{
 };
 use crate::survey::{Checked, Share, Survey};
 
-/// What one engine says of one property of one system. `null` where a field does not apply.
+/// What one engine says about one property of one system. A field that does not apply is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Whose variant.
+    /// The model.
     pub model: &'static str,
-    /// Which way of writing the protocol.
+    /// The variant of the protocol.
     pub variant: &'static str,
-    /// What surrounds it.
+    /// The scenario: what surrounds the protocol.
     pub scenario: &'static str,
     /// How large the system is: `"clients": 2`.
     #[serde(flatten)]
     pub size: Sized,
-    /// What is said of it.
+    /// The verdict on the property.
     #[serde(flatten)]
     pub said: Said,
 }
 
-/// What one engine says of one property. `null` where a field does not apply.
+/// What one engine says about one property. A field that does not apply is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Said {
-    /// Who says so.
+    /// The engine.
     pub engine: &'static str,
-    /// Of which property.
+    /// The property.
     pub property: String,
     /// `holds`, `violated` or `unfinished`.
     pub verdict: &'static str,
@@ -51,57 +51,59 @@ pub struct Said {
     pub outcomes: Option<usize>,
     /// Whether every execution was accounted for.
     pub exhaustive: bool,
-    /// How that schedule begins; left out where there is only one way.
+    /// The name of the schedule's start; left out if the system has only one start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
-    /// The index of that start, where it is not 0.
+    /// The index of that start; left out if it is 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_index: Option<usize>,
     /// The counterexample, or the witness of a `reachable`.
     pub schedule: Option<Vec<usize>>,
-    /// The turns that are a choice and go another way than the first, by their index in `schedule`, and
-    /// which way.
+    /// The turns that have a choice and do not take the first way. Each is an index in `schedule`,
+    /// with the number of the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<(usize, usize)>,
-    /// Of threads: the turns that read an old value, by their index in `schedule`, and how many writes
-    /// old; left out where there are none.
+    /// For threads: the turns that read an old value. Each is an index in `schedule`, with how many
+    /// writes old the value is. Left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<(usize, usize)>,
-    /// Of a deadlock: each actor that waits, and for whom; left out where that is not known.
+    /// For a deadlock: each blocked actor, and the actors it waits for. Left out if that is not
+    /// known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Vec<Waits>>,
-    /// When the counterexample is lost; left out where that was not counted.
+    /// When the counterexample is lost. Left out if that was not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Losing>,
-    /// Time the engine took, for all properties together.
+    /// The time that the engine took, for all properties together.
     pub elapsed_ms: f64,
 }
 
-/// Who waits for whom, by the indices that schedules name actors by.
+/// An actor that waits, and the actors it waits for, by their indices in schedules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Waits {
-    /// Who waits.
+    /// The actor that waits.
     pub actor: usize,
-    /// For whom.
+    /// The actors it waits for.
     pub waits_for: Vec<usize>,
 }
 
-/// When a counterexample is lost.
+/// The point at which a counterexample is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Losing {
-    /// The step after which every continuation violates the property, from 1; `null` where every
-    /// interleaving does.
+    /// The number of the step, from 1, after which every continuation violates the property. `null`
+    /// if every interleaving violates it.
     pub point_of_no_return: Option<usize>,
-    /// Before the first step, and after each.
+    /// The counts before the first step, and after each step.
     pub continuations: Vec<Continuations>,
 }
 
-/// Interleavings that continue from one state, in digits, as they may be too many for a number.
+/// The counts of interleavings that continue from one state. They are strings of digits, as a count
+/// may be too large for a JSON number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Continuations {
-    /// How many of them violate the property.
+    /// How many continuations violate the property.
     pub violating: String,
-    /// How many there are.
+    /// How many continuations there are.
     pub all: String,
 }
 
@@ -116,12 +118,12 @@ impl From<&Lost> for Losing {
     }
 }
 
-/// How large a system is, in a field named by what it is sized by.
+/// The size of a system. The field's name is what the size counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sized {
-    /// `clients`.
+    /// The name of the field: `clients`.
     pub plural: String,
-    /// How many; none for `any`, which speaks of every number.
+    /// The number; `None` for `any`, which speaks of every number.
     pub number: Option<usize>,
 }
 
@@ -133,13 +135,14 @@ impl Serialize for Sized {
     }
 }
 
-/// A count of any size: a JSON number where every reader takes it exactly, else its digits.
+/// A count of any size: a JSON number if every reader takes it exactly, otherwise a string of
+/// digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Number {
     /// Up to 2^53.
     Exact(u64),
-    /// Beyond; or `infinite`.
+    /// A larger number, or `infinite`.
     Text(String),
 }
 
@@ -189,8 +192,8 @@ struct Aside {
     disagreements: Vec<String>,
 }
 
-/// What one of several shares has to say beside its [rows](lines): a line for each system that has no rows or of
-/// which engines disagree, and a last one that says which share it was.
+/// The lines of one share beside its [rows](lines): one line for each system that has no rows or
+/// about which engines disagree, and a last line that says which share it is.
 pub fn share(survey: &Survey, share: Share) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Last {
@@ -227,9 +230,9 @@ pub fn share(survey: &Survey, share: Share) -> Result<String, serde_json::Error>
     Ok(out)
 }
 
-/// What all engines say of a system of one's own: one object an engine and property, one a line, as for
-/// the catalogue but without the names of a model. The last line says whether it all is a proof, and if
-/// not, why.
+/// What all engines say about a system of your own: one object for each engine and property, one on
+/// each line. The lines are as for the catalogue, without the names of a model. The last line says
+/// whether the whole is a proof, and if not, why.
 ///
 /// ```
 /// use toctou::check::System;

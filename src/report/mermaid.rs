@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use crate::check::{Lost, NoReturn, Trace, Unfinished};
 
-/// A `sequenceDiagram`: actors and the world are participants, calls go to the world, and notes
-/// say what actors did beside (`-- locks the mutex of server 1`) and what they ended with.
+/// A `sequenceDiagram`. The actors and the world are participants, and calls are messages to the
+/// world. Notes show what actors did besides (`-- locks the mutex of server 1`) and their results.
 pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     let mut out = String::from("sequenceDiagram\n    autonumber\n");
     for (actor, name) in trace.actors.iter().enumerate() {
@@ -59,7 +59,8 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     out
 }
 
-/// That after so many steps every continuation violates these properties, if they are lost just then.
+/// That after so many steps every continuation violates these properties, if they are lost just
+/// then.
 fn note(lost: &[Lost], steps: usize) -> Option<String> {
     let (at, who) = match steps {
         0 => (NoReturn::BeforeTheFirst, "from here every interleaving"),

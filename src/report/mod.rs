@@ -1,8 +1,9 @@
-//! Fourth floor: how results are told. Imports [`check`](crate::check), [`survey`](crate::survey)
+//! Fourth floor: how results are printed. Imports [`check`](crate::check),
+//! [`survey`](crate::survey)
 //! and [`models`](crate::models).
 //!
-//! Texts are styled with ANSI escapes; print them through `anstream`, which leaves them out where
-//! they are not wanted. None is wider than [`WIDTH`] columns, as far as names allow.
+//! Texts are styled with ANSI escapes. Print them through `anstream`, which removes the escapes
+//! where they are not wanted. No text is wider than [`WIDTH`] columns, except for long names.
 
 pub mod attacks;
 mod cells;
@@ -24,7 +25,7 @@ pub mod table;
 use crate::check::Interleavings;
 use crate::survey::{Example, Subject};
 
-/// How wide a text is at most, in columns.
+/// The greatest width of a text, in columns.
 pub const WIDTH: usize = 100;
 
 /// `1 system`, `2 systems`.
@@ -39,12 +40,12 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     style::wrap(text, width).into_iter().map(|line| line.trim().to_owned()).collect()
 }
 
-/// How large a system of this subject is: `2 clients`.
+/// The size of a system of this subject: `2 clients`.
 pub fn sized(subject: &Subject, size: usize) -> String {
     count(size, subject.model.size().noun)
 }
 
-/// A long number with its digits in groups of three: `1,933,954`; other text as it is.
+/// A long number with its digits in groups of three: `1,933,954`. Other text stays as it is.
 pub fn grouped(number: &str) -> String {
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return number.to_owned();
@@ -63,7 +64,7 @@ pub fn grouped(number: &str) -> String {
     out
 }
 
-/// `40 of 46 interleavings`, or `executions`, as far as they were counted.
+/// `40 of 46 interleavings`, or `executions`. Without the first number if it was not counted.
 pub fn share(example: &Example) -> String {
     let all = count(&example.interleavings, example.counted);
     match violating(example) {
@@ -72,8 +73,8 @@ pub fn share(example: &Example) -> String {
     }
 }
 
-/// How many of the interleavings violate it, where that was counted: `40`; or `all but 12`, where the
-/// two numbers are long and would look alike.
+/// How many of the interleavings violate it, where that was counted: `40`; or `all but 12`, where
+/// the two numbers are long and would look alike.
 fn violating(example: &Example) -> Option<String> {
     let violating = example.violating.as_ref()?;
     let told = grouped(&violating.to_string());

@@ -1,4 +1,4 @@
-//! Fourth floor, `report`: counterexamples and what came of them in the real world. Imports
+//! Fourth floor, `report`: counterexamples and their replays in the real world. Imports
 //! [`case`](crate::case), [`models`](crate::models) and [`survey`](crate::survey).
 
 use std::fmt::Write;
@@ -14,8 +14,8 @@ use crate::models::Scenario;
 use crate::replay::{Place, ReplayError};
 use crate::survey::{Example, Replay, Stressed, Subject};
 
-/// Each counterexample in a line: how short it is, how many interleavings show the same, what the
-/// real world made of it, and how often chance finds it. One list a model.
+/// Each counterexample in a line: how short it is, how many interleavings show the same, how the
+/// replay in the real world went, and how often chance finds it. One list for each model.
 pub fn counterexamples(examples: &[Example], replays: &[Replay], stressed: &[Stressed]) -> String {
     let both: Vec<(&Example, &Replay)> = examples.iter().zip(replays).collect();
     let of_one_model = |(left, _): &(&Example, &Replay), (right, _): &(&Example, &Replay)| {
@@ -142,8 +142,8 @@ pub(super) fn places<'a>(replays: impl Iterator<Item = &'a Replay>) -> Vec<Place
     places
 }
 
-/// What did not go as it should in the real world, one line each; empty where all did. Without a
-/// directory to do it in nothing can be done, which is told once.
+/// The replays that did not go as they should, one line each; empty if all did. If there is no
+/// temporary directory, nothing can be replayed, and one line says so.
 pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed]) -> Vec<String> {
     let no_place =
         |error: &&CaseError| matches!(error, CaseError::Replay(ReplayError::Directory(..)));
@@ -167,7 +167,8 @@ pub fn troubles(examples: &[Example], replays: &[Replay], stressed: &[Stressed])
     troubles
 }
 
-/// Why counterexamples could not be replayed here, or only in part, and how many.
+/// The reasons why counterexamples could not be replayed here, or only in part, and how many each
+/// concerns.
 pub fn limits(replays: &[Replay]) -> Vec<(String, usize)> {
     let mut limits: Vec<(String, usize)> = Vec::new();
     for replay in replays.iter().flatten() {
@@ -184,7 +185,7 @@ pub fn limits(replays: &[Replay]) -> Vec<(String, usize)> {
     limits
 }
 
-/// Where the real world and the simulation first part.
+/// The first difference between the real world and the simulation.
 pub fn difference(comparison: &Comparison) -> String {
     let (place, simulated, real) = (comparison.place, &comparison.simulated, &comparison.real);
     let steps = simulated.trace.steps.iter().zip(&real.trace.steps);
@@ -223,7 +224,7 @@ fn answer(trace: &Trace, step: &TraceStep) -> String {
     told
 }
 
-/// Whether the real world did as the simulation, and what it left.
+/// Whether the real world did the same as the simulation, and what it left.
 pub fn outcome(comparison: &Comparison) -> String {
     let (within, remains) = (comparison.place.within(), &comparison.real.remains);
     let head = format!("what {} {within}", remains.word());

@@ -1,4 +1,4 @@
-//! Fourth floor, `report`: what was done, engine by engine, and whether all is as it should be.
+//! Fourth floor, `report`: what each engine did, and whether all results are as they should be.
 //! Imports [`check`](crate::check) and [`survey`](crate::survey).
 
 use std::fmt::Write;
@@ -81,7 +81,7 @@ fn cells(total: &Total) -> [String; 6] {
     ]
 }
 
-/// One line an engine, and what was too large for it.
+/// One line for each engine, and the systems that were too large for it.
 pub fn engines(survey: &Survey) -> String {
     let totals = totals(survey);
     if totals.is_empty() {
@@ -127,7 +127,7 @@ pub fn engines(survey: &Survey) -> String {
     out
 }
 
-/// Whether engines agree and verdicts are the recorded ones; if not, precisely what is not so.
+/// Whether the engines agree and the verdicts are the recorded ones. If not, every difference.
 pub fn audit(survey: &Survey) -> String {
     let checked = survey.systems.iter().filter(|system| !system.reports.is_empty()).count();
     let systems = count(checked, "system");
@@ -185,12 +185,12 @@ pub fn audit(survey: &Survey) -> String {
     out
 }
 
-/// Whether some system was not too large for every engine.
+/// Whether at least one system was small enough for an engine.
 pub fn is_checked(survey: &Survey) -> bool {
     !survey.systems.iter().all(Checked::is_left_out)
 }
 
-/// Whether anything was decided at all.
+/// Whether any property was decided.
 pub fn decides(survey: &Survey) -> bool {
     !survey.systems.iter().all(|system| is_unknown(system) || system.is_left_out())
 }
@@ -201,7 +201,7 @@ fn is_unknown(system: &Checked) -> bool {
     findings.all(|finding| matches!(finding.verdict, Verdict::Unfinished(_)))
 }
 
-/// How many systems nobody was going to decide everything of, and why.
+/// For how many systems some property could not be decided by any engine, and why.
 fn undecidable(survey: &Survey) -> String {
     let mut reasons: Vec<(&Bound, usize)> = Vec::new();
     for system in &survey.systems {
@@ -247,8 +247,8 @@ fn name(system: &Checked) -> String {
     format!("{:?} with {}", system.subject, sized(&system.subject, system.size))
 }
 
-/// Whether the real world did as the simulation said; if not, where. `limits` says what could not be
-/// replayed here, or not wholly, and how often.
+/// Whether the real world did as the simulation said, and if not, where. It also says how many
+/// counterexamples could not be replayed here, or only in part, and why.
 pub fn real(replays: &[Replay], troubles: &[String]) -> String {
     let not_here =
         |replay: &&Result<_, CaseError>| replay.as_ref().err().is_some_and(CaseError::is_not_here);

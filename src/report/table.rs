@@ -1,5 +1,5 @@
-//! Fourth floor, `report`: the table that is the answer: variants down, properties across.
-//! Imports [`check`](crate::check), [`models`](crate::models) and [`survey`](crate::survey).
+//! Fourth floor, `report`: the table of verdicts: variants down, properties across. Imports
+//! [`check`](crate::check), [`models`](crate::models) and [`survey`](crate::survey).
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -33,8 +33,9 @@ struct Table {
     left_out: Option<String>,
 }
 
-/// One table a model and scenario (or one a model, where it [says](Model::has_scenarios_down) so), and under each model's what its signs mean. A scenario in which
-/// all is as in an earlier one is told in a line.
+/// One table for each model and scenario, or one for each model that [asks for
+/// it](Model::has_scenarios_down). The signs are explained below each model's tables. If a scenario
+/// has the same results as an earlier one, one line says so.
 pub fn tables(survey: &Survey) -> String {
     let subjects = survey.subjects();
     let mut out = String::new();
@@ -137,8 +138,8 @@ impl Table {
         Table { columns, rows, has_unclaimed, left_out: None }.fitted()
     }
 
-    /// Where there is no room for all columns beside one another, the first is told in a line if all
-    /// of it holds: that nobody waits for ever is seldom the question.
+    /// Where there is no room for all columns beside one another, the first is told in a line if
+    /// all of it holds: that nobody waits for ever is seldom the question.
     fn fitted(mut self) -> Table {
         let holds = |cell: &Cell| cell.as_recorded && cell.text == "✓";
         let is_needless = self.rows.iter().all(|row| row.cells.first().is_some_and(holds));

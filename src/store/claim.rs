@@ -1,6 +1,6 @@
 //! Third floor, `store`: taking a download. Imports [`fs`](crate::fs).
 //!
-//! [`models::download`](crate::models::download) proves this function, [`OneTimeStore`] calls it.
+//! [`models::download`](crate::models::download) proves this function; [`OneTimeStore`] calls it.
 //!
 //! [`OneTimeStore`]: super::OneTimeStore
 
@@ -10,37 +10,39 @@ use std::path::Path;
 
 use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
 
-/// What makes one of several concurrent claims the winner.
+/// The step that decides which of several concurrent claims wins.
 ///
-/// With any of them, however many claims of one put there are, one wins. They differ in what else
-/// may happen meanwhile; the verdict table of [`models::download`](crate::models::download) has
-/// the details and the schedules.
+/// With each mechanism, exactly one of any number of claims of one put wins. The mechanisms differ
+/// in what else may happen meanwhile. The verdict table of
+/// [`models::download`](crate::models::download) has the details and the schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mechanism {
-    /// Rename `content` to a name of this claim's own; the rename decides. Stays exactly-once when
-    /// new content is put under the same key meanwhile. The default.
+    /// Rename `content` to a name of this claim's own; the rename decides. It stays exactly-once
+    /// when new content is put under the same key meanwhile. The default.
     #[default]
     RenameUnique,
-    /// Rename `content` to `content.download`; the rename decides. Not when the key is put anew
-    /// meanwhile: a second claim's rename lands on the first one's claimed file, and a claim that
-    /// fails may give back what the other has renamed.
+    /// Rename `content` to `content.download`; the rename decides. It is not exactly-once when new
+    /// content is put under the key meanwhile. Then a second claim's rename may replace the file
+    /// that the first one has claimed. And a claim that fails may give back a file that the other
+    /// has renamed.
     RenameFixed,
-    /// Open `content`, then unlink it; the unlink decides. One system call fewer. Not when the key
-    /// is put anew meanwhile: the unlink may remove other content than was opened.
+    /// Open `content`, then unlink it; the unlink decides. It takes one system call fewer. It is
+    /// not exactly-once when new content is put under the key meanwhile: the unlink may remove
+    /// other content than was opened.
     UnlinkDecides,
-    /// Create `claim` exclusively; the creation decides. The file stays, delivered or expired, so a
-    /// key can be used once; a claim that comes before the content uses it up too, and says so
-    /// ([`Left::Marker`]). Not when the content is replaced, or expired and put anew,
-    /// meanwhile: the unlink may remove other content than was opened.
+    /// Create `claim` exclusively; the creation decides. The file stays after delivery and expiry,
+    /// so a key can be used once. A claim that comes before the content also uses the key up, and
+    /// says so ([`Left::Marker`]). It is not exactly-once when the content is replaced meanwhile,
+    /// or expired and put again: the unlink may remove other content than was opened.
     ClaimFile,
-    /// Hold an advisory lock on the download's directory from looking to unlinking. Not when the
-    /// content is replaced, or expired and put anew, meanwhile: neither takes the lock, so the unlink
-    /// may remove other content than was opened.
+    /// Hold an advisory lock on the download's directory from the look to the unlink. It is not
+    /// exactly-once when the content is replaced meanwhile, or expired and put again. Neither
+    /// operation takes the lock, so the unlink may remove other content than was opened.
     AdvisoryLock,
 }
 
 impl Mechanism {
-    /// All of them.
+    /// All mechanisms.
     pub const ALL: [Mechanism; 5] = [
         Mechanism::RenameUnique,
         Mechanism::RenameFixed,
@@ -52,7 +54,8 @@ impl Mechanism {
 
 /// The names of one download's files, as one claim of it sees them.
 ///
-/// They stand one behind the other in one text: a claim makes its names once, in one allocation.
+/// All names are stored in one string, one after the other: a claim makes them once, in one
+/// allocation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Names {
     text: OsString,
@@ -61,8 +64,8 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names in `directory` that a claim by `mechanism` uses. `token` is this claim's own, and
-    /// part of a name only where the mechanism needs one.
+    /// The names in `directory` that a claim by `mechanism` uses. `token` belongs to this claim
+    /// alone. It is part of a name only where the mechanism needs one.
     pub fn new(directory: &Path, mechanism: Mechanism, token: &str) -> Self {
         let directory = directory.as_os_str();
         let slash = match directory.as_bytes().last() {
@@ -101,17 +104,18 @@ impl Names {
         self.part(0, self.ends[0])
     }
 
-    /// What is to be handed out once.
+    /// The file that is handed out once.
     pub fn content(&self) -> &Path {
         self.part(0, self.ends[1])
     }
 
-    /// There from the first delivery on; its modification time says when that was.
+    /// A file that exists from the first delivery on. Its modification time is the time of that
+    /// delivery.
     pub fn meta(&self) -> &Path {
         self.part(self.ends[1], self.ends[2])
     }
 
-    /// The name that this claim takes the content by; empty where it takes it by none.
+    /// The name that this claim gives the content; empty if the mechanism uses none.
     pub fn claim(&self) -> &Path {
         self.part(self.ends[2], self.ends[3])
     }
@@ -124,24 +128,24 @@ impl Names {
 /// How a claim ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimEnd<File> {
-    /// It won. The content can be read from `file`, and from nowhere else any more.
+    /// The claim won. The content can be read from `file`, and from nowhere else any more.
     Claimed {
         /// The content, open for reading, at its start.
         file: File,
-        /// Whether the delivery could be recorded in `meta`. The content had been taken by then,
-        /// so a failure here (a full disk, say) does not take it back.
+        /// Whether the delivery was recorded in `meta`. By then the content was taken, so a failure
+        /// here (a full disk, say) does not undo the claim.
         recorded: Result<(), Errno>,
     },
-    /// There is nothing to claim: claimed before, expired, or never put.
+    /// There is nothing to claim: the content was claimed before, expired, or never put.
     Gone,
     /// A system call failed.
     Failed(ClaimFailure),
 }
 
-/// A system call that failed, and where that leaves the content.
+/// A system call that failed, and where the content is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimFailure {
-    /// The call: `rename`, `open`, `unlink`, `flock`.
+    /// The name of the call: `rename`, `open`, `unlink`, `flock`.
     pub call: &'static str,
     /// Its error.
     pub errno: Errno,
@@ -149,27 +153,27 @@ pub struct ClaimFailure {
     pub left: Left,
 }
 
-/// Where a failed claim leaves the content.
+/// Where the content is after a failed claim.
 ///
-/// This speaks of what the claim itself did. What others do at the same time, such as claiming the
-/// content that this claim left where it was, it cannot know.
+/// This describes only what the claim itself did. The claim cannot know what others do at the same
+/// time. For example, another claim may take the content that this one left in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Left {
-    /// Where it was, if there was any: it can be claimed again.
+    /// In its place, if there was any: it can be claimed again.
     Content,
     /// Under this claim's name: nobody else can claim it, and it is not lost.
     ClaimName,
-    /// This claim has nothing, and left nothing: somebody else has the content.
+    /// This claim has nothing and left nothing: somebody else has the content.
     Nothing,
-    /// The content is where it was, but the claim's marker is there too: no claim can succeed until
+    /// The content is in its place, but the claim's marker is there too. No claim can succeed until
     /// the marker is removed.
     ContentAndMarker,
-    /// There was no content, but the claim's marker is there: what is put later cannot be claimed
-    /// until the marker is removed.
+    /// There was no content, but the claim's marker is there. Content that is put later cannot be
+    /// claimed until the marker is removed.
     Marker,
 }
 
-/// Claims the download that goes by these names.
+/// Claims the download whose files have these names.
 ///
 /// ```text
 /// rename-unique, rename-fixed   rename content → claim; open claim; unlink claim; mark meta
@@ -178,15 +182,16 @@ pub enum Left {
 /// advisory-lock                 open directory; flock; open content; unlink content; mark meta; unlock
 /// ```
 ///
-/// The call that decides answers `ENOENT` (or `EEXIST`, for the marker) to everyone but the winner,
-/// who is told `Gone`. So is a claim by lock or marker that finds no content any more when it
-/// unlinks: then an expiry was told that it removed the content unclaimed, and that stays true.
+/// The call that decides returns `ENOENT` (or `EEXIST`, for the marker) to every claim but the
+/// winner. Those claims end with `Gone`. A claim by lock or marker also ends with `Gone` if it
+/// finds no content when it unlinks. In that case an expiry was told that it removed the content
+/// unclaimed, and that stays true.
 ///
-/// Once renamed, content that cannot be opened or unlinked (`EMFILE`, say) is renamed back, and a
-/// marker that keeps others from such content is removed. Claims that come in between are told
-/// `Gone` all the same: to them it was.
+/// If renamed content cannot be opened or unlinked (`EMFILE`, say), it is renamed back. A marker
+/// that keeps others from such content is removed. Claims that come in between still end with
+/// `Gone`: for them the content was not there.
 ///
-/// The lock is waited for where `fs` [waits](crate::fs::OsFs::waiting).
+/// It waits for the lock if `fs` [waits](crate::fs::OsFs::waiting).
 // Inlined with the system calls it makes, as these are, so that a claim is one function.
 #[inline(always)]
 pub fn claim<F: FileSystem>(fs: &mut F, mechanism: Mechanism, names: &Names) -> ClaimEnd<F::File> {

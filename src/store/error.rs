@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::claim::Left;
 use crate::fs::{Errno, errno_name};
 
-/// Why a text is no key.
+/// Why a text is not a valid key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It is empty.
@@ -14,7 +14,7 @@ pub enum KeyError {
     /// It is longer than a file name can be.
     #[error("a key is a file name, so at most 255 bytes; this one has {0}")]
     TooLong(usize),
-    /// It would name something outside the store, or the store itself.
+    /// It names something outside the store, or the store itself.
     #[error("`{0}` is no key: it would not name an entry of the store's own directory")]
     NotAName(String),
     /// It has a character that no plain file name has.
@@ -63,7 +63,7 @@ pub enum OpenError {
 /// Why nothing was put.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
-    /// The key is none.
+    /// The key is not valid.
     #[error(transparent)]
     BadKey(#[from] KeyError),
     /// Unclaimed content is there; it was left as it is.
@@ -85,18 +85,17 @@ pub enum PutError {
         /// A temporary file that could not be removed either, relative to the store.
         left: Option<PathBuf>,
     },
-    /// The key was used before, and a store that claims by
-    /// [`ClaimFile`](super::Mechanism::ClaimFile) uses a key once: what is put there now, nobody
-    /// could claim.
+    /// The key was used before. A store that claims by [`ClaimFile`](super::Mechanism::ClaimFile)
+    /// uses a key once: nobody could claim content that is put there now.
     #[error("`{key}` was used before: choose another key, or remove {} to use it again", marker.display())]
     Used {
         /// The key.
         key: String,
-        /// What says so, relative to the store.
+        /// The marker that shows this, relative to the store.
         marker: PathBuf,
     },
-    /// The content is there and can be claimed, but it could not be made sure that it would
-    /// survive a power failure.
+    /// The content is there and can be claimed, but it may not survive a power failure: making it
+    /// durable failed.
     #[error("`{key}` is there, but perhaps not after a power failure: {call} failed: {}", told(*errno))]
     NotDurable {
         /// The key.
@@ -108,13 +107,14 @@ pub enum PutError {
     },
 }
 
-/// Why a claim got nothing.
+/// Why a claim got no content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// The key is none.
+    /// The key is not valid.
     #[error(transparent)]
     BadKey(#[from] KeyError),
-    /// Somebody else has it, it expired, or there never was any: a claim cannot tell.
+    /// Somebody else has the content, it expired, or there never was any. A claim cannot tell
+    /// which.
     #[error("`{key}` is gone: claimed, expired, or never put")]
     Gone {
         /// The key.
@@ -131,7 +131,8 @@ pub enum ClaimError {
         errno: Errno,
         /// Where the content is now.
         left: Left,
-        /// The name this claim took, relative to the store; of interest where `left` says so.
+        /// The name that this claim gave the content, relative to the store. It matters where
+        /// `left` says so.
         claim_name: PathBuf,
     },
 }
@@ -139,7 +140,7 @@ pub enum ClaimError {
 /// Why a download was not expired.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpireError {
-    /// The key is none.
+    /// The key is not valid.
     #[error(transparent)]
     BadKey(#[from] KeyError),
     /// The content, if there is any, could not be removed and can still be claimed.

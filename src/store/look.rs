@@ -1,7 +1,7 @@
-//! Third floor, `store`: what can be told of a store without taking anything. Imports rustix and
-//! its neighbours in `store`.
+//! Third floor, `store`: what a store shows without taking anything. Imports rustix and its
+//! neighbours in `store`.
 //!
-//! For showing, not for deciding: whatever is told here may be otherwise by the time it is read.
+//! This is for showing, not for deciding: the state may change before the answer is read.
 
 use std::ffi::OsStr;
 use std::io;
@@ -15,32 +15,33 @@ use rustix::io::Errno;
 
 use super::{KeyError, OneTimeStore, directory};
 
-/// A download's state, as far as it can be told without taking it.
+/// A download's state, as far as it is visible without taking the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// There is content to claim (or was, a moment ago).
+    /// There is content to claim, or there was a moment ago.
     Available,
-    /// It was delivered, at this time; for a key that was put again, the first time.
+    /// It was delivered, at this time. For a key that was put again, this is the first delivery.
     Delivered(SystemTime),
-    /// Neither: never put, expired, just being claimed, or not to be seen by this user.
+    /// Neither: it was never put, it expired, it is just being claimed, or this user may not see
+    /// it.
     Absent,
 }
 
-/// A file that a claim or a put has left, or is at work on.
+/// A file that a claim or a put has left behind or is using now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// When its content was last written: for a claim's file, when it was put.
+    /// When its content was last written. For a claim's file: when it was put.
     pub modified: SystemTime,
-    /// When its inode last changed: for a claim's file, about when it was claimed. This tells what
-    /// is old.
+    /// When its inode last changed. For a claim's file: about when it was claimed. Use this to tell
+    /// which files are old.
     pub changed: SystemTime,
 }
 
 impl OneTimeStore {
-    /// What can be told of a download without taking it. It may be another by the time it is read:
-    /// for showing, not for deciding.
+    /// The state of a download, without taking it. It is for showing, not for deciding: the state
+    /// may change before the answer is read.
     pub fn status(&self, key: &str) -> Result<Status, KeyError> {
         let directory = directory(key)?;
         if stat(&self.fs, &directory.join("content")).is_ok() {
@@ -52,15 +53,18 @@ impl OneTimeStore {
         })
     }
 
-    /// Files of claims and puts that have not ended: at work, or dead. One that has not
-    /// [changed](Leftover::changed) for long belongs to a process that died; a claim's file then
-    /// holds a secret that was taken and perhaps never delivered. Whether to hand it out again
-    /// (rename it to `content`) or not, only you can know. A marker is listed where content is
-    /// beside it, which cannot be claimed then.
+    /// Lists the files of claims and puts that have not ended: they are still running, or their
+    /// process died.
+    ///
+    /// - A file that has not [changed](Leftover::changed) for long belongs to a process that died.
+    /// - The file of a dead claim holds a secret that was taken and perhaps never delivered. Only
+    ///   you can know whether to hand it out again (rename it to `content`) or not.
+    /// - A marker is listed if content is beside it: that content cannot be claimed.
     ///
     /// # Errors
     ///
-    /// What the system answers; what is removed in the course of listing is left out, and no error.
+    /// Any error of the system. A file that is removed during the listing is left out; that is no
+    /// error.
     pub fn leftovers(&self) -> io::Result<Vec<Leftover>> {
         let mut leftovers = Vec::new();
         for download in names(&self.fs)? {

@@ -1,9 +1,9 @@
 //! Third floor: the one-time store, first of the shipping primitives. Imports [`fs`](crate::fs).
 //!
-//! [`OneTimeStore`] hands each secret out exactly once. What runs here is what was proved: its
-//! operations are the functions [`put()`], [`claim()`] and [`expire()`], over any
-//! [`FileSystem`]. On the kernel they ship; in a simulated file
-//! system [`models::download`](crate::models::download) proves them.
+//! [`OneTimeStore`] hands each secret out exactly once. The code that runs is the code that was
+//! proved: its operations are the functions [`put()`], [`claim()`] and [`expire()`], over any
+//! [`FileSystem`]. The store runs them on the kernel's file system;
+//! [`models::download`](crate::models::download) proves them in a simulated one.
 
 mod claim;
 mod error;
@@ -25,8 +25,8 @@ pub use put::{ExpireEnd, PutEnd, PutFailure, PutRequest, expire, put};
 use crate::fs::{Access, AtFlags, Errno, FileSystem, OsFs};
 use crate::nonce::{DIGITS, nonce};
 
-/// Keeps secrets in a directory and hands each out exactly once, to however many threads,
-/// processes and hosts that share the directory.
+/// Keeps secrets in a directory and hands each out exactly once. Any number of threads, processes
+/// and hosts may share the directory.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,18 +47,19 @@ use crate::nonce::{DIGITS, nonce};
 ///
 /// # Promised
 ///
-/// Of any number of concurrent claims of one put, exactly one gets the content; everyone else is
-/// told [`ClaimError::Gone`]. Content is readable by its owner only (a 0600 file in a 0700
-/// directory) and appears whole or not at all. Any other failure keeps the content, or says
-/// precisely what is left and where.
+/// - Of any number of concurrent claims of one put, exactly one gets the content. All others are
+///   told [`ClaimError::Gone`].
+/// - Only its owner can read the content: it is a 0600 file in a 0700 directory.
+/// - The content appears whole or not at all.
+/// - Any other failure keeps the content, or says precisely what is left and where.
 ///
 /// # Not promised
 ///
-/// - That the winner makes good use of it. A process that dies between winning and delivering has
-///   taken the content with it, or left it under its claim's name: see
+/// - That the winner makes good use of the content. A process may die between winning and
+///   delivering. The content is then gone, or left under its claim's name: see
 ///   [`leftovers`](OneTimeStore::leftovers).
-/// - Anything across a power failure right after a claim: the file system may not have made the
-///   claim durable yet, and the content would be back.
+/// - Anything across a power failure right after a claim. If the file system has not yet made the
+///   claim durable, the content is back.
 /// - A file system on which rename or unlink is not atomic (some network file systems).
 #[derive(Debug)]
 pub struct OneTimeStore {
@@ -72,7 +73,7 @@ pub struct OneTimeStore {
     next: AtomicU64,
 }
 
-/// The content of a download, won by this claim. Reading it reads the secret.
+/// The content of a download, won by this claim. Reading from it reads the secret.
 #[derive(Debug)]
 pub struct Claimed {
     file: File,
@@ -85,8 +86,8 @@ impl Claimed {
         self.file
     }
 
-    /// Whether the delivery could be recorded for [`status`](OneTimeStore::status). If not (a full
-    /// disk, say), the content is delivered all the same.
+    /// Whether the delivery was recorded for [`status`](OneTimeStore::status). The content is
+    /// delivered even if it was not (because the disk is full, say).
     pub fn recorded(&self) -> Result<(), Errno> {
         self.recorded
     }
@@ -99,7 +100,8 @@ impl Read for Claimed {
 }
 
 impl OneTimeStore {
-    /// Opens the store in an existing directory, which must be its owner's alone to write.
+    /// Opens the store in an existing directory. Only the directory's owner may be able to write to
+    /// it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref().to_owned();
         let fs = match OsFs::open(&path) {
@@ -129,13 +131,13 @@ impl OneTimeStore {
         })
     }
 
-    /// Lets claims be decided by another [`Mechanism`]. All stores on one directory must agree.
+    /// Selects the [`Mechanism`] that decides claims. All stores on one directory must use the same
+    /// one.
     pub fn mechanism(self, mechanism: Mechanism) -> Self {
         OneTimeStore { mechanism, ..self }
     }
 
-    /// Whether a put waits until its content would survive a power failure (it does unless told
-    /// otherwise).
+    /// Whether a put waits until its content would survive a power failure. By default it does.
     pub fn durable(self, durable: bool) -> Self {
         OneTimeStore { durable, ..self }
     }
@@ -145,7 +147,7 @@ impl OneTimeStore {
         self.put_request(key, content, false)
     }
 
-    /// Puts content under a key, in the place of what may be there unclaimed.
+    /// Puts content under a key. Replaces content that is there unclaimed.
     pub fn replace(&self, key: &str, content: &[u8]) -> Result<(), PutError> {
         self.put_request(key, content, true)
     }
@@ -172,7 +174,7 @@ impl OneTimeStore {
         }
     }
 
-    /// Removes a download, claimed or not. Answers whether there was content to remove.
+    /// Removes a download, claimed or not. Returns whether there was content to remove.
     pub fn expire(&self, key: &str) -> Result<bool, ExpireError> {
         match expire(&mut &self.fs, directory(key)?) {
             ExpireEnd::Expired => Ok(true),
@@ -202,10 +204,9 @@ impl OneTimeStore {
         }
     }
 
-    /// Refuses a key whose marker is there. Looking before acting is sound here as far as it goes: a
-    /// marker never goes away by itself, but where a claim fails and gives its content back. It does
-    /// not go all the way: a claim that comes between this look and the content uses the key up, and
-    /// its own error says so.
+    /// Refuses a key whose marker is there. Looking before acting is sound here, with one limit. A
+    /// marker goes away only where a claim fails and gives its content back. The limit: a claim
+    /// that comes between this look and the content uses the key up, and its own error says so.
     fn refuse_used(&self, key: &str) -> Result<(), PutError> {
         let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim().to_owned();
         match (&self.fs).access(&marker, Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW) {
@@ -215,8 +216,8 @@ impl OneTimeStore {
         }
     }
 
-    /// A name part that no other claim or put has: not in this process, nor in one forked from it,
-    /// nor in any other that has this directory open.
+    /// A name part that no other claim or put has: not in this process, not in one forked from it,
+    /// and not in any other that has this directory open.
     #[inline(always)]
     fn token(&self) -> Token {
         let process = rustix::process::getpid().as_raw_nonzero().get();

@@ -8,15 +8,15 @@ use crate::fs::{Errno, FileSystem, Mode, OFlags, RenameFlags};
 /// How a [`put`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PutEnd {
-    /// The content is there, whole.
+    /// The content is in its place, whole.
     Stored,
-    /// There is content under this key that nobody has claimed; it was left as it is.
+    /// There is unclaimed content under this key; it was left as it is.
     Occupied,
     /// A system call failed; nothing of the new content is visible under the key. `rename` with
-    /// `EEXIST` says that there is unclaimed content, as [`Occupied`](PutEnd::Occupied) does, where
-    /// the temporary file is left too.
+    /// `EEXIST` means that there is unclaimed content, as [`Occupied`](PutEnd::Occupied) does, and
+    /// that the temporary file is left too.
     Failed(PutFailure),
-    /// The content is there, whole, but a directory could not be flushed to disk.
+    /// The content is in its place, whole, but a directory could not be flushed to disk.
     NotDurable {
         /// The call: `open`, `fsync`.
         call: &'static str,
@@ -32,29 +32,30 @@ pub struct PutFailure {
     pub call: &'static str,
     /// Its error.
     pub errno: Errno,
-    /// Whether the temporary file could not be removed either: then it is still there.
+    /// Whether the temporary file is still there, because it could not be removed either.
     pub temporary_left: bool,
 }
 
 /// What to put, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PutRequest {
-    /// The download's directory, made if it is missing.
+    /// The download's directory. It is made if it is missing.
     pub directory: PathBuf,
-    /// The file it becomes, in the directory.
+    /// The file that the content is renamed to, in the directory.
     pub content: PathBuf,
-    /// The file it is written to first, in the directory; nobody else's.
+    /// The file that the content is written to first, in the directory. No other put uses it.
     pub temporary: PathBuf,
     /// The content.
     pub bytes: Vec<u8>,
-    /// Whether content that is there is replaced.
+    /// Whether existing content is replaced.
     pub replace: bool,
-    /// Whether the content is to survive a power failure once it is there.
+    /// Whether the content has to survive a power failure once it is in its place.
     pub durable: bool,
 }
 
 impl PutRequest {
-    /// Puts `bytes` in `directory`, by way of a temporary file that `token` makes this put's own.
+    /// A request to put `bytes` in `directory`. `token` makes the temporary file's name unique to
+    /// this put.
     pub fn new(directory: &Path, token: &str, bytes: Vec<u8>) -> Self {
         PutRequest {
             content: directory.join("content"),
@@ -79,8 +80,8 @@ impl PutRequest {
 /// open the directory above it; fsync   (if durable, and the directory was missing)
 /// ```
 ///
-/// A failure before the rename removes the temporary file, and the directory if it was missing
-/// (unless somebody else has put something there by then).
+/// A failure before the rename removes the temporary file. It also removes the directory if that
+/// was missing, unless somebody else has put something there by then.
 pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
     let mut was_missing = false;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -197,11 +198,12 @@ pub enum ExpireEnd {
     Failed(Errno),
 }
 
-/// Removes the download in `directory`, whether or not it was claimed: `content`, then `meta`, then the
-/// directory (which stays while a claim or a put is at work in it, or has left something there).
+/// Removes the download in `directory`, whether or not it was claimed: `content`, then `meta`, then
+/// the directory. The directory stays while a claim or a put is using it, or has left something
+/// there.
 ///
-/// A claim that has taken the content already is not stopped: the expiry is told `Gone`, and
-/// should that claim fail and give the content back, it is there again.
+/// An expiry does not stop a claim that has taken the content already. The expiry is told `Gone`.
+/// If that claim then fails and gives the content back, the content is there again.
 pub fn expire<F: FileSystem>(fs: &mut F, directory: &Path) -> ExpireEnd {
     let end = match fs.unlink(&directory.join("content")) {
         Ok(()) => ExpireEnd::Expired,

@@ -9,14 +9,16 @@ use super::{Subject, Survey};
 use crate::check::{Engine, PropertyKind, Verdict};
 use crate::models::{Breaks, Model, Variant, verdicts_text};
 
-/// The recorded verdicts of a model, written anew.
+/// The recorded verdicts of a model after they were rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blessed {
     /// The file.
     pub path: PathBuf,
-    /// What was recorded and is not any more, and what is recorded now: `- one/clients: once 2`.
+    /// The lines that were removed from the record, and those that were added: `- one/clients: once
+    /// 2`.
     pub changes: Vec<String>,
-    /// What could not be recorded, being decided by nobody; what was recorded of it stays.
+    /// The verdicts that could not be recorded, because no engine decided them. Their record stays
+    /// as it was.
     pub undecided: Vec<String>,
 }
 
@@ -26,31 +28,31 @@ pub enum BlessError {
     /// Engines contradict one another.
     #[error("{0}: the engines disagree, so there is nothing to record; `check` says where")]
     Disagreement(String),
-    /// It breaks, and with more clients it does not.
+    /// The property breaks with one size, and holds with a larger one.
     #[error("{what} breaks with size {broken} and holds with {holds}: that cannot be recorded")]
     Between {
         /// The property.
         what: String,
-        /// A size with which it breaks.
+        /// A size with which the property breaks.
         broken: usize,
-        /// A larger one with which it holds.
+        /// A larger size with which it holds.
         holds: usize,
     },
     /// There is no such folder.
     #[error("there is no folder {}: name the one that has a folder a model", .0.display())]
     Folder(PathBuf),
-    /// It could not be written.
+    /// The file could not be written.
     #[error("cannot write {}: {error}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error.
         error: io::Error,
     },
 }
 
-/// Writes what was found to `FOLDER/MODEL/verdicts.txt`, a file a model. What was not looked at stays
-/// recorded as it is.
+/// Writes the verdicts that were found to `FOLDER/MODEL/verdicts.txt`, one file for each model. The
+/// record of a system that was not checked stays as it is.
 pub fn bless(survey: &Survey, folder: &Path) -> Result<Vec<Blessed>, BlessError> {
     if !folder.is_dir() {
         return Err(BlessError::Folder(folder.to_owned()));

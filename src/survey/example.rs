@@ -11,29 +11,29 @@ use crate::check::{
     Schedule, Verdict,
 };
 
-/// A shortest execution that violates a property, or witnesses a `reachable`.
+/// A shortest execution that violates a property, or that witnesses a `reachable`.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// Of which system, but for its size.
+    /// The system, without its size.
     pub subject: Subject,
-    /// How large: the smallest that shows it.
+    /// The size: the smallest that shows the property.
     pub size: usize,
-    /// Which property.
+    /// The property.
     pub property: String,
-    /// Over which states that speaks.
+    /// The kind of the property: which states it speaks of.
     pub kind: PropertyKind,
     /// Whether the property is violated.
     pub is_violated: bool,
-    /// The execution; there is none for a `reachable` that nothing reaches.
+    /// The execution. There is none for a `reachable` that no execution reaches.
     pub schedule: Option<Schedule>,
     /// How many interleavings violate it, where that was counted.
     pub violating: Option<BigUint>,
     /// When the execution is lost, where that was counted.
     pub lost: Option<Lost>,
-    /// Out of how many.
+    /// How many interleavings there are.
     pub interleavings: Interleavings,
-    /// What one of them is called: `interleaving`, or `execution` where the memory model makes more of
-    /// one.
+    /// What one of them is called: `interleaving`, or `execution` where the memory model makes
+    /// several out of one interleaving.
     pub counted: &'static str,
 }
 
@@ -54,7 +54,7 @@ impl Example {
         }
     }
 
-    /// Whether both are one and the same execution of one system.
+    /// Whether both examples are the same execution of the same system.
     pub fn is_same_execution(&self, other: &Example) -> bool {
         self.subject.is(&other.subject)
             && self.size == other.size
@@ -63,7 +63,7 @@ impl Example {
 }
 
 impl Survey {
-    /// For each property of each subject that is violated: the execution of the smallest system.
+    /// For each violated property of each subject: the execution of the smallest system.
     pub fn counterexamples(&self) -> Vec<Example> {
         let mut examples = Vec::new();
         for subject in self.subjects() {
@@ -93,7 +93,8 @@ fn violations(system: &Checked) -> impl Iterator<Item = (&Report, &Finding)> {
 }
 
 /// The shortest counterexample to each property that these subjects violate (or only to
-/// `property`): in the first of them that does, of the smallest size; or of `size`.
+/// `property`). It comes from the first subject that violates it, with the smallest size (or with
+/// `size`).
 pub fn examples(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Example> {
     first_of_each(subjects, property, size, |report| {
         let asked =
@@ -103,8 +104,8 @@ pub fn examples(subjects: &[Subject], property: Option<&str>, size: Option<usize
     })
 }
 
-/// A shortest witness of each `reachable` of these subjects (or only of `property`, if it is one):
-/// in the first of them that has it, of the smallest size; or of `size`.
+/// A shortest witness of each `reachable` of these subjects (or only of `property`, if it is one).
+/// It comes from the first subject that has one, with the smallest size (or with `size`).
 pub fn witnesses(
     subjects: &[Subject],
     property: Option<&str>,
@@ -122,7 +123,7 @@ pub fn witnesses(
     })
 }
 
-/// The first that is wanted of each property, subject by subject, smallest system first.
+/// The first wanted example of each property: subject by subject, smallest system first.
 fn first_of_each(
     subjects: &[Subject],
     property: Option<&str>,
@@ -142,27 +143,27 @@ fn first_of_each(
     found
 }
 
-/// What the state graph, or loom, says of the properties that it found no violation of.
+/// The result of the state graph, or of loom, for the properties without a violation.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// Of which system, but for its size.
+    /// The system, without its size.
     pub subject: Subject,
-    /// How large.
+    /// The size.
     pub size: usize,
     /// The properties that hold.
     pub holding: Vec<String>,
-    /// Those of which that is not known, and why not.
+    /// The properties that were not decided, and why.
     pub undecided: Vec<(String, Bound)>,
-    /// How many states were looked at.
+    /// How many states were explored.
     pub states: u64,
-    /// How many interleavings that accounts for.
+    /// How many interleavings these states account for.
     pub interleavings: Interleavings,
     /// What one of them is called.
     pub counted: &'static str,
 }
 
-/// What holds of these subjects (or whether `property` does), of each size that is tried, or
-/// of `size`.
+/// What holds for these subjects (or whether `property` does), for each size that is tried (or for
+/// `size`).
 pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for subject in subjects {
@@ -200,7 +201,7 @@ pub fn proofs(subjects: &[Subject], property: Option<&str>, size: Option<usize>)
     proofs
 }
 
-/// What the state graph says of one size after the other; or loom, where there is no graph.
+/// The reports of the state graph for one size after the other; or loom's, where there is no graph.
 fn decided(
     subject: &Subject,
     size: Option<usize>,
@@ -218,8 +219,8 @@ fn decided(
     })
 }
 
-/// What is tried where nobody asks for a size; and those from which on something is known to break, be
-/// they larger.
+/// The sizes that are tried if nobody asks for a size. They include the sizes from which on a
+/// property is known to break, even if these are larger.
 fn sizes(subject: &Subject, property: Option<&str>) -> Vec<usize> {
     let known = subject.variant.breaks().filter(|breaks| {
         breaks.scenario == subject.scenario.name

@@ -1,9 +1,9 @@
-//! Fourth floor: the whole catalogue before all engines. Imports [`check`](crate::check),
+//! Fourth floor: the whole catalogue, checked with all engines. Imports [`check`](crate::check),
 //! [`case`](crate::case) and [`models`](crate::models).
 //!
-//! A [`Plan`] says which systems to put before which engines; [`Plan::run`] does so on all cores,
-//! [audits](fn@crate::check::audit) the engines against one another, and holds every verdict against
-//! the one recorded for the variant.
+//! A [`Plan`] says which systems to check with which engines. [`Plan::run`] does so on all cores.
+//! It [audits](fn@crate::check::audit) the engines against one another, and compares every verdict
+//! with the one recorded for the variant.
 
 mod blessed;
 mod cores;
@@ -27,14 +27,14 @@ pub use recorded::{Mismatch, compare};
 pub use replay::{Replay, Stressed, by_chance, for_real};
 pub use run::{Budget, Progress};
 
-/// One variant in one scenario; with a [size](Model::size) it is a system.
+/// One variant in one scenario. With a [size](Model::size) it is a system.
 #[derive(Clone, Copy)]
 pub struct Subject {
-    /// Whose variant.
+    /// The model of the variant.
     pub model: &'static dyn Model,
-    /// How the protocol is written.
+    /// The variant.
     pub variant: &'static Variant,
-    /// What surrounds it.
+    /// The scenario.
     pub scenario: &'static Scenario,
 }
 
@@ -47,7 +47,7 @@ impl Subject {
         Some(case)
     }
 
-    /// Whether it is there to be found out: it breaks on purpose.
+    /// Whether the variant is a negative control: it breaks on purpose.
     pub fn is_control(&self) -> bool {
         self.variant.is_control()
     }
@@ -68,21 +68,22 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// Which systems are to be put before which engines.
+/// Which systems are checked with which engines.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The systems, but for their size.
+    /// The systems, without their size.
     pub subjects: Vec<Subject>,
-    /// Of which size each; `None` for [what is usual](crate::models::Size::usual) with its model.
+    /// The size of every system; `None` for the [usual sizes](crate::models::Size::usual) of its
+    /// model.
     pub size: Option<usize>,
-    /// These engines and no others, however long they take; `None` for all of them, each as far as
-    /// the [`Budget`] goes.
+    /// The only engines to use, however long they take. `None` for all engines, each within the
+    /// [`Budget`].
     pub engines: Option<Vec<Engine>>,
-    /// Only this share of the systems, where several machines do one each.
+    /// The share of the systems to check, where several machines check one share each.
     pub share: Share,
 }
 
-/// One of several shares of the systems of a [`Plan`]: every so-manieth.
+/// One of several shares of the systems of a [`Plan`]: every n-th system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     number: usize,
@@ -93,17 +94,18 @@ impl Share {
     /// All systems.
     pub const ALL: Share = Share { number: 1, of: 1 };
 
-    /// The share of this number, from 1, of so many; `None` if there is no such share.
+    /// The share with this number, counted from 1, of `of` shares; `None` if there is no such
+    /// share.
     pub fn new(number: usize, of: usize) -> Option<Share> {
         (1..=of).contains(&number).then_some(Share { number, of })
     }
 
-    /// Which one, from 1.
+    /// The number of the share, from 1.
     pub fn number(self) -> usize {
         self.number
     }
 
-    /// Of how many.
+    /// How many shares there are.
     pub fn of(self) -> usize {
         self.of
     }
@@ -121,12 +123,12 @@ impl fmt::Display for Share {
     }
 }
 
-/// Why a text is no [`Share`].
+/// Why a text is not a [`Share`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a share: 1/2 is the first of two, 2/2 the second")]
 pub struct NoShare;
 
-/// Reads `1/2`, and `count:1/2` as cargo-nextest writes it.
+/// Parses `1/2`, and `count:1/2` as cargo-nextest writes it.
 impl std::str::FromStr for Share {
     type Err = NoShare;
 
@@ -138,32 +140,33 @@ impl std::str::FromStr for Share {
     }
 }
 
-/// What was found of one system.
+/// The results for one system.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// Which one, but for its size.
+    /// The system, without its size.
     pub subject: Subject,
-    /// How large: how many clients, for most models.
+    /// The size: the number of clients, for most models.
     pub size: usize,
-    /// How the ways in which it may begin are called.
+    /// The names of the ways in which the system may begin.
     pub starts: Vec<String>,
-    /// What each engine found; the state graph may be there twice, with and without symmetry.
+    /// The report of each engine. The state graph may have two, with and without symmetry.
     pub reports: Vec<Report>,
     /// Where engines contradict one another.
     pub disagreements: Vec<Disagreement>,
-    /// Where verdicts are not the recorded ones.
+    /// Verdicts that differ from the recorded ones.
     pub mismatches: Vec<Mismatch>,
-    /// The engines that it was too large for, by the budget.
+    /// The engines that did not run, because the system is too large for them by the budget.
     pub left_out: Vec<Engine>,
 }
 
 impl Checked {
-    /// Whether no engine was given it, being too large for all of them; `any` says nothing of one size.
+    /// Whether the system was too large for all engines, so that none of them ran. `any` does not
+    /// count: it says nothing about one size.
     pub fn is_left_out(&self) -> bool {
         !self.left_out.is_empty() && self.reports.iter().all(|report| report.engine == Engine::Any)
     }
 
-    /// The properties that nobody decided, and what stopped whoever tried first.
+    /// The properties that no engine decided, and what stopped the first engine that tried.
     pub fn undecided(&self) -> Vec<(&str, &Bound)> {
         let mut undecided: Vec<(&str, &Bound)> = Vec::new();
         let certain = self.reports.iter().filter(|report| report.engine != Engine::Any);
@@ -191,8 +194,8 @@ impl Checked {
         }
     }
 
-    /// What decided a property of a system of this size: the first engine that has an answer,
-    /// or else the first that has none.
+    /// The verdict on a property of a system of this size: that of the first engine that decided
+    /// it, or else of the first that did not.
     pub fn verdict(&self, property: &str) -> Option<&Verdict> {
         let certain = self.reports.iter().filter(|report| report.engine != Engine::Any);
         let mut verdicts =
@@ -202,12 +205,12 @@ impl Checked {
     }
 }
 
-/// What was found of all systems of a [`Plan`].
+/// The results for all systems of a [`Plan`].
 #[derive(Clone, Debug)]
 pub struct Survey {
-    /// Each system, those of a subject together, smallest first.
+    /// All systems. Those of one subject stand together, smallest first.
     pub systems: Vec<Checked>,
-    /// Time taken, all cores together working on it.
+    /// The time taken, with all cores working together.
     pub elapsed: Duration,
 }
 
@@ -224,7 +227,7 @@ impl Survey {
         self.systems.iter().filter(move |system| system.subject.is(subject))
     }
 
-    /// How the start of an example is called, where there are several.
+    /// The name of the example's start, if the system has several.
     pub fn start(&self, example: &Example) -> Option<String> {
         let schedule = example.schedule.as_ref()?;
         let system = self.of(&example.subject).find(|system| system.size == example.size)?;

@@ -1,19 +1,19 @@
-//! Fourth floor, `survey`: what a person calls things, looked up. Imports
+//! Fourth floor, `survey`: the names that a person gives, looked up. Imports
 //! [`models`](crate::models) and its neighbours in `survey`.
 
 use super::Subject;
 use crate::check::{DEADLOCK_FREE, Engine};
 use crate::models::{Model, Scenario, Variant};
 
-/// A name that names nothing.
+/// A name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{given}`{}", hint(.nearest.as_deref(), known))]
 pub struct UnknownName {
-    /// What it was taken for: `model`, `variant of download`.
+    /// What kind of name was expected: `model`, `variant of download`.
     pub what: String,
     /// The name.
     pub given: String,
-    /// The known name that is most like it, if one is.
+    /// The known name that is most similar, if there is one.
     pub nearest: Option<String>,
     /// All known names.
     pub known: Vec<String>,
@@ -30,38 +30,38 @@ fn hint(nearest: Option<&str>, known: &[String]) -> String {
     }
 }
 
-/// A name that names nothing, or names that together do.
+/// A name that does not exist, or names that do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuch {
-    /// There is nothing of that name.
+    /// There is nothing with this name.
     #[error(transparent)]
     Name(#[from] UnknownName),
-    /// A variant that makes no sense in that scenario.
+    /// The variant makes no sense in the scenario.
     #[error("{target} says nothing of `{scenario}`; it has {}", known.join(", "))]
     System {
-        /// Of what it was asked: `transfer/ordered`.
+        /// The variant: `transfer/ordered`.
         target: String,
         /// The scenario.
         scenario: &'static str,
-        /// Those that there are.
+        /// The scenarios in which the variant makes sense.
         known: Vec<&'static str>,
     },
-    /// A model whose variants are each written for one level.
+    /// The model has no levels: each of its variants is written for one level.
     #[error("{model} has no levels; {} has", known.join(", "))]
     Levels {
         /// The model.
         model: &'static str,
-        /// Those that have.
+        /// The models that have levels.
         known: Vec<&'static str>,
     },
-    /// A variant that is not written for levels, or makes no sense at that one.
+    /// The variant is not written for levels, or makes no sense at this one.
     #[error("there is no {target} at {level}; there is {}", known.join(", "))]
     AtLevel {
         /// The variant.
         target: String,
         /// The level.
         level: &'static str,
-        /// The variants that can be had there.
+        /// The variants that exist at this level.
         known: Vec<&'static str>,
     },
 }
@@ -95,7 +95,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Its variants in the named scenario or else in every one.
+    /// The variants in the named scenario, or in every scenario.
     pub fn subjects(&self, scenario: Option<&'static Scenario>) -> Vec<Subject> {
         let (model, mut subjects) = (self.model, Vec::new());
         // A variant at a level may be none of the model's own.
@@ -110,13 +110,13 @@ impl Target {
         subjects
     }
 
-    /// What it goes by: `download`, `download/claim-file`.
+    /// The name of the target: `download`, `download/claim-file`.
     pub fn name(&self) -> String {
         let variant = self.variant.map_or(String::new(), |variant| format!("/{}", variant.name));
         format!("{}{variant}", self.model.name())
     }
 
-    /// Its [subjects](Self::subjects); an error if there are none, which says in which scenarios there
+    /// Its [subjects](Self::subjects). If there are none, the error says in which scenarios there
     /// are some.
     pub fn some_subjects(
         &self,
@@ -161,7 +161,7 @@ impl Target {
 pub struct Names(pub &'static [&'static dyn Model]);
 
 impl Names {
-    /// What `MODEL` or `MODEL/VARIANT` names.
+    /// The target that `MODEL` or `MODEL/VARIANT` names.
     pub fn target(&self, text: &str) -> Result<Target, UnknownName> {
         let (model, variant) = match text.split_once('/') {
             Some((model, variant)) => (model, Some(variant)),
@@ -175,7 +175,7 @@ impl Names {
         Ok(Target { model: *found, variant })
     }
 
-    /// What a target is at this level: the variant as it is there, or each that can be had there.
+    /// The target at this level: the variant as it is there, or each variant that exists there.
     pub fn at_level(&self, target: &Target, name: &str) -> Result<Vec<Target>, NoSuch> {
         let model = target.model;
         if model.levels().is_empty() {
@@ -200,7 +200,7 @@ impl Names {
         Ok(found)
     }
 
-    /// The property of this name, of a subject of some size.
+    /// Checks that these subjects have a property with this name.
     pub fn property(&self, subjects: &[Subject], name: &str) -> Result<(), UnknownName> {
         let cases =
             subjects.iter().filter_map(|subject| subject.case(subject.model.size().representative));
@@ -217,7 +217,7 @@ impl Names {
         Err(UnknownName::new("property", name, &known))
     }
 
-    /// The engine of this name; `None` for `all`.
+    /// The engine with this name; `None` for `all`.
     pub fn engine(&self, name: &str) -> Result<Option<Engine>, UnknownName> {
         if name == "all" {
             return Ok(None);

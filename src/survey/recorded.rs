@@ -1,50 +1,50 @@
-//! Fourth floor, `survey`: verdicts held against the recorded ones. Imports
+//! Fourth floor, `survey`: verdicts compared with the recorded ones. Imports
 //! [`check`](crate::check) and [`models`](crate::models).
 
 use crate::check::{Bound, Engine, Finding, PropertyKind, Report, Verdict};
 use crate::models::Variant;
 
-/// A verdict that is not the recorded one.
+/// A verdict that differs from the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// Recorded to hold.
+    /// The property is violated, and recorded to hold.
     #[error("{property} is violated ({engine}), and is recorded to hold")]
     Violated {
         /// Which property.
         property: String,
-        /// Who says so.
+        /// The engine that says so.
         engine: Engine,
     },
-    /// Recorded to be violated.
+    /// The property holds, and is recorded to be violated.
     #[error("{property} holds ({engine}), and is recorded to be violated")]
     Holds {
         /// Which property.
         property: String,
-        /// Who says so.
+        /// The engine that says so.
         engine: Engine,
     },
-    /// The model says that there is no such system, and there was nothing to check.
+    /// The model says that there is no such system, so there was nothing to check.
     #[error("the model does not build this system, so nothing was checked")]
     NoSystem,
-    /// Nobody knows.
+    /// No engine decided the property.
     #[error("{property} is undecided ({engine}: {bound})")]
     Undecided {
         /// Which property.
         property: String,
-        /// Who could not say.
+        /// The engine that could not decide it.
         engine: Engine,
-        /// Why not.
+        /// What stopped the engine.
         bound: Bound,
     },
 }
 
 impl Mismatch {
-    /// Whether it is only that nobody knows.
+    /// Whether the only mismatch is that no engine decided the property.
     pub fn is_undecided(&self) -> bool {
         matches!(self, Mismatch::Undecided { .. })
     }
 
-    /// The property in question; none where all are.
+    /// The property in question; `None` if all are.
     pub fn property(&self) -> &str {
         match self {
             Mismatch::Violated { property, .. }
@@ -55,11 +55,12 @@ impl Mismatch {
     }
 }
 
-/// Holds the verdicts on a system against those recorded for its variant.
+/// Compares the verdicts on a system with those recorded for its variant.
 ///
-/// `any` is held against what is recorded for every size together: it may find
-/// violated what breaks of some size, and may find nothing to hold that does. What it cannot
-/// decide, others do; where nobody else can, or the state graph gave up, that is a mismatch.
+/// `any` is compared with what is recorded for all sizes together. If a property breaks with some
+/// size, `any` may find it violated, and may not find that it holds. A property that `any` cannot
+/// decide is left to the other engines. If no other engine can decide it, or if the state graph
+/// gave up, that is a mismatch.
 pub fn compare(
     variant: &Variant,
     scenario: &str,
@@ -98,8 +99,8 @@ pub fn compare(
     mismatches
 }
 
-/// Whether what is recorded to be violated should have been found within these bounds. (That nothing gets
-/// somewhere, no execution shows.)
+/// Whether what is recorded to be violated should have been found within these bounds. (That
+/// nothing gets somewhere, no execution shows.)
 fn is_missed(bound: &Bound, finding: &Finding, is_broken: bool) -> bool {
     is_broken && matches!(bound, Bound::Preemptions(_)) && finding.kind != PropertyKind::Reachable
 }

@@ -8,11 +8,12 @@ use super::{Example, Subject};
 use crate::case::{Case, CaseError, Comparison, Stress};
 use crate::replay::{Place, Threads};
 
-/// What came of an example in the real world; `None` if it has no schedule to replay, or happens in the
-/// simulation alone.
+/// The result of an example in the real world. `None` if the example has no schedule to replay, or
+/// exists only in the simulation.
 pub type Replay = Option<Result<Comparison, CaseError>>;
 
-/// Replays each example, with a real thread, session or connection for each actor, several examples at a time.
+/// Replays each example, several at a time, with a real thread, session or connection for each
+/// actor.
 pub fn for_real(examples: &[Example]) -> Vec<Replay> {
     let order: Vec<usize> = (0..examples.len()).collect();
     on_all_cores(examples, &order, |example| {
@@ -24,7 +25,7 @@ pub fn for_real(examples: &[Example]) -> Vec<Replay> {
     })
 }
 
-/// What chance made of one system.
+/// The results of the free runs of one system.
 #[derive(Debug)]
 pub struct Stressed {
     subject: Subject,
@@ -34,8 +35,8 @@ pub struct Stressed {
 }
 
 impl Stressed {
-    /// In how many free runs the example's property broke, and of how many; `None` if free runs of
-    /// its system cannot tell.
+    /// In how many free runs the example's property was violated, and how many runs there were.
+    /// `None` if free runs of its system cannot tell.
     pub fn chance(&self, example: &Example) -> Option<(usize, usize)> {
         let schedule = example.schedule.as_ref()?;
         if !self.is_of(&example.subject, example.size, schedule.start) {
@@ -46,7 +47,7 @@ impl Stressed {
         Some((*broken, stress.rounds))
     }
 
-    /// Whether free runs of the example's system end without telling of its property.
+    /// Whether the end of a free run of the example's system does not show its property.
     pub fn is_unjudged(&self, example: &Example) -> bool {
         let Some(schedule) = &example.schedule else { return false };
         let unjudged = self.stress.as_ref().is_ok_and(|it| it.unjudged.contains(&example.property));
@@ -57,7 +58,7 @@ impl Stressed {
         self.subject.is(subject) && (self.size, self.start) == (size, start)
     }
 
-    /// Why it could not be done.
+    /// Why the free runs failed, if they did.
     pub fn error(&self) -> Option<&CaseError> {
         self.stress.as_ref().err()
     }
@@ -66,10 +67,12 @@ impl Stressed {
 /// How many rounds are run before the clock is looked at.
 const BATCH: usize = 25;
 
-/// Lets each system that has an example run freely from where that begins, so many rounds, or fewer where that would take
-/// longer than `limit`; one after the other, so that its threads have the cores to themselves. Where
-/// there is a limit, those on a database are left out: on PostgreSQL few rounds would fit, and on SQLite
-/// chance finds next to nothing in so few.
+/// Lets each system that has an example run freely from the example's start, `rounds` times. It
+/// runs fewer rounds if they would take longer than `limit`. The systems run one after the other,
+/// so that the threads of each have the cores to themselves.
+///
+/// If there is a limit, systems on a database are left out. On PostgreSQL few rounds would fit. On
+/// SQLite chance finds almost nothing in so few.
 pub fn by_chance(
     examples: &[Example],
     rounds: usize,

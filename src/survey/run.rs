@@ -12,22 +12,24 @@ use crate::check::{
 };
 use crate::models::Size;
 
-/// How much of an engine's time one system may take when nobody asked for that engine by name.
-/// Counted in what the state graph says of the system, so that it is the same on every machine.
+/// The limits of each engine for one system, if nobody asked for the engine by name. They are
+/// counted in the numbers that the state graph reports for the system, so they are the same on
+/// every machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// The graph gives up beyond this many states.
     pub graph_states: usize,
-    /// loom gets systems of at most so many transitions (identical clients told apart).
+    /// loom checks systems with at most this many transitions (identical clients told apart).
     pub loom_transitions: u64,
-    /// shuttle likewise; it needs at most one execution a transition.
+    /// shuttle likewise. It needs at most one execution for each transition.
     pub shuttle_transitions: u64,
-    /// `any` gives up beyond this many configurations. Where it finishes at all, it does with fewer.
+    /// `any` gives up beyond this many configurations. Where it finishes at all, it finishes with
+    /// fewer.
     pub any_configurations: usize,
 }
 
 impl Budget {
-    /// What keeps the whole catalogue within seconds.
+    /// The limits that check the whole catalogue within seconds.
     pub const USUAL: Budget = Budget {
         graph_states: 200_000,
         loom_transitions: 450,
@@ -53,21 +55,21 @@ const LOOM_INTERLEAVINGS: u64 = 1_000;
 /// loom gives up after so many executions.
 const LOOM_EXECUTIONS: u64 = 1_000_000;
 
-/// How far a plan is.
+/// The progress of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Systems finished.
     pub finished: usize,
     /// Systems altogether.
     pub systems: usize,
-    /// The one that was finished last.
+    /// The system that was finished last, without its size.
     pub subject: Subject,
-    /// How large it is.
+    /// The size of that system.
     pub size: usize,
 }
 
 impl Plan {
-    /// Carries it out on all cores. `tell` is called after each system, from several threads.
+    /// Runs the plan on all cores. It calls `tell` after each system, from several threads.
     pub fn run(&self, tell: &(dyn Fn(Progress) + Sync)) -> Survey {
         let started = Instant::now();
         let systems: Vec<(Subject, usize, bool)> = self

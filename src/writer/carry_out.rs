@@ -1,6 +1,6 @@
 //! Third floor, `writer`: the function that carries out a list of operations. Imports
-//! [`fs`](crate::fs), of [`direct`](crate::direct) what an exploration may forget, and its neighbours
-//! in `writer`.
+//! [`fs`](crate::fs), of [`direct`](crate::direct) what an exploration may forget, and its
+//! neighbours in `writer`.
 
 use std::path::{Component, Path};
 
@@ -14,8 +14,8 @@ use crate::fs::{
 
 /// Carries out a plan: one operation after the other, until one of them ends it.
 ///
-/// A plan that does not come to its end removes what it made, as far as it can. What became of it is
-/// all in the [outcome](WriteEnd::outcome), errors of calls too.
+/// A plan that ends early removes what it made, as far as it can. The [outcome](WriteEnd::outcome)
+/// says how it ended, errors of calls included.
 // Inlined, with all that a call passes through, for the same reason as the calls of `OsFs`.
 #[inline(always)]
 pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File> {
@@ -31,11 +31,11 @@ pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File
     WriteEnd { outcome, left, directory: writer.directory, file: writer.file }
 }
 
-/// How it ends before the last operation.
+/// How a plan ends before its last operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Ended {
     outcome: Outcome,
-    /// What the temporary name stands for stays, as it is not this writer's to remove.
+    /// The entry with the temporary name stays, as this writer has no right to remove it.
     is_stuck: bool,
 }
 
@@ -64,7 +64,7 @@ struct Writer<'p, F: FileSystem> {
     known: Known,
 }
 
-/// What it knows, beside what it has open.
+/// What a writer knows, apart from the files it has open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Known {
     /// Something was seen at P.
@@ -109,8 +109,8 @@ impl<F: FileSystem> Writer<'_, F> {
         Some((status.device, status.inode)) == self.known.identity
     }
 
-    /// Performs an operation, of which an exploration forgets all but what is known then: states that
-    /// differ in nothing else are one.
+    /// Performs an operation. Afterwards an exploration forgets everything but what is known then,
+    /// so states that differ in nothing else are one.
     #[inline(always)]
     fn remembered(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
         if op.opens() {
@@ -277,7 +277,8 @@ impl<F: FileSystem> Writer<'_, F> {
         Ok(())
     }
 
-    /// Opens the directory without `openat2`: one component after the other, each from the one before.
+    /// Opens the directory without `openat2`: one component after the other, each from the one
+    /// before.
     #[cold]
     fn walk(&mut self, fs: &mut F, flags: OFlags, resolve: ResolveFlags) -> Result<(), Outcome> {
         let path = or_dot(self.plan.directory);
@@ -439,8 +440,8 @@ fn is_gone(removed: Result<(), Errno>) -> bool {
     matches!(removed, Ok(()) | Err(Errno::NOENT))
 }
 
-/// How a writer ends that is not to destroy this. A directory or a device is no more to be destroyed
-/// than a link.
+/// The outcome if this entry must not be destroyed. A directory or a device must not be destroyed
+/// either.
 fn replaceable(status: &Status) -> Result<(), Outcome> {
     match status.kind {
         Kind::File => Ok(()),

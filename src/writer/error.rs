@@ -8,7 +8,7 @@ use super::options::Options;
 use super::program::{Left, Outcome};
 use crate::fs::{Errno, Mode, errno_name};
 
-/// Why a path names no file that could be written.
+/// Why a path does not name a file that could be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum PathFault {
     /// It is empty.
@@ -20,20 +20,20 @@ pub enum PathFault {
     /// It ends with `/`, `.` or `..`.
     #[error("it ends without the name of a file")]
     NoName,
-    /// It goes up (`..`) from further down than it went: `a/../../b`.
+    /// It goes up (`..`) further than it went down before: `a/../../b`.
     #[error("it goes up further than it went down; begin it with `..`, or make it absolute")]
     Climbs,
-    /// It starts somewhere else than in the directory that it is to stay beneath.
+    /// It starts outside the directory that it has to stay beneath.
     #[error("it is to stay beneath a directory, and starts outside")]
     Outside,
 }
 
-/// What a writer could not help leaving behind.
+/// Something that a writer could not remove.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Leftover {
-    /// Where it is. A private directory is named, and what is in it is meant too.
+    /// Its path. If this is a private directory, its content is left behind as well.
     pub path: PathBuf,
-    /// Whether it may be what was at P, moved aside, and not the writer's own.
+    /// Whether it may be the former entry at P, moved aside, and not the writer's own file.
     pub displaced: bool,
 }
 
@@ -52,7 +52,8 @@ impl fmt::Display for Leftover {
 /// Why [`write_exclusive`](super::write_exclusive) did not do all that it was asked to, and what is
 /// on disk now.
 ///
-/// Where it does not say otherwise, nothing was written, and what was at the path is there still.
+/// Unless a variant says otherwise, nothing was written, and the former entry at the path is still
+/// there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// The path names no file.
@@ -63,13 +64,14 @@ pub enum WriteError {
         /// What is wrong with it.
         fault: PathFault,
     },
-    /// The mode asked for has more than permission bits: writing would take those away again.
+    /// The mode asked for has more than permission bits. Writing to the file would clear the
+    /// others.
     #[error("mode {:o} is more than permissions: set-ID and sticky bits cannot be asked for", mode.as_raw_mode())]
     BadMode {
         /// The mode.
         mode: Mode,
     },
-    /// Something is there, and was not to be replaced.
+    /// There is an entry at the path, and it was not to be replaced.
     #[error("{} exists and was left as it is: choose another name, or replace it (`Options::replace`){}", path.display(), told_left(left))]
     Exists {
         /// The path.
@@ -77,7 +79,7 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// There is a symbolic link, which is neither followed nor replaced.
+    /// There is a symbolic link at the path, which is neither followed nor replaced.
     #[error("{} is a symbolic link and was left as it is: name what it leads to, or remove it{}", path.display(), told_left(left))]
     IsSymlink {
         /// The path.
@@ -85,7 +87,7 @@ pub enum WriteError {
         /// What could not be removed, or put back.
         left: Option<Leftover>,
     },
-    /// There is a directory, which is not replaced.
+    /// There is a directory at the path, which is not replaced.
     #[error("{} is a directory and was left as it is: name a file in it{}", path.display(), told_left(left))]
     IsDirectory {
         /// The path.
@@ -93,7 +95,7 @@ pub enum WriteError {
         /// What could not be removed, or put back.
         left: Option<Leftover>,
     },
-    /// There is a device, a pipe or a socket, which is not replaced.
+    /// There is a device, a pipe or a socket at the path, which is not replaced.
     #[error("{} is no regular file (a device, a pipe, a socket) and was left as it is{}", path.display(), told_left(left))]
     IsSpecial {
         /// The path.
@@ -101,8 +103,8 @@ pub enum WriteError {
         /// What could not be removed, or put back.
         left: Option<Leftover>,
     },
-    /// The file was put at the path, whole, and is not there any more: somebody else has replaced,
-    /// moved or removed it since. What is there now is theirs.
+    /// The file was put at the path, whole, and is not there any more. Somebody else has replaced,
+    /// moved or removed it since. An entry that is there now is theirs.
     #[error("{} was written, but somebody else replaced or moved it at once: what is there now is not what was written{}", path.display(), told_left(left))]
     NotPrivate {
         /// The path.
@@ -110,7 +112,7 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// The file was put at the path, whole; whether it is there still could not be seen.
+    /// The file was put at the path, whole. Whether it is still there could not be checked.
     #[error("{} was written, but whether it is still there could not be seen: lstat failed: {}; look yourself{}", path.display(), told(*errno), told_left(left))]
     Unverified {
         /// The path.
@@ -120,8 +122,7 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// Somebody removed the private directory in which the file was to be written, or put another in
-    /// its place.
+    /// Somebody removed or replaced the private directory in which the file was to be written.
     #[error("{} was not written: somebody else interferes in its directory; choose one that others cannot write to{}", path.display(), told_left(left))]
     Interfered {
         /// The path.
@@ -129,7 +130,7 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// The file is there, whole, but perhaps not after a power failure.
+    /// The file is at the path, whole, but may not survive a power failure.
     #[error("{} is written, but perhaps not there after a power failure: fsync of its directory failed: {}{}", path.display(), told(*errno), told_left(left))]
     NotDurable {
         /// The path.
@@ -139,16 +140,16 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// The file is there, whole, but something else could not be removed.
+    /// The file is at the path, whole, but something else could not be removed.
     #[error("{} is written, but {left}", path.display())]
     Unremoved {
         /// The path.
         path: PathBuf,
-        /// What. It may hold what was at the path before.
+        /// What could not be removed. It may hold the former content of the path.
         left: Leftover,
     },
-    /// A link, a directory or a device came to the path after the first look, was moved aside, and
-    /// could not be put back. The new file is at the path, unless somebody moved it.
+    /// A link, a directory or a device came to the path after the first look. It was moved aside
+    /// and could not be put back. The new file is at the path, unless somebody moved it.
     #[error("something came to {} that is not to be replaced, was moved aside, and could not be put back: {call} failed: {}; {left}", path.display(), told(*errno))]
     NotPutBack {
         /// The path.
@@ -157,7 +158,7 @@ pub enum WriteError {
         call: &'static str,
         /// Its error.
         errno: Errno,
-        /// What was there.
+        /// The entry that was moved aside.
         left: Leftover,
     },
     /// There is a symbolic link on the way to the file's directory.
@@ -166,7 +167,7 @@ pub enum WriteError {
         /// The path.
         path: PathBuf,
     },
-    /// A link on the way leads out of the directory that the path was to stay beneath.
+    /// A link on the way leads out of the directory that the path has to stay beneath.
     #[error("{} was not written: a link on the way leads out of the directory that it is to stay beneath", path.display())]
     Outside {
         /// The path.
@@ -180,7 +181,7 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// Something on the way is no directory.
+    /// Something on the way is not a directory.
     #[error("{} was not written: something on the way to it is not a directory{}", path.display(), told_left(left))]
     NotADirectory {
         /// The path.
@@ -188,7 +189,7 @@ pub enum WriteError {
         /// What could not be removed.
         left: Option<Leftover>,
     },
-    /// It is not permitted.
+    /// The system does not permit it.
     #[error("{} was not written: {call} failed: {}; its directory must be the user's to search and to write to{}", path.display(), told(*errno), told_left(left))]
     Denied {
         /// The path.
@@ -241,7 +242,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// What was left behind that is not to be there.
+    /// What was left behind and should not be there.
     pub fn left(&self) -> Option<&Leftover> {
         use WriteError::*;
         match self {
@@ -265,7 +266,8 @@ impl WriteError {
         }
     }
 
-    /// Whether the file is written all the same: it was whole and in its place when last seen.
+    /// Whether the file is written all the same: it was whole and in its place when it was last
+    /// checked.
     pub fn is_written(&self) -> bool {
         matches!(self, WriteError::NotDurable { .. } | WriteError::Unremoved { .. })
     }
@@ -305,7 +307,8 @@ impl WriteError {
     }
 }
 
-/// What a writer's end means to whoever asked for it. `temporary` is the name that it may have left.
+/// What a writer's end means to whoever asked for it. `temporary` is the name that it may have
+/// left.
 pub(super) fn result(
     path: &Path,
     temporary: &Path,

@@ -1,8 +1,8 @@
 //! Third floor: writing a file that nobody else made, in a directory where others may act.
 //! Imports [`fs`](crate::fs).
 //!
-//! [`write_exclusive`] [carries out](carry_out()) a list of operations ([`NEW`] or [`REPLACE`]); the very
-//! same lists and function are explored in [`models::credential`](crate::models::credential).
+//! [`write_exclusive`] [carries out](carry_out()) a list of operations: [`NEW`] or [`REPLACE`].
+//! [`models::credential`](crate::models::credential) explores the same lists and the same function.
 
 mod carry_out;
 mod error;
@@ -28,14 +28,15 @@ const ANCHOR: Op = Op::Anchor(OFlags::DIRECTORY.union(OFlags::PATH), ResolveFlag
 const OWN: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW);
 
-/// What [`write_exclusive`] does where nothing is to be replaced.
+/// The operations of [`write_exclusive`] when it does not replace.
 pub const NEW: &[Op] = &[ANCHOR, Op::CreateUnnamed, Op::SetMode, Op::Write, Op::Sync, Op::Link];
 
-/// What [`write_exclusive`] does instead of [`NEW`] where the file system has no files without a
-/// name, and off Linux, where none can be given one.
+/// The operations of [`write_exclusive`] in place of [`NEW`] on two kinds of system: a file system
+/// that has no files without a name, and any system but Linux, where such a file cannot be given a
+/// name.
 ///
-/// It differs in what it leaves behind if the process dies, and in that somebody else can move its
-/// private directory away and so keep it from writing.
+/// It differs from [`NEW`] in two ways. If the process dies, it leaves its private directory
+/// behind. And somebody else can move that directory away, and so keep the file from being written.
 pub const NEW_BY_NAME: &[Op] = &[
     ANCHOR,
     Op::Look,
@@ -50,7 +51,7 @@ pub const NEW_BY_NAME: &[Op] = &[
     Op::Verify,
 ];
 
-/// What [`write_exclusive`] does where what is there is replaced.
+/// The operations of [`write_exclusive`] when it replaces an existing file.
 pub const REPLACE: &[Op] = &[
     ANCHOR,
     Op::Look,
@@ -65,8 +66,9 @@ pub const REPLACE: &[Op] = &[
     Op::Verify,
 ];
 
-/// Writes `bytes` to a file at `path` that this call makes: whole or not at all, with exactly the
-/// mode asked for, through no link, whoever else acts in its directory meanwhile.
+/// Writes `bytes` to a file at `path` that this call makes. The file is written whole or not at
+/// all, with exactly the mode asked for, whoever else acts in the directory meanwhile. No link is
+/// followed, unless [`follow_parents`](Options::follow_parents) is set.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -95,7 +97,7 @@ pub const REPLACE: &[Op] = &[
 /// | --- | --- | --- |
 /// | what is at the path is | what was there, or all of `bytes` | what was there, or all of `bytes` |
 /// | a file that is there | is never touched: [`Exists`](WriteError::Exists) | is replaced; its other names keep it |
-/// | a symbolic link that is there | is neither followed nor touched | is not followed, and put back where it came in the last moment |
+/// | a symbolic link that is there | is neither followed nor touched | is not followed; put back if it appeared after the first look |
 /// | a directory, a device, a pipe | is never touched | likewise put back |
 /// | before it is whole | the file has no name | it is in a directory that only its owner can enter |
 /// | the mode | is set before the first byte is written | likewise |
@@ -103,51 +105,58 @@ pub const REPLACE: &[Op] = &[
 /// | success means | it got the name; if durable, it was still there afterwards | it was still at the path afterwards |
 /// | of several calls at once | exactly one succeeds | the last one does; see below |
 ///
-/// A call that fails removes what it made. Where it cannot even do that, the error says what is left
+/// A call that fails removes what it made. If it cannot even do that, the error says what is left
 /// and where ([`WriteError::left`]).
 ///
-/// With [`durable`](Options::durable) the file survives a power failure once this returns. Without,
-/// a power failure soon after may leave, on some file systems, a file of the right name that is
-/// empty or short.
+/// With [`durable`](Options::durable), the file survives a power failure once this returns. Without
+/// it, a power failure soon after may leave an empty or short file under the right name on some
+/// file systems.
 ///
 /// # Replacing, several at once
 ///
-/// Each call puts a whole file in place, and then looks whether it is there. One that was replaced
-/// by another between the two is told [`NotPrivate`](WriteError::NotPrivate), although the other
-/// meant no harm. At least one succeeds, and the path holds a whole file at every moment.
+/// Each call puts a whole file in place and then looks whether that file is there. If another call
+/// replaces the file between the two steps, the first call is told
+/// [`NotPrivate`](WriteError::NotPrivate), although the other meant no harm. At least one call
+/// succeeds, and the path holds a whole file at every moment.
 ///
-/// For a moment the new file stands where a link was that came after the first look; then the link
-/// is put back. Should somebody take the link's place in that same moment, theirs is what is left
-/// ([`Leftover::displaced`]), and not destroyed.
+/// A link may appear at the path after the first look. Then the new file stands in its place for a
+/// moment, and the link is put back. If somebody puts a file of their own there in that same
+/// moment, that file is left behind ([`Leftover::displaced`]) and not destroyed.
 ///
 /// # Not promised
 ///
-/// - In a directory that others may write to and that is not sticky, that the file *stays*: they can
-///   rename or remove it a moment after. They cannot read it or change it.
-/// - Anything against root, or against other programs of the same user: they can enter the private
+/// - That the file *stays*, in a directory that others may write to and that is not sticky. They
+///   can rename or remove it a moment later. They cannot read it or change it.
+/// - Anything against root, or against other programs of the same user. They can enter the private
 ///   directory and open the file.
-/// - That only its owner can read it where the directory has a default ACL: users named there get
-///   what the group bits of [`mode`](Options::mode) grant; 0600 grants nothing.
-/// - On network file systems, what they do not keep themselves: that `linkat` and `renameat2` are
-///   atomic for all hosts. NFS has no exchange of names, so nothing is replaced there (a
-///   [`Failed`](WriteError::Failed) `renameat2`); without hard links (FAT), nothing is made.
-/// - To replace under a umask that takes permissions from the owner: then the private directory is
-///   no use to its own maker ([`Denied`](WriteError::Denied)).
-/// - Where the file system makes no file without a name (`O_TMPFILE`), that a new file has none before
-///   it is whole: it has one in a directory that only its owner can enter, as one that replaces does.
-/// - That it ends: who answers each of its calls with one of their own can keep it trying for ever.
-/// - Owner, ACL, extended attributes and other names of a file that is replaced: the new file is a new
-///   file.
+/// - That only its owner can read the file, where the directory has a default ACL. Users named
+///   there get what the group bits of [`mode`](Options::mode) grant; 0600 grants nothing.
+/// - Atomicity that a network file system does not give: `linkat` and `renameat2` have to be atomic
+///   for all hosts. NFS has no exchange of names, so nothing is replaced there (a
+///   [`Failed`](WriteError::Failed) `renameat2`). Without hard links (FAT), no file is made.
+/// - To replace a file under a umask that takes permissions from the owner. Then the call cannot
+///   use the private directory that it made ([`Denied`](WriteError::Denied)).
+/// - That a new file has no name before it is whole, where the file system makes no files without a
+///   name (`O_TMPFILE`). There its name is in a directory that only its owner can enter, as when a
+///   file is replaced.
+/// - That the call ends. Somebody who answers each of its system calls with one of their own can
+///   keep it trying for ever.
+/// - To keep the owner, ACL, extended attributes and other names of a file that is replaced. The
+///   new file is a new file.
 ///
 /// # Off Linux
 ///
-/// On macOS a new file is written in a private directory and renamed ([`NEW_BY_NAME`]), as one that
-/// replaces is everywhere: a process that dies leaves that directory behind. There is no `openat2`:
-/// the parents are opened one by one, through no link either, a `..` after a name is refused, and so
-/// is following links beneath a directory. Directories on the way have to be readable. `fsync`
-/// reaches the drive, and perhaps not the disk in it. (`/tmp` and `/var` are links there: name
-/// `/private/tmp`, or follow parents.) This crate does not build for other systems, which lack a
-/// rename that does not replace.
+/// On macOS:
+///
+/// - A new file is written in a private directory and renamed ([`NEW_BY_NAME`]), as a replacing
+///   file is everywhere. A process that dies leaves that directory behind.
+/// - There is no `openat2`. The parents are opened one by one, through no link either. A path with
+///   `..` after a name is refused, and so is following links beneath a directory.
+/// - Directories on the way have to be readable.
+/// - `fsync` reaches the drive, but perhaps not the disk in it.
+/// - `/tmp` and `/var` are links: name `/private/tmp`, or follow parents.
+///
+/// This crate does not build for other systems: they lack a rename that does not replace.
 pub fn write_exclusive(
     path: impl AsRef<Path>,
     bytes: &[u8],
@@ -160,8 +169,8 @@ pub fn write_exclusive(
     Request { anchor: &anchor, path, parts, beneath: false }.write(bytes, options)
 }
 
-/// The same beneath an open directory: neither `..` nor a link leads out of it, even where links are
-/// followed.
+/// Writes like [`write_exclusive`], beneath an open directory. Neither `..` nor a link leads out of
+/// that directory, even where links are followed.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -178,7 +187,8 @@ pub fn write_exclusive(
 /// # }
 /// ```
 ///
-/// Without `openat2`, links are not followed: [`Failed`](WriteError::Failed) where they are to be.
+/// Without `openat2`, links cannot be followed: a call that asks for it ends with
+/// [`Failed`](WriteError::Failed).
 pub fn write_exclusive_in(
     directory: &OsFs,
     path: impl AsRef<Path>,

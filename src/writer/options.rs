@@ -1,4 +1,4 @@
-//! Third floor, `writer`: how a file is to be written, and what is done then. Imports
+//! Third floor, `writer`: how a file is to be written, and which operations that takes. Imports
 //! [`fs`](crate::fs) and its neighbours in `writer`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -22,17 +22,17 @@ use crate::fs::{Mode, OFlags, ResolveFlags};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
-    /// Whether a file that is there is replaced. A symbolic link, a directory or a device is not.
-    /// `false` unless told otherwise.
+    /// Whether an existing file is replaced. A symbolic link, a directory or a device is never
+    /// replaced. `false` by default.
     pub replace: bool,
-    /// The mode of the file, exactly: no umask is taken away from it. 0600 unless told otherwise.
+    /// The exact mode of the file: no umask is applied to it. 0600 by default.
     pub mode: Mode,
-    /// Whether to wait until the file would survive a power failure: it is flushed before it gets
-    /// its name, and its directory after, which has to be readable for that. `false` unless told
-    /// otherwise.
+    /// Whether to wait until the file would survive a power failure. The file is flushed before it
+    /// gets its name, and its directory after. The directory has to be readable for that. `false`
+    /// by default.
     pub durable: bool,
-    /// Whether symbolic links on the way to the file's directory are followed. `false` unless told
-    /// otherwise: whoever can make one there decides where the file is written.
+    /// Whether symbolic links on the way to the file's directory are followed. `false` by default:
+    /// anybody who can make a link there decides where the file is written.
     pub follow_parents: bool,
 }
 
@@ -44,9 +44,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What is done: [`NEW`](super::NEW) or [`REPLACE`], its calls of `fsync` as
-    /// [`durable`](Options::durable) says; off Linux [`NEW_BY_NAME`](super::NEW_BY_NAME). `beneath` is for a path that is not to leave the
-    /// directory it starts from.
+    /// The operations: [`NEW`](super::NEW) or [`REPLACE`], or [`NEW_BY_NAME`](super::NEW_BY_NAME)
+    /// off Linux. They contain the calls of `fsync` that [`durable`](Options::durable) asks for.
+    /// `beneath` is for a path that must not leave the directory it starts from.
     ///
     /// ```
     /// use toctou::writer::{NEW, Op, Options};
@@ -59,7 +59,7 @@ impl Options {
         self.adapted(if self.replace { REPLACE } else { MAKING }, beneath)
     }
 
-    /// The same of another list of operations.
+    /// Another list of operations, adapted in the same way.
     pub fn adapted(&self, proved: &[Op], beneath: bool) -> Vec<Op> {
         let mut program = Vec::with_capacity(proved.len() + 3);
         let verifies = proved.contains(&Op::Verify);
