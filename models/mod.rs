@@ -1,4 +1,4 @@
-//! Fourth floor: the catalogue. One file for each case: the system in a paragraph, its variants,
+//! Fourth floor: the catalogue. One folder for each case: its page for reviewers, its variants,
 //! scenarios and properties. No engine code. Imports every floor below, except the engines.
 
 pub mod api_key;

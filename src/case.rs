@@ -168,15 +168,22 @@ pub trait Case: Send + Sync {
     /// Runs a schedule in the simulation, and returns its steps and its end.
     fn show(&self, schedule: &Schedule) -> Result<Shown, PlayError>;
 
-    /// Visits every interleaving, shortest prefix first. `visit` returns whether to go on.
+    /// The steps of the system that begins with the start of this index, as tables to explore it by. Of a
+    /// system of more than `most` states, the steps along these schedules. `None` for threads, which have no
+    /// states, and where there is no such start.
     fn scene(&self, start: usize, along: &[&Schedule], most: usize) -> Option<Scene> {
         let _ = (start, along, most);
         None
     }
+
+    /// The state after a schedule, as text: the world, and the local states of the actors. `None` for
+    /// threads.
     fn state(&self, schedule: &Schedule) -> Result<Option<String>, PlayError> {
         let _ = schedule;
         Ok(None)
     }
+
+    /// Visits every interleaving, shortest prefix first. `visit` returns whether to go on.
     fn interleavings(&self, visit: &mut dyn FnMut(&Schedule) -> bool);
 
     /// The real world in which schedules are run.
