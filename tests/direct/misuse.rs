@@ -28,7 +28,7 @@ fn a_program_that_ends_instead_of_asking_is_not_deterministic() {
     let runs = AtomicUsize::new(0);
     let code = Code::files(move |fs| {
         let _ = fs.stat("a", AtFlags::empty());
-        if runs.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             let _ = fs.unlink("b");
         }
     });
