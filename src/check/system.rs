@@ -309,8 +309,8 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
 
     /// Sets which outputs are good: those that an actor runs to get.
     ///
-    /// A proof fails where no client ever ends with a good output, because its properties may hold
-    /// only because every client failed. Without this function, an output is good unless its
+    /// A proof fails where clients end, and none of their outputs is good: its properties may hold
+    /// only because every client failed. Clients of several kinds are judged kind by kind. Without this function, an output is good unless its
     /// `Debug` form begins with `Err(`.
     pub fn ends_well(
         mut self,

@@ -101,15 +101,16 @@ pub struct PostgresDb {
 /// The settings for a PostgreSQL database that its URL does not give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
-    /// How long the server may take for a statement, waits for locks included (`statement_timeout`,
-    /// in milliseconds). `None`: the server's own setting for the role or the database; usually no
-    /// limit.
+    /// How long the server may take for a statement, waits for locks included (`statement_timeout`):
+    /// whole milliseconds, at least one. `None`: the server's own setting for the role or the
+    /// database; usually no limit.
     pub statement: Option<Duration>,
     /// How long a statement may wait for one lock (`lock_timeout`). If this is the shorter of the
     /// two limits, the error says whether another session held a lock (`55P03`) or the statement
     /// took too long (`57014`). `None`: the server's own setting.
     pub lock: Option<Duration>,
-    /// After how much silence of the server's host, in seconds, the connection counts as broken.
+    /// After how much silence of the server's host the connection counts as broken: whole seconds,
+    /// at least one.
     /// Silence means that the host does not acknowledge sent data, or does not answer the system's
     /// probes of an idle connection (TCP's keepalives). `None`: the system's own setting, mostly
     /// hours.

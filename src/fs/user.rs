@@ -17,7 +17,8 @@ use crate::{Process, Step};
 pub struct User {
     /// The user.
     pub uid: Uid,
-    /// The user's own group. A file that the user makes belongs to it.
+    /// The user's own group. A file that the user makes belongs to it; in a set-group-ID directory
+    /// it belongs to the directory's group.
     pub gid: Gid,
     /// The other groups that the user is in.
     pub groups: Groups,

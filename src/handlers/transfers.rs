@@ -23,10 +23,10 @@ const WAY: Way = Way::within(Isolation::ReadCommitted).retrying(10);
 pub enum Transferred {
     /// The money is in the other account (200).
     Done,
-    /// There is not enough money in the account (409). Nothing was done.
+    /// There is not enough money in the account (409). Nothing has changed.
     Insufficient,
     /// The receiving account cannot hold that much more: its balance would not fit in 64 bits
-    /// (409). Nothing was done.
+    /// (409). Nothing has changed.
     Overflow,
     /// There is no account with this id (404). Nothing was done.
     NoSuchAccount(i64),
