@@ -76,7 +76,7 @@
 //! | ground | [`Process`], [`Step`], [`run`], [`calls`], [`recorded`], [`atoms`] |
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds; ordinary code as a process | [`check`], [`direct`] |
-//! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http` |
+//! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http`; `run` with feature `run` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `scene`, `survey`, `report`, with feature `command` |
 //! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
 
@@ -109,6 +109,8 @@ pub mod recorded;
 pub mod replay;
 #[cfg(feature = "command")]
 pub mod report;
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub mod run;
 #[cfg(feature = "command")]
 pub mod scene;
 #[cfg(unix)]

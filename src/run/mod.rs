@@ -1,0 +1,233 @@
+//! Third floor, `run`: programs of the operating system as processes, unmodified. Imports
+//! [`direct`](crate::direct) and [`fs`](crate::fs). Linux on x86-64 only.
+//!
+//! A program runs under `ptrace`. Its system calls on the world's directory are answered from the file
+//! system of the check. All its other calls go to the kernel. A program that got the same answers is in
+//! the same state. So a [`Command`] becomes a [`FileCode`], like an ordinary function: each engine of
+//! [`check`](crate::check) explores it, and a counterexample is replayed on the kernel.
+//!
+//! ```no_run
+//! use toctou::check::System;
+//! use toctou::fs::SimFs;
+//! use toctou::run::Command;
+//!
+//! // A lock file as it is often written in a shell script.
+//! let lock = Command::shell("[ -e lock ] || { : > lock && echo got; }");
+//! System::new(SimFs::new())
+//!     .clients(2, lock.process()?)
+//!     .at_most(1, "one-holder", |client| client.output().filter(|it| it.says("got")).map(|_| ()))
+//!     .assert_breaks("one-holder");
+//! # Ok::<(), toctou::run::RunError>(())
+//! ```
+//!
+//! # What a program may be
+//!
+//! - **Any executable**, with its child processes: a shell script, a Python or Node program, a binary. It
+//!   begins in the world's directory, with an empty standard input and a small environment.
+//! - **It is deterministic.** A program that makes another call after the same answers is found out, and
+//!   both calls are told. Addresses and hash seeds are the same in each run. Sleeps return at once.
+//! - **It works in the world.** A path is in the world if it is relative, or below the world's directory. A
+//!   program that opens a file outside for writing is refused.
+//!
+//! # What is not simulated
+//!
+//! A call on the world that is not simulated ends the check as a panic that names the call and the
+//! program. It never ends in a verdict. Not simulated are, among others: `chdir` into the world, record
+//! locks of `fcntl`, `mmap` of a file of the world, `execve` of one, another umask than 022, a new session or process
+//! group, sockets and pipes with names in the world.
+//!
+//! The processes of one program that work at the same time (`a | b`) make their calls in an order that the
+//! kernel chooses. Where two of them use the world, the program is not deterministic.
+
+mod calls;
+mod memory;
+mod spawn;
+mod tree;
+mod watch;
+
+use std::ffi::{CString, NulError, OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::direct::{Code, FileCode};
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    program: OsString,
+    arguments: Vec<OsString>,
+    patience: Duration,
+}
+
+/// How a program ended, and what it printed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Ended {
+    /// The exit status; `None` if a signal killed it.
+    pub status: Option<i32>,
+    /// The signal that killed it, if one did.
+    pub signal: Option<i32>,
+    /// What it printed to its standard output.
+    pub stdout: String,
+}
+
+impl Ended {
+    /// Whether this text is in what the program printed.
+    pub fn says(&self, text: &str) -> bool {
+        self.stdout.contains(text)
+    }
+
+    /// Whether it ended with status 0.
+    pub fn succeeded(&self) -> bool {
+        self.status == Some(0)
+    }
+}
+
+/// `0 "got"`, `signal 9`.
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.status, self.signal) {
+            (Some(status), _) => write!(f, "{status}")?,
+            (None, Some(signal)) => write!(f, "signal {signal}")?,
+            (None, None) => f.write_str("?")?,
+        }
+        match self.stdout.trim_end() {
+            "" => Ok(()),
+            said => write!(f, " {said:?}"),
+        }
+    }
+}
+
+/// Why a program cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no such program, or it may not be executed.
+    #[error("cannot run `{}`: {why}", .program.display())]
+    Program {
+        /// The program, as it was named.
+        program: PathBuf,
+        /// Why not.
+        why: &'static str,
+    },
+    /// An argument has a NUL byte in it.
+    #[error("an argument has a NUL byte in it: {0}")]
+    Nul(#[from] NulError),
+    /// There is no place for the world's directory.
+    #[error("cannot make a temporary directory: {0}")]
+    Directory(#[from] io::Error),
+}
+
+/// How long a program may go on without a call on the world or an end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a program finds in its environment.
+const ENVIRONMENT: [&str; 7] = [
+    "PATH=/usr/local/bin:/usr/bin:/bin",
+    "LC_ALL=C",
+    "HOME=/",
+    "TZ=UTC",
+    "PYTHONDONTWRITEBYTECODE=1",
+    "PYTHONHASHSEED=0",
+    "UV_USE_IO_URING=0",
+];
+
+impl Command {
+    /// A program: a path, or a name that is looked up in `/usr/local/bin`, `/usr/bin` and `/bin`.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let program = program.as_ref().to_owned();
+        Command { program, arguments: Vec::new(), patience: PATIENCE }
+    }
+
+    /// A shell script: `sh -c SCRIPT`.
+    pub fn shell(script: impl AsRef<OsStr>) -> Self {
+        Command::new("/bin/sh").argument("-c").argument(script)
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// How long a run may take before it counts as a program that never ends: 10 seconds, if not set.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Command { patience, ..self }
+    }
+
+    /// The program as a process of a system over files.
+    ///
+    /// # Errors
+    ///
+    /// Where the program is not there or may not be executed, where an argument has a NUL byte, or where
+    /// there is no place for a temporary directory.
+    pub fn process(&self) -> Result<FileCode<Ended>, RunError> {
+        let program = Arc::new(Program::new(self)?);
+        Ok(Code::files(move |fs| tree::run(&program, fs)))
+    }
+}
+
+/// A program that can be started.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// How messages name it.
+    name: String,
+    path: CString,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// The directory that it begins in. It stays empty: what is in it is answered by the check.
+    _directory: TempDir,
+    directory_path: CString,
+    patience: Duration,
+}
+
+impl Program {
+    fn new(command: &Command) -> Result<Program, RunError> {
+        let path = found(Path::new(&command.program))?;
+        let text = |text: &OsStr| CString::new(text.as_bytes());
+        let arguments = std::iter::once(&command.program).chain(&command.arguments);
+        let directory = TempDir::with_prefix("toctou-run-")?;
+        let real = directory.path().canonicalize()?;
+        Ok(Program {
+            name: command.program.display().to_string(),
+            path: text(path.as_os_str())?,
+            arguments: arguments.map(|it| text(it)).collect::<Result<_, _>>()?,
+            environment: ENVIRONMENT
+                .iter()
+                .map(|it| CString::new(*it))
+                .collect::<Result<_, _>>()?,
+            directory_path: text(real.as_os_str())?,
+            _directory: directory,
+            patience: command.patience,
+        })
+    }
+}
+
+/// Where the program is.
+fn found(program: &Path) -> Result<PathBuf, RunError> {
+    let error = |why| RunError::Program { program: program.to_owned(), why };
+    let is_path = program.as_os_str().as_bytes().contains(&b'/');
+    let folders: &[&str] = if is_path { &[""] } else { &["/usr/local/bin", "/usr/bin", "/bin"] };
+    let mut why = match is_path {
+        true => "there is no such file",
+        false => "there is no such program in /usr/local/bin, /usr/bin or /bin",
+    };
+    for folder in folders {
+        let path = Path::new(folder).join(program);
+        let Ok(path) = std::path::absolute(&path) else { continue };
+        let Ok(metadata) = path.metadata() else { continue };
+        let may = rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok();
+        match (metadata.is_file(), may) {
+            (true, true) => return Ok(path),
+            (true, false) => why = "it is not executable",
+            (false, _) => why = "it is not a file",
+        }
+    }
+    Err(error(why))
+}

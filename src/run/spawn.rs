@@ -1,0 +1,150 @@
+//! Third floor, `run`: a program is started under trace, with a filter that stops it at the calls that
+//! may concern the world. Imports libc only.
+
+use std::ffi::{CString, c_char};
+use std::fs::File;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::ptr;
+
+use libc::{c_int, c_long, pid_t, sock_filter, sock_fprog};
+
+use super::Program;
+use super::calls::TRACED;
+
+/// What a child says with its exit status if it could not even be started.
+const NOT_STARTED: c_int = 127;
+
+/// A file without a name, for what a program prints.
+pub(super) fn nameless(name: &'static std::ffi::CStr) -> io::Result<File> {
+    // SAFETY: `name` ends with NUL; a descriptor that comes back is nobody else's.
+    unsafe {
+        match libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) {
+            -1 => Err(io::Error::last_os_error()),
+            descriptor => Ok(File::from_raw_fd(descriptor)),
+        }
+    }
+}
+
+/// The filter: `SECCOMP_RET_TRACE` for the traced calls, `SECCOMP_RET_ALLOW` for all others, death for calls
+/// of another architecture.
+fn filter() -> Vec<sock_filter> {
+    const ARCHITECTURE: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
+    let load = |offset: usize| sock_filter {
+        code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
+        jt: 0,
+        jf: 0,
+        k: offset as u32,
+    };
+    let equal = |value: u32, jt: u8, jf: u8| sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt,
+        jf,
+        k: value,
+    };
+    let answer = |value: u32| sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: value,
+    };
+    let mut program = vec![
+        load(offset_of!(libc::seccomp_data, arch)),
+        equal(ARCHITECTURE, 1, 0),
+        answer(libc::SECCOMP_RET_KILL_PROCESS),
+        load(offset_of!(libc::seccomp_data, nr)),
+    ];
+    for call in TRACED {
+        program.push(equal(*call as u32, 0, 1));
+        program.push(answer(libc::SECCOMP_RET_TRACE));
+    }
+    program.push(answer(libc::SECCOMP_RET_ALLOW));
+    program
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
+}
+
+/// Starts it, stopped before its first instruction and traced by this thread; the leader of a session of its
+/// own.
+pub(super) fn start(program: &Program, stdout: &File) -> io::Result<pid_t> {
+    let nothing = File::open("/dev/null")?;
+    let (arguments, environment) = (pointers(&program.arguments), pointers(&program.environment));
+    let mut filter = filter();
+    let filter = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    let (nothing, stdout) = (nothing.as_raw_fd(), stdout.as_raw_fd());
+    // SAFETY: between `fork` and `execve` the child makes system calls only, and touches memory that was
+    // made before.
+    unsafe {
+        match libc::fork() {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                child(program, &arguments, &environment, &filter, nothing, stdout);
+                libc::_exit(NOT_STARTED)
+            }
+            root => stopped(root),
+        }
+    }
+}
+
+/// In the child: comes back only if something failed.
+unsafe fn child(
+    program: &Program,
+    arguments: &[*const c_char],
+    environment: &[*const c_char],
+    filter: &sock_fprog,
+    nothing: RawFd,
+    stdout: RawFd,
+) {
+    const NO_RANDOM_ADDRESSES: libc::c_ulong = 0x0004_0000;
+    // SAFETY: as `start` says.
+    unsafe {
+        libc::setsid();
+        libc::umask(0o22);
+        let placed = libc::dup2(nothing, 0) >= 0
+            && libc::dup2(stdout, 1) >= 0
+            && libc::dup2(nothing, 2) >= 0
+            && libc::chdir(program.directory_path.as_ptr()) == 0;
+        // Containers often refuse this. Then addresses differ, which few programs notice.
+        libc::personality(NO_RANDOM_ADDRESSES);
+        if !placed
+            || libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) == -1
+            || libc::raise(libc::SIGSTOP) != 0
+            || libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+            || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, filter) != 0
+        {
+            return;
+        }
+        libc::execve(program.path.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+    }
+}
+
+/// In the parent: the child has stopped itself, and its trace is set up.
+fn stopped(root: pid_t) -> io::Result<pid_t> {
+    let options = libc::PTRACE_O_EXITKILL
+        | libc::PTRACE_O_TRACESECCOMP
+        | libc::PTRACE_O_TRACEFORK
+        | libc::PTRACE_O_TRACEVFORK
+        | libc::PTRACE_O_TRACECLONE
+        | libc::PTRACE_O_TRACEEXEC;
+    let mut status = 0;
+    // SAFETY: `status` is a place for it; the other calls touch no memory here.
+    unsafe {
+        if libc::waitpid(root, &mut status, libc::__WALL) != root {
+            return Err(io::Error::last_os_error());
+        }
+        if !libc::WIFSTOPPED(status) {
+            let why = "it cannot be traced here: allow ptrace (in a container: SYS_PTRACE)";
+            return Err(io::Error::other(why));
+        }
+        if libc::ptrace(libc::PTRACE_SETOPTIONS, root, 0, c_long::from(options)) == -1 {
+            let error = io::Error::last_os_error();
+            libc::kill(root, libc::SIGKILL);
+            libc::waitpid(root, &mut status, libc::__WALL);
+            return Err(error);
+        }
+    }
+    Ok(root)
+}
