@@ -73,10 +73,10 @@
 //!
 //! | floor | modules |
 //! | --- | --- |
-//! | ground | [`Process`], [`Step`], [`run`], [`calls`], [`recorded`], [`atoms`] |
+//! | ground | [`Process`], [`Step`], [`run()`], [`calls`], [`recorded`], [`atoms`] |
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
 //! | second: engines, neutral as to worlds; ordinary code as a process | [`check`], [`direct`] |
-//! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http`; `run` with feature `run` |
+//! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http`; `mod run` with feature `run` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `scene`, `survey`, `report`, with feature `command` |
 //! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
 

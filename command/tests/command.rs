@@ -668,6 +668,8 @@ fn shares_that_are_not_whole_are_refused() {
     assert!(fewer.contains("and says at its end that it had"), "{fewer}");
     let text = rewritten(|lines| [vec!["open-then-remove"], lines].concat());
     assert!(text.contains("line 1: not a row of"), "{text}");
+    let none = told(&["check", "download/unlink-decides", "--partition", "500/500"]);
+    assert!(none.contains("share 500/500 has no system"), "{none}");
     for wrong in ["0/2", "3/2", "1", "one/two", "hash:1/2"] {
         assert!(refused(&["check", "--partition", wrong]).contains("not a share"), "{wrong}");
     }

@@ -17,11 +17,11 @@ use crate::survey::Share;
 /// simulation. Exit status 1: that is not so, or every system is too large for a quick answer, or
 /// `replay` can replay nothing of what it was given on this machine. Exit status 2: bad usage.
 #[derive(Debug, Parser)]
-#[command(name = "toctou", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(name = "toctou", version, max_term_width = 100)]
 pub(super) struct Arguments {
     /// Print every table and every counterexample. Also run each system of files and sockets
     /// freely, to see how often chance finds the counterexample
-    #[arg(long, short)]
+    #[arg(long, short, global = true)]
     pub(super) verbose: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -87,9 +87,6 @@ pub(super) struct Merge {
     /// Also write all of it as one HTML page
     #[arg(long, value_name = "FILE.html")]
     pub(super) report: Option<PathBuf>,
-    /// Print every table
-    #[arg(long, short)]
-    pub(super) verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

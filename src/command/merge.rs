@@ -12,7 +12,7 @@ use super::report::Draft;
 use super::{AsItShould, Failure};
 
 /// The shares of several machines as one table, and whether all in it is as recorded.
-pub(super) fn merge(names: Names, asked: &Merge) -> Result<AsItShould, Failure> {
+pub(super) fn merge(names: Names, asked: &Merge, verbose: bool) -> Result<AsItShould, Failure> {
     let read = asked.files.iter().map(|path| match fs::read_to_string(path) {
         Ok(text) => Ok(Rows { name: path.display().to_string(), text }),
         Err(error) => Err(Failure::Read(path.clone(), error)),
@@ -20,7 +20,7 @@ pub(super) fn merge(names: Names, asked: &Merge) -> Result<AsItShould, Failure> 
     let Merged { survey, disagreements } = merged(names, &read.collect::<Result<Vec<_>, _>>()?)?;
     let draft = asked.report.as_deref().map(Draft::new).transpose()?;
     let mut out = Out::new();
-    out.say(&match asked.verbose {
+    out.say(&match verbose {
         true => table::tables(&survey),
         false => overview::overview(&survey),
     })?;

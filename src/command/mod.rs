@@ -54,7 +54,7 @@ fn answered(names: Names, arguments: Arguments) -> Result<AsItShould, Failure> {
         Some(Command::Check(asked)) => check::check(names, &asked),
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),
-        Some(Command::Merge(asked)) => merge::merge(names, &asked),
+        Some(Command::Merge(asked)) => merge::merge(names, &asked, arguments.verbose),
         Some(Command::Report(asked)) => report::report(names, &asked),
         Some(Command::List) => list::list(names),
     }

@@ -92,7 +92,7 @@ pub(crate) use run::at;
 pub(crate) use run::observed;
 use run::{Run, Stop, Stopped, ended};
 pub use run::{Section, choose, forget, forget_over, retry, retry_over, section};
-pub(crate) use run::{at_caller, attempt, is_running, process, remembered};
+pub(crate) use run::{at_caller, attempt, is_running, line, process, remembered};
 use sessions::{Connected, connected};
 pub use sessions::{DirectDb, DirectSession};
 use tape::{Entry, Past, Question};

@@ -374,7 +374,7 @@ pub(crate) fn at<T>(line: &'static Location<'static>, act: impl FnOnce() -> T) -
 }
 
 /// ` (src/claim.rs:12:8)`: the line on whose behalf something is asked, for a message about that.
-pub(super) fn line() -> String {
+pub(crate) fn line() -> String {
     CALLER.get().map_or_else(String::new, |line| format!(" ({line})"))
 }
 

@@ -87,7 +87,9 @@ pub fn overview(survey: &Survey) -> String {
 /// What the marks mean, as far as they are there.
 fn key(survey: &Survey, subjects: &[Subject]) -> String {
     let marks: Vec<Mark> = subjects.iter().map(|subject| mark(survey, subject).0).collect();
-    let mut told = vec!["✓ every property holds in every interleaving".to_owned()];
+    let mut told = vec![
+        "✓ every property holds, in every interleaving, with each size that was checked".to_owned(),
+    ];
     let breaks = marks.iter().find_map(|mark| match mark {
         Mark::Breaks(size) if *size > 1 => Some(*size),
         _ => None,
@@ -98,6 +100,10 @@ fn key(survey: &Survey, subjects: &[Subject]) -> String {
     }
     if marks.contains(&Mark::Unknown) {
         told.push("? not decided".to_owned());
+    }
+    let left_out = survey.systems.iter().filter(|system| system.is_left_out()).count();
+    if left_out > 0 {
+        told.push(format!("{left_out} systems were too large to check"));
     }
     let (broken, controls) = controls(survey, subjects);
     if controls > 0 {
@@ -171,7 +177,7 @@ fn block(survey: &Survey, model: &dyn Model, subjects: &[Subject]) -> Vec<Line> 
     lines
 }
 
-/// The model's name and its scenarios, with the numbers that stand over the columns.
+/// The model's name and its scenarios, with the letters that stand over the columns.
 fn heading(model: &str, scenarios: &[&str]) -> Vec<Line> {
     let numbered: Vec<String> = match scenarios {
         [] => Vec::new(),
@@ -179,7 +185,7 @@ fn heading(model: &str, scenarios: &[&str]) -> Vec<Line> {
             vec![format!("{} scenarios", many.len())]
         }
         some => (some.iter().enumerate())
-            .map(|(position, name)| format!("{}\u{a0}{name}", position + 1))
+            .map(|(position, name)| format!("{}\u{a0}{name}", letter(position)))
             .collect(),
     };
     let text = format!("{model} {}", numbered.join(", "));
@@ -198,16 +204,16 @@ fn heading(model: &str, scenarios: &[&str]) -> Vec<Line> {
     lines
 }
 
-/// The numbers of the columns, and a line a variant.
+/// The letters of the columns, and a line a variant.
 fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
     let count = rows.first().map_or(0, |(_, cells)| cells.len());
     let width = |column: usize| {
         let told = rows.iter().map(|(_, cells)| columns(&cells[column].text));
-        told.max().unwrap_or(0).max(columns(&(column + 1).to_string()))
+        told.max().unwrap_or(1)
     };
     let widths: Vec<usize> = (0..count).map(width).collect();
-    let numbers = (1..=count).map(|number| Cell { text: number.to_string(), style: FAINT });
-    let head = (count > 1).then(|| ("", numbers.collect()));
+    let letters = (0..count).map(|column| Cell { text: letter(column), style: FAINT });
+    let head = (count > 1).then(|| ("", letters.collect()));
     let line = |(variant, cells): (&str, Vec<Cell>)| {
         let mut line = Line::plain(PLAIN, &format!("{:INDENT$}{variant:name$}", ""));
         for (told, width) in cells.iter().zip(&widths) {
@@ -243,6 +249,11 @@ fn summed_up(variant: &str, name: usize, row: &[Option<Known>]) -> Line {
         width,
         missing: 0,
     }
+}
+
+/// What stands over the column in this position.
+fn letter(position: usize) -> String {
+    ('a'..='z').nth(position).unwrap_or('*').to_string()
 }
 
 fn of_mark(mark: Option<&Known>) -> Cell {

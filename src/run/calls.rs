@@ -1,5 +1,5 @@
 //! Third floor, `run`: a system call of a program, asked of the world and answered. Imports
-//! [`fs`](crate::fs), [`direct`](crate::direct) and its neighbours in `run`.
+//! [`fs`](crate::fs), [`direct`] and its neighbours in `run`.
 //!
 //! A traced process stops before its call. If the call is about the world, it does not happen: the process
 //! is given the world's answer instead. An open file of the world is a `memfd` whose name says which it

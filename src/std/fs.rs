@@ -37,8 +37,9 @@ pub(super) fn relative<'p>(what: &str, path: &'p Path) -> &'p Path {
     assert!(
         !path.is_absolute(),
         "`{what}({})` inside of an exploration: an absolute path. The world is a directory, and what is in it \
-         is named from there: make the code take the directory that it works in, and give it a relative one",
-        path.display()
+         is named from there: make the code take the directory that it works in, and give it a relative one{}",
+        path.display(),
+        direct::line()
     );
     path
 }

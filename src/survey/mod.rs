@@ -125,7 +125,7 @@ impl fmt::Display for Share {
 
 /// Why a text is not a [`Share`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a share: 1/2 is the first of two, 2/2 the second")]
+#[error("not a share; the first of two is 1/2")]
 pub struct NoShare;
 
 /// Parses `1/2`, and `count:1/2` as cargo-nextest writes it.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::EXPLORABLE;
 use super::cell::{Cell, Found, Systems};
-use crate::check::{Finding, Report, Schedule, Trace};
+use crate::check::{Engine, Finding, PropertyKind, Report, Schedule, Trace, Verdict};
 use crate::models::Model;
 use crate::report::cells::{is_left_out, of_any, of_property};
 use crate::report::{diagram, sized};
@@ -137,24 +137,49 @@ fn summed_up(survey: &Survey, subject: &Subject) -> (String, String) {
         };
         signs.iter().filter_map(sized).collect::<Vec<_>>()
     };
-    let named = |found: &[(String, Option<usize>)]| {
-        found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-    };
     let any = of_any(survey, subject).text;
-    let broken = of_sign('✗');
-    if let Some(size) = broken.iter().filter_map(|(_, size)| *size).min() {
-        let words = format!("breaks {} from {} on", named(&broken), sized(subject, size));
-        return (format!("✗ {size}"), words);
+    let broken: Vec<(String, usize)> =
+        of_sign('✗').into_iter().filter_map(|(name, size)| Some((name, size?))).collect();
+    if let Some(least) = broken.iter().map(|(_, size)| *size).min() {
+        return (format!("✗ {least}"), format!("breaks {}", by_size(subject, &broken)));
     }
-    let unknown = of_sign('?');
+    let unknown: Vec<String> = of_sign('?').into_iter().map(|(name, _)| name).collect();
     match (&*any, unknown.is_empty() && !is_left_out(survey, subject)) {
         ("✗", _) => ("✗ ∞".to_owned(), "breaks with some number of clients".to_owned()),
-        (_, false) => ("?".to_owned(), format!("undecided {}", named(&unknown))),
-        ("✓", true) => ("✓ ∞".to_owned(), "holds, for any number of clients".to_owned()),
+        (_, false) => ("?".to_owned(), format!("undecided {}", unknown.join(", "))),
         (_, true) => {
-            ("✓".to_owned(), format!("holds with every size that was checked{}", later(subject)))
+            let words = format!("holds with every size that was checked{}", later(subject));
+            match proved_for_any(survey, subject).as_slice() {
+                [] => ("✓".to_owned(), words),
+                proved => {
+                    let proved = proved.join(", ");
+                    ("✓ ∞".to_owned(), format!("{words}; {proved} for any number of clients"))
+                }
+            }
         }
     }
+}
+
+/// `one-key from 2 clients on; no-server-error from 3 clients on`: the smallest first.
+fn by_size(subject: &Subject, broken: &[(String, usize)]) -> String {
+    let mut sizes: Vec<usize> = broken.iter().map(|(_, size)| *size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let told = sizes.into_iter().map(|size| {
+        let of_size = broken.iter().filter(|(_, known)| *known == size);
+        let names: Vec<&str> = of_size.map(|(name, _)| name.as_str()).collect();
+        format!("{} from {} on", names.join(", "), sized(subject, size))
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// The properties that are proved for any number of clients.
+fn proved_for_any<'s>(survey: &'s Survey, subject: &Subject) -> Vec<&'s str> {
+    let reports = survey.of(subject).flat_map(|system| &system.reports);
+    let findings = reports.filter(|it| it.engine == Engine::Any).flat_map(|it| &it.findings);
+    let proved = findings
+        .filter(|it| it.kind == PropertyKind::Always && matches!(it.verdict, Verdict::Holds(_)));
+    proved.map(|it| it.property.as_str()).collect()
 }
 
 /// What is known to break with a size that was not checked, as nothing that was checked breaks.

@@ -76,6 +76,8 @@ async function draw(hash) {
   if (turn !== drawing) return;
   const shown = cell.properties.find(({ name }) => name === property)
     ?? cell.properties.find(({ verdict }) => verdict === 'violated')
+    // Of what holds, that which something can be seen of: a state that is reached.
+    ?? cell.properties.find(({ schedule }) => schedule !== null)
     ?? cell.properties.find(({ name }) => name !== DEADLOCK_FREE) ?? cell.properties[0];
   const scene = shown.scene === null ? null : scenes[shown.scene];
   const isSameCell = here !== null && here.number === number;

@@ -146,9 +146,9 @@ function nextChoices(shown, scene, execution, at, take) {
 /** What each engine did. */
 function enginesTable(cell) {
   const columns = [['size', 'size'], ['engine', 'engine'], ['states', 'states'], ['executions', 'executions'], ['interleavings', 'interleavings'], ['bound', 'how far']];
-  return h('table', { class: 'engines' }, h('caption', { class: 'unseen' }, 'What each engine explored'),
+  return h('div', { class: 'columns' }, h('table', { class: 'engines' }, h('caption', { class: 'unseen' }, 'What each engine explored'),
     h('thead', {}, h('tr', {}, columns.map(([, head]) => h('th', { scope: 'col' }, head)))),
-    h('tbody', {}, cell.engines.map((row) => h('tr', {}, columns.map(([key], at) => h(at === 0 ? 'th' : 'td', at === 0 ? { scope: 'row' } : {}, row[key]))))));
+    h('tbody', {}, cell.engines.map((row) => h('tr', {}, columns.map(([key], at) => h(at === 0 ? 'th' : 'td', at === 0 ? { scope: 'row' } : {}, row[key])))))));
 }
 
 /** For paper: what changed at each step. */
