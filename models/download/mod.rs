@@ -58,7 +58,7 @@ impl Model for Download {
     }
 
     fn about(&self) -> &'static str {
-        "A one-time download: the secret is handed out exactly once, and late comers are told so."
+        "A one-time download: the secret is handed out exactly once, and latecomers are told so."
     }
 
     fn variants(&self) -> &'static [Variant] {
