@@ -43,17 +43,15 @@ pub(super) enum Command {
     List,
 }
 
+/// Which systems.
 #[derive(Debug, clap::Args)]
-pub(super) struct Check {
+pub(super) struct Systems {
     /// Models, or single variants of them [default: all]
     #[arg(value_name = "MODEL[/VARIANT]")]
     pub(super) targets: Vec<String>,
     /// Only in this scenario
     #[arg(long)]
     pub(super) scenario: Option<String>,
-    /// At this isolation level, for models that have variants at several levels
-    #[arg(long, value_name = "LEVEL")]
-    pub(super) level: Option<String>,
     /// With this many clients [default: 1, 2, 3, 4, and 8 on the graph]
     #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
     pub(super) clients: Option<usize>,
@@ -64,6 +62,15 @@ pub(super) struct Check {
     /// For models whose code under test is threads: with up to N threads, at most 4 [default: 3]
     #[arg(long, value_name = "N", value_parser = number)]
     pub(super) threads: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) systems: Systems,
+    /// At this isolation level, for models that have variants at several levels
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) level: Option<String>,
     /// graph, any, loom, shuttle or all, with no limit on time [default: all, within seconds]
     #[arg(long, value_name = "ENGINE")]
     pub(super) engine: Option<String>,
@@ -159,26 +166,11 @@ pub(super) struct Replay {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Report {
-    /// The file to write, such as report.html; one that is there is replaced
+    /// The file to write, such as report.html. It replaces a file that is there
     #[arg(value_name = "FILE.html")]
     pub(super) file: PathBuf,
-    /// Models, or single variants of them; all if none is named
-    #[arg(value_name = "MODEL[/VARIANT]")]
-    pub(super) targets: Vec<String>,
-    /// Only in this scenario
-    #[arg(long)]
-    pub(super) scenario: Option<String>,
-    /// With so many clients [default: 1, 2, 3, 4, and 8 on the graph]
-    #[arg(long, value_name = "N", value_parser = number, conflicts_with_all = ["actions", "threads"])]
-    pub(super) clients: Option<usize>,
-    /// With every script of up to so many actions, at most 4, where a model is sized by what an
-    /// attacker does [default: 3]
-    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "threads")]
-    pub(super) actions: Option<usize>,
-    /// With up to so many threads, at most 4, where the code under test is threads itself
-    /// [default: 3]
-    #[arg(long, value_name = "N", value_parser = number)]
-    pub(super) threads: Option<usize>,
+    #[command(flatten)]
+    pub(super) systems: Systems,
 }
 
 fn number(text: &str) -> Result<usize, &'static str> {

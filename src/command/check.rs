@@ -9,7 +9,7 @@ use crate::survey::{
     Blessed, Names, NoSuch, Plan, Share, Subject, Survey, Target, bless, by_chance, for_real,
 };
 
-use super::arguments::{Check, Rows};
+use super::arguments::{Check, Rows, Systems};
 use super::out::{Bar, Out};
 use super::size::AskedSize;
 use super::{AsItShould, Failure};
@@ -21,7 +21,8 @@ const ROUNDS: usize = 150;
 const PATIENCE: Duration = Duration::from_millis(60);
 
 pub(super) fn check(names: Names, asked: &Check) -> Result<AsItShould, Failure> {
-    let plan = plan(names, asked)?;
+    let only = Only { level: asked.level.as_deref(), engine: asked.engine.as_deref() };
+    let plan = Plan { share: asked.partition, ..plan(names, &asked.systems, only)? };
     let survey = run(&plan);
     let mut out = Out::new();
     // More machines than systems: that is no failure of this one.
@@ -44,7 +45,7 @@ pub(super) fn check(names: Names, asked: &Check) -> Result<AsItShould, Failure> 
             out.say(&table::tables(&survey))?;
             out.line("")?;
             let attacks = attacks::attacks(&survey, &|example| survey.start(example));
-            if !asked.targets.is_empty() && !attacks.is_empty() {
+            if !asked.systems.targets.is_empty() && !attacks.is_empty() {
                 out.say(&attacks)?;
                 out.line("")?;
             }
@@ -149,7 +150,14 @@ fn hints(survey: &Survey, verbose: bool) -> String {
     hints
 }
 
-pub(super) fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
+/// What else is asked of systems.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Only<'a> {
+    level: Option<&'a str>,
+    engine: Option<&'a str>,
+}
+
+pub(super) fn plan(names: Names, asked: &Systems, only: Only<'_>) -> Result<Plan, Failure> {
     let mut targets: Vec<Target> = match asked.targets.as_slice() {
         [] => all(names),
         named => named.iter().map(|name| names.target(name)).collect::<Result<_, _>>()?,
@@ -165,21 +173,21 @@ pub(super) fn plan(names: Names, asked: &Check) -> Result<Plan, Failure> {
             sizes.collect::<Result<Vec<usize>, _>>()?.first().copied()
         }
     };
-    let engines = match &asked.engine {
+    let engines = match only.engine {
         None => None,
         Some(name) => Some(match names.engine(name)? {
             Some(engine) => vec![engine],
             None => Engine::ALL.to_vec(),
         }),
     };
-    if let Some(level) = &asked.level {
+    if let Some(level) = only.level {
         if asked.targets.is_empty() {
             targets.retain(|target| !target.model.levels().is_empty());
         }
         targets = at_level(names, &targets, level)?;
     }
     let subjects = subjects(&targets, asked.scenario.as_deref())?;
-    Ok(Plan { subjects, size, engines, share: asked.partition })
+    Ok(Plan { subjects, size, engines, share: Share::ALL })
 }
 
 fn all(names: Names) -> Vec<Target> {

@@ -6,26 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{count, page};
 
-use super::arguments::{Check, Report, Rows};
+use super::arguments::Report;
+use super::check::Only;
 use super::out::Out;
 use super::{AsItShould, Failure, check};
-use crate::survey::{Names, Share, Survey};
+use crate::survey::{Names, Survey};
 
 pub(super) fn report(names: Names, asked: &Report) -> Result<AsItShould, Failure> {
     let draft = Draft::new(&asked.file)?;
-    let check = Check {
-        targets: asked.targets.clone(),
-        scenario: asked.scenario.clone(),
-        level: None,
-        clients: asked.clients,
-        actions: asked.actions,
-        threads: asked.threads,
-        engine: None,
-        bless: None,
-        partition: Share::ALL,
-        format: Rows::Table,
-    };
-    let plan = check::plan(names, &check)?;
+    let plan = check::plan(names, &asked.systems, Only::default())?;
     draft.write(&check::run(&plan), &mut Out::new())?;
     Ok(AsItShould::Be)
 }
