@@ -493,7 +493,6 @@ fn remembered_of_a_run<T: Value>(stretch: impl FnOnce() -> T) -> T {
                 .clone();
         }
         Stretch::From(from) => from,
-        Stretch::Outside => return stretch(),
     };
     let value = stretch();
     match collapse("forget", from, Arc::new(value.clone())) {
@@ -512,7 +511,6 @@ pub(crate) fn attempt(attempt: impl FnOnce() -> bool) {
     const WHAT: &str = "a failed attempt";
     match Stretch::new(WHAT) {
         Stretch::Known(_) => {}
-        Stretch::Outside => drop(attempt()),
         Stretch::From(from) => {
             if !attempt() && !collapse(WHAT, from, Arc::new(())) {
                 let () = over().unwrap_or_default();
@@ -527,8 +525,6 @@ enum Stretch {
     Known(Arc<dyn super::tape::Answered>),
     /// It begins with the answer of this index.
     From(usize),
-    /// There is no run.
-    Outside,
 }
 
 impl Stretch {
@@ -541,7 +537,7 @@ impl Stretch {
             }
             _ => Stretch::From(run.at),
         });
-        begun.unwrap_or(Stretch::Outside)
+        begun.unwrap_or(Stretch::From(0))
     }
 }
 
@@ -588,21 +584,15 @@ pub fn retry_over<C: ?Sized, T: Value>(handle: &mut C, attempt: impl Fn(&mut C) 
     loop {
         let from = with(|run| run.at);
         let came = attempt(handle);
-        let goes_on = with(|run| {
-            if run.stopped.is_some() {
-                return Some(false);
-            }
-            let Some(from) = from.filter(|_| came.is_none()) else { return Some(true) };
-            let asked_nothing = run.at == from;
-            run.cut(from);
-            (!asked_nothing).then_some(true)
-        });
-        match goes_on {
-            Some(None) => panic!("`retry`: an attempt came to nothing and asked nothing"),
-            Some(Some(false)) => {
-                let () = over().unwrap_or_default();
-            }
-            Some(Some(true)) | None => {}
+        if is_over() {
+            let () = over().unwrap_or_default();
+        } else if let (None, Some(from)) = (&came, from) {
+            let asked = with(|run| {
+                let asked = run.at > from;
+                run.cut(from);
+                asked
+            });
+            assert!(asked == Some(true), "`retry`: an attempt came to nothing and asked nothing");
         }
         if let Some(value) = came {
             return value;

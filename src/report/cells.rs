@@ -97,6 +97,18 @@ pub(super) fn is_left_out(survey: &Survey, subject: &Subject) -> bool {
     systems.peek().is_some() && systems.all(Checked::is_left_out)
 }
 
+/// What is claimed of a subject in some size, each property once.
+pub(super) fn properties_of<'s>(survey: &'s Survey, subject: &Subject) -> Vec<&'s str> {
+    let mut properties: Vec<&str> = Vec::new();
+    let reports = survey.of(subject).flat_map(|system| &system.reports);
+    for finding in reports.flat_map(|report| &report.findings) {
+        if !properties.contains(&finding.property.as_str()) {
+            properties.push(&finding.property);
+        }
+    }
+    properties
+}
+
 /// Whether no mismatch speaks of this property.
 fn as_recorded(survey: &Survey, subject: &Subject, property: &str) -> bool {
     let mut mismatches = survey.of(subject).flat_map(|system| &system.mismatches);

@@ -149,8 +149,8 @@ impl Matrix {
     }
 }
 
-/// The letter of the property in this position.
-fn letter(position: usize) -> char {
+/// The letter of the property, or of the column, in this position.
+pub(super) fn letter(position: usize) -> char {
     ('a'..='z').nth(position).unwrap_or('*')
 }
 

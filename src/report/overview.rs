@@ -6,7 +6,8 @@ use std::fmt::Write;
 use anstyle::Style;
 
 use super::WIDTH;
-use super::cells::{is_left_out, of_property};
+use super::cells::{is_left_out, of_property, properties_of};
+use super::matrix::letter;
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
 use crate::models::{Model, Variant};
 use crate::survey::{Subject, Survey};
@@ -32,6 +33,9 @@ enum Mark {
 
 /// What is said, and whether it is as recorded.
 type Known = (Mark, bool);
+
+/// The same of a variant in a scenario.
+type Marked = (Subject, Known);
 
 /// What a cell says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,46 +70,44 @@ impl Line {
 /// mean. Negative controls are left out: the verdicts of all that are not as recorded are in
 /// [`audit`](super::summary::audit).
 pub fn overview(survey: &Survey) -> String {
-    let subjects = survey.subjects();
-    let mut models: Vec<&dyn Model> = Vec::new();
-    for subject in &subjects {
-        if !models.iter().any(|known| known.name() == subject.model.name()) {
-            models.push(subject.model);
-        }
-    }
+    let marked = survey.subjects().into_iter().map(|subject| {
+        let known = mark(survey, &subject);
+        (subject, known)
+    });
+    let marked: Vec<Marked> = marked.collect();
     let blocks: Vec<Vec<Line>> =
-        models.into_iter().map(|model| block(survey, model, &subjects)).collect();
+        survey.models().into_iter().map(|model| block(model, &marked)).collect();
     let mut out = match blocks.iter().flatten().all(|line| line.width <= HALF) {
         true => side_by_side(blocks),
         false => joined(blocks).into_iter().map(|line| line.text + "\n").collect(),
     };
     out.push('\n');
-    out.push_str(&key(survey, &subjects));
+    out.push_str(&key(survey, &marked));
     out
 }
 
 /// What the marks mean, as far as they are there.
-fn key(survey: &Survey, subjects: &[Subject]) -> String {
-    let marks: Vec<Mark> = subjects.iter().map(|subject| mark(survey, subject).0).collect();
+fn key(survey: &Survey, marked: &[Marked]) -> String {
+    let marks = || marked.iter().map(|(_, (mark, _))| mark);
     let mut told = vec![
         "✓ every property holds, in every interleaving, with each size that was checked".to_owned(),
     ];
-    let breaks = marks.iter().find_map(|mark| match mark {
+    let breaks = marks().find_map(|mark| match mark {
         Mark::Breaks(size) if *size > 1 => Some(*size),
         _ => None,
     });
     if let Some(size) = breaks {
-        let nouns: Vec<String> = nouns(subjects);
+        let nouns: Vec<String> = nouns(marked);
         told.push(format!("✗{size} a property breaks with {size} {}", nouns.join(", ")));
     }
-    if marks.contains(&Mark::Unknown) {
+    if marks().any(|mark| *mark == Mark::Unknown) {
         told.push("? not decided".to_owned());
     }
     let left_out = survey.systems.iter().filter(|system| system.is_left_out()).count();
     if left_out > 0 {
         told.push(format!("{left_out} systems were too large to check"));
     }
-    let (broken, controls) = controls(survey, subjects);
+    let (broken, controls) = controls(marked);
     if controls > 0 {
         told.push(format!("{broken} of {controls} negative controls break somewhere"));
     }
@@ -114,11 +116,11 @@ fn key(survey: &Survey, subjects: &[Subject]) -> String {
 }
 
 /// How many negative controls break in some scenario, and how many there are.
-fn controls(survey: &Survey, subjects: &[Subject]) -> (usize, usize) {
+fn controls(marked: &[Marked]) -> (usize, usize) {
     let mut controls: Vec<([&str; 2], bool)> = Vec::new();
-    for subject in subjects.iter().filter(|subject| subject.is_control()) {
+    for (subject, (mark, _)) in marked.iter().filter(|(subject, _)| subject.is_control()) {
         let name = [subject.model.name(), subject.variant.name];
-        let breaks = matches!(mark(survey, subject).0, Mark::Breaks(_));
+        let breaks = matches!(mark, Mark::Breaks(_));
         match controls.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known |= breaks,
             None => controls.push((name, breaks)),
@@ -128,9 +130,9 @@ fn controls(survey: &Survey, subjects: &[Subject]) -> (usize, usize) {
 }
 
 /// What the models of these subjects are sized by, each noun once: `clients or more`.
-fn nouns(subjects: &[Subject]) -> Vec<String> {
+fn nouns(marked: &[Marked]) -> Vec<String> {
     let mut nouns: Vec<String> = Vec::new();
-    for subject in subjects {
+    for (subject, _) in marked {
         let plural = subject.model.size().plural();
         if !nouns.contains(&plural) {
             nouns.push(plural);
@@ -143,33 +145,34 @@ fn nouns(subjects: &[Subject]) -> Vec<String> {
 }
 
 /// The matrix of one model: its name, its scenarios, a line a variant.
-fn block(survey: &Survey, model: &dyn Model, subjects: &[Subject]) -> Vec<Line> {
-    let of_model: Vec<&Subject> =
-        subjects.iter().filter(|known| known.model.name() == model.name()).collect();
+fn block(model: &dyn Model, marked: &[Marked]) -> Vec<Line> {
+    let of_model: Vec<&Marked> =
+        marked.iter().filter(|(known, _)| known.model.name() == model.name()).collect();
     let has_variant = |variant: &&Variant| {
-        !variant.is_control() && of_model.iter().any(|known| known.variant.name == variant.name)
+        !variant.is_control()
+            && of_model.iter().any(|(known, _)| known.variant.name == variant.name)
     };
     let variants: Vec<&Variant> = model.variants().iter().filter(has_variant).collect();
     let scenarios: Vec<&str> = (model.scenarios().iter().map(|scenario| scenario.name))
-        .filter(|name| of_model.iter().any(|known| known.scenario.name == *name))
+        .filter(|name| of_model.iter().any(|(known, _)| known.scenario.name == *name))
         .collect();
     let rows = variants.iter().map(|variant| {
         let here = |scenario: &str| {
-            let is = |known: &&&Subject| {
+            let is = |(known, _): &&&Marked| {
                 known.variant.name == variant.name && known.scenario.name == scenario
             };
-            of_model.iter().find(is).map(|subject| mark(survey, subject))
+            of_model.iter().find(is).map(|(_, known)| known)
         };
         (variant.name, scenarios.iter().map(|scenario| here(scenario)).collect::<Vec<_>>())
     });
-    let rows: Vec<(&str, Vec<Option<Known>>)> = rows.collect();
+    let rows: Vec<(&str, Vec<Option<&Known>>)> = rows.collect();
     let name = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
     let mut lines = heading(model.name(), &scenarios);
     match scenarios.len() > MOST_SCENARIOS {
         true => lines.extend(rows.iter().map(|(variant, row)| summed_up(variant, name, row))),
         false => {
             let cells = rows.iter().map(|(variant, row)| {
-                (*variant, row.iter().map(|known| of_mark(known.as_ref())).collect::<Vec<_>>())
+                (*variant, row.iter().map(|known| of_mark(*known)).collect::<Vec<_>>())
             });
             lines.extend(matrix(name, cells.collect()));
         }
@@ -212,7 +215,7 @@ fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
         told.max().unwrap_or(1)
     };
     let widths: Vec<usize> = (0..count).map(width).collect();
-    let letters = (0..count).map(|column| Cell { text: letter(column), style: FAINT });
+    let letters = (0..count).map(|column| Cell { text: letter(column).to_string(), style: FAINT });
     let head = (count > 1).then(|| ("", letters.collect()));
     let line = |(variant, cells): (&str, Vec<Cell>)| {
         let mut line = Line::plain(PLAIN, &format!("{:INDENT$}{variant:name$}", ""));
@@ -225,8 +228,8 @@ fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
 }
 
 /// `✓ 12 of 17` where a variant holds, or from which size on it breaks in the others.
-fn summed_up(variant: &str, name: usize, row: &[Option<Known>]) -> Line {
-    let known: Vec<&Known> = row.iter().flatten().collect();
+fn summed_up(variant: &str, name: usize, row: &[Option<&Known>]) -> Line {
+    let known: Vec<&Known> = row.iter().copied().flatten().collect();
     let holds = known.iter().filter(|(mark, _)| *mark == Mark::Holds).count();
     let least = known.iter().filter_map(|(mark, _)| match mark {
         Mark::Breaks(size) => Some(*size),
@@ -251,11 +254,6 @@ fn summed_up(variant: &str, name: usize, row: &[Option<Known>]) -> Line {
     }
 }
 
-/// What stands over the column in this position.
-fn letter(position: usize) -> String {
-    ('a'..='z').nth(position).unwrap_or('*').to_string()
-}
-
 fn of_mark(mark: Option<&Known>) -> Cell {
     let Some((mark, as_recorded)) = mark else {
         return Cell { text: "–".to_owned(), style: FAINT };
@@ -271,16 +269,9 @@ fn of_mark(mark: Option<&Known>) -> Cell {
 
 /// What is known of a subject over all properties and sizes, and whether all of it is as recorded.
 fn mark(survey: &Survey, subject: &Subject) -> Known {
-    let mut properties: Vec<&str> = Vec::new();
-    let reports = survey.of(subject).flat_map(|system| &system.reports);
-    for finding in reports.flat_map(|report| &report.findings) {
-        if !properties.contains(&finding.property.as_str()) {
-            properties.push(&finding.property);
-        }
-    }
     let mut as_recorded = true;
     let (mut breaks, mut unknown) = (None, is_left_out(survey, subject));
-    for property in properties {
+    for property in properties_of(survey, subject) {
         let told = of_property(survey, subject, property);
         as_recorded &= told.as_recorded;
         match told.text.split_once(' ') {

@@ -11,7 +11,7 @@ use super::legend::legend;
 use super::matrix::Matrix;
 use super::style::{FAINT, GOOD, HEAD, cell, columns, paint, wrap};
 use crate::check::Engine;
-use crate::models::{Model, Scenario};
+use crate::models::Scenario;
 use crate::survey::{Checked, Subject, Survey};
 
 /// A variant's line.
@@ -39,13 +39,7 @@ struct Table {
 pub fn tables(survey: &Survey) -> String {
     let subjects = survey.subjects();
     let mut out = String::new();
-    let mut models: Vec<&dyn Model> = Vec::new();
-    for subject in &subjects {
-        if !models.iter().any(|known| known.name() == subject.model.name()) {
-            models.push(subject.model);
-        }
-    }
-    for (position, model) in models.into_iter().enumerate() {
+    for (position, model) in survey.models().into_iter().enumerate() {
         if position > 0 {
             out.push('\n');
         }

@@ -235,6 +235,18 @@ impl Survey {
         (system.starts.len() > 1).then(|| name.clone())
     }
 
+    /// The models that it has systems of, in their order.
+    pub fn models(&self) -> Vec<&'static dyn Model> {
+        let mut models: Vec<&'static dyn Model> = Vec::new();
+        for system in &self.systems {
+            let model = system.subject.model;
+            if !models.iter().any(|known| known.name() == model.name()) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
     /// Each variant in each scenario, once.
     pub fn subjects(&self) -> Vec<Subject> {
         let mut subjects: Vec<Subject> = Vec::new();

@@ -7,7 +7,7 @@ use super::EXPLORABLE;
 use super::cell::{Cell, Found, Systems};
 use crate::check::{Engine, Finding, PropertyKind, Report, Schedule, Trace, Verdict};
 use crate::models::Model;
-use crate::report::cells::{is_left_out, of_any, of_property};
+use crate::report::cells::{is_left_out, of_any, of_property, properties_of};
 use crate::report::{diagram, sized};
 use crate::scene::Scene;
 use crate::survey::{Example, Subject, Survey};
@@ -56,14 +56,9 @@ impl Index {
     /// The matrix of a survey, and its cells in the order in which they are named there.
     pub(super) fn of(survey: &Survey) -> (Index, Vec<Cell>) {
         let subjects = survey.subjects();
-        let mut models: Vec<&'static dyn Model> = Vec::new();
-        for subject in &subjects {
-            if !models.iter().any(|known| known.name() == subject.model.name()) {
-                models.push(subject.model);
-            }
-        }
         let mut cells = Vec::new();
-        let cases = models.into_iter().map(|model| case_of(survey, model, &subjects, &mut cells));
+        let cases =
+            survey.models().into_iter().map(|model| case_of(survey, model, &subjects, &mut cells));
         let cases = cases.collect();
         (Index { version: env!("CARGO_PKG_VERSION"), cases }, cells)
     }
@@ -121,13 +116,7 @@ fn push_new(ways: &mut Vec<Way>, name: &str, origin: &str, about: &str) {
 /// The sign of a cell, and the same in words: what breaks and with how much; or what is not known; or that all
 /// holds.
 fn summed_up(survey: &Survey, subject: &Subject) -> (String, String) {
-    let mut properties: Vec<&str> = Vec::new();
-    for finding in survey.of(subject).flat_map(|system| &system.reports).flat_map(|it| &it.findings)
-    {
-        if !properties.contains(&finding.property.as_str()) {
-            properties.push(&finding.property);
-        }
-    }
+    let properties = properties_of(survey, subject);
     let signs = properties.iter().map(|it| (*it, of_property(survey, subject, it).text));
     let signs: Vec<(&str, String)> = signs.collect();
     let of_sign = |sign: char| {
