@@ -32,9 +32,12 @@
 //! # What is not simulated
 //!
 //! A call on the world that is not simulated ends the check as a panic that names the call and the
-//! program. It never ends in a verdict. Not simulated are, among others: `chdir` into the world, record
-//! locks of `fcntl`, `mmap` of a file of the world, `execve` of one, another umask than 022, a new session or process
-//! group, sockets and pipes with names in the world.
+//! program. It never ends in a verdict. Not simulated are, among
+//! others:
+//!
+//! - `chdir` into the world, another umask than 022, a new session or process group;
+//! - record locks of `fcntl`, `mmap` of a file of the world, `execve` of one;
+//! - sockets and pipes with names in the world.
 //!
 //! The processes of one program that work at the same time (`a | b`) make their calls in an order that the
 //! kernel chooses. Where two of them use the world, the program is not deterministic.

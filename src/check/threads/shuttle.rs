@@ -120,9 +120,9 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// If the schedule names an actor that does not exist, that waits for a lock or that has ended;
-    /// if it has another start than the first, or a choice; or if it reads an old value that cannot
-    /// be read there.
+    /// - If the schedule names an actor that does not exist, that waits for a lock or that has ended.
+    /// - If it has another start than the first, or a choice.
+    /// - If it reads an old value that cannot be read there.
     pub fn play(&self, schedule: &Schedule) -> Result<Trace, PlayError> {
         self.check(schedule)?;
         let notes = match schedule.stale.first() {
