@@ -34,8 +34,8 @@ struct Table {
 }
 
 /// One table for each model and scenario, or one for each model that [asks for
-/// it](crate::models::Model::has_scenarios_down). The signs are explained below each model's tables. If a scenario
-/// has the same results as an earlier one, one line says so.
+/// it](crate::models::Model::has_scenarios_down). The signs are explained below each model's
+/// tables. If a scenario has the same results as an earlier one, one line says so.
 pub fn tables(survey: &Survey) -> String {
     let subjects = survey.subjects();
     let mut out = String::new();
