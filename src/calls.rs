@@ -130,6 +130,17 @@ pub fn untold<T>(look: impl FnOnce() -> T) -> T {
     look()
 }
 
+/// Tells again what was told in a step that was taken before.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn told_again(calls: &Calls) {
+    for text in &calls.told {
+        called(format_args!("{text}"));
+    }
+    if let Some(Mistake { code, what }) = &calls.mistake {
+        mistaken(code, format_args!("{what}"));
+    }
+}
+
 /// Performs a step and listens to it.
 pub(crate) fn listened<T>(how: Listen, step: impl FnOnce() -> T) -> (T, Calls) {
     // A step within a step (a machine that looks ahead in a copy of its world) is not the outer one.

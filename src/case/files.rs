@@ -10,6 +10,8 @@ use crate::fs::{
     Errno, FileSystem, Node, OFlags, OsFile, OsFs, Recorded, SimFile, SimFs, Tree, Uid, User,
 };
 use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use crate::run::{Ended, ProgramCode};
 
 /// A case whose world is a file system. `P` are its processes in the simulation, `Q` the same
 /// processes on the kernel.
@@ -75,6 +77,16 @@ impl<T: Value> FsCase<Code<Files<SimFile>, T>, Code<Files<OsFile>, T>> {
     /// directory is filled as the simulation starts.
     pub fn direct(system: System<SimFs, Code<Files<SimFile>, T>>) -> Self {
         let actors = actors_by_start(&system, Code::over_files);
+        Self::on_kernel(system, actors)
+    }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl FsCase<ProgramCode, Code<Files<OsFile>, Ended>> {
+    /// A case of programs: the simulated system, and the same programs, whose calls are passed on to the
+    /// kernel. Its directory is filled as the simulation starts.
+    pub fn programs(system: System<SimFs, ProgramCode>) -> Self {
+        let actors = actors_by_start(&system, ProgramCode::on_kernel);
         Self::on_kernel(system, actors)
     }
 }

@@ -35,6 +35,8 @@ pub(super) enum Command {
     Show(Show),
     /// Make a counterexample happen for real: on threads, in database sessions, on loopback sockets
     Replay(Replay),
+    /// Check programs as they are, in any language: prove their race fixed, or show how it breaks
+    Run(Run),
     /// Join the rows of several machines into one table
     Merge(Merge),
     /// Write what was found as one HTML page, in which each system can be explored
@@ -84,6 +86,92 @@ pub(super) struct Check {
     /// Output format
     #[arg(long, value_enum, default_value_t = Rows::Table)]
     pub(super) format: Rows,
+}
+
+/// Check programs as they are, in any language: prove their race fixed, or show how it breaks.
+///
+/// Each program begins in a directory that is simulated: `/world`. All system calls on it are answered by
+/// the simulation, so every order of them is explored. Nothing happens to files of yours, unless a program
+/// writes outside of that directory.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = PREDICATES)]
+pub(super) struct Run {
+    /// Only these races of the file [default: all]
+    #[arg(value_name = "RACE")]
+    pub(super) races: Vec<String>,
+    /// Races to check, each a table [default: race.toml, if no program is named]
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) file: Option<PathBuf>,
+    /// How many clients run the first program [default: 2]
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub(super) clients: Option<usize>,
+    /// A shell script that makes the files to begin with, in an empty directory
+    #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["world", "file"])]
+    pub(super) setup: Option<String>,
+    /// A directory with the files to begin with. It is read, and never changed
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    pub(super) world: Option<PathBuf>,
+    /// At no time do more than K actors end so
+    #[arg(long, num_args = 2, value_names = ["K", "PREDICATE"], conflicts_with = "file")]
+    pub(super) at_most: Vec<String>,
+    /// It is true in every state
+    #[arg(long, value_name = "PREDICATE", conflicts_with = "file")]
+    pub(super) always: Vec<String>,
+    /// It is true whenever all actors have ended
+    #[arg(long, value_name = "PREDICATE", conflicts_with = "file")]
+    pub(super) finally: Vec<String>,
+    /// It is true in some state: a proof is not empty
+    #[arg(long, value_name = "PREDICATE", conflicts_with = "file")]
+    pub(super) reachable: Vec<String>,
+    /// So many of the clients may be killed (SIGKILL) before any of their calls
+    #[arg(long, value_name = "N", value_parser = number, conflicts_with = "file")]
+    pub(super) kill: Option<usize>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Shape::Text)]
+    pub(super) format: Shape,
+    /// Make each counterexample happen on the kernel's file system, call by call
+    #[arg(long)]
+    pub(super) replay: bool,
+    /// Refuse programs that write outside of their directory, instead of listing what they wrote
+    #[arg(long, conflicts_with = "file")]
+    pub(super) strict: bool,
+    /// How long one run of a program may take [default: 10]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "file")]
+    pub(super) patience: Option<u64>,
+    /// How long each engine may explore [default: 60]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "file")]
+    pub(super) time_limit: Option<u64>,
+    /// The program that the clients run. Each further one, after `::`, is an actor of its own
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<std::ffi::OsString>,
+}
+
+/// How the predicates of `run` are written.
+const PREDICATES: &str = "\
+Predicates:
+  stdout ~ REGEX    stdout = TEXT      what an actor printed (also stderr; also !~ and !=)
+  exit = 0          signal = 9         how it ended (also !=)
+  exists PATH       content PATH = TEXT    content PATH ~ REGEX    a file of the world
+  not P   P and Q   P or Q   ( P )     put together
+  every P           some P             of all actors that have ended, or of one of them
+  sh: SCRIPT                           a shell script in a copy of the files: true if it ends with 0
+A text with blanks stands in quotes. A line feed at the end of a text does not count.
+
+Examples:
+  toctou run --at-most 1 'stdout ~ got' -- sh -c '[ -e lock ] || { : > lock; echo got; }'
+  toctou run --setup 'echo 0 > n' --finally 'content n = 2' -- python3 $PWD/count.py
+  toctou run --clients 3 --at-most 1 'exit = 0' -- mkdir lock :: sh -c 'rmdir lock 2>&-; true'
+
+Exit status 0: every property holds. Exit status 1: one breaks, or is not decided. Exit status 2: bad usage.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shape {
+    /// For people: verdicts, the shortest counterexample as columns, all ends
+    Text,
+    /// One JSON object a line for each engine and property
+    Json,
+    /// Each counterexample as a Mermaid sequence diagram
+    Mermaid,
 }
 
 #[derive(Debug, clap::Args)]

@@ -10,6 +10,8 @@ mod list;
 mod merge;
 mod out;
 mod report;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod run;
 mod size;
 
 use std::path::PathBuf;
@@ -54,10 +56,21 @@ fn answered(names: Names, arguments: Arguments) -> Result<AsItShould, Failure> {
         Some(Command::Check(asked)) => check::check(names, &asked),
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),
+        Some(Command::Run(asked)) => run(&asked),
         Some(Command::Merge(asked)) => merge::merge(names, &asked, arguments.verbose),
         Some(Command::Report(asked)) => report::report(names, &asked),
         Some(Command::List) => list::list(names),
     }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn run(asked: &arguments::Run) -> Result<AsItShould, Failure> {
+    run::run(asked)
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn run(_: &arguments::Run) -> Result<AsItShould, Failure> {
+    Err(Failure::Usage("programs can be run under check on Linux on x86-64 only".to_owned()))
 }
 
 /// Whether all came out as recorded.

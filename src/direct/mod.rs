@@ -86,11 +86,13 @@ pub use held::{Connections, Held, Served, Sessions, Slots};
 pub use network::{DirectConnection, DirectNet};
 use own::within;
 pub use own::{Own, Unheld};
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use run::answers_known;
 #[cfg(feature = "tokio")]
 pub(crate) use run::at;
 #[cfg(feature = "command")]
 pub(crate) use run::observed;
-use run::{Run, Stop, Stopped, ended};
+use run::{Run, Stop, Stopped, ended, ends_otherwise};
 pub use run::{Section, choose, forget, forget_over, retry, retry_over, section};
 pub(crate) use run::{at_caller, attempt, is_running, line, process, remembered};
 use sessions::{Connected, connected};
@@ -118,6 +120,8 @@ pub struct Code<H, T> {
     process: u32,
     /// How many of its operations fail before a run of it that is over is unwound.
     failing: usize,
+    /// Whether two ends of it are alike, if it is run once more at its end to find that out.
+    ends_alike: Option<fn(&T, &T) -> bool>,
 }
 
 /// A program over files, in the simulation.
@@ -266,7 +270,8 @@ impl<H, T> Code<H, T> {
 
     fn start(program: Arc<dyn Fn() -> T + Send + Sync>, held: H) -> Self {
         let (past, sections) = (Past::default(), Vec::new());
-        Code { program, past, held, pending: None, sections, process: 1, failing: 0 }
+        let ends_alike = None;
+        Code { program, past, held, pending: None, sections, process: 1, failing: 0, ends_alike }
     }
 
     /// The same program as a part of this process of the operating system:
@@ -274,6 +279,15 @@ impl<H, T> Code<H, T> {
     /// process 1.
     pub fn in_process(self, id: u32) -> Self {
         Code { process: id, ..self }
+    }
+
+    /// The same program, run once more at its end, to see that it ends so again with the same answers.
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn ending_alike(self) -> Self
+    where
+        T: PartialEq,
+    {
+        Code { ends_alike: Some(|one, other| one == other), ..self }
     }
 
     /// Whether the program is within a [`section`] of this name.
@@ -304,6 +318,7 @@ impl<H, T> Code<H, T> {
         let run = Run::new(&self.past, self.pending.clone());
         let (mut run, output) = self.run_in(run, &mut in_world);
         if let Some(output) = output {
+            self.ends_again(run.past, &output, &mut in_world);
             return Step::Done(output);
         }
         // What it looked at before the operation is known from now on, whatever becomes of that.
@@ -344,6 +359,27 @@ impl<H, T> Code<H, T> {
         // It is one call, whichever answer it gets.
         let came = untold(|| next.run_in(run, in_world));
         next.having(came)
+    }
+
+    /// Runs it once more to its end, where that is asked for: with the same answers, it has to end so again.
+    fn ends_again(
+        &self,
+        past: Past,
+        output: &T,
+        in_world: &mut impl FnMut(&mut H, &mut dyn FnMut()),
+    ) where
+        H: Clone,
+    {
+        let Some(are_alike) = self.ends_alike else { return };
+        let run = Run::new(&past, None).that_performs_nothing();
+        let (run, again) = untold(|| self.clone().run_in(run, in_world));
+        match (again, run.stopped) {
+            (Some(again), _) if are_alike(&again, output) => {}
+            (_, Some(Stopped::Before(question) | Stopped::Choose(question, _))) => {
+                panic!("{}", ended(&question, past.len()))
+            }
+            _ => panic!("{}", ends_otherwise(past.len())),
+        }
     }
 
     /// What one way of several came to.
@@ -491,6 +527,7 @@ impl<H: Clone, T> Clone for Code<H, T> {
             sections: self.sections.clone(),
             process: self.process,
             failing: self.failing,
+            ends_alike: self.ends_alike,
         }
     }
 }

@@ -349,6 +349,14 @@ pub(super) fn ended(before: &Question, at: usize) -> String {
     )
 }
 
+/// That a program came to another end than before.
+pub(super) fn ends_otherwise(asked: usize) -> String {
+    format!(
+        "the code is not deterministic: after {asked} operations it ended, and with the same answers it \
+         ends otherwise now. {ALLOWED}"
+    )
+}
+
 thread_local! {
     /// The line of the user's code that asks what is being asked.
     static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
@@ -699,6 +707,12 @@ pub(super) fn unlock(file: u32) {
 /// The process of the operating system that the program belongs to; `None` outside of an exploration.
 pub(crate) fn process() -> Option<u32> {
     with(|run| run.process)
+}
+
+/// How many answers the program of this run got in earlier ones; 0 outside of an exploration.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn answers_known() -> usize {
+    with(|run| run.known.len()).unwrap_or(0)
 }
 
 /// Which of several answers the operation of this run is to get; `None` where it has not been asked for.

@@ -7,16 +7,17 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use libc::{c_long, pid_t, user_regs_struct};
 
-use super::memory;
-use super::tree::{PLACEHOLDER, Tree, registers, set_registers};
+use super::tree::{AtReturn, Killed, Open, PLACEHOLDER, Tree, WorksIn, registers, set_registers};
+use super::{WORLD, identity, memory};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{
-    Access, At, AtFlags, Dirent, Errno, FileSystem, FlockOperation, Kind, Mode, OFlags,
-    RenameFlags, SeekFrom, Status,
+    Access, At, AtFlags, ByteRange, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Kind,
+    Mode, OFlags, RenameFlags, SeekFrom, Status, Uid,
 };
 
 /// The calls before which a program is stopped.
@@ -112,25 +113,59 @@ pub(super) const TRACED: &[c_long] = &[
     libc::SYS_io_setup,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,
+    libc::SYS_clock_gettime,
+    libc::SYS_gettimeofday,
+    libc::SYS_time,
+    libc::SYS_poll,
+    libc::SYS_ppoll,
+    libc::SYS_select,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
     libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getppid,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+    libc::SYS_pidfd_open,
+    libc::SYS_wait4,
+    libc::SYS_waitid,
     libc::SYS_getrandom,
+    libc::SYS_getcwd,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_mount,
     libc::SYS_setsid,
     libc::SYS_setpgid,
     libc::SYS_ptrace,
     libc::SYS_unshare,
 ];
 
+/// What is to be done when the kernel has performed a call.
+pub(super) fn returned(tree: &mut Tree<'_>, pid: pid_t) {
+    let Some(now) = registers(pid) else { return };
+    let at_return = tree.task(pid).and_then(|task| task.at_return.take());
+    if let Some(AtReturn::Slept(time, answer)) = at_return
+        && now.rax as i64 == answer
+    {
+        tree.sleeps(time);
+    }
+}
+
 /// What becomes of a call.
 enum Answer {
     /// It goes to the kernel.
     Kernel,
+    /// It goes to the kernel with these arguments.
+    With([u64; 6]),
     /// It does not happen, and this is its answer.
     Is(Result<u64, Errno>),
     /// It opened a file of the world: it makes this placeholder instead.
     Opened(u64, bool),
 }
 
-use Answer::{Is, Kernel};
+use Answer::{Is, Kernel, With};
 
 /// A place that a path names.
 enum Place {
@@ -154,8 +189,14 @@ pub(super) fn answered(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) {
     let of = [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9];
     let number = now.orig_rax as c_long;
     let mut call = Call { tree, fs, pid, name: name(number), of };
-    match call.answer(number) {
+    let answer = call.answer(number);
+    match answer {
         Kernel => return,
+        With(changed) => [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9] = changed,
+        // A world answers so to a path that leads out of it.
+        Is(Err(Errno::XDEV)) if number != libc::SYS_copy_file_range => {
+            call.refuse("a path that leads out of the world")
+        }
         Is(answer) => {
             now.orig_rax = u64::MAX;
             now.rax = answer.unwrap_or_else(|errno| (-i64::from(errno.raw_os_error())) as u64);
@@ -231,8 +272,17 @@ impl Call<'_, '_, '_> {
             }
             libc::SYS_unlinkat => self.at(first, second, |fs, at| fs.unlink(at)),
             libc::SYS_rmdir => self.at(here, first, |fs, at| fs.rmdir(at)),
-            libc::SYS_mkdir => self.makes().at(here, first, |fs, at| fs.mkdir(at, mode(second))),
-            libc::SYS_mkdirat => self.makes().at(first, second, |fs, at| fs.mkdir(at, mode(third))),
+            libc::SYS_mkdir => self.mkdir(here, first, second),
+            libc::SYS_mkdirat => self.mkdir(first, second, third),
+            libc::SYS_mknod => self.mknod(here, first, second, third),
+            libc::SYS_mknodat => self.mknod(first, second, third, fourth),
+            libc::SYS_chown => self.chown(here, first, [second, third], AtFlags::empty()),
+            libc::SYS_lchown => self.chown(here, first, [second, third], no_follow),
+            libc::SYS_fchownat => {
+                let flags = AtFlags::from_bits_retain(fifth as u32);
+                self.chown(first, second, [third, fourth], flags)
+            }
+            libc::SYS_fchown => self.on(first, |fs, file| fs.fchown(file, uid(second), gid(third))),
             libc::SYS_chmod => self.at(here, first, |fs, at| fs.chmod(at, mode(second))),
             libc::SYS_fchmodat => self.at(first, second, |fs, at| fs.chmod(at, mode(third))),
             libc::SYS_fchmod => self.on(first, |fs, file| fs.fchmod(file, mode(second))),
@@ -267,13 +317,63 @@ impl Call<'_, '_, '_> {
                 Some(_) => self.refuse("a simulated file system keeps no time that it is given"),
                 None => Kernel,
             },
-            libc::SYS_nanosleep | libc::SYS_clock_nanosleep => {
-                direct::let_time_pass("sleep");
-                Is(Ok(0))
+            libc::SYS_nanosleep => self.sleep(first, None),
+            libc::SYS_clock_nanosleep => {
+                let is_absolute = second & libc::TIMER_ABSTIME as u64 != 0;
+                self.sleep(third, is_absolute.then_some(first as i32))
             }
-            libc::SYS_getpid => Is(Ok(direct::process().unwrap_or(1).into())),
+            libc::SYS_futex => self.futex(),
+            libc::SYS_poll | libc::SYS_epoll_wait | libc::SYS_epoll_pwait => {
+                let time = if number == libc::SYS_poll { third } else { fourth } as i32;
+                let time = u64::try_from(time).ok().map(Duration::from_millis);
+                self.waits(time, 0)
+            }
+            libc::SYS_ppoll => self.waits(self.timespec(third), 0),
+            libc::SYS_pselect6 => self.waits(self.timespec(fifth), 0),
+            libc::SYS_select => {
+                let time = self.two_words(fifth);
+                self.waits(
+                    time.map(|[s, us]| Duration::from_secs(s) + Duration::from_micros(us)),
+                    0,
+                )
+            }
+            libc::SYS_clock_gettime => {
+                let time = self.time(first as i32);
+                self.tell(second, [time.as_secs(), time.subsec_nanos().into()])
+            }
+            libc::SYS_gettimeofday => {
+                let time = self.time(libc::CLOCK_REALTIME);
+                self.tell(first, [time.as_secs(), time.subsec_micros().into()])
+            }
+            libc::SYS_time => {
+                let time = self.time(libc::CLOCK_REALTIME).as_secs();
+                let told = memory::write(self.pid, first, &time.to_ne_bytes());
+                if first != 0 && told.is_err() { Is(Err(Errno::FAULT)) } else { Is(Ok(time)) }
+            }
+            libc::SYS_getpid => {
+                let index = self.tree.process(self.pid).map_or(0, |process| process.index);
+                Is(Ok(self.tree.identity.number(index).into()))
+            }
+            libc::SYS_gettid => {
+                let index = self.tree.task(self.pid).map_or(0, |task| task.index);
+                Is(Ok(self.tree.identity.number(index).into()))
+            }
+            libc::SYS_getppid => {
+                let parent = self.tree.process(self.pid).and_then(|process| process.parent);
+                let index = parent.and_then(|it| self.tree.task(it)).map(|task| task.index);
+                Is(Ok(index.map_or(1, |index| self.tree.identity.number(index).into())))
+            }
+            libc::SYS_kill | libc::SYS_tkill | libc::SYS_tgkill | libc::SYS_pidfd_open => {
+                self.kill()
+            }
+            libc::SYS_wait4 => self.of_own([first, second, third, fourth, fifth, 0], &[0]),
+            libc::SYS_waitid => self.of_own([first, second, third, fourth, fifth, 0], &[1]),
             libc::SYS_getrandom => self.getrandom(),
+            libc::SYS_getcwd => self.getcwd(),
             libc::SYS_chdir => self.chdir(first),
+            libc::SYS_fchdir => self.fchdir(first),
+            libc::SYS_mmap => self.mmap(),
+            libc::SYS_close_range => self.close_range(first, second, third),
             libc::SYS_setsid
             | libc::SYS_setpgid
             | libc::SYS_ptrace
@@ -289,28 +389,21 @@ impl Call<'_, '_, '_> {
 
     /// The calls that are not simulated: they go to the kernel unless they are about the world.
     fn only_elsewhere(&mut self, number: c_long) -> Answer {
-        let [first, second, third, _, fifth, _] = self.of;
+        let [first, second, ..] = self.of;
         let here = libc::AT_FDCWD as u64;
         let (path, descriptor) = match number {
             libc::SYS_truncate
-            | libc::SYS_mknod
-            | libc::SYS_chown
-            | libc::SYS_lchown
             | libc::SYS_utime
             | libc::SYS_utimes
             | libc::SYS_execve
             | libc::SYS_statfs => (Some((here, first)), None),
-            libc::SYS_mknodat
-            | libc::SYS_fchownat
-            | libc::SYS_utimensat
+            libc::SYS_utimensat
             | libc::SYS_futimesat
+            | libc::SYS_name_to_handle_at
+            | libc::SYS_open_tree
             | libc::SYS_execveat => (Some((first, second)), None),
+            libc::SYS_mount => (Some((here, second)), None),
             libc::SYS_inotify_add_watch => (Some((here, second)), None),
-            libc::SYS_mmap => (None, Some(fifth)),
-            libc::SYS_close_range if third == 0 && !self.tree.files.is_empty() => {
-                self.refuse("close descriptors one by one")
-            }
-            libc::SYS_close_range => (None, None),
             _ => (None, Some(first)),
         };
         let is_about_a_path = path.is_some_and(|(directory, path)| {
@@ -337,36 +430,94 @@ impl Call<'_, '_, '_> {
     /// Where a path leads.
     fn place(&self, directory: u64, path: u64) -> Result<Place, Errno> {
         let path = self.text(path)?;
-        let world = self.tree.program.world();
         if path.is_absolute() {
-            return Ok(match path.strip_prefix(world) {
+            return Ok(match path.strip_prefix(WORLD) {
                 Ok(rest) if rest.as_os_str().is_empty() => Place::World(None, ".".into()),
-                Ok(rest) => Place::World(None, rest.to_owned()),
+                Ok(rest) => self.inside(None, rest.to_owned()),
                 Err(_) => Place::Elsewhere(path),
             });
         }
-        if directory as i32 != libc::AT_FDCWD {
-            return Ok(match self.file(directory) {
-                Some(number) => Place::World(Some(number), path),
-                None => Place::Elsewhere(path),
-            });
-        }
-        let at = std::fs::read_link(format!("/proc/{}/cwd", self.pid));
-        Ok(match at {
-            Ok(at) if at == world => Place::World(None, path),
-            _ => Place::Elsewhere(path),
+        let from = match directory as i32 {
+            libc::AT_FDCWD => self.tree.works_in(self.pid).clone(),
+            _ => self.file(directory).map_or(WorksIn::Elsewhere, |it| WorksIn::World(Some(it))),
+        };
+        Ok(match from {
+            WorksIn::World(directory) => self.inside(directory, path),
+            WorksIn::Elsewhere => Place::Elsewhere(path),
         })
     }
 
-    /// A call that makes a file, less the umask: that of a world is 022.
-    fn makes(&mut self) -> &mut Self {
+    /// A place in the world, of a path from a directory in it. A path that leads up is one from the world's
+    /// own directory.
+    fn inside(&self, directory: Option<u64>, path: PathBuf) -> Place {
+        if !path.components().any(|part| part == Component::ParentDir) {
+            return Place::World(directory, path);
+        }
+        let whole = match directory {
+            None => path,
+            Some(number) => self.path_of(number).join(path),
+        };
+        let depth = |part: Component<'_>| match part {
+            Component::Normal(_) => 1,
+            Component::ParentDir => -1,
+            _ => 0,
+        };
+        let depths = whole.components().map(depth).scan(0, |sum, depth| {
+            *sum += depth;
+            Some(*sum)
+        });
+        if depths.min() < Some(0) {
+            self.refuse(&format!("{} leads out of the world", whole.display()));
+        }
+        Place::World(None, whole)
+    }
+
+    /// The path of an open directory from the world's own. It is the one by which it was opened, if that
+    /// still leads there.
+    fn path_of(&self, number: u64) -> PathBuf {
+        let open = self.tree.files.get(&number);
+        let path = open.map_or(Path::new(""), |open| open.path.as_path());
+        let inode = |at: At<'_, DirectFile>| {
+            let looked = self.tree.look().stat(at, AtFlags::empty());
+            looked.map(|status| status.inode).ok()
+        };
+        let is_there = direct::observed(|| {
+            let here = inode(At::new(open.map(|open| &open.file), Path::new(".")));
+            here.is_some() && here == inode(At::new(None, path))
+        });
+        if !is_there {
+            self.refuse("from a directory that was moved or removed meanwhile");
+        }
+        path.to_owned()
+    }
+
+    /// The mode of what a call makes, less the umask.
+    fn made(&self, bits: u64) -> Mode {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
         let status = status.unwrap_or_default();
         let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-        if umask.is_some_and(|umask| umask.trim() != "0022") {
-            self.refuse("with another umask than 022");
+        let umask = umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok());
+        let umask = umask.unwrap_or(0o22);
+        // The world takes these away from everybody.
+        if umask & 0o22 != 0o22 {
+            self.refuse("a umask that leaves group or others the right to write");
         }
-        self
+        mode(bits) - Mode::from_bits_truncate(umask)
+    }
+
+    /// Before a call on the world: who may be killed is, or not.
+    fn may_be_killed(&self) {
+        if self.tree.program.may_be_killed && direct::choose(2) == 1 {
+            std::panic::resume_unwind(Box::new(Killed));
+        }
+    }
+
+    /// A call that changes what is outside of the world: it is noted, if that is allowed.
+    fn outside(&self, path: &Path) -> Answer {
+        if !self.tree.program.notes_outside(path) {
+            self.refuse(&format!("{} is outside of the world", path.display()));
+        }
+        Kernel
     }
 
     /// A call on a place in the world.
@@ -387,15 +538,12 @@ impl Call<'_, '_, '_> {
     ) -> Answer {
         match self.place(directory, path) {
             Ok(Place::World(directory, path)) => {
+                self.may_be_killed();
                 let directory = directory.and_then(|number| self.tree.files.get(&number));
-                Is(call(self.fs, At::new(directory, &path)))
+                Is(call(self.fs, At::new(directory.map(|it| &it.file), &path)))
             }
-            Ok(Place::Elsewhere(path)) => {
-                if self.changes_what_is_there() {
-                    self.refuse(&format!("{} is outside of the world", path.display()));
-                }
-                Kernel
-            }
+            Ok(Place::Elsewhere(path)) if self.changes_what_is_there() => self.outside(&path),
+            Ok(Place::Elsewhere(_)) => Kernel,
             Err(errno) => Is(Err(errno)),
         }
     }
@@ -420,7 +568,8 @@ impl Call<'_, '_, '_> {
 
     fn open_file(&mut self, descriptor: u64) -> Option<(&mut DirectFs, &mut DirectFile)> {
         let number = self.file(descriptor)?;
-        Some((self.fs, self.tree.files.get_mut(&number)?))
+        self.may_be_killed();
+        Some((self.fs, &mut self.tree.files.get_mut(&number)?.file))
     }
 
     /// A call between two files that programs can do without.
@@ -438,9 +587,7 @@ impl Call<'_, '_, '_> {
         let (directory, path) = match self.place(directory, path) {
             Ok(Place::World(directory, path)) => (directory, path),
             Ok(Place::Elsewhere(path)) if !writes || path.starts_with("/dev") => return Kernel,
-            Ok(Place::Elsewhere(path)) => {
-                self.refuse(&format!("{} is outside of the world", path.display()))
-            }
+            Ok(Place::Elsewhere(path)) => return self.outside(&path),
             Err(errno) => return Is(Err(errno)),
         };
         let closes_on_exec = flags.contains(OFlags::CLOEXEC);
@@ -448,13 +595,12 @@ impl Call<'_, '_, '_> {
         const NEEDLESS: u32 = libc::O_LARGEFILE as u32 | 0o100_000 | libc::O_NOCTTY as u32;
         let kept = OFlags::from_bits_retain(flags.bits() & !NEEDLESS) - OFlags::CLOEXEC;
         let makes = flags.contains(OFlags::CREATE) || flags.contains(OFlags::TMPFILE);
-        let with = if makes { mode(with) } else { Mode::empty() };
-        if makes {
-            self.makes();
-        }
+        let with = if makes { self.made(with) } else { Mode::empty() };
+        self.may_be_killed();
         let directory = directory.and_then(|number| self.tree.files.get(&number));
-        match self.fs.open(At::new(directory, &path), kept, with) {
-            Ok(file) => Answer::Opened(self.tree.keep(file), closes_on_exec),
+        let whole = directory.map_or(Path::new(""), |open| open.path.as_path()).join(&path);
+        match self.fs.open(At::new(directory.map(|it| &it.file), &path), kept, with) {
+            Ok(file) => Answer::Opened(self.tree.keep(file, kept, plain(&whole)), closes_on_exec),
             Err(errno) => Is(Err(errno)),
         }
     }
@@ -567,11 +713,13 @@ impl Call<'_, '_, '_> {
         match (self.place(from_directory, from), self.place(to_directory, to)) {
             (Err(errno), _) | (_, Err(errno)) => Is(Err(errno)),
             (Ok(Place::World(from_directory, from)), Ok(Place::World(to_directory, to))) => {
-                let file = |number: Option<u64>| self.tree.files.get(&number?);
+                self.may_be_killed();
+                let file = |number: Option<u64>| Some(&self.tree.files.get(&number?)?.file);
                 let (from, to) =
                     (At::new(file(from_directory), &from), At::new(file(to_directory), &to));
                 Is(call(self.fs, from, to).map(|()| 0))
             }
+            (Ok(Place::Elsewhere(_)), Ok(Place::Elsewhere(path))) => self.outside(&path),
             (Ok(Place::Elsewhere(path)), _) | (_, Ok(Place::Elsewhere(path))) => {
                 self.refuse(&format!("{} is outside of the world", path.display()))
             }
@@ -599,7 +747,16 @@ impl Call<'_, '_, '_> {
 
     fn symlink(&mut self, target: u64, directory: u64, path: u64) -> Answer {
         match self.text(target) {
-            Ok(target) => self.at(directory, path, |fs, at| fs.symlink(&target, at)),
+            Ok(target) => {
+                // The world's own directory is `/` in it.
+                let target = match target.strip_prefix(WORLD) {
+                    Ok(rest) => Path::new("/").join(rest),
+                    Err(_) if target.is_absolute() => self
+                        .refuse(&format!("a link to {}, outside of the world", target.display())),
+                    Err(_) => target,
+                };
+                self.at(directory, path, |fs, at| fs.symlink(&target, at))
+            }
             Err(errno) => Is(Err(errno)),
         }
     }
@@ -608,6 +765,10 @@ impl Call<'_, '_, '_> {
         let pid = self.pid;
         self.got(directory, path, |fs, at| {
             let target = fs.readlink(at)?;
+            let target = match target.strip_prefix("/") {
+                Ok(rest) => Path::new(WORLD).join(rest),
+                Err(_) => target,
+            };
             let bytes = target.as_os_str().as_bytes();
             let bytes = &bytes[..bytes.len().min(room as usize)];
             memory::write(pid, to, bytes).map_err(|_| Errno::FAULT)?;
@@ -648,10 +809,83 @@ impl Call<'_, '_, '_> {
         if self.file(self.of[0]).is_none() {
             return Kernel;
         }
+        let flags = |call: &mut Self| {
+            let number = call.file(call.of[0]);
+            let open = number.and_then(|number| call.tree.files.get(&number));
+            open.map_or(OFlags::empty(), |open: &Open| open.flags)
+        };
         match self.of[1] as i32 {
             libc::F_DUPFD | libc::F_DUPFD_CLOEXEC | libc::F_GETFD | libc::F_SETFD => Kernel,
-            _ => self.refuse("locks on bytes and flags of an open file of the world"),
+            libc::F_GETFL => {
+                let told = flags(self) - OFlags::CREATE - OFlags::EXCL - OFlags::TRUNC;
+                Is(Ok(u64::from(told.bits()) | libc::O_LARGEFILE as u64))
+            }
+            libc::F_SETFL => {
+                let changed = OFlags::from_bits_retain(self.of[2] as u32) ^ flags(self);
+                if changed.intersects(OFlags::APPEND | OFlags::DIRECT | OFlags::NOATIME) {
+                    self.refuse("`F_SETFL` with `O_APPEND`, `O_DIRECT` or `O_NOATIME`");
+                }
+                Is(Ok(0))
+            }
+            libc::F_OFD_SETLK | libc::F_OFD_SETLKW => self.lock_bytes(),
+            libc::F_SETLK | libc::F_SETLKW | libc::F_GETLK => {
+                self.refuse("record locks of a process (`lockf`, `F_SETLK`)")
+            }
+            _ => self.refuse("this operation on an open file of the world"),
         }
+    }
+
+    /// A lock of an open file on some of its bytes.
+    fn lock_bytes(&mut self) -> Answer {
+        let bytes = memory::read(self.pid, self.of[2], size_of::<libc::flock>());
+        let Some(asked) = bytes.ok().filter(|bytes| bytes.len() == size_of::<libc::flock>()) else {
+            return Is(Err(Errno::FAULT));
+        };
+        // SAFETY: these are as many bytes, and any are a `flock`.
+        let asked: libc::flock = unsafe { std::ptr::read_unaligned(asked.as_ptr().cast()) };
+        let waits = self.of[1] as i32 == libc::F_OFD_SETLKW;
+        let operation = match (i32::from(asked.l_type), waits) {
+            (libc::F_RDLCK, true) => FlockOperation::LockShared,
+            (libc::F_RDLCK, false) => FlockOperation::NonBlockingLockShared,
+            (libc::F_WRLCK, true) => FlockOperation::LockExclusive,
+            (libc::F_WRLCK, false) => FlockOperation::NonBlockingLockExclusive,
+            (libc::F_UNLCK, _) => FlockOperation::Unlock,
+            _ => return Is(Err(Errno::INVAL)),
+        };
+        let is_from_start = i32::from(asked.l_whence) == libc::SEEK_SET;
+        let (Ok(start), Ok(length)) = (u64::try_from(asked.l_start), u64::try_from(asked.l_len))
+        else {
+            self.refuse("a lock on bytes before a place")
+        };
+        if !is_from_start || asked.l_pid != 0 {
+            self.refuse(
+                "a lock on bytes that are counted from the end or from where the file stands",
+            );
+        }
+        let range = ByteRange { start, length };
+        self.on(self.of[0], |fs, file| fs.fcntl_ofd_setlk(file, operation, range))
+    }
+
+    fn mkdir(&mut self, directory: u64, path: u64, bits: u64) -> Answer {
+        let with = self.made(bits);
+        self.at(directory, path, |fs, at| fs.mkdir(at, with))
+    }
+
+    fn mknod(&mut self, directory: u64, path: u64, bits: u64, device: u64) -> Answer {
+        let with = self.made(bits);
+        let kind = match bits as u32 & libc::S_IFMT {
+            0 => FileType::RegularFile,
+            kind => FileType::from_raw_mode(kind),
+        };
+        self.at(directory, path, |fs, at| fs.mknod(at, kind, with, device))
+    }
+
+    fn chown(&mut self, directory: u64, path: u64, ids: [u64; 2], flags: AtFlags) -> Answer {
+        if flags.contains(AtFlags::EMPTY_PATH) {
+            self.refuse("with `AT_EMPTY_PATH`");
+        }
+        let [user, group] = ids;
+        self.at(directory, path, |fs, at| fs.chown(at, uid(user), gid(group), flags))
     }
 
     /// The last descriptor of a file closes it.
@@ -659,7 +893,33 @@ impl Call<'_, '_, '_> {
         if let Some(number) = self.file(descriptor)
             && self.tree.descriptors().get(&number) == Some(&1)
         {
-            self.tree.files.remove(&number);
+            self.close_file(number);
+        }
+        Kernel
+    }
+
+    fn close_file(&mut self, number: u64) {
+        if self.tree.is_worked_in(number) {
+            return;
+        }
+        self.tree.files.remove(&number);
+    }
+
+    /// Closes the descriptors from one to another, or has them closed at the next `execve`.
+    fn close_range(&mut self, first: u64, last: u64, flags: u64) -> Answer {
+        if flags & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0 || self.tree.files.is_empty() {
+            return Kernel;
+        }
+        let all = self.tree.descriptors();
+        let of_this = self.tree.descriptors_of(self.pid);
+        for number in self.tree.files.keys().copied().collect::<Vec<_>>() {
+            let closed = of_this.iter().filter(|(descriptor, it)| {
+                *it == number && (first..=last).contains(&u64::from(*descriptor))
+            });
+            let closed = closed.count();
+            if closed > 0 && all.get(&number) == Some(&closed) {
+                self.close_file(number);
+            }
         }
         Kernel
     }
@@ -667,27 +927,217 @@ impl Call<'_, '_, '_> {
     /// The same bytes in each run.
     fn getrandom(&mut self) -> Answer {
         let [to, count, ..] = self.of;
-        let seed = u64::from(direct::process().unwrap_or(1));
-        let mut bytes = Vec::new();
-        while (bytes.len() as u64) < count.min(1 << 16) {
-            self.tree.random += 1;
-            // SplitMix64: looks random, and that is all.
-            let mut it = seed.wrapping_add(self.tree.random.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bytes.extend((it ^ (it >> 31)).to_ne_bytes());
+        let bytes = self.tree.identity.random(count.min(1 << 16) as usize);
+        let written = memory::write(self.pid, to, &bytes).map_err(|_| Errno::FAULT);
+        Is(written.map(|()| bytes.len() as u64))
+    }
+
+    /// What a clock shows.
+    fn time(&mut self, clock: i32) -> Duration {
+        let slept = self.tree.slept;
+        let asked = self.tree.task(self.pid).map_or(0, |task| {
+            task.asked_time += 1;
+            task.asked_time
+        });
+        identity::time(clock, slept, asked)
+    }
+
+    fn tell(&self, to: u64, words: [u64; 2]) -> Answer {
+        if to == 0 {
+            return Is(Ok(0));
         }
-        bytes.truncate(count.min(1 << 16) as usize);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        Is(memory::write(self.pid, to, &bytes).map(|()| 0).map_err(|_| Errno::FAULT))
+    }
+
+    fn two_words(&self, at: u64) -> Option<[u64; 2]> {
+        let bytes =
+            memory::read(self.pid, at, 16).ok().filter(|bytes| at != 0 && bytes.len() == 16)?;
+        let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_ne_bytes);
+        Some([word(&bytes[..8]), word(&bytes[8..])])
+    }
+
+    fn timespec(&self, at: u64) -> Option<Duration> {
+        self.two_words(at).map(|[seconds, nanoseconds]| {
+            Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
+        })
+    }
+
+    /// Sleeps so long, or until this clock shows that. It takes no time.
+    fn sleep(&mut self, asked: u64, until: Option<i32>) -> Answer {
+        let Some(asked) = self.timespec(asked) else { return Is(Err(Errno::FAULT)) };
+        let time = match until {
+            None => asked,
+            Some(clock) => asked.saturating_sub(self.time(clock)),
+        };
+        self.tree.sleeps(time);
+        Is(Ok(0))
+    }
+
+    /// Waits for something that the world knows nothing of, and no longer than this. If it waits so long, it
+    /// has slept.
+    fn waits(&mut self, time: Option<Duration>, answer_then: i64) -> Answer {
+        if let Some(time) = time.filter(|time| *time >= Duration::from_millis(1))
+            && let Some(task) = self.tree.task(self.pid)
+        {
+            task.at_return = Some(AtReturn::Slept(time, answer_then));
+        }
+        Kernel
+    }
+
+    /// Waits in memory, for a while or until a time of the program's clock.
+    fn futex(&mut self) -> Answer {
+        let [_, operation, _, time, ..] = self.of;
+        let late = -i64::from(libc::ETIMEDOUT);
+        let command = operation as i32 & libc::FUTEX_CMD_MASK;
+        let until = match command {
+            libc::FUTEX_WAIT => return self.waits(self.timespec(time), late),
+            libc::FUTEX_WAIT_BITSET => self.timespec(time),
+            _ => return Kernel,
+        };
+        let Some(until) = until else { return Kernel };
+        let clock = match operation as i32 & libc::FUTEX_CLOCK_REALTIME {
+            0 => libc::CLOCK_MONOTONIC,
+            _ => libc::CLOCK_REALTIME,
+        };
+        let left = until.saturating_sub(self.time(clock));
+        // The same by the kernel's clock. It stands below what the stack may be used for.
+        let Some(now) = registers(self.pid) else { return Kernel };
+        let at = (now.rsp - 1024) & !15;
+        let then = real_time(clock) + left;
+        if !matches!(self.tell(at, [then.as_secs(), then.subsec_nanos().into()]), Is(Ok(_))) {
+            return Kernel;
+        }
+        self.waits(Some(left.max(Duration::from_millis(1))), late);
+        let mut changed = self.of;
+        changed[3] = at;
+        With(changed)
+    }
+
+    /// A call about a process: about one of this program, or refused.
+    fn kill(&mut self) -> Answer {
+        let [first, second, ..] = self.of;
+        let is_of_group = self.name == "kill" && (first as i32) <= 0;
+        let is_own = |number: u64| self.tree.real(number).is_some() || self.tree.has(number as i32);
+        // `kill(0, …)`: its own group, which is that of this program.
+        if is_of_group && first as i32 == 0 {
+            return Kernel;
+        }
+        let other = if self.name == "tgkill" { !is_own(second) } else { false };
+        if is_of_group || !is_own(first) || other {
+            self.refuse("a signal to a process that is not of this program");
+        }
+        let numbers: &[usize] = if self.name == "tgkill" { &[0, 1] } else { &[0] };
+        self.of_own(self.of, numbers)
+    }
+
+    /// The same call, with the kernel's numbers for those by which the program knows its processes.
+    fn of_own(&self, mut of: [u64; 6], numbers: &[usize]) -> Answer {
+        for number in numbers {
+            if let Some(real) = self.tree.real(of[*number]) {
+                of[*number] = real as u64;
+            }
+        }
+        With(of)
+    }
+
+    fn getcwd(&mut self) -> Answer {
+        let [to, room, ..] = self.of;
+        let at = match *self.tree.works_in(self.pid) {
+            WorksIn::Elsewhere => return Kernel,
+            WorksIn::World(None) => PathBuf::from(WORLD),
+            WorksIn::World(Some(number)) => Path::new(WORLD).join(self.path_of(number)),
+        };
+        let mut bytes = at.as_os_str().as_bytes().to_vec();
+        bytes.push(0);
+        if bytes.len() as u64 > room {
+            return Is(Err(Errno::RANGE));
+        }
         let written = memory::write(self.pid, to, &bytes).map_err(|_| Errno::FAULT);
         Is(written.map(|()| bytes.len() as u64))
     }
 
     fn chdir(&mut self, path: u64) -> Answer {
         match self.place(libc::AT_FDCWD as u64, path) {
-            Ok(Place::World(None, path)) if path == Path::new(".") => Kernel,
-            Ok(Place::World(..)) => self.refuse("a program works in the world's directory itself"),
-            Ok(Place::Elsewhere(_)) => Kernel,
+            Ok(Place::World(directory, path)) => {
+                let open = directory.and_then(|number| self.tree.files.get(&number));
+                let whole = open.map_or(Path::new(""), |open| open.path.as_path()).join(&path);
+                let whole = plain(&whole);
+                if whole.as_os_str().is_empty() && directory.is_none() {
+                    return self.goes(WorksIn::World(None));
+                }
+                let flags = OFlags::PATH | OFlags::DIRECTORY;
+                self.may_be_killed();
+                let open = directory.and_then(|number| self.tree.files.get(&number));
+                match self.fs.open(At::new(open.map(|it| &it.file), &path), flags, Mode::empty()) {
+                    Ok(file) => {
+                        let number = self.tree.keep(file, flags, whole);
+                        self.goes(WorksIn::World(Some(number)))
+                    }
+                    Err(errno) => Is(Err(errno)),
+                }
+            }
+            Ok(Place::Elsewhere(_)) => {
+                self.goes(WorksIn::Elsewhere);
+                Kernel
+            }
             Err(errno) => Is(Err(errno)),
+        }
+    }
+
+    fn fchdir(&mut self, descriptor: u64) -> Answer {
+        let Some(number) = self.file(descriptor) else {
+            self.goes(WorksIn::Elsewhere);
+            return Kernel;
+        };
+        let open = self.tree.files.get(&number);
+        let status = open.map(|open| {
+            direct::observed(|| {
+                self.tree.look().stat(At::new(Some(&open.file), Path::new(".")), AtFlags::empty())
+            })
+        });
+        match status {
+            Some(Ok(_)) => self.goes(WorksIn::World(Some(number))),
+            Some(Err(errno)) => Is(Err(errno)),
+            None => Kernel,
+        }
+    }
+
+    /// It works there from now on.
+    fn goes(&mut self, to: WorksIn) -> Answer {
+        if let Some(process) = self.tree.process(self.pid) {
+            process.works_in = to;
+        }
+        self.tree.close_what_nobody_has();
+        Is(Ok(0))
+    }
+
+    /// A private mapping of a file of the world has what the file has now.
+    fn mmap(&mut self) -> Answer {
+        let [_, length, _, flags, descriptor, offset] = self.of;
+        let flags = flags as i32;
+        if flags & libc::MAP_ANONYMOUS != 0 || self.file(descriptor).is_none() {
+            return Kernel;
+        }
+        if flags & libc::MAP_TYPE != libc::MAP_PRIVATE {
+            self.refuse("a shared mapping of a file of the world");
+        }
+        let pid = self.pid;
+        let Some((fs, file)) = self.open_file(descriptor) else { return Kernel };
+        let mut bytes = vec![0; length.min(1 << 26) as usize];
+        let count = match fs.pread(file, &mut bytes, offset) {
+            Ok(count) => count,
+            Err(errno) => return Is(Err(errno)),
+        };
+        // The placeholder gets it, and the kernel maps that.
+        let place = format!("/proc/{pid}/fd/{}", descriptor as i32);
+        let placed = std::fs::OpenOptions::new().write(true).open(place).and_then(|file| {
+            file.set_len(offset)?;
+            std::os::unix::fs::FileExt::write_all_at(&file, &bytes[..count], offset)
+        });
+        match placed {
+            Ok(()) => Kernel,
+            Err(_) => Is(Err(Errno::NOMEM)),
         }
     }
 
@@ -697,8 +1147,11 @@ impl Call<'_, '_, '_> {
         let is_local = bytes.get(..2) == Some(&(libc::AF_UNIX as u16).to_ne_bytes()[..]);
         let path = bytes.get(2..).unwrap_or_default().split(|byte| *byte == 0).next();
         let path = Path::new(OsStr::from_bytes(path.unwrap_or_default()));
-        let is_there = path.starts_with(self.tree.program.world());
-        if is_local && !path.as_os_str().is_empty() && (path.is_relative() || is_there) {
+        let is_there = match path.is_relative() {
+            true => !matches!(self.tree.works_in(self.pid), WorksIn::Elsewhere),
+            false => path.starts_with(WORLD),
+        };
+        if is_local && !path.as_os_str().is_empty() && is_there {
             self.refuse("a socket with a name in the world");
         }
         Kernel
@@ -707,6 +1160,41 @@ impl Call<'_, '_, '_> {
 
 fn mode(bits: u64) -> Mode {
     Mode::from_bits_truncate(bits as u32 & 0o7777)
+}
+
+/// A user, unless it is to stay who it is.
+fn uid(number: u64) -> Option<Uid> {
+    (number as u32 != u32::MAX).then(|| Uid::from_raw(number as u32))
+}
+
+/// A group, unless it is to stay the one it is.
+fn gid(number: u64) -> Option<Gid> {
+    (number as u32 != u32::MAX).then(|| Gid::from_raw(number as u32))
+}
+
+/// The same path without `.` and `..`. (If a link is followed before a `..`, it is another one: then
+/// [`Call::getcwd`] finds that out.)
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => _ = plain.pop(),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// What the kernel's clock shows.
+fn real_time(clock: i32) -> Duration {
+    // SAFETY: zeros are a time, and there is room for one.
+    let now = unsafe {
+        let mut now: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(clock, &mut now);
+        now
+    };
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 /// How a status is written down.
@@ -731,9 +1219,9 @@ impl Form {
                 told.st_size = status.size as i64;
                 told.st_blksize = 4096;
                 told.st_blocks = status.size.div_ceil(512) as i64;
-                if let Some(time) = status.modified {
-                    (told.st_mtime, told.st_mtime_nsec) = (time.seconds, time.nanoseconds.into());
-                }
+                // No file is older than the programs, or younger.
+                told.st_mtime = identity::BEGINNING;
+                (told.st_atime, told.st_ctime) = (told.st_mtime, told.st_mtime);
                 bytes_of(&told)
             },
             Form::Statx => unsafe {
@@ -748,10 +1236,8 @@ impl Form {
                 told.stx_size = status.size;
                 told.stx_blocks = status.size.div_ceil(512);
                 told.stx_dev_minor = status.device as u32;
-                if let Some(time) = status.modified {
-                    (told.stx_mtime.tv_sec, told.stx_mtime.tv_nsec) =
-                        (time.seconds, time.nanoseconds);
-                }
+                told.stx_mtime.tv_sec = identity::BEGINNING;
+                (told.stx_atime, told.stx_ctime) = (told.stx_mtime, told.stx_mtime);
                 bytes_of(&told)
             },
         }
@@ -823,6 +1309,8 @@ fn name(number: c_long) -> &'static str {
         SYS_inotify_add_watch = "inotify_add_watch", SYS_fanotify_init = "fanotify_init",
         SYS_setsid = "setsid", SYS_setpgid = "setpgid", SYS_ptrace = "ptrace",
         SYS_unshare = "unshare", SYS_close_range = "close_range", SYS_preadv2 = "preadv2",
-        SYS_pwritev2 = "pwritev2",
+        SYS_pwritev2 = "pwritev2", SYS_kill = "kill", SYS_tkill = "tkill", SYS_tgkill = "tgkill",
+        SYS_pidfd_open = "pidfd_open", SYS_getcwd = "getcwd", SYS_name_to_handle_at = "name_to_handle_at",
+        SYS_open_tree = "open_tree", SYS_mount = "mount",
     }
 }

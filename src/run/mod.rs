@@ -3,7 +3,7 @@
 //!
 //! A program runs under `ptrace`. Its system calls on the world's directory are answered from the file
 //! system of the check. All its other calls go to the kernel. A program that got the same answers is in
-//! the same state. So a [`Command`] becomes a [`FileCode`], like an ordinary function: each engine of
+//! the same state. So a [`Command`] becomes a [process](ProgramCode), like an ordinary function: each engine of
 //! [`check`](crate::check) explores it, and a counterexample is replayed on the kernel.
 //!
 //! ```no_run
@@ -43,29 +43,53 @@
 //! kernel chooses. Where two of them use the world, the program is not deterministic.
 
 mod calls;
+mod code;
+mod identity;
 mod memory;
+mod reading;
 mod spawn;
 mod tree;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::fmt;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tempfile::TempDir;
+use crate::direct::Code;
 
-use crate::direct::{Code, FileCode};
+pub use code::ProgramCode;
+pub use reading::{ReadError, read};
+pub use tree::runs;
+
+/// What programs call the world's directory: the one in which they begin.
+pub const WORLD: &str = "/world";
 
 /// A program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Command {
     program: OsString,
     arguments: Vec<OsString>,
+    path: OsString,
     patience: Duration,
+    may_be_killed: bool,
+    outside: Option<Outside>,
+}
+
+/// The files outside of the world that programs wrote, made or removed.
+///
+/// A program that is explored runs many times, and each time it does so for real.
+#[derive(Clone, Debug, Default)]
+pub struct Outside(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl Outside {
+    /// Those that there were so far.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
 }
 
 /// How a program ended, and what it printed.
@@ -77,6 +101,8 @@ pub struct Ended {
     pub signal: Option<i32>,
     /// What it printed to its standard output.
     pub stdout: String,
+    /// What it printed to its standard error.
+    pub stderr: String,
 }
 
 impl Ended {
@@ -115,22 +141,21 @@ pub enum RunError {
         /// The program, as it was named.
         program: PathBuf,
         /// Why not.
-        why: &'static str,
+        why: String,
     },
     /// An argument has a NUL byte in it.
     #[error("an argument has a NUL byte in it: {0}")]
     Nul(#[from] NulError),
-    /// There is no place for the world's directory.
-    #[error("cannot make a temporary directory: {0}")]
-    Directory(#[from] io::Error),
 }
 
 /// How long a program may go on without a call on the world or an end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a program finds in its environment.
-const ENVIRONMENT: [&str; 7] = [
-    "PATH=/usr/local/bin:/usr/bin:/bin",
+/// Where programs are looked for.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What a program finds in its environment, beside `PATH`.
+const ENVIRONMENT: [&str; 6] = [
     "LC_ALL=C",
     "HOME=/",
     "TZ=UTC",
@@ -140,10 +165,17 @@ const ENVIRONMENT: [&str; 7] = [
 ];
 
 impl Command {
-    /// A program: a path, or a name that is looked up in `/usr/local/bin`, `/usr/bin` and `/bin`.
+    /// A program: a path, or a name that is looked up in the directories of `PATH`, which are
+    /// `/usr/local/bin`, `/usr/bin` and `/bin`.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        let program = program.as_ref().to_owned();
-        Command { program, arguments: Vec::new(), patience: PATIENCE }
+        Command {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            path: PATH.into(),
+            patience: PATIENCE,
+            may_be_killed: false,
+            outside: None,
+        }
     }
 
     /// A shell script: `sh -c SCRIPT`.
@@ -158,21 +190,42 @@ impl Command {
         self
     }
 
+    /// Another `PATH`, for the lookup of the program and in its environment.
+    #[must_use]
+    pub fn with_path(self, path: impl AsRef<OsStr>) -> Self {
+        Command { path: path.as_ref().to_owned(), ..self }
+    }
+
     /// How long a run may take before it counts as a program that never ends: 10 seconds, if not set.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Command { patience, ..self }
     }
 
+    /// The same program, which is killed (`SIGKILL`) before any of its calls on the world, or not at all.
+    ///
+    /// All of its processes die then. Its locks are released, and the others go on.
+    #[must_use]
+    pub fn that_may_be_killed(self) -> Self {
+        Command { may_be_killed: true, ..self }
+    }
+
+    /// Lets the program write outside of the world. What it writes there is noted.
+    ///
+    /// Without this, it is refused.
+    #[must_use]
+    pub fn writing_outside(self, outside: &Outside) -> Self {
+        Command { outside: Some(outside.clone()), ..self }
+    }
+
     /// The program as a process of a system over files.
     ///
     /// # Errors
     ///
-    /// Where the program is not there or may not be executed, where an argument has a NUL byte, or where
-    /// there is no place for a temporary directory.
-    pub fn process(&self) -> Result<FileCode<Ended>, RunError> {
+    /// Where the program is not there or may not be executed, and where an argument has a NUL byte.
+    pub fn process(&self) -> Result<ProgramCode, RunError> {
         let program = Arc::new(Program::new(self)?);
-        Ok(Code::files(move |fs| tree::run(&program, fs)))
+        Ok(ProgramCode::new(Code::files(move |fs| tree::run(&program, fs)).ending_alike()))
     }
 }
 
@@ -184,52 +237,64 @@ pub(crate) struct Program {
     path: CString,
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    /// The directory that it begins in. It stays empty: what is in it is answered by the check.
-    _directory: TempDir,
-    directory_path: CString,
     patience: Duration,
+    may_be_killed: bool,
+    outside: Option<Outside>,
 }
 
 impl Program {
     fn new(command: &Command) -> Result<Program, RunError> {
-        let path = found(Path::new(&command.program))?;
+        let path = found(Path::new(&command.program), &command.path)?;
         let text = |text: &OsStr| CString::new(text.as_bytes());
         let arguments = std::iter::once(&command.program).chain(&command.arguments);
-        let directory = TempDir::with_prefix("toctou-run-")?;
-        let real = directory.path().canonicalize()?;
+        let mut searched = OsString::from("PATH=");
+        searched.push(&command.path);
+        let environment = ENVIRONMENT.iter().map(OsStr::new).chain([searched.as_os_str()]);
         Ok(Program {
             name: command.program.display().to_string(),
             path: text(path.as_os_str())?,
             arguments: arguments.map(|it| text(it)).collect::<Result<_, _>>()?,
-            environment: ENVIRONMENT
-                .iter()
-                .map(|it| CString::new(*it))
-                .collect::<Result<_, _>>()?,
-            directory_path: text(real.as_os_str())?,
-            _directory: directory,
+            environment: environment.map(text).collect::<Result<_, _>>()?,
             patience: command.patience,
+            may_be_killed: command.may_be_killed,
+            outside: command.outside.clone(),
         })
+    }
+
+    /// Notes that it changes this, which is outside of the world, if that is allowed.
+    fn notes_outside(&self, path: &Path) -> bool {
+        let Some(Outside(known)) = &self.outside else { return false };
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        true
     }
 }
 
 /// Where the program is.
-fn found(program: &Path) -> Result<PathBuf, RunError> {
+fn found(program: &Path, searched: &OsStr) -> Result<PathBuf, RunError> {
     let error = |why| RunError::Program { program: program.to_owned(), why };
     let is_path = program.as_os_str().as_bytes().contains(&b'/');
-    let folders: &[&str] = if is_path { &[""] } else { &["/usr/local/bin", "/usr/bin", "/bin"] };
+    let folders = match is_path {
+        true => vec![PathBuf::new()],
+        false => std::env::split_paths(searched).collect(),
+    };
     let mut why = match is_path {
-        true => "there is no such file",
-        false => "there is no such program in /usr/local/bin, /usr/bin or /bin",
+        true => "there is no such file".to_owned(),
+        false => format!("there is no such program in {}", searched.display()),
     };
     for folder in folders {
-        let path = Path::new(folder).join(program);
-        let Ok(path) = std::path::absolute(&path) else { continue };
+        let Ok(path) = std::path::absolute(folder.join(program)) else { continue };
         let Ok(metadata) = path.metadata() else { continue };
         let may = rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok();
+        let bits = std::os::unix::fs::MetadataExt::mode(&metadata);
+        let changes_user = bits & (libc::S_ISUID | libc::S_ISGID) != 0;
         match (metadata.is_file(), may) {
+            (true, true) if changes_user => {
+                why =
+                    "it is set-user-ID or set-group-ID, and acts as nobody else under trace".into();
+            }
             (true, true) => return Ok(path),
-            (true, false) => why = "it is not executable",
-            (false, _) => why = "it is not a file",
+            (true, false) => why = "it is not executable".into(),
+            (false, _) => why = "it is not a file".into(),
         }
     }
     Err(error(why))

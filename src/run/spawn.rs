@@ -13,8 +13,19 @@ use libc::{c_int, c_long, pid_t, sock_filter, sock_fprog};
 use super::Program;
 use super::calls::TRACED;
 
-/// What a child says with its exit status if it could not even be started.
-const NOT_STARTED: c_int = 127;
+/// What a child says with its exit status if it could not even be started: this, and the number of the step
+/// that failed.
+const NOT_STARTED: c_int = 100;
+
+/// Why a program was not started, of the status with which its process ended.
+pub(super) fn why_not(status: c_int) -> &'static str {
+    match libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status) - NOT_STARTED) {
+        Some(2) => "this process may not give up new privileges (`PR_SET_NO_NEW_PRIVS`)",
+        Some(3) => "filters of system calls are not allowed here (in a container: allow `seccomp`)",
+        Some(4) => "`execve` was refused; is it a program of this machine?",
+        _ => "its process could not be set up",
+    }
+}
 
 /// A file without a name, for what a program prints.
 pub(super) fn nameless(name: &'static std::ffi::CStr) -> io::Result<File> {
@@ -59,6 +70,12 @@ fn filter() -> Vec<sock_filter> {
         program.push(equal(*call as u32, 0, 1));
         program.push(answer(libc::SECCOMP_RET_TRACE));
     }
+    // A wait in memory, if it is to end at some time.
+    let time = offset_of!(libc::seccomp_data, args) + 3 * size_of::<u64>();
+    program.push(equal(libc::SYS_futex as u32, 0, 3));
+    program.push(load(time));
+    program.push(equal(0, 1, 0));
+    program.push(answer(libc::SECCOMP_RET_TRACE));
     program.push(answer(libc::SECCOMP_RET_ALLOW));
     program
 }
@@ -69,55 +86,59 @@ fn pointers(texts: &[CString]) -> Vec<*const c_char> {
 
 /// Starts it, stopped before its first instruction and traced by this thread; the leader of a session of its
 /// own.
-pub(super) fn start(program: &Program, stdout: &File) -> io::Result<pid_t> {
+pub(super) fn start(program: &Program, stdout: &File, stderr: &File) -> io::Result<pid_t> {
     let nothing = File::open("/dev/null")?;
     let (arguments, environment) = (pointers(&program.arguments), pointers(&program.environment));
     let mut filter = filter();
     let filter = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    let (nothing, stdout) = (nothing.as_raw_fd(), stdout.as_raw_fd());
+    let standard = [nothing.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()];
     // SAFETY: between `fork` and `execve` the child makes system calls only, and touches memory that was
     // made before.
     unsafe {
         match libc::fork() {
             -1 => Err(io::Error::last_os_error()),
             0 => {
-                child(program, &arguments, &environment, &filter, nothing, stdout);
-                libc::_exit(NOT_STARTED)
+                let failed = child(program, &arguments, &environment, &filter, standard);
+                libc::_exit(NOT_STARTED + failed)
             }
             root => stopped(root),
         }
     }
 }
 
-/// In the child: comes back only if something failed.
+/// In the child: comes back only if something failed, with the number of the step that did.
 unsafe fn child(
     program: &Program,
     arguments: &[*const c_char],
     environment: &[*const c_char],
     filter: &sock_fprog,
-    nothing: RawFd,
-    stdout: RawFd,
-) {
+    standard: [RawFd; 3],
+) -> c_int {
     const NO_RANDOM_ADDRESSES: libc::c_ulong = 0x0004_0000;
     // SAFETY: as `start` says.
     unsafe {
         libc::setsid();
         libc::umask(0o22);
-        let placed = libc::dup2(nothing, 0) >= 0
-            && libc::dup2(stdout, 1) >= 0
-            && libc::dup2(nothing, 2) >= 0
-            && libc::chdir(program.directory_path.as_ptr()) == 0;
+        let mut placed = libc::chdir(c"/".as_ptr()) == 0;
+        for (at, from) in (0..).zip(standard) {
+            placed = placed && libc::dup2(from, at) >= 0;
+        }
         // Containers often refuse this. Then addresses differ, which few programs notice.
         libc::personality(NO_RANDOM_ADDRESSES);
         if !placed
             || libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) == -1
             || libc::raise(libc::SIGSTOP) != 0
-            || libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-            || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, filter) != 0
         {
-            return;
+            return 1;
+        }
+        if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
+            return 2;
+        }
+        if libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, filter) != 0 {
+            return 3;
         }
         libc::execve(program.path.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+        4
     }
 }
 
@@ -128,7 +149,8 @@ fn stopped(root: pid_t) -> io::Result<pid_t> {
         | libc::PTRACE_O_TRACEFORK
         | libc::PTRACE_O_TRACEVFORK
         | libc::PTRACE_O_TRACECLONE
-        | libc::PTRACE_O_TRACEEXEC;
+        | libc::PTRACE_O_TRACEEXEC
+        | libc::PTRACE_O_TRACESYSGOOD;
     let mut status = 0;
     // SAFETY: `status` is a place for it; the other calls touch no memory here.
     unsafe {

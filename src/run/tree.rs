@@ -4,84 +4,159 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use libc::{c_int, pid_t, user_regs_struct};
 
+use super::identity::Identity;
 use super::watch::Watch;
 use super::{Ended, Program, calls, spawn};
-use crate::direct::{DirectFile, DirectFs};
+use crate::direct::{self, DirectFile, DirectFs};
+use crate::fs::OFlags;
 
 /// The processes of a program. Dropping it kills those that are left, and waits until they are gone.
 pub(super) struct Tree<'p> {
     pub(super) program: &'p Program,
     root: pid_t,
     /// Processes and threads that have begun and not ended.
-    alive: Vec<pid_t>,
+    tasks: BTreeMap<pid_t, Task>,
+    /// New ones that stopped before it was told whose they are.
+    early: Vec<pid_t>,
+    begun: u32,
     /// The open files of the world, by the numbers in the names of their placeholders.
-    pub(super) files: BTreeMap<u64, DirectFile>,
+    pub(super) files: BTreeMap<u64, Open>,
     opened: u64,
-    /// How many random bytes were given.
-    pub(super) random: u64,
+    pub(super) identity: Identity,
+    /// How long it slept.
+    pub(super) slept: Duration,
     has_begun: bool,
+}
+
+/// A process or a thread.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    /// The process that it is a thread of.
+    pub(super) process: pid_t,
+    pub(super) parent: Option<pid_t>,
+    /// The how manieth of its program it is.
+    pub(super) index: u32,
+    /// How often it asked for the time.
+    pub(super) asked_time: u32,
+    /// What to do when the call in which it is ends.
+    pub(super) at_return: Option<AtReturn>,
+    /// Of a process: where it works.
+    pub(super) works_in: WorksIn,
+}
+
+/// Where a process works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum WorksIn {
+    /// In the world: in this open directory, or in the world's own.
+    World(Option<u64>),
+    /// Where the kernel says.
+    Elsewhere,
+}
+
+/// What to do when a call ends that the kernel performs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtReturn {
+    /// It has slept so long, if it answers this.
+    Slept(Duration, i64),
+}
+
+/// An open file of the world.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) file: DirectFile,
+    pub(super) flags: OFlags,
+    /// The path in the world by which it was opened.
+    pub(super) path: PathBuf,
+}
+
+/// What a run is unwound with when its program is killed.
+pub(super) struct Killed;
+
+/// How many runs of programs there were in this process so far.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// How many runs of programs there were in this process so far, whole ones and parts.
+pub fn runs() -> u64 {
+    RUNS.load(Ordering::Relaxed)
 }
 
 /// Runs a program: each of its calls on the world is asked of `fs`.
 pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
-    let stdout = spawn::nameless(c"stdout");
-    let mut stdout = stdout.unwrap_or_else(|error| program.fails("no file for its output", &error));
-    let root = spawn::start(program, &stdout);
+    RUNS.fetch_add(1, Ordering::Relaxed);
+    let output = |name| {
+        let file = spawn::nameless(name);
+        file.unwrap_or_else(|error| program.fails("no file for its output", &error))
+    };
+    let (mut stdout, mut stderr) = (output(c"stdout"), output(c"stderr"));
+    let root = spawn::start(program, &stdout, &stderr);
     let root = root.unwrap_or_else(|error| program.fails("cannot start it", &error));
     let mut tree = Tree {
         program,
         root,
-        alive: vec![root],
+        tasks: BTreeMap::new(),
+        early: Vec::new(),
+        begun: 0,
         files: BTreeMap::new(),
         opened: 0,
-        random: 0,
+        identity: Identity::of_this_run(),
+        slept: Duration::ZERO,
         has_begun: false,
     };
+    tree.begins(root, None);
     let watch = Watch::new(root, program.patience);
     tree.go_on(root, 0);
-    let status = tree.until_it_ends(fs);
+    let status = match catch_unwind(AssertUnwindSafe(|| tree.until_it_ends(fs))) {
+        Ok(status) => status,
+        Err(why) if why.is::<Killed>() => libc::SIGKILL,
+        Err(why) => resume_unwind(why),
+    };
     if watch.killed() {
         let patience = program.patience;
-        panic!("`{}` does not end within {patience:?}: does it wait for something?", program.name);
+        stop(format!(
+            "`{}` does not end within {patience:?}: does it wait for a terminal, for the network, or for \
+             something that is not in the world?",
+            program.name
+        ));
     }
     if !tree.has_begun {
-        panic!(
-            "`{}` cannot be started: `execve` or the filter of its calls was refused",
-            program.name
-        );
+        let why = spawn::why_not(status);
+        stop(format!("`{}` cannot be started: {why}", program.name));
     }
     Ended {
         status: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
         stdout: read_back(&mut stdout),
+        stderr: read_back(&mut stderr),
     }
+}
+
+/// Ends the check with this. It is about the program, so no line of this crate is named.
+fn stop(why: String) -> ! {
+    resume_unwind(Box::new(why))
 }
 
 impl Program {
     fn fails(&self, what: &str, why: &std::io::Error) -> ! {
-        panic!("`{}`: {what}: {why}", self.name)
+        stop(format!("`{}`: {what}: {why}", self.name))
     }
 
     /// A call that is not simulated.
     pub(super) fn refuses(&self, call: &str, why: &str) -> ! {
-        panic!("{call} in `{}` is not simulated: {why}", self.name)
-    }
-
-    /// The world's directory, as the program can name it.
-    pub(super) fn world(&self) -> &Path {
-        use std::os::unix::ffi::OsStrExt;
-        Path::new(std::ffi::OsStr::from_bytes(self.directory_path.as_bytes()))
+        stop(format!("{call} in `{}` is not simulated: {why}", self.name))
     }
 }
 
-fn read_back(stdout: &mut File) -> String {
+fn read_back(output: &mut File) -> String {
     let mut bytes = Vec::new();
-    let read = stdout.rewind().and_then(|()| stdout.read_to_end(&mut bytes));
+    let read = output.rewind().and_then(|()| output.read_to_end(&mut bytes));
     read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -89,7 +164,7 @@ impl Tree<'_> {
     /// Waits for one stop after the other; the status with which the first process ended.
     fn until_it_ends(&mut self, fs: &mut DirectFs) -> c_int {
         let mut ended = 0;
-        while !self.alive.is_empty() {
+        while !self.tasks.is_empty() {
             let mut status = 0;
             // Only of this group, and only children of this thread: others wait for theirs.
             // SAFETY: `status` is a place for it.
@@ -108,16 +183,18 @@ impl Tree<'_> {
             if pid == self.root {
                 ended = status;
             }
-            self.alive.retain(|known| *known != pid);
+            self.tasks.remove(&pid);
             self.close_what_nobody_has();
         }
         ended
     }
 
     fn stopped(&mut self, fs: &mut DirectFs, pid: pid_t, status: c_int) {
-        let is_new = !self.alive.contains(&pid);
-        if is_new {
-            self.alive.push(pid);
+        const CALL_RETURNS: c_int = libc::SIGTRAP | 0x80;
+        if !self.tasks.contains_key(&pid) {
+            // It goes on when its parent's stop has told whose it is.
+            self.early.push(pid);
+            return;
         }
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
         let delivered = match event {
@@ -127,28 +204,104 @@ impl Tree<'_> {
             }
             libc::PTRACE_EVENT_EXEC => {
                 self.has_begun = true;
+                self.identity.of_new_program(pid, self.tasks.get(&pid).map_or(0, |it| it.index));
                 // Descriptors that are closed on exec are closed by now.
                 self.close_what_nobody_has();
                 0
             }
-            0 if is_new || signal == libc::SIGSTOP || signal == libc::SIGTRAP => 0,
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+                let mut child: libc::c_ulong = 0;
+                // SAFETY: `child` is a place for it.
+                unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, pid, 0, &raw mut child) };
+                self.begins(child as pid_t, Some(pid));
+                0
+            }
+            0 if signal == CALL_RETURNS => {
+                calls::returned(self, pid);
+                0
+            }
+            0 if signal == libc::SIGSTOP || signal == libc::SIGTRAP => 0,
             0 => signal,
             _ => 0,
         };
         self.go_on(pid, delivered);
     }
 
+    /// A process or a thread has begun.
+    fn begins(&mut self, pid: pid_t, by: Option<pid_t>) {
+        let process = process_of(pid);
+        let by = by.and_then(|by| self.tasks.get(&by));
+        let task = Task {
+            process,
+            parent: by.map(|by| by.process),
+            index: self.begun,
+            asked_time: 0,
+            at_return: None,
+            works_in: by.map_or(WorksIn::World(None), |by| {
+                self.tasks.get(&by.process).map_or(by.works_in.clone(), |of| of.works_in.clone())
+            }),
+        };
+        self.begun += 1;
+        self.tasks.insert(pid, task);
+        if self.early.contains(&pid) {
+            self.early.retain(|early| *early != pid);
+            self.go_on(pid, 0);
+        }
+    }
+
+    /// The world, for a look that is no call of the program.
+    pub(super) fn look(&self) -> DirectFs {
+        DirectFs::new()
+    }
+
+    pub(super) fn task(&mut self, pid: pid_t) -> Option<&mut Task> {
+        self.tasks.get_mut(&pid)
+    }
+
+    /// The process that a process or a thread belongs to.
+    pub(super) fn process(&mut self, pid: pid_t) -> Option<&mut Task> {
+        let process = self.tasks.get(&pid)?.process;
+        // Its first thread may have ended.
+        let of = if self.tasks.contains_key(&process) { process } else { pid };
+        self.tasks.get_mut(&of)
+    }
+
+    /// Where the process works.
+    pub(super) fn works_in(&self, pid: pid_t) -> &WorksIn {
+        let process = self.tasks.get(&pid).and_then(|it| self.tasks.get(&it.process));
+        process.or(self.tasks.get(&pid)).map_or(&WorksIn::Elsewhere, |it| &it.works_in)
+    }
+
+    /// The kernel's number of a process of this program, of the number that the program knows.
+    pub(super) fn real(&self, number: u64) -> Option<pid_t> {
+        let has_it =
+            |(_, task): &(&pid_t, &Task)| u64::from(self.identity.number(task.index)) == number;
+        self.tasks.iter().find(has_it).map(|(pid, _)| *pid)
+    }
+
+    pub(super) fn has(&self, pid: pid_t) -> bool {
+        self.tasks.contains_key(&pid)
+    }
+
     fn go_on(&self, pid: pid_t, signal: c_int) {
+        let returns = self.tasks.get(&pid).is_some_and(|task| task.at_return.is_some());
+        let how = if returns { libc::PTRACE_SYSCALL } else { libc::PTRACE_CONT };
         // It may have been killed meanwhile: then its end is told next.
         // SAFETY: no memory is touched.
-        unsafe { libc::ptrace(libc::PTRACE_CONT, pid, 0, signal) };
+        unsafe { libc::ptrace(how, pid, 0, signal) };
+    }
+
+    /// It has slept so long. Others may have acted meanwhile.
+    pub(super) fn sleeps(&mut self, time: Duration) {
+        self.slept += time;
+        direct::let_time_pass("sleep");
     }
 
     /// A number for the placeholder of a file that has just been opened.
-    pub(super) fn keep(&mut self, file: DirectFile) -> u64 {
+    pub(super) fn keep(&mut self, file: DirectFile, flags: OFlags, path: PathBuf) -> u64 {
         let number = self.opened;
         self.opened += 1;
-        self.files.insert(number, file);
+        self.files.insert(number, Open { file, flags, path });
         number
     }
 
@@ -160,29 +313,43 @@ impl Tree<'_> {
         number_of(&fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?)
     }
 
+    /// Whether some process works in this open directory.
+    pub(super) fn is_worked_in(&self, number: u64) -> bool {
+        self.tasks.values().any(|task| task.holds() == Some(number))
+    }
+
+    /// The descriptors of a process that stand for files of the world, and for which.
+    pub(super) fn descriptors_of(&self, pid: pid_t) -> Vec<(u32, u64)> {
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+        let of_world = entries.flatten().filter_map(|entry| {
+            let number = number_of(&fs::read_link(entry.path()).ok()?)?;
+            Some((entry.file_name().to_str()?.parse().ok()?, number))
+        });
+        of_world.collect()
+    }
+
     /// How many descriptors stand for each file.
     pub(super) fn descriptors(&self) -> BTreeMap<u64, usize> {
         let mut counts = BTreeMap::new();
-        let processes = self.alive.iter().filter(|pid| is_process(**pid));
+        let mut processes: Vec<pid_t> = self.tasks.values().map(|task| task.process).collect();
+        processes.sort_unstable();
+        processes.dedup();
         for pid in processes {
-            let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-            for entry in entries.flatten() {
-                if let Some(number) = fs::read_link(entry.path()).ok().and_then(|it| number_of(&it))
-                {
-                    *counts.entry(number).or_default() += 1;
-                }
+            for (_, number) in self.descriptors_of(pid) {
+                *counts.entry(number).or_default() += 1;
             }
         }
         counts
     }
 
     /// Closes the files for which no descriptor stands any more, the oldest first.
-    fn close_what_nobody_has(&mut self) {
+    pub(super) fn close_what_nobody_has(&mut self) {
         if self.files.is_empty() {
             return;
         }
         let held = self.descriptors();
-        let gone = self.files.keys().filter(|number| !held.contains_key(number));
+        let gone = self.files.keys();
+        let gone = gone.filter(|it| !held.contains_key(it) && !self.is_worked_in(**it));
         for number in gone.copied().collect::<Vec<_>>() {
             self.files.remove(&number);
         }
@@ -195,7 +362,7 @@ impl Drop for Tree<'_> {
         // SAFETY: no memory is touched; `status` is a place for it.
         unsafe {
             libc::kill(-self.root, libc::SIGKILL);
-            for pid in &self.alive {
+            for pid in self.tasks.keys().chain(&self.early) {
                 libc::kill(*pid, libc::SIGKILL);
             }
             let mut status = 0;
@@ -204,12 +371,21 @@ impl Drop for Tree<'_> {
     }
 }
 
-/// Whether it is a process, and no further thread of one.
-fn is_process(pid: pid_t) -> bool {
+impl Task {
+    /// The directory that it works in, where it holds one open for that.
+    fn holds(&self) -> Option<u64> {
+        match self.works_in {
+            WorksIn::World(directory) => directory,
+            WorksIn::Elsewhere => None,
+        }
+    }
+}
+
+/// The process that a thread belongs to.
+fn process_of(pid: pid_t) -> pid_t {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status
-        .lines()
-        .any(|line| line.strip_prefix("Tgid:").is_some_and(|of| of.trim() == pid.to_string()))
+    let of = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+    of.and_then(|of| of.trim().parse().ok()).unwrap_or(pid)
 }
 
 /// The name of a file's placeholder.

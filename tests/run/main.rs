@@ -10,13 +10,12 @@ use std::time::Instant;
 
 use toctou::case::{Case, FsCase};
 use toctou::check::{AnyLimits, Checker, GraphOptions, Local, Report, System};
-use toctou::direct::FileCode;
 use toctou::fs::{Mode, SimFs};
-use toctou::run::{Command, Ended};
+use toctou::run::{Command, Ended, ProgramCode};
 
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-type Programs = System<SimFs, FileCode<Ended>>;
+type Programs = System<SimFs, ProgramCode>;
 
 fn graph(system: Programs) -> Report {
     Checker::new(system).graph(&GraphOptions::default())
@@ -27,7 +26,7 @@ fn word(report: &Report, property: &str) -> &'static str {
 }
 
 /// Who printed `got`.
-fn got(client: &Local<FileCode<Ended>, Ended>) -> Option<()> {
+fn got(client: &Local<ProgramCode, Ended>) -> Option<()> {
     client.output().filter(|ended| ended.says("got")).map(|_| ())
 }
 
@@ -129,7 +128,7 @@ fn a_counterexample_of_a_program_happens_on_the_kernel() {
     {
         assert!(told.contains(call), "{call}:\n{told}");
     }
-    FsCase::direct(system(put(), 2, &open_then_remove())).assert_happens();
+    FsCase::programs(system(put(), 2, &open_then_remove())).assert_happens();
 }
 
 /// Ways to take a lock in a shell script.

@@ -1,0 +1,323 @@
+//! `toctou run`, as a person or a script meets it.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const CHECKED: &str = "[ -e lock ] || { : > lock; echo got; }";
+const NOCLOBBER: &str = "set -C; { : > lock; } 2>/dev/null && echo got; exit 0";
+const ONE: [&str; 3] = ["--at-most", "1", "stdout ~ got"];
+
+fn run(arguments: &[&str]) -> Output {
+    run_in(Path::new("/"), arguments)
+}
+
+fn run_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut toctou = Command::new(env!("CARGO_BIN_EXE_toctou"));
+    toctou.arg("run").args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    for line in text.lines().filter(|line| !line.starts_with('{') && !line.starts_with("    Note"))
+    {
+        assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+    }
+    text
+}
+
+/// What it printed, with this exit status.
+fn told(status: i32, arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let (said, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}{error}");
+    said
+}
+
+/// Why it was refused as bad usage, on one line.
+fn refused(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stdout));
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    text(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn with<'a>(options: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
+    [options, &["--"], command].concat()
+}
+
+#[test]
+fn a_race_is_shown_as_columns_and_happens_on_the_kernel() {
+    let said = told(1, &with(&[&ONE[..], &["--replay"]].concat(), &["sh", "-c", CHECKED]));
+    assert!(said.contains("✗ always at most 1: stdout ~ got: 4 of 6 interleavings"), "{said}");
+    assert!(said.contains("graph, loom, shuttle agree"), "{said}");
+    assert!(said.contains("   2                                    stat(lock) = ENOENT"), "{said}");
+    assert!(said.contains("the kernel agrees: every answer and all that was left"), "{said}");
+}
+
+#[test]
+fn a_fix_is_proved_for_any_number_of_clients() {
+    let said = told(0, &with(&ONE, &["sh", "-c", NOCLOBBER]));
+    assert!(said.contains("✓ always at most 1: stdout ~ got (any number of clients)"), "{said}");
+}
+
+#[test]
+fn a_state_is_run_once_however_many_engines_explore_it() {
+    let said = told(1, &with(&ONE, &["sh", "-c", CHECKED]));
+    assert!(said.contains("\n7 runs in "), "{said}");
+}
+
+#[test]
+fn rows_say_what_each_engine_found() {
+    let options = [&ONE[..], &["--format", "json"]].concat();
+    let rows = told(1, &with(&options, &["sh", "-c", CHECKED]));
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let row = rows.iter().find(|row| row["property"] == "at most 1: stdout ~ got").unwrap();
+    assert_eq!(row["engine"], "graph");
+    assert_eq!(row["verdict"], "violated");
+    assert_eq!(
+        (&row["clients"], &row["states"], &row["interleavings"]),
+        (&2.into(), &7.into(), &6.into())
+    );
+    assert_eq!(row["schedule"], serde_json::json!([0, 1, 1, 0]));
+    assert_eq!(rows.last().unwrap()["is_proof"], false);
+    let options = [&ONE[..], &["--format", "mermaid"]].concat();
+    let picture = told(1, &with(&options, &["sh", "-c", CHECKED]));
+    assert!(picture.starts_with("sequenceDiagram\n"), "{picture}");
+}
+
+/// Each client has a process number of its own where that makes a difference, and only there.
+#[test]
+fn clients_are_told_apart_where_it_makes_a_difference() {
+    let own = told(
+        0,
+        &with(&["--reachable", "sh: test $(ls | wc -l) = 2"], &["sh", "-c", ": > claim.$$"]),
+    );
+    assert!(own.contains("the clients were\n  told apart"), "{own}");
+    let shared = told(0, &with(&ONE, &["sh", "-c", "mkdir lock && echo got; exit 0"]));
+    assert!(!shared.contains("told apart"), "{shared}");
+    // The time and random bytes are what they are each time, too.
+    let time = ["sh", "-c", "date +%s%N > time; head -c 4 /proc/sys/kernel/random/boot_id > boot"];
+    told(0, &with(&["--finally", "exists time and exists boot"], &time));
+}
+
+#[test]
+fn who_may_be_killed_is_before_each_of_its_calls() {
+    let script = "mkdir lock || exit 1; echo got; rmdir lock";
+    let options = [
+        "--kill",
+        "1",
+        "--always",
+        "exit = 0 or exit = 1 or signal = 9",
+        "--finally",
+        "not exists lock or some signal = 9",
+        "--reachable",
+        "exists lock and some signal = 9",
+        "--reachable",
+        "not exists lock and some signal = 9",
+    ];
+    let said = told(0, &with(&options, &["sh", "-c", script]));
+    assert!(said.contains("signal 9"), "{said}");
+    let without = told(1, &with(&options[2..], &["sh", "-c", script]));
+    assert!(without.contains("✗ reachable exists lock and some signal = 9"), "{without}");
+}
+
+/// Who holds a lock and is killed gives it back.
+#[test]
+fn the_lock_of_a_killed_program_is_free() {
+    let script = ["flock", "lock", "sh", "-c", "echo x >> log"];
+    let options = [
+        "--kill",
+        "1",
+        "--finally",
+        "content log ~ x or every signal = 9",
+        "--reachable",
+        "some signal = 9 and content log = x",
+    ];
+    let said = told(0, &with(&options, &script));
+    assert!(said.contains("✓ always deadlock-free"), "{said}");
+}
+
+#[test]
+fn the_world_is_made_by_a_script_or_read_from_a_directory() {
+    let script = ["sh", "-c", "test -s in/a && test -L link && test -x run && ! test -w in/a"];
+    let make = "mkdir in; echo hello > in/a; ln in/a in/b; ln -s in/a link; : > run; chmod 700 run; \
+                chmod 400 in/a; mkfifo pipe";
+    let is_root = std::fs::metadata("/proc/self")
+        .is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
+    let script =
+        if is_root { ["sh", "-c", "test -s in/b && test -L link && test -x run"] } else { script };
+    told(0, &with(&["--setup", make, "--always", "exit = 0"], &script));
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("sh").arg("-c").arg(make).current_dir(folder.path()).status().unwrap();
+    assert!(made.success());
+    let world = folder.path().to_str().unwrap();
+    let kept = ["--world", world, "--finally", "content in/b = hello and not exists run"];
+    told(0, &with(&kept, &["sh", "-c", "rm -f run"]));
+    assert!(folder.path().join("run").exists(), "nothing of the user's is changed");
+}
+
+#[test]
+fn programs_work_in_directories_of_the_world() {
+    let script = "mkdir -p a/b; cd a/b; : > x; test \"$(pwd)\" = /world/a/b && cd .. && test -e b/x && \
+                  cd /world && test -e a/b/x && cd / && test ! -e x && test -e /world/a/b/x";
+    told(0, &with(&["--always", "exit = 0"], &["sh", "-c", script]));
+    let link = "echo x > a; ln -sf /world/a b && test \"$(readlink b)$(cat b)\" = /world/ax";
+    told(0, &with(&["--always", "exit = 0"], &["sh", "-c", link]));
+    told(
+        0,
+        &with(
+            &["--always", "exit = 0"],
+            &[
+                "/bin/sh",
+                "-c",
+                "umask 077; : > x; mkdir -p d; \
+        test \"$(stat -c %a x)$(stat -c %a d)\" = 600700",
+            ],
+        ),
+    );
+}
+
+#[test]
+fn what_is_not_simulated_ends_unfinished_and_never_in_a_verdict() {
+    for (script, why) in [
+        ("kill -0 4242", "kill in `sh` is not simulated"),
+        ("mkdir d; cd d; mv /world/d /world/e; /bin/pwd", "getcwd in `sh` is not simulated"),
+        ("umask 0; : > x", "a umask that leaves"),
+        ("cat ../etc/passwd", "leads out of the world"),
+        ("ln -s /etc up", "a link to /etc, outside of the world"),
+        ("cp /bin/true t; ./t", "execve in `sh` is not simulated"),
+        ("while :; do :; done", "does not end within 1s"),
+    ] {
+        let options = ["--always", "exit = 0", "--patience", "1"];
+        let said = told(1, &with(&options, &["sh", "-c", script]));
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.starts_with("? unfinished: ") && said.contains(why), "{script}: {said}");
+        let rows =
+            told(1, &with(&[&options[..], &["--format", "json"]].concat(), &["sh", "-c", script]));
+        assert!(rows.contains("unfinished") && !rows.contains("violated"), "{rows}");
+    }
+}
+
+#[test]
+fn what_is_written_outside_of_the_world_is_listed_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("out");
+    let script = format!("echo x > {}; mkdir lock && echo got; exit 0", place.display());
+    let said = told(0, &with(&ONE, &["sh", "-c", &script]));
+    assert!(said.contains("changed outside of the world") && place.exists(), "{said}");
+    std::fs::remove_file(&place).unwrap();
+    let strict = [&ONE[..], &["--strict"]].concat();
+    let said = told(1, &with(&strict, &["sh", "-c", &script]));
+    assert!(said.contains("? unfinished") && !place.exists(), "{said}");
+}
+
+#[test]
+fn bad_use_is_told_in_a_sentence() {
+    let one = |command: &[&str]| refused(&with(&ONE, command));
+    assert!(
+        one(&["no-such-program"])
+            .contains("cannot run `no-such-program`: there is no such program in")
+    );
+    assert!(one(&["/etc/passwd"]).contains("it is not executable"));
+    assert!(one(&["/usr/bin/su"]).contains("set-user-ID"));
+    assert!(one(&["true", "::"]).contains("no program before or after a `::`"));
+    assert!(refused(&[]).contains("say what to run, as in `toctou run"));
+    assert!(
+        refused(&with(&["--at-most", "one", "exit = 0"], &["true"])).contains("how many actors")
+    );
+    assert!(refused(&with(&["--always", "stdot ~ x"], &["true"])).contains("expected `stdout`"));
+    assert!(
+        refused(&with(&["--at-most", "1", "exists x"], &["true"])).contains("speak of one actor")
+    );
+    assert!(
+        refused(&with(&["--always", "exists x and exit = 0"], &["true"])).contains("say `every`")
+    );
+    assert!(
+        refused(&with(&["--always", "exit = 0", "--always", "exit = 0"], &["true"]))
+            .contains("twice")
+    );
+    assert!(
+        refused(&with(&["--setup", "echo no >&2; exit 3"], &["true"]))
+            .contains("exit status: 3: no")
+    );
+    assert!(
+        refused(&with(&["--world", "/nowhere"], &["true"]))
+            .contains("the world: cannot read /nowhere")
+    );
+    assert!(refused(&with(&["--world", "/etc/passwd"], &["true"])).contains("not a directory"));
+    assert!(refused(&with(&["--kill", "3"], &["true"])).contains("3 clients cannot be killed"));
+    assert!(refused(&["lock", "--", "true"]).contains("races of a file"));
+    assert!(refused(&["--file", "/nowhere"]).contains("cannot read /nowhere"));
+}
+
+/// A file says the same, and which properties are to break.
+#[test]
+fn races_are_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| std::fs::write(folder.path().join("race.toml"), text).unwrap();
+    let told = |arguments: &[&str]| {
+        let output = run_in(folder.path(), arguments);
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    write(&format!(
+        "[checked]\nrun = '{CHECKED}'\nat-most = '1 stdout ~ got'\nbreaks = 'at most 1: stdout ~ got'\n\
+         [made]\nclients = 3\nrun = ['mkdir', 'lock']\nat-most = '1 exit = 0'\n\
+         reachable = 'exit = 1'\n[made.others]\njanitor = 'rmdir lock; exit 2'\n"
+    ));
+    let (status, said) = told(&["checked"]);
+    assert!(status == Some(0) && said.contains("as the file says"), "{said}");
+    let (status, said) = told(&[]);
+    assert!(
+        status == Some(1) && said.contains("\nmade\n") && said.contains("janitor, 3 clients"),
+        "{said}"
+    );
+    assert!(told(&["other"]).1.contains("there is no race `other` in it; it has checked, made"));
+    write("[lock]\nrum = 'true'\n");
+    let (status, said) = told(&[]);
+    assert!(status == Some(2) && said.contains("unknown field `rum`"), "{said}");
+    write("[lock]\nrun = 'true'\nalways = 'exit is 0'\n");
+    assert!(told(&[]).1.contains("[lock]: `exit is 0`: at `is 0`: expected `=` or `!=`"));
+}
+
+#[test]
+fn arguments_that_are_not_in_the_world_are_pointed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("claim.sh"), "mkdir lock && echo got; exit 0").unwrap();
+    let output = run_in(folder.path(), &with(&ONE, &["sh", "claim.sh"]));
+    let said = text(&output.stderr);
+    assert!(said.contains("`claim.sh` is a file here, and not in the world"), "{said}");
+    let path = folder.path().join("claim.sh");
+    told(0, &with(&ONE, &["sh", path.to_str().unwrap()]));
+}
+
+/// Nothing is left, whoever is killed.
+#[test]
+fn no_process_and_no_directory_is_left_behind() {
+    let marker = "marker-of-a-test-that-looks-for-what-is-left";
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(": {marker}; sleep 1000 & mkdir a; read x < /dev/zero; wait");
+    let mut toctou = Command::new(env!("CARGO_BIN_EXE_toctou"));
+    let toctou =
+        toctou.arg("run").args(with(&ONE, &["sh", "-c", &script])).env("TMPDIR", folder.path());
+    let mut toctou = toctou.stdout(std::process::Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    toctou.kill().unwrap();
+    toctou.wait().unwrap();
+    let left = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        processes.filter(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(marker)
+        })
+    };
+    for _ in 0..100 {
+        if left().count() == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(left().count(), 0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

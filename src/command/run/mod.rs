@@ -1,0 +1,218 @@
+//! Top floor, the command: `run`. Imports [`mod@run`](crate::run), [`check`](crate::check) and
+//! [`report`](crate::report).
+
+mod predicate;
+mod race;
+
+use std::time::Instant;
+
+use crate::case::{Case, CaseError, FsCase};
+use crate::check::{Checker, Examination, FaultKind, Limits, Verdict};
+use crate::fs::SimFs;
+use crate::replay::Threads;
+use crate::report::{self, WIDTH, count, diagram, json, mermaid::mermaid, wrapped};
+use crate::run::{self, Outside};
+
+use super::arguments::{Run, Shape};
+use super::out::{Bar, Out, note};
+use super::{AsItShould, Failure};
+use race::{Race, Told};
+
+/// Beside an output of several.
+const HEAD: anstyle::Style = anstyle::Style::new().bold();
+
+pub(super) fn run(asked: &Run) -> Result<AsItShould, Failure> {
+    let races = race::races(asked)?;
+    let mut out = Out::new();
+    let mut all_is_well = true;
+    for (index, race) in races.iter().enumerate() {
+        if let (Some(name), Shape::Text) = (&race.name, asked.format) {
+            let before = if index > 0 { "\n" } else { "" };
+            out.line(&format!("{before}{HEAD}{name}{HEAD:#}"))?;
+        }
+        all_is_well &= one(&mut out, asked, race)?;
+    }
+    Ok(AsItShould::be_if(all_is_well))
+}
+
+/// A race that was explored.
+struct Explored {
+    examination: Examination,
+    world: SimFs,
+    told: Told,
+    outside: Outside,
+    speed: String,
+}
+
+/// Checks one race; whether it came out as it should.
+fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
+    let world = race.world()?;
+    for path in race.files_left_out(&world) {
+        note(&format!(
+            "`{0}` is a file here, and not in the world: the program finds it by `$PWD/{0}` only",
+            path.display()
+        ));
+    }
+    let explored = explored(race, world)?;
+    let examination = &explored.examination;
+    match asked.format {
+        Shape::Json => out.say(&json::examination(examination)?)?,
+        Shape::Mermaid => pictures(out, examination)?,
+        Shape::Text => tell(out, &explored)?,
+    }
+    let mut is_well = as_expected(race, examination);
+    if asked.format == Shape::Text && !race.breaks.is_empty() {
+        let told = if is_well { "as the file says" } else { "the file says otherwise" };
+        out.line(&format!("{told}: {} breaks", race.breaks.join(", ")))?;
+    }
+    if asked.replay {
+        is_well &= replayed(out, race, &explored)?;
+    }
+    Ok(is_well)
+}
+
+/// Explores it with clients that are alike, and if they are not, with clients that are told apart.
+fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
+    let outside = Outside::default();
+    let limits = Limits { time: race.limit.or(Limits::default().time), ..Limits::default() };
+    let (runs, started) = (run::runs(), Instant::now());
+    let bar = Bar::spinner("runs the programs in every interleaving");
+    let examine = |told: Told| -> Result<Examination, Failure> {
+        let system = race.system(&world, told, &outside)?;
+        Ok(Checker::new(system).within(limits.clone()).examine())
+    };
+    let (mut told, mut examination) = (Told::Alike, examine(Told::Alike)?);
+    if is_fault(&examination) && race.actors() > 0 {
+        let apart = examine(Told::Apart)?;
+        if !is_fault(&apart) {
+            told = Told::Apart;
+            let number = Examination { clients: race.clients, ..apart };
+            examination = number;
+            examination.notes.push(
+                "What a client does depends on its process number, on random bytes or on the like: the clients \
+                 were told apart"
+                    .to_owned(),
+            );
+        }
+    }
+    if let Some(why) = unfinished(&examination) {
+        // Whatever else was found: a program that does this was not explored to its end.
+        for report in &mut examination.reports {
+            report.findings.retain(|finding| FaultKind::of(&finding.property).is_none());
+        }
+        examination.notes = vec![format!("unfinished: {why}")];
+    }
+    bar.clear();
+    let (runs, time) = (run::runs() - runs, started.elapsed());
+    let rate = runs as f64 / time.as_secs_f64().max(1e-9);
+    let speed =
+        format!("{} in {:.1} s: {rate:.0} a second", count(runs, "run"), time.as_secs_f64());
+    Ok(Explored { examination, world, told, outside, speed })
+}
+
+fn is_fault(examination: &Examination) -> bool {
+    examination.reports.iter().any(|report| report.fault().is_some())
+}
+
+/// Whether what is to break does, and nothing else.
+fn as_expected(race: &Race, examination: &Examination) -> bool {
+    if unfinished(examination).is_some() {
+        return false;
+    }
+    if race.breaks.is_empty() {
+        return examination.is_proof();
+    }
+    let Some(graph) = examination.reports.first() else { return false };
+    let is_as_expected = graph.findings.iter().all(|finding| {
+        let breaks = race.breaks.contains(&finding.property);
+        match finding.verdict {
+            Verdict::Violated(_) => breaks,
+            Verdict::Holds(_) => !breaks,
+            Verdict::Unfinished(_) => false,
+        }
+    });
+    is_as_expected && examination.disagreements.is_empty()
+}
+
+fn tell(out: &mut Out, explored: &Explored) -> Result<(), Failure> {
+    let examination = &explored.examination;
+    match unfinished(examination) {
+        Some(why) => {
+            for line in wrapped(&format!("? unfinished: {why}"), WIDTH) {
+                out.line(&line)?;
+            }
+            // How it comes there, if that is more than its first call.
+            if let Some(Ok(trace)) = examination.shown.first().map(|shown| &shown.trace)
+                && trace.steps.len() > 1
+            {
+                out.line("")?;
+                out.say(&diagram::diagram(trace))?;
+            }
+        }
+        None => out.say(&examination.to_string())?,
+    }
+    out.line("")?;
+    out.line(&explored.speed)?;
+    let outside = explored.outside.paths();
+    if !outside.is_empty() {
+        let paths: Vec<String> = outside.iter().map(|path| path.display().to_string()).collect();
+        let told = format!(
+            "changed outside of the world, at each run (`--strict` refuses that): {}",
+            paths.join(", ")
+        );
+        for line in wrapped(&told, WIDTH) {
+            out.line(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Why it could not be checked, if a program did something that cannot be.
+fn unfinished(examination: &Examination) -> Option<String> {
+    let fault = |shown: &&crate::check::Shown| {
+        shown.properties.iter().any(|property| FaultKind::of(property).is_some())
+    };
+    let shown = examination.shown.iter().find(fault)?;
+    Some(match &shown.trace {
+        Ok(trace) => {
+            let last = trace.steps.last().and_then(|step| step.output.clone());
+            let said = last.unwrap_or_default();
+            said.strip_prefix("panicked: ").unwrap_or(&said).to_owned()
+        }
+        Err(error) => error.to_string(),
+    })
+}
+
+fn pictures(out: &mut Out, examination: &Examination) -> Result<(), Failure> {
+    for shown in &examination.shown {
+        if let Ok(trace) = &shown.trace {
+            out.say(&mermaid(trace, "the file system", &shown.properties.join(", ")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes each counterexample happen on the kernel; whether all of them did.
+fn replayed(out: &mut Out, race: &Race, explored: &Explored) -> Result<bool, Failure> {
+    let system = race.system(&explored.world, explored.told, &explored.outside)?;
+    let case = FsCase::programs(system);
+    let mut all_agree = true;
+    for shown in &explored.examination.shown {
+        if shown.properties.iter().any(|property| FaultKind::of(property).is_some()) {
+            continue;
+        }
+        let comparison =
+            case.replay(&shown.schedule, Threads::OneEach).map_err(|error| match error {
+                CaseError::Play(error) => Failure::Usage(error.to_string()),
+                error => error.into(),
+            })?;
+        out.line("")?;
+        out.line(&format!("{HEAD}on the kernel{HEAD:#}: {}", shown.properties.join(", ")))?;
+        out.line("")?;
+        out.say(&diagram::diagram(&comparison.real.trace))?;
+        out.line("")?;
+        out.say(&report::replay::outcome(&comparison))?;
+        all_agree &= comparison.agrees();
+    }
+    Ok(all_agree)
+}

@@ -1,0 +1,103 @@
+//! Third floor, `run`: a program as a process. Imports [`calls`](crate::calls), [`direct`](crate::direct)
+//! and [`fs`](crate::fs).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustc_hash::FxBuildHasher;
+
+use super::Ended;
+use crate::calls::{Calls, Listen, listened, told_again};
+use crate::direct::{Code, FileCode, Files};
+use crate::fs::{OsFile, SimFs};
+use crate::{Process, Step};
+
+/// A program of the operating system as a process of a system over files: what
+/// [`Command::process`](super::Command::process) makes.
+///
+/// A program that got the same answers is in the same state. So it is run once for each state and world,
+/// however many engines explore it.
+#[derive(Clone)]
+pub struct ProgramCode {
+    code: FileCode<Ended>,
+    steps: Arc<Steps>,
+}
+
+/// The steps that were taken so far.
+type Steps = Mutex<HashMap<(FileCode<Ended>, SimFs), Taken, FxBuildHasher>>;
+
+/// A step, the world after it, and what was called in it.
+#[derive(Clone)]
+struct Taken {
+    step: Step<FileCode<Ended>, Ended>,
+    world: SimFs,
+    calls: Calls,
+}
+
+impl ProgramCode {
+    pub(super) fn new(code: FileCode<Ended>) -> Self {
+        ProgramCode { code, steps: Arc::default() }
+    }
+
+    /// The same program with this number, which tells it from others: its process numbers and its random
+    /// bytes come from that.
+    ///
+    /// Without it, the program may be any of several, and what it asks must not depend on who it is.
+    pub fn in_process(self, number: u32) -> Self {
+        // What is known of a program with another number is not known of this one.
+        Self::new(self.code.in_process(number))
+    }
+
+    /// The same program over the kernel's file system.
+    pub fn on_kernel(&self) -> Code<Files<OsFile>, Ended> {
+        self.code.over_files()
+    }
+}
+
+impl Process<SimFs> for ProgramCode {
+    type Output = Ended;
+
+    fn step(self, world: &mut SimFs) -> Step<Self, Ended> {
+        let ProgramCode { code, steps } = self;
+        let key = (code, world.clone());
+        let known = steps.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let taken = known.unwrap_or_else(|| {
+            let step = AssertUnwindSafe(|| key.0.clone().step(world));
+            let (step, calls) = listened(Listen::Tell, || catch_unwind(step));
+            let step = step.unwrap_or_else(|why| {
+                told_again(&calls);
+                resume_unwind(why)
+            });
+            let taken = Taken { step, world: world.clone(), calls };
+            let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+            steps.insert(key, taken.clone());
+            taken
+        });
+        told_again(&taken.calls);
+        *world = taken.world;
+        taken.step.map(|code| ProgramCode { code, steps: steps.clone() })
+    }
+}
+
+impl PartialEq for ProgramCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.code == other.code
+    }
+}
+
+impl Eq for ProgramCode {}
+
+impl Hash for ProgramCode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.code.hash(state);
+    }
+}
+
+impl fmt::Debug for ProgramCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)
+    }
+}
