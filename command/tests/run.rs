@@ -163,8 +163,6 @@ fn programs_work_in_directories_of_the_world() {
     let script = "mkdir -p a/b; cd a/b; : > x; test \"$(pwd)\" = /world/a/b && cd .. && test -e b/x && \
                   cd /world && test -e a/b/x && cd / && test ! -e x && test -e /world/a/b/x";
     told(0, &with(&["--always", "exit = 0"], &["sh", "-c", script]));
-    let link = "echo x > a; ln -sf /world/a b && test \"$(readlink b)$(cat b)\" = /world/ax";
-    told(0, &with(&["--always", "exit = 0"], &["sh", "-c", link]));
     told(
         0,
         &with(
@@ -186,7 +184,7 @@ fn what_is_not_simulated_ends_unfinished_and_never_in_a_verdict() {
         ("mkdir d; cd d; mv /world/d /world/e; /bin/pwd", "getcwd in `sh` is not simulated"),
         ("umask 0; : > x", "a umask that leaves"),
         ("cat ../etc/passwd", "leads out of the world"),
-        ("ln -s /etc up", "a link to /etc, outside of the world"),
+        ("ln -s /etc up", "a link with an absolute target"),
         ("cp /bin/true t; ./t", "execve in `sh` is not simulated"),
         ("while :; do :; done", "does not end within 1s"),
     ] {

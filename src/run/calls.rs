@@ -748,13 +748,9 @@ impl Call<'_, '_, '_> {
     fn symlink(&mut self, target: u64, directory: u64, path: u64) -> Answer {
         match self.text(target) {
             Ok(target) => {
-                // The world's own directory is `/` in it.
-                let target = match target.strip_prefix(WORLD) {
-                    Ok(rest) => Path::new("/").join(rest),
-                    Err(_) if target.is_absolute() => self
-                        .refuse(&format!("a link to {}, outside of the world", target.display())),
-                    Err(_) => target,
-                };
+                if target.is_absolute() {
+                    self.refuse("a link with an absolute target: make it a relative one");
+                }
                 self.at(directory, path, |fs, at| fs.symlink(&target, at))
             }
             Err(errno) => Is(Err(errno)),
@@ -765,10 +761,6 @@ impl Call<'_, '_, '_> {
         let pid = self.pid;
         self.got(directory, path, |fs, at| {
             let target = fs.readlink(at)?;
-            let target = match target.strip_prefix("/") {
-                Ok(rest) => Path::new(WORLD).join(rest),
-                Err(_) => target,
-            };
             let bytes = target.as_os_str().as_bytes();
             let bytes = &bytes[..bytes.len().min(room as usize)];
             memory::write(pid, to, bytes).map_err(|_| Errno::FAULT)?;
