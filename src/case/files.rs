@@ -1,6 +1,8 @@
 //! Fourth floor, `case`: cases whose world is a file system. Imports [`check`](crate::check),
 //! [`replay`](crate::replay), [`fs`](crate::fs).
 
+use std::time::Duration;
+
 use super::tally::Tally;
 use super::{CaseError, CaseOn, Comparison, RealWorld, Stress, actors_by_start, compared, run_on};
 use crate::Process;
@@ -9,7 +11,9 @@ use crate::direct::{Code, Files};
 use crate::fs::{
     Errno, FileSystem, Node, OFlags, OsFile, OsFs, Recorded, SimFile, SimFs, Tree, Uid, User,
 };
-use crate::replay::{Furnished, Place, Remains, ReplayError, Replayed, Threads, replay, stress};
+use crate::replay::{
+    Furnished, Place, Remains, ReplayError, Replayed, Search, Threads, replay, search, stress,
+};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::run::{Ended, ProgramCode};
 
@@ -63,6 +67,20 @@ impl<P: Process<SimFs, Output: Value> + Value, Q> FsCase<P, Q> {
     ) -> Self {
         self.real.stand_in = Some(StandIn { system, kernel, why });
         self
+    }
+
+    /// Searches every order of calls on the kernel, for so long: a second way to the outcomes.
+    ///
+    /// # Errors
+    ///
+    /// Where a directory of the kernel cannot be filled as the simulation starts.
+    pub fn search<T>(&self, limit: Duration) -> Result<Search, CaseError>
+    where
+        P: Process<SimFs, Output = T>,
+        Q: for<'a> Process<&'a OsFs, Output = T>,
+        T: Value,
+    {
+        Ok(search(self.checker.system(), &self.real.kernel, limit)?)
     }
 
     /// Excludes free runs: the files left at the end do not show whether the properties hold.

@@ -132,6 +132,9 @@ pub(super) struct Run {
     /// Make each counterexample happen on the kernel's file system, call by call
     #[arg(long)]
     pub(super) replay: bool,
+    /// Also explore all orders of the calls on the kernel's file system itself, and compare the outcomes
+    #[arg(long)]
+    pub(super) kernel: bool,
     /// Refuse programs that write outside of their directory, instead of listing what they wrote
     #[arg(long, conflicts_with = "file")]
     pub(super) strict: bool,

@@ -98,7 +98,7 @@ impl<Q> Furnished<Q> {
     }
 
     /// A fresh temporary directory, furnished.
-    fn world(&self, start: usize) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
+    pub(super) fn world(&self, start: usize) -> Result<(tempfile::TempDir, OsFs), ReplayError> {
         let directory = temporary_directory()?;
         let fs = self.furnished(start, directory.path())?;
         Ok((directory, fs.telling_apart()))

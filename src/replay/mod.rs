@@ -19,6 +19,7 @@ mod loose;
 mod network;
 mod real;
 mod remains;
+mod search;
 mod stress;
 mod threads;
 
@@ -30,6 +31,7 @@ pub use files::{Furnished, put_on_disk, replay};
 pub use loose::{FreeDb, FreeRun, LetLoose, Loose};
 pub use network::replay_on_loopback;
 pub use remains::{Remains, Tables, Visits};
+pub use search::{Outcome, Search, search};
 pub use stress::stress;
 pub use threads::{let_loose, on_real_threads};
 

@@ -8,6 +8,7 @@ use crate::check::{
     Bound, DEADLOCK_FREE, Engine, Examination, Finding, Interleavings, Lost, PropertyKind, Report,
     Trace, Unfinished, Verdict,
 };
+use crate::replay::Search;
 use crate::survey::{Checked, Share, Survey};
 
 /// What one engine says about one property of one system. A field that does not apply is `null`.
@@ -295,6 +296,27 @@ pub fn examination(examination: &Examination) -> Result<String, serde_json::Erro
     out.push_str(&serde_json::to_string(&judged)?);
     out.push('\n');
     Ok(out)
+}
+
+/// What a search of the kernel found, as one line.
+pub fn search(search: &Search) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Searched {
+        engine: &'static str,
+        executions: u64,
+        outcomes: usize,
+        simulated: usize,
+        exhaustive: bool,
+        agrees: bool,
+    }
+    serde_json::to_string(&Searched {
+        engine: "kernel",
+        executions: search.executions,
+        outcomes: search.outcomes.len(),
+        simulated: search.simulated.len(),
+        exhaustive: search.finished,
+        agrees: search.agrees(),
+    })
 }
 
 /// Whether an examination is a proof, and if not, why.

@@ -142,6 +142,65 @@ pub(super) const TRACED: &[c_long] = &[
     libc::SYS_unshare,
 ];
 
+/// Whether the call before which a process is stopped names something in the world.
+pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
+    let Some(now) = registers(pid) else { return false };
+    let of = [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9];
+    let here = libc::AT_FDCWD as u64;
+    let number = now.orig_rax as c_long;
+    let named: &[(u64, u64)] = match number {
+        libc::SYS_open
+        | libc::SYS_creat
+        | libc::SYS_stat
+        | libc::SYS_lstat
+        | libc::SYS_access
+        | libc::SYS_unlink
+        | libc::SYS_rmdir
+        | libc::SYS_mkdir
+        | libc::SYS_mknod
+        | libc::SYS_chmod
+        | libc::SYS_chown
+        | libc::SYS_lchown
+        | libc::SYS_readlink
+        | libc::SYS_truncate
+        | libc::SYS_chdir
+        | libc::SYS_execve
+        | libc::SYS_utime
+        | libc::SYS_utimes => &[(here, of[0])],
+        libc::SYS_openat
+        | libc::SYS_newfstatat
+        | libc::SYS_statx
+        | libc::SYS_faccessat
+        | libc::SYS_faccessat2
+        | libc::SYS_unlinkat
+        | libc::SYS_mkdirat
+        | libc::SYS_mknodat
+        | libc::SYS_fchmodat
+        | libc::SYS_fchownat
+        | libc::SYS_readlinkat
+        | libc::SYS_utimensat => &[(of[0], of[1])],
+        libc::SYS_symlink => &[(here, of[1])],
+        libc::SYS_symlinkat => &[(of[1], of[2])],
+        libc::SYS_rename | libc::SYS_link => &[(here, of[0]), (here, of[1])],
+        libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_linkat => {
+            &[(of[0], of[1]), (of[2], of[3])]
+        }
+        _ => return false,
+    };
+    let is_in_world = |(directory, path): &(u64, u64)| {
+        let Ok(text) = memory::text(pid, *path) else { return false };
+        let path = Path::new(OsStr::from_bytes(&text));
+        match path.is_absolute() {
+            true => path.starts_with(WORLD),
+            false if *directory as i32 == libc::AT_FDCWD => {
+                !path.as_os_str().is_empty() && !matches!(tree.works_in(pid), WorksIn::Elsewhere)
+            }
+            false => tree.file_of(pid, *directory as i32).is_some(),
+        }
+    };
+    named.iter().any(is_in_world)
+}
+
 /// What is to be done when the kernel has performed a call.
 pub(super) fn returned(tree: &mut Tree<'_>, pid: pid_t) {
     let Some(now) = registers(pid) else { return };

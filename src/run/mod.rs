@@ -43,6 +43,7 @@
 //! kernel chooses. Where two of them use the world, the program is not deterministic.
 
 mod calls;
+mod checkpoint;
 mod code;
 mod identity;
 mod memory;

@@ -27,8 +27,21 @@ pub(super) fn why_not(status: c_int) -> &'static str {
     }
 }
 
-/// A file without a name, for what a program prints.
-pub(super) fn nameless(name: &'static std::ffi::CStr) -> io::Result<File> {
+/// What a program prints.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    pub(super) stdout: File,
+    pub(super) stderr: File,
+}
+
+impl Outputs {
+    pub(super) fn new() -> io::Result<Outputs> {
+        Ok(Outputs { stdout: nameless(c"stdout")?, stderr: nameless(c"stderr")? })
+    }
+}
+
+/// A file without a name.
+fn nameless(name: &'static std::ffi::CStr) -> io::Result<File> {
     // SAFETY: `name` ends with NUL; a descriptor that comes back is nobody else's.
     unsafe {
         match libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) {
@@ -86,12 +99,12 @@ fn pointers(texts: &[CString]) -> Vec<*const c_char> {
 
 /// Starts it, stopped before its first instruction and traced by this thread; the leader of a session of its
 /// own.
-pub(super) fn start(program: &Program, stdout: &File, stderr: &File) -> io::Result<pid_t> {
+pub(super) fn start(program: &Program, outputs: &Outputs) -> io::Result<pid_t> {
     let nothing = File::open("/dev/null")?;
     let (arguments, environment) = (pointers(&program.arguments), pointers(&program.environment));
     let mut filter = filter();
     let filter = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    let standard = [nothing.as_raw_fd(), stdout.as_raw_fd(), stderr.as_raw_fd()];
+    let standard = [&nothing, &outputs.stdout, &outputs.stderr].map(File::as_raw_fd);
     // SAFETY: between `fork` and `execve` the child makes system calls only, and touches memory that was
     // made before.
     unsafe {

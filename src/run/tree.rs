@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,15 +14,17 @@ use std::time::Duration;
 use libc::{c_int, pid_t, user_regs_struct};
 
 use super::identity::Identity;
+use super::spawn::Outputs;
 use super::watch::Watch;
-use super::{Ended, Program, calls, spawn};
+use super::{Ended, Program, calls, checkpoint, spawn};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::OFlags;
 
 /// The processes of a program. Dropping it kills those that are left, and waits until they are gone.
 pub(super) struct Tree<'p> {
-    pub(super) program: &'p Program,
+    pub(super) program: &'p Arc<Program>,
     root: pid_t,
+    watch: Watch,
     /// Processes and threads that have begun and not ended.
     tasks: BTreeMap<pid_t, Task>,
     /// New ones that stopped before it was told whose they are.
@@ -34,6 +37,16 @@ pub(super) struct Tree<'p> {
     /// How long it slept.
     pub(super) slept: Duration,
     has_begun: bool,
+    /// What it prints, as long as it may be [kept](checkpoint) before its first call.
+    may_be_kept: Option<Rc<Outputs>>,
+}
+
+/// Where a run begins: at a program's beginning, or before its first call on the world.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) root: pid_t,
+    pub(super) task: Option<Task>,
+    pub(super) identity: Identity,
 }
 
 /// A process or a thread.
@@ -91,34 +104,43 @@ pub fn runs() -> u64 {
 /// Runs a program: each of its calls on the world is asked of `fs`.
 pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
     RUNS.fetch_add(1, Ordering::Relaxed);
-    let output = |name| {
-        let file = spawn::nameless(name);
-        file.unwrap_or_else(|error| program.fails("no file for its output", &error))
-    };
-    let (mut stdout, mut stderr) = (output(c"stdout"), output(c"stderr"));
-    let root = spawn::start(program, &stdout, &stderr);
-    let root = root.unwrap_or_else(|error| program.fails("cannot start it", &error));
+    let identity = Identity::of_this_run();
+    let number = identity.number(0);
+    let resumed = checkpoint::resumed(program, number);
+    let is_new = resumed.is_none();
+    let (start, outputs) = resumed.unwrap_or_else(|| {
+        let outputs = Outputs::new();
+        let outputs =
+            outputs.unwrap_or_else(|error| program.fails("no file for its output", &error));
+        let root = spawn::start(program, &outputs);
+        let root = root.unwrap_or_else(|error| program.fails("cannot start it", &error));
+        (Start { root, task: None, identity }, Rc::new(outputs))
+    });
     let mut tree = Tree {
         program,
-        root,
+        root: start.root,
+        watch: Watch::new(start.root, program.patience),
         tasks: BTreeMap::new(),
         early: Vec::new(),
         begun: 0,
         files: BTreeMap::new(),
         opened: 0,
-        identity: Identity::of_this_run(),
+        identity: start.identity,
         slept: Duration::ZERO,
-        has_begun: false,
+        has_begun: !is_new,
+        may_be_kept: is_new.then(|| outputs.clone()),
     };
-    tree.begins(root, None);
-    let watch = Watch::new(root, program.patience);
-    tree.go_on(root, 0);
+    tree.begins(start.root, None);
+    if let (Some(then), Some(now)) = (start.task, tree.tasks.get_mut(&start.root)) {
+        *now = Task { process: start.root, ..then };
+    }
+    tree.go_on(start.root, 0);
     let status = match catch_unwind(AssertUnwindSafe(|| tree.until_it_ends(fs))) {
         Ok(status) => status,
         Err(why) if why.is::<Killed>() => libc::SIGKILL,
         Err(why) => resume_unwind(why),
     };
-    if watch.killed() {
+    if tree.watch.killed() {
         let patience = program.patience;
         stop(format!(
             "`{}` does not end within {patience:?}: does it wait for a terminal, for the network, or for \
@@ -133,8 +155,8 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
     Ended {
         status: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
-        stdout: read_back(&mut stdout),
-        stderr: read_back(&mut stderr),
+        stdout: read_back(&outputs.stdout),
+        stderr: read_back(&outputs.stderr),
     }
 }
 
@@ -154,7 +176,7 @@ impl Program {
     }
 }
 
-fn read_back(output: &mut File) -> String {
+fn read_back(mut output: &File) -> String {
     let mut bytes = Vec::new();
     let read = output.rewind().and_then(|()| output.read_to_end(&mut bytes));
     read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
@@ -198,6 +220,7 @@ impl Tree<'_> {
         }
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
         let delivered = match event {
+            libc::PTRACE_EVENT_SECCOMP if self.is_kept_before(pid) => return,
             libc::PTRACE_EVENT_SECCOMP => {
                 calls::answered(self, fs, pid);
                 0
@@ -225,6 +248,36 @@ impl Tree<'_> {
             _ => 0,
         };
         self.go_on(pid, delivered);
+    }
+
+    /// Keeps the first process where it stands, if that is before its first call on the world. A copy of it
+    /// goes on.
+    fn is_kept_before(&mut self, pid: pid_t) -> bool {
+        let is_alone = self.tasks.len() == 1 && self.early.is_empty() && pid == self.root;
+        if self.may_be_kept.is_none() || !calls::is_on_the_world(self, pid) {
+            return false;
+        }
+        let Some(outputs) = self.may_be_kept.take().filter(|_| is_alone) else { return false };
+        let start = Start {
+            root: pid,
+            task: self.tasks.get(&pid).cloned(),
+            identity: self.identity.clone(),
+        };
+        let number = self.identity.number(0);
+        if !checkpoint::kept(self.program, number, pid, &outputs, &start) {
+            return false;
+        }
+        let Some((Start { root, task: Some(task), .. }, _)) =
+            checkpoint::resumed(self.program, number)
+        else {
+            self.program.fails("cannot copy it", &std::io::Error::last_os_error());
+        };
+        self.tasks.clear();
+        self.tasks.insert(root, Task { process: root, ..task });
+        self.root = root;
+        self.watch.moves_to(root);
+        self.go_on(root, 0);
+        true
     }
 
     /// A process or a thread has begun.
@@ -294,6 +347,7 @@ impl Tree<'_> {
     /// It has slept so long. Others may have acted meanwhile.
     pub(super) fn sleeps(&mut self, time: Duration) {
         self.slept += time;
+        self.may_be_kept = None;
         direct::let_time_pass("sleep");
     }
 

@@ -15,6 +15,7 @@ struct Watched {
 }
 
 /// As long as it is there, the group is watched.
+#[derive(Debug)]
 pub(super) struct Watch {
     group: pid_t,
     killed: Arc<AtomicBool>,
@@ -47,6 +48,15 @@ impl Watch {
         let mut all = watched().lock().unwrap_or_else(PoisonError::into_inner);
         all.push(Watched { group, until, killed: killed.clone() });
         Watch { group, killed }
+    }
+
+    /// Another group goes on in its place, in the time that is left.
+    pub(super) fn moves_to(&mut self, group: pid_t) {
+        let mut all = watched().lock().unwrap_or_else(PoisonError::into_inner);
+        for watched in all.iter_mut().filter(|it| it.group == self.group) {
+            watched.group = group;
+        }
+        self.group = group;
     }
 
     /// Whether it was killed for being late.

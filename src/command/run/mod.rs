@@ -4,7 +4,7 @@
 mod predicate;
 mod race;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::case::{Case, CaseError, FsCase};
 use crate::check::{Checker, Examination, FaultKind, Limits, Verdict};
@@ -64,6 +64,9 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
     if asked.format == Shape::Text && !race.breaks.is_empty() {
         let told = if is_well { "as the file says" } else { "the file says otherwise" };
         out.line(&format!("{told}: {} breaks", race.breaks.join(", ")))?;
+    }
+    if asked.kernel && unfinished(&explored.examination).is_none() {
+        is_well &= searched(out, asked, race, &explored)?;
     }
     if asked.replay {
         is_well &= replayed(out, race, &explored)?;
@@ -190,6 +193,26 @@ fn pictures(out: &mut Out, examination: &Examination) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Explores on the kernel itself; whether its outcomes are those of the simulation.
+fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Result<bool, Failure> {
+    let system = race.system(&explored.world, explored.told, &explored.outside)?;
+    let bar =
+        Bar::spinner("runs the programs on the kernel, in every order that may make a difference");
+    let limit = race.limit.or(Limits::default().time).unwrap_or(Duration::MAX);
+    let search = FsCase::programs(system).search(limit)?;
+    bar.clear();
+    match asked.format {
+        Shape::Text => {
+            for line in wrapped(&search.to_string(), WIDTH) {
+                out.line(&line)?;
+            }
+        }
+        Shape::Json => out.line(&json::search(&search)?)?,
+        Shape::Mermaid => {}
+    }
+    Ok(search.agrees())
 }
 
 /// Makes each counterexample happen on the kernel; whether all of them did.
