@@ -55,6 +55,17 @@ fn a_race_is_shown_as_columns_and_happens_on_the_kernel() {
     assert!(said.contains("the kernel agrees: every answer and all that was left"), "{said}");
 }
 
+/// The kernel itself is searched: fewer executions than interleavings, and the same ends.
+#[test]
+fn the_kernel_has_the_outcomes_of_the_simulation() {
+    let options = [&ONE[..], &["--kernel"]].concat();
+    let said = told(1, &with(&options, &["sh", "-c", CHECKED]));
+    assert!(
+        said.contains("4 executions on the kernel: 3 outcomes, the same as simulated"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_fix_is_proved_for_any_number_of_clients() {
     let said = told(0, &with(&ONE, &["sh", "-c", NOCLOBBER]));
@@ -171,18 +182,82 @@ fn programs_work_in_directories_of_the_world() {
                 "/bin/sh",
                 "-c",
                 "umask 077; : > x; mkdir -p d; \
-        test \"$(stat -c %a x)$(stat -c %a d)\" = 600700",
+        test \"$(stat -c %a x)$(stat -c %a d)\" = 600700 && install -d -m 777 e && \
+        umask 0 && mkdir -p f && test \"$(stat -c %a e)$(stat -c %a f)\" = 777777",
             ],
         ),
     );
 }
 
+/// A loop that gives up is seen to give up; one that does not waits.
+#[test]
+fn a_program_that_tries_so_often_and_no_more_is_seen_to_give_up() {
+    let tries =
+        "for i in 1 2 3 4 5 6 7 8; do mv a b 2>/dev/null && exit 0; sleep 0.1; done; exit 1";
+    let options = ["--clients", "1", "--replay", "--finally", "exit = 0"];
+    let said = told(1, &with(&options, &["sh", "-c", tries]));
+    assert!(said.contains("✗ finally exit = 0") && said.contains("the kernel agrees"), "{said}");
+    let waits = "until mv a b 2>/dev/null; do sleep 0.1; done";
+    let said = told(1, &with(&options, &["sh", "-c", waits]));
+    assert!(said.contains("✗ always deadlock-free"), "{said}");
+    let node = "const fs = require('fs'); let left = 7; const go = () => { try { fs.renameSync('a', 'b') } \
+                catch (e) { if (--left) return setTimeout(go, 5); process.exit(1) } }; go()";
+    if Path::new("/usr/bin/node").exists() {
+        let said = told(1, &with(&options, &["/usr/bin/node", "-e", node]));
+        assert!(
+            said.contains("✗ finally exit = 0") && said.contains("the kernel agrees"),
+            "{said}"
+        );
+    }
+}
+
+/// Files are as old as the setup made them, and who steals an old lock does.
+#[test]
+fn files_keep_their_age() {
+    let setup = "mkdir l m; touch -d '2 days ago' l";
+    let age = "test \"$(find . -mmin +60)\" = ./l && touch -d '3 days ago' m && test \"$(find . -mmin +2880 | sort | tr -d '\\n')\" = ./l./m";
+    let options = ["--clients", "1", "--setup", setup, "--always", "exit = 0", "--kernel"];
+    told(0, &with(&options, &["sh", "-c", age]));
+}
+
+/// Record locks belong to a process, and go when it closes the file by any descriptor.
+#[test]
+fn record_locks_are_taken_and_given_back() {
+    let python = "/usr/bin/python3";
+    if !Path::new(python).exists() {
+        eprintln!("left out: there is no {python}");
+        return;
+    }
+    let count = |between: &str| {
+        format!(
+            "import fcntl, os\nf = open('lock', 'a')\nfcntl.lockf(f, fcntl.LOCK_EX)\n{between}\n\
+             n = int(open('n').read())\nopen('n', 'w').write(str(n + 1))\n"
+        )
+    };
+    let options = ["--setup", "printf 0 > n; : > lock", "--finally", "content n = 2"];
+    let held = told(0, &with(&options, &[python, "-c", &count("")]));
+    assert!(held.contains("✓ finally content n = 2"), "{held}");
+    let lost = told(1, &with(&options, &[python, "-c", &count("open('lock').close()")]));
+    assert!(lost.contains("✗ finally content n = 2"), "{lost}");
+}
+
+/// Who asks for a process that nobody is hears that there is none.
+#[test]
+fn a_lock_of_a_process_that_is_gone_is_stale() {
+    let script =
+        "read p < lock; kill -0 $p 2>/dev/null || { rm lock; echo $$ > lock; echo stolen; }";
+    let options = ["--setup", "echo 99999 > lock", "--at-most", "1", "stdout ~ stolen"];
+    let said = told(1, &with(&options, &["sh", "-c", script]));
+    assert!(said.contains("✗ always at most 1: stdout ~ stolen"), "{said}");
+    let guarded = "exec 9>guard; flock 9; : > $$";
+    told(0, &with(&["--always", "exit = 0"], &["sh", "-c", guarded]));
+}
+
 #[test]
 fn what_is_not_simulated_ends_unfinished_and_never_in_a_verdict() {
     for (script, why) in [
-        ("kill -0 4242", "kill in `sh` is not simulated"),
+        ("kill -9 4242", "kill in `sh` is not simulated"),
         ("mkdir d; cd d; mv /world/d /world/e; /bin/pwd", "getcwd in `sh` is not simulated"),
-        ("umask 0; : > x", "a umask that leaves"),
         ("cat ../etc/passwd", "leads out of the world"),
         ("ln -s /etc up", "a link with an absolute target"),
         ("cp /bin/true t; ./t", "execve in `sh` is not simulated"),

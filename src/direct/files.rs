@@ -1,6 +1,7 @@
 //! Second floor, `direct`: a file system for ordinary code, in whichever world it runs. Imports
 //! [`fs`](crate::fs) and its neighbours in `direct`.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::mem::ManuallyDrop;
@@ -218,6 +219,7 @@ pub(super) trait Port {
     fn forget(&mut self, file: u32);
     fn which(&mut self, file: u32) -> Option<Status>;
     fn version(&mut self) -> Option<u64>;
+    fn let_time_pass(&mut self, why: &str);
 }
 
 pub(super) struct Mounted<'m, F: FileSystem> {
@@ -344,6 +346,10 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
     fn version(&mut self) -> Option<u64> {
         self.fs.version()
     }
+
+    fn let_time_pass(&mut self, why: &str) {
+        self.fs.let_time_pass(why);
+    }
 }
 
 ports! {
@@ -462,6 +468,24 @@ impl DirectFs {
 /// This many sleeps of a run may pass without any change.
 const SHORT_SLEEPS: usize = 4;
 
+thread_local! {
+    /// Whether every sleep ends.
+    static AWAKE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something in which every sleep ends.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn awake<T>(act: impl FnOnce() -> T) -> T {
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            AWAKE.set(self.0);
+        }
+    }
+    let _before = Before(AWAKE.replace(true));
+    act()
+}
+
 /// Lets time pass. Each of a program's first sleeps is a step that changes nothing: others act
 /// before and after it, or do not. A further sleep lasts until the file system differs from what it
 /// was after the sleep before. A real file system is not waited for.
@@ -471,7 +495,14 @@ pub(crate) fn let_time_pass(why: &str) {
     let (slept, before) = run::answered_so_far::<Option<u64>>(asked);
     ask(&why, asked, || {
         let now = if slept + 1 < SHORT_SLEEPS { None } else { DirectFs::version() };
-        let lasts = slept >= SHORT_SLEEPS && now.is_some() && before.flatten() == now;
+        let lasts = match run::sleeps_ahead() {
+            Some(ends) => !ends,
+            None if AWAKE.get() => false,
+            None => slept >= SHORT_SLEEPS && now.is_some() && before.flatten() == now,
+        };
+        if !lasts {
+            port(|port| port.let_time_pass(why));
+        }
         called(format_args!("{why}{}", if lasts { " waits" } else { "" }));
         if lasts { Performed::Waits } else { Performed::Answer(now) }
     });

@@ -78,6 +78,8 @@ use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use files::awake;
 pub(crate) use files::let_time_pass;
 pub use files::{DirectFile, DirectFs, Files};
 use files::{Mounted, mounted};
@@ -170,6 +172,19 @@ impl<T> FileCode<T> {
     /// A program over `toctou::std`: `|| claim("key")`.
     pub fn new(program: impl Fn() -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(program), Files::default())
+    }
+
+    /// Whether the program, alone in this world, would go on to sleep so often.
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn sleeps_on(&self, world: &mut crate::fs::SimFs, sleeps: usize) -> bool {
+        let run = Run::new(&self.past, None).that_goes_ahead(sleeps);
+        let mut alone = self.clone();
+        let (run, output) = untold(|| {
+            alone.run_in(run, &mut |files, program| {
+                mounted(&mut Mounted { fs: &mut *world, files }, program);
+            })
+        });
+        output.is_none() && run.has_slept_enough()
     }
 
     /// A program over a file system: `|fs| claim(fs, "key")`.

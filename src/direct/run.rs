@@ -64,6 +64,8 @@ pub(super) struct Run {
     fixed: bool,
     /// Which of several answers the operation is to get.
     way: Option<usize>,
+    /// It performs one operation after the other, until it has slept so often.
+    ahead: Option<usize>,
     /// The files through which it holds a lock, by number.
     locks: Vec<u32>,
     /// The process of the operating system that it belongs to.
@@ -121,6 +123,7 @@ impl Run {
             looking: false,
             fixed: false,
             way: None,
+            ahead: None,
             locks: Vec::new(),
             process: 1,
             failing: 0,
@@ -140,6 +143,13 @@ impl Run {
     /// Its operation gets the answer of this index, of several.
     pub(super) fn that_goes(self, way: usize) -> Self {
         Run { way: Some(way), ..self }
+    }
+
+    /// Goes on to its end, alone, or until it has slept so often. Each operation that may be answered in
+    /// several ways is in the first.
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    pub(super) fn that_goes_ahead(self, sleeps: usize) -> Self {
+        Run { ahead: Some(sleeps), way: Some(0), pending: None, ..self }
     }
 
     /// As a part of this process of the operating system.
@@ -179,6 +189,12 @@ impl Run {
     pub(super) fn skipped(&self) -> Option<Question> {
         let known = self.known.get(self.at).map(|entry| &entry.question);
         known.or(self.pending.as_ref()).cloned()
+    }
+
+    /// Whether it went ahead until it had slept as often as it was to.
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    pub(super) fn has_slept_enough(&self) -> bool {
+        self.ahead == Some(0) && matches!(self.stopped, Some(Stopped::Waits(_)))
     }
 
     /// How many operations it asked.
@@ -241,6 +257,8 @@ fn asked<T: Value>(
             }
         }
         Turn::Over => over(),
+        // One panic is enough.
+        Turn::Differs(_) if std::thread::panicking() => None,
         Turn::Differs(how) => panic!("{how}{}", line()),
         Turn::Perform => {
             let performed = perform();
@@ -307,7 +325,7 @@ impl Run {
         if self.looking {
             return Turn::Perform;
         }
-        if self.performed || self.fixed {
+        if (self.performed || self.fixed) && self.ahead.is_none() {
             self.stop(Stopped::Before(question(what, fingerprint)));
             return Turn::Over;
         }
@@ -422,6 +440,11 @@ pub fn choose(count: usize) -> usize {
     let what = format!("choose({count})");
     let fingerprint = fingerprint(&("choose", count));
     let turn = with(|run| {
+        if run.ahead.is_some() && run.stopped.is_none() && run.at == run.known.len() {
+            run.answered(question(&what, fingerprint), Arc::new(0_usize));
+            run.at -= 1;
+            return run.turn(&what, fingerprint);
+        }
         if run.stopped.is_none() && run.at == run.known.len() {
             if let Some(differs) = run.as_pending(&what, fingerprint) {
                 return differs;
@@ -674,6 +697,17 @@ pub(super) fn answered_so_far<T: Value>(fingerprint: u64) -> (usize, Option<T>) 
         answer.downcast_ref::<T>().cloned()
     });
     (times, last)
+}
+
+/// Whether a sleep ends although nothing has changed: so it does, so many times, for a run that goes ahead.
+/// `None` for any other run.
+pub(super) fn sleeps_ahead() -> Option<bool> {
+    with(|run| {
+        let left = run.ahead?;
+        run.ahead = Some(left.saturating_sub(1));
+        Some(left > 0)
+    })
+    .flatten()
 }
 
 /// Whether this run was stopped before its program's end.

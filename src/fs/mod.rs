@@ -371,6 +371,11 @@ pub trait FileSystem {
         None
     }
 
+    /// Says that the process lets time pass, for code that tells of what it does. It is not a call.
+    fn let_time_pass(&mut self, why: &str) {
+        let _ = why;
+    }
+
     /// Closes the file and releases its lock. On a real system dropping the file does the same. In
     /// a simulated one only this call releases a lock, so a process that holds a lock has to call
     /// it.

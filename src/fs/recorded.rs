@@ -47,6 +47,10 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
         self.inner_mut().version()
     }
 
+    fn let_time_pass(&mut self, why: &str) {
+        self.record(why.to_owned());
+    }
+
     fn open<'p>(
         &mut self,
         at: impl Into<At<'p, F::File>>,

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
     Remains, ReplayError, Replayed, Threads, one_after_the_other, take_step, told,
@@ -14,7 +15,8 @@ use super::{
 use crate::Process;
 use crate::check::{Schedule, System, Trace, TraceStep, Value};
 use crate::fs::{
-    Access, AtFlags, Errno, FileSystem, Node, OsFs, Recorded, SimFs, Uid, User, Users, errno_name,
+    Access, AtFlags, Errno, FileSystem, Node, OsFs, Recorded, SimFs, Timespec, Timestamps, Tree,
+    Uid, User, Users, errno_name,
 };
 
 /// A system on the kernel's file system, before its first step.
@@ -163,10 +165,33 @@ pub fn put_on_disk(world: &SimFs, directory: &Path) -> Result<(), ReplayError> {
         }
         linked.extend(number.map(|number| (number, place)));
     }
+    old(world, &tree, directory)?;
     // Last, and what is inside first: who is not root could not get in any more.
     for (place, mode) in modes.into_iter().rev() {
         let mode = Permissions::from_mode(mode.as_raw_mode());
         std::fs::set_permissions(place, mode).map_err(furnish)?;
+    }
+    Ok(())
+}
+
+/// Makes what is old in a world with a clock as old on disk. What is as old as the clock is new.
+fn old(world: &SimFs, tree: &Tree, directory: &Path) -> Result<(), ReplayError> {
+    let mut looked_at = world.clone();
+    let mut modified = |path: &Path| {
+        looked_at.stat(path, AtFlags::SYMLINK_NOFOLLOW).ok().and_then(|status| status.modified)
+    };
+    let newest = tree.iter().filter_map(|(path, _)| modified(path)).max_by_key(|it| it.seconds);
+    let Some(newest) = newest else { return Ok(()) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+    for (path, _) in tree.iter() {
+        let Some(time) = modified(path).filter(|time| time.seconds < newest.seconds) else {
+            continue;
+        };
+        let then = Timespec { tv_sec: now - (newest.seconds - time.seconds), tv_nsec: 0 };
+        let times = Timestamps { last_access: then, last_modification: then };
+        let place = directory.join(path);
+        rustix::fs::utimensat(rustix::fs::CWD, place, &times, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(ReplayError::Furnish)?;
     }
     Ok(())
 }

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use libc::{c_long, pid_t, user_regs_struct};
 
-use super::tree::{AtReturn, Killed, Open, PLACEHOLDER, Tree, WorksIn, registers, set_registers};
+use super::tree::{
+    AtReturn, Killed, Open, PLACEHOLDER, RecordLock, Tree, WorksIn, registers, set_registers,
+};
 use super::{WORLD, identity, memory};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{
     Access, At, AtFlags, ByteRange, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Kind,
-    Mode, OFlags, RenameFlags, SeekFrom, Status, Uid,
+    Mode, OFlags, RenameFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
 };
 
 /// The calls before which a program is stopped.
@@ -279,7 +281,9 @@ impl Call<'_, '_, '_> {
     }
 
     fn refuse(&self, why: &str) -> ! {
-        self.tree.program.refuses(self.name, why)
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid));
+        let name = name.ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        self.tree.program.refuses(self.name, name, why)
     }
 
     fn answer(&mut self, number: c_long) -> Answer {
@@ -370,12 +374,7 @@ impl Call<'_, '_, '_> {
                 Ok(Place::World(..)) => Is(Err(Errno::OPNOTSUPP)),
                 _ => Kernel,
             },
-            libc::SYS_utimensat if second == 0 => match self.file(first) {
-                // Without a clock there are no times to set.
-                Some(_) if third == 0 => Is(Ok(0)),
-                Some(_) => self.refuse("a simulated file system keeps no time that it is given"),
-                None => Kernel,
-            },
+            libc::SYS_utimensat => self.utimensat(),
             libc::SYS_nanosleep => self.sleep(first, None),
             libc::SYS_clock_nanosleep => {
                 let is_absolute = second & libc::TIMER_ABSTIME as u64 != 0;
@@ -456,8 +455,7 @@ impl Call<'_, '_, '_> {
             | libc::SYS_utimes
             | libc::SYS_execve
             | libc::SYS_statfs => (Some((here, first)), None),
-            libc::SYS_utimensat
-            | libc::SYS_futimesat
+            libc::SYS_futimesat
             | libc::SYS_name_to_handle_at
             | libc::SYS_open_tree
             | libc::SYS_execveat => (Some((first, second)), None),
@@ -556,10 +554,13 @@ impl Call<'_, '_, '_> {
         let status = status.unwrap_or_default();
         let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
         let umask = umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok());
-        let umask = umask.unwrap_or(0o22);
+        let umask = umask.unwrap_or(0);
         // The world takes these away from everybody.
-        if umask & 0o22 != 0o22 {
-            self.refuse("a umask that leaves group or others the right to write");
+        let always = super::code::umask();
+        if umask & always != always {
+            self.refuse(&format!(
+                "a umask of {umask:03o}, where that of the world is {always:03o}"
+            ));
         }
         mode(bits) - Mode::from_bits_truncate(umask)
     }
@@ -878,9 +879,8 @@ impl Call<'_, '_, '_> {
                 }
                 Is(Ok(0))
             }
-            libc::F_OFD_SETLK | libc::F_OFD_SETLKW => self.lock_bytes(),
-            libc::F_SETLK | libc::F_SETLKW | libc::F_GETLK => {
-                self.refuse("record locks of a process (`lockf`, `F_SETLK`)")
+            libc::F_OFD_SETLK | libc::F_OFD_SETLKW | libc::F_SETLK | libc::F_SETLKW => {
+                self.lock_bytes()
             }
             _ => self.refuse("this operation on an open file of the world"),
         }
@@ -894,7 +894,7 @@ impl Call<'_, '_, '_> {
         };
         // SAFETY: these are as many bytes, and any are a `flock`.
         let asked: libc::flock = unsafe { std::ptr::read_unaligned(asked.as_ptr().cast()) };
-        let waits = self.of[1] as i32 == libc::F_OFD_SETLKW;
+        let waits = [libc::F_OFD_SETLKW, libc::F_SETLKW].contains(&(self.of[1] as i32));
         let operation = match (i32::from(asked.l_type), waits) {
             (libc::F_RDLCK, true) => FlockOperation::LockShared,
             (libc::F_RDLCK, false) => FlockOperation::NonBlockingLockShared,
@@ -914,7 +914,65 @@ impl Call<'_, '_, '_> {
             );
         }
         let range = ByteRange { start, length };
-        self.on(self.of[0], |fs, file| fs.fcntl_ofd_setlk(file, operation, range))
+        match self.of[1] as i32 {
+            libc::F_OFD_SETLK | libc::F_OFD_SETLKW => {
+                self.on(self.of[0], |fs, file| fs.fcntl_ofd_setlk(file, operation, range))
+            }
+            _ => self.lock_record(operation, range),
+        }
+    }
+
+    /// A lock of the process on some bytes of a file. It is taken through one of the files that the process
+    /// has open, as a lock of that.
+    fn lock_record(&mut self, operation: FlockOperation, range: ByteRange) -> Answer {
+        let Some(number) = self.file(self.of[0]) else { return Kernel };
+        let Some(process) = self.tree.task(self.pid).map(|task| task.process) else {
+            return Kernel;
+        };
+        let inode = self.tree.inode(number);
+        let is_of_another = |lock: &&RecordLock| lock.through == number && lock.process != process;
+        if self.tree.records.iter().any(|lock| is_of_another(&lock)) {
+            self.refuse("a record lock through a file that another process locked and passed on");
+        }
+        let held = self.tree.records.iter().find(|it| it.inode == inode && it.process == process);
+        let through = held.map_or(number, |lock| lock.through);
+        let is_new = held.is_none();
+        self.may_be_killed();
+        let Some(open) = self.tree.files.get_mut(&through) else { return Kernel };
+        let locked = self.fs.fcntl_ofd_setlk(&mut open.file, operation, range);
+        if locked.is_ok() && is_new {
+            self.tree.records.push(RecordLock { inode, process, through });
+        }
+        Is(locked.map(|()| 0))
+    }
+
+    fn utimensat(&mut self) -> Answer {
+        let [directory, path, times, flags, ..] = self.of;
+        let Some(times) = self.times(times) else { return Is(Err(Errno::FAULT)) };
+        if path == 0 {
+            return self.on(directory, |fs, file| fs.futimens(file, &times));
+        }
+        let flags = AtFlags::from_bits_retain(flags as u32);
+        self.at(directory, path, |fs, at| fs.utimensat(at, &times, flags))
+    }
+
+    /// Two times of a file, by the world's clock.
+    fn times(&self, at: u64) -> Option<Timestamps> {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        if at == 0 {
+            return Some(Timestamps { last_access: now, last_modification: now });
+        }
+        let time = |at: u64| {
+            let [seconds, nanoseconds] = self.two_words(at)?;
+            let nanoseconds = nanoseconds as i64;
+            Some(match nanoseconds == UTIME_NOW || nanoseconds == UTIME_OMIT {
+                true => Timespec { tv_sec: 0, tv_nsec: nanoseconds },
+                false => {
+                    Timespec { tv_sec: identity::world_time(seconds as i64), tv_nsec: nanoseconds }
+                }
+            })
+        };
+        Some(Timestamps { last_access: time(at)?, last_modification: time(at + 16)? })
     }
 
     fn mkdir(&mut self, directory: u64, path: u64, bits: u64) -> Answer {
@@ -941,12 +999,25 @@ impl Call<'_, '_, '_> {
 
     /// The last descriptor of a file closes it.
     fn close(&mut self, descriptor: u64) -> Answer {
-        if let Some(number) = self.file(descriptor)
-            && self.tree.descriptors().get(&number) == Some(&1)
-        {
-            self.close_file(number);
+        if let Some(number) = self.file(descriptor) {
+            self.gives_records_back(number);
+            if self.tree.descriptors().get(&number) == Some(&1) {
+                self.close_file(number);
+            }
         }
         Kernel
+    }
+
+    /// A process that closes any descriptor of a file loses all its record locks on the file.
+    fn gives_records_back(&mut self, number: u64) {
+        let process = self.tree.task(self.pid).map(|task| task.process);
+        if self.tree.records.iter().all(|lock| Some(lock.process) != process) {
+            return;
+        }
+        let inode = self.tree.inode(number);
+        self.tree.give_records_back(self.fs, |lock| {
+            Some(lock.process) == process && lock.inode == inode
+        });
     }
 
     fn close_file(&mut self, number: u64) {
@@ -968,6 +1039,9 @@ impl Call<'_, '_, '_> {
                 *it == number && (first..=last).contains(&u64::from(*descriptor))
             });
             let closed = closed.count();
+            if closed > 0 {
+                self.gives_records_back(number);
+            }
             if closed > 0 && all.get(&number) == Some(&closed) {
                 self.close_file(number);
             }
@@ -1021,8 +1095,18 @@ impl Call<'_, '_, '_> {
             None => asked,
             Some(clock) => asked.saturating_sub(self.time(clock)),
         };
+        // A thread beside the first sleeps beside what the program does: that is no step of it.
+        if self.is_beside() {
+            return Kernel;
+        }
         self.tree.sleeps(time);
         Is(Ok(0))
+    }
+
+    /// Whether it is a thread that is not the first of its process.
+    fn is_beside(&mut self) -> bool {
+        let pid = self.pid;
+        self.tree.task(pid).is_some_and(|task| task.process != pid)
     }
 
     /// Waits for something that the world knows nothing of, and no longer than this. If it waits so long, it
@@ -1038,6 +1122,9 @@ impl Call<'_, '_, '_> {
 
     /// Waits in memory, for a while or until a time of the program's clock.
     fn futex(&mut self) -> Answer {
+        if self.is_beside() {
+            return Kernel;
+        }
         let [_, operation, _, time, ..] = self.of;
         let late = -i64::from(libc::ETIMEDOUT);
         let command = operation as i32 & libc::FUTEX_CMD_MASK;
@@ -1075,6 +1162,13 @@ impl Call<'_, '_, '_> {
             return Kernel;
         }
         let other = if self.name == "tgkill" { !is_own(second) } else { false };
+        // In the world, there are the programs of the check and nobody else. Who asks whether a process of
+        // another number is there hears that it is not.
+        let is_asked = self.name == "kill" && second == 0;
+        if is_asked && !is_of_group && first < u64::from(identity::FIRST_PROCESS) && !is_own(first)
+        {
+            return Is(Err(Errno::SRCH));
+        }
         if is_of_group || !is_own(first) || other {
             self.refuse("a signal to a process that is not of this program");
         }
@@ -1270,8 +1364,11 @@ impl Form {
                 told.st_size = status.size as i64;
                 told.st_blksize = 4096;
                 told.st_blocks = status.size.div_ceil(512) as i64;
-                // No file is older than the programs, or younger.
-                told.st_mtime = identity::BEGINNING;
+                let modified = status
+                    .modified
+                    .map(|time| (identity::told_time(time.seconds), time.nanoseconds));
+                let (seconds, nanoseconds) = modified.unwrap_or((identity::BEGINNING, 0));
+                (told.st_mtime, told.st_mtime_nsec) = (seconds, nanoseconds.into());
                 (told.st_atime, told.st_ctime) = (told.st_mtime, told.st_mtime);
                 bytes_of(&told)
             },
@@ -1287,7 +1384,11 @@ impl Form {
                 told.stx_size = status.size;
                 told.stx_blocks = status.size.div_ceil(512);
                 told.stx_dev_minor = status.device as u32;
-                told.stx_mtime.tv_sec = identity::BEGINNING;
+                let modified = status
+                    .modified
+                    .map(|time| (identity::told_time(time.seconds), time.nanoseconds));
+                (told.stx_mtime.tv_sec, told.stx_mtime.tv_nsec) =
+                    modified.unwrap_or((identity::BEGINNING, 0));
                 (told.stx_atime, told.stx_ctime) = (told.stx_mtime, told.stx_mtime);
                 bytes_of(&told)
             },

@@ -20,7 +20,7 @@ pub(super) struct Identity {
 }
 
 /// Above the largest number that Linux gives a process: nobody else is called so.
-const FIRST_PROCESS: u32 = 4_200_000;
+pub(super) const FIRST_PROCESS: u32 = 4_200_000;
 
 /// The numbers of one program's processes.
 const PROCESSES: u32 = 1_000;
@@ -92,6 +92,35 @@ impl Identity {
             at += 16;
         }
     }
+}
+
+/// What a world's clock shows when the programs begin.
+pub(super) const WORLD_BEGINS: i64 = 1;
+
+/// A time of the world, as programs see it. A time of the kernel, where a schedule is replayed, is one of now:
+/// within an hour of it, or as much older.
+pub(super) fn told_time(seconds: i64) -> i64 {
+    /// Invented times are smaller.
+    const REAL: i64 = 1_000_000_000;
+    match seconds {
+        REAL.. => {
+            let now = real_now();
+            let age = now - seconds;
+            if age < 3_600 { BEGINNING } else { BEGINNING - age }
+        }
+        _ => BEGINNING + seconds - WORLD_BEGINS,
+    }
+}
+
+/// A time that a program gives, by the world's clock.
+pub(super) fn world_time(seconds: i64) -> i64 {
+    seconds - BEGINNING + WORLD_BEGINS
+}
+
+/// What the kernel's clock shows, in seconds since 1970.
+pub(super) fn real_now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs() as i64)
 }
 
 /// SplitMix64: looks random, and that is all.

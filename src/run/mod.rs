@@ -63,7 +63,7 @@ use std::time::Duration;
 use crate::direct::Code;
 
 pub use code::ProgramCode;
-pub use reading::{ReadError, read};
+pub use reading::{ReadError, empty, read};
 pub use tree::runs;
 
 /// What programs call the world's directory: the one in which they begin.

@@ -6,7 +6,11 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::fs::{Errno, FileSystem, FileType, Mode, OFlags, SimFs, User, errno_name};
+use super::identity;
+use crate::fs::{
+    AtFlags, Clock, Errno, FileSystem, FileType, Mode, OFlags, SimFs, Timespec, Timestamps, User,
+    errno_name,
+};
 
 /// The largest world that is read.
 const LARGEST: u64 = 64 << 20;
@@ -61,7 +65,8 @@ pub enum ReadError {
 }
 
 /// Reads a directory of the kernel into a simulated world, in which the user of this process acts: files,
-/// directories, symbolic links, pipes, with their modes and further names.
+/// directories, symbolic links, pipes, with their modes, their further names and their age. Its umask is
+/// empty: programs bring their own.
 ///
 /// # Errors
 ///
@@ -72,7 +77,8 @@ pub fn read(directory: &Path) -> Result<SimFs, ReadError> {
     let mut reading = Reading {
         from: directory,
         owner: user.uid.as_raw(),
-        world: SimFs::of(user).with_umask(Mode::empty()),
+        world: SimFs::of(user).with_umask(Mode::empty()).with_clock(Clock::Ticks),
+        ages: Vec::new(),
         names: HashMap::new(),
         modes: Vec::new(),
         size: 0,
@@ -89,7 +95,21 @@ pub fn read(directory: &Path) -> Result<SimFs, ReadError> {
         let done = reading.world.chmod(path.as_path(), mode);
         done.map_err(|errno| ReadError::World { path, errno })?;
     }
-    Ok(reading.world.with_umask(Mode::from_bits_retain(0o022)))
+    for (path, age) in std::mem::take(&mut reading.ages) {
+        let time = Timespec { tv_sec: identity::WORLD_BEGINS - age, tv_nsec: 0 };
+        let times = Timestamps { last_access: time, last_modification: time };
+        let done = reading.world.utimensat(path.as_path(), &times, AtFlags::SYMLINK_NOFOLLOW);
+        done.map_err(|errno| ReadError::World { path, errno })?;
+    }
+    Ok(reading.world)
+}
+
+/// What is younger is new, in seconds: it was made by what made the directory.
+const NEW: i64 = 60;
+
+/// An empty world, in which the user of this process acts. Its umask is empty: programs bring their own.
+pub fn empty() -> SimFs {
+    SimFs::of(User::current()).with_umask(Mode::empty()).with_clock(Clock::Ticks)
 }
 
 struct Reading<'a> {
@@ -99,6 +119,8 @@ struct Reading<'a> {
     /// The first name of each file that has several.
     names: HashMap<(u64, u64), PathBuf>,
     modes: Vec<(PathBuf, Mode)>,
+    /// How old what is no longer new is, in seconds.
+    ages: Vec<(PathBuf, i64)>,
     size: u64,
 }
 
@@ -123,6 +145,10 @@ impl Reading<'_> {
         let metadata = metadata.map_err(|why| self.kernel(path, why))?;
         if metadata.uid() != self.owner {
             return Err(ReadError::Owner { path: path.to_owned(), owner: metadata.uid() });
+        }
+        let age = identity::real_now() - metadata.mtime();
+        if age >= NEW {
+            self.ages.push((path.to_owned(), age));
         }
         let is_known = (!metadata.is_dir() && metadata.nlink() > 1)
             .then(|| self.names.insert((metadata.dev(), metadata.ino()), path.to_owned()))

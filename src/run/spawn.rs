@@ -136,6 +136,8 @@ unsafe fn child(
         for (at, from) in (0..).zip(standard) {
             placed = placed && libc::dup2(from, at) >= 0;
         }
+        // What this process was given itself is nothing to the program.
+        libc::syscall(libc::SYS_close_range, 3, c_int::MAX, 0);
         // Containers often refuse this. Then addresses differ, which few programs notice.
         libc::personality(NO_RANDOM_ADDRESSES);
         if !placed

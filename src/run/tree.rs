@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use libc::{c_int, pid_t, user_regs_struct};
 
+use super::code::SLEEP;
 use super::identity::Identity;
 use super::spawn::Outputs;
 use super::watch::Watch;
 use super::{Ended, Program, calls, checkpoint, spawn};
 use crate::direct::{self, DirectFile, DirectFs};
-use crate::fs::OFlags;
+use crate::fs::{ByteRange, FileSystem, FlockOperation, OFlags};
 
 /// The processes of a program. Dropping it kills those that are left, and waits until they are gone.
 pub(super) struct Tree<'p> {
@@ -33,12 +34,22 @@ pub(super) struct Tree<'p> {
     /// The open files of the world, by the numbers in the names of their placeholders.
     pub(super) files: BTreeMap<u64, Open>,
     opened: u64,
+    pub(super) records: Vec<RecordLock>,
     pub(super) identity: Identity,
     /// How long it slept.
     pub(super) slept: Duration,
     has_begun: bool,
     /// What it prints, as long as it may be [kept](checkpoint) before its first call.
     may_be_kept: Option<Rc<Outputs>>,
+}
+
+/// Record locks of a process on a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecordLock {
+    pub(super) inode: Option<u64>,
+    pub(super) process: pid_t,
+    /// The open file through which they are held.
+    pub(super) through: u64,
 }
 
 /// Where a run begins: at a program's beginning, or before its first call on the world.
@@ -125,6 +136,7 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
         begun: 0,
         files: BTreeMap::new(),
         opened: 0,
+        records: Vec::new(),
         identity: start.identity,
         slept: Duration::ZERO,
         has_begun: !is_new,
@@ -171,8 +183,9 @@ impl Program {
     }
 
     /// A call that is not simulated.
-    pub(super) fn refuses(&self, call: &str, why: &str) -> ! {
-        stop(format!("{call} in `{}` is not simulated: {why}", self.name))
+    pub(super) fn refuses(&self, call: &str, by: Option<String>, why: &str) -> ! {
+        let by = by.unwrap_or_else(|| self.name.clone());
+        stop(format!("{call} in `{by}` is not simulated: {why}"))
     }
 }
 
@@ -205,6 +218,8 @@ impl Tree<'_> {
             if pid == self.root {
                 ended = status;
             }
+            // Its descriptors may be others' as well; its locks are its own.
+            self.give_records_back(fs, |lock| lock.process == pid);
             self.tasks.remove(&pid);
             self.close_what_nobody_has();
         }
@@ -302,6 +317,31 @@ impl Tree<'_> {
         }
     }
 
+    /// Gives back these record locks: each is a call of its own, unless its file is closed anyway.
+    pub(super) fn give_records_back(
+        &mut self,
+        fs: &mut DirectFs,
+        of: impl Fn(&RecordLock) -> bool,
+    ) {
+        let (gone, kept) = self.records.drain(..).partition(|lock| of(lock));
+        self.records = kept;
+        let gone: Vec<RecordLock> = gone;
+        let held = if gone.is_empty() { BTreeMap::new() } else { self.descriptors() };
+        for lock in gone.iter().filter(|lock| held.contains_key(&lock.through)) {
+            if let Some(open) = self.files.get_mut(&lock.through) {
+                let all = ByteRange { start: 0, length: 0 };
+                let _ = fs.fcntl_ofd_setlk(&mut open.file, FlockOperation::Unlock, all);
+            }
+        }
+    }
+
+    /// The inode of an open file of the world.
+    pub(super) fn inode(&self, number: u64) -> Option<u64> {
+        let open = self.files.get(&number)?;
+        let status = direct::observed(|| open.file.lent(|file| self.look().fstat(file)));
+        status.ok().map(|status| status.inode)
+    }
+
     /// The world, for a look that is no call of the program.
     pub(super) fn look(&self) -> DirectFs {
         DirectFs::new()
@@ -348,7 +388,7 @@ impl Tree<'_> {
     pub(super) fn sleeps(&mut self, time: Duration) {
         self.slept += time;
         self.may_be_kept = None;
-        direct::let_time_pass("sleep");
+        direct::let_time_pass(SLEEP);
     }
 
     /// A number for the placeholder of a file that has just been opened.

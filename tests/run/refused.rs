@@ -15,9 +15,9 @@ fn complaint(command: &Command) -> String {
 #[test]
 fn a_call_that_is_not_simulated_is_named_with_its_program() {
     for (script, call) in [
-        ("umask 0; : > x", "a umask that leaves group or others the right to write"),
+        ("umask 0; : > x", "a umask of 000, where that of the world is 022"),
         ("cd ..; : > x", "leads out of the world"),
-        ("kill -0 1", "a signal to a process that is not of this program"),
+        ("kill -9 1", "a signal to a process that is not of this program"),
         (": > /tmp/toctou-outside", "/tmp/toctou-outside is outside of the world"),
         ("rm -f /tmp/toctou-outside", "/tmp/toctou-outside is outside of the world"),
         (

@@ -68,7 +68,7 @@ impl Text {
     fn fits(&self, text: &str) -> bool {
         match self {
             Text::Same(same) => text.trim_end_matches('\n') == same.trim_end_matches('\n'),
-            Text::Matches(regex) => regex.is_match(text),
+            Text::Matches(regex) => regex.is_match(text.trim_end_matches('\n')),
         }
     }
 }
@@ -438,7 +438,7 @@ mod tests {
     #[test]
     fn an_actor_is_judged_by_how_it_ended_and_by_what_it_printed() {
         assert!(is("stdout ~ got", 0, "we got it\n"));
-        assert!(!is("stdout ~ ^got", 0, "we got it\n"));
+        assert!(!is("stdout ~ ^got", 0, "we got it\n") && is("stdout ~ ^got$", 0, "got\n"));
         assert!(is("stdout = got", 0, "got\n"));
         assert!(is("stdout = 'got it' and exit = 0", 0, "got it\n"));
         assert!(!is("stdout = got and exit != 0", 0, "got\n"));

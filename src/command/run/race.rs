@@ -334,7 +334,7 @@ impl Race {
                 *name == claim.name && *other != kind(claim)
             };
             if first[..index].iter().any(of_another_kind) {
-                claim.name = format!("{} {}", kind(claim).word(), claim.name);
+                claim.name = format!("{} ({})", claim.name, kind(claim).word());
             }
         }
         let names: Vec<&str> = self.claims.iter().map(|claim| claim.name.as_str()).collect();
@@ -359,10 +359,7 @@ impl Race {
             run::read(directory).map_err(|error| Failure::Usage(format!("the world: {error}")))
         };
         match &self.world {
-            World::Empty => {
-                let user = crate::fs::User::current();
-                Ok(SimFs::of(user))
-            }
+            World::Empty => Ok(run::empty()),
             World::Of(directory) => read(directory),
             World::Made(script) => {
                 let place = tempfile::Builder::new().prefix("toctou-setup-").tempdir()?;

@@ -45,6 +45,11 @@ impl SimFs {
         self
     }
 
+    /// The umask of those who act in it.
+    pub fn umask(&self) -> Mode {
+        self.user.umask
+    }
+
     /// The same world under a kernel with these settings.
     pub fn with_protections(self, protections: Protections) -> Self {
         // There is one setting for both, and it is that high only with the lesser one in it.
