@@ -245,10 +245,13 @@ fn record_locks_are_taken_and_given_back() {
 #[test]
 fn a_lock_of_a_process_that_is_gone_is_stale() {
     let script =
-        "read p < lock; kill -0 $p 2>/dev/null || { rm lock; echo $$ > lock; echo stolen; }";
+        "read p < lock; kill -0 $p 2>/dev/null || { rm lock; echo 1 > lock; echo stolen; }";
     let options = ["--setup", "echo 99999 > lock", "--at-most", "1", "stdout ~ stolen"];
     let said = told(1, &with(&options, &["sh", "-c", script]));
     assert!(said.contains("✗ always at most 1: stdout ~ stolen"), "{said}");
+    let others = "read p < lock; kill -0 $p 2>/dev/null || { rm lock; echo $$ > lock; }";
+    let said = told(1, &with(&options, &["sh", "-c", others]));
+    assert!(said.contains("a signal to a process that is not of this program"), "{said}");
     let guarded = "exec 9>guard; flock 9; : > $$";
     told(0, &with(&["--always", "exit = 0"], &["sh", "-c", guarded]));
 }
@@ -257,7 +260,7 @@ fn a_lock_of_a_process_that_is_gone_is_stale() {
 fn what_is_not_simulated_ends_unfinished_and_never_in_a_verdict() {
     for (script, why) in [
         ("kill -9 4242", "kill in `sh` is not simulated"),
-        ("mkdir d; cd d; mv /world/d /world/e; /bin/pwd", "getcwd in `sh` is not simulated"),
+        ("mkdir d; cd d; mv /world/d /world/e; /bin/pwd", "getcwd in `pwd` is not simulated"),
         ("cat ../etc/passwd", "leads out of the world"),
         ("ln -s /etc up", "a link with an absolute target"),
         ("cp /bin/true t; ./t", "execve in `sh` is not simulated"),

@@ -908,10 +908,14 @@ impl Call<'_, '_, '_> {
         else {
             self.refuse("a lock on bytes before a place")
         };
-        if !is_from_start || asked.l_pid != 0 {
+        if !is_from_start {
             self.refuse(
                 "a lock on bytes that are counted from the end or from where the file stands",
             );
+        }
+        let is_of_file = [libc::F_OFD_SETLK, libc::F_OFD_SETLKW].contains(&(self.of[1] as i32));
+        if is_of_file && asked.l_pid != 0 {
+            return Is(Err(Errno::INVAL));
         }
         let range = ByteRange { start, length };
         match self.of[1] as i32 {

@@ -88,11 +88,9 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
     };
     let (mut told, mut examination) = (Told::Alike, examine(Told::Alike)?);
     if is_fault(&examination) && race.actors() > 0 {
-        let apart = examine(Told::Apart)?;
-        if !is_fault(&apart) {
-            told = Told::Apart;
-            let number = Examination { clients: race.clients, ..apart };
-            examination = number;
+        told = Told::Apart;
+        examination = Examination { clients: race.clients, ..examine(Told::Apart)? };
+        if !is_fault(&examination) {
             examination.notes.push(
                 "What a client does depends on its process number, on random bytes or on the like: the clients \
                  were told apart"
