@@ -8,25 +8,38 @@ pub mod credential;
 pub mod download;
 pub mod order;
 mod request;
+mod sheet;
 pub mod transfer;
 mod verdicts;
 
 use crate::case::Case;
+pub use sheet::Sheet;
 pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
 
 /// A published case that can be checked.
 pub trait Model: Send + Sync {
+    /// Its name, variants and scenarios, and what it is about.
+    fn sheet(&self) -> &'static Sheet;
+
     /// The model's name: `download`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &'static str {
+        self.sheet().name
+    }
 
     /// The system and its promise, in one or two sentences.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &'static str {
+        self.sheet().about
+    }
 
     /// The variants of the protocol, the vulnerable original first.
-    fn variants(&self) -> &'static [Variant];
+    fn variants(&self) -> &'static [Variant] {
+        &self.sheet().variants
+    }
 
     /// The scenarios: what may surround the protocol.
-    fn scenarios(&self) -> &'static [Scenario];
+    fn scenarios(&self) -> &'static [Scenario] {
+        &self.sheet().scenarios
+    }
 
     /// Whether the variant exists in the scenario. Not every combination makes sense (`FOR UPDATE`
     /// outside of a transaction does not, say). The tables show a `–` where it does not exist.

@@ -4,9 +4,10 @@
 
 mod actors;
 mod properties;
-mod variants;
 
-use super::{Model, Scenario, Size, Variant};
+use std::sync::LazyLock;
+
+use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{
@@ -21,11 +22,13 @@ pub use actors::{Client, Response, Status};
 use actors::{client, respond};
 pub use properties::claimed;
 use properties::{ApiKeySystem, system};
-use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiKey;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// Whose requests come in.
 pub const USERS: [i64; 2] = [1, 2];
@@ -157,20 +160,8 @@ fn requests(surroundings: Surroundings, clients: usize, keys: Keys) -> Vec<(i64,
 }
 
 impl Model for ApiKey {
-    fn name(&self) -> &'static str {
-        "api_key"
-    }
-
-    fn about(&self) -> &'static str {
-        "One API key a user: it is created once, and who is told a key can use it."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn has(&self, variant: &str, scenario: &str) -> bool {

@@ -6,12 +6,11 @@ mod actions;
 mod actors;
 mod client;
 mod properties;
-mod variants;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::{Model, Scenario, Size, Variant};
+use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, NetCase};
 use crate::check::{Start, System};
 use crate::direct::{Code, Connections};
@@ -22,11 +21,13 @@ use actions::{Action, Powers, every_script, scripts};
 pub use actors::{Actor, Told};
 use client::{Manner, Written};
 use properties::claimed;
-use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Avatar;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// The URL that the user gives.
 const GIVEN: &str = "http://evil.example/";
@@ -115,21 +116,8 @@ fn world() -> SimNet {
 }
 
 impl Model for Avatar {
-    fn name(&self) -> &'static str {
-        "avatar"
-    }
-
-    fn about(&self) -> &'static str {
-        "A picture is downloaded from a URL that a user gives, who owns the name server and the web \
-         server: nothing internal is to be reached."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {

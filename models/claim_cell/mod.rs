@@ -6,19 +6,20 @@ mod on_loom;
 mod on_shuttle;
 mod on_threads;
 mod properties;
-mod variants;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::{Model, Scenario, Size, Variant};
+use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, ThreadsCase};
 use crate::check::threads::{Program, Source};
 use properties::claimed;
-use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimCell;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// How the cell is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,20 +116,8 @@ pub fn program(variant: &str, scenario: &str, threads: usize) -> Option<Program>
 }
 
 impl Model for ClaimCell {
-    fn name(&self) -> &'static str {
-        "claim_cell"
-    }
-
-    fn about(&self) -> &'static str {
-        "A value in memory is taken by the first of many threads: by one, whole, and dropped once."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {

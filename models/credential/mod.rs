@@ -6,14 +6,13 @@ mod actors;
 mod programs;
 mod properties;
 mod scripts;
-mod variants;
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::{Model, Scenario, Size, Variant};
+use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, FsCase};
 use crate::check::{Start, System};
 use crate::direct::Code;
@@ -29,11 +28,13 @@ pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
 use programs::{Programs, programs};
 use properties::{CredentialSystem, claimed};
 use scripts::{every_script, scripts};
-use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Credential;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// What is written. No other file here has any of its letters.
 pub const SECRET: &[u8] = b"KEY";
@@ -239,21 +240,8 @@ impl Beginning {
 }
 
 impl Model for Credential {
-    fn name(&self) -> &'static str {
-        "credential"
-    }
-
-    fn about(&self) -> &'static str {
-        "A secret is written to a path where somebody else may act between any two system calls: \
-         it is to be whole, private, in place, and to change nothing else."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {

@@ -5,7 +5,9 @@
 mod actors;
 mod properties;
 
-use super::{Model, Scenario, Variant, Verdicts};
+use std::sync::LazyLock;
+
+use super::{Model, Sheet, Verdicts};
 use crate::case::{Case, FsCase};
 use crate::check::System;
 use crate::fs::{FileSystem, SimFile, SimFs};
@@ -18,6 +20,9 @@ use properties::{owners, system};
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Download;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// The secret that is there at first.
 pub const FIRST: &[u8] = b"alpha";
@@ -53,20 +58,8 @@ impl Protocol {
 }
 
 impl Model for Download {
-    fn name(&self) -> &'static str {
-        "download"
-    }
-
-    fn about(&self) -> &'static str {
-        "A one-time download: the secret is handed out exactly once, and latecomers are told so."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
@@ -99,74 +92,6 @@ pub fn download_from<F: FileSystem>(fs: &mut F, variant: &str, number: usize) ->
     let protocol = protocol(variant)?;
     Some(download(fs, protocol, &names(protocol, &number.to_string())))
 }
-
-static KNOWN: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
-
-static VARIANTS: &[Variant] = &[
-    KNOWN.variant(
-        "open-then-remove",
-        "the vulnerable original",
-        "open content; unlink it, whatever that answers",
-    ),
-    KNOWN.variant(
-        "meta-check-first",
-        "looks at meta first",
-        "meta is there: gone; then as the original",
-    ),
-    KNOWN.variant(
-        "rename-fixed-name",
-        "the landed fix",
-        "rename content to content.download decides",
-    ),
-    KNOWN.variant(
-        "rename-fixed-strict",
-        "the landed fix, read otherwise",
-        "the same, and an unlink that finds nothing is an error",
-    ),
-    KNOWN.variant(
-        "rename-unique-name",
-        "what the report suggested; OneTimeStore's default",
-        "rename content to a name of the claim's own decides",
-    ),
-    KNOWN.variant(
-        "unlink-decides",
-        "ours: one call fewer",
-        "open content; unlink it, and only who removes it has it",
-    ),
-    KNOWN.variant(
-        "claim-file",
-        "an exclusive marker",
-        "creating claim exclusively decides; it stays",
-    ),
-    KNOWN.variant(
-        "advisory-lock",
-        "a lock round the original",
-        "flock the directory; open and unlink content under the lock",
-    ),
-    KNOWN.variant(
-        "control-forgets-meta",
-        "negative control",
-        "rename-unique-name without recording the delivery in meta",
-    ),
-    KNOWN.variant(
-        "control-marks-first",
-        "negative control",
-        "records the delivery in meta, then claims as rename-unique-name",
-    ),
-];
-
-static SCENARIOS: &[Scenario] = &[
-    Scenario { name: "clients", about: "several clients download one key at once" },
-    Scenario { name: "janitor", about: "an expiry job removes the download meanwhile" },
-    Scenario {
-        name: "reupload",
-        about: "an uploader replaces the content under the same key meanwhile",
-    },
-    Scenario {
-        name: "put-again",
-        about: "an uploader puts new content under the same key as soon as it is free",
-    },
-];
 
 fn protocol(variant: &str) -> Option<Protocol> {
     Some(match variant {

@@ -4,10 +4,11 @@
 
 mod bodies;
 mod properties;
-mod variants;
+
+use std::sync::LazyLock;
 
 use super::request::{Request, Round, handle};
-use super::{Model, Scenario, Size, Variant};
+use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{
@@ -21,7 +22,6 @@ use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 pub use bodies::Told;
 use bodies::beside;
 use properties::system;
-use variants::{SCENARIOS, VARIANTS};
 
 /// Anybody who acts: a request, and what its sender is told.
 pub type Actor<S> = Request<S, Told>;
@@ -29,6 +29,9 @@ pub type Actor<S> = Request<S, Told>;
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Order;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// The order that everybody wants to end.
 const ORDER: i64 = 1;
@@ -69,20 +72,8 @@ impl Protocol {
 }
 
 impl Model for Order {
-    fn name(&self) -> &'static str {
-        "order"
-    }
-
-    fn about(&self) -> &'static str {
-        "Signed requests cancel an order: it ends once, cancelled or shipped, and who did it is told so."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {

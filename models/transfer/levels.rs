@@ -1,10 +1,10 @@
-//! Four ways to write a transfer at each isolation level, and the verdicts of those that are no
-//! variant. Fourth floor: imports [`db`](crate::db) and the catalogue's vocabulary.
+//! Four ways to write a transfer at each isolation level. Fourth floor: imports [`db`](crate::db) and the catalogue's vocabulary.
+
+use std::sync::LazyLock;
 
 use super::super::Variant;
 use super::bodies::Debit;
-use super::variants::{KNOWN, VARIANTS};
-use super::{Protocol, RETRIES, Written, protocol};
+use super::{Protocol, RETRIES, SHEET, VERDICTS, Written, protocol};
 use crate::db::{Isolation, Way};
 
 /// How a transfer can be written, for every level.
@@ -56,33 +56,10 @@ pub(super) fn called(name: &str) -> Option<Protocol> {
 /// The variant that is this body at this level, by whatever name.
 pub(super) fn at(body: &str, level: &str) -> Option<&'static Variant> {
     let wanted = Protocol::new(written(body)?, way(level)?);
-    let mut variants = VARIANTS.iter().chain(BESIDE);
+    let mut variants = SHEET.variants.iter().chain(&*BESIDE);
     variants.find(|variant| protocol(variant.name) == Some(wanted))
 }
 
-const ORIGIN: &str = "at another level";
-const CHECKS: &str = "SELECT the balance; UPDATE it to what was read minus the amount; credit";
-const CONDITION: &str = "UPDATE … WHERE balance >= amount; credit";
-const ORDERED: &str = "conditional-debit, the account of the smaller id first";
-const LOCKED: &str = "SELECT both customers' accounts FOR UPDATE; debit; credit";
-
-/// Those that have no other name. `select-for-update` at autocommit is not among them: its lock is free
-/// again right after the statement.
-static BESIDE: &[Variant] = &[
-    KNOWN.variant("check-then-debit at READ COMMITTED, retried", ORIGIN, CHECKS),
-    KNOWN.variant("conditional-debit at REPEATABLE READ", ORIGIN, CONDITION),
-    KNOWN.variant("conditional-debit at REPEATABLE READ, retried", ORIGIN, CONDITION),
-    KNOWN.variant("conditional-debit at SERIALIZABLE", ORIGIN, CONDITION),
-    KNOWN.variant("conditional-debit at SERIALIZABLE, retried", ORIGIN, CONDITION),
-    KNOWN.variant("ordered at autocommit", ORIGIN, ORDERED),
-    KNOWN.variant("ordered at READ COMMITTED, retried", ORIGIN, ORDERED),
-    KNOWN.variant("ordered at REPEATABLE READ", ORIGIN, ORDERED),
-    KNOWN.variant("ordered at REPEATABLE READ, retried", ORIGIN, ORDERED),
-    KNOWN.variant("ordered at SERIALIZABLE", ORIGIN, ORDERED),
-    KNOWN.variant("ordered at SERIALIZABLE, retried", ORIGIN, ORDERED),
-    KNOWN.variant("select-for-update at READ COMMITTED, retried", ORIGIN, LOCKED),
-    KNOWN.variant("select-for-update at REPEATABLE READ", ORIGIN, LOCKED),
-    KNOWN.variant("select-for-update at REPEATABLE READ, retried", ORIGIN, LOCKED),
-    KNOWN.variant("select-for-update at SERIALIZABLE", ORIGIN, LOCKED),
-    KNOWN.variant("select-for-update at SERIALIZABLE, retried", ORIGIN, LOCKED),
-];
+/// Those that have no other name.
+static BESIDE: LazyLock<Vec<Variant>> =
+    LazyLock::new(|| VERDICTS.variants(include_str!("levels.txt")));

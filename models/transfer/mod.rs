@@ -5,10 +5,11 @@
 mod bodies;
 mod levels;
 mod properties;
-mod variants;
+
+use std::sync::LazyLock;
 
 use super::request::{Request, Round, handle};
-use super::{Model, Scenario, Size, Variant};
+use super::{Model, Sheet, Size, Variant, Verdicts};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{
@@ -23,7 +24,6 @@ use bodies::{Debit, Rule, checked, ordered};
 pub use bodies::{Payment, Told};
 pub use levels::BODIES;
 use properties::system;
-use variants::{SCENARIOS, VARIANTS};
 
 /// Anybody who acts: a request, and what its sender is told; or the crash.
 pub type Actor<S> = Request<S, Told>;
@@ -31,6 +31,9 @@ pub type Actor<S> = Request<S, Told>;
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// Accounts up to this one are the customers'.
 const CUSTOMERS: i64 = 2;
@@ -95,20 +98,8 @@ impl Protocol {
 }
 
 impl Model for Transfer {
-    fn name(&self) -> &'static str {
-        "transfer"
-    }
-
-    fn about(&self) -> &'static str {
-        "Money moves between accounts: whole or not at all, and never more than there is."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn has(&self, variant: &str, scenario: &str) -> bool {
