@@ -10,16 +10,13 @@ use std::sync::LazyLock;
 use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, DbCase};
 use crate::check::System;
-use crate::db::{
-    Column, Database, Isolation, PostgresDb, SimDb, SimSession, SqlError, SqliteDb, SteppedDb,
-    Table, Way,
-};
+use crate::db::{Column, Database, Isolation, SimDb, SimSession, Table, Way};
 use crate::direct::Held;
 use crate::handlers::API_KEYS;
-use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
+use crate::replay::FreeDb;
 
+use actors::respond;
 pub use actors::{Client, Response, Status};
-use actors::{client, respond};
 pub use properties::claimed;
 use properties::{ApiKeySystem, system};
 
@@ -179,23 +176,15 @@ impl Model for ApiKey {
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
-        let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
-        if !self.has(variant, scenario) {
-            return None;
-        }
+        let system = simulated(variant, scenario, clients)?;
         // Statements by themselves are the same anywhere; whether a row is new, PostgreSQL alone tells.
-        let anywhere =
-            surroundings.way.isolation.is_none() && protocol != Protocol::UpsertReturning;
-        let scene = (protocol, surroundings, clients);
+        let anywhere = scenario.ends_with("autocommit") && variant != "upsert-returning";
         Some(Box::new(match anywhere {
-            true => loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene)),
-            false => loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene)),
+            true => DbCase::direct_on_sqlite(system),
+            false => DbCase::direct_on_postgres(system),
         }))
     }
 }
-
-/// A variant in a scenario, with so many clients.
-type Scene = (Protocol, Surroundings, usize);
 
 /// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
 /// if there is no such system.
@@ -206,35 +195,7 @@ pub fn let_loose_on<D: FreeDb<Session: Held>>(
     scenario: &str,
     clients: usize,
 ) -> Option<Box<dyn Case>> {
-    let has = ApiKey.has(variant, scenario);
-    let scene = (protocol(variant)?, surroundings(scenario)?, clients);
-    has.then(|| Box::new(loose::<D>(scene)) as Box<dyn Case>)
-}
-
-/// The clients let loose on a real database.
-fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<SimDb, Client<SimSession>> {
-    let (protocol, surroundings, clients) = scene;
-    let system = system(protocol, surroundings, clients, Keys::OneAndTheOthers);
-    DbCase::new(system, Tables::of)
-        .let_loose(Loose::new(move |_, db: &mut D| connected(scene, db)), &[])
-}
-
-/// The clients on a real database.
-fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, D, Client<D::Session>> {
-    Stage::new(move |_, db: &mut D| connected(scene, db))
-}
-
-/// The clients, each with a session of its own.
-fn connected<D: Database>(
-    (protocol, surroundings, clients): Scene,
-    db: &mut D,
-) -> Result<Vec<Client<D::Session>>, SqlError> {
-    let requests = requests(surroundings, clients, Keys::OneAndTheOthers);
-    let one = |(user, key): (i64, String)| {
-        let session = db.connect()?;
-        Ok(client(protocol, surroundings.way, session, user, &key))
-    };
-    requests.into_iter().map(one).collect()
+    Some(Box::new(DbCase::loose::<D>(simulated(variant, scenario, clients)?)))
 }
 
 /// Handles a request, in any database; `None` if there is no such variant in that scenario. `key` is the

@@ -33,7 +33,7 @@ pub(super) fn system(
     // See the head of `mod.rs`: whatever befalls a key befalls the first client's somewhere.
     for (index, alike) in requests.chunk_by(same).enumerate() {
         let Some((user, key)) = alike.first() else { continue };
-        let client = client(protocol, surroundings.way, SimSession::new(), *user, key);
+        let client = client(protocol, surroundings.way, *user, key);
         system = match (keys, index) {
             (Keys::OneAndTheOthers, 1..) => system.clients(alike.len(), client),
             _ => system.actor(format!("client {}", index + 1), client),

@@ -7,17 +7,14 @@ mod properties;
 
 use std::sync::LazyLock;
 
-use super::request::{Request, Round, handle};
+use super::request::{self, Request, Round, handle};
 use super::{Model, Sheet, Size, Verdicts};
-use crate::case::{Case, DbCase};
+use crate::case::Case;
 use crate::check::System;
-use crate::db::{
-    Column, Database, Isolation, PostgresDb, Servers, Service, SimDb, SimSession, SqliteDb,
-    SteppedDb, Table, Way,
-};
+use crate::db::{Column, Isolation, Servers, Service, SimDb, SimSession, Table, Way};
 use crate::direct::Held;
 use crate::handlers::{Ending, ORDERS};
-use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
+use crate::replay::FreeDb;
 
 pub use bodies::Told;
 use bodies::beside;
@@ -82,10 +79,8 @@ impl Model for Order {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients, true)?;
-        Some(match scene.protocol.way().isolation {
-            None => Box::new(loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene))),
-            Some(_) => Box::new(loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene))),
-        })
+        let Scene { protocol, .. } = scene;
+        Some(request::case(system(scene), protocol.way(), protocol.table(), &[]))
     }
 }
 
@@ -130,28 +125,9 @@ pub fn let_loose_on<D: FreeDb<Session: Held>>(
     scenario: &str,
     clients: usize,
 ) -> Option<Box<dyn Case>> {
-    Some(Box::new(loose::<D>(scene(variant, scenario, clients, true)?)))
+    let scene = scene(variant, scenario, clients, true)?;
+    Some(Box::new(request::loose::<D, _>(system(scene), scene.protocol.table(), &[])))
 }
-
-/// The actors let loose on a real database.
-fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
-    let table = scene.protocol.table();
-    let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
-    let actors = move |_, db: &mut D| scene.actors(|| db.connect());
-    DbCase::new(system(scene), tables).let_loose(Loose::new(actors), &[])
-}
-
-/// The same actors on a real database.
-fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
-    Stage::within(
-        |_, db| Servers::new(db, SERVERS),
-        |servers| servers.db,
-        move |_, world| scene.actors(|| world.connect()),
-    )
-}
-
-/// How many server processes there are; mostly only the first has something to do.
-const SERVERS: usize = 2;
 
 /// A variant in a scenario.
 #[derive(Clone, Copy, Debug)]
@@ -185,48 +161,28 @@ impl Scene {
         }
     }
 
-    /// A client's request, before its first step.
-    fn client<S>(self, session: S, server: usize) -> Actor<S> {
-        self.request(session, Ending::Cancel, Round { server, ..self.round() })
-    }
-
-    fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
+    /// A request, before its first step.
+    fn request(self, ending: Ending, round: Round) -> Actor<SimSession> {
         let Scene { protocol, .. } = self;
-        Request::new(round, session, protocol.way(), Told::Died, move |tx| {
-            protocol.end(tx, ORDER, ending)
-        })
+        Request::new(round, protocol.way(), Told::Died, move |tx| protocol.end(tx, ORDER, ending))
     }
 
     /// Who acts beside the clients.
-    fn other<S>(self, session: S) -> Option<(&'static str, Actor<S>)> {
+    fn other(self) -> Option<(&'static str, Actor<SimSession>)> {
         Some(match self.around {
-            Surroundings::Fulfilment => {
-                ("fulfilment", self.request(session, Ending::Ship, self.round()))
-            }
+            Surroundings::Fulfilment => ("fulfilment", self.request(Ending::Ship, self.round())),
             Surroundings::UnlockedWriter => {
                 let (table, round) = (self.protocol.table(), Round::default());
-                let writer = Request::new(round, session, Way::AUTOCOMMIT, Told::Died, move |tx| {
+                let writer = Request::new(round, Way::AUTOCOMMIT, Told::Died, move |tx| {
                     beside(tx, table, Ending::Ship)
                 });
                 ("writer", writer)
             }
-            Surroundings::Replay => ("replay", self.request(session, Ending::Cancel, self.round())),
+            Surroundings::Replay => ("replay", self.request(Ending::Cancel, self.round())),
             Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => {
                 return None;
             }
         })
-    }
-
-    /// Everybody, in the order of the system's actors, each with a session of its own.
-    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
-        let mut actors = Vec::new();
-        for (server, count) in self.clients() {
-            for _ in 0..count {
-                actors.push(self.client(connect()?, server));
-            }
-        }
-        actors.extend(self.other(connect()?).map(|(_, actor)| actor));
-        Ok(actors)
     }
 }
 

@@ -1,14 +1,14 @@
 //! The system of `order` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::{Actor, ORDER, SERVERS, Scene, Surroundings, Told};
-use crate::check::{Local, State, System};
+use super::super::request::{Requests, Round, requests};
+use super::{Actor, ORDER, Scene, Surroundings, Told};
+use crate::check::{Local, State};
 use crate::db::{Servers, SimDb, SimSession, Table, Value};
-use crate::handlers::PENDING;
-use crate::recorded::recorded_step;
+use crate::handlers::{Ending, PENDING};
 
 type Simulated = Actor<SimSession>;
-pub(super) type OrderSystem = System<Servers<SimDb>, Simulated>;
+pub(super) type OrderSystem = Requests<Told>;
 type OrderState<'a> = State<'a, Servers<SimDb>, Simulated>;
 
 /// One pending order.
@@ -23,14 +23,11 @@ fn furnished(table: &'static Table) -> SimDb {
 
 pub(super) fn system(scene: Scene) -> OrderSystem {
     let table = scene.protocol.table();
-    let system = System::new(Servers::new(furnished(table), SERVERS))
-        .described_by(recorded_step)
-        .breaks_deadlocks(Servers::patient)
-        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
-    let system = scene.clients().into_iter().fold(system, |system, (server, count)| {
-        system.clients(count, scene.client(SimSession::new(), server))
-    });
-    let system = match scene.other(SimSession::new()) {
+    let system =
+        scene.clients().into_iter().fold(requests(furnished(table)), |system, (server, count)| {
+            system.clients(count, scene.request(Ending::Cancel, Round { server, ..scene.round() }))
+        });
+    let system = match scene.other() {
         Some((name, actor)) => system.actor(name, actor),
         None => system,
     };

@@ -8,17 +8,14 @@ mod properties;
 
 use std::sync::LazyLock;
 
-use super::request::{Request, Round, handle};
+use super::request::{self, Request, Round, handle};
 use super::{Model, Sheet, Size, Variant, Verdicts};
-use crate::case::{Case, DbCase};
+use crate::case::Case;
 use crate::check::System;
-use crate::db::{
-    Database, Failure, Isolation, PostgresDb, Servers, Service, SimDb, SimSession, SqliteDb,
-    SteppedDb, Way,
-};
+use crate::db::{Database, Failure, Isolation, Servers, Service, SimDb, SimSession, Way};
 use crate::direct::{Code, Held};
 use crate::handlers::{ACCOUNTS, Next, Tx};
-use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
+use crate::replay::FreeDb;
 
 use bodies::{Debit, Rule, checked, ordered};
 pub use bodies::{Payment, Told};
@@ -40,9 +37,6 @@ const CUSTOMERS: i64 = 2;
 
 /// Enough for three clients, if each failure is another one's success. (A deadlock's need not be.)
 const RETRIES: u32 = 2;
-
-/// The server processes: one that may die, and one that lives.
-const SERVERS: usize = 2;
 
 /// How a handler is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,14 +68,6 @@ impl Written {
 impl Protocol {
     const fn new(body: Written, way: Way) -> Self {
         Protocol { body, way, locks: false }
-    }
-
-    /// A request to this server before its first step.
-    fn request<S>(self, session: S, server: usize, payment: Payment, rule: Rule) -> Actor<S> {
-        let round = Round { server, locks: self.locks, ..Round::default() };
-        Request::new(round, session, self.way, Told::Died(payment), move |tx| {
-            self.pay(tx, payment, rule)
-        })
     }
 
     fn pay<D: Database>(
@@ -124,12 +110,12 @@ impl Model for Transfer {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients)?;
-        Some(match scene.protocol.way.isolation {
-            None => Box::new(loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene))),
-            Some(_) => Box::new(loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene))),
-        })
+        Some(request::case(system(scene), scene.protocol.way, &ACCOUNTS, PASSING))
     }
 }
+
+/// When all is over, the last commit is all that there is to see of them.
+const PASSING: &[&str] = &["conserved-at-every-commit"];
 
 /// The simulated system; `None` if either name is none of this model's, or it does not
 /// [have](Model::has) the one in the other.
@@ -171,25 +157,8 @@ pub fn let_loose_on<D: FreeDb<Session: Held>>(
     scenario: &str,
     clients: usize,
 ) -> Option<Box<dyn Case>> {
-    Some(Box::new(loose::<D>(scene(variant, scenario, clients)?)))
-}
-
-/// The actors let loose on a real database.
-fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
-    let tables = |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
-    let actors = move |_, db: &mut D| scene.actors(|| db.connect());
-    // When all is over, the last commit is all that there is to see of them.
-    let passing = &["conserved-at-every-commit"];
-    DbCase::new(system(scene), tables).let_loose(Loose::new(actors), passing)
-}
-
-/// The same actors on a real database.
-fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
-    Stage::within(
-        |_, db| Servers::new(db, SERVERS),
-        |servers| servers.db,
-        move |_, world| scene.actors(|| world.connect()),
-    )
+    let system = system(scene(variant, scenario, clients)?);
+    Some(Box::new(request::loose::<D, _>(system, &ACCOUNTS, PASSING)))
 }
 
 /// A variant in a scenario.
@@ -248,24 +217,20 @@ impl Scene {
     }
 
     /// The request of the client of this number, before its first step.
-    fn client<S>(self, session: S, number: usize) -> Actor<S> {
-        self.protocol.request(session, self.server(number), self.payment(number), self.rule())
-    }
-
-    /// Everybody, in the order of the system's actors, each client with a session of its own.
-    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
-        let clients = (0..self.clients).map(|number| Ok(self.client(connect()?, number)));
-        let mut actors = clients.collect::<Result<Vec<_>, E>>()?;
-        if self.around == Surroundings::Crash {
-            actors.push(crash(connect()?));
-        }
-        Ok(actors)
+    fn client(self, number: usize) -> Actor<SimSession> {
+        let Scene { protocol, .. } = self;
+        let (payment, rule) = (self.payment(number), self.rule());
+        let (server, locks) = (self.server(number), protocol.locks);
+        let round = Round { server, locks, ..Round::default() };
+        Request::new(round, protocol.way, Told::Died(payment), move |tx| {
+            protocol.pay(tx, payment, rule)
+        })
     }
 }
 
 /// At some moment the first server dies.
-fn crash<S>(session: S) -> Actor<S> {
-    let dies = Code::served(session, |world, _| {
+fn crash() -> Actor<SimSession> {
+    let dies = Code::served(SimSession::new(), |world, _| {
         world.kill(0);
         Told::Crashed
     });

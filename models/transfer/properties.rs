@@ -1,26 +1,22 @@
 //! The system of `transfer` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
+use super::super::request::{Requests, requests};
 use super::bodies::Rule;
-use super::{Actor, CUSTOMERS, Payment, SERVERS, Scene, Surroundings, Told, crash};
-use crate::check::{Local, State, System};
+use super::{Actor, CUSTOMERS, Payment, Scene, Surroundings, Told, crash};
+use crate::check::{Local, State};
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
-use crate::recorded::recorded_step;
 
 type Simulated = Actor<SimSession>;
-pub(super) type TransferSystem = System<Servers<SimDb>, Simulated>;
+pub(super) type TransferSystem = Requests<Told>;
 type TransferState<'a> = State<'a, Servers<SimDb>, Simulated>;
 
 pub(super) fn system(scene: Scene) -> TransferSystem {
     let Scene { around, clients, .. } = scene;
     let rows = (1..).zip(scene.balances()).map(|(id, balance)| row([id.into(), balance.into()]));
-    let db = SimDb::new().with_table(&ACCOUNTS, rows);
-    let system = System::new(Servers::new(db, SERVERS))
-        .described_by(recorded_step)
-        .breaks_deadlocks(Servers::patient)
-        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
-    let client = |number| scene.client(SimSession::new(), number);
+    let system = requests(SimDb::new().with_table(&ACCOUNTS, rows));
+    let client = |number| scene.client(number);
     let system = match around {
         Surroundings::Out => system.clients(clients, client(0)),
         Surroundings::BothWays => system
@@ -34,7 +30,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             let others = (0..clients).filter(|number| scene.server(*number) > 0).count();
             let system = system.clients(clients - others, client(0));
             let system = system.clients(others, client(clients.saturating_sub(1)));
-            system.actor("crash", crash(SimSession::new()))
+            system.actor("crash", crash())
         }
     };
     with_properties(system, scene)
