@@ -209,3 +209,18 @@ pub static ALL: &[&dyn Model] = &[
     &avatar::Avatar,
     &claim_cell::ClaimCell,
 ];
+
+/// Every script of at most so many of these actions, shortest first.
+fn every_script<A: Copy>(actions: &[A], length: usize) -> Vec<Vec<A>> {
+    let mut all = vec![Vec::new()];
+    let mut from = 0;
+    for _ in 0..length {
+        let shorter = from..all.len();
+        from = all.len();
+        for index in shorter {
+            let longer = |action: &A| [&all[index][..], &[*action]].concat();
+            all.extend(actions.iter().map(longer).collect::<Vec<_>>());
+        }
+    }
+    all
+}

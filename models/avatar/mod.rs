@@ -10,14 +10,14 @@ mod properties;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
-use super::{Model, Sheet, Size, Verdicts};
-use crate::case::{Case, NetCase};
+use super::{Model, Sheet, Size, Verdicts, every_script};
+use crate::case::{Case, NetCase, actors_by_start};
 use crate::check::{Start, System};
-use crate::direct::{Code, Connections};
+use crate::direct::Code;
 use crate::fetch::{Ask, FetchError, Rules, fetch};
 use crate::net::{Network, Page, Policy, SimConnection, SimNet, Url};
 
-use actions::{Action, Powers, every_script, scripts};
+use actions::{Action, Powers, changes};
 pub use actors::{Actor, Told};
 use client::{Manner, Written};
 use properties::claimed;
@@ -51,34 +51,27 @@ const REDIRECTS: u32 = 3;
 /// So many bytes are read.
 const BYTES: u64 = 64;
 
-/// How the download is written.
+/// How the download is written: what ships, or another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Protocol {
-    /// What ships.
     Pinned,
-    /// Another way.
     Other(Manner),
 }
 
 impl Protocol {
     fn of(variant: &str) -> Option<Protocol> {
-        Some(match variant {
-            "head-then-get" => Protocol::Other(Manner::HeadThenGet),
-            "response-hook" => Protocol::Other(Manner::ResponseHook),
-            "request-hook" => Protocol::Other(Manner::RequestHook),
-            "pinned" => Protocol::Pinned,
-            "check-peer" => Protocol::Other(Manner::CheckPeer),
-            "control-first-address" => Protocol::Other(Manner::FirstAddress),
-            "control-first-hop" => Protocol::Other(Manner::FirstHop),
-            "control-ignores-mapped" => Protocol::Other(Manner::IgnoresMapped),
-            "control-refuses-all" => Protocol::Other(Manner::RefusesAll),
+        Some(Protocol::Other(match variant {
+            "pinned" => return Some(Protocol::Pinned),
+            "head-then-get" => Manner::HeadThenGet,
+            "response-hook" => Manner::ResponseHook,
+            "request-hook" => Manner::RequestHook,
+            "check-peer" => Manner::CheckPeer,
+            "control-first-address" => Manner::FirstAddress,
+            "control-first-hop" => Manner::FirstHop,
+            "control-ignores-mapped" => Manner::IgnoresMapped,
+            "control-refuses-all" => Manner::RefusesAll,
             _ => return None,
-        })
-    }
-
-    /// The download, before its first step.
-    fn client<C>(self) -> Code<Connections<C>, Told> {
-        Code::network(move |net| self.download(net))
+        }))
     }
 
     fn download<N: Network>(self, net: &mut N) -> Told {
@@ -126,19 +119,15 @@ impl Model for Avatar {
 
     /// Every script, those included in which an action changes nothing.
     fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
-        let actions = Powers::of(scenario)?.actions().count() as u64;
+        let actions = Powers::of(scenario)?.actions().len() as u64;
         Some((0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum())
     }
 
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
-        let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
-        let scripts = scripts(powers, size);
         let system = simulated(variant, scenario, size)?;
-        let actors = move |start: usize| {
-            let script = scripts.get(start).cloned().unwrap_or_default();
-            vec![Actor::client(protocol.client()), Actor::attacker(script)]
-        };
-        Some(Box::new(NetCase::new(system, actors)))
+        let actors = actors_by_start(&system, Actor::clone);
+        let real = move |start| actors(start).iter().map(Actor::over_network).collect();
+        Some(Box::new(NetCase::new(system, real)))
     }
 }
 
@@ -150,26 +139,28 @@ pub type AvatarSystem = System<SimNet, Actor<SimConnection>>;
 /// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the same
 /// machines before another checker.
 pub fn simulated(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
-    following(variant, scenario, size, scripts)
+    following(variant, scenario, size, changes)
 }
 
 /// The same with every script, those included in which an action changes nothing: many times as large,
 /// and nothing else can come of it.
 pub fn with_every_script(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
-    following(variant, scenario, size, every_script)
+    following(variant, scenario, size, |_| true)
 }
 
 fn following(
     variant: &str,
     scenario: &str,
     size: usize,
-    scripts: impl Fn(Powers, usize) -> Vec<Vec<Action>>,
+    is_worth_it: fn(&[Action]) -> bool,
 ) -> Option<AvatarSystem> {
     let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
-    let starts = scripts(powers, size).into_iter().map(|script| Start {
+    let service = || Actor::client(Code::network(move |net| protocol.download(net)));
+    let scripts = every_script(&powers.actions(), size).into_iter();
+    let starts = scripts.filter(|script| is_worth_it(script)).map(|script| Start {
         name: actions::told(&script),
         world: world(),
-        processes: vec![Actor::client(protocol.client()), Actor::attacker(script)],
+        processes: vec![service(), Actor::attacker(script)],
     });
     let system = System::family(&["service", "attacker"], starts.collect());
     Some(claimed(system, powers, size))

@@ -1,8 +1,6 @@
 //! The variants of `credential`, as lists of operations. Fourth floor: imports
 //! [`writer`] and [`fs`](crate::fs).
 
-use std::borrow::Cow;
-
 use crate::fs::{OFlags, ResolveFlags};
 use crate::writer::{self, Op};
 
@@ -11,23 +9,12 @@ const TRUNCATING: OFlags = WRITE.union(OFlags::TRUNC);
 const EXCLUSIVE: OFlags = WRITE.union(OFlags::EXCL);
 const OWN: OFlags = EXCLUSIVE.union(OFlags::NOFOLLOW);
 
-/// What a variant does, without `force` and with it.
-#[derive(Clone, Debug)]
-pub(super) struct Programs {
-    pub(super) new: Cow<'static, [Op]>,
-    pub(super) force: Cow<'static, [Op]>,
-}
-
-impl Programs {
-    /// The same with `force` and without.
-    pub(super) fn both(program: Cow<'static, [Op]>) -> Programs {
-        Programs { new: program.clone(), force: program }
-    }
-}
+/// Without `force`, and with it.
+type Pair = (&'static [Op], &'static [Op]);
 
 /// The variant of this name.
-pub(super) fn programs(variant: &str) -> Option<Programs> {
-    let (new, force) = match variant {
+pub(super) fn programs(variant: &str) -> Option<Pair> {
+    Some(match variant {
         "check-then-write" => CHECK_THEN_WRITE,
         "unlink-then-create" => UNLINK_THEN_CREATE,
         "lstat-then-create" => LSTAT_THEN_CREATE,
@@ -39,12 +26,8 @@ pub(super) fn programs(variant: &str) -> Option<Programs> {
         "link-or-exchange" => (writer::NEW, writer::REPLACE),
         "private-then-rename" => (writer::NEW_BY_NAME, writer::REPLACE),
         _ => return None,
-    };
-    Some(Programs { new: Cow::Borrowed(new), force: Cow::Borrowed(force) })
+    })
 }
-
-/// Without `force`, and with it.
-type Pair = (&'static [Op], &'static [Op]);
 
 const CHECK_THEN_WRITE: Pair = {
     const STEPS: &[Op] = &[Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath];

@@ -1,6 +1,6 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
-use super::actors::{Actor, Seen, Told};
+use super::actors::{Actor, Told};
 use super::{Cast, OLD, OPEN, PRECIOUS, SECRET, TARGET, TEMPORARY};
 use crate::check::{Local, State, System};
 use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
@@ -82,7 +82,7 @@ pub(super) fn claimed(
     };
     let system = system
         .finally("success-is-private", |state| {
-            !told(state, |told| *told == Told::Written(Seen::SomethingElse))
+            !told(state, |told| *told == Told::Written { is_private: false })
         })
         .always("all-or-nothing", move |state| {
             let world = state.world();
@@ -112,7 +112,7 @@ pub(super) fn claimed(
                 .any(|(name, number)| name == TEMPORARY.as_bytes() && own(number))
         })
         .reaches("it-is-written", |local| {
-            matches!(local, Local::Done(Told::Written(Seen::Private)))
+            matches!(local, Local::Done(Told::Written { is_private: true }))
         });
     let system = if attacked {
         // The attacker's next action falls between two steps of the writer's.

@@ -29,24 +29,6 @@ pub(super) fn scripts(
     found
 }
 
-/// Every script of at most `length` actions.
-pub(super) fn every_script(layout: Layout, length: usize) -> Vec<Vec<Action>> {
-    let mut all = vec![Vec::new()];
-    let mut from = 0;
-    for _ in 0..length {
-        let shorter = from..all.len();
-        from = all.len();
-        for index in shorter {
-            for &action in layout.repertoire() {
-                let mut script = all[index].clone();
-                script.push(action);
-                all.push(script);
-            }
-        }
-    }
-    all
-}
-
 /// A world and where the victim stands; it has ended if nowhere.
 type Stand = (SimFs, Option<Writer>);
 
@@ -99,7 +81,7 @@ impl Search {
         }
         let (mut world, victim) = self.worlds[code].stand.clone();
         let before = world.act_as(self.attacker).ok();
-        let done = action.perform(self.layout, &mut world);
+        let done = action.perform(&mut world);
         if let Some(before) = before {
             let _ = world.act_as(before);
         }
