@@ -100,20 +100,19 @@ impl OneTimeStore {
 /// The entries of a directory, but for itself and its parent. None where it was just removed.
 fn names(directory: impl AsFd) -> Result<Vec<PathBuf>, Errno> {
     let mut names = Vec::new();
-    let entries = match Dir::read_from(directory) {
-        Ok(entries) => entries,
-        Err(Errno::NOENT) => return Ok(names),
-        Err(errno) => return Err(errno),
-    };
-    for entry in entries {
-        match entry {
-            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
-            Ok(entry) => names.push(OsStr::from_bytes(entry.file_name().to_bytes()).into()),
-            Err(Errno::NOENT) => break,
-            Err(errno) => return Err(errno),
+    let mut add = |entries: Dir| {
+        for entry in entries {
+            match entry?.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => names.push(OsStr::from_bytes(name).into()),
+            }
         }
+        Ok(())
+    };
+    match Dir::read_from(directory).and_then(&mut add) {
+        Ok(()) | Err(Errno::NOENT) => Ok(names),
+        Err(errno) => Err(errno),
     }
-    Ok(names)
 }
 
 fn stat(directory: impl AsFd, path: &Path) -> Result<Stat, Errno> {
@@ -132,10 +131,9 @@ fn changed(stat: &Stat) -> SystemTime {
 
 fn time(seconds: i64, nanoseconds: u64) -> SystemTime {
     let whole = Duration::from_secs(seconds.unsigned_abs());
-    let whole = if seconds < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(whole)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(whole)
+    let whole = match seconds < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(whole),
+        false => SystemTime::UNIX_EPOCH.checked_add(whole),
     };
     let time = whole.and_then(|whole| whole.checked_add(Duration::from_nanos(nanoseconds)));
     time.unwrap_or(SystemTime::UNIX_EPOCH)

@@ -96,7 +96,7 @@ pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
             Err(errno) => return leave(fs, request, was_missing, failed("open", errno, false)),
         }
     };
-    match written(fs, file, request).and_then(|()| renamed(fs, request)) {
+    match placed(fs, file, request) {
         Ok(()) if request.durable => made_durable(fs, request, was_missing),
         Ok(()) => PutEnd::Stored,
         Err((call, errno)) => {
@@ -114,31 +114,31 @@ pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
 /// A call, and the error that it failed with.
 type Broken = (&'static str, Errno);
 
-fn written<F: FileSystem>(
+/// Writes the temporary file, and renames it.
+fn placed<F: FileSystem>(
     fs: &mut F,
     mut file: F::File,
     request: &PutRequest,
 ) -> Result<(), Broken> {
     let mut left = &request.bytes[..];
     loop {
-        match fs.write(&mut file, left) {
+        match fs.write(&mut file, left).map_err(|errno| ("write", errno))? {
             // No error, and no progress: not to be tried for ever.
-            Ok(0) if !left.is_empty() => return Err(("write", Errno::IO)),
-            Ok(count) => left = left.get(count..).unwrap_or_default(),
-            Err(errno) => return Err(("write", errno)),
+            0 if !left.is_empty() => return Err(("write", Errno::IO)),
+            count => left = left.get(count..).unwrap_or_default(),
         }
         if left.is_empty() {
             break;
         }
     }
-    if request.durable { fs.fsync(&mut file).map_err(|errno| ("fsync", errno)) } else { Ok(()) }
-}
-
-fn renamed<F: FileSystem>(fs: &mut F, request: &PutRequest) -> Result<(), Broken> {
-    let renamed = if request.replace {
-        fs.rename(&request.temporary, &request.content)
-    } else {
-        fs.rename_with(&request.temporary, &request.content, RenameFlags::NOREPLACE)
+    if request.durable {
+        fs.fsync(&mut file).map_err(|errno| ("fsync", errno))?;
+    }
+    drop(file);
+    let (from, to) = (&request.temporary, &request.content);
+    let renamed = match request.replace {
+        true => fs.rename(from, to),
+        false => fs.rename_with(from, to, RenameFlags::NOREPLACE),
     };
     renamed.map_err(|errno| ("rename", errno))
 }
