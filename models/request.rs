@@ -191,6 +191,10 @@ pub(super) fn requests<T: Value>(db: SimDb) -> Requests<T> {
 
 const SERVERS: usize = 2;
 
+/// How often a transaction is begun anew where it is: enough for three clients, if each failure is
+/// another one's success. (A deadlock's need not be.)
+pub(super) const RETRIES: u32 = 2;
+
 /// The case of a system of requests about this table. Statements of a transaction run on PostgreSQL,
 /// and those that stand by themselves on SQLite. Free runs do not judge the properties in `passing`.
 pub(super) fn case<T: Value>(

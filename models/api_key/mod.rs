@@ -7,6 +7,7 @@ mod properties;
 
 use std::sync::LazyLock;
 
+use super::request::RETRIES;
 use super::{Model, Sheet, Size, Verdicts};
 use crate::case::{Case, DbCase};
 use crate::check::System;
@@ -30,9 +31,6 @@ static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model
 /// Whose requests come in.
 pub const USERS: [i64; 2] = [1, 2];
 
-/// How often a transaction is begun anew where it is.
-const RETRIES: u32 = 2;
-
 /// The handlers' table where somebody has forgotten its constraint.
 pub static WITHOUT_CONSTRAINT: Table = Table {
     name: API_KEYS.name,
@@ -53,21 +51,6 @@ enum Protocol {
     ControlTrustsTheInsert,
 }
 
-impl Protocol {
-    /// Whether it has an `ON CONFLICT (user_id)`, which fails where there is no constraint.
-    fn names_the_constraint(self) -> bool {
-        match self {
-            Protocol::OnConflictSelect
-            | Protocol::UpsertReturning
-            | Protocol::OnConflictReturning
-            | Protocol::ControlTrustsTheInsert => true,
-            Protocol::SelectThenInsert | Protocol::SelectForUpdate | Protocol::InsertDecides => {
-                false
-            }
-        }
-    }
-}
-
 fn protocol(variant: &str) -> Option<Protocol> {
     Some(match variant {
         "select-then-insert" => Protocol::SelectThenInsert,
@@ -81,45 +64,21 @@ fn protocol(variant: &str) -> Option<Protocol> {
     })
 }
 
-/// Whether a user's key is unique by the database's own doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Schema {
-    Unique,
-    Bare,
-}
-
-impl Schema {
-    fn table(self) -> &'static Table {
-        match self {
-            Schema::Unique => &API_KEYS,
-            Schema::Bare => &WITHOUT_CONSTRAINT,
-        }
-    }
-}
-
 /// What a scenario comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Surroundings {
-    schema: Schema,
+    table: &'static Table,
     two_users: bool,
     way: Way,
 }
 
-impl Surroundings {
-    /// Of so many requests, how many are each user's: all are one's, or half of them the other's.
-    fn shares(self, clients: usize) -> [usize; 2] {
-        let other = if self.two_users { clients / 2 } else { 0 };
-        [clients - other, other]
-    }
-}
-
 fn surroundings(scenario: &str) -> Option<Surroundings> {
-    let (schema, two_users, level) = if let Some(level) = scenario.strip_prefix("unique-") {
-        (Schema::Unique, false, level)
+    let (table, two_users, level) = if let Some(level) = scenario.strip_prefix("unique-") {
+        (&API_KEYS, false, level)
     } else if let Some(level) = scenario.strip_prefix("bare-") {
-        (Schema::Bare, false, level)
+        (&WITHOUT_CONSTRAINT, false, level)
     } else {
-        (Schema::Unique, true, scenario.strip_prefix("two-users-")?)
+        (&API_KEYS, true, scenario.strip_prefix("two-users-")?)
     };
     let way = match level {
         "autocommit" => Way::AUTOCOMMIT,
@@ -130,30 +89,25 @@ fn surroundings(scenario: &str) -> Option<Surroundings> {
         "serializable-retry" => Way::within(Isolation::Serializable).retrying(RETRIES),
         _ => return None,
     };
-    Some(Surroundings { schema, two_users, way })
+    Some(Surroundings { table, two_users, way })
 }
 
-/// Which keys the clients would issue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
-    /// The first client has one, the others another: enough to see all that can befall a key.
-    OneAndTheOthers,
-    /// Each its own.
-    Numbered,
-}
-
-/// Whose request each client's is, and the key it would issue; those of one user stand together.
-fn requests(surroundings: Surroundings, clients: usize, keys: Keys) -> Vec<(i64, String)> {
-    let shares = surroundings.shares(clients);
-    let users = USERS.into_iter().zip(shares);
-    let users = users.flat_map(|(user, share)| std::iter::repeat_n(user, share));
-    let key = |(number, user): (usize, i64)| match (keys, number) {
-        (Keys::Numbered, _) => (user, format!("key-{number}")),
-        (Keys::OneAndTheOthers, 0) => (user, "alpha".to_owned()),
-        (Keys::OneAndTheOthers, _) if user == USERS[0] => (user, "bravo".to_owned()),
-        (Keys::OneAndTheOthers, _) => (user, "charlie".to_owned()),
+/// Whose request each client's is, and the key it would issue; those of one user stand together. Either
+/// each key is its own, or the first client has one and the others of a user another: enough to see all
+/// that can befall a key.
+fn requests(two_users: bool, clients: usize, numbered: bool) -> Vec<(i64, String)> {
+    let first_users = if two_users { clients.div_ceil(2) } else { clients };
+    let request = |number: usize| {
+        let is_other = number >= first_users;
+        let key = match number {
+            _ if numbered => format!("key-{number}"),
+            0 => "alpha".to_owned(),
+            _ if is_other => "charlie".to_owned(),
+            _ => "bravo".to_owned(),
+        };
+        (USERS[usize::from(is_other)], key)
     };
-    users.enumerate().map(key).collect()
+    (0..clients).map(request).collect()
 }
 
 impl Model for ApiKey {
@@ -217,7 +171,7 @@ pub fn simulated(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimDb, Client<SimSession>>> {
-    of(variant, scenario, clients, Keys::OneAndTheOthers)
+    of(variant, scenario, clients, false)
 }
 
 /// The same with a key of its own for each client: larger, and to the same verdicts.
@@ -226,10 +180,10 @@ pub fn numbered(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimDb, Client<SimSession>>> {
-    of(variant, scenario, clients, Keys::Numbered)
+    of(variant, scenario, clients, true)
 }
 
-fn of(variant: &str, scenario: &str, clients: usize, keys: Keys) -> Option<ApiKeySystem> {
+fn of(variant: &str, scenario: &str, clients: usize, numbered: bool) -> Option<ApiKeySystem> {
     let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
-    ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, keys))
+    ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, numbered))
 }

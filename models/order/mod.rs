@@ -7,7 +7,7 @@ mod properties;
 
 use std::sync::LazyLock;
 
-use super::request::{self, Request, Round, handle};
+use super::request::{self, RETRIES, Request, Round, handle};
 use super::{Model, Sheet, Size, Verdicts};
 use crate::case::Case;
 use crate::check::System;
@@ -205,9 +205,6 @@ fn protocol(variant: &str) -> Option<Protocol> {
         _ => return None,
     })
 }
-
-/// Enough for three clients: each failure is another one's success.
-const RETRIES: u32 = 2;
 
 /// What surrounds the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 use std::sync::LazyLock;
 
 use super::super::Variant;
-use super::bodies::Debit;
-use super::{Protocol, RETRIES, SHEET, VERDICTS, Written, protocol};
+use super::{Protocol, RETRIES, SHEET, VERDICTS, protocol};
 use crate::db::{Isolation, Way};
 
 /// How a transfer can be written, for every level.
@@ -23,39 +22,27 @@ pub(super) const LEVELS: [&str; 7] = [
 ];
 
 fn way(level: &str) -> Option<Way> {
-    let (isolation, retried) = match level.strip_suffix(", retried") {
-        Some(isolation) => (isolation, true),
-        None => (level, false),
+    let (isolation, retries) = match level.strip_suffix(", retried") {
+        Some(isolation) => (isolation, RETRIES),
+        None => (level, 0),
     };
-    let way = match isolation {
-        "autocommit" if !retried => return Some(Way::AUTOCOMMIT),
-        "READ COMMITTED" => Way::within(Isolation::ReadCommitted),
-        "REPEATABLE READ" => Way::within(Isolation::RepeatableRead),
-        "SERIALIZABLE" => Way::within(Isolation::Serializable),
-        _ => return None,
-    };
-    Some(if retried { way.retrying(RETRIES) } else { way })
-}
-
-fn written(body: &str) -> Option<Written> {
-    Some(match body {
-        "check-then-debit" => Written::Checked(Debit::Set),
-        "conditional-debit" => Written::Checked(Debit::Conditional),
-        "ordered" => Written::Ordered,
-        "select-for-update" => Written::Checked(Debit::Locked),
-        _ => return None,
-    })
+    if level == "autocommit" {
+        return Some(Way::AUTOCOMMIT);
+    }
+    let isolation = Isolation::ALL.into_iter().find(|known| known.sql() == isolation)?;
+    Some(Way::within(isolation).retrying(retries))
 }
 
 /// The protocol that is called `ordered at SERIALIZABLE`, say.
 pub(super) fn called(name: &str) -> Option<Protocol> {
     let (body, level) = name.split_once(" at ")?;
-    Some(Protocol::new(written(body)?, way(level)?))
+    let body = BODIES.contains(&body).then(|| protocol(body))??;
+    Some(Protocol { way: way(level)?, ..body })
 }
 
 /// The variant that is this body at this level, by whatever name.
 pub(super) fn at(body: &str, level: &str) -> Option<&'static Variant> {
-    let wanted = Protocol::new(written(body)?, way(level)?);
+    let wanted = called(&format!("{body} at {level}"))?;
     let mut variants = SHEET.variants.iter().chain(&*BESIDE);
     variants.find(|variant| protocol(variant.name) == Some(wanted))
 }

@@ -8,16 +8,16 @@ mod properties;
 
 use std::sync::LazyLock;
 
-use super::request::{self, Request, Round, handle};
+use super::request::{self, RETRIES, Request, Round, handle};
 use super::{Model, Sheet, Size, Variant, Verdicts};
 use crate::case::Case;
 use crate::check::System;
-use crate::db::{Database, Failure, Isolation, Servers, Service, SimDb, SimSession, Way};
+use crate::db::{Isolation, Servers, Service, SimDb, SimSession, Way};
 use crate::direct::{Code, Held};
-use crate::handlers::{ACCOUNTS, Next, Tx};
+use crate::handlers::ACCOUNTS;
 use crate::replay::FreeDb;
 
-use bodies::{Debit, Rule, checked, ordered};
+use bodies::{Debit, Rule, paid};
 pub use bodies::{Payment, Told};
 pub use levels::BODIES;
 use properties::system;
@@ -35,52 +35,13 @@ static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model
 /// Accounts up to this one are the customers'.
 const CUSTOMERS: i64 = 2;
 
-/// Enough for three clients, if each failure is another one's success. (A deadlock's need not be.)
-const RETRIES: u32 = 2;
-
-/// How a handler is written.
+/// How a handler is written: what it asks the database, how it is isolated, and whether it holds a
+/// mutex meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Protocol {
-    body: Written,
+    debit: Debit,
     way: Way,
     locks: bool,
-}
-
-/// What it asks the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Written {
-    Checked(Debit),
-    Ordered,
-}
-
-impl Written {
-    /// Whether it makes sense like this: what ships knows no rule but that of each account, and what
-    /// is locked by a statement outside of a transaction is free again right after it.
-    fn makes_sense(self, way: Way, around: Surroundings) -> bool {
-        match self {
-            Written::Ordered => around != Surroundings::Sum,
-            Written::Checked(Debit::Locked) => way.isolation.is_some(),
-            Written::Checked(_) => true,
-        }
-    }
-}
-
-impl Protocol {
-    const fn new(body: Written, way: Way) -> Self {
-        Protocol { body, way, locks: false }
-    }
-
-    fn pay<D: Database>(
-        self,
-        tx: &mut Tx<'_, D>,
-        payment: Payment,
-        rule: Rule,
-    ) -> Result<Next<Told>, Failure> {
-        match self.body {
-            Written::Ordered => ordered(tx, payment),
-            Written::Checked(debit) => checked(tx, payment, rule, debit),
-        }
-    }
 }
 
 impl Model for Transfer {
@@ -142,8 +103,9 @@ pub fn pay<W: Service>(
 ) -> Option<Told> {
     let protocol = protocol(variant)?;
     let round = Round { locks: protocol.locks, ..Round::default() };
-    let told =
-        handle(world, session, round, protocol.way, |tx| protocol.pay(tx, payment, Rule::Balance));
+    let told = handle(world, session, round, protocol.way, |tx| {
+        paid(tx, payment, Rule::Balance, protocol.debit)
+    });
     Some(told.unwrap_or_else(Told::from))
 }
 
@@ -169,17 +131,19 @@ struct Scene {
     clients: usize,
 }
 
+/// `None` if that makes no sense: what ships knows no rule but that of each account, and what is
+/// locked by a statement outside of a transaction is free again right after it.
 fn scene(variant: &str, scenario: &str, clients: usize) -> Option<Scene> {
-    Scene::of(protocol(variant)?, surroundings(scenario)?, clients)
+    let (protocol, around) = (protocol(variant)?, surroundings(scenario)?);
+    let makes_sense = match protocol.debit {
+        Debit::Ordered => around != Surroundings::Sum,
+        Debit::Locked => protocol.way.isolation.is_some(),
+        _ => true,
+    };
+    makes_sense.then_some(Scene { protocol, around, clients })
 }
 
 impl Scene {
-    /// `None` if that makes no sense.
-    fn of(protocol: Protocol, around: Surroundings, clients: usize) -> Option<Self> {
-        let makes_sense = protocol.body.makes_sense(protocol.way, around);
-        makes_sense.then_some(Scene { protocol, around, clients })
-    }
-
     /// What must not fall below zero.
     fn rule(self) -> Rule {
         if self.around == Surroundings::Sum { Rule::Sum } else { Rule::Balance }
@@ -223,7 +187,7 @@ impl Scene {
         let (server, locks) = (self.server(number), protocol.locks);
         let round = Round { server, locks, ..Round::default() };
         Request::new(round, protocol.way, Told::Died(payment), move |tx| {
-            protocol.pay(tx, payment, rule)
+            paid(tx, payment, rule, protocol.debit)
         })
     }
 }
@@ -238,29 +202,28 @@ fn crash() -> Actor<SimSession> {
 }
 
 fn protocol(variant: &str) -> Option<Protocol> {
-    let checking = |debit, way| Protocol::new(Written::Checked(debit), way);
     let read_committed = Way::within(Isolation::ReadCommitted);
     let snapshot = Way::within(Isolation::RepeatableRead);
     let serializable = Way::within(Isolation::Serializable);
-    Some(match variant {
-        "check-then-debit" => checking(Debit::Set, Way::AUTOCOMMIT),
-        "check-then-subtract" => checking(Debit::Subtract, Way::AUTOCOMMIT),
-        "two-statements" => checking(Debit::Conditional, Way::AUTOCOMMIT),
-        "conditional-debit" => checking(Debit::Conditional, read_committed),
-        "conditional-retry" => checking(Debit::Conditional, read_committed.retrying(RETRIES)),
-        "read-committed" => checking(Debit::Set, read_committed),
-        "snapshot" => checking(Debit::Set, snapshot),
-        "snapshot-retry" => checking(Debit::Set, snapshot.retrying(RETRIES)),
-        "serializable" => checking(Debit::Set, serializable),
-        "serializable-retry" => checking(Debit::Set, serializable.retrying(RETRIES)),
-        "process-mutex" => Protocol { locks: true, ..checking(Debit::Set, Way::AUTOCOMMIT) },
-        "select-for-update" => checking(Debit::Locked, read_committed),
-        "ordered" => Protocol::new(Written::Ordered, read_committed),
-        "control-ignores-count" => checking(Debit::Blind, read_committed),
-        "control-unchecked" => checking(Debit::Unchecked, read_committed),
-        "control-refuses-blindly" => checking(Debit::Refuses, read_committed),
+    let (debit, way) = match variant {
+        "check-then-debit" | "process-mutex" => (Debit::Set, Way::AUTOCOMMIT),
+        "check-then-subtract" => (Debit::Subtract, Way::AUTOCOMMIT),
+        "two-statements" => (Debit::Conditional, Way::AUTOCOMMIT),
+        "conditional-debit" => (Debit::Conditional, read_committed),
+        "conditional-retry" => (Debit::Conditional, read_committed.retrying(RETRIES)),
+        "read-committed" => (Debit::Set, read_committed),
+        "snapshot" => (Debit::Set, snapshot),
+        "snapshot-retry" => (Debit::Set, snapshot.retrying(RETRIES)),
+        "serializable" => (Debit::Set, serializable),
+        "serializable-retry" => (Debit::Set, serializable.retrying(RETRIES)),
+        "select-for-update" => (Debit::Locked, read_committed),
+        "ordered" => (Debit::Ordered, read_committed),
+        "control-ignores-count" => (Debit::Blind, read_committed),
+        "control-unchecked" => (Debit::Unchecked, read_committed),
+        "control-refuses-blindly" => (Debit::Refuses, read_committed),
         _ => return levels::called(variant),
-    })
+    };
+    Some(Protocol { debit, way, locks: variant == "process-mutex" })
 }
 
 /// What surrounds the clients, and what they want.
