@@ -96,12 +96,25 @@ impl Errand {
         &self.hop
     }
 
-    pub(super) fn run<N: Network>(mut self, net: &mut N) -> Result<Fetched, FetchError> {
+    pub(super) fn run<N: Network>(self, net: &mut N) -> Result<Fetched, FetchError> {
+        let receive = |net: &mut N, from, limit| Ok((net.receive(from, limit)?, ()));
+        self.run_receiving(net, receive).map(|(fetched, ())| fetched)
+    }
+
+    /// The same, with the responses received in this way: with something else in place of a body, say.
+    pub(super) fn run_receiving<N: Network, B>(
+        mut self,
+        net: &mut N,
+        receive: impl Fn(&mut N, N::Connection, u64) -> Result<(Response, B), NetError>,
+    ) -> Result<(Fetched, B), FetchError> {
         loop {
-            let (from, response) = self.asked(net)?;
+            let (from, connection) = self.asked(net)?;
+            let received = receive(net, connection, self.rules.bytes);
+            let (response, body) =
+                received.map_err(|error| self.failed(Act::Receive(from), error))?;
             let leads = response.redirect();
             let Some(location) = leads.filter(|_| self.ask.follows) else {
-                return self.answered(from, response);
+                return Ok((self.answered(from, response)?, body));
             };
             self = self.redirected(response.status, location)?;
         }
@@ -184,15 +197,13 @@ impl Errand {
         Ok(tried.map(|address| SocketAddr::new(address, self.port())).collect())
     }
 
-    /// The response of this hop, and where it came from.
-    fn asked<N: Network>(&self, net: &mut N) -> Result<(SocketAddr, Response), FetchError> {
+    /// A connection over which this hop is asked, and where it leads.
+    fn asked<N: Network>(&self, net: &mut N) -> Result<(SocketAddr, N::Connection), FetchError> {
         let addresses = self.addresses(net)?;
         let (address, mut connection) = self.connected(net, &addresses)?;
-        let failed = |act, error| self.failed(act, error);
         let sent = net.send(&mut connection, &self.request());
-        sent.map_err(|error| failed(Act::Send(address), error))?;
-        let response = net.receive(connection, self.rules.bytes);
-        Ok((address, response.map_err(|error| failed(Act::Receive(address), error))?))
+        sent.map_err(|error| self.failed(Act::Send(address), error))?;
+        Ok((address, connection))
     }
 
     /// Connects to the first of these that accepts.

@@ -281,13 +281,10 @@ impl Fetcher {
     /// As [`fetch_public`], except errors of the body.
     pub fn open(&self, url: &str, ask: Ask) -> Result<Opened, FetchError> {
         let errand = Errand::new(url, ask, self.rules.clone())?;
-        let hop = Box::new(errand.hop().clone());
-        let mut net = opened::Unread { net: self.net(), body: None };
-        let fetched = errand.run(&mut net)?;
-        match net.body {
-            Some(body) => Ok(Opened::new(fetched, body)),
-            None => Err(failed(hop, NetError::http(&"there is no response"))),
-        }
+        // What fetches is what ships: to it, each response is empty.
+        let (fetched, body) = errand.run_receiving(&mut self.net(), OsNet::open)?;
+        let Fetched { url, address, status, headers, .. } = fetched;
+        Ok(Opened { url, address, status, headers, body })
     }
 
     /// The addresses that another HTTP client may connect to for this URL, in the order in which to
