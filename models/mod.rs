@@ -13,6 +13,7 @@ pub mod transfer;
 mod verdicts;
 
 use crate::case::Case;
+use crate::check::Local;
 pub use sheet::Sheet;
 pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
 
@@ -209,6 +210,14 @@ pub static ALL: &[&dyn Model] = &[
     &avatar::Avatar,
     &claim_cell::ClaimCell,
 ];
+
+/// Whether an actor has ended with this: for what has to be possible.
+fn ends_with<P, T>(end: T) -> impl Fn(&Local<P, T>) -> bool + Send + Sync + 'static
+where
+    T: PartialEq + Send + Sync + 'static,
+{
+    move |local| local.output() == Some(&end)
+}
 
 /// Every script of at most so many of these actions, shortest first.
 fn every_script<A: Copy>(actions: &[A], length: usize) -> Vec<Vec<A>> {

@@ -8,9 +8,11 @@ use super::{BYTES, REDIRECTS};
 use crate::direct;
 use crate::net::{Method, NetError, Network, Policy, Request, Response, Url, literal};
 
-/// How it is written where it is not what ships: what is checked, and when.
+/// How the download is written: what is checked, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Manner {
+    /// What ships.
+    Pinned,
     /// A HEAD first; where that came from is checked; then all of it again with GET.
     HeadThenGet,
     /// Where each response came from is checked when it is there.
@@ -110,15 +112,11 @@ impl Written {
     /// Whether what the HTTP client is about to connect to is checked, and allowed.
     fn may_connect(&self, addresses: &[IpAddr], hop: u32) -> bool {
         let is_public = |address: &IpAddr| self.is_public(*address, hop);
+        use Manner::*;
         match self.manner {
-            Manner::HeadThenGet
-            | Manner::ResponseHook
-            | Manner::RequestHook
-            | Manner::CheckPeer => true,
-            Manner::FirstAddress => addresses.first().is_none_or(is_public),
-            Manner::FirstHop | Manner::IgnoresMapped | Manner::RefusesAll => {
-                addresses.iter().all(is_public)
-            }
+            HeadThenGet | ResponseHook | RequestHook | CheckPeer => true,
+            FirstAddress => addresses.first().is_none_or(is_public),
+            Pinned | FirstHop | IgnoresMapped | RefusesAll => addresses.iter().all(is_public),
         }
     }
 }

@@ -51,44 +51,32 @@ const REDIRECTS: u32 = 3;
 /// So many bytes are read.
 const BYTES: u64 = 64;
 
-/// How the download is written: what ships, or another way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Protocol {
-    Pinned,
-    Other(Manner),
+fn manner(variant: &str) -> Option<Manner> {
+    Some(match variant {
+        "head-then-get" => Manner::HeadThenGet,
+        "response-hook" => Manner::ResponseHook,
+        "request-hook" => Manner::RequestHook,
+        "pinned" => Manner::Pinned,
+        "check-peer" => Manner::CheckPeer,
+        "control-first-address" => Manner::FirstAddress,
+        "control-first-hop" => Manner::FirstHop,
+        "control-ignores-mapped" => Manner::IgnoresMapped,
+        "control-refuses-all" => Manner::RefusesAll,
+        _ => return None,
+    })
 }
 
-impl Protocol {
-    fn of(variant: &str) -> Option<Protocol> {
-        Some(Protocol::Other(match variant {
-            "pinned" => return Some(Protocol::Pinned),
-            "head-then-get" => Manner::HeadThenGet,
-            "response-hook" => Manner::ResponseHook,
-            "request-hook" => Manner::RequestHook,
-            "check-peer" => Manner::CheckPeer,
-            "control-first-address" => Manner::FirstAddress,
-            "control-first-hop" => Manner::FirstHop,
-            "control-ignores-mapped" => Manner::IgnoresMapped,
-            "control-refuses-all" => Manner::RefusesAll,
-            _ => return None,
-        }))
+fn download<N: Network>(net: &mut N, manner: Manner) -> Told {
+    let rules = Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
+    if manner != Manner::Pinned {
+        let given = Url::parse(GIVEN).expect("a URL");
+        let written = Written { manner, policy: rules.policy };
+        return written.download(net, &given).map_or_else(|told| told, Told::Fetched);
     }
-
-    fn download<N: Network>(self, net: &mut N) -> Told {
-        let rules =
-            Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
-        match self {
-            Protocol::Pinned => match fetch(net, GIVEN, Ask::get(), Arc::new(rules)) {
-                Ok(fetched) => Told::Fetched(fetched.bytes),
-                Err(FetchError::Refused { .. }) => Told::Refused,
-                Err(_) => Told::Failed,
-            },
-            Protocol::Other(manner) => {
-                let written = Written { manner, policy: rules.policy };
-                let given = Url::parse(GIVEN).expect("a URL");
-                written.download(net, &given).map_or_else(|told| told, Told::Fetched)
-            }
-        }
+    match fetch(net, GIVEN, Ask::get(), Arc::new(rules)) {
+        Ok(fetched) => Told::Fetched(fetched.bytes),
+        Err(FetchError::Refused { .. }) => Told::Refused,
+        Err(_) => Told::Failed,
     }
 }
 
@@ -154,8 +142,8 @@ fn following(
     size: usize,
     is_worth_it: fn(&[Action]) -> bool,
 ) -> Option<AvatarSystem> {
-    let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
-    let service = || Actor::client(Code::network(move |net| protocol.download(net)));
+    let (manner, powers) = (manner(variant)?, Powers::of(scenario)?);
+    let service = || Actor::client(Code::network(move |net| download(net, manner)));
     let scripts = every_script(&powers.actions(), size).into_iter();
     let starts = scripts.filter(|script| is_worth_it(script)).map(|script| Start {
         name: actions::told(&script),

@@ -56,11 +56,6 @@ impl Scene {
     }
 
     /// Those who claim, then those who put.
-    fn roles(self) -> impl Iterator<Item = Role> {
-        let claims = std::iter::repeat_n(Role::Claims, self.claims);
-        claims.chain(std::iter::repeat_n(Role::Puts, self.puts))
-    }
-
     fn actors(self) -> Vec<String> {
         let clients = (1..=self.claims).map(|number| format!("client {number}"));
         let writers = (1..=self.puts).map(|number| match self.puts {
@@ -69,13 +64,6 @@ impl Scene {
         });
         clients.chain(writers).collect()
     }
-}
-
-/// What a thread does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Claims,
-    Puts,
 }
 
 /// What somebody who claims ends with.

@@ -112,8 +112,8 @@ pub(super) enum Action {
     Open,
     Move,
     Steal,
-    StealForDirectory,
-    StealInside,
+    StealDir,
+    StealInner,
     MoveParent,
     LinkParentHome,
     LinkParentNew,
@@ -147,8 +147,8 @@ impl Action {
             Action::Move => ("move P", Call::Rename("tmp/P", "evil/loot")),
             Action::Steal => ("swap temp/T", Call::Exchange("tmp/.P.1", "evil/T")),
             // A directory can be moved only within the one it is in, unless it is one's own.
-            Action::StealForDirectory => ("swap temp/D", Call::Exchange("tmp/.P.1", "tmp/D")),
-            Action::StealInside => ("swap inner/T", Call::Exchange("tmp/.P.1/.P.1", "evil/T")),
+            Action::StealDir => ("swap temp/D", Call::Exchange("tmp/.P.1", "tmp/D")),
+            Action::StealInner => ("swap inner/T", Call::Exchange("tmp/.P.1/.P.1", "evil/T")),
             Action::MoveParent => ("move out/", Call::Rename("tmp/out", "tmp/away")),
             Action::LinkParentHome => ("out/ → home/", Call::Symlink("../home", "tmp/out")),
             // There is no P in it yet.
@@ -160,7 +160,7 @@ impl Action {
 
     /// Whether it brings T into play.
     pub(super) fn uses_target(self) -> bool {
-        matches!(self, Action::Symlink | Action::Link | Action::Steal | Action::StealInside)
+        matches!(self, Action::Symlink | Action::Link | Action::Steal | Action::StealInner)
     }
 
     /// Does it. What it opens, the attacker keeps.

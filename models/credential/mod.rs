@@ -74,7 +74,7 @@ impl Layout {
         use Action::*;
         match self {
             Layout::Shared => {
-                &[Symlink, Create, Unlink, Link, Open, Move, Steal, StealForDirectory, StealInside]
+                &[Symlink, Create, Unlink, Link, Open, Move, Steal, StealDir, StealInner]
             }
             Layout::Parent => {
                 &[MoveParent, LinkParentHome, LinkParentNew, LinkParentOwn, CreateInOwn]

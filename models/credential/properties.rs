@@ -1,13 +1,13 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
+use super::super::ends_with;
 use super::actors::{Actor, Told};
 use super::{Cast, OLD, OPEN, PRECIOUS, SECRET, TARGET, TEMPORARY};
-use crate::check::{Local, State, System};
+use crate::check::{Local, System};
 use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
 
 type Simulated = Actor<SimFile>;
 pub(super) type CredentialSystem = System<SimFs, Simulated>;
-type CredentialState<'a> = State<'a, SimFs, Simulated>;
 
 /// Claims all of it. `force`: what is at P may be replaced. `initial`: how many inodes every start
 /// has before the first step. `attacked`: some attacker does something.
@@ -60,13 +60,7 @@ pub(super) fn claimed(
                     && (inode.number() < initial || inode.owner() == cast.attacker.uid)
             };
             // Under the temporary name the attacker brings T and nothing else.
-            let moved: Vec<usize> = state
-                .world()
-                .inodes()
-                .flat_map(|directory| directory.entries())
-                .filter(|(name, _)| *name == TEMPORARY.as_bytes())
-                .map(|(_, number)| number)
-                .collect();
+            let moved: Vec<usize> = named(state.world(), TEMPORARY).map(|it| it.number()).collect();
             state.world().inodes().filter(foreign).all(|inode| {
                 if inode.bytes() != Some(TARGET) && moved.contains(&inode.number()) {
                     return false;
@@ -82,38 +76,22 @@ pub(super) fn claimed(
     };
     let system = system
         .finally("success-is-private", |state| {
-            !told(state, |told| *told == Told::Written { is_private: false })
+            !state.outputs().any(|told| *told == Told::Written { is_private: false })
         })
         .always("all-or-nothing", move |state| {
-            let world = state.world();
-            let at_path = |directory: SimInode<'_>| {
-                directory.entries().find(|(name, _)| *name == b"P").map(|(_, number)| number)
-            };
-            let mut named = world.inodes().filter_map(at_path);
-            !named.any(|number| {
-                world.inodes().nth(number).is_some_and(|inode| match inode.bytes() {
-                    // Made and not yet written, or what was there, emptied; the attacker's own
-                    // files are empty from the first.
-                    Some(b"") => number < initial || inode.owner() == cast.victim.uid,
-                    Some(bytes) => is_secret(bytes) && bytes != SECRET,
-                    None => false,
-                })
+            !named(state.world(), "P").any(|inode| match inode.bytes() {
+                // Made and not yet written, or what was there, emptied; the attacker's own files are
+                // empty from the first.
+                Some(b"") => inode.number() < initial || inode.owner() == cast.victim.uid,
+                Some(bytes) => is_secret(bytes) && bytes != SECRET,
+                None => false,
             })
         })
         .finally("nothing-left", move |state| {
-            let world = state.world();
-            let own = |number: usize| {
-                world.inodes().nth(number).is_some_and(|inode| inode.owner() == cast.victim.uid)
-            };
             // What the attacker brought elsewhere, nobody can clean up.
-            !world
-                .inodes()
-                .flat_map(|directory| directory.entries())
-                .any(|(name, number)| name == TEMPORARY.as_bytes() && own(number))
+            !named(state.world(), TEMPORARY).any(|inode| inode.owner() == cast.victim.uid)
         })
-        .reaches("it-is-written", |local| {
-            matches!(local, Local::Done(Told::Written { is_private: true }))
-        });
+        .reaches("it-is-written", ends_with(Told::Written { is_private: true }));
     let system = if attacked {
         // The attacker's next action falls between two steps of the writer's.
         system.reachable("the-writer-is-overtaken", move |state| {
@@ -136,8 +114,11 @@ pub(super) fn claimed(
     system.reaches("it-is-refused", |local| matches!(local, Local::Done(Told::Not(_))))
 }
 
-fn told(state: &CredentialState<'_>, such: impl Fn(&Told) -> bool) -> bool {
-    state.outputs().any(such)
+/// What has this name in some directory.
+fn named<'w>(world: &'w SimFs, name: &str) -> impl Iterator<Item = SimInode<'w>> {
+    let entries = world.inodes().flat_map(|directory| directory.entries());
+    let named = entries.filter(move |(entry, _)| *entry == name.as_bytes());
+    named.filter_map(|(_, number)| world.inodes().nth(number))
 }
 
 /// Whether a byte of the secret is in it; nothing else here has any of its letters.

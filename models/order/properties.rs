@@ -1,9 +1,10 @@
 //! The system of `order` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
+use super::super::ends_with;
 use super::super::request::{Requests, Round, requests};
 use super::{Actor, ORDER, Scene, Surroundings, Told};
-use crate::check::{Local, State};
+use crate::check::State;
 use crate::db::{Servers, SimDb, SimSession, Table, Value};
 use crate::handlers::{Ending, PENDING};
 
@@ -31,16 +32,8 @@ pub(super) fn system(scene: Scene) -> OrderSystem {
         Some((name, actor)) => system.actor(name, actor),
         None => system,
     };
-    with_properties(system, table, scene.around)
-}
-
-fn with_properties(
-    system: OrderSystem,
-    table: &'static Table,
-    around: Surroundings,
-) -> OrderSystem {
     let actors = system.actors().len();
-    let system = system
+    let mut system = system
         .at_most(1, "one-ending", |local| {
             local.output().filter(|told| told.is_ending()).map(|_| ())
         })
@@ -48,20 +41,16 @@ fn with_properties(
         .finally("no-server-error", |state| {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
-        .reaches("somebody-cancels", |local| matches!(local, Local::Done(Told::Cancelled)));
-    let ships = [Surroundings::Fulfilment, Surroundings::UnlockedWriter].contains(&around);
-    let system = match ships {
-        true => {
-            system.reaches("it-is-shipped", |local| matches!(local, Local::Done(Told::Shipped)))
-        }
-        false => system,
-    };
-    match actors {
-        1 => system,
-        _ => system.reaches("somebody-is-late", |local| {
-            matches!(local, Local::Done(Told::NotPending(_) | Told::NoRow))
-        }),
+        .reaches("somebody-cancels", ends_with(Told::Cancelled));
+    if matches!(scene.around, Surroundings::Fulfilment | Surroundings::UnlockedWriter) {
+        system = system.reaches("it-is-shipped", ends_with(Told::Shipped));
     }
+    if actors > 1 {
+        system = system.reaches("somebody-is-late", |local| {
+            matches!(local.output(), Some(Told::NotPending(_) | Told::NoRow))
+        });
+    }
+    system
 }
 
 /// Whether what the actors were told agrees with how the order stands in the end.

@@ -4,7 +4,7 @@
 use super::super::request::{Requests, requests};
 use super::bodies::Rule;
 use super::{Actor, CUSTOMERS, Payment, Scene, Surroundings, Told, crash};
-use crate::check::{Local, State};
+use crate::check::State;
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
 
@@ -33,14 +33,10 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             system.actor("crash", crash())
         }
     };
-    with_properties(system, scene)
-}
-
-fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
     let first = scene.balances();
     let total: i64 = first.iter().sum();
     let conserved = move |state: &TransferState<'_>| balances(state).iter().sum::<i64>() == total;
-    let system = system
+    let mut system = system
         .always("no-overdraft", move |state| match scene.rule() {
             Rule::Balance => balances(state).iter().all(|balance| *balance >= 0),
             Rule::Sum => customers(state) >= 0,
@@ -51,36 +47,37 @@ fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
         .finally("no-server-error", |state| {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
-        .reaches("somebody-pays", |local| matches!(local, Local::Done(Told::Paid(_))));
-    let system = match scene.around {
+        .reaches("somebody-pays", |local| local.output().is_some_and(is_paid));
+    if around == Surroundings::Crash {
         // The server is dead, and somebody had begun and not finished.
-        Surroundings::Crash => system.reachable("dies-halfway", move |state| {
+        system = system.reachable("dies-halfway", move |state| {
             let servers = state.world();
             servers.is_dead(0) && !(servers.db.is_idle() && conserved(state))
-        }),
-        _ => system,
-    };
-    let system = match scene {
-        Scene { around: Surroundings::Crash, clients: 2.., .. } => {
-            // It is there to pay, so to be `deadlock-free` says that what the dead server had begun
-            // is undone: whoever lives would wait for its locks for ever.
-            system.reachable("a-survivor-pays", move |state| {
-                let count = |it: fn(&Told) -> bool| state.outputs().filter(|told| it(told)).count();
-                count(|told| matches!(told, Told::Died(_))) == scene.clients - 1
-                    && count(|told| matches!(told, Told::Paid(_))) == 1
-            })
-        }
-        _ => system,
-    };
-    match scene {
-        Scene { clients: 1, .. } => system,
-        Scene { around: Surroundings::BothWays, .. } => system.reachable("both-pay", |state| {
-            state.outputs().filter(|told| matches!(told, Told::Paid(_))).count() > 1
+        });
+    }
+    if around == Surroundings::Crash && clients > 1 {
+        // It is there to pay, so to be `deadlock-free` says that what the dead server had begun is
+        // undone: whoever lives would wait for its locks for ever.
+        system = system.reachable("a-survivor-pays", move |state| {
+            let count = |it: fn(&Told) -> bool| state.outputs().filter(|told| it(told)).count();
+            count(|told| matches!(told, Told::Died(_))) == clients - 1 && count(is_paid) == 1
+        });
+    }
+    if clients == 1 {
+        return system;
+    }
+    match around {
+        Surroundings::BothWays => system.reachable("both-pay", |state| {
+            state.outputs().filter(|told| is_paid(told)).count() > 1
         }),
         _ => system.reaches("somebody-is-refused", |local| {
-            matches!(local, Local::Done(Told::Insufficient(_)))
+            matches!(local.output(), Some(Told::Insufficient(_)))
         }),
     }
+}
+
+fn is_paid(told: &Told) -> bool {
+    matches!(told, Told::Paid(_))
 }
 
 /// The committed balances, by account.
@@ -103,13 +100,11 @@ fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
     };
     let mut expected = first.to_vec();
     pay(&mut expected, state.outputs().filter_map(paid));
-    let dead: Vec<_> = state
-        .outputs()
-        .filter_map(|told| match told {
-            Told::Died(payment) => Some(*payment),
-            _ => None,
-        })
-        .collect();
+    let died = |told: &Told| match told {
+        Told::Died(payment) => Some(*payment),
+        _ => None,
+    };
+    let dead: Vec<_> = state.outputs().filter_map(died).collect();
     let found = balances(state);
     // They are all alike: how many of them were made is all there is to it.
     let made = (0..=dead.len()).any(|made| {
