@@ -166,23 +166,16 @@ impl From<Failure> for HandlerError {
         if may_have_happened {
             return HandlerError::Unknown(error);
         }
-        let of_crowd = [
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::QUERY_CANCELED,
-            SqlState::TOO_MANY_CONNECTIONS,
-        ];
-        let of_schema = [
-            SqlState::INVALID_COLUMN_REFERENCE,
-            SqlState::UNDEFINED_TABLE,
-            SqlState::UNDEFINED_COLUMN,
-            SqlState::DATATYPE_MISMATCH,
-        ];
         match error.state {
             state if state.is_connection() => HandlerError::Unavailable(error),
-            state if state.is_worth_a_retry() || of_crowd.contains(&state) => {
-                HandlerError::Busy(error)
-            }
-            state if of_schema.contains(&state) => HandlerError::Schema(error),
+            state if state.is_worth_a_retry() => HandlerError::Busy(error),
+            SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::QUERY_CANCELED
+            | SqlState::TOO_MANY_CONNECTIONS => HandlerError::Busy(error),
+            SqlState::INVALID_COLUMN_REFERENCE
+            | SqlState::UNDEFINED_TABLE
+            | SqlState::UNDEFINED_COLUMN
+            | SqlState::DATATYPE_MISMATCH => HandlerError::Schema(error),
             SqlState::NO_DATA => HandlerError::Unchanged(error),
             _ => HandlerError::Refused(error),
         }

@@ -22,31 +22,15 @@ pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File
     let known = Known::default();
     let mut writer = Writer::<F> { plan, directory: None, private: None, file: None, known };
     let came = plan.program.iter().try_for_each(|op| writer.remembered(fs, *op));
-    let (outcome, left) = match (came, writer.known.volatile) {
-        (Ok(()), None) => (Outcome::Written, writer.left()),
-        (Ok(()), Some(errno)) => (Outcome::NotDurable { errno }, writer.left()),
-        (Err(Ended { outcome, is_stuck: true }), _) => (outcome, Left::Displaced),
-        (Err(Ended { outcome, is_stuck: false }), _) => (outcome, writer.clean_up(fs)),
+    let (outcome, left) = match came {
+        Ok(()) => {
+            let written = |errno| Outcome::NotDurable { errno };
+            (writer.known.volatile.map_or(Outcome::Written, written), writer.left())
+        }
+        Err(outcome) if writer.known.stuck => (outcome, Left::Displaced),
+        Err(outcome) => (outcome, writer.clean_up(fs)),
     };
     WriteEnd { outcome, left, directory: writer.directory, file: writer.file }
-}
-
-/// How a plan ends before its last operation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Ended {
-    outcome: Outcome,
-    /// The entry with the temporary name stays, as this writer has no right to remove it.
-    is_stuck: bool,
-}
-
-impl From<Outcome> for Ended {
-    fn from(outcome: Outcome) -> Self {
-        Ended { outcome, is_stuck: false }
-    }
-}
-
-fn stuck(outcome: Outcome) -> Ended {
-    Ended { outcome, is_stuck: true }
 }
 
 /// This call failed.
@@ -75,6 +59,8 @@ struct Known {
     made: bool,
     /// A private directory was made.
     furnished: bool,
+    /// The entry with the temporary name stays, as this writer has no right to remove it.
+    stuck: bool,
     /// Device and inode.
     identity: Option<(u64, u64)>,
     /// P's directory could not be made durable, for this reason.
@@ -117,7 +103,7 @@ impl<F: FileSystem> Writer<'_, F> {
     /// Performs an operation. Afterwards an exploration forgets everything but what is known then,
     /// so states that differ in nothing else are one.
     #[inline(always)]
-    fn remembered(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
+    fn remembered(&mut self, fs: &mut F, op: Op) -> Result<(), Outcome> {
         if op.opens() {
             return self.perform(fs, op);
         }
@@ -130,7 +116,7 @@ impl<F: FileSystem> Writer<'_, F> {
     }
 
     #[inline(always)]
-    fn perform(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
+    fn perform(&mut self, fs: &mut F, op: Op) -> Result<(), Outcome> {
         let plan = self.plan;
         match op {
             Op::Anchor(flags, resolve) => self.anchor(fs, flags, resolve)?,
@@ -138,21 +124,21 @@ impl<F: FileSystem> Writer<'_, F> {
                 // Published code takes any error for "not there".
                 self.known.seen = fs.access(&self.path(), Access::EXISTS, AtFlags::empty()).is_ok();
                 if self.known.seen && !plan.replace {
-                    return Err(Outcome::Exists.into());
+                    return Err(Outcome::Exists);
                 }
             }
             Op::LookForLink | Op::Look => match fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(Status { kind: Kind::Symlink, .. }) => return Err(Outcome::IsSymlink.into()),
+                Ok(Status { kind: Kind::Symlink, .. }) => return Err(Outcome::IsSymlink),
                 Ok(_) if op == Op::LookForLink => {}
                 Ok(status) => {
                     replaceable(&status)?;
                     if !plan.replace {
-                        return Err(Outcome::Exists.into());
+                        return Err(Outcome::Exists);
                     }
                     self.known.seen = true;
                 }
                 Err(Errno::NOENT) => {}
-                Err(errno) => return Err(failed("lstat")(errno).into()),
+                Err(errno) => return Err(failed("lstat")(errno)),
             },
             Op::Unlink if !self.known.seen => {}
             Op::Unlink => gone(fs.unlink(&self.path())).map_err(failed("unlink"))?,
@@ -203,7 +189,7 @@ impl<F: FileSystem> Writer<'_, F> {
                 while !rest.is_empty() {
                     match self.on_file("write", |file| fs.write(file, rest))? {
                         // No error, and no progress: not to be tried for ever.
-                        0 => return Err(failed("write")(Errno::IO).into()),
+                        0 => return Err(failed("write")(Errno::IO)),
                         count => rest = rest.get(count..).unwrap_or_default(),
                     }
                 }
@@ -232,16 +218,16 @@ impl<F: FileSystem> Writer<'_, F> {
                         if let Ok(status) = fs.stat(&path, AtFlags::SYMLINK_NOFOLLOW) {
                             replaceable(&status)?;
                         }
-                        return Err(Outcome::Exists.into());
+                        return Err(Outcome::Exists);
                     }
-                    Err(errno) => return Err(failed("linkat")(errno).into()),
+                    Err(errno) => return Err(failed("linkat")(errno)),
                 }
             }
             Op::Exchange(how) => self.exchange(fs, how)?,
             Op::Verify => match fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(status) if self.is_own(&status) => {}
-                Ok(_) | Err(Errno::NOENT) => return Err(Outcome::NotPrivate.into()),
-                Err(errno) => return Err(Outcome::Unverified { errno }.into()),
+                Ok(_) | Err(Errno::NOENT) => return Err(Outcome::NotPrivate),
+                Err(errno) => return Err(Outcome::Unverified { errno }),
             },
             Op::SyncDirectory => {
                 let directory = self.directory.as_mut().ok_or(Errno::BADF);
@@ -348,7 +334,7 @@ impl<F: FileSystem> Writer<'_, F> {
 
     /// See [`Exchange`].
     #[inline(always)]
-    fn exchange(&mut self, fs: &mut F, how: Exchange) -> Result<(), Ended> {
+    fn exchange(&mut self, fs: &mut F, how: Exchange) -> Result<(), Outcome> {
         if !self.swap(fs, RenameFlags::NOREPLACE)? {
             return Ok(());
         }
@@ -357,7 +343,7 @@ impl<F: FileSystem> Writer<'_, F> {
                 Ok(None) => return Ok(()),
                 Ok(Some(status)) => replaceable(&status),
                 // Not known to be a link, it may be one.
-                Err(errno) if !how.puts_back => return Err(stuck(failed("lstat")(errno))),
+                Err(errno) if !how.puts_back => return Err(self.stuck(failed("lstat")(errno))),
                 Err(errno) => Err(failed("lstat")(errno)),
             };
             match wrong {
@@ -373,20 +359,25 @@ impl<F: FileSystem> Writer<'_, F> {
 
     /// Puts back what was displaced, which decides the outcome.
     #[cold]
-    fn put_back(&mut self, fs: &mut F, how: Exchange, outcome: Outcome) -> Ended {
+    fn put_back(&mut self, fs: &mut F, how: Exchange, outcome: Outcome) -> Outcome {
         match self.swap(fs, RenameFlags::EXCHANGE) {
             Ok(true) if how.reinspects => {}
-            Ok(_) => return outcome.into(),
+            Ok(_) => return outcome,
             // What is displaced stays under the temporary name: it may be a link.
-            Err(failure) => return stuck(failure),
+            Err(failure) => return self.stuck(failure),
         }
         match self.displaced(fs) {
-            Ok(None) => outcome.into(),
-            Ok(Some(status)) if self.is_own(&status) => outcome.into(),
+            Ok(None) => outcome,
+            Ok(Some(status)) if self.is_own(&status) => outcome,
             // Somebody else's: it was put at P between the two exchanges. It stays where it is;
             // so does what cannot be told from it.
-            Ok(Some(_)) | Err(_) => stuck(outcome),
+            Ok(Some(_)) | Err(_) => self.stuck(outcome),
         }
+    }
+
+    fn stuck(&mut self, outcome: Outcome) -> Outcome {
+        self.known.stuck = true;
+        outcome
     }
 
     /// What is left behind at the end of the list.

@@ -37,34 +37,27 @@ pub const NEW: &[Op] = &[ANCHOR, Op::CreateUnnamed, Op::SetMode, Op::Write, Op::
 ///
 /// It differs from [`NEW`] in two ways. If the process dies, it leaves its private directory
 /// behind. And somebody else can move that directory away, and so keep the file from being written.
-pub const NEW_BY_NAME: &[Op] = &[
-    ANCHOR,
-    Op::Look,
-    Op::PrivateDirectory { inspects: true },
-    Op::CreateTemporary(OWN),
-    Op::SetMode,
-    Op::Identify,
-    Op::Write,
-    Op::Sync,
-    Op::RenameNew,
-    Op::RemovePrivate,
-    Op::Verify,
-];
+pub const NEW_BY_NAME: &[Op] = &by_name(Op::RenameNew);
 
 /// The operations of [`write_exclusive`] when it replaces an existing file.
-pub const REPLACE: &[Op] = &[
-    ANCHOR,
-    Op::Look,
-    Op::PrivateDirectory { inspects: true },
-    Op::CreateTemporary(OWN),
-    Op::SetMode,
-    Op::Identify,
-    Op::Write,
-    Op::Sync,
-    Op::Exchange(Exchange::WHOLE),
-    Op::RemovePrivate,
-    Op::Verify,
-];
+pub const REPLACE: &[Op] = &by_name(Op::Exchange(Exchange::WHOLE));
+
+/// Writes a file in a private directory, and puts it in place.
+const fn by_name(put: Op) -> [Op; 11] {
+    [
+        ANCHOR,
+        Op::Look,
+        Op::PrivateDirectory { inspects: true },
+        Op::CreateTemporary(OWN),
+        Op::SetMode,
+        Op::Identify,
+        Op::Write,
+        Op::Sync,
+        put,
+        Op::RemovePrivate,
+        Op::Verify,
+    ]
+}
 
 /// Writes `bytes` to a file at `path` that this call makes. The file is written whole or not at
 /// all, with exactly the mode asked for, whoever else acts in the directory meanwhile. No link is
