@@ -12,6 +12,9 @@ mod sheet;
 pub mod transfer;
 mod verdicts;
 
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StrDeserializer};
+
 use crate::case::Case;
 use crate::check::Local;
 pub use sheet::Sheet;
@@ -210,6 +213,11 @@ pub static ALL: &[&dyn Model] = &[
     &avatar::Avatar,
     &claim_cell::ClaimCell,
 ];
+
+/// The variant or the scenario of this name, of an enum that has them all.
+fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<Error>::new(name)).ok()
+}
 
 /// Whether an actor has ended with this: for what has to be possible.
 fn ends_with<P, T>(end: T) -> impl Fn(&Local<P, T>) -> bool + Send + Sync + 'static

@@ -7,8 +7,10 @@ mod properties;
 
 use std::sync::LazyLock;
 
+use serde::Deserialize;
+
 use super::request::RETRIES;
-use super::{Model, Sheet, Size, Verdicts};
+use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{Column, Database, Isolation, SimDb, SimSession, Table, Way};
@@ -39,7 +41,8 @@ pub static WITHOUT_CONSTRAINT: Table = Table {
 };
 
 /// How a request is handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
     SelectThenInsert,
     OnConflictSelect,
@@ -49,19 +52,6 @@ enum Protocol {
     OnConflictReturning,
     InsertDecides,
     ControlTrustsTheInsert,
-}
-
-fn protocol(variant: &str) -> Option<Protocol> {
-    Some(match variant {
-        "select-then-insert" => Protocol::SelectThenInsert,
-        "on-conflict-select" => Protocol::OnConflictSelect,
-        "upsert-returning" => Protocol::UpsertReturning,
-        "select-for-update" => Protocol::SelectForUpdate,
-        "on-conflict-returning" => Protocol::OnConflictReturning,
-        "insert-decides" => Protocol::InsertDecides,
-        "control-trusts-the-insert" => Protocol::ControlTrustsTheInsert,
-        _ => return None,
-    })
 }
 
 /// What a scenario comes to.
@@ -161,7 +151,7 @@ pub fn handle<D: Database>(
     user: i64,
     key: &str,
 ) -> Option<Response> {
-    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    let (protocol, surroundings) = (named(variant)?, surroundings(scenario)?);
     Some(respond(db, session, protocol, surroundings.way, user, &key.into()))
 }
 
@@ -184,6 +174,6 @@ pub fn numbered(
 }
 
 fn of(variant: &str, scenario: &str, clients: usize, numbered: bool) -> Option<ApiKeySystem> {
-    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    let (protocol, surroundings) = (named(variant)?, surroundings(scenario)?);
     ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, numbered))
 }

@@ -10,7 +10,7 @@ mod properties;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
-use super::{Model, Sheet, Size, Verdicts, every_script};
+use super::{Model, Sheet, Size, Verdicts, every_script, named};
 use crate::case::{Case, NetCase, actors_by_start};
 use crate::check::{Start, System};
 use crate::direct::Code;
@@ -50,21 +50,6 @@ const SECRET: &str = "key";
 const REDIRECTS: u32 = 3;
 /// So many bytes are read.
 const BYTES: u64 = 64;
-
-fn manner(variant: &str) -> Option<Manner> {
-    Some(match variant {
-        "head-then-get" => Manner::HeadThenGet,
-        "response-hook" => Manner::ResponseHook,
-        "request-hook" => Manner::RequestHook,
-        "pinned" => Manner::Pinned,
-        "check-peer" => Manner::CheckPeer,
-        "control-first-address" => Manner::FirstAddress,
-        "control-first-hop" => Manner::FirstHop,
-        "control-ignores-mapped" => Manner::IgnoresMapped,
-        "control-refuses-all" => Manner::RefusesAll,
-        _ => return None,
-    })
-}
 
 fn download<N: Network>(net: &mut N, manner: Manner) -> Told {
     let rules = Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
@@ -142,7 +127,7 @@ fn following(
     size: usize,
     is_worth_it: fn(&[Action]) -> bool,
 ) -> Option<AvatarSystem> {
-    let (manner, powers) = (manner(variant)?, Powers::of(scenario)?);
+    let (manner, powers) = (named(variant)?, Powers::of(scenario)?);
     let service = || Actor::client(Code::network(move |net| download(net, manner)));
     let scripts = every_script(&powers.actions(), size).into_iter();
     let starts = scripts.filter(|script| is_worth_it(script)).map(|script| Start {

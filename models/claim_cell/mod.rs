@@ -9,7 +9,9 @@ mod properties;
 
 use std::sync::{Arc, LazyLock};
 
-use super::{Model, Sheet, Size, Verdicts};
+use serde::Deserialize;
+
+use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, ThreadsCase};
 use crate::check::threads::{Program, Source};
 use properties::claimed;
@@ -22,7 +24,8 @@ static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
 static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// How the cell is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
     LoadThenStore,
     FlagEach,
@@ -78,23 +81,9 @@ fn told_claimed(token: usize) -> String {
     format!("Claimed({token})")
 }
 
-fn protocol(variant: &str) -> Option<Protocol> {
-    Some(match variant {
-        "load-then-store" => Protocol::LoadThenStore,
-        "flag-each" => Protocol::FlagEach,
-        "swap-relaxed" => Protocol::SwapRelaxed,
-        "compare-exchange" => Protocol::CompareExchange,
-        "mutex-take" => Protocol::MutexTake,
-        "control-forgets-drop" => Protocol::ControlForgetsDrop,
-        "control-drops-again" => Protocol::ControlDropsAgain,
-        "control-never-claims" => Protocol::ControlNeverClaims,
-        _ => return None,
-    })
-}
-
 /// So many threads of a variant in a scenario; `None` if there are no such.
 pub fn program(variant: &str, scenario: &str, threads: usize) -> Option<Program> {
-    let (protocol, scene) = (protocol(variant)?, Scene::of(scenario, threads)?);
+    let (protocol, scene) = (named(variant)?, Scene::of(scenario, threads)?);
     let source = Source {
         on_loom: Arc::new(move || on_loom::execute(protocol, scene)),
         on_shuttle: Arc::new(move || on_shuttle::execute(protocol, scene)),
@@ -115,7 +104,7 @@ impl Model for ClaimCell {
     fn case(&self, variant: &str, scenario: &str, threads: usize) -> Option<Box<dyn Case>> {
         let case = ThreadsCase::new(program(variant, scenario, threads)?);
         // Only what has no data race in it may be let loose.
-        let is_sound = protocol(variant) != Some(Protocol::SwapRelaxed);
+        let is_sound = named(variant) != Some(Protocol::SwapRelaxed);
         Some(Box::new(if is_sound { case } else { case.without_free_runs() }))
     }
 }

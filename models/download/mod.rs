@@ -7,7 +7,9 @@ mod properties;
 
 use std::sync::LazyLock;
 
-use super::{Model, Sheet, Verdicts};
+use serde::Deserialize;
+
+use super::{Model, Sheet, Verdicts, named};
 use crate::case::{Case, FsCase};
 use crate::check::System;
 use crate::fs::{FileSystem, SimFile, SimFs};
@@ -32,13 +34,17 @@ pub const SECOND: &[u8] = b"bravo";
 const KEY: &str = "key";
 
 /// How a download is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
     OpenThenRemove,
     MetaCheckFirst,
+    RenameFixedName,
     RenameFixedStrict,
-    /// One of the shipping ones.
-    Claim(Mechanism),
+    RenameUniqueName,
+    UnlinkDecides,
+    ClaimFile,
+    AdvisoryLock,
     ControlForgetsMeta,
     ControlMarksFirst,
 }
@@ -46,15 +52,27 @@ enum Protocol {
 impl Protocol {
     /// How the claim is decided, where it is decided at all.
     fn mechanism(self) -> Option<Mechanism> {
-        match self {
-            Protocol::OpenThenRemove | Protocol::MetaCheckFirst => None,
-            Protocol::RenameFixedStrict => Some(Mechanism::RenameFixed),
-            Protocol::Claim(mechanism) => Some(mechanism),
-            Protocol::ControlForgetsMeta | Protocol::ControlMarksFirst => {
-                Some(Mechanism::RenameUnique)
-            }
-        }
+        use Protocol::*;
+        Some(match self {
+            OpenThenRemove | MetaCheckFirst => return None,
+            RenameFixedName | RenameFixedStrict => Mechanism::RenameFixed,
+            RenameUniqueName | ControlForgetsMeta | ControlMarksFirst => Mechanism::RenameUnique,
+            UnlinkDecides => Mechanism::UnlinkDecides,
+            ClaimFile => Mechanism::ClaimFile,
+            AdvisoryLock => Mechanism::AdvisoryLock,
+        })
     }
+}
+
+/// Who acts beside the clients: nobody, a job that expires the download, or an uploader, who replaces
+/// the content or waits until there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Others {
+    Clients,
+    Janitor,
+    Reupload,
+    PutAgain,
 }
 
 impl Model for Download {
@@ -63,7 +81,7 @@ impl Model for Download {
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
-        let (protocol, others) = (protocol(variant)?, others(scenario)?);
+        let (protocol, others): (Protocol, _) = (named(variant)?, named(scenario)?);
         let case = FsCase::direct(system(protocol, others, clients));
         Some(match protocol.mechanism() {
             Some(Mechanism::RenameUnique) => {
@@ -83,46 +101,12 @@ pub fn simulated(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimFs, Actor<SimFile>>> {
-    Some(system(protocol(variant)?, others(scenario)?, clients))
+    Some(system(named(variant)?, named(scenario)?, clients))
 }
 
 /// Downloads `key`, on any file system; `None` if there is no such variant. `number` names the claim where
 /// claims have names of their own.
 pub fn download_from<F: FileSystem>(fs: &mut F, variant: &str, number: usize) -> Option<Told> {
-    let protocol = protocol(variant)?;
+    let protocol = named(variant)?;
     Some(download(fs, protocol, &names(protocol, &number.to_string())))
-}
-
-fn protocol(variant: &str) -> Option<Protocol> {
-    Some(match variant {
-        "open-then-remove" => Protocol::OpenThenRemove,
-        "meta-check-first" => Protocol::MetaCheckFirst,
-        "rename-fixed-name" => Protocol::Claim(Mechanism::RenameFixed),
-        "rename-fixed-strict" => Protocol::RenameFixedStrict,
-        "rename-unique-name" => Protocol::Claim(Mechanism::RenameUnique),
-        "unlink-decides" => Protocol::Claim(Mechanism::UnlinkDecides),
-        "claim-file" => Protocol::Claim(Mechanism::ClaimFile),
-        "advisory-lock" => Protocol::Claim(Mechanism::AdvisoryLock),
-        "control-forgets-meta" => Protocol::ControlForgetsMeta,
-        "control-marks-first" => Protocol::ControlMarksFirst,
-        _ => return None,
-    })
-}
-
-/// Who acts beside the clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Others {
-    Nobody,
-    Janitor,
-    Uploader { replaces: bool },
-}
-
-fn others(scenario: &str) -> Option<Others> {
-    Some(match scenario {
-        "clients" => Others::Nobody,
-        "janitor" => Others::Janitor,
-        "reupload" => Others::Uploader { replaces: true },
-        "put-again" => Others::Uploader { replaces: false },
-        _ => return None,
-    })
 }

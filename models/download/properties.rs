@@ -67,14 +67,14 @@ where
                 deliveries(state, SECOND) == 0 && next_client_gets(state.world(), protocol, SECOND)
             };
             match others {
-                Others::Nobody => one_has(FIRST),
+                Others::Clients => one_has(FIRST),
                 Others::Janitor => {
                     let removed = told(state, |told| *told == Told::Expired) > 0;
                     one_has(FIRST) || (removed && deliveries(state, FIRST) == 0)
                 }
                 // The first may have been replaced, which is as good as removed.
-                Others::Uploader { replaces: true } => one_has(SECOND) || still_to_have(),
-                Others::Uploader { replaces: false } => {
+                Others::Reupload => one_has(SECOND) || still_to_have(),
+                Others::PutAgain => {
                     one_has(FIRST) && (!stored || one_has(SECOND) || still_to_have())
                 }
             }
@@ -102,7 +102,7 @@ where
         system = system.reaches("expired-unclaimed", ends_with(Told::Expired));
     }
     // Where the first is not replaced, it takes one client to make room for the second.
-    if matches!(others, Others::Uploader { replaces } if replaces || clients > 1) {
+    if others == Others::Reupload || others == Others::PutAgain && clients > 1 {
         system = system.reaches("second-is-delivered", ends_with(delivered(SECOND)));
     }
     if clients > 1 || others == Others::Janitor {

@@ -7,8 +7,10 @@ mod properties;
 
 use std::sync::LazyLock;
 
+use serde::Deserialize;
+
 use super::request::{self, RETRIES, Request, Round, handle};
-use super::{Model, Sheet, Size, Verdicts};
+use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
 use crate::db::{Column, Isolation, Servers, Service, SimDb, SimSession, Table, Way};
@@ -41,14 +43,17 @@ pub static VERSIONED_ORDERS: Table = Table {
 };
 
 /// How a handler is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
-    /// Looks, then updates, in this way.
-    CheckThenUpdate(Way),
+    CheckThenUpdate,
     ProcessMutex,
     ConditionalUpdate,
     VersionColumn,
     SelectForUpdate,
+    ReadCommitted,
+    Snapshot,
+    SerializableRetry,
     ControlIgnoresCount,
     ControlForgetsUpdate,
     ControlGuessesStatus,
@@ -61,8 +66,11 @@ impl Protocol {
 
     fn way(self) -> Way {
         match self {
-            Protocol::CheckThenUpdate(way) => way,
-            Protocol::SelectForUpdate => Way::within(Isolation::ReadCommitted),
+            Protocol::SelectForUpdate | Protocol::ReadCommitted => {
+                Way::within(Isolation::ReadCommitted)
+            }
+            Protocol::Snapshot => Way::within(Isolation::RepeatableRead),
+            Protocol::SerializableRetry => Way::within(Isolation::Serializable).retrying(RETRIES),
             _ => Way::AUTOCOMMIT,
         }
     }
@@ -108,7 +116,7 @@ pub fn cancel<W: Service>(
     variant: &str,
     order: i64,
 ) -> Option<Told> {
-    let protocol = protocol(variant)?;
+    let protocol: Protocol = named(variant)?;
     let round = Round { locks: protocol == Protocol::ProcessMutex, ..Round::default() };
     let told =
         handle(world, session, round, protocol.way(), |tx| protocol.end(tx, order, Ending::Cancel));
@@ -139,8 +147,7 @@ struct Scene {
 }
 
 fn scene(variant: &str, scenario: &str, clients: usize, signed: bool) -> Option<Scene> {
-    let (protocol, around) = (protocol(variant)?, surroundings(scenario)?);
-    Some(Scene { protocol, around, clients, signed })
+    Some(Scene { protocol: named(variant)?, around: named(scenario)?, clients, signed })
 }
 
 impl Scene {
@@ -170,7 +177,7 @@ impl Scene {
     /// Who acts beside the clients.
     fn other(self) -> Option<(&'static str, Actor<SimSession>)> {
         Some(match self.around {
-            Surroundings::Fulfilment => ("fulfilment", self.request(Ending::Ship, self.round())),
+            Surroundings::Ship => ("fulfilment", self.request(Ending::Ship, self.round())),
             Surroundings::UnlockedWriter => {
                 let (table, round) = (self.protocol.table(), Round::default());
                 let writer = Request::new(round, Way::AUTOCOMMIT, Told::Died, move |tx| {
@@ -179,52 +186,21 @@ impl Scene {
                 ("writer", writer)
             }
             Surroundings::Replay => ("replay", self.request(Ending::Cancel, self.round())),
-            Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => {
+            Surroundings::Cancels | Surroundings::TwoServers | Surroundings::OneWorker => {
                 return None;
             }
         })
     }
 }
 
-fn protocol(variant: &str) -> Option<Protocol> {
-    let within = |isolation| Protocol::CheckThenUpdate(Way::within(isolation));
-    Some(match variant {
-        "check-then-update" => Protocol::CheckThenUpdate(Way::AUTOCOMMIT),
-        "process-mutex" => Protocol::ProcessMutex,
-        "conditional-update" => Protocol::ConditionalUpdate,
-        "version-column" => Protocol::VersionColumn,
-        "select-for-update" => Protocol::SelectForUpdate,
-        "read-committed" => within(Isolation::ReadCommitted),
-        "snapshot" => within(Isolation::RepeatableRead),
-        "serializable-retry" => {
-            Protocol::CheckThenUpdate(Way::within(Isolation::Serializable).retrying(RETRIES))
-        }
-        "control-ignores-count" => Protocol::ControlIgnoresCount,
-        "control-forgets-update" => Protocol::ControlForgetsUpdate,
-        "control-guesses-status" => Protocol::ControlGuessesStatus,
-        _ => return None,
-    })
-}
-
 /// What surrounds the clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Surroundings {
-    Nobody,
-    Fulfilment,
+    Cancels,
+    Ship,
     UnlockedWriter,
     TwoServers,
     OneWorker,
     Replay,
-}
-
-fn surroundings(scenario: &str) -> Option<Surroundings> {
-    Some(match scenario {
-        "cancels" => Surroundings::Nobody,
-        "ship" => Surroundings::Fulfilment,
-        "unlocked-writer" => Surroundings::UnlockedWriter,
-        "two-servers" => Surroundings::TwoServers,
-        "one-worker" => Surroundings::OneWorker,
-        "replay" => Surroundings::Replay,
-        _ => return None,
-    })
 }

@@ -42,7 +42,7 @@ pub(super) fn system(scene: Scene) -> OrderSystem {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
         .reaches("somebody-cancels", ends_with(Told::Cancelled));
-    if matches!(scene.around, Surroundings::Fulfilment | Surroundings::UnlockedWriter) {
+    if matches!(scene.around, Surroundings::Ship | Surroundings::UnlockedWriter) {
         system = system.reaches("it-is-shipped", ends_with(Told::Shipped));
     }
     if actors > 1 {

@@ -8,8 +8,10 @@ mod properties;
 
 use std::sync::LazyLock;
 
+use serde::Deserialize;
+
 use super::request::{self, RETRIES, Request, Round, handle};
-use super::{Model, Sheet, Size, Variant, Verdicts};
+use super::{Model, Sheet, Size, Variant, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
 use crate::db::{Isolation, Servers, Service, SimDb, SimSession, Way};
@@ -134,7 +136,7 @@ struct Scene {
 /// `None` if that makes no sense: what ships knows no rule but that of each account, and what is
 /// locked by a statement outside of a transaction is free again right after it.
 fn scene(variant: &str, scenario: &str, clients: usize) -> Option<Scene> {
-    let (protocol, around) = (protocol(variant)?, surroundings(scenario)?);
+    let (protocol, around) = (protocol(variant)?, named(scenario)?);
     let makes_sense = match protocol.debit {
         Debit::Ordered => around != Surroundings::Sum,
         Debit::Locked => protocol.way.isolation.is_some(),
@@ -227,20 +229,11 @@ fn protocol(variant: &str) -> Option<Protocol> {
 }
 
 /// What surrounds the clients, and what they want.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Surroundings {
     Out,
     BothWays,
     Sum,
     Crash,
-}
-
-fn surroundings(scenario: &str) -> Option<Surroundings> {
-    Some(match scenario {
-        "out" => Surroundings::Out,
-        "both-ways" => Surroundings::BothWays,
-        "sum" => Surroundings::Sum,
-        "crash" => Surroundings::Crash,
-        _ => return None,
-    })
 }

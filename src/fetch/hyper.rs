@@ -1,7 +1,6 @@
 //! Third floor, `fetch`: a connector for hyper's client. Imports [`net`](crate::net), its
 //! neighbours in `fetch`, and Tokio's sockets.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -82,7 +81,7 @@ pub struct Connector {
 }
 
 /// A connection that is being made by a [`Connector`].
-pub struct Connecting(Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchError>> + Send>>);
+pub type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchError>> + Send>>;
 
 impl Fetcher {
     /// A connector for hyper's client that connects to nothing that this fetcher would not connect
@@ -127,7 +126,7 @@ impl Service<Uri> for Connector {
         // From here on time counts.
         let mut net = self.fetcher.net();
         let limits = self.fetcher.limits;
-        Connecting(Box::pin(async move {
+        Box::pin(async move {
             let errand = begun?;
             let hop = Box::new(errand.hop().clone());
             let mut act = Act::Resolve;
@@ -151,15 +150,7 @@ impl Service<Uri> for Connector {
                 Err(FetchError::Network { hop, act, error: NetError::TimedOut })
             })?;
             Ok(TokioIo::new(stream))
-        }))
-    }
-}
-
-impl Future for Connecting {
-    type Output = Result<TokioIo<TcpStream>, FetchError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
+        })
     }
 }
 
@@ -202,10 +193,4 @@ async fn connected(to: SocketAddr) -> std::io::Result<TcpStream> {
     // hyper writes what is whole.
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-impl fmt::Debug for Connecting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connecting").finish_non_exhaustive()
-    }
 }
