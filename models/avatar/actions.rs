@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::Deserialize;
+
 use super::{EVIL, GIVEN, NAME, PICTURE, VAULT};
 use crate::net::{Page, Scripted};
 
@@ -43,38 +45,27 @@ pub(super) enum Answer {
 }
 
 /// What the attacker owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Powers {
-    pub(super) name_server: bool,
-    pub(super) web_server: bool,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Powers {
+    NameServer,
+    WebServer,
+    Both,
 }
 
 impl Powers {
-    /// Those in this scenario.
-    pub(super) fn of(scenario: &str) -> Option<Powers> {
-        let (name_server, web_server) = match scenario {
-            "name-server" => (true, false),
-            "web-server" => (false, true),
-            "both" => (true, true),
-            _ => return None,
-        };
-        Some(Powers { name_server, web_server })
-    }
-
     /// All that can be done with them.
     pub(super) fn actions(self) -> Vec<Action> {
         use {Answer::*, Binding::*};
-        let mut actions = Vec::new();
-        if self.name_server {
-            let bindings = [Internal, Mapped, PublicFirst, InternalFirst, Public];
-            actions.extend(bindings.map(Action::Bind));
+        let bindings = [Internal, Mapped, PublicFirst, InternalFirst, Public].map(Action::Bind);
+        let answers = [ToName, ToAddress, ToHexadecimal, ToMapped, ToItself, ToCdn, Picture];
+        let answers = answers.map(Action::Serve).into_iter();
+        let answers = answers.chain([false, true].map(Action::Listen));
+        match self {
+            Powers::NameServer => bindings.into(),
+            Powers::WebServer => answers.collect(),
+            Powers::Both => bindings.into_iter().chain(answers).collect(),
         }
-        if self.web_server {
-            let answers = [ToName, ToAddress, ToHexadecimal, ToMapped, ToItself, ToCdn, Picture];
-            actions.extend(answers.map(Action::Serve));
-            actions.extend([false, true].map(Action::Listen));
-        }
-        actions
     }
 }
 

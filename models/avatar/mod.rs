@@ -92,7 +92,7 @@ impl Model for Avatar {
 
     /// Every script, those included in which an action changes nothing.
     fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
-        let actions = Powers::of(scenario)?.actions().len() as u64;
+        let actions = named::<Powers>(scenario)?.actions().len() as u64;
         Some((0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum())
     }
 
@@ -127,7 +127,7 @@ fn following(
     size: usize,
     is_worth_it: fn(&[Action]) -> bool,
 ) -> Option<AvatarSystem> {
-    let (manner, powers) = (named(variant)?, Powers::of(scenario)?);
+    let (manner, powers): (Manner, Powers) = (named(variant)?, named(scenario)?);
     let service = || Actor::client(Code::network(move |net| download(net, manner)));
     let scripts = every_script(&powers.actions(), size).into_iter();
     let starts = scripts.filter(|script| is_worth_it(script)).map(|script| Start {

@@ -31,8 +31,10 @@ pub(super) fn claimed(
         return system;
     }
     let system = system.reaches("an-attack-is-refused", ends_with(Told::Refused));
-    match powers.web_server {
-        true => system.reaches("honest-redirect-works", fetched(LARGE_PICTURE)),
-        false => system,
+    match powers {
+        Powers::NameServer => system,
+        Powers::WebServer | Powers::Both => {
+            system.reaches("honest-redirect-works", fetched(LARGE_PICTURE))
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::direct::{Code, DirectFs, Files};
-use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, errno_name};
+use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, SimFs, errno_name};
 use crate::store::{
     ClaimEnd, ClaimFailure, ExpireEnd, Names, PutEnd, PutFailure, PutRequest, claim, expire, mark,
     put, take,
@@ -138,13 +138,12 @@ fn stored(end: PutEnd) -> Told {
     }
 }
 
-/// Makes the world as everybody finds it: one download, put by the store's own function.
-pub(super) fn furnish<F: FileSystem>(fs: &mut F) -> Result<(), Errno> {
-    match put(fs, &PutRequest::new(Path::new(KEY), "first", FIRST.to_vec())) {
-        PutEnd::Stored => Ok(()),
-        PutEnd::Occupied => Err(Errno::EXIST),
-        PutEnd::Failed(PutFailure { errno, .. }) | PutEnd::NotDurable { errno, .. } => Err(errno),
-    }
+/// The world as everybody finds it: with one download, put by the store's own function.
+pub(super) fn furnished() -> SimFs {
+    let mut world = SimFs::new();
+    let end = put(&mut world, &PutRequest::new(Path::new(KEY), "first", FIRST.to_vec()));
+    assert_eq!(end, PutEnd::Stored, "an empty simulated file system takes one file");
+    world
 }
 
 /// The names that a client uses, this one where claims have names of their own.

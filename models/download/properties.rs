@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::super::ends_with;
-use super::actors::{Actor, Told, client, download, furnish, names, other};
+use super::actors::{Actor, Told, client, download, furnished, names, other};
 use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::Process;
 use crate::check::{State, System, Value};
@@ -22,12 +22,6 @@ pub(super) fn owners(protocol: Protocol, others: Others) -> System<SimFs, Owner<
         system = system.actor(name, Owner::new(actor));
     }
     with_properties(system, protocol, others, clients)
-}
-
-fn furnished() -> SimFs {
-    let mut world = SimFs::new();
-    furnish(&mut world).expect("an empty simulated file system takes one file");
-    world
 }
 
 pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> DownloadSystem {

@@ -151,13 +151,6 @@ fn scene(variant: &str, scenario: &str, clients: usize, signed: bool) -> Option<
 }
 
 impl Scene {
-    /// What is round each request of the service.
-    fn round(self) -> Round {
-        let locks = self.protocol == Protocol::ProcessMutex;
-        let is_task = self.around == Surroundings::OneWorker;
-        Round { server: 0, verifies: self.signed, locks, is_task }
-    }
-
     /// How many clients there are of each server.
     fn clients(self) -> Vec<(usize, usize)> {
         match self.around {
@@ -168,16 +161,19 @@ impl Scene {
         }
     }
 
-    /// A request, before its first step.
-    fn request(self, ending: Ending, round: Round) -> Actor<SimSession> {
-        let Scene { protocol, .. } = self;
+    /// A request of the service, before its first step.
+    fn request(self, ending: Ending, server: usize) -> Actor<SimSession> {
+        let Scene { protocol, around, signed, .. } = self;
+        let locks = protocol == Protocol::ProcessMutex;
+        let is_task = around == Surroundings::OneWorker;
+        let round = Round { server, verifies: signed, locks, is_task };
         Request::new(round, protocol.way(), Told::Died, move |tx| protocol.end(tx, ORDER, ending))
     }
 
     /// Who acts beside the clients.
     fn other(self) -> Option<(&'static str, Actor<SimSession>)> {
         Some(match self.around {
-            Surroundings::Ship => ("fulfilment", self.request(Ending::Ship, self.round())),
+            Surroundings::Ship => ("fulfilment", self.request(Ending::Ship, 0)),
             Surroundings::UnlockedWriter => {
                 let (table, round) = (self.protocol.table(), Round::default());
                 let writer = Request::new(round, Way::AUTOCOMMIT, Told::Died, move |tx| {
@@ -185,7 +181,7 @@ impl Scene {
                 });
                 ("writer", writer)
             }
-            Surroundings::Replay => ("replay", self.request(Ending::Cancel, self.round())),
+            Surroundings::Replay => ("replay", self.request(Ending::Cancel, 0)),
             Surroundings::Cancels | Surroundings::TwoServers | Surroundings::OneWorker => {
                 return None;
             }

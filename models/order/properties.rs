@@ -2,7 +2,7 @@
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
 use super::super::ends_with;
-use super::super::request::{Requests, Round, requests};
+use super::super::request::{Requests, requests};
 use super::{Actor, ORDER, Scene, Surroundings, Told};
 use crate::check::State;
 use crate::db::{Servers, SimDb, SimSession, Table, Value};
@@ -26,7 +26,7 @@ pub(super) fn system(scene: Scene) -> OrderSystem {
     let table = scene.protocol.table();
     let system =
         scene.clients().into_iter().fold(requests(furnished(table)), |system, (server, count)| {
-            system.clients(count, scene.request(Ending::Cancel, Round { server, ..scene.round() }))
+            system.clients(count, scene.request(Ending::Cancel, server))
         });
     let system = match scene.other() {
         Some((name, actor)) => system.actor(name, actor),

@@ -43,7 +43,7 @@ pub fn fetch<N: Network>(
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
     rules: Arc<Rules>,
-    hop: Hop,
+    pub(super) hop: Hop,
     /// What is asked at this hop.
     ask: Ask,
 }
@@ -89,11 +89,6 @@ impl Errand {
     pub(super) fn new(url: &str, ask: Ask, rules: Arc<Rules>) -> Result<Self, FetchError> {
         let hop = Hop { number: 0, url: parsed(0, url, Url::parse)? };
         Errand { rules, hop, ask }.permitted()
-    }
-
-    /// Where it is.
-    pub(super) fn hop(&self) -> &Hop {
-        &self.hop
     }
 
     pub(super) fn run<N: Network>(self, net: &mut N) -> Result<Fetched, FetchError> {
@@ -253,7 +248,8 @@ impl Errand {
         let number = number + 1;
         let url = parsed(number, location, |text| before.join(text))?;
         if number > rules.redirects {
-            return Err(FetchError::too_many_redirects(number, url, rules.redirects));
+            let (hop, limit) = (Box::new(Hop { number, url }), rules.redirects);
+            return Err(FetchError::TooManyRedirects { hop, limit });
         }
         let ask = ask.redirected(status, before.origin() == url.origin());
         Errand { rules, hop: Hop { number, url }, ask }.permitted()

@@ -102,9 +102,9 @@ impl Connector {
     /// Before anybody is asked anything.
     fn begun(&self, uri: &Uri) -> Result<Errand, FetchError> {
         let errand = Errand::new(&uri.to_string(), Ask::get(), self.fetcher.rules.clone())?;
-        match errand.hop().url.scheme() {
+        match errand.hop.url.scheme() {
             "https" if !self.is_under_tls => {
-                let (url, fault) = (errand.hop().url.as_str(), UrlFault::scheme("https"));
+                let (url, fault) = (errand.hop.url.as_str(), UrlFault::scheme("https"));
                 Err(FetchError::bad_url(0, url, fault))
             }
             _ => Ok(errand),
@@ -128,7 +128,7 @@ impl Service<Uri> for Connector {
         let limits = self.fetcher.limits;
         Box::pin(async move {
             let errand = begun?;
-            let hop = Box::new(errand.hop().clone());
+            let hop = Box::new(errand.hop.clone());
             let mut act = Act::Resolve;
             let connected = async {
                 let looked = spawn_blocking(move || errand.addresses(&mut net)).await;

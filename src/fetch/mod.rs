@@ -79,10 +79,9 @@
 //!
 //! # Other HTTP clients
 //!
-//! hyper's client takes a connector, and all of its connections come from that connector. With the
-//! feature `hyper`, `Fetcher::connector` makes a connector that connects only where a fetch would
-//! connect. For another client, [`Fetcher::addresses`] gives the addresses that it may connect to,
-//! and says what the client has to promise.
+//! With the feature `hyper`, `Fetcher::connector` makes a connector for hyper's client. For another
+//! client, [`Fetcher::addresses`] gives the addresses that it may connect to, and says what the client
+//! has to promise.
 
 mod ask;
 mod errand;
@@ -265,7 +264,7 @@ impl Fetcher {
     pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
         match Errand::new(url, ask, self.rules.clone()) {
             Ok(errand) => {
-                let (mut net, hop) = (self.net(), Box::new(errand.hop().clone()));
+                let (mut net, hop) = (self.net(), Box::new(errand.hop.clone()));
                 let unless = |error| failed(hop, NetError::from(error));
                 Fetching::begun(move || errand.run(&mut net), unless)
             }

@@ -105,7 +105,7 @@ pub use orders::{Ended, Ending, ORDERS, Orders, PENDING, end_order};
 pub use transaction::{Next, Tx, transact};
 pub use transfers::{ACCOUNTS, Accounts, Transfer, TransferError, Transferred};
 
-use crate::db::{Database, Failure, SqlError, SqlState, Table};
+use crate::db::{Database, Failure, SqlError, SqlState, Table, Way};
 
 /// The tables that the handlers use.
 pub static TABLES: &[&Table] = &[&API_KEYS, &ORDERS, &ACCOUNTS];
@@ -181,6 +181,10 @@ impl From<Failure> for HandlerError {
         }
     }
 }
+
+/// How a handler of single statements runs them: without a transaction. PostgreSQL's usual level never
+/// asks for a retry of a statement by itself; a server that makes every statement serializable may.
+const BY_STATEMENT: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// How often a handler repeats a statement that changed no row although there is one to change.
 /// Usually another request came in between, and does not the next time. But a database may also

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
-use crate::db::{Column, Database, Failure, Select, SqlState, Table, Update, Way};
+use super::{BY_STATEMENT, HandlerError, Next, ROUNDS, Tx, perform, transact};
+use crate::db::{Column, Database, Failure, Select, SqlState, Table, Update};
 
 /// An order and its status: [`PENDING`], the one with which it [ended](Ending::status), or any
 /// other that a shop uses.
@@ -16,10 +16,6 @@ pub static ORDERS: Table = Table {
 
 /// The status of an order that can still be cancelled or shipped.
 pub const PENDING: &str = "pending";
-
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
-/// for a retry of a statement by itself; a server that makes every statement serializable may.
-const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// How an order can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,7 +119,7 @@ impl<D: Database + Clone> Orders<D> {
 
     fn end(&self, order: i64, ending: Ending) -> Result<Ended, HandlerError> {
         perform(&self.database, |database, session| {
-            transact(database, session, WAY, |tx| end_order(tx, order, ending))
+            transact(database, session, BY_STATEMENT, |tx| end_order(tx, order, ending))
         })
     }
 }

@@ -1,7 +1,5 @@
 //! Third floor, `store`: what a store shows without taking anything. Imports rustix and its
 //! neighbours in `store`.
-//!
-//! This is for showing, not for deciding: the state may change before the answer is read.
 
 use std::ffi::OsStr;
 use std::io;

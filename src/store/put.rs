@@ -93,20 +93,23 @@ pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
                 Ok(()) | Err(Errno::EXIST) => was_missing = true,
                 Err(errno) => return failed("mkdir", errno, false),
             },
-            Err(errno) => return leave(fs, request, was_missing, failed("open", errno, false)),
+            Err(errno) => {
+                leave(fs, request, was_missing);
+                return failed("open", errno, false);
+            }
         }
     };
     match placed(fs, file, request) {
         Ok(()) if request.durable => made_durable(fs, request, was_missing),
         Ok(()) => PutEnd::Stored,
         Err((call, errno)) => {
-            let temporary_left =
-                !matches!(fs.unlink(&request.temporary), Ok(()) | Err(Errno::NOENT));
-            let end = match (call, errno) {
+            let removed = fs.unlink(&request.temporary);
+            let temporary_left = !matches!(removed, Ok(()) | Err(Errno::NOENT));
+            leave(fs, request, was_missing);
+            match (call, errno) {
                 ("rename", Errno::EXIST) if !temporary_left => PutEnd::Occupied,
                 (call, errno) => failed(call, errno, temporary_left),
-            };
-            leave(fs, request, was_missing, end)
+            }
         }
     }
 }
@@ -161,18 +164,12 @@ fn made_durable<F: FileSystem>(fs: &mut F, request: &PutRequest, was_missing: bo
     PutEnd::Stored
 }
 
-/// Ends without having put anything, and without a directory that nobody else needs.
-fn leave<F: FileSystem>(
-    fs: &mut F,
-    request: &PutRequest,
-    was_missing: bool,
-    end: PutEnd,
-) -> PutEnd {
+/// Ends without having put anything: removes a directory that nobody else needs.
+fn leave<F: FileSystem>(fs: &mut F, request: &PutRequest, was_missing: bool) {
     if was_missing {
         // Not empty: somebody else's by now. Otherwise empty and harmless.
         let _ = fs.rmdir(&request.directory);
     }
-    end
 }
 
 fn failed(call: &'static str, errno: Errno, temporary_left: bool) -> PutEnd {

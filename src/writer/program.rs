@@ -73,14 +73,9 @@ pub enum Op {
 impl Op {
     /// Whether it opens a file, and keeps it.
     pub(super) fn opens(self) -> bool {
-        matches!(
-            self,
-            Op::Anchor(..)
-                | Op::Create(_)
-                | Op::PrivateDirectory { .. }
-                | Op::CreateTemporary(_)
-                | Op::CreateUnnamed
-        )
+        use Op::{Anchor, Create, CreateTemporary, CreateUnnamed, PrivateDirectory};
+        let makes_a_file = matches!(self, Create(_) | CreateTemporary(_) | CreateUnnamed);
+        makes_a_file || matches!(self, Anchor(..) | PrivateDirectory { .. })
     }
 }
 
