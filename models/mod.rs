@@ -15,8 +15,10 @@ mod verdicts;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
-use crate::case::Case;
+use crate::case::{Case, DbCase};
 use crate::check::Local;
+use crate::direct::Held;
+use crate::replay::FreeDb;
 pub use sheet::Sheet;
 pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
 
@@ -90,6 +92,9 @@ pub trait Model: Send + Sync {
 
     /// The system of a variant in a scenario, with this [size](Model::size). `None` if the model
     /// has no such variant or scenario, or does not [have](Model::has) the variant in the scenario.
+    ///
+    /// It hides what the system is made of. Most models here have a function `simulated` as well, for
+    /// whoever puts the same world and the same processes before another checker.
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>>;
 }
 
@@ -213,6 +218,31 @@ pub static ALL: &[&dyn Model] = &[
     &avatar::Avatar,
     &claim_cell::ClaimCell,
 ];
+
+/// The case of a model on a database, with free runs on a database of one's choice, and no other real
+/// world; `None` if there is no such system.
+///
+/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
+/// themselves on SQLite. This is for whoever compares them.
+pub fn let_loose_on<D: FreeDb<Session: Held>>(
+    model: &str,
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<Box<dyn Case>> {
+    Some(match model {
+        "api_key" => Box::new(DbCase::loose::<D>(api_key::simulated(variant, scenario, clients)?)),
+        "order" => {
+            let system = order::simulated(variant, scenario, clients, true)?;
+            Box::new(request::loose::<D, _>(system, &[]))
+        }
+        "transfer" => {
+            let system = transfer::simulated(variant, scenario, clients)?;
+            Box::new(request::loose::<D, _>(system, transfer::PASSING))
+        }
+        _ => return None,
+    })
+}
 
 /// The variant or the scenario of this name, of an enum that has them all.
 fn named<T: DeserializeOwned>(name: &str) -> Option<T> {

@@ -16,7 +16,7 @@ use crate::case::{Case, DbCase, actors_by_start};
 use crate::check::{System, Value};
 use crate::db::{
     Database, Failure, PostgresDb, Reply, Servers, Service, SimDb, SimSession, SqlError, SqliteDb,
-    Statement, SteppedDb, Table, Way,
+    Statement, SteppedDb, Way,
 };
 use crate::direct::{self, Code, DirectDb, Held, Section, Served};
 use crate::handlers::{Next, Tx, transact};
@@ -195,43 +195,42 @@ const SERVERS: usize = 2;
 /// another one's success. (A deadlock's need not be.)
 pub(super) const RETRIES: u32 = 2;
 
-/// The case of a system of requests about this table. Statements of a transaction run on PostgreSQL,
-/// and those that stand by themselves on SQLite. Free runs do not judge the properties in `passing`.
+/// A case of such a system.
+type RequestsCase<T> = DbCase<Servers<SimDb>, Request<SimSession, T>>;
+
+/// The case of a system of requests. Statements of a transaction run on PostgreSQL, and those that
+/// stand by themselves on SQLite. Free runs do not judge the properties in `passing`.
 pub(super) fn case<T: Value>(
     system: Requests<T>,
     way: Way,
-    table: &'static Table,
     passing: &'static [&'static str],
 ) -> Box<dyn Case> {
     match way.isolation {
-        None => Box::new(on::<SqliteDb, SqliteDb, T>(system, table, passing)),
-        Some(_) => Box::new(on::<SteppedDb, PostgresDb, T>(system, table, passing)),
+        None => Box::new(on::<SqliteDb, SqliteDb, T>(system, passing)),
+        Some(_) => Box::new(on::<SteppedDb, PostgresDb, T>(system, passing)),
     }
 }
 
 fn on<D: RealDb<Session: Held>, F: FreeDb<Session: Held>, T: Value>(
     system: Requests<T>,
-    table: &'static Table,
     passing: &'static [&'static str],
-) -> DbCase<Servers<SimDb>, Request<SimSession, T>> {
+) -> RequestsCase<T> {
     let actors = actors_by_start(&system, Request::clone);
-    loose::<F, T>(system, table, passing).on(Stage::within(
+    loose::<F, T>(system, passing).on(Stage::within(
         |_, db: D| Servers::new(db, SERVERS),
         |servers| servers.db,
         move |start, world| connected(actors(start), world),
     ))
 }
 
-/// The same case, whose free runs are on a database of one's choice, and which has no other real world.
+/// The same case, with free runs on this database and no other real world.
 pub(super) fn loose<F: FreeDb<Session: Held>, T: Value>(
     system: Requests<T>,
-    table: &'static Table,
     passing: &'static [&'static str],
-) -> DbCase<Servers<SimDb>, Request<SimSession, T>> {
+) -> RequestsCase<T> {
     let actors = actors_by_start(&system, Request::clone);
-    let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
     let loose = Loose::new(move |start, db: &mut F| connected(actors(start), db));
-    DbCase::new(system, tables).let_loose(loose, passing)
+    DbCase::new(system, |world| Tables::of(&world.db)).let_loose(loose, passing)
 }
 
 /// The same requests, each with a session of its own of a real database.

@@ -14,9 +14,7 @@ use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, DbCase};
 use crate::check::System;
 use crate::db::{Column, Database, Isolation, SimDb, SimSession, Table, Way};
-use crate::direct::Held;
 use crate::handlers::API_KEYS;
-use crate::replay::FreeDb;
 
 use actors::respond;
 pub use actors::{Client, Response, Status};
@@ -128,18 +126,6 @@ impl Model for ApiKey {
             false => DbCase::direct_on_postgres(system),
         }))
     }
-}
-
-/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
-/// if there is no such system.
-///
-/// [`Model::case`] has them on PostgreSQL, unless it makes no difference. This is for whoever compares.
-pub fn let_loose_on<D: FreeDb<Session: Held>>(
-    variant: &str,
-    scenario: &str,
-    clients: usize,
-) -> Option<Box<dyn Case>> {
-    Some(Box::new(DbCase::loose::<D>(simulated(variant, scenario, clients)?)))
 }
 
 /// Handles a request, in any database; `None` if there is no such variant in that scenario. `key` is the

@@ -108,9 +108,6 @@ impl Model for Avatar {
 pub type AvatarSystem = System<SimNet, Actor<SimConnection>>;
 
 /// The simulated system; `None` if either name is none of this model's.
-///
-/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the same
-/// machines before another checker.
 pub fn simulated(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
     following(variant, scenario, size, changes)
 }

@@ -93,9 +93,6 @@ impl Model for Download {
 }
 
 /// The simulated system; `None` if either name is none of this model's.
-///
-/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
-/// same processes before another checker.
 pub fn simulated(
     variant: &str,
     scenario: &str,

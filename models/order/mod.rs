@@ -14,9 +14,7 @@ use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
 use crate::db::{Column, Isolation, Servers, Service, SimDb, SimSession, Table, Way};
-use crate::direct::Held;
 use crate::handlers::{Ending, ORDERS};
-use crate::replay::FreeDb;
 
 pub use bodies::Told;
 use bodies::beside;
@@ -87,16 +85,12 @@ impl Model for Order {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients, true)?;
-        let Scene { protocol, .. } = scene;
-        Some(request::case(system(scene), protocol.way(), protocol.table(), &[]))
+        Some(request::case(system(scene), scene.protocol.way(), &[]))
     }
 }
 
 /// The simulated system, with requests that are signed or not; `None` if either name is none of this
-/// model's.
-///
-/// [`Model::case`] hides what a system is made of, and has all requests signed. This is for whoever
-/// puts the same world and the same machines before another checker.
+/// model's. [`Model::case`] has all requests signed.
 pub fn simulated(
     variant: &str,
     scenario: &str,
@@ -121,20 +115,6 @@ pub fn cancel<W: Service>(
     let told =
         handle(world, session, round, protocol.way(), |tx| protocol.end(tx, order, Ending::Cancel));
     Some(told.unwrap_or_else(Told::from))
-}
-
-/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
-/// if either name is none of this model's.
-///
-/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
-/// themselves on SQLite. This is for whoever compares them.
-pub fn let_loose_on<D: FreeDb<Session: Held>>(
-    variant: &str,
-    scenario: &str,
-    clients: usize,
-) -> Option<Box<dyn Case>> {
-    let scene = scene(variant, scenario, clients, true)?;
-    Some(Box::new(request::loose::<D, _>(system(scene), scene.protocol.table(), &[])))
 }
 
 /// A variant in a scenario.

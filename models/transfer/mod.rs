@@ -15,9 +15,7 @@ use super::{Model, Sheet, Size, Variant, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
 use crate::db::{Isolation, Servers, Service, SimDb, SimSession, Way};
-use crate::direct::{Code, Held};
-use crate::handlers::ACCOUNTS;
-use crate::replay::FreeDb;
+use crate::direct::Code;
 
 use bodies::{Debit, Rule, paid};
 pub use bodies::{Payment, Told};
@@ -73,18 +71,15 @@ impl Model for Transfer {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients)?;
-        Some(request::case(system(scene), scene.protocol.way, &ACCOUNTS, PASSING))
+        Some(request::case(system(scene), scene.protocol.way, PASSING))
     }
 }
 
 /// When all is over, the last commit is all that there is to see of them.
-const PASSING: &[&str] = &["conserved-at-every-commit"];
+pub(super) const PASSING: &[&str] = &["conserved-at-every-commit"];
 
 /// The simulated system; `None` if either name is none of this model's, or it does not
 /// [have](Model::has) the one in the other.
-///
-/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
-/// same machines before another checker.
 pub fn simulated(
     variant: &str,
     scenario: &str,
@@ -109,20 +104,6 @@ pub fn pay<W: Service>(
         paid(tx, payment, Rule::Balance, protocol.debit)
     });
     Some(told.unwrap_or_else(Told::from))
-}
-
-/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
-/// if there is no such system.
-///
-/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
-/// themselves on SQLite. This is for whoever compares them.
-pub fn let_loose_on<D: FreeDb<Session: Held>>(
-    variant: &str,
-    scenario: &str,
-    clients: usize,
-) -> Option<Box<dyn Case>> {
-    let system = system(scene(variant, scenario, clients)?);
-    Some(Box::new(request::loose::<D, _>(system, &ACCOUNTS, PASSING)))
 }
 
 /// A variant in a scenario.

@@ -158,11 +158,8 @@ impl<D: Database + Clone> ApiKeys<D> {
     }
 }
 
-/// Gives `user` this key, unless the user has one. The session has no transaction under way.
-///
-/// One statement inserts the row. The request whose row was inserted has issued its key; the others
-/// check that there is a row. If the connection breaks, the statement is sent again with the same
-/// key in a new session.
+/// Gives `user` this key, unless the user has one, as [`ApiKeys::issue_key`] does. The session has no
+/// transaction under way.
 ///
 /// The key is an argument, so that a check knows it. Two requests have different keys.
 ///

@@ -124,8 +124,7 @@ impl<D: Database + Clone> Orders<D> {
     }
 }
 
-/// Ends an order, if it is pending. The statement updates the row where the status is pending; the
-/// request that changed the row has ended the order. This is a body, for [`transact`].
+/// Ends an order, if it is pending, as [`Orders`] does. This is a body, for [`transact`].
 ///
 /// # Errors
 ///
