@@ -147,15 +147,12 @@ impl<T> Request<SimSession, T> {
     /// Whether it cannot go on before `other` does: for the mutex, for the worker, or for a lock of
     /// the database.
     pub fn waits_for(&self, other: &Self, world: &Servers<SimDb>) -> bool {
-        let server = self.round.server;
+        let Round { server, is_task, .. } = self.round;
         let together = server == other.round.server && !world.is_dead(server);
-        let first = if self.round.is_task { "poll" } else { "lock" };
-        let asks = self.code.asks().unwrap_or(first);
+        let asks = self.code.asks().unwrap_or(if is_task { "poll" } else { "lock" });
         if asks.starts_with("poll") {
-            return self.round.is_task
-                && together
-                && world.is_polling(server)
-                && other.code.is_in(POLLED);
+            let waits = together && world.is_polling(server) && other.code.is_in(POLLED);
+            return is_task && waits;
         }
         if asks.starts_with("lock") {
             return together && world.is_locked(server) && other.code.is_in(LOCKED);

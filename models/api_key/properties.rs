@@ -61,7 +61,7 @@ where
 {
     let asked: Vec<i64> = USERS.into_iter().filter(|user| users.contains(user)).collect();
     let somebody_is_late = asked.len() < users.len();
-    let system = system
+    let mut system = system
         .always("one-key", move |state| {
             USERS.iter().all(|user| stored(database(state.world()), *user).count() <= 1)
         })
@@ -88,12 +88,11 @@ where
             local.output().is_some_and(|response| response.key().is_some())
         });
     if somebody_is_late {
-        system.reaches("somebody-is-late", |local| {
+        system = system.reaches("somebody-is-late", |local| {
             local.output().is_some_and(|r| !r.is_created() && !r.is_server_error())
-        })
-    } else {
-        system
+        });
     }
+    system
 }
 
 /// The keys that are stored for a user.

@@ -5,22 +5,21 @@
 mod actions;
 mod actors;
 mod client;
-mod properties;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
-use super::{Model, Sheet, Size, Verdicts, every_script, named};
+use super::{Model, Sheet, Size, Verdicts, ends_with, every_script, named};
 use crate::case::{Case, NetCase, actors_by_start};
 use crate::check::{Start, System};
 use crate::direct::Code;
 use crate::fetch::{Ask, FetchError, Rules, fetch};
-use crate::net::{Network, Page, Policy, SimConnection, SimNet, Url};
+use crate::net::{Network, Page, Policy, SimConnection, SimNet, Url, Visit};
+use crate::recorded::recorded_step;
 
 use actions::{Action, Powers, changes};
 pub use actors::{Actor, Told};
 use client::{Manner, Written};
-use properties::claimed;
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -134,4 +133,28 @@ fn following(
     });
     let system = System::family(&["service", "attacker"], starts.collect());
     Some(claimed(system, powers, size))
+}
+
+/// Claims what it promises.
+fn claimed(system: AvatarSystem, powers: Powers, size: usize) -> AvatarSystem {
+    let fetched = |what: &str| ends_with(Told::Fetched(what.into()));
+    let has_secret = fetched(SECRET);
+    let system = system
+        .described_by(recorded_step)
+        .always("no-internal-request", |state| {
+            !state.world().visits(VAULT).iter().any(Visit::is_request)
+        })
+        .always("no-internal-content", move |state| !state.locals().any(&has_secret))
+        .always("no-internal-connection", |state| state.world().visits(VAULT).is_empty())
+        .reaches("honest-fetch-works", fetched(PICTURE));
+    if size == 0 {
+        return system;
+    }
+    let system = system.reaches("an-attack-is-refused", ends_with(Told::Refused));
+    match powers {
+        Powers::NameServer => system,
+        Powers::WebServer | Powers::Both => {
+            system.reaches("honest-redirect-works", fetched(LARGE_PICTURE))
+        }
+    }
 }

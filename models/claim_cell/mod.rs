@@ -5,7 +5,6 @@
 mod on_loom;
 mod on_shuttle;
 mod on_threads;
-mod properties;
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,8 +12,7 @@ use serde::Deserialize;
 
 use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, ThreadsCase};
-use crate::check::threads::{Program, Source};
-use properties::claimed;
+use crate::check::threads::{End, Program, Source};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -106,5 +104,39 @@ impl Model for ClaimCell {
         // Only what has no data race in it may be let loose.
         let is_sound = named(variant) != Some(Protocol::SwapRelaxed);
         Some(Box::new(if is_sound { case } else { case.without_free_runs() }))
+    }
+}
+
+/// How many have claimed a value, this one if there are several.
+fn claims(end: End<'_>, token: usize) -> usize {
+    let told = told_claimed(token);
+    end.outputs.iter().filter(|output| output.as_deref() == Some(&*told)).count()
+}
+
+/// How many have put theirs in.
+fn puts(end: End<'_>) -> usize {
+    end.outputs.iter().filter(|output| output.as_deref() == Some(PUT)).count()
+}
+
+fn tokens(end: End<'_>) -> impl Iterator<Item = usize> + Clone {
+    1..=end.dropped.len()
+}
+
+/// Claims what it promises.
+fn claimed(program: Program, scene: Scene) -> Program {
+    let program =
+        program.finally("at-most-once", |end| tokens(end).all(|token| claims(end, token) <= 1));
+    let program = match scene.puts {
+        // Where the value may come too late for everybody, there need not be one who has it.
+        0 => program.finally("exactly-once", |end| claims(end, 1) == 1),
+        _ => program.finally("put-once", |end| puts(end) == 1),
+    };
+    let program = program
+        .finally("no-leak", |end| end.dropped.iter().all(|times| *times > 0))
+        .finally("no-double-drop", |end| end.dropped.iter().all(|times| *times <= 1));
+    match scene.claims {
+        0 => program.reachable("somebody-puts", |end| puts(end) > 0),
+        _ => program
+            .reachable("somebody-claims", |end| tokens(end).any(|token| claims(end, token) > 0)),
     }
 }

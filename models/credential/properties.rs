@@ -18,7 +18,7 @@ pub(super) fn claimed(
     initial: usize,
     attacked: bool,
 ) -> CredentialSystem {
-    let system = system
+    let mut system = system
         .always("secret-stays-secret", move |state| {
             let world = state.world();
             let in_hands = state.locals().any(|local| match local {
@@ -51,10 +51,8 @@ pub(super) fn claimed(
             };
             !state.world().inodes().any(|inode| destroyed(&inode))
         });
-    let system = if force {
-        system
-    } else {
-        system.always("refuses-without-force", move |state| {
+    if !force {
+        system = system.always("refuses-without-force", move |state| {
             let foreign = |inode: &SimInode<'_>| {
                 inode.kind() != Kind::Directory
                     && (inode.number() < initial || inode.owner() == cast.attacker.uid)
@@ -72,9 +70,9 @@ pub(super) fn claimed(
                 let is_emptied = inode.number() < initial && inode.bytes() == Some(b"");
                 is_as_made && !is_emptied && inode.removed_by() != Some(cast.victim.uid)
             })
-        })
-    };
-    let system = system
+        });
+    }
+    system = system
         .finally("success-is-private", |state| {
             !state.outputs().any(|told| *told == Told::Written { is_private: false })
         })
@@ -92,9 +90,9 @@ pub(super) fn claimed(
             !named(state.world(), TEMPORARY).any(|inode| inode.owner() == cast.victim.uid)
         })
         .reaches("it-is-written", ends_with(Told::Written { is_private: true }));
-    let system = if attacked {
+    if attacked {
         // The attacker's next action falls between two steps of the writer's.
-        system.reachable("the-writer-is-overtaken", move |state| {
+        system = system.reachable("the-writer-is-overtaken", move |state| {
             let attacks = state.locals().any(|local| match local {
                 Local::Running(Actor::Attacker(attacker)) => attacker.process.is_about_to_act(),
                 _ => false,
@@ -104,10 +102,8 @@ pub(super) fn claimed(
                 _ => false,
             };
             attacks && state.locals().any(is_writing)
-        })
-    } else {
-        system
-    };
+        });
+    }
     if force {
         return system;
     }

@@ -104,8 +104,7 @@ pub enum Issued {
 ///   there.
 /// - [`issue`](Self::issue) stores the key as it is, so everybody who can read the table can read
 ///   it. To store only a digest, use [`issue_key`](Self::issue_key).
-/// - Its calls block: [in an async handler](super#in-an-async-handler),
-///   `web::block(move || keys.issue(user)).await`.
+/// - Its calls [block](super#in-an-async-handler).
 #[derive(Clone, Debug)]
 pub struct ApiKeys<D> {
     database: D,

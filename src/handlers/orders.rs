@@ -85,8 +85,7 @@ pub enum Ended {
 ///   same transaction](super#more-in-the-same-transaction), in a table where it is unique.
 /// - A request that is sent again is one more request, whether its sender repeats it or somebody
 ///   who recorded it. The order still ends once, and the second request is told so.
-/// - Its calls block: [in an async handler](super#in-an-async-handler),
-///   `web::block(move || orders.cancel(id)).await`.
+/// - Its calls [block](super#in-an-async-handler).
 #[derive(Clone, Debug)]
 pub struct Orders<D> {
     database: D,
