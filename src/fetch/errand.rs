@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use url::Host;
 
-use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
+use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault, failed};
 use crate::net::{NetError, Network, Request, Response, Url, literal};
 
 /// The most addresses a name may have. Nothing is fetched from a name with more. Large sites have a
@@ -54,13 +54,12 @@ fn parsed(
     text: &str,
     parse: impl FnOnce(&str) -> Result<Url, url::ParseError>,
 ) -> Result<Url, FetchError> {
+    let bad = |fault| FetchError::bad_url(number, text, fault);
     // Long before anything is done that takes longer the longer it is.
     if text.len() > UrlFault::LONGEST {
-        return Err(FetchError::bad_url(number, text, UrlFault::TooLong));
+        return Err(bad(UrlFault::TooLong));
     }
-    parse(text).map_err(|error| {
-        FetchError::bad_url(number, text, UrlFault::NotAUrl(error.to_string().into()))
-    })
+    parse(text).map_err(|error| bad(UrlFault::NotAUrl(error.to_string().into())))
 }
 
 /// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and
@@ -226,7 +225,7 @@ impl Errand {
     }
 
     fn failed(&self, act: Act, error: NetError) -> FetchError {
-        FetchError::Network { hop: Box::new(self.hop.clone()), act, error }
+        failed(&self.hop, act, error)
     }
 
     /// What a response comes to that leads no further.

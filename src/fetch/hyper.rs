@@ -1,6 +1,7 @@
 //! Third floor, `fetch`: a connector for hyper's client. Imports [`net`](crate::net), its
 //! neighbours in `fetch`, and Tokio's sockets.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -81,7 +82,7 @@ pub struct Connector {
 }
 
 /// A connection that is being made by a [`Connector`].
-pub type Connecting = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchError>> + Send>>;
+pub struct Connecting(Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchError>> + Send>>);
 
 impl Fetcher {
     /// A connector for hyper's client that connects to nothing that this fetcher would not connect
@@ -126,31 +127,40 @@ impl Service<Uri> for Connector {
         // From here on time counts.
         let mut net = self.fetcher.net();
         let limits = self.fetcher.limits;
-        Box::pin(async move {
+        Connecting(Box::pin(async move {
             let errand = begun?;
-            let hop = Box::new(errand.hop.clone());
+            let hop = errand.hop.clone();
             let mut act = Act::Resolve;
             let connected = async {
                 let looked = spawn_blocking(move || errand.addresses(&mut net)).await;
-                let addresses = looked.map_err(|error| {
-                    failed(hop.clone(), NetError::Resolver(error.to_string().into()))
-                })??;
+                let lost = |error: JoinError| NetError::Resolver(error.to_string().into());
+                let addresses =
+                    looked.map_err(|error| failed(&hop, Act::Resolve, lost(error)))??;
                 if let Some(first) = addresses.first() {
                     act = Act::Connect(*first);
                 }
                 let raced = first_accepted(&addresses, limits.connect_timeout).await;
-                raced.map_err(|(to, error)| FetchError::Network {
-                    hop: hop.clone(),
-                    act: Act::Connect(to),
-                    error,
-                })
+                raced.map_err(|(to, error)| failed(&hop, Act::Connect(to), error))
             };
             let connected = timeout(limits.timeout, connected).await;
-            let stream = connected.unwrap_or_else(|_| {
-                Err(FetchError::Network { hop, act, error: NetError::TimedOut })
-            })?;
+            let stream =
+                connected.unwrap_or_else(|_| Err(failed(&hop, act, NetError::TimedOut)))?;
             Ok(TokioIo::new(stream))
-        })
+        }))
+    }
+}
+
+impl Future for Connecting {
+    type Output = Result<TokioIo<TcpStream>, FetchError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
     }
 }
 

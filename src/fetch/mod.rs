@@ -264,8 +264,8 @@ impl Fetcher {
     pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
         match Errand::new(url, ask, self.rules.clone()) {
             Ok(errand) => {
-                let (mut net, hop) = (self.net(), Box::new(errand.hop.clone()));
-                let unless = |error| failed(hop, NetError::from(error));
+                let (mut net, hop) = (self.net(), errand.hop.clone());
+                let unless = |error| failed(&hop, Act::Resolve, NetError::from(error));
                 Fetching::begun(move || errand.run(&mut net), unless)
             }
             Err(error) => Fetching::done(Err(error)),
@@ -326,9 +326,8 @@ impl Fetcher {
     }
 }
 
-/// What became of a fetch that was not the network's fault.
-fn failed(hop: Box<Hop>, error: NetError) -> FetchError {
-    FetchError::Network { hop, act: Act::Resolve, error }
+fn failed(hop: &Hop, act: Act, error: NetError) -> FetchError {
+    FetchError::Network { hop: Box::new(hop.clone()), act, error }
 }
 
 impl fmt::Debug for Fetcher {

@@ -245,10 +245,10 @@ fn by_rename<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
         Ok(content) => match fs.unlink(names.claim()) {
             // The rename decided: whoever else removed the claim's name took nothing away.
             Ok(()) | Err(Errno::NOENT) => Ok(content),
-            Err(errno) => Err(renamed_back(fs, names, "unlink", errno)),
+            Err(errno) => Err(failed("unlink", errno, renamed_back(fs, names))),
         },
         Err(errno @ Errno::NOENT) => Err(failed("open", errno, Left::Nothing)),
-        Err(errno) => Err(renamed_back(fs, names, "open", errno)),
+        Err(errno) => Err(failed("open", errno, renamed_back(fs, names))),
     }
 }
 
@@ -271,13 +271,13 @@ fn by_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
         Ok(content) => content,
         // To remove the marker would let any number of claims each make one in turn.
         Err(errno @ Errno::NOENT) => return Err(failed("open", errno, Left::Marker)),
-        Err(errno) => return Err(without_marker(fs, names, "open", errno)),
+        Err(errno) => return Err(failed("open", errno, without_marker(fs, names))),
     };
     match fs.unlink(names.content()) {
         Ok(()) => Ok(content),
         // It was expired meanwhile. The key was used all the same, and the marker stays.
         Err(Errno::NOENT) => Err(ClaimEnd::Gone),
-        Err(errno) => Err(without_marker(fs, names, "unlink", errno)),
+        Err(errno) => Err(failed("unlink", errno, without_marker(fs, names))),
     }
 }
 
@@ -293,36 +293,24 @@ fn failed<File>(call: &'static str, errno: Errno, left: Left) -> ClaimEnd<File> 
     ClaimEnd::Failed(ClaimFailure { call, errno, left })
 }
 
-/// Gives the content back, because this call failed.
+/// Gives the content back, and says where it is then.
 #[cold]
-fn renamed_back<F: FileSystem>(
-    fs: &mut F,
-    names: &Names,
-    call: &'static str,
-    errno: Errno,
-) -> ClaimEnd<F::File> {
-    let left = match fs.rename_with(names.claim(), names.content(), RenameFlags::NOREPLACE) {
+fn renamed_back<F: FileSystem>(fs: &mut F, names: &Names) -> Left {
+    match fs.rename_with(names.claim(), names.content(), RenameFlags::NOREPLACE) {
         Ok(()) => Left::Content,
         // Somebody removed it, or has renamed other content over it and taken that.
         Err(Errno::NOENT) => Left::Nothing,
         Err(_) => Left::ClaimName,
-    };
-    failed(call, errno, left)
+    }
 }
 
-/// Lets others at the content again, because this call failed.
+/// Lets others at the content again, and says what is there then.
 #[cold]
-fn without_marker<F: FileSystem>(
-    fs: &mut F,
-    names: &Names,
-    call: &'static str,
-    errno: Errno,
-) -> ClaimEnd<F::File> {
-    let left = match fs.unlink(names.claim()) {
+fn without_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Left {
+    match fs.unlink(names.claim()) {
         Ok(()) | Err(Errno::NOENT) => Left::Content,
         Err(_) => Left::ContentAndMarker,
-    };
-    failed(call, errno, left)
+    }
 }
 
 /// A file for its owner alone.

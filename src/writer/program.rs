@@ -138,12 +138,9 @@ impl fmt::Debug for Plan<'_> {
             .field("program", &self.program)
             .field("directory", &self.directory)
             .field("name", &self.name)
-            .field("temporary", &self.temporary)
-            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
             .field("mode", &self.mode)
-            .field("owner", &self.owner)
             .field("replace", &self.replace)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
