@@ -244,7 +244,7 @@ pub fn let_loose_on<D: FreeDb<Session: Held>>(
     })
 }
 
-/// The variant or the scenario of this name, of an enum that has them all.
+/// The variant or the scenario of this name: an enum of all of them has the names in kebab case.
 fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
     T::deserialize(StrDeserializer::<Error>::new(name)).ok()
 }

@@ -1,4 +1,5 @@
-//! Four ways to write a transfer at each isolation level. Fourth floor: imports [`db`](crate::db) and the catalogue's vocabulary.
+//! Four ways to write a transfer at each isolation level. Fourth floor: imports [`db`](crate::db) and
+//! the catalogue's vocabulary.
 
 use std::sync::LazyLock;
 
