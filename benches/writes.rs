@@ -32,7 +32,9 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 use toctou::fs::OsFs;
 use toctou::models::credential::program_of;
-use toctou::writer::{Op, Options, Outcome, Plan, WriteError, carry_out, write_exclusive};
+use toctou::writer::{
+    Op, Options, Outcome, Plan, WriteError, WriteFault, carry_out, write_exclusive,
+};
 
 const SECRET: &[u8] = b"4242 4242 4242 4242";
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -194,7 +196,7 @@ impl Place {
                 let options = Options { replace, durable, ..Options::default() };
                 match write_exclusive(&target.path, SECRET, &options) {
                     Ok(()) => true,
-                    Err(WriteError::NotPrivate { .. }) => false,
+                    Err(WriteError { fault: WriteFault::NotPrivate, .. }) => false,
                     Err(error) => panic!("{error}"),
                 }
             }

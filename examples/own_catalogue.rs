@@ -7,27 +7,22 @@
 //! ```
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use toctou::case::{Case, FsCase};
 use toctou::check::System;
 use toctou::direct::Code;
 use toctou::fs::SimFs;
-use toctou::models::{Model, Scenario, Variant, Verdicts};
+use toctou::models::{Model, Sheet, Verdicts};
 use toctou::std::fs::{self, File};
 use toctou::std::io;
 
 /// A lock that is a file: who made it holds it.
 struct Lock;
 
-static KNOWN: Verdicts = Verdicts::new(include_str!("own_catalogue/lock/verdicts.txt"));
-
-static VARIANTS: &[Variant] = &[
-    KNOWN.variant("look-then-make", "the vulnerable original", "if it is not there, make it"),
-    KNOWN.variant("make-new", "ours", "make it, and fail if it is there"),
-];
-
-static SCENARIOS: &[Scenario] =
-    &[Scenario { name: "clients", about: "several clients want the lock at once" }];
+static VERDICTS: Verdicts = Verdicts::new(include_str!("own_catalogue/lock/verdicts.txt"));
+static SHEET: LazyLock<Sheet> =
+    LazyLock::new(|| Sheet::read(include_str!("own_catalogue/lock/model.txt"), &VERDICTS));
 
 fn look_then_make() -> io::Result<()> {
     if fs::exists("lock")? {
@@ -41,20 +36,8 @@ fn make_new() -> io::Result<()> {
 }
 
 impl Model for Lock {
-    fn name(&self) -> &'static str {
-        "lock"
-    }
-
-    fn about(&self) -> &'static str {
-        "A lock file: one holder at a time, and somebody gets it."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
@@ -99,6 +82,6 @@ mod tests {
     }
 
     fn written_says(variant: &str) -> bool {
-        KNOWN.of(variant).any(|breaks| breaks.property == "one-holder" && breaks.from_size == 2)
+        VERDICTS.of(variant).any(|breaks| breaks.property == "one-holder" && breaks.from_size == 2)
     }
 }

@@ -8,25 +8,44 @@ pub mod credential;
 pub mod download;
 pub mod order;
 mod request;
+mod sheet;
 pub mod transfer;
 mod verdicts;
 
-use crate::case::Case;
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StrDeserializer};
+
+use crate::case::{Case, DbCase};
+use crate::check::Local;
+use crate::direct::Held;
+use crate::replay::FreeDb;
+pub use sheet::Sheet;
 pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
 
 /// A published case that can be checked.
 pub trait Model: Send + Sync {
+    /// Its name, variants and scenarios, and what it is about.
+    fn sheet(&self) -> &'static Sheet;
+
     /// The model's name: `download`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &'static str {
+        self.sheet().name
+    }
 
     /// The system and its promise, in one or two sentences.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &'static str {
+        self.sheet().about
+    }
 
     /// The variants of the protocol, the vulnerable original first.
-    fn variants(&self) -> &'static [Variant];
+    fn variants(&self) -> &'static [Variant] {
+        &self.sheet().variants
+    }
 
     /// The scenarios: what may surround the protocol.
-    fn scenarios(&self) -> &'static [Scenario];
+    fn scenarios(&self) -> &'static [Scenario] {
+        &self.sheet().scenarios
+    }
 
     /// Whether the variant exists in the scenario. Not every combination makes sense (`FOR UPDATE`
     /// outside of a transaction does not, say). The tables show a `–` where it does not exist.
@@ -73,6 +92,9 @@ pub trait Model: Send + Sync {
 
     /// The system of a variant in a scenario, with this [size](Model::size). `None` if the model
     /// has no such variant or scenario, or does not [have](Model::has) the variant in the scenario.
+    ///
+    /// It hides what the system is made of. Most models here have a function `simulated` as well, for
+    /// whoever puts the same world and the same processes before another checker.
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>>;
 }
 
@@ -196,3 +218,56 @@ pub static ALL: &[&dyn Model] = &[
     &avatar::Avatar,
     &claim_cell::ClaimCell,
 ];
+
+/// The case of a model on a database, with free runs on a database of one's choice, and no other real
+/// world; `None` if there is no such system.
+///
+/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
+/// themselves on SQLite. This is for whoever compares them.
+pub fn let_loose_on<D: FreeDb<Session: Held>>(
+    model: &str,
+    variant: &str,
+    scenario: &str,
+    clients: usize,
+) -> Option<Box<dyn Case>> {
+    Some(match model {
+        "api_key" => Box::new(DbCase::loose::<D>(api_key::simulated(variant, scenario, clients)?)),
+        "order" => {
+            let system = order::simulated(variant, scenario, clients, true)?;
+            Box::new(request::loose::<D, _>(system, &[]))
+        }
+        "transfer" => {
+            let system = transfer::simulated(variant, scenario, clients)?;
+            Box::new(request::loose::<D, _>(system, transfer::PASSING))
+        }
+        _ => return None,
+    })
+}
+
+/// The variant or the scenario of this name: an enum of all of them has the names in kebab case.
+fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    T::deserialize(StrDeserializer::<Error>::new(name)).ok()
+}
+
+/// Whether an actor has ended with this: for what has to be possible.
+fn ends_with<P, T>(end: T) -> impl Fn(&Local<P, T>) -> bool + Send + Sync + 'static
+where
+    T: PartialEq + Send + Sync + 'static,
+{
+    move |local| local.output() == Some(&end)
+}
+
+/// Every script of at most so many of these actions, shortest first.
+fn every_script<A: Copy>(actions: &[A], length: usize) -> Vec<Vec<A>> {
+    let mut all = vec![Vec::new()];
+    let mut from = 0;
+    for _ in 0..length {
+        let shorter = from..all.len();
+        from = all.len();
+        for index in shorter {
+            let longer = |action: &A| [&all[index][..], &[*action]].concat();
+            all.extend(actions.iter().map(longer).collect::<Vec<_>>());
+        }
+    }
+    all
+}

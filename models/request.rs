@@ -12,11 +12,16 @@
 //! drop(guard)                  at the end of the scope
 //! ```
 
+use crate::case::{Case, DbCase, actors_by_start};
+use crate::check::{System, Value};
 use crate::db::{
-    Database, Failure, Reply, Servers, Service, SimDb, SimSession, SqlError, Statement, Way,
+    Database, Failure, PostgresDb, Reply, Servers, Service, SimDb, SimSession, SqlError, SqliteDb,
+    Statement, SteppedDb, Way,
 };
 use crate::direct::{self, Code, DirectDb, Held, Section, Served};
 use crate::handlers::{Next, Tx, transact};
+use crate::recorded::recorded_step;
+use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 use crate::{Process, Step};
 
 /// What a handler puts round its statements.
@@ -115,11 +120,10 @@ pub struct Request<S, T> {
     died: T,
 }
 
-impl<S, T: From<Failure> + 'static> Request<S, T> {
+impl<T: From<Failure> + 'static> Request<SimSession, T> {
     /// A request before its first step, over a session that has no transaction under way.
     pub(super) fn new(
         round: Round,
-        session: S,
         way: Way,
         died: T,
         body: impl Fn(&mut Tx<'_, Awaits<'_, DirectDb>>) -> Result<Next<T>, Failure>
@@ -127,33 +131,28 @@ impl<S, T: From<Failure> + 'static> Request<S, T> {
         + Sync
         + 'static,
     ) -> Self {
-        let code = Code::served(session, move |world, session| {
+        let code = Code::served(SimSession::new(), move |world, session| {
             handle(world, session, round, way, &body).unwrap_or_else(T::from)
         });
         Request { round, code, died }
     }
 }
 
-impl<S, T> Request<S, T> {
+impl<T> Request<SimSession, T> {
     /// A program that is no request: it ends whichever server dies.
-    pub(super) fn beside(code: Code<Served<S>, T>, died: T) -> Self {
+    pub(super) fn beside(code: Code<Served<SimSession>, T>, died: T) -> Self {
         Request { round: Round { server: usize::MAX, ..Round::default() }, code, died }
     }
-}
 
-impl<T> Request<SimSession, T> {
     /// Whether it cannot go on before `other` does: for the mutex, for the worker, or for a lock of
     /// the database.
     pub fn waits_for(&self, other: &Self, world: &Servers<SimDb>) -> bool {
-        let server = self.round.server;
+        let Round { server, is_task, .. } = self.round;
         let together = server == other.round.server && !world.is_dead(server);
-        let first = if self.round.is_task { "poll" } else { "lock" };
-        let asks = self.code.asks().unwrap_or(first);
+        let asks = self.code.asks().unwrap_or(if is_task { "poll" } else { "lock" });
         if asks.starts_with("poll") {
-            return self.round.is_task
-                && together
-                && world.is_polling(server)
-                && other.code.is_in(POLLED);
+            let waits = together && world.is_polling(server) && other.code.is_in(POLLED);
+            return is_task && waits;
         }
         if asks.starts_with("lock") {
             return together && world.is_locked(server) && other.code.is_in(LOCKED);
@@ -174,4 +173,70 @@ impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> 
         }
         code.step(world).map(|code| Request { round, code, died: died.clone() })
     }
+}
+
+/// A system of requests to two servers, before it has any. Mostly only the first server has something
+/// to do.
+pub(super) type Requests<T> = System<Servers<SimDb>, Request<SimSession, T>>;
+
+pub(super) fn requests<T: Value>(db: SimDb) -> Requests<T> {
+    System::new(Servers::new(db, SERVERS))
+        .described_by(recorded_step)
+        .breaks_deadlocks(Servers::patient)
+        .waits_for(|world, request: &Request<SimSession, T>, other| request.waits_for(other, world))
+}
+
+const SERVERS: usize = 2;
+
+/// How often a transaction is begun anew where it is: enough for three clients, if each failure is
+/// another one's success. (A deadlock's need not be.)
+pub(super) const RETRIES: u32 = 2;
+
+/// A case of such a system.
+type RequestsCase<T> = DbCase<Servers<SimDb>, Request<SimSession, T>>;
+
+/// The case of a system of requests. Statements of a transaction run on PostgreSQL, and those that
+/// stand by themselves on SQLite. Free runs do not judge the properties in `passing`.
+pub(super) fn case<T: Value>(
+    system: Requests<T>,
+    way: Way,
+    passing: &'static [&'static str],
+) -> Box<dyn Case> {
+    match way.isolation {
+        None => Box::new(on::<SqliteDb, SqliteDb, T>(system, passing)),
+        Some(_) => Box::new(on::<SteppedDb, PostgresDb, T>(system, passing)),
+    }
+}
+
+fn on<D: RealDb<Session: Held>, F: FreeDb<Session: Held>, T: Value>(
+    system: Requests<T>,
+    passing: &'static [&'static str],
+) -> RequestsCase<T> {
+    let actors = actors_by_start(&system, Request::clone);
+    loose::<F, T>(system, passing).on(Stage::within(
+        |_, db: D| Servers::new(db, SERVERS),
+        |servers| servers.db,
+        move |start, world| connected(actors(start), world),
+    ))
+}
+
+/// The same case, with free runs on this database and no other real world.
+pub(super) fn loose<F: FreeDb<Session: Held>, T: Value>(
+    system: Requests<T>,
+    passing: &'static [&'static str],
+) -> RequestsCase<T> {
+    let actors = actors_by_start(&system, Request::clone);
+    let loose = Loose::new(move |start, db: &mut F| connected(actors(start), db));
+    DbCase::new(system, |world| Tables::of(&world.db)).let_loose(loose, passing)
+}
+
+/// The same requests, each with a session of its own of a real database.
+fn connected<D: Database, T>(
+    actors: Vec<Request<SimSession, T>>,
+    db: &mut D,
+) -> Result<Vec<Request<D::Session, T>>, SqlError> {
+    let over = |Request { round, code, died }: Request<SimSession, T>| {
+        Ok(Request { round, code: code.over_service(db.connect()?), died })
+    };
+    actors.into_iter().map(over).collect()
 }

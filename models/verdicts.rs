@@ -46,11 +46,8 @@ pub struct BadVerdicts {
     pub text: String,
 }
 
-#[derive(Debug)]
-struct Known {
-    variant: &'static str,
-    breaks: Breaks<'static>,
-}
+/// Of a variant of this name.
+type Known = (&'static str, Breaks<'static>);
 
 impl Verdicts {
     /// Those of a text: `Verdicts::new(include_str!("verdicts.txt"))`.
@@ -80,7 +77,7 @@ impl Verdicts {
     /// If the text is not as it has to be; [`check`](Verdicts::check) says so before.
     pub fn of(&self, variant: &str) -> impl Iterator<Item = Breaks<'static>> {
         let known = self.known().unwrap_or_else(|bad| panic!("{bad}"));
-        known.iter().filter(move |known| known.variant == variant).map(|known| known.breaks)
+        known.iter().filter(move |(of, _)| *of == variant).map(|(_, breaks)| *breaks)
     }
 
     fn known(&self) -> Result<&[Known], &BadVerdicts> {
@@ -105,7 +102,7 @@ fn read(text: &'static str) -> Result<Vec<Known>, BadVerdicts> {
             let broken = broken.trim().rsplit_once(' ');
             let (property, size) = broken.ok_or_else(|| bad("no size after a property"))?;
             let from_size = size.parse().map_err(|_| bad("no size after a property"))?;
-            all.push(Known { variant, breaks: Breaks { scenario, property, from_size } });
+            all.push((variant, Breaks { scenario, property, from_size }));
         }
     }
     Ok(all)

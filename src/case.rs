@@ -302,7 +302,12 @@ type AnyNumber = dyn Fn(&AnyLimits) -> Report + Send + Sync;
 const JUDGED_STATES: usize = 200_000;
 
 /// For each start of a system its processes, as something else: over the real world, say.
-fn actors_by_start<W: Value, P: Process<W, Output: Value> + Value, Q: Clone, F: Fn(&P) -> Q>(
+pub(crate) fn actors_by_start<
+    W: Value,
+    P: Process<W, Output: Value> + Value,
+    Q: Clone,
+    F: Fn(&P) -> Q,
+>(
     system: &System<W, P>,
     over: F,
 ) -> impl Fn(usize) -> Vec<Q> + Clone + use<W, P, Q, F> {

@@ -75,6 +75,13 @@ pub fn errno_name(errno: Errno) -> Cow<'static, str> {
     )
 }
 
+/// `ENOSPC, no space left on device`.
+pub(crate) fn errno_told(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    format!("{}, {text}", errno_name(errno))
+}
+
 /// The `Debug` form of a value, in which each code of the kernel's goes by its name.
 pub(crate) fn shown(value: &(impl Debug + ?Sized)) -> String {
     named(&format!("{value:?}"))

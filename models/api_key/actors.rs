@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Protocol;
 use crate::db::{
-    Answer, Database, Failure, Insert, OnConflict, Returning, Select, SqlState, Way, row,
+    Answer, Database, Failure, Insert, OnConflict, Returning, Select, SimSession, SqlState, Way,
+    row,
 };
 use crate::direct::{Code, Sessions};
 use crate::handlers::{API_KEYS, ApiKey, Issued, Next, Tx, issue, transact};
@@ -129,15 +130,11 @@ fn published<D: Database>(
 pub type Client<S> = Code<Sessions<S>, Response>;
 
 /// A request of this user in a session of its own; `key` is the one that it would issue.
-pub(super) fn client<S>(
-    protocol: Protocol,
-    way: Way,
-    session: S,
-    user: i64,
-    key: &str,
-) -> Client<S> {
+pub(super) fn client(protocol: Protocol, way: Way, user: i64, key: &str) -> Client<SimSession> {
     let key: Arc<str> = key.into();
-    Code::session(session, move |db, session| respond(db, session, protocol, way, user, &key))
+    Code::session(SimSession::new(), move |db, session| {
+        respond(db, session, protocol, way, user, &key)
+    })
 }
 
 /// Answers a request.

@@ -4,34 +4,32 @@
 
 mod actors;
 mod properties;
-mod variants;
 
-use super::{Model, Scenario, Size, Variant};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::request::RETRIES;
+use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, DbCase};
 use crate::check::System;
-use crate::db::{
-    Column, Database, Isolation, PostgresDb, SimDb, SimSession, SqlError, SqliteDb, SteppedDb,
-    Table, Way,
-};
-use crate::direct::Held;
+use crate::db::{Column, Database, Isolation, SimDb, SimSession, Table, Way};
 use crate::handlers::API_KEYS;
-use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
+use actors::respond;
 pub use actors::{Client, Response, Status};
-use actors::{client, respond};
 pub use properties::claimed;
 use properties::{ApiKeySystem, system};
-use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct ApiKey;
 
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
+
 /// Whose requests come in.
 pub const USERS: [i64; 2] = [1, 2];
-
-/// How often a transaction is begun anew where it is.
-const RETRIES: u32 = 2;
 
 /// The handlers' table where somebody has forgotten its constraint.
 pub static WITHOUT_CONSTRAINT: Table = Table {
@@ -41,7 +39,8 @@ pub static WITHOUT_CONSTRAINT: Table = Table {
 };
 
 /// How a request is handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
     SelectThenInsert,
     OnConflictSelect,
@@ -53,73 +52,21 @@ enum Protocol {
     ControlTrustsTheInsert,
 }
 
-impl Protocol {
-    /// Whether it has an `ON CONFLICT (user_id)`, which fails where there is no constraint.
-    fn names_the_constraint(self) -> bool {
-        match self {
-            Protocol::OnConflictSelect
-            | Protocol::UpsertReturning
-            | Protocol::OnConflictReturning
-            | Protocol::ControlTrustsTheInsert => true,
-            Protocol::SelectThenInsert | Protocol::SelectForUpdate | Protocol::InsertDecides => {
-                false
-            }
-        }
-    }
-}
-
-fn protocol(variant: &str) -> Option<Protocol> {
-    Some(match variant {
-        "select-then-insert" => Protocol::SelectThenInsert,
-        "on-conflict-select" => Protocol::OnConflictSelect,
-        "upsert-returning" => Protocol::UpsertReturning,
-        "select-for-update" => Protocol::SelectForUpdate,
-        "on-conflict-returning" => Protocol::OnConflictReturning,
-        "insert-decides" => Protocol::InsertDecides,
-        "control-trusts-the-insert" => Protocol::ControlTrustsTheInsert,
-        _ => return None,
-    })
-}
-
-/// Whether a user's key is unique by the database's own doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Schema {
-    Unique,
-    Bare,
-}
-
-impl Schema {
-    fn table(self) -> &'static Table {
-        match self {
-            Schema::Unique => &API_KEYS,
-            Schema::Bare => &WITHOUT_CONSTRAINT,
-        }
-    }
-}
-
 /// What a scenario comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Surroundings {
-    schema: Schema,
+    table: &'static Table,
     two_users: bool,
     way: Way,
 }
 
-impl Surroundings {
-    /// Of so many requests, how many are each user's: all are one's, or half of them the other's.
-    fn shares(self, clients: usize) -> [usize; 2] {
-        let other = if self.two_users { clients / 2 } else { 0 };
-        [clients - other, other]
-    }
-}
-
 fn surroundings(scenario: &str) -> Option<Surroundings> {
-    let (schema, two_users, level) = if let Some(level) = scenario.strip_prefix("unique-") {
-        (Schema::Unique, false, level)
+    let (table, two_users, level) = if let Some(level) = scenario.strip_prefix("unique-") {
+        (&API_KEYS, false, level)
     } else if let Some(level) = scenario.strip_prefix("bare-") {
-        (Schema::Bare, false, level)
+        (&WITHOUT_CONSTRAINT, false, level)
     } else {
-        (Schema::Unique, true, scenario.strip_prefix("two-users-")?)
+        (&API_KEYS, true, scenario.strip_prefix("two-users-")?)
     };
     let way = match level {
         "autocommit" => Way::AUTOCOMMIT,
@@ -130,47 +77,30 @@ fn surroundings(scenario: &str) -> Option<Surroundings> {
         "serializable-retry" => Way::within(Isolation::Serializable).retrying(RETRIES),
         _ => return None,
     };
-    Some(Surroundings { schema, two_users, way })
+    Some(Surroundings { table, two_users, way })
 }
 
-/// Which keys the clients would issue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
-    /// The first client has one, the others another: enough to see all that can befall a key.
-    OneAndTheOthers,
-    /// Each its own.
-    Numbered,
-}
-
-/// Whose request each client's is, and the key it would issue; those of one user stand together.
-fn requests(surroundings: Surroundings, clients: usize, keys: Keys) -> Vec<(i64, String)> {
-    let shares = surroundings.shares(clients);
-    let users = USERS.into_iter().zip(shares);
-    let users = users.flat_map(|(user, share)| std::iter::repeat_n(user, share));
-    let key = |(number, user): (usize, i64)| match (keys, number) {
-        (Keys::Numbered, _) => (user, format!("key-{number}")),
-        (Keys::OneAndTheOthers, 0) => (user, "alpha".to_owned()),
-        (Keys::OneAndTheOthers, _) if user == USERS[0] => (user, "bravo".to_owned()),
-        (Keys::OneAndTheOthers, _) => (user, "charlie".to_owned()),
+/// Whose request each client's is, and the key it would issue; those of one user stand together. Either
+/// each key is its own, or the first client has one and the others of a user another: enough to see all
+/// that can befall a key.
+fn requests(two_users: bool, clients: usize, numbered: bool) -> Vec<(i64, String)> {
+    let first_users = if two_users { clients.div_ceil(2) } else { clients };
+    let request = |number: usize| {
+        let is_other = number >= first_users;
+        let key = match number {
+            _ if numbered => format!("key-{number}"),
+            0 => "alpha".to_owned(),
+            _ if is_other => "charlie".to_owned(),
+            _ => "bravo".to_owned(),
+        };
+        (USERS[usize::from(is_other)], key)
     };
-    users.enumerate().map(key).collect()
+    (0..clients).map(request).collect()
 }
 
 impl Model for ApiKey {
-    fn name(&self) -> &'static str {
-        "api_key"
-    }
-
-    fn about(&self) -> &'static str {
-        "One API key a user: it is created once, and who is told a key can use it."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn has(&self, variant: &str, scenario: &str) -> bool {
@@ -188,62 +118,14 @@ impl Model for ApiKey {
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
-        let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
-        if !self.has(variant, scenario) {
-            return None;
-        }
+        let system = simulated(variant, scenario, clients)?;
         // Statements by themselves are the same anywhere; whether a row is new, PostgreSQL alone tells.
-        let anywhere =
-            surroundings.way.isolation.is_none() && protocol != Protocol::UpsertReturning;
-        let scene = (protocol, surroundings, clients);
+        let anywhere = scenario.ends_with("autocommit") && variant != "upsert-returning";
         Some(Box::new(match anywhere {
-            true => loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene)),
-            false => loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene)),
+            true => DbCase::direct_on_sqlite(system),
+            false => DbCase::direct_on_postgres(system),
         }))
     }
-}
-
-/// A variant in a scenario, with so many clients.
-type Scene = (Protocol, Surroundings, usize);
-
-/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
-/// if there is no such system.
-///
-/// [`Model::case`] has them on PostgreSQL, unless it makes no difference. This is for whoever compares.
-pub fn let_loose_on<D: FreeDb<Session: Held>>(
-    variant: &str,
-    scenario: &str,
-    clients: usize,
-) -> Option<Box<dyn Case>> {
-    let has = ApiKey.has(variant, scenario);
-    let scene = (protocol(variant)?, surroundings(scenario)?, clients);
-    has.then(|| Box::new(loose::<D>(scene)) as Box<dyn Case>)
-}
-
-/// The clients let loose on a real database.
-fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<SimDb, Client<SimSession>> {
-    let (protocol, surroundings, clients) = scene;
-    let system = system(protocol, surroundings, clients, Keys::OneAndTheOthers);
-    DbCase::new(system, Tables::of)
-        .let_loose(Loose::new(move |_, db: &mut D| connected(scene, db)), &[])
-}
-
-/// The clients on a real database.
-fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, D, Client<D::Session>> {
-    Stage::new(move |_, db: &mut D| connected(scene, db))
-}
-
-/// The clients, each with a session of its own.
-fn connected<D: Database>(
-    (protocol, surroundings, clients): Scene,
-    db: &mut D,
-) -> Result<Vec<Client<D::Session>>, SqlError> {
-    let requests = requests(surroundings, clients, Keys::OneAndTheOthers);
-    let one = |(user, key): (i64, String)| {
-        let session = db.connect()?;
-        Ok(client(protocol, surroundings.way, session, user, &key))
-    };
-    requests.into_iter().map(one).collect()
 }
 
 /// Handles a request, in any database; `None` if there is no such variant in that scenario. `key` is the
@@ -255,7 +137,7 @@ pub fn handle<D: Database>(
     user: i64,
     key: &str,
 ) -> Option<Response> {
-    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
+    let (protocol, surroundings) = (named(variant)?, surroundings(scenario)?);
     Some(respond(db, session, protocol, surroundings.way, user, &key.into()))
 }
 
@@ -265,7 +147,7 @@ pub fn simulated(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimDb, Client<SimSession>>> {
-    of(variant, scenario, clients, Keys::OneAndTheOthers)
+    of(variant, scenario, clients, false)
 }
 
 /// The same with a key of its own for each client: larger, and to the same verdicts.
@@ -274,10 +156,10 @@ pub fn numbered(
     scenario: &str,
     clients: usize,
 ) -> Option<System<SimDb, Client<SimSession>>> {
-    of(variant, scenario, clients, Keys::Numbered)
+    of(variant, scenario, clients, true)
 }
 
-fn of(variant: &str, scenario: &str, clients: usize, keys: Keys) -> Option<ApiKeySystem> {
-    let (protocol, surroundings) = (protocol(variant)?, surroundings(scenario)?);
-    ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, keys))
+fn of(variant: &str, scenario: &str, clients: usize, numbered: bool) -> Option<ApiKeySystem> {
+    let (protocol, surroundings) = (named(variant)?, surroundings(scenario)?);
+    ApiKey.has(variant, scenario).then(|| system(protocol, surroundings, clients, numbered))
 }

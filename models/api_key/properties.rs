@@ -2,7 +2,7 @@
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
 use super::actors::{Client, Response, client};
-use super::{Keys, Protocol, Schema, Surroundings, USERS, requests};
+use super::{Protocol, Surroundings, USERS, requests};
 use crate::Process;
 use crate::check::{System, Value};
 use crate::db::{SimDb, SimSession, SqlState};
@@ -14,28 +14,30 @@ pub(super) type ApiKeySystem = System<SimDb, Simulated>;
 
 pub(super) fn system(
     protocol: Protocol,
-    surroundings: Surroundings,
+    Surroundings { table, two_users, way }: Surroundings,
     clients: usize,
-    keys: Keys,
+    numbered: bool,
 ) -> ApiKeySystem {
-    let world = SimDb::new().with_table(surroundings.schema.table(), []);
-    let mut system = System::new(world)
+    let mut system = System::new(SimDb::new().with_table(table, []))
         .described_by(recorded_step)
         .breaks_deadlocks(SimDb::patient)
         .waits_for(|db, waiting: &Simulated, other| waiting.held().wait_for(other.held(), db));
-    if surroundings.schema == Schema::Bare && protocol.names_the_constraint() {
+    // An `ON CONFLICT (user_id)` fails where there is no constraint.
+    let names_the_constraint = !matches!(
+        protocol,
+        Protocol::SelectThenInsert | Protocol::SelectForUpdate | Protocol::InsertDecides
+    );
+    if table.unique.is_none() && names_the_constraint {
         system = system.expects(SqlState::INVALID_COLUMN_REFERENCE.code());
     }
-    let requests = requests(surroundings, clients, keys);
+    let requests = requests(two_users, clients, numbered);
     let users: Vec<i64> = requests.iter().map(|(user, _)| *user).collect();
-    let same =
-        |one: &(i64, String), other: &(i64, String)| keys == Keys::OneAndTheOthers && one == other;
     // See the head of `mod.rs`: whatever befalls a key befalls the first client's somewhere.
-    for (index, alike) in requests.chunk_by(same).enumerate() {
+    for (index, alike) in requests.chunk_by(|one, other| one == other).enumerate() {
         let Some((user, key)) = alike.first() else { continue };
-        let client = client(protocol, surroundings.way, SimSession::new(), *user, key);
-        system = match (keys, index) {
-            (Keys::OneAndTheOthers, 1..) => system.clients(alike.len(), client),
+        let client = client(protocol, way, *user, key);
+        system = match index {
+            1.. if !numbered => system.clients(alike.len(), client),
             _ => system.actor(format!("client {}", index + 1), client),
         };
     }
@@ -59,7 +61,7 @@ where
 {
     let asked: Vec<i64> = USERS.into_iter().filter(|user| users.contains(user)).collect();
     let somebody_is_late = asked.len() < users.len();
-    let system = system
+    let mut system = system
         .always("one-key", move |state| {
             USERS.iter().all(|user| stored(database(state.world()), *user).count() <= 1)
         })
@@ -86,12 +88,11 @@ where
             local.output().is_some_and(|response| response.key().is_some())
         });
     if somebody_is_late {
-        system.reaches("somebody-is-late", |local| {
+        system = system.reaches("somebody-is-late", |local| {
             local.output().is_some_and(|r| !r.is_created() && !r.is_server_error())
-        })
-    } else {
-        system
+        });
     }
+    system
 }
 
 /// The keys that are stored for a user.

@@ -52,6 +52,14 @@ impl<C> Actor<C> {
     pub(super) fn attacker(script: Vec<Action>) -> Self {
         Actor(Part::Attacker(script.into()))
     }
+
+    /// The same before its first step, over another network.
+    pub(super) fn over_network<R>(&self) -> Actor<R> {
+        Actor(match &self.0 {
+            Part::Service(download) => Part::Service(download.over_network()),
+            Part::Attacker(script) => Part::Attacker(script.clone()),
+        })
+    }
 }
 
 impl<N: Network<Connection: Held> + Scripted> Process<N> for Actor<N::Connection> {

@@ -3,14 +3,19 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde::Deserialize;
+
 use super::actors::Told;
 use super::{BYTES, REDIRECTS};
 use crate::direct;
 use crate::net::{Method, NetError, Network, Policy, Request, Response, Url, literal};
 
-/// How it is written where it is not what ships: what is checked, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How the download is written: what is checked, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Manner {
+    /// What ships.
+    Pinned,
     /// A HEAD first; where that came from is checked; then all of it again with GET.
     HeadThenGet,
     /// Where each response came from is checked when it is there.
@@ -19,14 +24,14 @@ pub(super) enum Manner {
     RequestHook,
     /// Where the socket leads is checked before anything is sent.
     CheckPeer,
-    /// A negative control: pinned, and of several addresses the first one alone is checked.
-    FirstAddress,
-    /// A negative control: pinned, and redirects are not checked.
-    FirstHop,
-    /// A negative control: pinned, by a policy that has not heard of IPv6 forms of IPv4 addresses.
-    IgnoresMapped,
-    /// A negative control: pinned, by a policy to which nothing is public.
-    RefusesAll,
+    /// Pinned, and of several addresses the first one alone is checked.
+    ControlFirstAddress,
+    /// Pinned, and redirects are not checked.
+    ControlFirstHop,
+    /// Pinned, by a policy that has not heard of IPv6 forms of IPv4 addresses.
+    ControlIgnoresMapped,
+    /// Pinned, by a policy to which nothing is public.
+    ControlRefusesAll,
 }
 
 impl From<NetError> for Told {
@@ -100,9 +105,9 @@ impl Written {
     /// Whether an address may be connected to at this hop, as this manner has it.
     fn is_public(&self, address: IpAddr, hop: u32) -> bool {
         match self.manner {
-            Manner::RefusesAll => false,
-            Manner::FirstHop if hop > 0 => true,
-            Manner::IgnoresMapped if address.is_ipv6() => true,
+            Manner::ControlRefusesAll => false,
+            Manner::ControlFirstHop if hop > 0 => true,
+            Manner::ControlIgnoresMapped if address.is_ipv6() => true,
             _ => self.policy.judge(address).is_ok(),
         }
     }
@@ -110,13 +115,11 @@ impl Written {
     /// Whether what the HTTP client is about to connect to is checked, and allowed.
     fn may_connect(&self, addresses: &[IpAddr], hop: u32) -> bool {
         let is_public = |address: &IpAddr| self.is_public(*address, hop);
+        use Manner::*;
         match self.manner {
-            Manner::HeadThenGet
-            | Manner::ResponseHook
-            | Manner::RequestHook
-            | Manner::CheckPeer => true,
-            Manner::FirstAddress => addresses.first().is_none_or(is_public),
-            Manner::FirstHop | Manner::IgnoresMapped | Manner::RefusesAll => {
+            HeadThenGet | ResponseHook | RequestHook | CheckPeer => true,
+            ControlFirstAddress => addresses.first().is_none_or(is_public),
+            Pinned | ControlFirstHop | ControlIgnoresMapped | ControlRefusesAll => {
                 addresses.iter().all(is_public)
             }
         }

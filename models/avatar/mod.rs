@@ -5,28 +5,28 @@
 mod actions;
 mod actors;
 mod client;
-mod properties;
-mod variants;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::{Model, Scenario, Size, Variant};
-use crate::case::{Case, NetCase};
+use super::{Model, Sheet, Size, Verdicts, ends_with, every_script, named};
+use crate::case::{Case, NetCase, actors_by_start};
 use crate::check::{Start, System};
-use crate::direct::{Code, Connections};
+use crate::direct::Code;
 use crate::fetch::{Ask, FetchError, Rules, fetch};
-use crate::net::{Network, Page, Policy, SimConnection, SimNet, Url};
+use crate::net::{Network, Page, Policy, SimConnection, SimNet, Url, Visit};
+use crate::recorded::recorded_step;
 
-use actions::{Action, Powers, every_script, scripts};
+use actions::{Action, Powers, changes};
 pub use actors::{Actor, Told};
 use client::{Manner, Written};
-use properties::claimed;
-use variants::{SCENARIOS, VARIANTS};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Avatar;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// The URL that the user gives.
 const GIVEN: &str = "http://evil.example/";
@@ -50,51 +50,17 @@ const REDIRECTS: u32 = 3;
 /// So many bytes are read.
 const BYTES: u64 = 64;
 
-/// How the download is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Protocol {
-    /// What ships.
-    Pinned,
-    /// Another way.
-    Other(Manner),
-}
-
-impl Protocol {
-    fn of(variant: &str) -> Option<Protocol> {
-        Some(match variant {
-            "head-then-get" => Protocol::Other(Manner::HeadThenGet),
-            "response-hook" => Protocol::Other(Manner::ResponseHook),
-            "request-hook" => Protocol::Other(Manner::RequestHook),
-            "pinned" => Protocol::Pinned,
-            "check-peer" => Protocol::Other(Manner::CheckPeer),
-            "control-first-address" => Protocol::Other(Manner::FirstAddress),
-            "control-first-hop" => Protocol::Other(Manner::FirstHop),
-            "control-ignores-mapped" => Protocol::Other(Manner::IgnoresMapped),
-            "control-refuses-all" => Protocol::Other(Manner::RefusesAll),
-            _ => return None,
-        })
+fn download<N: Network>(net: &mut N, manner: Manner) -> Told {
+    let rules = Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
+    if manner != Manner::Pinned {
+        let given = Url::parse(GIVEN).expect("a URL");
+        let written = Written { manner, policy: rules.policy };
+        return written.download(net, &given).map_or_else(|told| told, Told::Fetched);
     }
-
-    /// The download, before its first step.
-    fn client<C>(self) -> Code<Connections<C>, Told> {
-        Code::network(move |net| self.download(net))
-    }
-
-    fn download<N: Network>(self, net: &mut N) -> Told {
-        let rules =
-            Rules { policy: policy(), bytes: BYTES, redirects: REDIRECTS, https_only: false };
-        match self {
-            Protocol::Pinned => match fetch(net, GIVEN, Ask::get(), Arc::new(rules)) {
-                Ok(fetched) => Told::Fetched(fetched.bytes),
-                Err(FetchError::Refused { .. }) => Told::Refused,
-                Err(_) => Told::Failed,
-            },
-            Protocol::Other(manner) => {
-                let written = Written { manner, policy: rules.policy };
-                let given = Url::parse(GIVEN).expect("a URL");
-                written.download(net, &given).map_or_else(|told| told, Told::Fetched)
-            }
-        }
+    match fetch(net, GIVEN, Ask::get(), Arc::new(rules)) {
+        Ok(fetched) => Told::Fetched(fetched.bytes),
+        Err(FetchError::Refused { .. }) => Told::Refused,
+        Err(_) => Told::Failed,
     }
 }
 
@@ -115,21 +81,8 @@ fn world() -> SimNet {
 }
 
 impl Model for Avatar {
-    fn name(&self) -> &'static str {
-        "avatar"
-    }
-
-    fn about(&self) -> &'static str {
-        "A picture is downloaded from a URL that a user gives, who owns the name server and the web \
-         server: nothing internal is to be reached."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {
@@ -138,19 +91,15 @@ impl Model for Avatar {
 
     /// Every script, those included in which an action changes nothing.
     fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
-        let actions = Powers::of(scenario)?.actions().count() as u64;
+        let actions = named::<Powers>(scenario)?.actions().len() as u64;
         Some((0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum())
     }
 
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
-        let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
-        let scripts = scripts(powers, size);
         let system = simulated(variant, scenario, size)?;
-        let actors = move |start: usize| {
-            let script = scripts.get(start).cloned().unwrap_or_default();
-            vec![Actor::client(protocol.client()), Actor::attacker(script)]
-        };
-        Some(Box::new(NetCase::new(system, actors)))
+        let actors = actors_by_start(&system, Actor::clone);
+        let real = move |start| actors(start).iter().map(Actor::over_network).collect();
+        Some(Box::new(NetCase::new(system, real)))
     }
 }
 
@@ -158,31 +107,54 @@ impl Model for Avatar {
 pub type AvatarSystem = System<SimNet, Actor<SimConnection>>;
 
 /// The simulated system; `None` if either name is none of this model's.
-///
-/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the same
-/// machines before another checker.
 pub fn simulated(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
-    following(variant, scenario, size, scripts)
+    following(variant, scenario, size, changes)
 }
 
 /// The same with every script, those included in which an action changes nothing: many times as large,
 /// and nothing else can come of it.
 pub fn with_every_script(variant: &str, scenario: &str, size: usize) -> Option<AvatarSystem> {
-    following(variant, scenario, size, every_script)
+    following(variant, scenario, size, |_| true)
 }
 
 fn following(
     variant: &str,
     scenario: &str,
     size: usize,
-    scripts: impl Fn(Powers, usize) -> Vec<Vec<Action>>,
+    is_worth_it: fn(&[Action]) -> bool,
 ) -> Option<AvatarSystem> {
-    let (protocol, powers) = (Protocol::of(variant)?, Powers::of(scenario)?);
-    let starts = scripts(powers, size).into_iter().map(|script| Start {
+    let (manner, powers): (Manner, Powers) = (named(variant)?, named(scenario)?);
+    let service = || Actor::client(Code::network(move |net| download(net, manner)));
+    let scripts = every_script(&powers.actions(), size).into_iter();
+    let starts = scripts.filter(|script| is_worth_it(script)).map(|script| Start {
         name: actions::told(&script),
         world: world(),
-        processes: vec![Actor::client(protocol.client()), Actor::attacker(script)],
+        processes: vec![service(), Actor::attacker(script)],
     });
     let system = System::family(&["service", "attacker"], starts.collect());
     Some(claimed(system, powers, size))
+}
+
+/// Claims what it promises.
+fn claimed(system: AvatarSystem, powers: Powers, size: usize) -> AvatarSystem {
+    let fetched = |what: &str| ends_with(Told::Fetched(what.into()));
+    let has_secret = fetched(SECRET);
+    let system = system
+        .described_by(recorded_step)
+        .always("no-internal-request", |state| {
+            !state.world().visits(VAULT).iter().any(Visit::is_request)
+        })
+        .always("no-internal-content", move |state| !state.locals().any(&has_secret))
+        .always("no-internal-connection", |state| state.world().visits(VAULT).is_empty())
+        .reaches("honest-fetch-works", fetched(PICTURE));
+    if size == 0 {
+        return system;
+    }
+    let system = system.reaches("an-attack-is-refused", ends_with(Told::Refused));
+    match powers {
+        Powers::NameServer => system,
+        Powers::WebServer | Powers::Both => {
+            system.reaches("honest-redirect-works", fetched(LARGE_PICTURE))
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::super::{NOTHING, PUT, Protocol, REFUSED, Role, Scene, told_claimed};
+use super::super::{NOTHING, PUT, Protocol, REFUSED, Scene, told_claimed};
 use super::Ships;
 use super::atoms::{Atomic, Lock, Ordering, Room, perform, thread};
 use crate::atoms::Word;
@@ -14,23 +14,18 @@ use crate::atoms::notes::Token;
 pub(crate) fn execute(protocol: Protocol, scene: Scene) {
     let value = (scene.puts == 0).then(Token::new);
     match protocol {
-        Protocol::CompareExchange => run::<Ships<Token>>(scene, value),
-        Protocol::LoadThenStore => run::<Flagged<LOAD_THEN_STORE>>(scene, value),
-        Protocol::SwapRelaxed => run::<Flagged<SWAP_RELAXED>>(scene, value),
-        Protocol::FlagEach => run::<Flagged<FLAG_EACH>>(scene, value),
-        Protocol::MutexTake => run::<Lock<Option<Token>>>(scene, value),
-        Protocol::ControlForgetsDrop => run::<Flagged<FORGETS_DROP>>(scene, value),
-        Protocol::ControlDropsAgain => run::<Flagged<DROPS_AGAIN>>(scene, value),
-        Protocol::ControlNeverClaims => run::<Flagged<NEVER_CLAIMS>>(scene, value),
+        Protocol::CompareExchange => run(scene, value.map_or_else(Ships::empty, Ships::new)),
+        Protocol::MutexTake => run(scene, Lock::new(value)),
+        way => run(scene, Flagged::new(way, value, scene.claims)),
     }
 }
 
-fn run<C: Cell + 'static>(scene: Scene, value: Option<Token>) {
-    let cell = Arc::new(C::holding(value, scene.claims));
-    let mut acts = scene.roles().enumerate().map(|(actor, role)| {
+fn run(scene: Scene, cell: impl Cell + 'static) {
+    let cell = Arc::new(cell);
+    let mut acts = (0..scene.claims + scene.puts).map(|actor| {
         let cell = cell.clone();
         // Now, so that values are counted by who puts them in.
-        let value = (role == Role::Puts).then(Token::new);
+        let value = (actor >= scene.claims).then(Token::new);
         move || {
             perform(actor, || match value {
                 None => match cell.claim(actor) {
@@ -59,18 +54,12 @@ fn run<C: Cell + 'static>(scene: Scene, value: Option<Token>) {
 
 /// A cell, however it is written.
 trait Cell: Send + Sync {
-    /// With this value, for so many who claim it.
-    fn holding(value: Option<Token>, claimants: usize) -> Self;
     fn put(&self, value: Token) -> Result<(), Token>;
     /// By the claimant of this number, from 0 on.
     fn claim(&self, me: usize) -> Option<Token>;
 }
 
 impl Cell for Ships<Token> {
-    fn holding(value: Option<Token>, _claimants: usize) -> Self {
-        value.map_or_else(Self::empty, Self::new)
-    }
-
     fn put(&self, value: Token) -> Result<(), Token> {
         Ships::put(self, value)
     }
@@ -81,10 +70,6 @@ impl Cell for Ships<Token> {
 }
 
 impl Cell for Lock<Option<Token>> {
-    fn holding(value: Option<Token>, _claimants: usize) -> Self {
-        Lock::new(value)
-    }
-
     /// An empty cell may have been claimed: so a value is put in again, and there is none to keep
     /// it from that but whoever writes.
     fn put(&self, value: Token) -> Result<(), Token> {
@@ -102,15 +87,9 @@ impl Cell for Lock<Option<Token>> {
     }
 }
 
-const LOAD_THEN_STORE: u8 = 0;
-const SWAP_RELAXED: u8 = 1;
-const FORGETS_DROP: u8 = 2;
-const DROPS_AGAIN: u8 = 3;
-const NEVER_CLAIMS: u8 = 4;
-const FLAG_EACH: u8 = 5;
-
 /// A value beside a flag that says how it stands, in one way of getting it wrong.
-struct Flagged<const WAY: u8> {
+struct Flagged {
+    way: Protocol,
     flag: Atomic<Flag>,
     /// Whether each of them wants it, where that is asked.
     wants: Vec<Atomic<Wants>>,
@@ -122,9 +101,9 @@ struct Flagged<const WAY: u8> {
 
 // SAFETY: it is shared by threads that are to find out what goes wrong where it should not be. Its value
 // owns nothing, and the engines run one thread at a time.
-unsafe impl<const WAY: u8> Sync for Flagged<WAY> {}
+unsafe impl Sync for Flagged {}
 // SAFETY: as above.
-unsafe impl<const WAY: u8> Send for Flagged<WAY> {}
+unsafe impl Send for Flagged {}
 
 struct Flag;
 
@@ -145,19 +124,21 @@ const WRITING: u8 = 1;
 const FULL: u8 = 2;
 const TAKEN: u8 = 3;
 
-impl<const WAY: u8> Cell for Flagged<WAY> {
-    fn holding(value: Option<Token>, claimants: usize) -> Self {
+impl Flagged {
+    fn new(way: Protocol, value: Option<Token>, claimants: usize) -> Self {
         let comes_later = value.is_none();
         let (flag, room) = match value {
             Some(value) => (FULL, Room::full(value)),
             None => (EMPTY, Room::empty()),
         };
-        let claimants = if WAY == FLAG_EACH { claimants } else { 0 };
+        let claimants = if way == Protocol::FlagEach { claimants } else { 0 };
         let wants = (0..claimants).map(|_| Atomic::new(0)).collect();
         let taken = AtomicBool::new(false);
-        Flagged { flag: Atomic::new(flag), wants, comes_later, taken, room }
+        Flagged { way, flag: Atomic::new(flag), wants, comes_later, taken, room }
     }
+}
 
+impl Cell for Flagged {
     /// As the shipping cell does it.
     fn put(&self, value: Token) -> Result<(), Token> {
         let won = self.flag.compare_exchange(EMPTY, WRITING, Ordering::Relaxed, Ordering::Relaxed);
@@ -171,8 +152,8 @@ impl<const WAY: u8> Cell for Flagged<WAY> {
     }
 
     fn claim(&self, me: usize) -> Option<Token> {
-        let won = match WAY {
-            LOAD_THEN_STORE => {
+        let won = match self.way {
+            Protocol::LoadThenStore => {
                 let full = self.flag.load(Ordering::Acquire) == FULL;
                 if full {
                     self.flag.store(TAKEN, Ordering::Release);
@@ -180,10 +161,16 @@ impl<const WAY: u8> Cell for Flagged<WAY> {
                 full
             }
             // An empty cell would be taken, too: so it is looked at first, which decides nothing.
-            SWAP_RELAXED if self.comes_later && self.flag.load(Ordering::Relaxed) != FULL => false,
-            SWAP_RELAXED => self.flag.swap(TAKEN, Ordering::Relaxed) == FULL,
-            FLAG_EACH if self.comes_later && self.flag.load(Ordering::Acquire) != FULL => false,
-            FLAG_EACH => {
+            Protocol::SwapRelaxed
+                if self.comes_later && self.flag.load(Ordering::Relaxed) != FULL =>
+            {
+                false
+            }
+            Protocol::SwapRelaxed => self.flag.swap(TAKEN, Ordering::Relaxed) == FULL,
+            Protocol::FlagEach if self.comes_later && self.flag.load(Ordering::Acquire) != FULL => {
+                false
+            }
+            Protocol::FlagEach => {
                 self.wants[me].store(WANTED, Ordering::Release);
                 let others = self.wants.iter().enumerate().filter(|(other, _)| *other != me);
                 let alone = others.fold(true, |alone, (_, other)| {
@@ -193,12 +180,11 @@ impl<const WAY: u8> Cell for Flagged<WAY> {
                 self.taken.fetch_or(alone, Ordering::Relaxed);
                 alone
             }
-            NEVER_CLAIMS => self.flag.load(Ordering::Acquire) == TAKEN,
-            _ => {
-                let taken =
-                    self.flag.compare_exchange(FULL, TAKEN, Ordering::Acquire, Ordering::Relaxed);
-                taken.is_ok()
-            }
+            Protocol::ControlNeverClaims => self.flag.load(Ordering::Acquire) == TAKEN,
+            _ => self
+                .flag
+                .compare_exchange(FULL, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok(),
         };
         // SAFETY: it was `FULL`, so there is a value. That somebody else takes it as well, or that it is
         // not seen yet, is what is to be found out.
@@ -206,13 +192,13 @@ impl<const WAY: u8> Cell for Flagged<WAY> {
     }
 }
 
-impl<const WAY: u8> Drop for Flagged<WAY> {
+impl Drop for Flagged {
     fn drop(&mut self) {
         let flag = self.flag.get_mut();
-        let drops = match WAY {
-            FORGETS_DROP => false,
-            FLAG_EACH => flag == FULL && !*self.taken.get_mut(),
-            DROPS_AGAIN => flag == FULL || flag == TAKEN,
+        let drops = match self.way {
+            Protocol::ControlForgetsDrop => false,
+            Protocol::FlagEach => flag == FULL && !*self.taken.get_mut(),
+            Protocol::ControlDropsAgain => flag == FULL || flag == TAKEN,
             _ => flag == FULL,
         };
         if drops {

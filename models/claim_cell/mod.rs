@@ -5,23 +5,25 @@
 mod on_loom;
 mod on_shuttle;
 mod on_threads;
-mod properties;
-mod variants;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::{Model, Scenario, Size, Variant};
+use serde::Deserialize;
+
+use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, ThreadsCase};
-use crate::check::threads::{Program, Source};
-use properties::claimed;
-use variants::{SCENARIOS, VARIANTS};
+use crate::check::threads::{End, Program, Source};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimCell;
 
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
+
 /// How the cell is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
     LoadThenStore,
     FlagEach,
@@ -55,11 +57,6 @@ impl Scene {
     }
 
     /// Those who claim, then those who put.
-    fn roles(self) -> impl Iterator<Item = Role> {
-        let claims = std::iter::repeat_n(Role::Claims, self.claims);
-        claims.chain(std::iter::repeat_n(Role::Puts, self.puts))
-    }
-
     fn actors(self) -> Vec<String> {
         let clients = (1..=self.claims).map(|number| format!("client {number}"));
         let writers = (1..=self.puts).map(|number| match self.puts {
@@ -68,13 +65,6 @@ impl Scene {
         });
         clients.chain(writers).collect()
     }
-}
-
-/// What a thread does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Claims,
-    Puts,
 }
 
 /// What somebody who claims ends with.
@@ -89,23 +79,9 @@ fn told_claimed(token: usize) -> String {
     format!("Claimed({token})")
 }
 
-fn protocol(variant: &str) -> Option<Protocol> {
-    Some(match variant {
-        "load-then-store" => Protocol::LoadThenStore,
-        "flag-each" => Protocol::FlagEach,
-        "swap-relaxed" => Protocol::SwapRelaxed,
-        "compare-exchange" => Protocol::CompareExchange,
-        "mutex-take" => Protocol::MutexTake,
-        "control-forgets-drop" => Protocol::ControlForgetsDrop,
-        "control-drops-again" => Protocol::ControlDropsAgain,
-        "control-never-claims" => Protocol::ControlNeverClaims,
-        _ => return None,
-    })
-}
-
 /// So many threads of a variant in a scenario; `None` if there are no such.
 pub fn program(variant: &str, scenario: &str, threads: usize) -> Option<Program> {
-    let (protocol, scene) = (protocol(variant)?, Scene::of(scenario, threads)?);
+    let (protocol, scene) = (named(variant)?, Scene::of(scenario, threads)?);
     let source = Source {
         on_loom: Arc::new(move || on_loom::execute(protocol, scene)),
         on_shuttle: Arc::new(move || on_shuttle::execute(protocol, scene)),
@@ -115,20 +91,8 @@ pub fn program(variant: &str, scenario: &str, threads: usize) -> Option<Program>
 }
 
 impl Model for ClaimCell {
-    fn name(&self) -> &'static str {
-        "claim_cell"
-    }
-
-    fn about(&self) -> &'static str {
-        "A value in memory is taken by the first of many threads: by one, whole, and dropped once."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {
@@ -138,7 +102,41 @@ impl Model for ClaimCell {
     fn case(&self, variant: &str, scenario: &str, threads: usize) -> Option<Box<dyn Case>> {
         let case = ThreadsCase::new(program(variant, scenario, threads)?);
         // Only what has no data race in it may be let loose.
-        let is_sound = protocol(variant) != Some(Protocol::SwapRelaxed);
+        let is_sound = named(variant) != Some(Protocol::SwapRelaxed);
         Some(Box::new(if is_sound { case } else { case.without_free_runs() }))
+    }
+}
+
+/// How many have claimed a value, this one if there are several.
+fn claims(end: End<'_>, token: usize) -> usize {
+    let told = told_claimed(token);
+    end.outputs.iter().filter(|output| output.as_deref() == Some(&*told)).count()
+}
+
+/// How many have put theirs in.
+fn puts(end: End<'_>) -> usize {
+    end.outputs.iter().filter(|output| output.as_deref() == Some(PUT)).count()
+}
+
+fn tokens(end: End<'_>) -> impl Iterator<Item = usize> + Clone {
+    1..=end.dropped.len()
+}
+
+/// Claims what it promises.
+fn claimed(program: Program, scene: Scene) -> Program {
+    let program =
+        program.finally("at-most-once", |end| tokens(end).all(|token| claims(end, token) <= 1));
+    let program = match scene.puts {
+        // Where the value may come too late for everybody, there need not be one who has it.
+        0 => program.finally("exactly-once", |end| claims(end, 1) == 1),
+        _ => program.finally("put-once", |end| puts(end) == 1),
+    };
+    let program = program
+        .finally("no-leak", |end| end.dropped.iter().all(|times| *times > 0))
+        .finally("no-double-drop", |end| end.dropped.iter().all(|times| *times <= 1));
+    match scene.claims {
+        0 => program.reachable("somebody-puts", |end| puts(end) > 0),
+        _ => program
+            .reachable("somebody-claims", |end| tokens(end).any(|token| claims(end, token) > 0)),
     }
 }

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
 
-use super::{Layout, PRIVATE, SECRET, TEMPORARY};
+use super::{PRIVATE, SECRET};
 use crate::direct::{Code, Files, Held};
 use crate::fs::{
-    As, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, RenameFlags, Users, errno_name,
+    As, AtFlags, Errno, FileSystem, Kind, Mode, OFlags, OsFile, RenameFlags, SimFile, Users,
+    errno_name,
 };
 use crate::writer::{Outcome, Plan, WriteEnd, carry_out};
 use crate::{Process, Step};
@@ -16,28 +17,23 @@ use crate::{Process, Step};
 /// What an actor is told in the end.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Told {
-    /// The victim: it is written. An observer who looks at P in that moment sees this.
-    Written(Seen),
+    /// The victim: it is written.
+    Written {
+        /// Whether an observer who looks at P in that moment sees the file that was written to: the
+        /// victim's own, mode 0600, of the secret's length.
+        is_private: bool,
+    },
     /// The victim: it is not, for this reason.
     Not(Outcome),
     /// The attacker: these bytes were in its hands when all was over.
     Read(Vec<u8>),
 }
 
-/// What is at P.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Seen {
-    /// The file that was written to, the victim's own, mode 0600, of the secret's length.
-    Private,
-    /// Anything else, or nothing.
-    SomethingElse,
-}
-
 impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Told::Written(Seen::Private) => f.write_str("Written"),
-            Told::Written(Seen::SomethingElse) => f.write_str("Written, but not in private"),
+            Told::Written { is_private: true } => f.write_str("Written"),
+            Told::Written { is_private: false } => f.write_str("Written, but not in private"),
             Told::Not(Outcome::Failed { call, errno }) => {
                 write!(f, "Error({call}: {})", errno_name(*errno))
             }
@@ -81,108 +77,113 @@ pub(super) fn write<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> Told {
         let at_path = fs.stat(&plan.place(directory.as_ref()), AtFlags::SYMLINK_NOFOLLOW).ok();
         (at_path, file.and_then(|mut file| fs.fstat(&mut file).ok()))
     });
-    let private = at_path.zip(written).is_some_and(|(at_path, written)| {
+    let is_private = at_path.zip(written).is_some_and(|(at_path, written)| {
         at_path.is_same_file(&written)
             && (at_path.kind, at_path.mode, at_path.uid) == (Kind::File, PRIVATE, plan.owner)
             && at_path.size == SECRET.len() as u64
     });
-    Told::Written(if private { Seen::Private } else { Seen::SomethingElse })
+    Told::Written { is_private }
 }
 
-/// What an attacker can do, each a system call.
+impl Actor<SimFile> {
+    /// The same before its first step, on the kernel.
+    pub(super) fn over_files(&self) -> Actor<OsFile> {
+        match self {
+            Actor::Victim(As { user, process }) => {
+                Actor::Victim(As { user: *user, process: process.over_files() })
+            }
+            Actor::Attacker(As { user, process }) => {
+                let script: Vec<Action> = process.script.iter().copied().collect();
+                let process = Attacker::new(&script, process.holds_target, process.is_stubborn);
+                Actor::Attacker(As { user: *user, process })
+            }
+        }
+    }
+}
+
+/// What an attacker can do: `Steal` and the like exchange what the writer makes under its temporary
+/// name, which anybody can guess who may list the directory. The others are about P and its directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Action {
-    /// Makes P a symbolic link to T.
+pub(super) enum Action {
     Symlink,
-    /// Makes P a file that all can write to, and keeps it open.
     Create,
-    /// Removes P.
     Unlink,
-    /// Makes P a second name of T.
     Link,
-    /// Opens P for reading.
     Open,
-    /// Moves P away.
     Move,
-    /// Exchanges the writer's temporary file with T; who may list the directory can guess its name.
     Steal,
-    /// Exchanges it with a directory of the attacker's.
-    StealForDirectory,
-    /// Exchanges what the writer keeps in a directory of its own with T.
-    StealInside,
-    /// Moves P's directory away.
+    StealDir,
+    StealInner,
     MoveParent,
-    /// Makes P's directory a symbolic link to the victim's home.
     LinkParentHome,
-    /// Makes it one to a directory in there that has no P yet.
     LinkParentNew,
-    /// Makes P's directory a symbolic link to the attacker's own.
     LinkParentOwn,
-    /// Makes a file named like P in the attacker's own directory, and keeps it open.
     CreateInOwn,
+}
+
+/// A system call of an attacker's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// Makes a file that all can write to, and keeps it open.
+    Create(&'static str),
+    /// Opens a file for reading.
+    Open(&'static str),
+    Unlink(&'static str),
+    Link(&'static str, &'static str),
+    Symlink(&'static str, &'static str),
+    Rename(&'static str, &'static str),
+    Exchange(&'static str, &'static str),
+}
+
+impl Action {
+    /// How it is called, and which system call it is.
+    fn told(self) -> (&'static str, Call) {
+        match self {
+            Action::Symlink => ("symlink P", Call::Symlink("../evil/T", "tmp/P")),
+            Action::Create => ("create P", Call::Create("tmp/P")),
+            Action::Unlink => ("unlink P", Call::Unlink("tmp/P")),
+            Action::Link => ("link T to P", Call::Link("evil/T", "tmp/P")),
+            Action::Open => ("open P", Call::Open("tmp/P")),
+            Action::Move => ("move P", Call::Rename("tmp/P", "evil/loot")),
+            Action::Steal => ("swap temp/T", Call::Exchange("tmp/.P.1", "evil/T")),
+            // A directory can be moved only within the one it is in, unless it is one's own.
+            Action::StealDir => ("swap temp/D", Call::Exchange("tmp/.P.1", "tmp/D")),
+            Action::StealInner => ("swap inner/T", Call::Exchange("tmp/.P.1/.P.1", "evil/T")),
+            Action::MoveParent => ("move out/", Call::Rename("tmp/out", "tmp/away")),
+            Action::LinkParentHome => ("out/ → home/", Call::Symlink("../home", "tmp/out")),
+            // There is no P in it yet.
+            Action::LinkParentNew => ("out/ → home/new/", Call::Symlink("../home/new", "tmp/out")),
+            Action::LinkParentOwn => ("out/ → evil/", Call::Symlink("../evil", "tmp/out")),
+            Action::CreateInOwn => ("create evil/P", Call::Create("evil/P")),
+        }
+    }
+
+    /// Whether it brings T into play.
+    pub(super) fn uses_target(self) -> bool {
+        matches!(self, Action::Symlink | Action::Link | Action::Steal | Action::StealInner)
+    }
+
+    /// Does it. What it opens, the attacker keeps.
+    pub(super) fn perform<F: FileSystem>(self, fs: &mut F) -> Result<Option<F::File>, Errno> {
+        let create = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match self.told().1 {
+            Call::Create(path) => {
+                return fs.open(path, create, Mode::from_bits_retain(0o666)).map(Some);
+            }
+            Call::Open(path) => return fs.open(path, OFlags::RDONLY, Mode::empty()).map(Some),
+            Call::Unlink(path) => fs.unlink(path)?,
+            Call::Link(from, to) => fs.link(from, to)?,
+            Call::Symlink(target, path) => fs.symlink(Path::new(target), path)?,
+            Call::Rename(from, to) => fs.rename(from, to)?,
+            Call::Exchange(one, other) => fs.rename_with(one, other, RenameFlags::EXCHANGE)?,
+        }
+        Ok(None)
+    }
 }
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Action::Symlink => "symlink P",
-            Action::Create => "create P",
-            Action::Unlink => "unlink P",
-            Action::Link => "link T to P",
-            Action::Open => "open P",
-            Action::Move => "move P",
-            Action::Steal => "swap temp/T",
-            Action::StealForDirectory => "swap temp/D",
-            Action::StealInside => "swap inner/T",
-            Action::MoveParent => "move out/",
-            Action::LinkParentHome => "out/ → home/",
-            Action::LinkParentNew => "out/ → home/new/",
-            Action::LinkParentOwn => "out/ → evil/",
-            Action::CreateInOwn => "create evil/P",
-        })
-    }
-}
-
-impl Action {
-    /// Whether it brings T into play.
-    pub(super) fn uses_target(self) -> bool {
-        matches!(self, Action::Symlink | Action::Link | Action::Steal | Action::StealInside)
-    }
-
-    /// Does it. What it opens, the attacker keeps.
-    pub(super) fn perform<F: FileSystem>(
-        self,
-        layout: Layout,
-        fs: &mut F,
-    ) -> Result<Option<F::File>, Errno> {
-        let path = layout.path();
-        let everybody = Mode::from_bits_retain(0o666);
-        let create = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        match self {
-            Action::Symlink => fs.symlink(Path::new("../evil/T"), path)?,
-            Action::Create => return fs.open(path, create, everybody).map(Some),
-            Action::Unlink => fs.unlink(path)?,
-            Action::Link => fs.link("evil/T", path)?,
-            Action::Open => return fs.open(path, OFlags::RDONLY, Mode::empty()).map(Some),
-            Action::Move => fs.rename(path, "evil/loot")?,
-            Action::Steal | Action::StealForDirectory => {
-                // A directory can be moved only within the one it is in, unless it is one's own.
-                let own = if self == Action::Steal { "evil/T" } else { "tmp/D" };
-                let temporary = Path::new(layout.directory()).join(TEMPORARY);
-                fs.rename_with(&temporary, own, RenameFlags::EXCHANGE)?;
-            }
-            Action::StealInside => {
-                let private = Path::new(layout.directory()).join(TEMPORARY);
-                let inside = private.join(TEMPORARY);
-                fs.rename_with(&inside, "evil/T", RenameFlags::EXCHANGE)?;
-            }
-            Action::MoveParent => fs.rename("tmp/out", "tmp/away")?,
-            Action::LinkParentHome => fs.symlink(Path::new("../home"), "tmp/out")?,
-            Action::LinkParentNew => fs.symlink(Path::new("../home/new"), "tmp/out")?,
-            Action::LinkParentOwn => fs.symlink(Path::new("../evil"), "tmp/out")?,
-            Action::CreateInOwn => return fs.open("evil/P", create, everybody).map(Some),
-        }
-        Ok(None)
+        f.pad(self.told().0)
     }
 }
 
@@ -195,7 +196,6 @@ impl Action {
 /// Two functions stay apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attacker<File> {
-    layout: Layout,
     /// Opens T first, and holds it.
     holds_target: bool,
     /// Goes on where an action fails.
@@ -208,15 +208,9 @@ pub struct Attacker<File> {
 
 impl<File> Attacker<File> {
     /// An attacker before its first step.
-    pub(super) fn new(layout: Layout, script: &[Action], holds_target: bool) -> Self {
+    pub(super) fn new(script: &[Action], holds_target: bool, is_stubborn: bool) -> Self {
         let script = script.iter().copied().collect();
-        let (held, read) = (VecDeque::new(), Vec::new());
-        Attacker { layout, holds_target, is_stubborn: false, script, held, read }
-    }
-
-    /// The same, but it goes on where an action fails.
-    pub(super) fn stubborn(self) -> Self {
-        Attacker { is_stubborn: true, ..self }
+        Attacker { holds_target, is_stubborn, script, held: VecDeque::new(), read: Vec::new() }
     }
 
     /// Whether its next step is an action.
@@ -236,32 +230,22 @@ impl<F: FileSystem> Process<F> for Attacker<F::File> {
     fn step(mut self, fs: &mut F) -> Step<Self, Told> {
         if std::mem::take(&mut self.holds_target) {
             self.held.extend(fs.open("evil/T", OFlags::RDONLY, Mode::empty()).ok());
-            return self.goes_on();
-        }
-        if let Some(action) = self.script.pop_front() {
-            match action.perform(self.layout, fs) {
+        } else if let Some(action) = self.script.pop_front() {
+            match action.perform(fs) {
                 Ok(opened) => self.held.extend(opened),
                 Err(_) if self.is_stubborn => {}
                 Err(_) => self.script.clear(),
             }
-            return self.goes_on();
-        }
-        if let Some(mut file) = self.held.pop_front() {
+        } else if let Some(mut file) = self.held.pop_front() {
             let mut buffer = [0; 64];
             if let Ok(count) = fs.read(&mut file, &mut buffer) {
                 self.read.extend_from_slice(&buffer[..count]);
             }
         }
-        self.goes_on()
-    }
-}
-
-impl<File> Attacker<File> {
-    /// Ends once there is nothing left to do or to read.
-    fn goes_on(self) -> Step<Self, Told> {
-        if !self.holds_target && self.script.is_empty() && self.held.is_empty() {
-            return Step::Done(Told::Read(self.read));
+        // It ends once there is nothing left to do or to read.
+        match self.script.is_empty() && self.held.is_empty() {
+            true => Step::Done(Told::Read(self.read)),
+            false => Step::Next(self),
         }
-        Step::Next(self)
     }
 }

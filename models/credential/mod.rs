@@ -6,15 +6,14 @@ mod actors;
 mod programs;
 mod properties;
 mod scripts;
-mod variants;
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use super::{Model, Scenario, Size, Variant};
-use crate::case::{Case, FsCase};
+use super::{Model, Sheet, Size, Verdicts, every_script};
+use crate::case::{Case, FsCase, actors_by_start};
 use crate::check::{Start, System};
 use crate::direct::Code;
 use crate::fs::{
@@ -24,16 +23,18 @@ use crate::fs::{
 use crate::replay::Furnished;
 use crate::writer::{Op, Plan};
 
-use actors::write;
-pub use actors::{Action, Actor, Attacker, Seen, Told, Victim};
-use programs::{Programs, programs};
+use actors::{Action, write};
+pub use actors::{Actor, Attacker, Told, Victim};
+use programs::programs;
 use properties::{CredentialSystem, claimed};
-use scripts::{every_script, scripts};
-use variants::{SCENARIOS, VARIANTS};
+use scripts::scripts;
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Credential;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// What is written. No other file here has any of its letters.
 pub const SECRET: &[u8] = b"KEY";
@@ -52,12 +53,9 @@ const TEMPORARY: &str = ".P.1";
 /// A short write takes so many bytes.
 const SHORT: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
-/// Whether writes are short.
-const SHORT_OR_NOT: [bool; 2] = [false, true];
-
 /// Where P is, and what the attacker may do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
     /// `tmp/P`, where all can write.
     Shared,
     /// `tmp/out/P`, where only the victim can, in a directory where all can.
@@ -65,40 +63,31 @@ pub enum Layout {
 }
 
 impl Layout {
-    fn directory(self) -> &'static str {
-        match self {
-            Layout::Shared => "tmp",
-            Layout::Parent => "tmp/out",
-        }
-    }
-
-    fn path(self) -> &'static str {
-        match self {
+    fn path(self) -> &'static Path {
+        Path::new(match self {
             Layout::Shared => "tmp/P",
             Layout::Parent => "tmp/out/P",
-        }
+        })
     }
 
     fn repertoire(self) -> &'static [Action] {
+        use Action::*;
         match self {
-            Layout::Shared => &[
-                Action::Symlink,
-                Action::Create,
-                Action::Unlink,
-                Action::Link,
-                Action::Open,
-                Action::Move,
-                Action::Steal,
-                Action::StealForDirectory,
-                Action::StealInside,
-            ],
-            Layout::Parent => &[
-                Action::MoveParent,
-                Action::LinkParentHome,
-                Action::LinkParentNew,
-                Action::LinkParentOwn,
-                Action::CreateInOwn,
-            ],
+            Layout::Shared => {
+                &[Symlink, Create, Unlink, Link, Open, Move, Steal, StealDir, StealInner]
+            }
+            Layout::Parent => {
+                &[MoveParent, LinkParentHome, LinkParentNew, LinkParentOwn, CreateInOwn]
+            }
+        }
+    }
+
+    /// What there may be at P first. Where only the victim can write, the victim made it all.
+    fn firsts(self) -> &'static [First] {
+        use First::*;
+        match self {
+            Layout::Shared => &[Nothing, VictimsFile, AttackersFile, Symlink, OwnSymlink],
+            Layout::Parent => &[Nothing, VictimsFile, AttackersFile, Symlink],
         }
     }
 }
@@ -139,29 +128,6 @@ enum First {
     OwnSymlink,
 }
 
-impl First {
-    /// What there may be in this layout. Where only the victim can write, the victim made it all.
-    fn all(layout: Layout) -> &'static [First] {
-        use First::*;
-        match layout {
-            Layout::Shared => &[Nothing, VictimsFile, AttackersFile, Symlink, OwnSymlink],
-            Layout::Parent => &[Nothing, VictimsFile, AttackersFile, Symlink],
-        }
-    }
-
-    fn told(self, layout: Layout) -> &'static str {
-        match self {
-            First::Nothing => "absent",
-            First::VictimsFile => "victim's file",
-            // In a directory where only the victim can write, nobody else made it.
-            First::AttackersFile if layout == Layout::Parent => "file 0666",
-            First::AttackersFile => "attacker's file",
-            First::Symlink => "symlink",
-            First::OwnSymlink => "own symlink",
-        }
-    }
-}
-
 /// A scenario, taken apart.
 #[derive(Clone, Copy, Debug)]
 struct Setting {
@@ -184,9 +150,9 @@ const LACKING: &[Protections] =
 const GUARDED: &[Protections] = &[protections(true, true)];
 
 fn setting(scenario: &str) -> Option<Setting> {
-    let (force, rest) = match scenario.split_once('-') {
-        Some(("new", rest)) => (false, rest),
-        Some(("force", rest)) => (true, rest),
+    let (force, rest) = match scenario.split_once('-')? {
+        ("new", rest) => (false, rest),
+        ("force", rest) => (true, rest),
         _ => return None,
     };
     let (layout, sticky, protections) = match rest {
@@ -199,61 +165,59 @@ fn setting(scenario: &str) -> Option<Setting> {
     Some(Setting { force, layout, sticky, protections })
 }
 
+/// What is there first, and how the kernel is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct World {
+    protections: Protections,
+    first: First,
+    short_writes: bool,
+}
+
 /// One way to begin.
 #[derive(Clone, Debug)]
 struct Beginning {
-    first: First,
-    short: bool,
-    protections: Protections,
+    world: World,
     script: Vec<Action>,
     /// Goes on with its script where an action fails.
-    stubborn: bool,
+    is_stubborn: bool,
 }
 
-impl Beginning {
-    fn is_same_world(&self, other: &Beginning) -> bool {
-        (self.first, self.short, self.protections) == (other.first, other.short, other.protections)
+impl Setting {
+    /// Every world there may be at first.
+    fn worlds(self) -> impl Iterator<Item = World> {
+        self.protections.iter().flat_map(move |&protections| {
+            self.layout.firsts().iter().flat_map(move |&first| {
+                [false, true].map(|short_writes| World { protections, first, short_writes })
+            })
+        })
     }
 
-    fn told(&self, setting: &Setting) -> String {
-        let mut told = self.first.told(setting.layout).to_owned();
-        if self.short {
-            told.push_str(", short writes");
-        }
-        match (setting.sticky, self.protections) {
-            (true, Protections { symlinks: true, regular: false, .. }) => {
-                told.push_str(", protected_symlinks");
-            }
-            (true, Protections { symlinks: false, regular: true, .. }) => {
-                told.push_str(", protected_regular");
-            }
-            _ => {}
-        }
-        if !self.script.is_empty() {
-            let script: Vec<String> = self.script.iter().map(Action::to_string).collect();
-            told.push_str("; script: ");
-            told.push_str(&script.join(", "));
-        }
-        told
+    /// How a beginning is called.
+    fn told(self, Beginning { world, script, .. }: &Beginning) -> String {
+        let first = match world.first {
+            First::Nothing => "absent",
+            First::VictimsFile => "victim's file",
+            // In a directory where only the victim can write, nobody else made it.
+            First::AttackersFile if self.layout == Layout::Parent => "file 0666",
+            First::AttackersFile => "attacker's file",
+            First::Symlink => "symlink",
+            First::OwnSymlink => "own symlink",
+        };
+        let short = if world.short_writes { ", short writes" } else { "" };
+        let protected = match world.protections {
+            Protections { symlinks: true, regular: false, .. } => ", protected_symlinks",
+            Protections { symlinks: false, regular: true, .. } => ", protected_regular",
+            _ => "",
+        };
+        let script: Vec<String> = script.iter().map(Action::to_string).collect();
+        let colon = if script.is_empty() { "" } else { "; script: " };
+        format!("{first}{short}{protected}{colon}{}", script.join(", "))
     }
 }
 
 impl Model for Credential {
-    fn name(&self) -> &'static str {
-        "credential"
-    }
-
-    fn about(&self) -> &'static str {
-        "A secret is written to a path where somebody else may act between any two system calls: \
-         it is to be whole, private, in place, and to change nothing else."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {
@@ -265,34 +229,30 @@ impl Model for Credential {
         let setting = setting(scenario)?;
         let actions = setting.layout.repertoire().len() as u64;
         let scripts: u64 = (0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum();
-        Some(scripts * first_worlds(setting).count() as u64)
+        Some(scripts * setting.worlds().count() as u64)
     }
 
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
-        let (programs, setting) = (programs(variant)?, setting(scenario)?);
-        let cast = Cast::apart();
-        let beginnings = Arc::new(beginnings(&programs, setting, cast, size)?);
-        let system = system(&programs, setting, cast, &beginnings)?;
-        let kernel = kernel(&programs, setting, cast, &beginnings);
+        let setting = setting(scenario)?;
+        let program = program_of(variant, setting.force)?;
+        let apart = Scene { program: program.clone(), setting, cast: Cast::apart() };
+        let beginnings = Arc::new(apart.beginnings(size)?);
+        let (system, kernel) = apart.played(&beginnings)?;
         let case = FsCase::new(system, kernel).without_free_runs();
         if User::current().is_root() {
             return Some(Box::new(case));
         }
-        let cast = Cast::alone();
-        let system = self::system(&programs, setting, cast, &beginnings)?;
-        let kernel = self::kernel(&programs, setting, cast, &beginnings);
-        Some(Box::new(case.standing_in(
-            system,
-            kernel,
-            "one user plays both parts; it takes root to be two",
-        )))
+        let alone = Scene { program, setting, cast: Cast::alone() };
+        let (system, kernel) = alone.played(&beginnings)?;
+        let why = "one user plays both parts; it takes root to be two";
+        Some(Box::new(case.standing_in(system, kernel, why)))
     }
 }
 
 /// What this variant does, to run it elsewhere: without `force`, or with it.
 pub fn program_of(variant: &str, force: bool) -> Option<Cow<'static, [Op]>> {
-    let Programs { new, force: forced } = programs(variant)?;
-    Some(if force { forced } else { new })
+    let (new, forced) = programs(variant)?;
+    Some(Cow::Borrowed(if force { forced } else { new }))
 }
 
 /// The simulated system in which the victim follows this program; `None` if there is no such
@@ -302,9 +262,8 @@ pub fn with_program(
     scenario: &str,
     size: usize,
 ) -> Option<System<SimFs, Actor<SimFile>>> {
-    let (programs, setting) = (Programs::both(program.into()), setting(scenario)?);
-    let beginnings = beginnings(&programs, setting, Cast::apart(), size)?;
-    system(&programs, setting, Cast::apart(), &beginnings)
+    let scene = Scene { program: program.into(), setting: setting(scenario)?, cast: Cast::apart() };
+    scene.system(&scene.beginnings(size)?)
 }
 
 /// The same with every script there is, followed to its end whatever fails: many times as large, and
@@ -314,64 +273,16 @@ pub fn with_every_script(
     scenario: &str,
     size: usize,
 ) -> Option<System<SimFs, Actor<SimFile>>> {
-    let (programs, setting) = (Programs::both(program.into()), setting(scenario)?);
-    let scripts = every_script(setting.layout, size);
-    let mut beginnings = Vec::new();
-    for (protections, first, short) in first_worlds(setting) {
-        beginnings.extend(scripts.iter().map(|script| {
-            let (script, stubborn) = (script.clone(), true);
-            Beginning { first, short, protections, script, stubborn }
-        }));
-    }
-    system(&programs, setting, Cast::apart(), &beginnings)
-}
-
-/// Every world there may be at first.
-fn first_worlds(setting: Setting) -> impl Iterator<Item = (Protections, First, bool)> {
-    setting.protections.iter().flat_map(move |&protections| {
-        First::all(setting.layout).iter().flat_map(move |&first| {
-            SHORT_OR_NOT.into_iter().map(move |short| (protections, first, short))
+    let setting = setting(scenario)?;
+    let scripts = every_script(setting.layout.repertoire(), size);
+    let beginnings = setting.worlds().flat_map(|world| {
+        scripts.iter().map(move |script| {
+            let script = script.clone();
+            Beginning { world, script, is_stubborn: true }
         })
-    })
-}
-
-/// The same on the kernel.
-fn kernel(
-    programs: &Programs,
-    setting: Setting,
-    cast: Cast,
-    beginnings: &Arc<Vec<Beginning>>,
-) -> Furnished<Actor<OsFile>> {
-    let of = |beginnings: &Arc<Vec<Beginning>>| {
-        let beginnings = beginnings.clone();
-        move |start: usize| beginnings.get(start).cloned()
-    };
-    let (furnished, acting, adjusted, required) =
-        (of(beginnings), of(beginnings), of(beginnings), of(beginnings));
-    let victim = victim(programs, setting, cast);
-    let furnished = Furnished::family(
-        move |start, mut fs| {
-            let beginning = furnished(start).ok_or(Errno::INVAL)?;
-            furnish(&mut fs, setting, cast, beginning.first)
-        },
-        move |start| {
-            let As { user, process } = &victim;
-            let victim = As { user: *user, process: process.over_files() };
-            acting(start).map(|it| actors(victim, setting, cast, &it)).unwrap_or_default()
-        },
-    );
-    furnished
-        .by_several_users()
-        .adjusted(move |start, fs| {
-            let is_short = adjusted(start).is_some_and(|beginning| beginning.short);
-            fs.with_short_writes(is_short.then_some(SHORT))
-        })
-        .requiring(move |start| match required(start) {
-            Some(beginning) if setting.sticky && cast != Cast::alone() => {
-                same_protections(beginning.protections, OsFs::protections())
-            }
-            _ => Ok(()),
-        })
+    });
+    let scene = Scene { program: program.into(), setting, cast: Cast::apart() };
+    scene.system(&beginnings.collect::<Vec<_>>())
 }
 
 /// Whether this machine is set as the simulated one; if not, in what it differs.
@@ -389,171 +300,151 @@ fn same_protections(wanted: Protections, found: Protections) -> Result<(), Strin
     }
 }
 
-/// How the system may begin: in every world, with every script.
-fn beginnings(
-    programs: &Programs,
+/// A program in a scenario, and who plays whom.
+struct Scene {
+    program: Cow<'static, [Op]>,
     setting: Setting,
     cast: Cast,
-    size: usize,
-) -> Option<Vec<Beginning>> {
-    let mut beginnings = Vec::new();
-    let victim = victim(programs, setting, cast);
-    for (protections, first, short) in first_worlds(setting) {
-        let world = simulated(setting, cast, first, short, protections)?;
-        let possible = scripts(&world, &victim, cast.attacker, setting.layout, size);
-        beginnings.extend(possible.into_iter().map(|script| {
-            let stubborn = false;
-            Beginning { first, short, protections, script, stubborn }
-        }));
+}
+
+impl Scene {
+    /// How the system may begin: in every world, with every script.
+    fn beginnings(&self, size: usize) -> Option<Vec<Beginning>> {
+        let mut beginnings = Vec::new();
+        let victim = self.victim();
+        for world in self.setting.worlds() {
+            let (start, attacker) = (self.furnished(world).ok()?, self.cast.attacker);
+            let scripts = scripts(&start, &victim, attacker, self.setting.layout, size);
+            let beginning = |script| Beginning { world, script, is_stubborn: false };
+            beginnings.extend(scripts.into_iter().map(beginning));
+        }
+        Some(beginnings)
     }
-    Some(beginnings)
-}
 
-fn simulated(
-    setting: Setting,
-    cast: Cast,
-    first: First,
-    short: bool,
-    protections: Protections,
-) -> Option<SimFs> {
-    let world = SimFs::of(cast.root).with_protections(protections);
-    let mut world = world.with_short_writes(short.then_some(SHORT));
-    furnish(&mut world, setting, cast, first).ok()?;
-    Some(world)
-}
+    /// The simulated system.
+    fn system(&self, beginnings: &[Beginning]) -> Option<CredentialSystem> {
+        let victim = self.victim();
+        let mut initial = 0;
+        let mut starts = Vec::with_capacity(beginnings.len());
+        for alike in beginnings.chunk_by(|one, other| one.world == other.world) {
+            let world = self.furnished(alike[0].world).ok()?;
+            initial = world.inodes().count();
+            starts.extend(alike.iter().map(|beginning| Start {
+                name: self.setting.told(beginning),
+                world: world.clone(),
+                processes: vec![Actor::Victim(victim.clone()), self.attacker(beginning)],
+            }));
+        }
+        let system = System::family(&["victim", "attacker"], starts).described_by(recorded_step);
+        let is_attacked = beginnings.iter().any(|beginning| !beginning.script.is_empty());
+        Some(claimed(system, self.cast, self.setting.force, initial, is_attacked))
+    }
 
-/// The simulated system.
-fn system(
-    programs: &Programs,
-    setting: Setting,
-    cast: Cast,
-    beginnings: &[Beginning],
-) -> Option<CredentialSystem> {
-    let victim = victim(programs, setting, cast);
-    let mut initial = 0;
-    let mut starts = Vec::with_capacity(beginnings.len());
-    let mut last: Option<(&Beginning, SimFs)> = None;
-    for beginning in beginnings {
-        let world = match &last {
-            Some((before, world)) if before.is_same_world(beginning) => world.clone(),
-            _ => simulated(setting, cast, beginning.first, beginning.short, beginning.protections)?,
+    /// The same, and the same on the kernel.
+    fn played(
+        &self,
+        beginnings: &Arc<Vec<Beginning>>,
+    ) -> Option<(CredentialSystem, Furnished<Actor<OsFile>>)> {
+        let system = self.system(beginnings)?;
+        let asks = self.setting.sticky && self.cast != Cast::alone();
+        let (first, second) = (beginnings.clone(), beginnings.clone());
+        let actors = actors_by_start(&system, Actor::clone);
+        let real = move |start| actors(start).iter().map(Actor::over_files).collect();
+        let kernel = Furnished::like(&system, real)
+            .by_several_users()
+            .adjusted(move |start, fs| {
+                let is_short = first.get(start).is_some_and(|it| it.world.short_writes);
+                fs.with_short_writes(is_short.then_some(SHORT))
+            })
+            .requiring(move |start| match second.get(start) {
+                Some(it) if asks => same_protections(it.world.protections, OsFs::protections()),
+                _ => Ok(()),
+            });
+        Some((system, kernel))
+    }
+
+    /// The world as everybody finds it. Every world has as many inodes, T's being the first that is a
+    /// file.
+    fn furnished(&self, world: World) -> Result<SimFs, Errno> {
+        let Cast { root, victim, attacker } = self.cast;
+        let [everybody, readable, open] = [0o777, 0o755, 0o666].map(Mode::from_bits_retain);
+        let mut fs = SimFs::of(root).with_protections(world.protections);
+        let before = fs.act_as(root.with_umask(Mode::empty()))?;
+        // Until everybody has made their own.
+        fs.chmod(".", everybody)?;
+        fs.mkdir("tmp", everybody)?;
+        if self.setting.sticky {
+            fs.chmod("tmp", everybody | Mode::SVTX)?;
+        }
+        fs.act_as(attacker)?;
+        fs.mkdir("evil", readable)?;
+        fs.mkdir("tmp/D", everybody)?;
+        file(&mut fs, Path::new("evil/T"), open, TARGET)?;
+        fs.act_as(victim)?;
+        fs.mkdir("home", Mode::RWXU)?;
+        file(&mut fs, Path::new("home/P"), PRIVATE, PRECIOUS)?;
+        fs.mkdir("home/new", Mode::RWXU)?;
+        let path = self.setting.layout.path();
+        let target = match self.setting.layout {
+            Layout::Shared => "../evil/T",
+            Layout::Parent => {
+                fs.mkdir("tmp/out", readable)?;
+                "../../evil/T"
+            }
         };
-        initial = world.inodes().count();
-        last = Some((beginning, world.clone()));
-        starts.push(Start {
-            name: beginning.told(&setting),
-            world,
-            processes: actors(victim.clone(), setting, cast, beginning),
+        // Where only the victim can write, it is the victim who makes everything.
+        let is_foreign = matches!(world.first, First::AttackersFile | First::Symlink);
+        if is_foreign && self.setting.layout == Layout::Shared {
+            fs.act_as(attacker)?;
+        }
+        match world.first {
+            // A world with as many inodes, that is without a file at P.
+            First::Nothing => {
+                file(&mut fs, path, PRIVATE, OLD)?;
+                fs.act_as(root)?;
+                fs.unlink(path)?;
+            }
+            First::VictimsFile => file(&mut fs, path, PRIVATE, OLD)?,
+            First::AttackersFile => {
+                file(&mut fs, path, open, OPEN)?;
+                fs.chmod(path, open)?;
+            }
+            First::Symlink => fs.symlink(Path::new(target), path)?,
+            First::OwnSymlink => fs.symlink(Path::new("../home/P"), path)?,
+        }
+        fs.act_as(root)?;
+        fs.chmod(".", readable)?;
+        fs.act_as(before)?;
+        Ok(fs.with_short_writes(world.short_writes.then_some(SHORT)))
+    }
+
+    fn attacker(&self, Beginning { world, script, is_stubborn }: &Beginning) -> Actor<SimFile> {
+        let holds_target =
+            world.first == First::Symlink || script.iter().any(|action| action.uses_target());
+        let process = Attacker::new(script, holds_target, *is_stubborn);
+        Actor::Attacker(As { user: self.cast.attacker, process })
+    }
+
+    fn victim(&self) -> As<Victim<SimFile>> {
+        let (program, setting, owner) = (self.program.clone(), self.setting, self.cast.victim.uid);
+        let process = Code::files(move |fs| {
+            let plan = Plan {
+                program: &program,
+                directory: setting.layout.path().parent().unwrap_or(Path::new("")),
+                name: Path::new("P"),
+                temporary: Path::new(TEMPORARY),
+                bytes: SECRET,
+                mode: PRIVATE,
+                owner,
+                replace: setting.force,
+            };
+            write(fs, &plan)
         });
+        As { user: self.cast.victim, process: process.ending_on_errors() }
     }
-    let system = System::family(&["victim", "attacker"], starts).described_by(recorded_step);
-    let size = beginnings.iter().map(|beginning| beginning.script.len()).max().unwrap_or(0);
-    Some(claimed(system, cast, setting.force, initial, size > 0))
 }
 
-/// Makes the world as everybody finds it. Every world has as many inodes, T's being the first that
-/// is a file.
-fn furnish<F: Users>(fs: &mut F, setting: Setting, cast: Cast, first: First) -> Result<(), Errno> {
-    let before = fs.act_as(cast.root.with_umask(Mode::empty()))?;
-    let made = furnished(fs, setting, cast, first);
-    fs.act_as(before)?;
-    made
-}
-
-fn furnished<F: Users>(
-    fs: &mut F,
-    setting: Setting,
-    cast: Cast,
-    first: First,
-) -> Result<(), Errno> {
-    let everybody = Mode::from_bits_retain(0o777);
-    let readable = Mode::from_bits_retain(0o755);
-    // Until everybody has made their own.
-    fs.chmod(".", everybody)?;
-    fs.mkdir("tmp", everybody)?;
-    if setting.sticky {
-        fs.chmod("tmp", everybody | Mode::SVTX)?;
-    }
-    fs.act_as(cast.attacker)?;
-    fs.mkdir("evil", readable)?;
-    fs.mkdir("tmp/D", everybody)?;
-    file(fs, "evil/T", Mode::from_bits_retain(0o666), TARGET)?;
-    fs.act_as(cast.victim)?;
-    fs.mkdir("home", Mode::RWXU)?;
-    file(fs, "home/P", PRIVATE, PRECIOUS)?;
-    fs.mkdir("home/new", Mode::RWXU)?;
-    if setting.layout == Layout::Parent {
-        fs.mkdir("tmp/out", readable)?;
-    }
-    let path = setting.layout.path();
-    match (first, setting.layout) {
-        // A world with as many inodes, that is without a file at P.
-        (First::Nothing, _) => {
-            file(fs, path, PRIVATE, OLD)?;
-            fs.act_as(cast.root)?;
-            fs.unlink(path)?;
-        }
-        (First::VictimsFile, _) => file(fs, path, PRIVATE, OLD)?,
-        (First::AttackersFile, Layout::Shared) => {
-            fs.act_as(cast.attacker)?;
-            file(fs, path, Mode::from_bits_retain(0o666), OPEN)?;
-        }
-        (First::Symlink, Layout::Shared) => {
-            fs.act_as(cast.attacker)?;
-            fs.symlink(Path::new("../evil/T"), path)?;
-        }
-        (First::OwnSymlink, _) => fs.symlink(Path::new("../home/P"), path)?,
-        // Where only the victim can write, it was the victim who made them.
-        (First::AttackersFile, Layout::Parent) => {
-            file(fs, path, Mode::from_bits_retain(0o666), OPEN)?;
-            fs.chmod(path, Mode::from_bits_retain(0o666))?;
-        }
-        (First::Symlink, Layout::Parent) => fs.symlink(Path::new("../../evil/T"), path)?,
-    }
-    fs.act_as(cast.root)?;
-    fs.chmod(".", readable)
-}
-
-fn file<F: FileSystem>(fs: &mut F, path: &str, mode: Mode, content: &[u8]) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-    let mut file = fs.open(path, flags, mode)?;
-    let mut written = 0;
-    while written < content.len() {
-        written += fs.write(&mut file, &content[written..])?;
-    }
-    fs.close(file);
-    Ok(())
-}
-
-/// Everybody, in the order of the system's actors.
-fn actors<File>(
-    victim: As<Victim<File>>,
-    setting: Setting,
-    cast: Cast,
-    beginning: &Beginning,
-) -> Vec<Actor<File>> {
-    let uses_target = beginning.first == First::Symlink
-        || beginning.script.iter().any(|action| action.uses_target());
-    let attacker = Attacker::new(setting.layout, &beginning.script, uses_target);
-    let attacker = if beginning.stubborn { attacker.stubborn() } else { attacker };
-    vec![Actor::Victim(victim), Actor::Attacker(As { user: cast.attacker, process: attacker })]
-}
-
-fn victim(programs: &Programs, setting: Setting, cast: Cast) -> As<Victim<SimFile>> {
-    let program = if setting.force { &programs.force } else { &programs.new };
-    let program = program.clone();
-    let process = Code::files(move |fs| {
-        let plan = Plan {
-            program: &program,
-            directory: Path::new(setting.layout.directory()),
-            name: Path::new("P"),
-            temporary: Path::new(TEMPORARY),
-            bytes: SECRET,
-            mode: PRIVATE,
-            owner: cast.victim.uid,
-            replace: setting.force,
-        };
-        write(fs, &plan)
-    });
-    As { user: cast.victim, process: process.ending_on_errors() }
+fn file(fs: &mut SimFs, path: &Path, mode: Mode, content: &[u8]) -> Result<(), Errno> {
+    let mut file = fs.open(path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, mode)?;
+    fs.write(&mut file, content).map(drop)
 }

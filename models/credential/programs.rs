@@ -1,90 +1,45 @@
 //! The variants of `credential`, as lists of operations. Fourth floor: imports
 //! [`writer`] and [`fs`](crate::fs).
 
-use std::borrow::Cow;
-
 use crate::fs::{OFlags, ResolveFlags};
 use crate::writer::{self, Op};
 
 const WRITE: OFlags = OFlags::WRONLY.union(OFlags::CREATE);
 const TRUNCATING: OFlags = WRITE.union(OFlags::TRUNC);
 const EXCLUSIVE: OFlags = WRITE.union(OFlags::EXCL);
+const NOFOLLOW: OFlags = TRUNCATING.union(OFlags::NOFOLLOW);
 const OWN: OFlags = EXCLUSIVE.union(OFlags::NOFOLLOW);
+const TEMPORARY: Op = Op::CreateTemporary(OWN);
+const ANCHOR: Op =
+    Op::Anchor(OFlags::DIRECTORY, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS));
 
-/// What a variant does, without `force` and with it.
-#[derive(Clone, Debug)]
-pub(super) struct Programs {
-    pub(super) new: Cow<'static, [Op]>,
-    pub(super) force: Cow<'static, [Op]>,
-}
-
-impl Programs {
-    /// The same with `force` and without.
-    pub(super) fn both(program: Cow<'static, [Op]>) -> Programs {
-        Programs { new: program.clone(), force: program }
-    }
-}
-
-/// The variant of this name.
-pub(super) fn programs(variant: &str) -> Option<Programs> {
-    let (new, force) = match variant {
-        "check-then-write" => CHECK_THEN_WRITE,
-        "unlink-then-create" => UNLINK_THEN_CREATE,
-        "lstat-then-create" => LSTAT_THEN_CREATE,
-        "lstat-then-write" => LSTAT_THEN_WRITE,
-        "nofollow-only" => NOFOLLOW_ONLY,
-        "exclusive-only" => EXCLUSIVE_ONLY,
-        "temporary-then-rename" => TEMPORARY_THEN_RENAME,
-        "anchored" => ANCHORED,
+/// What the variant of this name does without `force`, and with it.
+pub(super) fn programs(variant: &str) -> Option<(&'static [Op], &'static [Op])> {
+    use Op::{Access, Create, Look, LookForLink, SetModeOfPath, Unlink, Write};
+    Some(match variant {
+        "check-then-write" => both(&[Access, Create(TRUNCATING), Write, SetModeOfPath]),
+        "unlink-then-create" => (&[Create(OWN), Write], &[Access, Unlink, Create(OWN), Write]),
+        "lstat-then-create" => both(&[Look, Unlink, Create(OWN), Write]),
+        "lstat-then-write" => (
+            &[LookForLink, Access, Create(TRUNCATING), Write, SetModeOfPath],
+            &[LookForLink, Create(TRUNCATING), Write, SetModeOfPath],
+        ),
+        "nofollow-only" => both(&[Create(NOFOLLOW), Write, SetModeOfPath]),
+        "exclusive-only" => both(&[Look, Unlink, Create(EXCLUSIVE), Write]),
+        "temporary-then-rename" => (
+            &[Look, TEMPORARY, Write, Op::Sync, Op::RenameNew],
+            &[Look, TEMPORARY, Write, Op::Sync, Op::Rename],
+        ),
+        "anchored" => (
+            &[ANCHOR, Look, TEMPORARY, Write, Op::Sync, Op::RenameNew],
+            &[ANCHOR, Look, TEMPORARY, Write, Op::Sync, Op::Rename],
+        ),
         "link-or-exchange" => (writer::NEW, writer::REPLACE),
         "private-then-rename" => (writer::NEW_BY_NAME, writer::REPLACE),
         _ => return None,
-    };
-    Some(Programs { new: Cow::Borrowed(new), force: Cow::Borrowed(force) })
+    })
 }
 
-/// Without `force`, and with it.
-type Pair = (&'static [Op], &'static [Op]);
-
-const CHECK_THEN_WRITE: Pair = {
-    const STEPS: &[Op] = &[Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath];
-    (STEPS, STEPS)
-};
-
-const UNLINK_THEN_CREATE: Pair =
-    (&[Op::Create(OWN), Op::Write], &[Op::Access, Op::Unlink, Op::Create(OWN), Op::Write]);
-
-const LSTAT_THEN_CREATE: Pair = {
-    const STEPS: &[Op] = &[Op::Look, Op::Unlink, Op::Create(OWN), Op::Write];
-    (STEPS, STEPS)
-};
-
-const LSTAT_THEN_WRITE: Pair = (
-    &[Op::LookForLink, Op::Access, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
-    &[Op::LookForLink, Op::Create(TRUNCATING), Op::Write, Op::SetModeOfPath],
-);
-
-const NOFOLLOW_ONLY: Pair = {
-    const FLAGS: OFlags = TRUNCATING.union(OFlags::NOFOLLOW);
-    const STEPS: &[Op] = &[Op::Create(FLAGS), Op::Write, Op::SetModeOfPath];
-    (STEPS, STEPS)
-};
-
-const EXCLUSIVE_ONLY: Pair = {
-    const STEPS: &[Op] = &[Op::Look, Op::Unlink, Op::Create(EXCLUSIVE), Op::Write];
-    (STEPS, STEPS)
-};
-
-const TEMPORARY_THEN_RENAME: Pair = (
-    &[Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
-    &[Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
-);
-
-const ANCHORED: Pair = {
-    const ANCHOR: Op =
-        Op::Anchor(OFlags::DIRECTORY, ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS));
-    (
-        &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::RenameNew],
-        &[ANCHOR, Op::Look, Op::CreateTemporary(OWN), Op::Write, Op::Sync, Op::Rename],
-    )
-};
+fn both(program: &'static [Op]) -> (&'static [Op], &'static [Op]) {
+    (program, program)
+}

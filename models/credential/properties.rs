@@ -1,13 +1,13 @@
 //! What `credential` promises. Fourth floor: imports [`check`](crate::check) and [`fs`](crate::fs).
 
-use super::actors::{Actor, Seen, Told};
+use super::super::ends_with;
+use super::actors::{Actor, Told};
 use super::{Cast, OLD, OPEN, PRECIOUS, SECRET, TARGET, TEMPORARY};
-use crate::check::{Local, State, System};
+use crate::check::{Local, System};
 use crate::fs::{Kind, Mode, SimFile, SimFs, SimInode};
 
 type Simulated = Actor<SimFile>;
 pub(super) type CredentialSystem = System<SimFs, Simulated>;
-type CredentialState<'a> = State<'a, SimFs, Simulated>;
 
 /// Claims all of it. `force`: what is at P may be replaced. `initial`: how many inodes every start
 /// has before the first step. `attacked`: some attacker does something.
@@ -18,7 +18,7 @@ pub(super) fn claimed(
     initial: usize,
     attacked: bool,
 ) -> CredentialSystem {
-    let system = system
+    let mut system = system
         .always("secret-stays-secret", move |state| {
             let world = state.world();
             let in_hands = state.locals().any(|local| match local {
@@ -51,22 +51,14 @@ pub(super) fn claimed(
             };
             !state.world().inodes().any(|inode| destroyed(&inode))
         });
-    let system = if force {
-        system
-    } else {
-        system.always("refuses-without-force", move |state| {
+    if !force {
+        system = system.always("refuses-without-force", move |state| {
             let foreign = |inode: &SimInode<'_>| {
                 inode.kind() != Kind::Directory
                     && (inode.number() < initial || inode.owner() == cast.attacker.uid)
             };
             // Under the temporary name the attacker brings T and nothing else.
-            let moved: Vec<usize> = state
-                .world()
-                .inodes()
-                .flat_map(|directory| directory.entries())
-                .filter(|(name, _)| *name == TEMPORARY.as_bytes())
-                .map(|(_, number)| number)
-                .collect();
+            let moved: Vec<usize> = named(state.world(), TEMPORARY).map(|it| it.number()).collect();
             state.world().inodes().filter(foreign).all(|inode| {
                 if inode.bytes() != Some(TARGET) && moved.contains(&inode.number()) {
                     return false;
@@ -78,45 +70,29 @@ pub(super) fn claimed(
                 let is_emptied = inode.number() < initial && inode.bytes() == Some(b"");
                 is_as_made && !is_emptied && inode.removed_by() != Some(cast.victim.uid)
             })
-        })
-    };
-    let system = system
+        });
+    }
+    system = system
         .finally("success-is-private", |state| {
-            !told(state, |told| *told == Told::Written(Seen::SomethingElse))
+            !state.outputs().any(|told| *told == Told::Written { is_private: false })
         })
         .always("all-or-nothing", move |state| {
-            let world = state.world();
-            let at_path = |directory: SimInode<'_>| {
-                directory.entries().find(|(name, _)| *name == b"P").map(|(_, number)| number)
-            };
-            let mut named = world.inodes().filter_map(at_path);
-            !named.any(|number| {
-                world.inodes().nth(number).is_some_and(|inode| match inode.bytes() {
-                    // Made and not yet written, or what was there, emptied; the attacker's own
-                    // files are empty from the first.
-                    Some(b"") => number < initial || inode.owner() == cast.victim.uid,
-                    Some(bytes) => is_secret(bytes) && bytes != SECRET,
-                    None => false,
-                })
+            !named(state.world(), "P").any(|inode| match inode.bytes() {
+                // Made and not yet written, or what was there, emptied; the attacker's own files are
+                // empty from the first.
+                Some(b"") => inode.number() < initial || inode.owner() == cast.victim.uid,
+                Some(bytes) => is_secret(bytes) && bytes != SECRET,
+                None => false,
             })
         })
         .finally("nothing-left", move |state| {
-            let world = state.world();
-            let own = |number: usize| {
-                world.inodes().nth(number).is_some_and(|inode| inode.owner() == cast.victim.uid)
-            };
             // What the attacker brought elsewhere, nobody can clean up.
-            !world
-                .inodes()
-                .flat_map(|directory| directory.entries())
-                .any(|(name, number)| name == TEMPORARY.as_bytes() && own(number))
+            !named(state.world(), TEMPORARY).any(|inode| inode.owner() == cast.victim.uid)
         })
-        .reaches("it-is-written", |local| {
-            matches!(local, Local::Done(Told::Written(Seen::Private)))
-        });
-    let system = if attacked {
+        .reaches("it-is-written", ends_with(Told::Written { is_private: true }));
+    if attacked {
         // The attacker's next action falls between two steps of the writer's.
-        system.reachable("the-writer-is-overtaken", move |state| {
+        system = system.reachable("the-writer-is-overtaken", move |state| {
             let attacks = state.locals().any(|local| match local {
                 Local::Running(Actor::Attacker(attacker)) => attacker.process.is_about_to_act(),
                 _ => false,
@@ -126,18 +102,19 @@ pub(super) fn claimed(
                 _ => false,
             };
             attacks && state.locals().any(is_writing)
-        })
-    } else {
-        system
-    };
+        });
+    }
     if force {
         return system;
     }
     system.reaches("it-is-refused", |local| matches!(local, Local::Done(Told::Not(_))))
 }
 
-fn told(state: &CredentialState<'_>, such: impl Fn(&Told) -> bool) -> bool {
-    state.outputs().any(such)
+/// What has this name in some directory.
+fn named<'w>(world: &'w SimFs, name: &str) -> impl Iterator<Item = SimInode<'w>> {
+    let entries = world.inodes().flat_map(|directory| directory.entries());
+    let named = entries.filter(move |(entry, _)| *entry == name.as_bytes());
+    named.filter_map(|(_, number)| world.inodes().nth(number))
 }
 
 /// Whether a byte of the secret is in it; nothing else here has any of its letters.

@@ -29,24 +29,6 @@ pub(super) fn scripts(
     found
 }
 
-/// Every script of at most `length` actions.
-pub(super) fn every_script(layout: Layout, length: usize) -> Vec<Vec<Action>> {
-    let mut all = vec![Vec::new()];
-    let mut from = 0;
-    for _ in 0..length {
-        let shorter = from..all.len();
-        from = all.len();
-        for index in shorter {
-            for &action in layout.repertoire() {
-                let mut script = all[index].clone();
-                script.push(action);
-                all.push(script);
-            }
-        }
-    }
-    all
-}
-
 /// A world and where the victim stands; it has ended if nowhere.
 type Stand = (SimFs, Option<Writer>);
 
@@ -57,11 +39,10 @@ struct Search {
     worlds: Vec<Known>,
 }
 
-/// What is known of a stand: where the victim's next step leads, and each action.
+/// A stand, and where each known action leads from it; the victim's next step is that of nobody.
 struct Known {
     stand: Stand,
-    next: Option<Option<usize>>,
-    after: FxHashMap<Action, Option<usize>>,
+    after: FxHashMap<Option<Action>, Option<usize>>,
 }
 
 impl Search {
@@ -71,39 +52,29 @@ impl Search {
         }
         let code = self.worlds.len();
         self.seen.insert(stand.clone(), code);
-        self.worlds.push(Known { stand, next: None, after: FxHashMap::default() });
+        self.worlds.push(Known { stand, after: FxHashMap::default() });
         code
     }
 
-    /// Where the victim's next step leads.
-    fn next(&mut self, code: usize) -> Option<usize> {
-        if let Some(known) = self.worlds[code].next {
-            return known;
-        }
-        let (mut world, victim) = self.worlds[code].stand.clone();
-        let next = victim.map(|victim| {
-            let victim = match victim.step(&mut world) {
-                Step::Next(victim) | Step::Blocked(victim) => Some(victim),
-                Step::Done(_) | Step::Choice(_) => None,
-            };
-            self.code((world, victim))
-        });
-        self.worlds[code].next = Some(next);
-        next
-    }
-
-    /// Where this action leads, if it succeeds.
-    fn after(&mut self, code: usize, action: Action) -> Option<usize> {
+    /// Where this action leads, if it succeeds; or the victim's next step, if there is one.
+    fn after(&mut self, code: usize, action: Option<Action>) -> Option<usize> {
         if let Some(known) = self.worlds[code].after.get(&action) {
             return *known;
         }
         let (mut world, victim) = self.worlds[code].stand.clone();
-        let before = world.act_as(self.attacker).ok();
-        let done = action.perform(self.layout, &mut world);
-        if let Some(before) = before {
-            let _ = world.act_as(before);
-        }
-        let after = done.is_ok().then(|| self.code((world, victim)));
+        let victim = match action {
+            Some(action) => {
+                let before = world.act_as(self.attacker).ok();
+                let done = action.perform(&mut world);
+                before.map(|before| world.act_as(before));
+                done.is_ok().then_some(victim)
+            }
+            None => victim.map(|victim| match victim.step(&mut world) {
+                Step::Next(victim) | Step::Blocked(victim) => Some(victim),
+                Step::Done(_) | Step::Choice(_) => None,
+            }),
+        };
+        let after = victim.map(|victim| self.code((world, victim)));
         self.worlds[code].after.insert(action, after);
         after
     }
@@ -117,7 +88,7 @@ impl Search {
                 if !reached.insert(code) {
                     break;
                 }
-                at = self.next(code);
+                at = self.after(code, None);
             }
         }
         reached
@@ -136,7 +107,7 @@ impl Search {
         }
         for &action in self.layout.repertoire() {
             let after: Vec<usize> =
-                reached.iter().filter_map(|code| self.after(*code, action)).collect();
+                reached.iter().filter_map(|code| self.after(*code, Some(action))).collect();
             if after.is_empty() {
                 continue;
             }

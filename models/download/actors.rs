@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::direct::{Code, DirectFs, Files};
-use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, errno_name};
+use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, SimFs, errno_name};
 use crate::store::{
-    ClaimEnd, ClaimFailure, ExpireEnd, Mechanism, Names, PutEnd, PutFailure, PutRequest, claim,
-    expire, mark, put, take,
+    ClaimEnd, ClaimFailure, ExpireEnd, Names, PutEnd, PutFailure, PutRequest, claim, expire, mark,
+    put, take,
 };
 
 /// What an actor is told in the end.
@@ -103,16 +103,17 @@ pub(super) fn download<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Na
 }
 
 fn delivered<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Names) -> Result<Told, Told> {
+    let mechanism = protocol.mechanism().unwrap_or_default();
     let mut content = match protocol {
         Protocol::OpenThenRemove => open_then_remove(fs),
         Protocol::MetaCheckFirst => meta_check_first(fs),
         Protocol::RenameFixedStrict => rename_fixed_strict(fs),
-        Protocol::Claim(mechanism) => claimed(claim(fs, mechanism, names)),
-        Protocol::ControlForgetsMeta => take(fs, Mechanism::RenameUnique, names).or_else(claimed),
+        Protocol::ControlForgetsMeta => take(fs, mechanism, names).or_else(claimed),
         Protocol::ControlMarksFirst => {
             recorded(fs)?;
-            take(fs, Mechanism::RenameUnique, names).or_else(claimed)
+            take(fs, mechanism, names).or_else(claimed)
         }
+        _ => claimed(claim(fs, mechanism, names)),
     }?;
     let mut buffer = [0; 64];
     let count = fs.read(&mut content, &mut buffer).map_err(|errno| Told::Failed("read", errno))?;
@@ -137,13 +138,12 @@ fn stored(end: PutEnd) -> Told {
     }
 }
 
-/// Makes the world as everybody finds it: one download, put by the store's own function.
-pub(super) fn furnish<F: FileSystem>(fs: &mut F) -> Result<(), Errno> {
-    match put(fs, &PutRequest::new(Path::new(KEY), "first", FIRST.to_vec())) {
-        PutEnd::Stored => Ok(()),
-        PutEnd::Occupied => Err(Errno::EXIST),
-        PutEnd::Failed(PutFailure { errno, .. }) | PutEnd::NotDurable { errno, .. } => Err(errno),
-    }
+/// The world as everybody finds it: with one download, put by the store's own function.
+pub(super) fn furnished() -> SimFs {
+    let mut world = SimFs::new();
+    let end = put(&mut world, &PutRequest::new(Path::new(KEY), "first", FIRST.to_vec()));
+    assert_eq!(end, PutEnd::Stored, "an empty simulated file system takes one file");
+    world
 }
 
 /// The names that a client uses, this one where claims have names of their own.
@@ -160,14 +160,14 @@ pub(super) fn client(protocol: Protocol, own: &str) -> Actor<SimFile> {
 /// The actor beside the clients, if there is one.
 pub(super) fn other(others: Others) -> Option<(&'static str, Actor<SimFile>)> {
     match others {
-        Others::Nobody => None,
+        Others::Clients => None,
         Others::Janitor => {
             let janitor = |fs: &mut DirectFs| expired(expire(fs, Path::new(KEY)));
             Some(("janitor", Code::files(janitor)))
         }
-        Others::Uploader { replaces } => {
+        Others::Reupload | Others::PutAgain => {
             let request = PutRequest::new(Path::new(KEY), "second", SECOND.to_vec());
-            let request = PutRequest { replace: replaces, ..request };
+            let request = PutRequest { replace: others == Others::Reupload, ..request };
             Some(("uploader", Code::files(move |fs| stored(put(fs, &request)))))
         }
     }

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use super::actors::{Actor, Told, client, download, furnish, names, other};
+use super::super::ends_with;
+use super::actors::{Actor, Told, client, download, furnished, names, other};
 use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::Process;
-use crate::check::{Local, State, System, Value};
+use crate::check::{State, System, Value};
 use crate::fs::{Node, OWN, Owner, SimFile, SimFs};
 use crate::store::Mechanism;
 
@@ -21,12 +22,6 @@ pub(super) fn owners(protocol: Protocol, others: Others) -> System<SimFs, Owner<
         system = system.actor(name, Owner::new(actor));
     }
     with_properties(system, protocol, others, clients)
-}
-
-fn furnished() -> SimFs {
-    let mut world = SimFs::new();
-    furnish(&mut world).expect("an empty simulated file system takes one file");
-    world
 }
 
 pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> DownloadSystem {
@@ -53,7 +48,7 @@ fn with_properties<P>(
 where
     P: Process<SimFs, Output = Told> + Value,
 {
-    let system = system
+    let mut system = system
         .at_most(1, "at-most-once", |local| match local.output() {
             Some(Told::Delivered(secret)) => Some(secret.clone()),
             _ => None,
@@ -66,14 +61,14 @@ where
                 deliveries(state, SECOND) == 0 && next_client_gets(state.world(), protocol, SECOND)
             };
             match others {
-                Others::Nobody => one_has(FIRST),
+                Others::Clients => one_has(FIRST),
                 Others::Janitor => {
                     let removed = told(state, |told| *told == Told::Expired) > 0;
                     one_has(FIRST) || (removed && deliveries(state, FIRST) == 0)
                 }
                 // The first may have been replaced, which is as good as removed.
-                Others::Uploader { replaces: true } => one_has(SECOND) || still_to_have(),
-                Others::Uploader { replaces: false } => {
+                Others::Reupload => one_has(SECOND) || still_to_have(),
+                Others::PutAgain => {
                     one_has(FIRST) && (!stored || one_has(SECOND) || still_to_have())
                 }
             }
@@ -81,7 +76,7 @@ where
         .finally("gone-not-error", |state| told(state, |t| matches!(t, Told::Failed(..))) == 0)
         .finally("meta-agrees", move |state| {
             let marked = state.world().tree().get("key/meta").is_some();
-            let somebody_has_one = told(state, |told| matches!(told, Told::Delivered(_))) > 0;
+            let somebody_has_one = told(state, is_delivery) > 0;
             // The janitor removes meta with the rest; it must only never speak of no delivery.
             marked == somebody_has_one || (others == Others::Janitor && !marked)
         })
@@ -93,29 +88,21 @@ where
                     Node::File { bytes, .. } if name == "content" => deliveries(state, bytes) > 0,
                     _ => false,
                 };
-                !(was_delivered || is_claim && deliveries_of_any(state) > 0)
+                !(was_delivered || is_claim && told(state, is_delivery) > 0)
             })
         })
-        .reaches(
-            "somebody-gets-it",
-            |local| matches!(local, Local::Done(Told::Delivered(secret)) if secret == FIRST),
-        );
-    let system = match others {
-        Others::Janitor => {
-            system.reaches("expired-unclaimed", |local| matches!(local, Local::Done(Told::Expired)))
-        }
-        // Where the first is not replaced, it takes one client to make room for the second.
-        Others::Uploader { replaces } if replaces || clients > 1 => system.reaches(
-            "second-is-delivered",
-            |local| matches!(local, Local::Done(Told::Delivered(secret)) if secret == SECOND),
-        ),
-        Others::Uploader { .. } | Others::Nobody => system,
-    };
-    if clients > 1 || others == Others::Janitor {
-        system.reaches("somebody-is-late", |local| matches!(local, Local::Done(Told::Gone)))
-    } else {
-        system
+        .reaches("somebody-gets-it", ends_with(delivered(FIRST)));
+    if others == Others::Janitor {
+        system = system.reaches("expired-unclaimed", ends_with(Told::Expired));
     }
+    // Where the first is not replaced, it takes one client to make room for the second.
+    if others == Others::Reupload || others == Others::PutAgain && clients > 1 {
+        system = system.reaches("second-is-delivered", ends_with(delivered(SECOND)));
+    }
+    if clients > 1 || others == Others::Janitor {
+        system = system.reaches("somebody-is-late", ends_with(Told::Gone));
+    }
+    system
 }
 
 /// How many actors were told such a thing.
@@ -126,6 +113,10 @@ fn told<P: Process<SimFs, Output = Told>>(
     state.outputs().filter(|told| such(told)).count()
 }
 
+fn is_delivery(told: &Told) -> bool {
+    matches!(told, Told::Delivered(_))
+}
+
 fn deliveries<P: Process<SimFs, Output = Told>>(
     state: &State<'_, SimFs, P>,
     secret: &[u8],
@@ -133,13 +124,12 @@ fn deliveries<P: Process<SimFs, Output = Told>>(
     told(state, |told| matches!(told, Told::Delivered(got) if got == secret))
 }
 
-fn deliveries_of_any<P: Process<SimFs, Output = Told>>(state: &State<'_, SimFs, P>) -> usize {
-    told(state, |told| matches!(told, Told::Delivered(_)))
-}
-
 /// Whether one more client, coming when all is over, gets this secret.
 fn next_client_gets(world: &SimFs, protocol: Protocol, secret: &[u8]) -> bool {
     // It stands in no schedule: nothing of it is a step.
-    let told = download(&mut world.clone(), protocol, &names(protocol, "another"));
-    told == Told::Delivered(secret.to_vec())
+    download(&mut world.clone(), protocol, &names(protocol, "another")) == delivered(secret)
+}
+
+fn delivered(secret: &[u8]) -> Told {
+    Told::Delivered(secret.to_vec())
 }

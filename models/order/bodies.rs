@@ -76,7 +76,12 @@ impl Protocol {
                     Ended::NoSuchOrder => Told::NoSuchOrder,
                 }))
             }
-            Protocol::CheckThenUpdate(_) | Protocol::ProcessMutex | Protocol::SelectForUpdate => {
+            Protocol::CheckThenUpdate
+            | Protocol::ProcessMutex
+            | Protocol::ReadCommitted
+            | Protocol::Snapshot
+            | Protocol::SerializableRetry
+            | Protocol::SelectForUpdate => {
                 let select = Select::columns(&ORDERS, &["status"]).filter("id", order);
                 let locks = self == Protocol::SelectForUpdate;
                 let seen = tx.ask(if locks { select.for_update() } else { select })?;

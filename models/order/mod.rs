@@ -4,24 +4,21 @@
 
 mod bodies;
 mod properties;
-mod variants;
 
-use super::request::{Request, Round, handle};
-use super::{Model, Scenario, Size, Variant};
-use crate::case::{Case, DbCase};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::request::{self, RETRIES, Request, Round, handle};
+use super::{Model, Sheet, Size, Verdicts, named};
+use crate::case::Case;
 use crate::check::System;
-use crate::db::{
-    Column, Database, Isolation, PostgresDb, Servers, Service, SimDb, SimSession, SqliteDb,
-    SteppedDb, Table, Way,
-};
-use crate::direct::Held;
+use crate::db::{Column, Isolation, Servers, Service, SimDb, SimSession, Table, Way};
 use crate::handlers::{Ending, ORDERS};
-use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
 
 pub use bodies::Told;
 use bodies::beside;
 use properties::system;
-use variants::{SCENARIOS, VARIANTS};
 
 /// Anybody who acts: a request, and what its sender is told.
 pub type Actor<S> = Request<S, Told>;
@@ -29,6 +26,9 @@ pub type Actor<S> = Request<S, Told>;
 /// The model.
 #[derive(Clone, Copy, Debug)]
 pub struct Order;
+
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
 
 /// The order that everybody wants to end.
 const ORDER: i64 = 1;
@@ -41,14 +41,17 @@ pub static VERSIONED_ORDERS: Table = Table {
 };
 
 /// How a handler is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Protocol {
-    /// Looks, then updates, in this way.
-    CheckThenUpdate(Way),
+    CheckThenUpdate,
     ProcessMutex,
     ConditionalUpdate,
     VersionColumn,
     SelectForUpdate,
+    ReadCommitted,
+    Snapshot,
+    SerializableRetry,
     ControlIgnoresCount,
     ControlForgetsUpdate,
     ControlGuessesStatus,
@@ -61,28 +64,19 @@ impl Protocol {
 
     fn way(self) -> Way {
         match self {
-            Protocol::CheckThenUpdate(way) => way,
-            Protocol::SelectForUpdate => Way::within(Isolation::ReadCommitted),
+            Protocol::SelectForUpdate | Protocol::ReadCommitted => {
+                Way::within(Isolation::ReadCommitted)
+            }
+            Protocol::Snapshot => Way::within(Isolation::RepeatableRead),
+            Protocol::SerializableRetry => Way::within(Isolation::Serializable).retrying(RETRIES),
             _ => Way::AUTOCOMMIT,
         }
     }
 }
 
 impl Model for Order {
-    fn name(&self) -> &'static str {
-        "order"
-    }
-
-    fn about(&self) -> &'static str {
-        "Signed requests cancel an order: it ends once, cancelled or shipped, and who did it is told so."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn size(&self) -> Size {
@@ -91,18 +85,12 @@ impl Model for Order {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients, true)?;
-        Some(match scene.protocol.way().isolation {
-            None => Box::new(loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene))),
-            Some(_) => Box::new(loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene))),
-        })
+        Some(request::case(system(scene), scene.protocol.way(), &[]))
     }
 }
 
 /// The simulated system, with requests that are signed or not; `None` if either name is none of this
-/// model's.
-///
-/// [`Model::case`] hides what a system is made of, and has all requests signed. This is for whoever
-/// puts the same world and the same machines before another checker.
+/// model's. [`Model::case`] has all requests signed.
 pub fn simulated(
     variant: &str,
     scenario: &str,
@@ -122,45 +110,12 @@ pub fn cancel<W: Service>(
     variant: &str,
     order: i64,
 ) -> Option<Told> {
-    let protocol = protocol(variant)?;
+    let protocol: Protocol = named(variant)?;
     let round = Round { locks: protocol == Protocol::ProcessMutex, ..Round::default() };
     let told =
         handle(world, session, round, protocol.way(), |tx| protocol.end(tx, order, Ending::Cancel));
     Some(told.unwrap_or_else(Told::from))
 }
-
-/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
-/// if either name is none of this model's.
-///
-/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
-/// themselves on SQLite. This is for whoever compares them.
-pub fn let_loose_on<D: FreeDb<Session: Held>>(
-    variant: &str,
-    scenario: &str,
-    clients: usize,
-) -> Option<Box<dyn Case>> {
-    Some(Box::new(loose::<D>(scene(variant, scenario, clients, true)?)))
-}
-
-/// The actors let loose on a real database.
-fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
-    let table = scene.protocol.table();
-    let tables = move |world: &Servers<SimDb>| Tables::new().with(table, world.db.rows(table));
-    let actors = move |_, db: &mut D| scene.actors(|| db.connect());
-    DbCase::new(system(scene), tables).let_loose(Loose::new(actors), &[])
-}
-
-/// The same actors on a real database.
-fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
-    Stage::within(
-        |_, db| Servers::new(db, SERVERS),
-        |servers| servers.db,
-        move |_, world| scene.actors(|| world.connect()),
-    )
-}
-
-/// How many server processes there are; mostly only the first has something to do.
-const SERVERS: usize = 2;
 
 /// A variant in a scenario.
 #[derive(Clone, Copy, Debug)]
@@ -172,18 +127,10 @@ struct Scene {
 }
 
 fn scene(variant: &str, scenario: &str, clients: usize, signed: bool) -> Option<Scene> {
-    let (protocol, around) = (protocol(variant)?, surroundings(scenario)?);
-    Some(Scene { protocol, around, clients, signed })
+    Some(Scene { protocol: named(variant)?, around: named(scenario)?, clients, signed })
 }
 
 impl Scene {
-    /// What is round each request of the service.
-    fn round(self) -> Round {
-        let locks = self.protocol == Protocol::ProcessMutex;
-        let is_task = self.around == Surroundings::OneWorker;
-        Round { server: 0, verifies: self.signed, locks, is_task }
-    }
-
     /// How many clients there are of each server.
     fn clients(self) -> Vec<(usize, usize)> {
         match self.around {
@@ -194,93 +141,42 @@ impl Scene {
         }
     }
 
-    /// A client's request, before its first step.
-    fn client<S>(self, session: S, server: usize) -> Actor<S> {
-        self.request(session, Ending::Cancel, Round { server, ..self.round() })
-    }
-
-    fn request<S>(self, session: S, ending: Ending, round: Round) -> Actor<S> {
-        let Scene { protocol, .. } = self;
-        Request::new(round, session, protocol.way(), Told::Died, move |tx| {
-            protocol.end(tx, ORDER, ending)
-        })
+    /// A request of the service, before its first step.
+    fn request(self, ending: Ending, server: usize) -> Actor<SimSession> {
+        let Scene { protocol, around, signed, .. } = self;
+        let locks = protocol == Protocol::ProcessMutex;
+        let is_task = around == Surroundings::OneWorker;
+        let round = Round { server, verifies: signed, locks, is_task };
+        Request::new(round, protocol.way(), Told::Died, move |tx| protocol.end(tx, ORDER, ending))
     }
 
     /// Who acts beside the clients.
-    fn other<S>(self, session: S) -> Option<(&'static str, Actor<S>)> {
+    fn other(self) -> Option<(&'static str, Actor<SimSession>)> {
         Some(match self.around {
-            Surroundings::Fulfilment => {
-                ("fulfilment", self.request(session, Ending::Ship, self.round()))
-            }
+            Surroundings::Ship => ("fulfilment", self.request(Ending::Ship, 0)),
             Surroundings::UnlockedWriter => {
                 let (table, round) = (self.protocol.table(), Round::default());
-                let writer = Request::new(round, session, Way::AUTOCOMMIT, Told::Died, move |tx| {
+                let writer = Request::new(round, Way::AUTOCOMMIT, Told::Died, move |tx| {
                     beside(tx, table, Ending::Ship)
                 });
                 ("writer", writer)
             }
-            Surroundings::Replay => ("replay", self.request(session, Ending::Cancel, self.round())),
-            Surroundings::Nobody | Surroundings::TwoServers | Surroundings::OneWorker => {
+            Surroundings::Replay => ("replay", self.request(Ending::Cancel, 0)),
+            Surroundings::Cancels | Surroundings::TwoServers | Surroundings::OneWorker => {
                 return None;
             }
         })
     }
-
-    /// Everybody, in the order of the system's actors, each with a session of its own.
-    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
-        let mut actors = Vec::new();
-        for (server, count) in self.clients() {
-            for _ in 0..count {
-                actors.push(self.client(connect()?, server));
-            }
-        }
-        actors.extend(self.other(connect()?).map(|(_, actor)| actor));
-        Ok(actors)
-    }
 }
-
-fn protocol(variant: &str) -> Option<Protocol> {
-    let within = |isolation| Protocol::CheckThenUpdate(Way::within(isolation));
-    Some(match variant {
-        "check-then-update" => Protocol::CheckThenUpdate(Way::AUTOCOMMIT),
-        "process-mutex" => Protocol::ProcessMutex,
-        "conditional-update" => Protocol::ConditionalUpdate,
-        "version-column" => Protocol::VersionColumn,
-        "select-for-update" => Protocol::SelectForUpdate,
-        "read-committed" => within(Isolation::ReadCommitted),
-        "snapshot" => within(Isolation::RepeatableRead),
-        "serializable-retry" => {
-            Protocol::CheckThenUpdate(Way::within(Isolation::Serializable).retrying(RETRIES))
-        }
-        "control-ignores-count" => Protocol::ControlIgnoresCount,
-        "control-forgets-update" => Protocol::ControlForgetsUpdate,
-        "control-guesses-status" => Protocol::ControlGuessesStatus,
-        _ => return None,
-    })
-}
-
-/// Enough for three clients: each failure is another one's success.
-const RETRIES: u32 = 2;
 
 /// What surrounds the clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Surroundings {
-    Nobody,
-    Fulfilment,
+    Cancels,
+    Ship,
     UnlockedWriter,
     TwoServers,
     OneWorker,
     Replay,
-}
-
-fn surroundings(scenario: &str) -> Option<Surroundings> {
-    Some(match scenario {
-        "cancels" => Surroundings::Nobody,
-        "ship" => Surroundings::Fulfilment,
-        "unlocked-writer" => Surroundings::UnlockedWriter,
-        "two-servers" => Surroundings::TwoServers,
-        "one-worker" => Surroundings::OneWorker,
-        "replay" => Surroundings::Replay,
-        _ => return None,
-    })
 }

@@ -1,14 +1,15 @@
 //! The system of `order` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::{Actor, ORDER, SERVERS, Scene, Surroundings, Told};
-use crate::check::{Local, State, System};
+use super::super::ends_with;
+use super::super::request::{Requests, requests};
+use super::{Actor, ORDER, Scene, Surroundings, Told};
+use crate::check::State;
 use crate::db::{Servers, SimDb, SimSession, Table, Value};
-use crate::handlers::PENDING;
-use crate::recorded::recorded_step;
+use crate::handlers::{Ending, PENDING};
 
 type Simulated = Actor<SimSession>;
-pub(super) type OrderSystem = System<Servers<SimDb>, Simulated>;
+pub(super) type OrderSystem = Requests<Told>;
 type OrderState<'a> = State<'a, Servers<SimDb>, Simulated>;
 
 /// One pending order.
@@ -23,27 +24,16 @@ fn furnished(table: &'static Table) -> SimDb {
 
 pub(super) fn system(scene: Scene) -> OrderSystem {
     let table = scene.protocol.table();
-    let system = System::new(Servers::new(furnished(table), SERVERS))
-        .described_by(recorded_step)
-        .breaks_deadlocks(Servers::patient)
-        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
-    let system = scene.clients().into_iter().fold(system, |system, (server, count)| {
-        system.clients(count, scene.client(SimSession::new(), server))
-    });
-    let system = match scene.other(SimSession::new()) {
+    let system =
+        scene.clients().into_iter().fold(requests(furnished(table)), |system, (server, count)| {
+            system.clients(count, scene.request(Ending::Cancel, server))
+        });
+    let system = match scene.other() {
         Some((name, actor)) => system.actor(name, actor),
         None => system,
     };
-    with_properties(system, table, scene.around)
-}
-
-fn with_properties(
-    system: OrderSystem,
-    table: &'static Table,
-    around: Surroundings,
-) -> OrderSystem {
     let actors = system.actors().len();
-    let system = system
+    let mut system = system
         .at_most(1, "one-ending", |local| {
             local.output().filter(|told| told.is_ending()).map(|_| ())
         })
@@ -51,20 +41,16 @@ fn with_properties(
         .finally("no-server-error", |state| {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
-        .reaches("somebody-cancels", |local| matches!(local, Local::Done(Told::Cancelled)));
-    let ships = [Surroundings::Fulfilment, Surroundings::UnlockedWriter].contains(&around);
-    let system = match ships {
-        true => {
-            system.reaches("it-is-shipped", |local| matches!(local, Local::Done(Told::Shipped)))
-        }
-        false => system,
-    };
-    match actors {
-        1 => system,
-        _ => system.reaches("somebody-is-late", |local| {
-            matches!(local, Local::Done(Told::NotPending(_) | Told::NoRow))
-        }),
+        .reaches("somebody-cancels", ends_with(Told::Cancelled));
+    if matches!(scene.around, Surroundings::Ship | Surroundings::UnlockedWriter) {
+        system = system.reaches("it-is-shipped", ends_with(Told::Shipped));
     }
+    if actors > 1 {
+        system = system.reaches("somebody-is-late", |local| {
+            matches!(local.output(), Some(Told::NotPending(_) | Told::NoRow))
+        });
+    }
+    system
 }
 
 /// Whether what the actors were told agrees with how the order stands in the end.

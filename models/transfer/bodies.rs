@@ -88,6 +88,8 @@ pub(super) enum Debit {
     Unchecked,
     /// A negative control: reads, and says that it is too little, whatever was read.
     Refuses,
+    /// As the shipping function does it, which also credits.
+    Ordered,
 }
 
 impl Debit {
@@ -96,13 +98,13 @@ impl Debit {
         match self {
             Debit::Set | Debit::Subtract | Debit::Locked | Debit::Refuses => true,
             Debit::Conditional | Debit::Blind => rule == Rule::Sum,
-            Debit::Unchecked => false,
+            Debit::Unchecked | Debit::Ordered => false,
         }
     }
 }
 
 /// A payment by the shipping function.
-pub(super) fn ordered<D: Database>(tx: &mut Tx<'_, D>, payment: Payment) -> Ends {
+fn ordered<D: Database>(tx: &mut Tx<'_, D>, payment: Payment) -> Ends {
     let Payment { from, to, amount } = payment;
     let Ok(transfer) = handlers::Transfer::new(from, to, amount) else {
         return Ok(Next::Rollback(Told::Refused));
@@ -115,7 +117,7 @@ pub(super) fn ordered<D: Database>(tx: &mut Tx<'_, D>, payment: Payment) -> Ends
 }
 
 /// Debits in some way, then credits.
-pub(super) fn checked<D: Database>(
+pub(super) fn paid<D: Database>(
     tx: &mut Tx<'_, D>,
     payment: Payment,
     rule: Rule,
@@ -145,6 +147,7 @@ pub(super) fn checked<D: Database>(
     }
     let update = Update::new(&ACCOUNTS).filter("id", from);
     let debited = tx.ask(match debit {
+        Debit::Ordered => return ordered(tx, payment),
         Debit::Set => update.set("balance", own - amount),
         Debit::Subtract | Debit::Locked | Debit::Unchecked | Debit::Refuses => {
             update.add("balance", -amount)

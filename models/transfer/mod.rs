@@ -5,25 +5,22 @@
 mod bodies;
 mod levels;
 mod properties;
-mod variants;
 
-use super::request::{Request, Round, handle};
-use super::{Model, Scenario, Size, Variant};
-use crate::case::{Case, DbCase};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::request::{self, RETRIES, Request, Round, handle};
+use super::{Model, Sheet, Size, Variant, Verdicts, named};
+use crate::case::Case;
 use crate::check::System;
-use crate::db::{
-    Database, Failure, Isolation, PostgresDb, Servers, Service, SimDb, SimSession, SqliteDb,
-    SteppedDb, Way,
-};
-use crate::direct::{Code, Held};
-use crate::handlers::{ACCOUNTS, Next, Tx};
-use crate::replay::{FreeDb, Loose, RealDb, Stage, Tables};
+use crate::db::{Isolation, Servers, Service, SimDb, SimSession, Way};
+use crate::direct::Code;
 
-use bodies::{Debit, Rule, checked, ordered};
+use bodies::{Debit, Rule, paid};
 pub use bodies::{Payment, Told};
 pub use levels::BODIES;
 use properties::system;
-use variants::{SCENARIOS, VARIANTS};
 
 /// Anybody who acts: a request, and what its sender is told; or the crash.
 pub type Actor<S> = Request<S, Told>;
@@ -32,83 +29,24 @@ pub type Actor<S> = Request<S, Told>;
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer;
 
+static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
+static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
+
 /// Accounts up to this one are the customers'.
 const CUSTOMERS: i64 = 2;
 
-/// Enough for three clients, if each failure is another one's success. (A deadlock's need not be.)
-const RETRIES: u32 = 2;
-
-/// The server processes: one that may die, and one that lives.
-const SERVERS: usize = 2;
-
-/// How a handler is written.
+/// How a handler is written: what it asks the database, how it is isolated, and whether it holds a
+/// mutex meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Protocol {
-    body: Written,
+    debit: Debit,
     way: Way,
     locks: bool,
 }
 
-/// What it asks the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Written {
-    Checked(Debit),
-    Ordered,
-}
-
-impl Written {
-    /// Whether it makes sense like this: what ships knows no rule but that of each account, and what
-    /// is locked by a statement outside of a transaction is free again right after it.
-    fn makes_sense(self, way: Way, around: Surroundings) -> bool {
-        match self {
-            Written::Ordered => around != Surroundings::Sum,
-            Written::Checked(Debit::Locked) => way.isolation.is_some(),
-            Written::Checked(_) => true,
-        }
-    }
-}
-
-impl Protocol {
-    const fn new(body: Written, way: Way) -> Self {
-        Protocol { body, way, locks: false }
-    }
-
-    /// A request to this server before its first step.
-    fn request<S>(self, session: S, server: usize, payment: Payment, rule: Rule) -> Actor<S> {
-        let round = Round { server, locks: self.locks, ..Round::default() };
-        Request::new(round, session, self.way, Told::Died(payment), move |tx| {
-            self.pay(tx, payment, rule)
-        })
-    }
-
-    fn pay<D: Database>(
-        self,
-        tx: &mut Tx<'_, D>,
-        payment: Payment,
-        rule: Rule,
-    ) -> Result<Next<Told>, Failure> {
-        match self.body {
-            Written::Ordered => ordered(tx, payment),
-            Written::Checked(debit) => checked(tx, payment, rule, debit),
-        }
-    }
-}
-
 impl Model for Transfer {
-    fn name(&self) -> &'static str {
-        "transfer"
-    }
-
-    fn about(&self) -> &'static str {
-        "Money moves between accounts: whole or not at all, and never more than there is."
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn scenarios(&self) -> &'static [Scenario] {
-        SCENARIOS
+    fn sheet(&self) -> &'static Sheet {
+        &SHEET
     }
 
     fn has(&self, variant: &str, scenario: &str) -> bool {
@@ -133,18 +71,15 @@ impl Model for Transfer {
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
         let scene = scene(variant, scenario, clients)?;
-        Some(match scene.protocol.way.isolation {
-            None => Box::new(loose::<SqliteDb>(scene).on(stage::<SqliteDb>(scene))),
-            Some(_) => Box::new(loose::<PostgresDb>(scene).on(stage::<SteppedDb>(scene))),
-        })
+        Some(request::case(system(scene), scene.protocol.way, PASSING))
     }
 }
 
+/// When all is over, the last commit is all that there is to see of them.
+pub(super) const PASSING: &[&str] = &["conserved-at-every-commit"];
+
 /// The simulated system; `None` if either name is none of this model's, or it does not
 /// [have](Model::has) the one in the other.
-///
-/// [`Model::case`] hides what a system is made of. This is for whoever puts the same world and the
-/// same machines before another checker.
 pub fn simulated(
     variant: &str,
     scenario: &str,
@@ -165,40 +100,10 @@ pub fn pay<W: Service>(
 ) -> Option<Told> {
     let protocol = protocol(variant)?;
     let round = Round { locks: protocol.locks, ..Round::default() };
-    let told =
-        handle(world, session, round, protocol.way, |tx| protocol.pay(tx, payment, Rule::Balance));
+    let told = handle(world, session, round, protocol.way, |tx| {
+        paid(tx, payment, Rule::Balance, protocol.debit)
+    });
     Some(told.unwrap_or_else(Told::from))
-}
-
-/// The case whose free runs are on a database of one's choice, and which has no other real world; `None`
-/// if there is no such system.
-///
-/// [`Model::case`] lets the statements of a transaction loose on PostgreSQL, and those that stand by
-/// themselves on SQLite. This is for whoever compares them.
-pub fn let_loose_on<D: FreeDb<Session: Held>>(
-    variant: &str,
-    scenario: &str,
-    clients: usize,
-) -> Option<Box<dyn Case>> {
-    Some(Box::new(loose::<D>(scene(variant, scenario, clients)?)))
-}
-
-/// The actors let loose on a real database.
-fn loose<D: FreeDb<Session: Held>>(scene: Scene) -> DbCase<Servers<SimDb>, Actor<SimSession>> {
-    let tables = |world: &Servers<SimDb>| Tables::new().with(&ACCOUNTS, world.db.rows(&ACCOUNTS));
-    let actors = move |_, db: &mut D| scene.actors(|| db.connect());
-    // When all is over, the last commit is all that there is to see of them.
-    let passing = &["conserved-at-every-commit"];
-    DbCase::new(system(scene), tables).let_loose(Loose::new(actors), passing)
-}
-
-/// The same actors on a real database.
-fn stage<D: RealDb<Session: Held>>(scene: Scene) -> Stage<D, Servers<D>, Actor<D::Session>> {
-    Stage::within(
-        |_, db| Servers::new(db, SERVERS),
-        |servers| servers.db,
-        move |_, world| scene.actors(|| world.connect()),
-    )
 }
 
 /// A variant in a scenario.
@@ -209,17 +114,19 @@ struct Scene {
     clients: usize,
 }
 
+/// `None` if that makes no sense: what ships knows no rule but that of each account, and what is
+/// locked by a statement outside of a transaction is free again right after it.
 fn scene(variant: &str, scenario: &str, clients: usize) -> Option<Scene> {
-    Scene::of(protocol(variant)?, surroundings(scenario)?, clients)
+    let (protocol, around) = (protocol(variant)?, named(scenario)?);
+    let makes_sense = match protocol.debit {
+        Debit::Ordered => around != Surroundings::Sum,
+        Debit::Locked => protocol.way.isolation.is_some(),
+        _ => true,
+    };
+    makes_sense.then_some(Scene { protocol, around, clients })
 }
 
 impl Scene {
-    /// `None` if that makes no sense.
-    fn of(protocol: Protocol, around: Surroundings, clients: usize) -> Option<Self> {
-        let makes_sense = protocol.body.makes_sense(protocol.way, around);
-        makes_sense.then_some(Scene { protocol, around, clients })
-    }
-
     /// What must not fall below zero.
     fn rule(self) -> Rule {
         if self.around == Surroundings::Sum { Rule::Sum } else { Rule::Balance }
@@ -257,24 +164,20 @@ impl Scene {
     }
 
     /// The request of the client of this number, before its first step.
-    fn client<S>(self, session: S, number: usize) -> Actor<S> {
-        self.protocol.request(session, self.server(number), self.payment(number), self.rule())
-    }
-
-    /// Everybody, in the order of the system's actors, each client with a session of its own.
-    fn actors<S, E>(self, mut connect: impl FnMut() -> Result<S, E>) -> Result<Vec<Actor<S>>, E> {
-        let clients = (0..self.clients).map(|number| Ok(self.client(connect()?, number)));
-        let mut actors = clients.collect::<Result<Vec<_>, E>>()?;
-        if self.around == Surroundings::Crash {
-            actors.push(crash(connect()?));
-        }
-        Ok(actors)
+    fn client(self, number: usize) -> Actor<SimSession> {
+        let Scene { protocol, .. } = self;
+        let (payment, rule) = (self.payment(number), self.rule());
+        let (server, locks) = (self.server(number), protocol.locks);
+        let round = Round { server, locks, ..Round::default() };
+        Request::new(round, protocol.way, Told::Died(payment), move |tx| {
+            paid(tx, payment, rule, protocol.debit)
+        })
     }
 }
 
 /// At some moment the first server dies.
-fn crash<S>(session: S) -> Actor<S> {
-    let dies = Code::served(session, |world, _| {
+fn crash() -> Actor<SimSession> {
+    let dies = Code::served(SimSession::new(), |world, _| {
         world.kill(0);
         Told::Crashed
     });
@@ -282,46 +185,36 @@ fn crash<S>(session: S) -> Actor<S> {
 }
 
 fn protocol(variant: &str) -> Option<Protocol> {
-    let checking = |debit, way| Protocol::new(Written::Checked(debit), way);
     let read_committed = Way::within(Isolation::ReadCommitted);
     let snapshot = Way::within(Isolation::RepeatableRead);
     let serializable = Way::within(Isolation::Serializable);
-    Some(match variant {
-        "check-then-debit" => checking(Debit::Set, Way::AUTOCOMMIT),
-        "check-then-subtract" => checking(Debit::Subtract, Way::AUTOCOMMIT),
-        "two-statements" => checking(Debit::Conditional, Way::AUTOCOMMIT),
-        "conditional-debit" => checking(Debit::Conditional, read_committed),
-        "conditional-retry" => checking(Debit::Conditional, read_committed.retrying(RETRIES)),
-        "read-committed" => checking(Debit::Set, read_committed),
-        "snapshot" => checking(Debit::Set, snapshot),
-        "snapshot-retry" => checking(Debit::Set, snapshot.retrying(RETRIES)),
-        "serializable" => checking(Debit::Set, serializable),
-        "serializable-retry" => checking(Debit::Set, serializable.retrying(RETRIES)),
-        "process-mutex" => Protocol { locks: true, ..checking(Debit::Set, Way::AUTOCOMMIT) },
-        "select-for-update" => checking(Debit::Locked, read_committed),
-        "ordered" => Protocol::new(Written::Ordered, read_committed),
-        "control-ignores-count" => checking(Debit::Blind, read_committed),
-        "control-unchecked" => checking(Debit::Unchecked, read_committed),
-        "control-refuses-blindly" => checking(Debit::Refuses, read_committed),
+    let (debit, way) = match variant {
+        "check-then-debit" | "process-mutex" => (Debit::Set, Way::AUTOCOMMIT),
+        "check-then-subtract" => (Debit::Subtract, Way::AUTOCOMMIT),
+        "two-statements" => (Debit::Conditional, Way::AUTOCOMMIT),
+        "conditional-debit" => (Debit::Conditional, read_committed),
+        "conditional-retry" => (Debit::Conditional, read_committed.retrying(RETRIES)),
+        "read-committed" => (Debit::Set, read_committed),
+        "snapshot" => (Debit::Set, snapshot),
+        "snapshot-retry" => (Debit::Set, snapshot.retrying(RETRIES)),
+        "serializable" => (Debit::Set, serializable),
+        "serializable-retry" => (Debit::Set, serializable.retrying(RETRIES)),
+        "select-for-update" => (Debit::Locked, read_committed),
+        "ordered" => (Debit::Ordered, read_committed),
+        "control-ignores-count" => (Debit::Blind, read_committed),
+        "control-unchecked" => (Debit::Unchecked, read_committed),
+        "control-refuses-blindly" => (Debit::Refuses, read_committed),
         _ => return levels::called(variant),
-    })
+    };
+    Some(Protocol { debit, way, locks: variant == "process-mutex" })
 }
 
 /// What surrounds the clients, and what they want.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Surroundings {
     Out,
     BothWays,
     Sum,
     Crash,
-}
-
-fn surroundings(scenario: &str) -> Option<Surroundings> {
-    Some(match scenario {
-        "out" => Surroundings::Out,
-        "both-ways" => Surroundings::BothWays,
-        "sum" => Surroundings::Sum,
-        "crash" => Surroundings::Crash,
-        _ => return None,
-    })
 }

@@ -1,26 +1,22 @@
 //! The system of `transfer` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
+use super::super::request::{Requests, requests};
 use super::bodies::Rule;
-use super::{Actor, CUSTOMERS, Payment, SERVERS, Scene, Surroundings, Told, crash};
-use crate::check::{Local, State, System};
+use super::{Actor, CUSTOMERS, Payment, Scene, Surroundings, Told, crash};
+use crate::check::State;
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
-use crate::recorded::recorded_step;
 
 type Simulated = Actor<SimSession>;
-pub(super) type TransferSystem = System<Servers<SimDb>, Simulated>;
+pub(super) type TransferSystem = Requests<Told>;
 type TransferState<'a> = State<'a, Servers<SimDb>, Simulated>;
 
 pub(super) fn system(scene: Scene) -> TransferSystem {
     let Scene { around, clients, .. } = scene;
     let rows = (1..).zip(scene.balances()).map(|(id, balance)| row([id.into(), balance.into()]));
-    let db = SimDb::new().with_table(&ACCOUNTS, rows);
-    let system = System::new(Servers::new(db, SERVERS))
-        .described_by(recorded_step)
-        .breaks_deadlocks(Servers::patient)
-        .waits_for(|world, actor: &Simulated, other| actor.waits_for(other, world));
-    let client = |number| scene.client(SimSession::new(), number);
+    let system = requests(SimDb::new().with_table(&ACCOUNTS, rows));
+    let client = |number| scene.client(number);
     let system = match around {
         Surroundings::Out => system.clients(clients, client(0)),
         Surroundings::BothWays => system
@@ -34,17 +30,13 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             let others = (0..clients).filter(|number| scene.server(*number) > 0).count();
             let system = system.clients(clients - others, client(0));
             let system = system.clients(others, client(clients.saturating_sub(1)));
-            system.actor("crash", crash(SimSession::new()))
+            system.actor("crash", crash())
         }
     };
-    with_properties(system, scene)
-}
-
-fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
     let first = scene.balances();
     let total: i64 = first.iter().sum();
     let conserved = move |state: &TransferState<'_>| balances(state).iter().sum::<i64>() == total;
-    let system = system
+    let mut system = system
         .always("no-overdraft", move |state| match scene.rule() {
             Rule::Balance => balances(state).iter().all(|balance| *balance >= 0),
             Rule::Sum => customers(state) >= 0,
@@ -55,36 +47,37 @@ fn with_properties(system: TransferSystem, scene: Scene) -> TransferSystem {
         .finally("no-server-error", |state| {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
-        .reaches("somebody-pays", |local| matches!(local, Local::Done(Told::Paid(_))));
-    let system = match scene.around {
+        .reaches("somebody-pays", |local| local.output().is_some_and(is_paid));
+    if around == Surroundings::Crash {
         // The server is dead, and somebody had begun and not finished.
-        Surroundings::Crash => system.reachable("dies-halfway", move |state| {
+        system = system.reachable("dies-halfway", move |state| {
             let servers = state.world();
             servers.is_dead(0) && !(servers.db.is_idle() && conserved(state))
-        }),
-        _ => system,
-    };
-    let system = match scene {
-        Scene { around: Surroundings::Crash, clients: 2.., .. } => {
-            // It is there to pay, so to be `deadlock-free` says that what the dead server had begun
-            // is undone: whoever lives would wait for its locks for ever.
-            system.reachable("a-survivor-pays", move |state| {
-                let count = |it: fn(&Told) -> bool| state.outputs().filter(|told| it(told)).count();
-                count(|told| matches!(told, Told::Died(_))) == scene.clients - 1
-                    && count(|told| matches!(told, Told::Paid(_))) == 1
-            })
-        }
-        _ => system,
-    };
-    match scene {
-        Scene { clients: 1, .. } => system,
-        Scene { around: Surroundings::BothWays, .. } => system.reachable("both-pay", |state| {
-            state.outputs().filter(|told| matches!(told, Told::Paid(_))).count() > 1
+        });
+    }
+    if around == Surroundings::Crash && clients > 1 {
+        // It is there to pay, so to be `deadlock-free` says that what the dead server had begun is
+        // undone: whoever lives would wait for its locks for ever.
+        system = system.reachable("a-survivor-pays", move |state| {
+            let count = |it: fn(&Told) -> bool| state.outputs().filter(|told| it(told)).count();
+            count(|told| matches!(told, Told::Died(_))) == clients - 1 && count(is_paid) == 1
+        });
+    }
+    if clients == 1 {
+        return system;
+    }
+    match around {
+        Surroundings::BothWays => system.reachable("both-pay", |state| {
+            state.outputs().filter(|told| is_paid(told)).count() > 1
         }),
         _ => system.reaches("somebody-is-refused", |local| {
-            matches!(local, Local::Done(Told::Insufficient(_)))
+            matches!(local.output(), Some(Told::Insufficient(_)))
         }),
     }
+}
+
+fn is_paid(told: &Told) -> bool {
+    matches!(told, Told::Paid(_))
 }
 
 /// The committed balances, by account.
@@ -107,13 +100,11 @@ fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
     };
     let mut expected = first.to_vec();
     pay(&mut expected, state.outputs().filter_map(paid));
-    let dead: Vec<_> = state
-        .outputs()
-        .filter_map(|told| match told {
-            Told::Died(payment) => Some(*payment),
-            _ => None,
-        })
-        .collect();
+    let died = |told: &Told| match told {
+        Told::Died(payment) => Some(*payment),
+        _ => None,
+    };
+    let dead: Vec<_> = state.outputs().filter_map(died).collect();
     let found = balances(state);
     // They are all alike: how many of them were made is all there is to it.
     let made = (0..=dead.len()).any(|made| {

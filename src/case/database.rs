@@ -80,24 +80,31 @@ impl<T: Value> DbCase<SimDb, SessionCode<T>> {
         Self::direct::<SteppedDb, PostgresDb>(system)
     }
 
+    /// The same code let loose on a database, without another real one.
+    pub(crate) fn loose<F: FreeDb<Session: Held>>(system: System<SimDb, SessionCode<T>>) -> Self {
+        let actors = actors_by_start(&system, SessionCode::clone);
+        let loose = Loose::new(move |start, db: &mut F| connected(actors(start), db));
+        DbCase::new(system, Tables::of).let_loose(loose, &[])
+    }
+
     fn direct<D, F>(system: System<SimDb, SessionCode<T>>) -> Self
     where
         D: RealDb<Session: Held>,
         F: FreeDb<Session: Held>,
     {
-        type Codes<D, T> = Vec<Code<Sessions<<D as Database>::Session>, T>>;
-        fn connected<D: Database, T>(
-            actors: Vec<SessionCode<T>>,
-            db: &mut D,
-        ) -> Result<Codes<D, T>, SqlError> {
-            actors.iter().map(|code| Ok(code.over_session(db.connect()?))).collect()
-        }
         let actors = actors_by_start(&system, SessionCode::clone);
-        let loose = actors.clone();
-        DbCase::new(system, Tables::of)
-            .on(Stage::new(move |start, db: &mut D| connected(actors(start), db)))
-            .let_loose(Loose::new(move |start, db: &mut F| connected(loose(start), db)), &[])
+        let stage = Stage::new(move |start, db: &mut D| connected(actors(start), db));
+        Self::loose::<F>(system).on(stage)
     }
+}
+
+type Codes<D, T> = Vec<Code<Sessions<<D as Database>::Session>, T>>;
+
+fn connected<D: Database, T>(
+    actors: Vec<SessionCode<T>>,
+    db: &mut D,
+) -> Result<Codes<D, T>, SqlError> {
+    actors.iter().map(|code| Ok(code.over_session(db.connect()?))).collect()
 }
 
 impl<W, P> RealWorld<W, P> for OnDatabase<W, P::Output>

@@ -246,6 +246,13 @@ impl<S, T> Code<Served<S>, T> {
         let Code { program, held, .. } = Code::session(session, program);
         Self::start(program, Served(held.0))
     }
+
+    /// The same program before its first step, over another database: for a replay, over a real
+    /// one.
+    #[cfg(feature = "command")]
+    pub(crate) fn over_service<R>(&self, session: R) -> Code<Served<R>, T> {
+        Code::start(self.program.clone(), Served(Slots::of([session])))
+    }
 }
 
 #[cfg(feature = "http")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use url::Host;
 
-use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault};
+use super::{Act, Ask, FetchError, Fetched, Hop, Rules, UrlFault, failed};
 use crate::net::{NetError, Network, Request, Response, Url, literal};
 
 /// The most addresses a name may have. Nothing is fetched from a name with more. Large sites have a
@@ -43,7 +43,7 @@ pub fn fetch<N: Network>(
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
     rules: Arc<Rules>,
-    hop: Hop,
+    pub(super) hop: Hop,
     /// What is asked at this hop.
     ask: Ask,
 }
@@ -54,13 +54,12 @@ fn parsed(
     text: &str,
     parse: impl FnOnce(&str) -> Result<Url, url::ParseError>,
 ) -> Result<Url, FetchError> {
+    let bad = |fault| FetchError::bad_url(number, text, fault);
     // Long before anything is done that takes longer the longer it is.
     if text.len() > UrlFault::LONGEST {
-        return Err(FetchError::bad_url(number, text, UrlFault::TooLong));
+        return Err(bad(UrlFault::TooLong));
     }
-    parse(text).map_err(|error| {
-        FetchError::bad_url(number, text, UrlFault::NotAUrl(error.to_string().into()))
-    })
+    parse(text).map_err(|error| bad(UrlFault::NotAUrl(error.to_string().into())))
 }
 
 /// Whether a host is a name that can be asked for: labels of letters, digits, hyphens and
@@ -91,17 +90,25 @@ impl Errand {
         Errand { rules, hop, ask }.permitted()
     }
 
-    /// Where it is.
-    pub(super) fn hop(&self) -> &Hop {
-        &self.hop
+    pub(super) fn run<N: Network>(self, net: &mut N) -> Result<Fetched, FetchError> {
+        let receive = |net: &mut N, from, limit| Ok((net.receive(from, limit)?, ()));
+        self.run_receiving(net, receive).map(|(fetched, ())| fetched)
     }
 
-    pub(super) fn run<N: Network>(mut self, net: &mut N) -> Result<Fetched, FetchError> {
+    /// The same, with the responses received in this way: with something else in place of a body, say.
+    pub(super) fn run_receiving<N: Network, B>(
+        mut self,
+        net: &mut N,
+        receive: impl Fn(&mut N, N::Connection, u64) -> Result<(Response, B), NetError>,
+    ) -> Result<(Fetched, B), FetchError> {
         loop {
-            let (from, response) = self.asked(net)?;
+            let (from, connection) = self.asked(net)?;
+            let received = receive(net, connection, self.rules.bytes);
+            let (response, body) =
+                received.map_err(|error| self.failed(Act::Receive(from), error))?;
             let leads = response.redirect();
             let Some(location) = leads.filter(|_| self.ask.follows) else {
-                return self.answered(from, response);
+                return Ok((self.answered(from, response)?, body));
             };
             self = self.redirected(response.status, location)?;
         }
@@ -184,15 +191,13 @@ impl Errand {
         Ok(tried.map(|address| SocketAddr::new(address, self.port())).collect())
     }
 
-    /// The response of this hop, and where it came from.
-    fn asked<N: Network>(&self, net: &mut N) -> Result<(SocketAddr, Response), FetchError> {
+    /// A connection over which this hop is asked, and where it leads.
+    fn asked<N: Network>(&self, net: &mut N) -> Result<(SocketAddr, N::Connection), FetchError> {
         let addresses = self.addresses(net)?;
         let (address, mut connection) = self.connected(net, &addresses)?;
-        let failed = |act, error| self.failed(act, error);
         let sent = net.send(&mut connection, &self.request());
-        sent.map_err(|error| failed(Act::Send(address), error))?;
-        let response = net.receive(connection, self.rules.bytes);
-        Ok((address, response.map_err(|error| failed(Act::Receive(address), error))?))
+        sent.map_err(|error| self.failed(Act::Send(address), error))?;
+        Ok((address, connection))
     }
 
     /// Connects to the first of these that accepts.
@@ -220,7 +225,7 @@ impl Errand {
     }
 
     fn failed(&self, act: Act, error: NetError) -> FetchError {
-        FetchError::Network { hop: Box::new(self.hop.clone()), act, error }
+        failed(&self.hop, act, error)
     }
 
     /// What a response comes to that leads no further.
@@ -242,7 +247,8 @@ impl Errand {
         let number = number + 1;
         let url = parsed(number, location, |text| before.join(text))?;
         if number > rules.redirects {
-            return Err(FetchError::too_many_redirects(number, url, rules.redirects));
+            let (hop, limit) = (Box::new(Hop { number, url }), rules.redirects);
+            return Err(FetchError::TooManyRedirects { hop, limit });
         }
         let ask = ask.redirected(status, before.origin() == url.origin());
         Errand { rules, hop: Hop { number, url }, ask }.permitted()

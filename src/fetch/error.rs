@@ -231,10 +231,6 @@ impl FetchError {
     pub(super) fn bad_url(number: u32, url: &str, fault: UrlFault) -> Self {
         FetchError::BadUrl { number, url: shown(url).into(), fault }
     }
-
-    pub(super) fn too_many_redirects(number: u32, url: Url, limit: u32) -> Self {
-        FetchError::TooManyRedirects { hop: Box::new(Hop { number, url }), limit }
-    }
 }
 
 fn told(url: &str, number: u32) -> String {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -103,9 +103,9 @@ impl Connector {
     /// Before anybody is asked anything.
     fn begun(&self, uri: &Uri) -> Result<Errand, FetchError> {
         let errand = Errand::new(&uri.to_string(), Ask::get(), self.fetcher.rules.clone())?;
-        match errand.hop().url.scheme() {
+        match errand.hop.url.scheme() {
             "https" if !self.is_under_tls => {
-                let (url, fault) = (errand.hop().url.as_str(), UrlFault::scheme("https"));
+                let (url, fault) = (errand.hop.url.as_str(), UrlFault::scheme("https"));
                 Err(FetchError::bad_url(0, url, fault))
             }
             _ => Ok(errand),
@@ -129,27 +129,22 @@ impl Service<Uri> for Connector {
         let limits = self.fetcher.limits;
         Connecting(Box::pin(async move {
             let errand = begun?;
-            let hop = Box::new(errand.hop().clone());
+            let hop = errand.hop.clone();
             let mut act = Act::Resolve;
             let connected = async {
                 let looked = spawn_blocking(move || errand.addresses(&mut net)).await;
-                let addresses = looked.map_err(|error| {
-                    failed(hop.clone(), NetError::Resolver(error.to_string().into()))
-                })??;
+                let lost = |error: JoinError| NetError::Resolver(error.to_string().into());
+                let addresses =
+                    looked.map_err(|error| failed(&hop, Act::Resolve, lost(error)))??;
                 if let Some(first) = addresses.first() {
                     act = Act::Connect(*first);
                 }
                 let raced = first_accepted(&addresses, limits.connect_timeout).await;
-                raced.map_err(|(to, error)| FetchError::Network {
-                    hop: hop.clone(),
-                    act: Act::Connect(to),
-                    error,
-                })
+                raced.map_err(|(to, error)| failed(&hop, Act::Connect(to), error))
             };
             let connected = timeout(limits.timeout, connected).await;
-            let stream = connected.unwrap_or_else(|_| {
-                Err(FetchError::Network { hop, act, error: NetError::TimedOut })
-            })?;
+            let stream =
+                connected.unwrap_or_else(|_| Err(failed(&hop, act, NetError::TimedOut)))?;
             Ok(TokioIo::new(stream))
         }))
     }
@@ -160,6 +155,12 @@ impl Future for Connecting {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connecting").finish_non_exhaustive()
     }
 }
 
@@ -202,10 +203,4 @@ async fn connected(to: SocketAddr) -> std::io::Result<TcpStream> {
     // hyper writes what is whole.
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-impl fmt::Debug for Connecting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connecting").finish_non_exhaustive()
-    }
 }

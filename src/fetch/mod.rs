@@ -79,10 +79,9 @@
 //!
 //! # Other HTTP clients
 //!
-//! hyper's client takes a connector, and all of its connections come from that connector. With the
-//! feature `hyper`, `Fetcher::connector` makes a connector that connects only where a fetch would
-//! connect. For another client, [`Fetcher::addresses`] gives the addresses that it may connect to,
-//! and says what the client has to promise.
+//! With the feature `hyper`, `Fetcher::connector` makes a connector for hyper's client. For another
+//! client, [`Fetcher::addresses`] gives the addresses that it may connect to, and says what the client
+//! has to promise.
 
 mod ask;
 mod errand;
@@ -265,8 +264,8 @@ impl Fetcher {
     pub fn ask_later(&self, url: &str, ask: Ask) -> Fetching {
         match Errand::new(url, ask, self.rules.clone()) {
             Ok(errand) => {
-                let (mut net, hop) = (self.net(), Box::new(errand.hop().clone()));
-                let unless = |error| failed(hop, NetError::from(error));
+                let (mut net, hop) = (self.net(), errand.hop.clone());
+                let unless = |error| failed(&hop, Act::Resolve, NetError::from(error));
                 Fetching::begun(move || errand.run(&mut net), unless)
             }
             Err(error) => Fetching::done(Err(error)),
@@ -281,13 +280,10 @@ impl Fetcher {
     /// As [`fetch_public`], except errors of the body.
     pub fn open(&self, url: &str, ask: Ask) -> Result<Opened, FetchError> {
         let errand = Errand::new(url, ask, self.rules.clone())?;
-        let hop = Box::new(errand.hop().clone());
-        let mut net = opened::Unread { net: self.net(), body: None };
-        let fetched = errand.run(&mut net)?;
-        match net.body {
-            Some(body) => Ok(Opened::new(fetched, body)),
-            None => Err(failed(hop, NetError::http(&"there is no response"))),
-        }
+        // What fetches is what ships: to it, each response is empty.
+        let (fetched, body) = errand.run_receiving(&mut self.net(), OsNet::open)?;
+        let Fetched { url, address, status, headers, .. } = fetched;
+        Ok(Opened { url, address, status, headers, body })
     }
 
     /// The addresses that another HTTP client may connect to for this URL, in the order in which to
@@ -330,9 +326,8 @@ impl Fetcher {
     }
 }
 
-/// What became of a fetch that was not the network's fault.
-fn failed(hop: Box<Hop>, error: NetError) -> FetchError {
-    FetchError::Network { hop, act: Act::Resolve, error }
+fn failed(hop: &Hop, act: Act, error: NetError) -> FetchError {
+    FetchError::Network { hop: Box::new(hop.clone()), act, error }
 }
 
 impl fmt::Debug for Fetcher {

@@ -37,23 +37,8 @@ pub(super) fn shown(text: &str) -> String {
 
 /// Schemes that stand in URLs. Another word before a colon may be a user's name.
 pub(super) fn is_scheme(word: &str) -> bool {
-    const KNOWN: [&str; 14] = [
-        "http",
-        "https",
-        "ftp",
-        "file",
-        "ws",
-        "wss",
-        "gopher",
-        "data",
-        "javascript",
-        "mailto",
-        "blob",
-        "ldap",
-        "dict",
-        "ssh",
-    ];
-    KNOWN.iter().any(|known| word.eq_ignore_ascii_case(known))
+    let known = "http https ftp file ws wss gopher data javascript mailto blob ldap dict ssh";
+    known.split(' ').any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// A host, perhaps a port, and a path; `None` if any of it could be something else.

@@ -4,11 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
+use super::{BY_STATEMENT, HandlerError, Next, ROUNDS, Tx, perform, transact};
 use crate::db::{
     Column, Database, Failure, Insert, OnConflict, Returning, Select, SqlState, Table, Way, row,
 };
-use crate::nonce::DIGITS;
 
 /// A user's key. There is at most one row for each user: `user_id` is unique, and every promise
 /// relies on that.
@@ -20,10 +19,6 @@ pub static API_KEYS: Table = Table {
 
 /// How often a request is sent again after its connection broke.
 const RESENDS: u32 = 2;
-
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
-/// for a retry of a statement by itself; a server that makes every statement serializable may.
-const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// An API key: a secret. Its `Debug` form does not show it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,8 +38,7 @@ impl ApiKey {
     pub fn random() -> Result<Self, HandlerError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|_| HandlerError::NoRandomness)?;
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        let text: String = digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(ApiKey(text.into()))
     }
 
@@ -110,8 +104,7 @@ pub enum Issued {
 ///   there.
 /// - [`issue`](Self::issue) stores the key as it is, so everybody who can read the table can read
 ///   it. To store only a digest, use [`issue_key`](Self::issue_key).
-/// - Its calls block: [in an async handler](super#in-an-async-handler),
-///   `web::block(move || keys.issue(user)).await`.
+/// - Its calls [block](super#in-an-async-handler).
 #[derive(Clone, Debug)]
 pub struct ApiKeys<D> {
     database: D,
@@ -158,15 +151,14 @@ impl<D: Database + Clone> ApiKeys<D> {
     ///
     /// As [`issue`](Self::issue).
     pub fn issue_key(&self, user: i64, stored: ApiKey) -> Result<Issued, HandlerError> {
-        perform(&self.database, |database, session| issue(database, session, WAY, user, &stored))
+        perform(&self.database, |database, session| {
+            issue(database, session, BY_STATEMENT, user, &stored)
+        })
     }
 }
 
-/// Gives `user` this key, unless the user has one. The session has no transaction under way.
-///
-/// One statement inserts the row. The request whose row was inserted has issued its key; the others
-/// check that there is a row. If the connection breaks, the statement is sent again with the same
-/// key in a new session.
+/// Gives `user` this key, unless the user has one, as [`ApiKeys::issue_key`] does. The session has no
+/// transaction under way.
 ///
 /// The key is an argument, so that a check knows it. Two requests have different keys.
 ///

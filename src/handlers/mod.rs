@@ -105,7 +105,7 @@ pub use orders::{Ended, Ending, ORDERS, Orders, PENDING, end_order};
 pub use transaction::{Next, Tx, transact};
 pub use transfers::{ACCOUNTS, Accounts, Transfer, TransferError, Transferred};
 
-use crate::db::{Database, Failure, SqlError, SqlState, Table};
+use crate::db::{Database, Failure, SqlError, SqlState, Table, Way};
 
 /// The tables that the handlers use.
 pub static TABLES: &[&Table] = &[&API_KEYS, &ORDERS, &ACCOUNTS];
@@ -166,28 +166,25 @@ impl From<Failure> for HandlerError {
         if may_have_happened {
             return HandlerError::Unknown(error);
         }
-        let of_crowd = [
-            SqlState::LOCK_NOT_AVAILABLE,
-            SqlState::QUERY_CANCELED,
-            SqlState::TOO_MANY_CONNECTIONS,
-        ];
-        let of_schema = [
-            SqlState::INVALID_COLUMN_REFERENCE,
-            SqlState::UNDEFINED_TABLE,
-            SqlState::UNDEFINED_COLUMN,
-            SqlState::DATATYPE_MISMATCH,
-        ];
         match error.state {
             state if state.is_connection() => HandlerError::Unavailable(error),
-            state if state.is_worth_a_retry() || of_crowd.contains(&state) => {
-                HandlerError::Busy(error)
-            }
-            state if of_schema.contains(&state) => HandlerError::Schema(error),
+            state if state.is_worth_a_retry() => HandlerError::Busy(error),
+            SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::QUERY_CANCELED
+            | SqlState::TOO_MANY_CONNECTIONS => HandlerError::Busy(error),
+            SqlState::INVALID_COLUMN_REFERENCE
+            | SqlState::UNDEFINED_TABLE
+            | SqlState::UNDEFINED_COLUMN
+            | SqlState::DATATYPE_MISMATCH => HandlerError::Schema(error),
             SqlState::NO_DATA => HandlerError::Unchanged(error),
             _ => HandlerError::Refused(error),
         }
     }
 }
+
+/// How a handler of single statements runs them: without a transaction. PostgreSQL's usual level never
+/// asks for a retry of a statement by itself; a server that makes every statement serializable may.
+const BY_STATEMENT: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// How often a handler repeats a statement that changed no row although there is one to change.
 /// Usually another request came in between, and does not the next time. But a database may also

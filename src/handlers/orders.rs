@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{HandlerError, Next, ROUNDS, Tx, perform, transact};
-use crate::db::{Column, Database, Failure, Select, SqlState, Table, Update, Way};
+use super::{BY_STATEMENT, HandlerError, Next, ROUNDS, Tx, perform, transact};
+use crate::db::{Column, Database, Failure, Select, SqlState, Table, Update};
 
 /// An order and its status: [`PENDING`], the one with which it [ended](Ending::status), or any
 /// other that a shop uses.
@@ -16,10 +16,6 @@ pub static ORDERS: Table = Table {
 
 /// The status of an order that can still be cancelled or shipped.
 pub const PENDING: &str = "pending";
-
-/// How the handler runs its statements: without a transaction. PostgreSQL's usual level never asks
-/// for a retry of a statement by itself; a server that makes every statement serializable may.
-const WAY: Way = Way::AUTOCOMMIT.retrying(10);
 
 /// How an order can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,8 +85,7 @@ pub enum Ended {
 ///   same transaction](super#more-in-the-same-transaction), in a table where it is unique.
 /// - A request that is sent again is one more request, whether its sender repeats it or somebody
 ///   who recorded it. The order still ends once, and the second request is told so.
-/// - Its calls block: [in an async handler](super#in-an-async-handler),
-///   `web::block(move || orders.cancel(id)).await`.
+/// - Its calls [block](super#in-an-async-handler).
 #[derive(Clone, Debug)]
 pub struct Orders<D> {
     database: D,
@@ -123,13 +118,12 @@ impl<D: Database + Clone> Orders<D> {
 
     fn end(&self, order: i64, ending: Ending) -> Result<Ended, HandlerError> {
         perform(&self.database, |database, session| {
-            transact(database, session, WAY, |tx| end_order(tx, order, ending))
+            transact(database, session, BY_STATEMENT, |tx| end_order(tx, order, ending))
         })
     }
 }
 
-/// Ends an order, if it is pending. The statement updates the row where the status is pending; the
-/// request that changed the row has ended the order. This is a body, for [`transact`].
+/// Ends an order, if it is pending, as [`Orders`] does. This is a body, for [`transact`].
 ///
 /// # Errors
 ///

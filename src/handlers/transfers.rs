@@ -86,8 +86,7 @@ pub enum TransferError {
 ///   transaction](super#more-in-the-same-transaction).
 /// - It does not keep a rule over several accounts (that their *sum* must not fall below zero,
 ///   say). Each account is judged by itself.
-/// - Its calls block: [in an async handler](super#in-an-async-handler),
-///   `web::block(move || accounts.transfer(from, to, amount)).await`.
+/// - Its calls [block](super#in-an-async-handler).
 #[derive(Clone, Debug)]
 pub struct Accounts<D> {
     database: D,

@@ -128,11 +128,13 @@ fn told(attacks: &[Attack]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::case::Case;
     use crate::check::Engine;
     use crate::models::download::Download;
-    use crate::models::{Model, Scenario, Size, Variant};
+    use crate::models::{Model, Sheet, Size};
     use crate::report::table::tables;
     use crate::survey::{Plan, Share, Target};
 
@@ -157,20 +159,14 @@ mod tests {
     struct Pretend;
 
     impl Model for Pretend {
-        fn name(&self) -> &'static str {
-            "pretend"
-        }
-
-        fn about(&self) -> &'static str {
-            "What it says does not matter."
-        }
-
-        fn variants(&self) -> &'static [Variant] {
-            &Download.variants()[..1]
-        }
-
-        fn scenarios(&self) -> &'static [Scenario] {
-            &Download.scenarios()[..2]
+        fn sheet(&self) -> &'static Sheet {
+            static SHEET: LazyLock<Sheet> = LazyLock::new(|| {
+                let variants = Download.variants()[..1].to_vec();
+                let scenarios = Download.scenarios()[..2].to_vec();
+                let about = "What it says does not matter.";
+                Sheet { name: "pretend", about, variants, scenarios }
+            });
+            &SHEET
         }
 
         fn size(&self) -> Size {

@@ -214,31 +214,26 @@ fn summed_up(survey: &Survey, subject: &Subject, properties: &[String]) -> Cell 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::super::table::tables;
     use crate::case::Case;
     use crate::check::Engine;
     use crate::models::download::Download;
-    use crate::models::{Model, Scenario, Variant};
+    use crate::models::{Model, Sheet};
     use crate::survey::{Plan, Share, Target};
 
     /// Two scenarios of `download`, the other way round; one variant is missing in one of them.
     struct Turned;
 
     impl Model for Turned {
-        fn name(&self) -> &'static str {
-            "turned"
-        }
-
-        fn about(&self) -> &'static str {
-            "What it says does not matter."
-        }
-
-        fn variants(&self) -> &'static [Variant] {
-            Download.variants()
-        }
-
-        fn scenarios(&self) -> &'static [Scenario] {
-            &Download.scenarios()[..2]
+        fn sheet(&self) -> &'static Sheet {
+            static SHEET: LazyLock<Sheet> = LazyLock::new(|| {
+                let scenarios = Download.scenarios()[..2].to_vec();
+                let about = "What it says does not matter.";
+                Sheet { name: "turned", about, scenarios, ..Download.sheet().clone() }
+            });
+            &SHEET
         }
 
         fn has(&self, variant: &str, scenario: &str) -> bool {

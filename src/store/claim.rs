@@ -5,7 +5,7 @@
 //! [`OneTimeStore`]: super::OneTimeStore
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, RenameFlags};
@@ -67,36 +67,29 @@ impl Names {
     /// The names in `directory` that a claim by `mechanism` uses. `token` belongs to this claim
     /// alone. It is part of a name only where the mechanism needs one.
     pub fn new(directory: &Path, mechanism: Mechanism, token: &str) -> Self {
-        let directory = directory.as_os_str();
-        let slash = match directory.as_bytes().last() {
-            None | Some(b'/') => "",
-            Some(_) => "/",
+        let directory = directory.as_os_str().as_bytes();
+        let slash = match directory.last() {
+            None | Some(b'/') => &b""[..],
+            Some(_) => b"/",
         };
-        let claim = match mechanism {
-            Mechanism::RenameUnique => ["content.", token],
-            Mechanism::RenameFixed => ["content.download", ""],
-            Mechanism::ClaimFile => ["claim", ""],
-            Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => ["", ""],
+        let claim: &[&[u8]] = match mechanism {
+            Mechanism::RenameUnique => &[directory, slash, b"content.", token.as_bytes()],
+            Mechanism::RenameFixed => &[directory, slash, b"content.download"],
+            Mechanism::ClaimFile => &[directory, slash, b"claim"],
+            Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => &[],
         };
-        let mut text = OsString::with_capacity(3 * (directory.len() + 1) + 40 + token.len());
-        let mut ends = [0; 4];
-        text.push(directory);
-        ends[0] = text.len();
-        text.push(slash);
-        text.push("content");
-        ends[1] = text.len();
-        text.push(directory);
-        text.push(slash);
-        text.push("meta");
-        ends[2] = text.len();
-        if !claim[0].is_empty() {
-            text.push(directory);
-            text.push(slash);
-            text.push(claim[0]);
-            text.push(claim[1]);
-        }
-        ends[3] = text.len();
-        Names { text, ends }
+        let mut text = Vec::with_capacity(3 * (directory.len() + 1) + 40 + token.len());
+        let mut end = |parts: &[&[u8]]| {
+            parts.iter().for_each(|part| text.extend_from_slice(part));
+            text.len()
+        };
+        let ends = [
+            end(&[directory]),
+            end(&[slash, b"content"]),
+            end(&[directory, slash, b"meta"]),
+            end(claim),
+        ];
+        Names { text: OsString::from_vec(text), ends }
     }
 
     /// The download's directory.
@@ -195,24 +188,22 @@ pub enum Left {
 // Inlined with the system calls it makes, as these are, so that a claim is one function.
 #[inline(always)]
 pub fn claim<F: FileSystem>(fs: &mut F, mechanism: Mechanism, names: &Names) -> ClaimEnd<F::File> {
-    if mechanism != Mechanism::AdvisoryLock {
-        let taken = take(fs, mechanism, names);
-        return recorded(fs, names, taken);
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut lock = match fs.open(names.directory(), flags, Mode::empty()) {
-        Ok(directory) => directory,
-        Err(Errno::NOENT) => return ClaimEnd::Gone,
-        Err(errno) => return failed("open", errno, Left::Content),
+    let lock = match mechanism {
+        Mechanism::AdvisoryLock => match locked(fs, names) {
+            Ok(lock) => Some(lock),
+            Err(end) => return end,
+        },
+        _ => None,
     };
-    if let Err(errno) = fs.flock(&mut lock, FlockOperation::LockExclusive) {
-        return failed("flock", errno, Left::Content);
-    }
-    let taken = take(fs, mechanism, names);
-    let end = recorded(fs, names, taken);
+    let end = match take(fs, mechanism, names) {
+        Ok(file) => ClaimEnd::Claimed { file, recorded: mark(fs, names.meta()) },
+        Err(end) => end,
+    };
     // Closing alone would not do where a child process holds the same open file. Where unlocking fails,
     // it is what is left to do.
-    if fs.flock(&mut lock, FlockOperation::Unlock).is_err() {
+    if let Some(mut lock) = lock
+        && fs.flock(&mut lock, FlockOperation::Unlock).is_err()
+    {
         fs.close(lock);
     }
     end
@@ -237,36 +228,35 @@ pub(crate) fn take<F: FileSystem>(
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// The download's directory, locked.
+fn locked<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut lock = fs.open(names.directory(), flags, Mode::empty()).map_err(missed("open"))?;
+    match fs.flock(&mut lock, FlockOperation::LockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(errno) => Err(failed("flock", errno, Left::Content)),
+    }
+}
+
 #[inline(always)]
 fn by_rename<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
-    match fs.rename(names.content(), names.claim()) {
-        Ok(()) => {}
-        Err(Errno::NOENT) => return Err(ClaimEnd::Gone),
-        Err(errno) => return Err(failed("rename", errno, Left::Content)),
-    }
+    fs.rename(names.content(), names.claim()).map_err(missed("rename"))?;
     match fs.open(names.claim(), READ, Mode::empty()) {
         Ok(content) => match fs.unlink(names.claim()) {
             // The rename decided: whoever else removed the claim's name took nothing away.
             Ok(()) | Err(Errno::NOENT) => Ok(content),
-            Err(errno) => Err(renamed_back(fs, names, "unlink", errno)),
+            Err(errno) => Err(failed("unlink", errno, renamed_back(fs, names))),
         },
         Err(errno @ Errno::NOENT) => Err(failed("open", errno, Left::Nothing)),
-        Err(errno) => Err(renamed_back(fs, names, "open", errno)),
+        Err(errno) => Err(failed("open", errno, renamed_back(fs, names))),
     }
 }
 
 #[inline(always)]
 fn by_unlink<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
-    let content = match fs.open(names.content(), READ, Mode::empty()) {
-        Ok(content) => content,
-        Err(Errno::NOENT) => return Err(ClaimEnd::Gone),
-        Err(errno) => return Err(failed("open", errno, Left::Content)),
-    };
-    match fs.unlink(names.content()) {
-        Ok(()) => Ok(content),
-        Err(Errno::NOENT) => Err(ClaimEnd::Gone),
-        Err(errno) => Err(failed("unlink", errno, Left::Content)),
-    }
+    let content = fs.open(names.content(), READ, Mode::empty()).map_err(missed("open"))?;
+    fs.unlink(names.content()).map_err(missed("unlink"))?;
+    Ok(content)
 }
 
 #[inline(always)]
@@ -274,29 +264,28 @@ fn by_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     match fs.open(names.claim(), flags, PRIVATE_FILE) {
         Ok(_marker) => {}
-        Err(Errno::EXIST | Errno::NOENT) => return Err(ClaimEnd::Gone),
-        Err(errno) => return Err(failed("open", errno, Left::Content)),
+        Err(Errno::EXIST) => return Err(ClaimEnd::Gone),
+        Err(errno) => return Err(missed("open")(errno)),
     }
     let content = match fs.open(names.content(), READ, Mode::empty()) {
         Ok(content) => content,
         // To remove the marker would let any number of claims each make one in turn.
         Err(errno @ Errno::NOENT) => return Err(failed("open", errno, Left::Marker)),
-        Err(errno) => return Err(without_marker(fs, names, "open", errno)),
+        Err(errno) => return Err(failed("open", errno, without_marker(fs, names))),
     };
     match fs.unlink(names.content()) {
         Ok(()) => Ok(content),
         // It was expired meanwhile. The key was used all the same, and the marker stays.
         Err(Errno::NOENT) => Err(ClaimEnd::Gone),
-        Err(errno) => Err(without_marker(fs, names, "unlink", errno)),
+        Err(errno) => Err(failed("unlink", errno, without_marker(fs, names))),
     }
 }
 
-/// Records the delivery of what was taken.
-#[inline(always)]
-fn recorded<F: FileSystem>(fs: &mut F, names: &Names, taken: Taken<F::File>) -> ClaimEnd<F::File> {
-    match taken {
-        Ok(file) => ClaimEnd::Claimed { file, recorded: mark(fs, names.meta()) },
-        Err(end) => end,
+/// How a claim ends whose call failed before it took anything: somebody else has what is not there.
+fn missed<File>(call: &'static str) -> impl Fn(Errno) -> ClaimEnd<File> {
+    move |errno| match errno {
+        Errno::NOENT => ClaimEnd::Gone,
+        errno => failed(call, errno, Left::Content),
     }
 }
 
@@ -304,36 +293,24 @@ fn failed<File>(call: &'static str, errno: Errno, left: Left) -> ClaimEnd<File> 
     ClaimEnd::Failed(ClaimFailure { call, errno, left })
 }
 
-/// Gives the content back, because this call failed.
+/// Gives the content back, and says where it is then.
 #[cold]
-fn renamed_back<F: FileSystem>(
-    fs: &mut F,
-    names: &Names,
-    call: &'static str,
-    errno: Errno,
-) -> ClaimEnd<F::File> {
-    let left = match fs.rename_with(names.claim(), names.content(), RenameFlags::NOREPLACE) {
+fn renamed_back<F: FileSystem>(fs: &mut F, names: &Names) -> Left {
+    match fs.rename_with(names.claim(), names.content(), RenameFlags::NOREPLACE) {
         Ok(()) => Left::Content,
         // Somebody removed it, or has renamed other content over it and taken that.
         Err(Errno::NOENT) => Left::Nothing,
         Err(_) => Left::ClaimName,
-    };
-    failed(call, errno, left)
+    }
 }
 
-/// Lets others at the content again, because this call failed.
+/// Lets others at the content again, and says what is there then.
 #[cold]
-fn without_marker<F: FileSystem>(
-    fs: &mut F,
-    names: &Names,
-    call: &'static str,
-    errno: Errno,
-) -> ClaimEnd<F::File> {
-    let left = match fs.unlink(names.claim()) {
+fn without_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Left {
+    match fs.unlink(names.claim()) {
         Ok(()) | Err(Errno::NOENT) => Left::Content,
         Err(_) => Left::ContentAndMarker,
-    };
-    failed(call, errno, left)
+    }
 }
 
 /// A file for its owner alone.

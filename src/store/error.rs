@@ -1,9 +1,10 @@
 //! Third floor, `store`: what can go wrong, and what is on disk then. Imports [`fs`](crate::fs).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::claim::Left;
-use crate::fs::{Errno, errno_name};
+use crate::errno::errno_told;
+use crate::fs::Errno;
 
 /// Why a text is not a valid key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,42 +154,33 @@ pub enum ExpireError {
     },
 }
 
-/// `ENOSPC, no space left on device`.
+/// `ENOSPC, no space left on device`, and what to do about it.
 fn told(errno: Errno) -> String {
-    let name = errno_name(errno);
-    let text = std::io::Error::from(errno).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    let told = errno_told(errno);
     match errno {
-        Errno::ROFS => format!("{name}, {text} (mount it writable)"),
-        Errno::NOSPC | Errno::DQUOT => format!("{name}, {text} (free some space and try again)"),
-        Errno::MFILE | Errno::NFILE => {
-            format!("{name}, {text} (close some, or raise the limit, and try again)")
-        }
-        Errno::ACCESS | Errno::PERM => format!("{name}, {text} (the store must be the user's own)"),
-        _ => format!("{name}, {text}"),
+        Errno::ROFS => told + " (mount it writable)",
+        Errno::NOSPC | Errno::DQUOT => told + " (free some space and try again)",
+        Errno::MFILE | Errno::NFILE => told + " (close some, or raise the limit, and try again)",
+        Errno::ACCESS | Errno::PERM => told + " (the store must be the user's own)",
+        _ => told,
     }
 }
 
 fn temporary(left: &Option<PathBuf>) -> String {
-    match left {
-        None => String::new(),
-        Some(path) => format!("; {} could not be removed: remove it by hand", path.display()),
-    }
+    left.as_ref().map_or_else(String::new, |path| {
+        format!("; {} could not be removed: remove it by hand", path.display())
+    })
 }
 
-fn whereabouts(left: Left, claim_name: &std::path::Path) -> String {
+fn whereabouts(left: Left, claim_name: &Path) -> String {
+    let name = claim_name.display();
     match left {
         Left::Content => "the content is untouched and can be claimed again".to_owned(),
-        Left::ClaimName => {
-            format!("the content is safe in {}: rename it to content", claim_name.display())
-        }
+        Left::ClaimName => format!("the content is safe in {name}: rename it to content"),
         Left::Nothing => "somebody else took the content".to_owned(),
-        Left::ContentAndMarker => format!(
-            "the content is untouched; remove {} to let it be claimed again",
-            claim_name.display()
-        ),
-        Left::Marker => {
-            format!("there was no content; remove {} to let the key be used", claim_name.display())
+        Left::ContentAndMarker => {
+            format!("the content is untouched; remove {name} to let it be claimed again")
         }
+        Left::Marker => format!("there was no content; remove {name} to let the key be used"),
     }
 }

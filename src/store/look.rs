@@ -1,7 +1,5 @@
 //! Third floor, `store`: what a store shows without taking anything. Imports rustix and its
 //! neighbours in `store`.
-//!
-//! This is for showing, not for deciding: the state may change before the answer is read.
 
 use std::ffi::OsStr;
 use std::io;
@@ -48,7 +46,7 @@ impl OneTimeStore {
             return Ok(Status::Available);
         }
         Ok(match stat(&self.fs, &directory.join("meta")) {
-            Ok(meta) => Status::Delivered(modified(&meta)),
+            Ok(meta) => Status::Delivered(times(&meta)[0]),
             Err(_) => Status::Absent,
         })
     }
@@ -83,11 +81,11 @@ impl OneTimeStore {
                     continue;
                 }
                 match stat(&directory, &name) {
-                    Ok(stat) => leftovers.push(Leftover {
-                        path: self.path.join(&download).join(&name),
-                        modified: modified(&stat),
-                        changed: changed(&stat),
-                    }),
+                    Ok(stat) => {
+                        let path = self.path.join(&download).join(&name);
+                        let [modified, changed] = times(&stat);
+                        leftovers.push(Leftover { path, modified, changed });
+                    }
                     Err(Errno::NOENT) => {}
                     Err(errno) => return Err(errno.into()),
                 }
@@ -100,43 +98,34 @@ impl OneTimeStore {
 /// The entries of a directory, but for itself and its parent. None where it was just removed.
 fn names(directory: impl AsFd) -> Result<Vec<PathBuf>, Errno> {
     let mut names = Vec::new();
-    let entries = match Dir::read_from(directory) {
-        Ok(entries) => entries,
-        Err(Errno::NOENT) => return Ok(names),
-        Err(errno) => return Err(errno),
-    };
-    for entry in entries {
-        match entry {
-            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
-            Ok(entry) => names.push(OsStr::from_bytes(entry.file_name().to_bytes()).into()),
-            Err(Errno::NOENT) => break,
-            Err(errno) => return Err(errno),
+    let mut add = |entries: Dir| {
+        for entry in entries {
+            match entry?.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => names.push(OsStr::from_bytes(name).into()),
+            }
         }
+        Ok(())
+    };
+    match Dir::read_from(directory).and_then(&mut add) {
+        Ok(()) | Err(Errno::NOENT) => Ok(names),
+        Err(errno) => Err(errno),
     }
-    Ok(names)
 }
 
 fn stat(directory: impl AsFd, path: &Path) -> Result<Stat, Errno> {
     fs::statat(directory, path, AtFlags::SYMLINK_NOFOLLOW)
 }
 
+/// When a file was last modified, and when its inode last changed.
 #[allow(clippy::unnecessary_cast)] // their widths differ between systems
-fn modified(stat: &Stat) -> SystemTime {
-    time(stat.st_mtime as i64, stat.st_mtime_nsec as u64)
-}
-
-#[allow(clippy::unnecessary_cast)] // their widths differ between systems
-fn changed(stat: &Stat) -> SystemTime {
-    time(stat.st_ctime as i64, stat.st_ctime_nsec as u64)
-}
-
-fn time(seconds: i64, nanoseconds: u64) -> SystemTime {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let whole = if seconds < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(whole)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(whole)
-    };
-    let time = whole.and_then(|whole| whole.checked_add(Duration::from_nanos(nanoseconds)));
-    time.unwrap_or(SystemTime::UNIX_EPOCH)
+fn times(stat: &Stat) -> [SystemTime; 2] {
+    let modified = (stat.st_mtime as i64, stat.st_mtime_nsec as u64);
+    let changed = (stat.st_ctime as i64, stat.st_ctime_nsec as u64);
+    [modified, changed].map(|(seconds, nanoseconds)| {
+        let (epoch, whole) = (SystemTime::UNIX_EPOCH, Duration::from_secs(seconds.unsigned_abs()));
+        let whole = if seconds < 0 { epoch.checked_sub(whole) } else { epoch.checked_add(whole) };
+        let time = whole.and_then(|whole| whole.checked_add(Duration::from_nanos(nanoseconds)));
+        time.unwrap_or(epoch)
+    })
 }

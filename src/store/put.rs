@@ -93,20 +93,23 @@ pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
                 Ok(()) | Err(Errno::EXIST) => was_missing = true,
                 Err(errno) => return failed("mkdir", errno, false),
             },
-            Err(errno) => return leave(fs, request, was_missing, failed("open", errno, false)),
+            Err(errno) => {
+                leave(fs, request, was_missing);
+                return failed("open", errno, false);
+            }
         }
     };
-    match written(fs, file, request).and_then(|()| renamed(fs, request)) {
+    match placed(fs, file, request) {
         Ok(()) if request.durable => made_durable(fs, request, was_missing),
         Ok(()) => PutEnd::Stored,
         Err((call, errno)) => {
-            let temporary_left =
-                !matches!(fs.unlink(&request.temporary), Ok(()) | Err(Errno::NOENT));
-            let end = match (call, errno) {
+            let removed = fs.unlink(&request.temporary);
+            let temporary_left = !matches!(removed, Ok(()) | Err(Errno::NOENT));
+            leave(fs, request, was_missing);
+            match (call, errno) {
                 ("rename", Errno::EXIST) if !temporary_left => PutEnd::Occupied,
                 (call, errno) => failed(call, errno, temporary_left),
-            };
-            leave(fs, request, was_missing, end)
+            }
         }
     }
 }
@@ -114,31 +117,31 @@ pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
 /// A call, and the error that it failed with.
 type Broken = (&'static str, Errno);
 
-fn written<F: FileSystem>(
+/// Writes the temporary file, and renames it.
+fn placed<F: FileSystem>(
     fs: &mut F,
     mut file: F::File,
     request: &PutRequest,
 ) -> Result<(), Broken> {
     let mut left = &request.bytes[..];
     loop {
-        match fs.write(&mut file, left) {
+        match fs.write(&mut file, left).map_err(|errno| ("write", errno))? {
             // No error, and no progress: not to be tried for ever.
-            Ok(0) if !left.is_empty() => return Err(("write", Errno::IO)),
-            Ok(count) => left = left.get(count..).unwrap_or_default(),
-            Err(errno) => return Err(("write", errno)),
+            0 if !left.is_empty() => return Err(("write", Errno::IO)),
+            count => left = left.get(count..).unwrap_or_default(),
         }
         if left.is_empty() {
             break;
         }
     }
-    if request.durable { fs.fsync(&mut file).map_err(|errno| ("fsync", errno)) } else { Ok(()) }
-}
-
-fn renamed<F: FileSystem>(fs: &mut F, request: &PutRequest) -> Result<(), Broken> {
-    let renamed = if request.replace {
-        fs.rename(&request.temporary, &request.content)
-    } else {
-        fs.rename_with(&request.temporary, &request.content, RenameFlags::NOREPLACE)
+    if request.durable {
+        fs.fsync(&mut file).map_err(|errno| ("fsync", errno))?;
+    }
+    drop(file);
+    let (from, to) = (&request.temporary, &request.content);
+    let renamed = match request.replace {
+        true => fs.rename(from, to),
+        false => fs.rename_with(from, to, RenameFlags::NOREPLACE),
     };
     renamed.map_err(|errno| ("rename", errno))
 }
@@ -161,18 +164,12 @@ fn made_durable<F: FileSystem>(fs: &mut F, request: &PutRequest, was_missing: bo
     PutEnd::Stored
 }
 
-/// Ends without having put anything, and without a directory that nobody else needs.
-fn leave<F: FileSystem>(
-    fs: &mut F,
-    request: &PutRequest,
-    was_missing: bool,
-    end: PutEnd,
-) -> PutEnd {
+/// Ends without having put anything: removes a directory that nobody else needs.
+fn leave<F: FileSystem>(fs: &mut F, request: &PutRequest, was_missing: bool) {
     if was_missing {
         // Not empty: somebody else's by now. Otherwise empty and harmless.
         let _ = fs.rmdir(&request.directory);
     }
-    end
 }
 
 fn failed(call: &'static str, errno: Errno, temporary_left: bool) -> PutEnd {

@@ -22,31 +22,15 @@ pub fn carry_out<F: FileSystem>(fs: &mut F, plan: &Plan<'_>) -> WriteEnd<F::File
     let known = Known::default();
     let mut writer = Writer::<F> { plan, directory: None, private: None, file: None, known };
     let came = plan.program.iter().try_for_each(|op| writer.remembered(fs, *op));
-    let (outcome, left) = match (came, writer.known.volatile) {
-        (Ok(()), None) => (Outcome::Written, writer.left()),
-        (Ok(()), Some(errno)) => (Outcome::NotDurable { errno }, writer.left()),
-        (Err(Ended { outcome, is_stuck: true }), _) => (outcome, Left::Displaced),
-        (Err(Ended { outcome, is_stuck: false }), _) => (outcome, writer.clean_up(fs)),
+    let (outcome, left) = match came {
+        Ok(()) => {
+            let written = |errno| Outcome::NotDurable { errno };
+            (writer.known.volatile.map_or(Outcome::Written, written), writer.left())
+        }
+        Err(outcome) if writer.known.stuck => (outcome, Left::Displaced),
+        Err(outcome) => (outcome, writer.clean_up(fs)),
     };
     WriteEnd { outcome, left, directory: writer.directory, file: writer.file }
-}
-
-/// How a plan ends before its last operation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Ended {
-    outcome: Outcome,
-    /// The entry with the temporary name stays, as this writer has no right to remove it.
-    is_stuck: bool,
-}
-
-impl From<Outcome> for Ended {
-    fn from(outcome: Outcome) -> Self {
-        Ended { outcome, is_stuck: false }
-    }
-}
-
-fn stuck(outcome: Outcome) -> Ended {
-    Ended { outcome, is_stuck: true }
 }
 
 /// This call failed.
@@ -75,6 +59,8 @@ struct Known {
     made: bool,
     /// A private directory was made.
     furnished: bool,
+    /// The entry with the temporary name stays, as this writer has no right to remove it.
+    stuck: bool,
     /// Device and inode.
     identity: Option<(u64, u64)>,
     /// P's directory could not be made durable, for this reason.
@@ -100,9 +86,14 @@ impl<F: FileSystem> Writer<'_, F> {
         self.plan.named(self.plan.temporary, directory)
     }
 
+    /// Calls this one on the file.
     #[inline(always)]
-    fn file(&mut self) -> Result<&mut F::File, Errno> {
-        self.file.as_mut().ok_or(Errno::BADF)
+    fn on_file<T>(
+        &mut self,
+        call: &'static str,
+        on: impl FnOnce(&mut F::File) -> Result<T, Errno>,
+    ) -> Result<T, Outcome> {
+        self.file.as_mut().ok_or(Errno::BADF).and_then(on).map_err(failed(call))
     }
 
     fn is_own(&self, status: &Status) -> bool {
@@ -112,7 +103,7 @@ impl<F: FileSystem> Writer<'_, F> {
     /// Performs an operation. Afterwards an exploration forgets everything but what is known then,
     /// so states that differ in nothing else are one.
     #[inline(always)]
-    fn remembered(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
+    fn remembered(&mut self, fs: &mut F, op: Op) -> Result<(), Outcome> {
         if op.opens() {
             return self.perform(fs, op);
         }
@@ -125,7 +116,7 @@ impl<F: FileSystem> Writer<'_, F> {
     }
 
     #[inline(always)]
-    fn perform(&mut self, fs: &mut F, op: Op) -> Result<(), Ended> {
+    fn perform(&mut self, fs: &mut F, op: Op) -> Result<(), Outcome> {
         let plan = self.plan;
         match op {
             Op::Anchor(flags, resolve) => self.anchor(fs, flags, resolve)?,
@@ -133,30 +124,24 @@ impl<F: FileSystem> Writer<'_, F> {
                 // Published code takes any error for "not there".
                 self.known.seen = fs.access(&self.path(), Access::EXISTS, AtFlags::empty()).is_ok();
                 if self.known.seen && !plan.replace {
-                    return Err(Outcome::Exists.into());
+                    return Err(Outcome::Exists);
                 }
             }
-            Op::LookForLink | Op::Look => {
-                let status = fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW);
-                match status {
-                    Ok(Status { kind: Kind::Symlink, .. }) => return Err(Outcome::IsSymlink.into()),
-                    Ok(_) if op == Op::LookForLink => {}
-                    Ok(status) => {
-                        replaceable(&status)?;
-                        if !plan.replace {
-                            return Err(Outcome::Exists.into());
-                        }
-                        self.known.seen = true;
+            Op::LookForLink | Op::Look => match fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(Status { kind: Kind::Symlink, .. }) => return Err(Outcome::IsSymlink),
+                Ok(_) if op == Op::LookForLink => {}
+                Ok(status) => {
+                    replaceable(&status)?;
+                    if !plan.replace {
+                        return Err(Outcome::Exists);
                     }
-                    Err(Errno::NOENT) => {}
-                    Err(errno) => return Err(failed("lstat")(errno).into()),
+                    self.known.seen = true;
                 }
-            }
-            Op::Unlink if !self.known.seen => {}
-            Op::Unlink => match fs.unlink(&self.path()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(failed("unlink")(errno).into()),
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(failed("lstat")(errno)),
             },
+            Op::Unlink if !self.known.seen => {}
+            Op::Unlink => gone(fs.unlink(&self.path())).map_err(failed("unlink"))?,
             Op::Create(flags) => {
                 let opened = fs.open(&self.path(), flags, plan.mode);
                 self.file = Some(opened.map_err(|errno| match errno {
@@ -170,7 +155,7 @@ impl<F: FileSystem> Writer<'_, F> {
             Op::PrivateDirectory { inspects } => self.private_directory(fs, inspects)?,
             Op::RemovePrivate => {
                 // What cannot be removed is told of in the end.
-                self.known.furnished = !is_gone(fs.rmdir(&self.aside()));
+                self.known.furnished = gone(fs.rmdir(&self.aside())).is_err();
             }
             Op::CreateTemporary(flags) => {
                 let opened = fs.open(&self.temporary(), flags, OWNER_ONLY);
@@ -193,31 +178,23 @@ impl<F: FileSystem> Writer<'_, F> {
                     errno => failed("open")(errno),
                 })?);
             }
-            Op::SetMode => {
-                let set = self.file().and_then(|file| fs.fchmod(file, plan.mode));
-                set.map_err(failed("fchmod"))?;
-            }
+            Op::SetMode => self.on_file("fchmod", |file| fs.fchmod(file, plan.mode))?,
             Op::SetModeOfPath => fs.chmod(&self.path(), plan.mode).map_err(failed("chmod"))?,
             Op::Identify => {
-                let status = self.file().and_then(|file| fs.fstat(file));
-                let status = status.map_err(failed("fstat"))?;
+                let status = self.on_file("fstat", |file| fs.fstat(file))?;
                 self.known.identity = Some((status.device, status.inode));
             }
             Op::Write => {
                 let mut rest = plan.bytes;
                 while !rest.is_empty() {
-                    let taken = self.file().and_then(|file| fs.write(file, rest));
-                    match taken.map_err(failed("write"))? {
+                    match self.on_file("write", |file| fs.write(file, rest))? {
                         // No error, and no progress: not to be tried for ever.
-                        0 => return Err(failed("write")(Errno::IO).into()),
+                        0 => return Err(failed("write")(Errno::IO)),
                         count => rest = rest.get(count..).unwrap_or_default(),
                     }
                 }
             }
-            Op::Sync => {
-                let synced = self.file().and_then(|file| fs.fsync(file));
-                synced.map_err(failed("fsync"))?;
-            }
+            Op::Sync => self.on_file("fsync", |file| fs.fsync(file))?,
             Op::Rename => {
                 fs.rename(&self.temporary(), &self.path()).map_err(|errno| match errno {
                     Errno::ISDIR => Outcome::IsDirectory,
@@ -230,7 +207,6 @@ impl<F: FileSystem> Writer<'_, F> {
                     Errno::EXIST => Outcome::Exists,
                     errno => failed("renameat2")(errno),
                 })?;
-                self.known.named = false;
             }
             Op::Link => {
                 let path = plan.place(self.directory.as_ref());
@@ -242,20 +218,17 @@ impl<F: FileSystem> Writer<'_, F> {
                         if let Ok(status) = fs.stat(&path, AtFlags::SYMLINK_NOFOLLOW) {
                             replaceable(&status)?;
                         }
-                        return Err(Outcome::Exists.into());
+                        return Err(Outcome::Exists);
                     }
-                    Err(errno) => return Err(failed("linkat")(errno).into()),
+                    Err(errno) => return Err(failed("linkat")(errno)),
                 }
             }
             Op::Exchange(how) => self.exchange(fs, how)?,
-            Op::Verify => {
-                let status = fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW);
-                match status {
-                    Ok(status) if self.is_own(&status) => {}
-                    Ok(_) | Err(Errno::NOENT) => return Err(Outcome::NotPrivate.into()),
-                    Err(errno) => return Err(Outcome::Unverified { errno }.into()),
-                }
-            }
+            Op::Verify => match fs.stat(&self.path(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(status) if self.is_own(&status) => {}
+                Ok(_) | Err(Errno::NOENT) => return Err(Outcome::NotPrivate),
+                Err(errno) => return Err(Outcome::Unverified { errno }),
+            },
             Op::SyncDirectory => {
                 let directory = self.directory.as_mut().ok_or(Errno::BADF);
                 // The file is in place by now: that it may not stay is told of in the end.
@@ -318,97 +291,93 @@ impl<F: FileSystem> Writer<'_, F> {
         }
         // In a directory that all can write to, somebody may have put another in its place.
         let status = fs.fstat(private).map_err(failed("fstat"))?;
-        match status.uid == self.plan.owner && !is_open_to_others(status.mode) {
-            true => Ok(()),
-            false => Err(Outcome::Interfered),
+        let is_open = status.mode.intersects(Mode::RWXG | Mode::RWXO);
+        let is_own = status.uid == self.plan.owner && !is_open;
+        if is_own { Ok(()) } else { Err(Outcome::Interfered) }
+    }
+
+    /// Renames the temporary to P, or exchanges the two.
+    #[inline(always)]
+    fn rename(&mut self, fs: &mut F, flags: RenameFlags) -> Result<(), Errno> {
+        fs.rename_with(&self.temporary(), &self.path(), flags)?;
+        self.known.named = flags == RenameFlags::EXCHANGE;
+        Ok(())
+    }
+
+    /// Tries to rename and to exchange by turns, beginning with this one: as long as the one finds
+    /// something at P, and the other nothing. Says whether it has exchanged.
+    #[inline(always)]
+    fn swap(&mut self, fs: &mut F, mut flags: RenameFlags) -> Result<bool, Outcome> {
+        loop {
+            let exchanges = flags == RenameFlags::EXCHANGE;
+            flags = match (self.rename(fs, flags), exchanges) {
+                (Ok(()), _) => return Ok(exchanges),
+                (Err(Errno::EXIST), false) => RenameFlags::EXCHANGE,
+                (Err(Errno::NOENT), true) => RenameFlags::NOREPLACE,
+                (Err(errno), _) => return Err(failed("renameat2")(errno)),
+            };
         }
     }
 
+    /// What was at P, after an exchange. `None` where somebody took it away: then there is nothing
+    /// to put back or to remove.
     #[inline(always)]
-    fn rename(&self, fs: &mut F, flags: RenameFlags) -> Result<(), Errno> {
-        fs.rename_with(&self.temporary(), &self.path(), flags)
-    }
-
-    /// What was at P, after an exchange.
-    #[inline(always)]
-    fn displaced(&self, fs: &mut F) -> Result<Status, Errno> {
-        fs.stat(&self.temporary(), AtFlags::SYMLINK_NOFOLLOW)
+    fn displaced(&mut self, fs: &mut F) -> Result<Option<Status>, Errno> {
+        match fs.stat(&self.temporary(), AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => {
+                self.known.named = false;
+                Ok(None)
+            }
+            status => status.map(Some),
+        }
     }
 
     /// See [`Exchange`].
     #[inline(always)]
-    fn exchange(&mut self, fs: &mut F, how: Exchange) -> Result<(), Ended> {
-        loop {
-            match self.rename(fs, RenameFlags::NOREPLACE) {
-                Ok(()) => {
-                    self.known.named = false;
-                    return Ok(());
-                }
-                Err(Errno::EXIST) => {}
-                Err(errno) => return Err(failed("renameat2")(errno).into()),
-            }
-            match self.rename(fs, RenameFlags::EXCHANGE) {
-                Ok(()) => break,
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(failed("renameat2")(errno).into()),
-            }
+    fn exchange(&mut self, fs: &mut F, how: Exchange) -> Result<(), Outcome> {
+        if !self.swap(fs, RenameFlags::NOREPLACE)? {
+            return Ok(());
         }
         if how.inspects {
-            match self.displaced(fs) {
-                Ok(status) => match replaceable(&status) {
-                    Err(outcome) if how.puts_back => return Err(self.put_back(fs, how, outcome)),
-                    _ if how.removes => {}
-                    _ => return Ok(()),
-                },
-                // Somebody took it away: nothing to put back or to remove.
-                Err(Errno::NOENT) => {
-                    self.known.named = false;
-                    return Ok(());
-                }
+            let wrong = match self.displaced(fs) {
+                Ok(None) => return Ok(()),
+                Ok(Some(status)) => replaceable(&status),
                 // Not known to be a link, it may be one.
-                Err(errno) if how.puts_back => {
-                    return Err(self.put_back(fs, how, failed("lstat")(errno)));
-                }
-                Err(errno) => return Err(stuck(failed("lstat")(errno))),
+                Err(errno) if !how.puts_back => return Err(self.stuck(failed("lstat")(errno))),
+                Err(errno) => Err(failed("lstat")(errno)),
+            };
+            match wrong {
+                Err(outcome) if how.puts_back => return Err(self.put_back(fs, how, outcome)),
+                _ if how.removes => {}
+                _ => return Ok(()),
             }
         }
         // Written it is; what cannot be removed is told of in the end.
-        self.known.named = !is_gone(fs.unlink(&self.temporary()));
+        self.known.named = gone(fs.unlink(&self.temporary())).is_err();
         Ok(())
     }
 
     /// Puts back what was displaced, which decides the outcome.
     #[cold]
-    fn put_back(&mut self, fs: &mut F, how: Exchange, outcome: Outcome) -> Ended {
-        loop {
-            match self.rename(fs, RenameFlags::EXCHANGE) {
-                Ok(()) => break,
-                Err(Errno::NOENT) => {}
-                Err(errno) => return stuck(failed("renameat2")(errno)),
-            }
-            match self.rename(fs, RenameFlags::NOREPLACE) {
-                Ok(()) => {
-                    self.known.named = false;
-                    return outcome.into();
-                }
-                Err(Errno::EXIST) => {}
-                // What is displaced stays under the temporary name: it may be a link.
-                Err(errno) => return stuck(failed("renameat2")(errno)),
-            }
-        }
-        if !how.reinspects {
-            return outcome.into();
+    fn put_back(&mut self, fs: &mut F, how: Exchange, outcome: Outcome) -> Outcome {
+        match self.swap(fs, RenameFlags::EXCHANGE) {
+            Ok(true) if how.reinspects => {}
+            Ok(_) => return outcome,
+            // What is displaced stays under the temporary name: it may be a link.
+            Err(failure) => return self.stuck(failure),
         }
         match self.displaced(fs) {
-            Ok(status) if self.is_own(&status) => outcome.into(),
-            Err(Errno::NOENT) => {
-                self.known.named = false;
-                outcome.into()
-            }
+            Ok(None) => outcome,
+            Ok(Some(status)) if self.is_own(&status) => outcome,
             // Somebody else's: it was put at P between the two exchanges. It stays where it is;
             // so does what cannot be told from it.
-            Ok(_) | Err(_) => stuck(outcome),
+            Ok(Some(_)) | Err(_) => self.stuck(outcome),
         }
+    }
+
+    fn stuck(&mut self, outcome: Outcome) -> Outcome {
+        self.known.stuck = true;
+        outcome
     }
 
     /// What is left behind at the end of the list.
@@ -423,10 +392,10 @@ impl<F: FileSystem> Writer<'_, F> {
             return Left::Part;
         }
         if self.known.named {
-            self.known.named = !is_gone(fs.unlink(&self.temporary()));
+            self.known.named = gone(fs.unlink(&self.temporary())).is_err();
         }
         if self.known.furnished {
-            self.known.furnished = !is_gone(fs.rmdir(&self.aside()));
+            self.known.furnished = gone(fs.rmdir(&self.aside())).is_err();
         }
         self.left()
     }
@@ -436,8 +405,9 @@ fn or_dot(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-fn is_gone(removed: Result<(), Errno>) -> bool {
-    matches!(removed, Ok(()) | Err(Errno::NOENT))
+/// What is not there need not be removed.
+fn gone(removed: Result<(), Errno>) -> Result<(), Errno> {
+    if removed == Err(Errno::NOENT) { Ok(()) } else { removed }
 }
 
 /// The outcome if this entry must not be destroyed. A directory or a device must not be destroyed
@@ -457,10 +427,6 @@ fn replaceable(status: &Status) -> Result<(), Outcome> {
 fn can_walk(resolve: ResolveFlags) -> bool {
     resolve.contains(ResolveFlags::NO_SYMLINKS)
         || !resolve.intersects(ResolveFlags::BENEATH | ResolveFlags::IN_ROOT)
-}
-
-fn is_open_to_others(mode: Mode) -> bool {
-    mode.intersects(Mode::RWXG | Mode::RWXO)
 }
 
 /// The mode of a file that is not in its place yet.

@@ -13,7 +13,7 @@ mod program;
 use std::path::{Path, PathBuf};
 
 pub use carry_out::carry_out;
-pub use error::{Leftover, PathFault, WriteError};
+pub use error::{Leftover, PathFault, WriteError, WriteFault};
 pub use options::Options;
 pub use program::{Exchange, Left, Op, Outcome, Place, Plan, WriteEnd};
 
@@ -37,34 +37,27 @@ pub const NEW: &[Op] = &[ANCHOR, Op::CreateUnnamed, Op::SetMode, Op::Write, Op::
 ///
 /// It differs from [`NEW`] in two ways. If the process dies, it leaves its private directory
 /// behind. And somebody else can move that directory away, and so keep the file from being written.
-pub const NEW_BY_NAME: &[Op] = &[
-    ANCHOR,
-    Op::Look,
-    Op::PrivateDirectory { inspects: true },
-    Op::CreateTemporary(OWN),
-    Op::SetMode,
-    Op::Identify,
-    Op::Write,
-    Op::Sync,
-    Op::RenameNew,
-    Op::RemovePrivate,
-    Op::Verify,
-];
+pub const NEW_BY_NAME: &[Op] = &by_name(Op::RenameNew);
 
 /// The operations of [`write_exclusive`] when it replaces an existing file.
-pub const REPLACE: &[Op] = &[
-    ANCHOR,
-    Op::Look,
-    Op::PrivateDirectory { inspects: true },
-    Op::CreateTemporary(OWN),
-    Op::SetMode,
-    Op::Identify,
-    Op::Write,
-    Op::Sync,
-    Op::Exchange(Exchange::WHOLE),
-    Op::RemovePrivate,
-    Op::Verify,
-];
+pub const REPLACE: &[Op] = &by_name(Op::Exchange(Exchange::WHOLE));
+
+/// Writes a file in a private directory, and puts it in place.
+const fn by_name(put: Op) -> [Op; 11] {
+    [
+        ANCHOR,
+        Op::Look,
+        Op::PrivateDirectory { inspects: true },
+        Op::CreateTemporary(OWN),
+        Op::SetMode,
+        Op::Identify,
+        Op::Write,
+        Op::Sync,
+        put,
+        Op::RemovePrivate,
+        Op::Verify,
+    ]
+}
 
 /// Writes `bytes` to a file at `path` that this call makes. The file is written whole or not at
 /// all, with exactly the mode asked for, whoever else acts in the directory meanwhile. No link is
@@ -72,7 +65,7 @@ pub const REPLACE: &[Op] = &[
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use toctou::writer::{Options, WriteError, write_exclusive};
+/// use toctou::writer::{Options, WriteFault, write_exclusive};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let folder = folder.path().canonicalize()?;
@@ -81,7 +74,7 @@ pub const REPLACE: &[Op] = &[
 ///
 /// // It is there now, so it is not made again.
 /// let again = write_exclusive(&path, b"another", &Options::default());
-/// assert!(matches!(again, Err(WriteError::Exists { .. })));
+/// assert_eq!(again.unwrap_err().fault, WriteFault::Exists);
 /// assert_eq!(std::fs::read(&path)?, b"4242 4242 4242 4242");
 ///
 /// let replacing = Options { replace: true, ..Options::default() };
@@ -96,7 +89,7 @@ pub const REPLACE: &[Op] = &[
 /// | | not replacing | with [`replace`](Options::replace) |
 /// | --- | --- | --- |
 /// | what is at the path is | what was there, or all of `bytes` | what was there, or all of `bytes` |
-/// | a file that is there | is never touched: [`Exists`](WriteError::Exists) | is replaced; its other names keep it |
+/// | a file that is there | is never touched: [`Exists`](WriteFault::Exists) | is replaced; its other names keep it |
 /// | a symbolic link that is there | is neither followed nor touched | is not followed; put back if it appeared after the first look |
 /// | a directory, a device, a pipe | is never touched | likewise put back |
 /// | before it is whole | the file has no name | it is in a directory that only its owner can enter |
@@ -116,7 +109,7 @@ pub const REPLACE: &[Op] = &[
 ///
 /// Each call puts a whole file in place and then looks whether that file is there. If another call
 /// replaces the file between the two steps, the first call is told
-/// [`NotPrivate`](WriteError::NotPrivate), although the other meant no harm. At least one call
+/// [`NotPrivate`](WriteFault::NotPrivate), although the other meant no harm. At least one call
 /// succeeds, and the path holds a whole file at every moment.
 ///
 /// A link may appear at the path after the first look. Then the new file stands in its place for a
@@ -133,9 +126,9 @@ pub const REPLACE: &[Op] = &[
 ///   there get what the group bits of [`mode`](Options::mode) grant; 0600 grants nothing.
 /// - Atomicity that a network file system does not give: `linkat` and `renameat2` have to be atomic
 ///   for all hosts. NFS has no exchange of names, so nothing is replaced there (a
-///   [`Failed`](WriteError::Failed) `renameat2`). Without hard links (FAT), no file is made.
+///   [`Failed`](WriteFault::Failed) `renameat2`). Without hard links (FAT), no file is made.
 /// - To replace a file under a umask that takes permissions from the owner. Then the call cannot
-///   use the private directory that it made ([`Denied`](WriteError::Denied)).
+///   use the private directory that it made ([`Denied`](WriteFault::Denied)).
 /// - That a new file has no name before it is whole, where the file system makes no files without a
 ///   name (`O_TMPFILE`). There its name is in a directory that only its owner can enter, as when a
 ///   file is replaced.
@@ -163,10 +156,10 @@ pub fn write_exclusive(
     options: &Options,
 ) -> Result<(), WriteError> {
     let path = path.as_ref();
-    let parts = path::parts(path).map_err(|fault| bad_path(path, fault))?;
+    let parts = path::parts(path).map_err(|fault| WriteFault::BadPath(fault).at(path))?;
     let anchor = OsFs::open_unread(parts.anchor)
-        .map_err(|errno| WriteError::of(path, options, "open", errno, None))?;
-    Request { anchor: &anchor, path, parts, beneath: false }.write(bytes, options)
+        .map_err(|errno| WriteFault::of(options, "open", errno).at(path))?;
+    Request { anchor: &anchor, path, parts, bytes, options }.write(false)
 }
 
 /// Writes like [`write_exclusive`], beneath an open directory. Neither `..` nor a link leads out of
@@ -175,20 +168,20 @@ pub fn write_exclusive(
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use toctou::fs::OsFs;
-/// use toctou::writer::{Options, WriteError, write_exclusive_in};
+/// use toctou::writer::{Options, PathFault, WriteFault, write_exclusive_in};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// let uploads = OsFs::open(folder.path())?;
 /// write_exclusive_in(&uploads, "report.pdf", b"%PDF", &Options::default())?;
 ///
 /// let outside = write_exclusive_in(&uploads, "../report.pdf", b"%PDF", &Options::default());
-/// assert!(matches!(outside, Err(WriteError::BadPath { .. })));
+/// assert_eq!(outside.unwrap_err().fault, WriteFault::BadPath(PathFault::Outside));
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// Without `openat2`, links cannot be followed: a call that asks for it ends with
-/// [`Failed`](WriteError::Failed).
+/// [`Failed`](WriteFault::Failed).
 pub fn write_exclusive_in(
     directory: &OsFs,
     path: impl AsRef<Path>,
@@ -196,54 +189,48 @@ pub fn write_exclusive_in(
     options: &Options,
 ) -> Result<(), WriteError> {
     let path = path.as_ref();
-    let parts = path::parts(path).map_err(|fault| bad_path(path, fault))?;
+    let parts = path::parts(path).map_err(|fault| WriteFault::BadPath(fault).at(path))?;
     if parts.anchor != Path::new(".") {
-        return Err(bad_path(path, PathFault::Outside));
+        return Err(WriteFault::BadPath(PathFault::Outside).at(path));
     }
-    Request { anchor: directory, path, parts, beneath: true }.write(bytes, options)
+    Request { anchor: directory, path, parts, bytes, options }.write(true)
 }
 
-fn bad_path(path: &Path, fault: PathFault) -> WriteError {
-    WriteError::BadPath { path: path.to_owned(), fault }
-}
-
-/// Where to write.
+/// What to write, and where.
 struct Request<'a> {
     anchor: &'a OsFs,
     path: &'a Path,
     parts: path::Parts<'a>,
-    beneath: bool,
+    bytes: &'a [u8],
+    options: &'a Options,
 }
 
 impl Request<'_> {
-    fn write(self, bytes: &[u8], options: &Options) -> Result<(), WriteError> {
-        let mode = options.mode;
+    fn write(self, beneath: bool) -> Result<(), WriteError> {
+        let mode = self.options.mode;
         if !(Mode::RWXU | Mode::RWXG | Mode::RWXO).contains(mode) {
-            return Err(WriteError::BadMode { mode });
+            return Err(WriteFault::BadMode(mode).at(self.path));
         }
-        let program = options.program(self.beneath);
+        let program = self.options.program(beneath);
         let is_named = |op: &Op| matches!(op, Op::PrivateDirectory { .. } | Op::CreateTemporary(_));
         // A file without a name needs no random one, which would take as long as a system call.
         if program.iter().any(is_named) {
-            return self.carry_out(&program, &self.temporary(options)?, bytes, options);
+            return self.carry_out(&program, &self.temporary()?);
         }
-        match self.carry_out(&program, Path::new(""), bytes, options) {
+        match self.carry_out(&program, Path::new("")) {
             // The file system has none.
-            Err(WriteError::Failed { call: "open", errno: Errno::OPNOTSUPP, .. }) => {
-                let program = options.adapted(NEW_BY_NAME, self.beneath);
-                self.carry_out(&program, &self.temporary(options)?, bytes, options)
+            Err(WriteError {
+                fault: WriteFault::Failed { call: "open", errno: Errno::OPNOTSUPP },
+                ..
+            }) => {
+                let program = self.options.adapted(NEW_BY_NAME, beneath);
+                self.carry_out(&program, &self.temporary()?)
             }
             done => done,
         }
     }
 
-    fn carry_out(
-        &self,
-        program: &[Op],
-        temporary: &Path,
-        bytes: &[u8],
-        options: &Options,
-    ) -> Result<(), WriteError> {
+    fn carry_out(&self, program: &[Op], temporary: &Path) -> Result<(), WriteError> {
         let is_private = |op: &Op| matches!(op, Op::PrivateDirectory { .. });
         let owner = match program.iter().any(is_private) {
             true => rustix::process::geteuid(),
@@ -255,23 +242,21 @@ impl Request<'_> {
             directory: self.parts.directory,
             name: self.parts.name,
             temporary,
-            bytes,
-            mode: options.mode,
+            bytes: self.bytes,
+            mode: self.options.mode,
             owner,
-            replace: options.replace,
+            replace: self.options.replace,
         };
         let end = carry_out(&mut &*self.anchor, &plan);
-        error::result(self.path, temporary, options, end.outcome, end.left)
+        error::result(self.path, temporary, self.options, end.outcome, end.left)
     }
 
-    fn temporary(&self, options: &Options) -> Result<PathBuf, WriteError> {
-        temporary().ok_or_else(|| WriteError::of(self.path, options, "getrandom", Errno::IO, None))
+    /// A name that nobody else uses or can guess.
+    fn temporary(&self) -> Result<PathBuf, WriteError> {
+        let nonce = nonce();
+        let nonce = nonce.as_ref().and_then(|nonce| str::from_utf8(nonce).ok());
+        nonce
+            .map(|nonce| format!(".toctou.{nonce}").into())
+            .ok_or_else(|| WriteFault::Failed { call: "getrandom", errno: Errno::IO }.at(self.path))
     }
-}
-
-/// A name that nobody else uses or can guess.
-fn temporary() -> Option<PathBuf> {
-    let nonce = nonce()?;
-    let nonce = str::from_utf8(&nonce).ok()?;
-    Some(PathBuf::from(format!(".toctou.{nonce}")))
 }

@@ -70,18 +70,15 @@ fn climbed(directory: &[u8]) -> usize {
 
 /// Whether there are more `..` than names before them.
 fn climbs(directory: &[u8]) -> bool {
-    let mut depth = 0_usize;
-    for component in directory.split(|byte| *byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => match depth.checked_sub(1) {
-                Some(above) => depth = above,
-                None => return true,
-            },
-            _ => depth += 1,
-        }
-    }
-    false
+    let mut depth = 0;
+    directory.split(|byte| *byte == b'/').any(|component| {
+        depth += match component {
+            b"" | b"." => 0,
+            b".." => -1,
+            _ => 1,
+        };
+        depth < 0
+    })
 }
 
 #[cfg(test)]

@@ -73,14 +73,9 @@ pub enum Op {
 impl Op {
     /// Whether it opens a file, and keeps it.
     pub(super) fn opens(self) -> bool {
-        matches!(
-            self,
-            Op::Anchor(..)
-                | Op::Create(_)
-                | Op::PrivateDirectory { .. }
-                | Op::CreateTemporary(_)
-                | Op::CreateUnnamed
-        )
+        use Op::{Anchor, Create, CreateTemporary, CreateUnnamed, PrivateDirectory};
+        let makes_a_file = matches!(self, Create(_) | CreateTemporary(_) | CreateUnnamed);
+        makes_a_file || matches!(self, Anchor(..) | PrivateDirectory { .. })
     }
 }
 
@@ -143,12 +138,9 @@ impl fmt::Debug for Plan<'_> {
             .field("program", &self.program)
             .field("directory", &self.directory)
             .field("name", &self.name)
-            .field("temporary", &self.temporary)
-            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
             .field("mode", &self.mode)
-            .field("owner", &self.owner)
             .field("replace", &self.replace)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

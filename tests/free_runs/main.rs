@@ -13,7 +13,7 @@ mod throwaway;
 use toctou::case::{Case, CaseError, Stress};
 use toctou::db::{PostgresDb, SqliteDb};
 use toctou::direct::Held;
-use toctou::models::{api_key, order, transfer};
+use toctou::models::let_loose_on;
 use toctou::replay::FreeDb;
 
 /// A system to be let loose, on a database of one's choice: its model, variant, scenario, and how many
@@ -21,13 +21,8 @@ use toctou::replay::FreeDb;
 type System = (&'static str, &'static str, &'static str, usize);
 
 fn on<D: FreeDb<Session: Held>>((model, variant, scenario, clients): System) -> Box<dyn Case> {
-    let let_loose_on = match model {
-        "api_key" => api_key::let_loose_on::<D>,
-        "order" => order::let_loose_on::<D>,
-        "transfer" => transfer::let_loose_on::<D>,
-        other => panic!("no model {other} is on a database"),
-    };
-    let case = let_loose_on(variant, scenario, clients).expect("a variant in a scenario");
+    let case =
+        let_loose_on::<D>(model, variant, scenario, clients).expect("a system of a database");
     assert!(case.can_run_free());
     case
 }

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, chdir, getrlimit, setrlimit};
 use toctou::fs::{Errno, Mode, OsFs, User, Users};
-use toctou::writer::{Options, PathFault, WriteError, write_exclusive, write_exclusive_in};
+use toctou::writer::{
+    Options, PathFault, WriteError, WriteFault, write_exclusive, write_exclusive_in,
+};
 
 use crate::folder::{apart, contents, file, folder};
 
@@ -38,7 +40,7 @@ fn refused(
     for options in every_options() {
         match write_exclusive(path, bytes, &options) {
             Err(error) if expected(&error, &options) => {
-                assert_eq!(error.left(), None, "{path:?} {options:?}");
+                assert_eq!(error.left, None, "{path:?} {options:?}");
                 assert!(error.to_string().len() > 20, "it says something: {error}");
             }
             other => panic!("{path:?} {options:?}: {other:?}"),
@@ -63,7 +65,11 @@ fn a_path_that_names_no_file_is_told_so() {
         (format!("{here}\0/P"), PathFault::Nul),
         ("a/../../P".to_owned(), PathFault::Climbs),
     ] {
-        let expected = WriteError::BadPath { path: PathBuf::from(&path), fault };
+        let expected = WriteError {
+            path: PathBuf::from(&path),
+            fault: WriteFault::BadPath(fault),
+            left: None,
+        };
         refused(&folder.path, &path, SECRET, |error, _| *error == expected);
         assert!(expected.to_string().contains(&fault.to_string()));
     }
@@ -78,30 +84,33 @@ fn a_directory_that_is_missing_or_is_none_is_told_so() {
     let at = |path: &str| folder.path.join(path);
     for path in ["missing/P", "missing/deeper/P"] {
         refused(&folder.path, at(path), SECRET, |error, _| {
-            matches!(error, WriteError::NoDirectory { .. })
+            matches!(error, WriteError { fault: WriteFault::NoDirectory, .. })
         });
     }
     for path in ["file/P", "file/deeper/P"] {
         refused(&folder.path, at(path), SECRET, |error, _| {
-            matches!(error, WriteError::NotADirectory { .. })
+            matches!(error, WriteError { fault: WriteFault::NotADirectory, .. })
         });
     }
     refused(&folder.path, at("dangling/P"), SECRET, |error, options| {
         match options.follow_parents {
-            true => matches!(error, WriteError::NoDirectory { .. }),
-            false => matches!(error, WriteError::LinkInPath { .. }),
+            true => matches!(error, WriteError { fault: WriteFault::NoDirectory, .. }),
+            false => matches!(error, WriteError { fault: WriteFault::LinkInPath, .. }),
         }
     });
     refused(&folder.path, at("to a file/P"), SECRET, |error, options| {
         match options.follow_parents {
-            true => matches!(error, WriteError::NotADirectory { .. }),
-            false => matches!(error, WriteError::LinkInPath { .. }),
+            true => matches!(error, WriteError { fault: WriteFault::NotADirectory, .. }),
+            false => matches!(error, WriteError { fault: WriteFault::LinkInPath, .. }),
         }
     });
     symlink("loop", at("loop")).expect("it is new");
     refused(&folder.path, at("loop/P"), SECRET, |error, options| match options.follow_parents {
-        true => matches!(error, WriteError::Failed { call: "openat2", errno: Errno::LOOP, .. }),
-        false => matches!(error, WriteError::LinkInPath { .. }),
+        true => matches!(
+            error,
+            WriteError { fault: WriteFault::Failed { call: "openat2", errno: Errno::LOOP }, .. }
+        ),
+        false => matches!(error, WriteError { fault: WriteFault::LinkInPath, .. }),
     });
 }
 
@@ -114,7 +123,9 @@ fn a_name_of_255_bytes_is_written_and_a_longer_one_or_too_long_a_path_is_told_so
         assert_eq!(contents(&folder.path), [(path, 0o600, SECRET.to_vec())]);
     }
     let folder = folder();
-    let too_long = |error: &WriteError, _: &Options| matches!(error, WriteError::TooLong { .. });
+    let too_long = |error: &WriteError, _: &Options| {
+        matches!(error, WriteError { fault: WriteFault::TooLong, .. })
+    };
     refused(&folder.path, folder.path.join("n".repeat(256)), SECRET, too_long);
     refused(&folder.path, folder.path.join("n".repeat(256)).join("P"), SECRET, too_long);
     refused(&folder.path, folder.path.join("n/".repeat(3000)).join("P"), SECRET, too_long);
@@ -133,7 +144,8 @@ fn a_path_near_the_longest_is_written_from_its_directory() {
     assert!(path.as_os_str().len() > 4095);
     for options in every_options() {
         let written = write_exclusive(&path, SECRET, &options);
-        let is_again = written == Err(WriteError::Exists { path: path.clone(), left: None });
+        let is_again = written
+            == Err(WriteError { path: path.clone(), fault: WriteFault::Exists, left: None });
         assert!(written.is_ok() || is_again && !options.replace, "{written:?}");
     }
 }
@@ -167,7 +179,9 @@ fn a_directory_of_another_user_is_told_so_and_stays_as_it_is() {
     let closed = folder.path.join("closed");
     fs::create_dir(&closed).expect("it is new");
     fs::write(folder.path.join("file"), b"content").expect("it is new");
-    let denied = |error: &WriteError, _: &Options| matches!(error, WriteError::Denied { .. });
+    let denied = |error: &WriteError, _: &Options| {
+        matches!(error, WriteError { fault: WriteFault::Denied { .. }, .. })
+    };
     as_nobody("another user's directory", || {
         refused(&folder.path, folder.path.join("P"), SECRET, denied);
         let path = folder.path.join("file");
@@ -202,7 +216,10 @@ fn a_directory_that_may_be_written_to_and_not_be_read_will_do_unless_it_is_to_be
             let second = write_exclusive_in(&base, format!("Q{number}"), SECRET, &options);
             let is_told = |result| match (result, options.durable) {
                 (Ok(()), false) => true,
-                (Err(WriteError::Denied { call: "openat2", .. }), true) => true,
+                (
+                    Err(WriteError { fault: WriteFault::Denied { call: "openat2", .. }, .. }),
+                    true,
+                ) => true,
                 (other, _) => panic!("{options:?}: {other:?}"),
             };
             let is_told = is_told(first) && is_told(relative) && is_told(second);
@@ -237,7 +254,10 @@ fn somebody_elses_file_in_a_shared_directory_is_replaced_by_who_may() {
                 assert_eq!(file(&path).expect("it is ours"), (SECRET.to_vec(), 0o600));
             } else {
                 // In a sticky directory the file is its owner's to move.
-                assert!(matches!(written, Err(WriteError::Denied { .. })), "{written:?}");
+                assert!(
+                    matches!(written, Err(WriteError { fault: WriteFault::Denied { .. }, .. })),
+                    "{written:?}"
+                );
             }
             assert_eq!(contents(&shared).len(), 1, "{mode:o}");
         }
@@ -273,7 +293,7 @@ fn on_a_full_disk_nothing_is_written_and_nothing_is_left() {
         let filler = directory.join("filler");
         let _ = fs::write(&filler, vec![b'x'; 50_000]);
         let full = |error: &WriteError, options: &Options| match error {
-            WriteError::NoSpace { errno: Errno::NOSPC, .. } => true,
+            WriteError { fault: WriteFault::NoSpace(Errno::NOSPC), .. } => true,
             _ => panic!("{options:?}: {error}"),
         };
         // Some of it can be written.
@@ -295,7 +315,10 @@ fn on_a_full_disk_nothing_is_written_and_nothing_is_left() {
         let before = contents(directory);
         let replacing = Options { replace: true, ..Options::default() };
         let refused = write_exclusive(&path, SECRET, &replacing);
-        assert!(matches!(refused, Err(WriteError::NoSpace { left: None, .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(WriteError { fault: WriteFault::NoSpace(_), left: None, .. })),
+            "{refused:?}"
+        );
         assert_eq!(contents(directory), before);
         fs::remove_file(directory.join("filler 1")).expect("it is ours");
         write_exclusive(&path, SECRET, &replacing).expect("there is room for both");
@@ -314,8 +337,9 @@ fn on_a_read_only_mount_nothing_is_written() {
             assert!(status.is_ok_and(|status| status.success()), "{how}");
         };
         remount("ro");
-        let read_only =
-            |error: &WriteError, _: &Options| matches!(error, WriteError::ReadOnly { .. });
+        let read_only = |error: &WriteError, _: &Options| {
+            matches!(error, WriteError { fault: WriteFault::ReadOnly, .. })
+        };
         refused(directory, directory.join("new"), SECRET, read_only);
         refused(directory, &path, SECRET, read_only);
         remount("rw");
@@ -366,7 +390,11 @@ fn without_descriptors_nothing_is_written() {
             drop(taken);
             match result {
                 Ok(()) => written += 1,
-                Err(WriteError::Failed { errno: Errno::MFILE, left: None, .. }) => {
+                Err(WriteError {
+                    fault: WriteFault::Failed { errno: Errno::MFILE, .. },
+                    left: None,
+                    ..
+                }) => {
                     assert_eq!(contents(&folder.path), before, "{free} free");
                     failed += 1;
                 }
@@ -400,7 +428,7 @@ fn a_file_that_would_be_larger_than_allowed_is_not_written() {
     let maximum = getrlimit(Resource::Fsize).maximum;
     setrlimit(Resource::Fsize, Rlimit { current: Some(10_000), maximum }).expect("it is lower");
     let too_large = |error: &WriteError, options: &Options| match error {
-        WriteError::Failed { call: "write", errno: Errno::FBIG, .. } => {
+        WriteError { fault: WriteFault::Failed { call: "write", errno: Errno::FBIG }, .. } => {
             assert!(error.to_string().contains("raise the limit"), "{error}");
             true
         }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use rustix::process::{chdir, umask};
 use toctou::fs::{Mode, OsFs};
-use toctou::writer::{Options, PathFault, WriteError, write_exclusive, write_exclusive_in};
+use toctou::writer::{
+    Options, PathFault, WriteError, WriteFault, write_exclusive, write_exclusive_in,
+};
 
 use crate::folder::{apart, contents, file, folder};
 
@@ -111,7 +113,7 @@ fn a_mode_that_is_more_than_permissions_is_refused() {
         let mode = Mode::from_raw_mode(mode);
         let options = Options { mode, ..Options::default() };
         let refused = write_exclusive(folder.path.join("P"), SECRET, &options);
-        assert_eq!(refused, Err(WriteError::BadMode { mode }));
+        assert_eq!(refused.unwrap_err().fault, WriteFault::BadMode(mode));
     }
     assert_eq!(contents(&folder.path), []);
 }
@@ -133,7 +135,7 @@ fn a_file_that_is_there_stays_as_it_is_unless_it_is_to_be_replaced() {
             assert_eq!(fs::metadata(&other).expect("it is there").nlink(), 1);
             assert_eq!(contents(&folder.path).len(), 2);
         } else {
-            assert_eq!(written, Err(WriteError::Exists { path, left: None }));
+            assert_eq!(written, Err(WriteError { path, fault: WriteFault::Exists, left: None }));
             assert_eq!(contents(&folder.path), before);
         }
     }
@@ -154,15 +156,18 @@ fn a_link_a_directory_or_a_pipe_is_neither_followed_nor_replaced() {
         let before = contents(&folder.path);
         for name in ["link", "dangling", "loop"] {
             let refused = write_exclusive(at(name), SECRET, &options);
-            assert_eq!(refused, Err(WriteError::IsSymlink { path: at(name), left: None }));
+            assert_eq!(
+                refused,
+                Err(WriteError { path: at(name), fault: WriteFault::IsSymlink, left: None })
+            );
         }
         let (path, left) = (at("directory"), None);
         let refused = write_exclusive(&path, SECRET, &options);
         // Before anything else, that it is there is told by the first look where there is one.
-        assert_eq!(refused, Err(WriteError::IsDirectory { path, left }));
+        assert_eq!(refused, Err(WriteError { path, fault: WriteFault::IsDirectory, left }));
         let (path, left) = (at("pipe"), None);
         let refused = write_exclusive(&path, SECRET, &options);
-        assert_eq!(refused, Err(WriteError::IsSpecial { path, left }));
+        assert_eq!(refused, Err(WriteError { path, fault: WriteFault::IsSpecial, left }));
         assert_eq!(contents(&folder.path), before, "{options:?}");
     }
 }
@@ -190,7 +195,11 @@ fn links_in_the_parents_are_refused_unless_they_are_allowed() {
                 assert_eq!(fs::read(&lands).expect("it is there"), SECRET);
                 fs::remove_file(lands).expect("it was just made");
             } else {
-                assert_eq!(written, Err(WriteError::LinkInPath { path }), "{parent}");
+                assert_eq!(
+                    written,
+                    Err(WriteError { path, fault: WriteFault::LinkInPath, left: None }),
+                    "{parent}"
+                );
             }
             assert_eq!(contents(&folder.path), before, "{parent}");
         }
@@ -213,7 +222,9 @@ fn what_is_written_beneath_a_directory_stays_beneath_it() {
             assert_eq!(write(path), Ok(()), "{path}");
             fs::remove_file(folder.path.join("base").join(path)).expect("it was just made");
         }
-        let bad = |path: &str, fault| Err(WriteError::BadPath { path: path.into(), fault });
+        let bad = |path: &str, fault| {
+            Err(WriteError { path: path.into(), fault: WriteFault::BadPath(fault), left: None })
+        };
         for path in ["../P", "/P", "/tmp/P", "./../P", "../base/P"] {
             assert_eq!(write(path), bad(path, PathFault::Outside), "{path}");
         }
@@ -221,14 +232,16 @@ fn what_is_written_beneath_a_directory_stays_beneath_it() {
         for path in ["up/P", "absolute/P"] {
             let path = Path::new(path).to_owned();
             let refused = match options.follow_parents {
-                true => WriteError::Outside { path: path.clone() },
-                false => WriteError::LinkInPath { path: path.clone() },
+                true => WriteError { path: path.clone(), fault: WriteFault::Outside, left: None },
+                false => {
+                    WriteError { path: path.clone(), fault: WriteFault::LinkInPath, left: None }
+                }
             };
             assert_eq!(write(path.to_str().expect("it is text")), Err(refused));
         }
         match (write("in/P"), options.follow_parents) {
             (Ok(()), true) => fs::remove_file(folder.path.join("base/a/P")).expect("it was made"),
-            (Err(WriteError::LinkInPath { .. }), false) => {}
+            (Err(WriteError { fault: WriteFault::LinkInPath, .. }), false) => {}
             (other, _) => panic!("{other:?}"),
         }
         assert_eq!(contents(&folder.path), before);
@@ -246,9 +259,11 @@ fn a_directory_that_is_moved_while_it_is_open_is_written_to_where_it_is() {
     fs::remove_dir_all(folder.path.join("moved")).expect("it is ours");
     for options in every_options() {
         match write_exclusive_in(&base, "P", SECRET, &options) {
-            Err(WriteError::NoDirectory { left: None, .. }) => {}
+            Err(WriteError { fault: WriteFault::NoDirectory, left: None, .. }) => {}
             // Some file systems say of a file without a name that it is not permitted there.
-            Err(WriteError::Denied { call: "open", left: None, .. }) if !options.replace => {}
+            Err(WriteError {
+                fault: WriteFault::Denied { call: "open", .. }, left: None, ..
+            }) if !options.replace => {}
             other => panic!("{other:?}"),
         }
     }

@@ -11,7 +11,8 @@ use toctou::check::{Checker, GraphOptions, Report, Start, State, System, Verdict
 use toctou::direct::{Code, Files};
 use toctou::fs::{AtFlags, Errno, FileSystem, Kind, Mode, OFlags, SimFile, SimFs, User};
 use toctou::writer::{
-    Exchange, Left, NEW_BY_NAME, Op, Options, Outcome, Plan, WriteError, carry_out, write_exclusive,
+    Exchange, Left, NEW_BY_NAME, Op, Options, Outcome, Plan, WriteError, WriteFault, carry_out,
+    write_exclusive,
 };
 use toctou::{Process, Step};
 
@@ -453,7 +454,8 @@ fn of_eight_threads_one_writes_what_is_new() {
             });
             let winners: Vec<_> = (0..THREADS).filter(|each| results[*each].is_ok()).collect();
             let [winner] = winners[..] else { panic!("{results:?}") };
-            let exists = Err(WriteError::Exists { path: path.clone(), left: None });
+            let exists =
+                Err(WriteError { path: path.clone(), fault: WriteFault::Exists, left: None });
             assert_eq!(results.iter().filter(|result| **result == exists).count(), THREADS - 1);
             let expected = vec![b'a' + winner as u8; 10_000];
             assert!(contents(&folder.path) == [(path, 0o600, expected)]);
@@ -495,7 +497,8 @@ fn eight_threads_that_replace_leave_a_whole_file_of_one_that_was_told_so_and_not
             }
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
-        let replaced = Err(WriteError::NotPrivate { path: path.clone(), left: None });
+        let replaced =
+            Err(WriteError { path: path.clone(), fault: WriteFault::NotPrivate, left: None });
         assert!(results.iter().all(|r| r.is_ok() || *r == replaced), "{results:?}");
         gone += results.iter().filter(|result| **result == replaced).count();
         let found = contents(&folder.path);
