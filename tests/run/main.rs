@@ -1,6 +1,7 @@
 //! Programs of the operating system as processes: the same systems as the functions, and what programs may do.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod random;
 mod refused;
 
 use std::path::{Path, PathBuf};
