@@ -241,6 +241,59 @@ fn record_locks_are_taken_and_given_back() {
     assert!(lost.contains("✗ finally content n = 2"), "{lost}");
 }
 
+/// Processes of one program that work at the same time do so in every order.
+#[test]
+fn the_processes_of_one_program_race_as_well() {
+    let job = "job() { [ -e l ] || { : > l; echo got; }; }; job & job & wait";
+    let options = [
+        "--clients",
+        "1",
+        "--finally",
+        "stdout = got",
+        "--reachable",
+        "stdout ~ got.got",
+        "--kernel",
+    ];
+    for _ in 0..5 {
+        let said = told(1, &with(&options, &["sh", "-c", job]));
+        assert!(said.contains("✗ finally stdout = got: 4 of 6 interleavings"), "{said}");
+        assert!(said.contains("the same as simulated"), "{said}");
+    }
+    // Children are known by numbers that are the same each time.
+    let waits =
+        "sleep 1 & echo $! > pid; wait $!; test $(cat pid) = $! && kill -0 $$ && ! kill -0 $!";
+    told(0, &with(&["--clients", "1", "--always", "exit = 0"], &["sh", "-c", waits]));
+}
+
+/// What a program does with its own output and with its descriptors is what the kernel does.
+#[test]
+fn outputs_and_descriptors_are_what_they_are_on_the_kernel() {
+    let one = |property: &str, script: &str| {
+        told(0, &with(&["--clients", "1", "--finally", property], &["sh", "-c", script]));
+    };
+    one("stdout = 'got\nlog'", "echo got; echo log > /dev/stdout; : > f");
+    one(
+        "stdout = '3 6'",
+        "mkdir d; : > d/a; cd d; set -- $(ls -a | wc -l) $(printf 123456 > b; wc -c < b); echo $*",
+    );
+    one("stdout = x", "echo x > f; cat f | cat | cat");
+    let refuses = |script: &str, why: &str| {
+        let said =
+            told(1, &with(&["--clients", "1", "--always", "exit = 0"], &["sh", "-c", script]));
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.starts_with("? unfinished: ") && said.contains(why), "{script}: {said}");
+    };
+    refuses("echo abc > f; exec 3< f; cat /dev/fd/3", "opened anew by its descriptor");
+    refuses("timeout 5 true", "a timer that interrupts a program");
+    refuses("flock -w 1 f true", "a timer that interrupts a program");
+    if Path::new("/usr/bin/python3").exists() {
+        refuses(
+            "/usr/bin/python3 -c \"import socket; socket.create_connection(('127.0.0.1', 9))\"",
+            "the network",
+        );
+    }
+}
+
 /// Who asks for a process that nobody is hears that there is none.
 #[test]
 fn a_lock_of_a_process_that_is_gone_is_stale() {
@@ -381,6 +434,12 @@ fn no_process_and_no_directory_is_left_behind() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     toctou.kill().unwrap();
     toctou.wait().unwrap();
+    for _ in 0..100 {
+        if std::fs::read_dir(folder.path()).unwrap().count() == 0 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let left = || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         processes.filter(|entry| {

@@ -44,6 +44,8 @@ mod lost;
 mod proof;
 mod property;
 mod quiet;
+#[cfg(feature = "command")]
+pub(crate) use quiet::quietly;
 mod shortest;
 #[cfg(feature = "shuttle")]
 mod shuttle;

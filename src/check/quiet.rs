@@ -53,6 +53,13 @@ pub(super) fn on_a_silent_thread<T: Send>(explore: impl FnOnce() -> T + Send) ->
     })
 }
 
+/// Does something in which no panic is announced: whoever catches it tells of it.
+#[cfg(feature = "command")]
+pub(crate) fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    let _inside = Inside::step();
+    act()
+}
+
 /// Panics with this complaint and nothing of shuttle's. shuttle's hook takes every panic for its
 /// own, and reports the schedule of its last execution.
 #[track_caller]

@@ -746,7 +746,7 @@ pub(crate) fn process() -> Option<u32> {
 /// How many answers the program of this run got in earlier ones; 0 outside of an exploration.
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) fn answers_known() -> usize {
-    with(|run| run.known.len()).unwrap_or(0)
+    with(|run| run.known.iter().filter(|entry| !entry.is_look).count()).unwrap_or(0)
 }
 
 /// Which of several answers the operation of this run is to get; `None` where it has not been asked for.

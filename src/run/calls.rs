@@ -18,8 +18,8 @@ use super::tree::{
 use super::{WORLD, identity, memory};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{
-    Access, At, AtFlags, ByteRange, Dirent, Errno, FileSystem, FileType, FlockOperation, Gid, Kind,
-    Mode, OFlags, RenameFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
+    Access, At, AtFlags, ByteRange, Errno, FileSystem, FileType, FlockOperation, Gid, Kind, Mode,
+    OFlags, RenameFlags, SeekFrom, Status, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
 };
 
 /// The calls before which a program is stopped.
@@ -142,6 +142,52 @@ pub(super) const TRACED: &[c_long] = &[
     libc::SYS_setpgid,
     libc::SYS_ptrace,
     libc::SYS_unshare,
+    libc::SYS_fchmodat2,
+    libc::SYS_ioctl,
+    libc::SYS_fsetxattr,
+    libc::SYS_fgetxattr,
+    libc::SYS_flistxattr,
+    libc::SYS_fremovexattr,
+    libc::SYS_getpgrp,
+    libc::SYS_getpgid,
+    libc::SYS_getsid,
+    libc::SYS_alarm,
+    libc::SYS_setitimer,
+    libc::SYS_timer_create,
+    libc::SYS_timerfd_settime,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_semtimedop,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_semget,
+    libc::SYS_shmget,
+    libc::SYS_msgget,
+    libc::SYS_mq_open,
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setgroups,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+    libc::SYS_fspick,
+    libc::SYS_move_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_fanotify_mark,
+    // `setxattrat` and its like, `open_tree_attr`, `file_getattr`, `file_setattr`.
+    463,
+    464,
+    465,
+    466,
+    467,
+    468,
+    469,
 ];
 
 /// Whether the call before which a process is stopped names something in the world.
@@ -207,11 +253,93 @@ pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
 pub(super) fn returned(tree: &mut Tree<'_>, pid: pid_t) {
     let Some(now) = registers(pid) else { return };
     let at_return = tree.task(pid).and_then(|task| task.at_return.take());
-    if let Some(AtReturn::Slept(time, answer)) = at_return
-        && now.rax as i64 == answer
-    {
-        tree.sleeps(time);
+    let mut answer = now.rax as i64;
+    match at_return {
+        Some(AtReturn::Slept(time, then)) if answer == then => tree.sleeps(time),
+        Some(AtReturn::Began(child)) if answer > 0 => {
+            answer = tree.known_as(child).map_or(answer, i64::from);
+        }
+        Some(AtReturn::Waited(told)) => {
+            /// Where a `siginfo_t` has the process.
+            const PROCESS: u64 = 16;
+            if answer > 0 {
+                answer = tree.known_as(answer as pid_t).map_or(answer, i64::from);
+            } else if answer == 0 && told != 0 {
+                let of = memory::read(pid, told + PROCESS, 4).ok();
+                let of = of.and_then(|it| it.try_into().ok()).map(i32::from_ne_bytes);
+                if let Some(known) = of.and_then(|of| tree.known_as(of)) {
+                    let _ = memory::write(pid, told + PROCESS, &known.to_ne_bytes());
+                }
+            }
+        }
+        Some(AtReturn::Slept(..) | AtReturn::Began(_)) | None => {}
     }
+    if answer != now.rax as i64 {
+        set_registers(pid, &user_regs_struct { rax: answer as u64, ..now });
+    }
+}
+
+/// Whether the call before which a process is stopped asks the world for something.
+pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
+    let Some(now) = registers(pid) else { return false };
+    let of_file = |descriptor: u64| tree.file_of(pid, descriptor as i32);
+    match now.orig_rax as c_long {
+        libc::SYS_read
+        | libc::SYS_write
+        | libc::SYS_readv
+        | libc::SYS_writev
+        | libc::SYS_pread64
+        | libc::SYS_pwrite64
+        | libc::SYS_preadv
+        | libc::SYS_pwritev
+        | libc::SYS_lseek
+        | libc::SYS_fstat
+        | libc::SYS_fchmod
+        | libc::SYS_fchown
+        | libc::SYS_ftruncate
+        | libc::SYS_fsync
+        | libc::SYS_fdatasync
+        | libc::SYS_getdents64
+        | libc::SYS_flock => of_file(now.rdi).is_some(),
+        libc::SYS_fcntl => {
+            let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
+            locks.contains(&(now.rsi as i32)) && of_file(now.rdi).is_some()
+        }
+        libc::SYS_newfstatat | libc::SYS_statx | libc::SYS_utimensat
+            if of_file(now.rdi).is_some() =>
+        {
+            true
+        }
+        libc::SYS_mmap => now.r10 as i32 & libc::MAP_ANONYMOUS == 0 && of_file(now.r8).is_some(),
+        libc::SYS_close => {
+            let open = of_file(now.rdi).and_then(|number| tree.files.get(&number));
+            open.is_some_and(|open| open.has_lock)
+        }
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => {
+            tree.task(pid).is_some_and(|task| task.process == pid)
+        }
+        _ => is_on_the_world(tree, pid),
+    }
+}
+
+/// Whether the call before which a process is stopped may have to wait for a lock.
+pub(super) fn may_wait(pid: pid_t) -> bool {
+    let Some(now) = registers(pid) else { return false };
+    match now.orig_rax as c_long {
+        libc::SYS_flock => now.rsi as i32 & (libc::LOCK_NB | libc::LOCK_UN) == 0,
+        libc::SYS_fcntl => [libc::F_SETLKW, libc::F_OFD_SETLKW].contains(&(now.rsi as i32)),
+        _ => false,
+    }
+}
+
+/// Refuses a call that may have to wait for a lock, beside another of the same program.
+pub(super) fn refuse_to_wait(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) -> ! {
+    let Some(now) = registers(pid) else {
+        tree.program.refuses("a call", None, "its process is gone")
+    };
+    let of = [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9];
+    let call = Call { tree, fs, pid, name: name(now.orig_rax as c_long), of };
+    call.refuse("it may have to wait for a lock, while another process of the same program goes on")
 }
 
 /// What becomes of a call.
@@ -358,7 +486,60 @@ impl Call<'_, '_, '_> {
             libc::SYS_flock => self.flock(),
             libc::SYS_fcntl => self.fcntl(),
             libc::SYS_close => self.close(first),
-            libc::SYS_dup2 | libc::SYS_dup3 if first != second => self.close(second),
+            libc::SYS_dup2 | libc::SYS_dup3 if first != second && self.has(first) => {
+                self.close(second)
+            }
+            libc::SYS_dup2 | libc::SYS_dup3 => Kernel,
+            libc::SYS_fchmodat2 => {
+                let flags = AtFlags::from_bits_retain(fourth as u32);
+                self.at(first, second, |fs, at| fs.chmod_with(at, mode(third), flags))
+            }
+            libc::SYS_ioctl => self.ioctl(),
+            libc::SYS_fsetxattr
+            | libc::SYS_fgetxattr
+            | libc::SYS_flistxattr
+            | libc::SYS_fremovexattr => self.on_either(first, first, Errno::OPNOTSUPP),
+            libc::SYS_getpgrp => Is(Ok(self.tree.identity.number(0).into())),
+            libc::SYS_getpgid | libc::SYS_getsid => match first {
+                0 => Is(Ok(self.tree.identity.number(0).into())),
+                own if self.tree.real(own).is_some() => Is(Ok(self.tree.identity.number(0).into())),
+                _ => self.refuse("of a process that is not of this program"),
+            },
+            // All processes of a program stay in one group, whatever they ask for.
+            libc::SYS_setpgid => Is(Ok(0)),
+            libc::SYS_alarm if first == 0 => Kernel,
+            libc::SYS_setitimer if self.two_words(second + 16).is_none_or(|it| it == [0, 0]) => {
+                Kernel
+            }
+            libc::SYS_alarm
+            | libc::SYS_setitimer
+            | libc::SYS_timer_create
+            | libc::SYS_timerfd_settime
+            | libc::SYS_rt_sigtimedwait
+            | libc::SYS_semtimedop => self.refuse("a timer that interrupts a program"),
+            // Programs fall back to what they did before there was this.
+            libc::SYS_epoll_pwait2 | 463..=469 => Is(Err(Errno::NOSYS)),
+            libc::SYS_semget | libc::SYS_shmget | libc::SYS_msgget | libc::SYS_mq_open => {
+                self.refuse("what programs share beside files")
+            }
+            libc::SYS_setuid
+            | libc::SYS_setgid
+            | libc::SYS_setreuid
+            | libc::SYS_setregid
+            | libc::SYS_setresuid
+            | libc::SYS_setresgid
+            | libc::SYS_setgroups
+            | libc::SYS_setfsuid
+            | libc::SYS_setfsgid => self.changes_user(number),
+            libc::SYS_fspick
+            | libc::SYS_move_mount
+            | libc::SYS_mount_setattr
+            | libc::SYS_umount2
+            | libc::SYS_pivot_root
+            | libc::SYS_swapon
+            | libc::SYS_swapoff
+            | libc::SYS_acct
+            | libc::SYS_fanotify_mark => self.refuse("it is about file systems of the machine"),
             // Of a cached file system it is as it is: programs fall back to reading and writing.
             libc::SYS_copy_file_range => self.on_either(first, third, Errno::XDEV),
             libc::SYS_sendfile => self.on_either(first, second, Errno::INVAL),
@@ -424,8 +605,8 @@ impl Call<'_, '_, '_> {
             libc::SYS_kill | libc::SYS_tkill | libc::SYS_tgkill | libc::SYS_pidfd_open => {
                 self.kill()
             }
-            libc::SYS_wait4 => self.of_own([first, second, third, fourth, fifth, 0], &[0]),
-            libc::SYS_waitid => self.of_own([first, second, third, fourth, fifth, 0], &[1]),
+            libc::SYS_wait4 => self.wait(0, 0),
+            libc::SYS_waitid => self.wait(1, third),
             libc::SYS_getrandom => self.getrandom(),
             libc::SYS_getcwd => self.getcwd(),
             libc::SYS_chdir => self.chdir(first),
@@ -433,14 +614,14 @@ impl Call<'_, '_, '_> {
             libc::SYS_mmap => self.mmap(),
             libc::SYS_close_range => self.close_range(first, second, third),
             libc::SYS_setsid
-            | libc::SYS_setpgid
             | libc::SYS_ptrace
             | libc::SYS_unshare
             | libc::SYS_chroot
             | libc::SYS_fanotify_init => {
                 self.refuse("a program stays in its process group, and is traced already")
             }
-            libc::SYS_bind | libc::SYS_connect => self.socket(second, third),
+            libc::SYS_bind => self.socket(second, third, true),
+            libc::SYS_connect => self.socket(second, third, false),
             _ => self.only_elsewhere(number),
         }
     }
@@ -491,7 +672,7 @@ impl Call<'_, '_, '_> {
             return Ok(match path.strip_prefix(WORLD) {
                 Ok(rest) if rest.as_os_str().is_empty() => Place::World(None, ".".into()),
                 Ok(rest) => self.inside(None, rest.to_owned()),
-                Err(_) => Place::Elsewhere(path),
+                Err(_) => self.elsewhere(path)?,
             });
         }
         let from = match directory as i32 {
@@ -502,6 +683,19 @@ impl Call<'_, '_, '_> {
             WorksIn::World(directory) => self.inside(directory, path),
             WorksIn::Elsewhere => Place::Elsewhere(path),
         })
+    }
+
+    /// A place outside of the world. What is told of processes there is told of those of this program only.
+    fn elsewhere(&self, path: PathBuf) -> Result<Place, Errno> {
+        let number = path.strip_prefix("/proc").ok().and_then(|rest| rest.components().next());
+        let number = number.and_then(|it| it.as_os_str().to_str()?.parse::<u64>().ok());
+        match number {
+            Some(number) if number >= u64::from(identity::FIRST_PROCESS) => {
+                self.refuse("`/proc` of a process")
+            }
+            Some(number) if !self.tree.has(number as i32) => Err(Errno::NOENT),
+            _ => Ok(Place::Elsewhere(path)),
+        }
     }
 
     /// A place in the world, of a path from a directory in it. A path that leads up is one from the world's
@@ -646,8 +840,27 @@ impl Call<'_, '_, '_> {
             flags.intersects(OFlags::WRONLY | OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC);
         let (directory, path) = match self.place(directory, path) {
             Ok(Place::World(directory, path)) => (directory, path),
-            Ok(Place::Elsewhere(path)) if !writes || path.starts_with("/dev") => return Kernel,
-            Ok(Place::Elsewhere(path)) => return self.outside(&path),
+            Ok(Place::Elsewhere(path)) => {
+                const DEVICES: [&str; 5] =
+                    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+                return match self.descriptor_of(&path) {
+                    Some(descriptor) if self.file(descriptor).is_some() => {
+                        self.refuse("a file of the world, opened anew by its descriptor")
+                    }
+                    // Its output is one, however it is opened.
+                    Some(1 | 2) if flags.contains(OFlags::TRUNC) => {
+                        let place = if self.name == "open" { 1 } else { 2 };
+                        let mut of = self.of;
+                        of[place] = (flags - OFlags::TRUNC | OFlags::APPEND).bits().into();
+                        With(of)
+                    }
+                    Some(_) => Kernel,
+                    None if !writes || DEVICES.iter().any(|known| path == Path::new(known)) => {
+                        Kernel
+                    }
+                    None => self.outside(&path),
+                };
+            }
             Err(errno) => return Is(Err(errno)),
         };
         let closes_on_exec = flags.contains(OFlags::CLOEXEC);
@@ -683,7 +896,8 @@ impl Call<'_, '_, '_> {
         let pid = self.pid;
         let Some((fs, file)) = self.open_file(descriptor) else { return Kernel };
         let most: u64 = parts.iter().map(|(_, length)| *length).sum();
-        let mut bytes = vec![0; most.min(1 << 20) as usize];
+        // No file of a world is larger.
+        let mut bytes = vec![0; most.min(1 << 26) as usize];
         let count = match offset {
             None => fs.read(file, &mut bytes),
             Some(offset) => fs.pread(file, &mut bytes, offset),
@@ -705,7 +919,7 @@ impl Call<'_, '_, '_> {
         let Some((fs, file)) = self.open_file(descriptor) else { return Kernel };
         let mut bytes = Vec::new();
         for (address, length) in parts {
-            match memory::read(pid, *address, (*length).min(1 << 24) as usize) {
+            match memory::read(pid, *address, (*length).min(1 << 26) as usize) {
                 Ok(part) => bytes.extend_from_slice(&part),
                 Err(_) => return Is(Err(Errno::FAULT)),
             }
@@ -723,10 +937,27 @@ impl Call<'_, '_, '_> {
             libc::SEEK_SET => SeekFrom::Start(offset),
             libc::SEEK_CUR => SeekFrom::Current(offset as i64),
             libc::SEEK_END => SeekFrom::End(offset as i64),
+            // A file without holes: data up to its end, and a hole there.
+            libc::SEEK_DATA | libc::SEEK_HOLE => {
+                let Some((fs, file)) = self.open_file(descriptor) else { return Kernel };
+                let size = match fs.fstat(file) {
+                    Ok(status) => status.size,
+                    Err(errno) => return Is(Err(errno)),
+                };
+                let to = if whence as i32 == libc::SEEK_DATA { offset } else { size };
+                return Is(if offset >= size { Err(Errno::NXIO) } else { Ok(to) });
+            }
             _ => return self.on_either(descriptor, descriptor, Errno::INVAL),
         };
         match self.open_file(descriptor) {
-            Some((fs, file)) => Is(fs.lseek(file, to)),
+            Some((fs, file)) => {
+                let answer = fs.lseek(file, to);
+                let number = self.file(descriptor);
+                if let Some(open) = number.and_then(|number| self.tree.files.get_mut(&number)) {
+                    open.told_itself &= answer != Ok(0);
+                }
+                Is(answer)
+            }
             None => Kernel,
         }
     }
@@ -819,6 +1050,11 @@ impl Call<'_, '_, '_> {
 
     fn readlink(&mut self, directory: u64, path: u64, to: u64, room: u64) -> Answer {
         let pid = self.pid;
+        if let Ok(Place::Elsewhere(link)) = self.place(directory, path)
+            && self.descriptor_of(&link).is_some_and(|descriptor| self.file(descriptor).is_some())
+        {
+            self.refuse("the name of a file of the world, by its descriptor");
+        }
         self.got(directory, path, |fs, at| {
             let target = fs.readlink(at)?;
             let bytes = target.as_os_str().as_bytes();
@@ -836,7 +1072,18 @@ impl Call<'_, '_, '_> {
             Ok(names) => names,
             Err(errno) => return Is(Err(errno)),
         };
-        let bytes: Vec<u8> = names.iter().flat_map(entry).collect();
+        let mut bytes: Vec<u8> = Vec::new();
+        let number = self.file(descriptor);
+        let inode = number.and_then(|number| self.tree.inode(number)).unwrap_or(1);
+        if let Some(open) = number.and_then(|number| self.tree.files.get_mut(&number))
+            && !std::mem::replace(&mut open.told_itself, true)
+        {
+            bytes.extend(entry(b".", Some(Kind::Directory), inode));
+            bytes.extend(entry(b"..", Some(Kind::Directory), inode));
+        }
+        for name in &names {
+            bytes.extend(entry(name.name.as_bytes(), name.kind, name.inode));
+        }
         if bytes.len() as u64 > room {
             self.refuse("more names than the program has room for");
         }
@@ -854,7 +1101,9 @@ impl Call<'_, '_, '_> {
             it if it == libc::LOCK_UN | libc::LOCK_NB => FlockOperation::NonBlockingUnlock,
             _ => return self.on_either(self.of[0], self.of[0], Errno::INVAL),
         };
-        self.on(self.of[0], |fs, file| fs.flock(file, operation))
+        let answer = self.on(self.of[0], |fs, file| fs.flock(file, operation));
+        self.has_lock(self.of[0]);
+        answer
     }
 
     fn fcntl(&mut self) -> Answer {
@@ -920,9 +1169,20 @@ impl Call<'_, '_, '_> {
         let range = ByteRange { start, length };
         match self.of[1] as i32 {
             libc::F_OFD_SETLK | libc::F_OFD_SETLKW => {
-                self.on(self.of[0], |fs, file| fs.fcntl_ofd_setlk(file, operation, range))
+                let answer =
+                    self.on(self.of[0], |fs, file| fs.fcntl_ofd_setlk(file, operation, range));
+                self.has_lock(self.of[0]);
+                answer
             }
             _ => self.lock_record(operation, range),
+        }
+    }
+
+    /// From now on, the end of this file may be a call on the world.
+    fn has_lock(&mut self, descriptor: u64) {
+        let number = self.file(descriptor);
+        if let Some(open) = number.and_then(|number| self.tree.files.get_mut(&number)) {
+            open.has_lock = true;
         }
     }
 
@@ -944,6 +1204,7 @@ impl Call<'_, '_, '_> {
         self.may_be_killed();
         let Some(open) = self.tree.files.get_mut(&through) else { return Kernel };
         let locked = self.fs.fcntl_ofd_setlk(&mut open.file, operation, range);
+        open.has_lock = true;
         if locked.is_ok() && is_new {
             self.tree.records.push(RecordLock { inode, process, through });
         }
@@ -1063,6 +1324,9 @@ impl Call<'_, '_, '_> {
 
     /// What a clock shows.
     fn time(&mut self, clock: i32) -> Duration {
+        if clock == libc::CLOCK_REALTIME && direct::answers_known() > 0 {
+            self.tree.program.notes_clock();
+        }
         let slept = self.tree.slept;
         let asked = self.tree.task(self.pid).map_or(0, |task| {
             task.asked_time += 1;
@@ -1180,6 +1444,70 @@ impl Call<'_, '_, '_> {
         self.of_own(self.of, numbers)
     }
 
+    /// Waits for a child. Programs know children by numbers of their own.
+    fn wait(&mut self, number: usize, told: u64) -> Answer {
+        if let Some(task) = self.tree.task(self.pid) {
+            task.at_return = Some(AtReturn::Waited(told));
+        }
+        self.of_own(self.of, &[number])
+    }
+
+    /// Whether the process has this descriptor.
+    fn has(&self, descriptor: u64) -> bool {
+        std::fs::symlink_metadata(format!("/proc/{}/fd/{}", self.pid, descriptor as i32)).is_ok()
+    }
+
+    /// A process stays who it is: what it sets has to be what is so already.
+    fn changes_user(&self, number: c_long) -> Answer {
+        let (user, group) =
+            (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let count = match number {
+            libc::SYS_setresuid | libc::SYS_setresgid => 3,
+            libc::SYS_setreuid | libc::SYS_setregid => 2,
+            _ => 1,
+        };
+        let is_group =
+            [libc::SYS_setgid, libc::SYS_setregid, libc::SYS_setresgid, libc::SYS_setfsgid];
+        let same = if is_group.contains(&number) { group } else { user };
+        let stays = |id: &u64| *id as u32 == u32::MAX || *id as u32 == same;
+        if number == libc::SYS_setgroups || !self.of[..count].iter().all(stays) {
+            self.refuse("a program that becomes another user");
+        }
+        Kernel
+    }
+
+    fn ioctl(&mut self) -> Answer {
+        const FIONBIO: u64 = 0x5421;
+        const FIONCLEX: u64 = 0x5450;
+        const FIOCLEX: u64 = 0x5451;
+        let [descriptor, request, ..] = self.of;
+        if self.file(descriptor).is_none() {
+            return Kernel;
+        }
+        match request & 0xffff_ffff {
+            FIONBIO | FIONCLEX | FIOCLEX => Kernel,
+            // What is asked of a terminal.
+            0x5401..=0x541a | 0x541c..=0x5420 => Is(Err(Errno::NOTTY)),
+            // `FICLONE`, `FICLONERANGE`: programs copy instead.
+            0x4004_9409 | 0x4020_940d => Is(Err(Errno::OPNOTSUPP)),
+            _ => self.refuse("this request about a file of the world"),
+        }
+    }
+
+    /// The descriptor of its own that a path stands for, as `/dev/fd/3` does.
+    fn descriptor_of(&self, path: &Path) -> Option<u64> {
+        let path = path.to_str()?;
+        match path {
+            "/dev/stdin" => return Some(0),
+            "/dev/stdout" => return Some(1),
+            "/dev/stderr" => return Some(2),
+            _ => {}
+        }
+        let own = format!("/proc/{}/fd/", self.pid);
+        let folders = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/", &own];
+        folders.iter().find_map(|folder| path.strip_prefix(folder)?.parse().ok())
+    }
+
     /// The same call, with the kernel's numbers for those by which the program knows its processes.
     fn of_own(&self, mut of: [u64; 6], numbers: &[usize]) -> Answer {
         for number in numbers {
@@ -1281,7 +1609,6 @@ impl Call<'_, '_, '_> {
         // The placeholder gets it, and the kernel maps that.
         let place = format!("/proc/{pid}/fd/{}", descriptor as i32);
         let placed = std::fs::OpenOptions::new().write(true).open(place).and_then(|file| {
-            file.set_len(offset)?;
             std::os::unix::fs::FileExt::write_all_at(&file, &bytes[..count], offset)
         });
         match placed {
@@ -1290,9 +1617,19 @@ impl Call<'_, '_, '_> {
         }
     }
 
-    /// A socket with a name in the world.
-    fn socket(&mut self, address: u64, length: u64) -> Answer {
+    /// A socket with a name in the world, or one that others meet outside of it.
+    fn socket(&mut self, address: u64, length: u64, is_bound: bool) -> Answer {
         let bytes = memory::read(self.pid, address, length.min(128) as usize).unwrap_or_default();
+        let family = bytes.get(..2).and_then(|it| it.try_into().ok()).map_or(0, u16::from_ne_bytes);
+        let is_of_network = [libc::AF_INET, libc::AF_INET6].contains(&family.into());
+        let has_port = bytes.get(2..4).is_some_and(|port| port != [0, 0]);
+        let is_abstract = i32::from(family) == libc::AF_UNIX && bytes.get(2) == Some(&0);
+        if is_of_network && has_port {
+            self.refuse("the network: it is no part of the world");
+        }
+        if is_bound && is_abstract && bytes.len() > 2 {
+            self.refuse("a socket with a name that all programs share");
+        }
         let is_local = bytes.get(..2) == Some(&(libc::AF_UNIX as u16).to_ne_bytes()[..]);
         let path = bytes.get(2..).unwrap_or_default().split(|byte| *byte == 0).next();
         let path = Path::new(OsStr::from_bytes(path.unwrap_or_default()));
@@ -1413,8 +1750,8 @@ unsafe fn bytes_of<T>(told: &T) -> Vec<u8> {
 }
 
 /// A name in a directory, as `getdents64` has it.
-fn entry(name: &Dirent) -> Vec<u8> {
-    let kind = match name.kind {
+fn entry(text: &[u8], kind: Option<Kind>, inode: u64) -> Vec<u8> {
+    let kind = match kind {
         Some(Kind::Directory) => libc::DT_DIR,
         Some(Kind::File) => libc::DT_REG,
         Some(Kind::Symlink) => libc::DT_LNK,
@@ -1424,10 +1761,9 @@ fn entry(name: &Dirent) -> Vec<u8> {
         Some(Kind::BlockDevice) => libc::DT_BLK,
         Some(Kind::Other) | None => libc::DT_UNKNOWN,
     };
-    let text = name.name.as_bytes();
     let length = (19 + text.len() + 1).next_multiple_of(8);
     let mut entry = Vec::with_capacity(length);
-    entry.extend(name.inode.to_ne_bytes());
+    entry.extend(inode.to_ne_bytes());
     entry.extend(0_u64.to_ne_bytes());
     entry.extend((length as u16).to_ne_bytes());
     entry.push(kind);
@@ -1466,7 +1802,14 @@ fn name(number: c_long) -> &'static str {
         SYS_setsid = "setsid", SYS_setpgid = "setpgid", SYS_ptrace = "ptrace",
         SYS_unshare = "unshare", SYS_close_range = "close_range", SYS_preadv2 = "preadv2",
         SYS_pwritev2 = "pwritev2", SYS_kill = "kill", SYS_tkill = "tkill", SYS_tgkill = "tgkill",
-        SYS_pidfd_open = "pidfd_open", SYS_getcwd = "getcwd", SYS_name_to_handle_at = "name_to_handle_at",
+        SYS_pidfd_open = "pidfd_open", SYS_alarm = "alarm", SYS_setitimer = "setitimer",
+        SYS_timer_create = "timer_create", SYS_timerfd_settime = "timerfd_settime",
+        SYS_rt_sigtimedwait = "rt_sigtimedwait", SYS_semtimedop = "semtimedop", SYS_semget = "semget",
+        SYS_shmget = "shmget", SYS_msgget = "msgget", SYS_mq_open = "mq_open", SYS_setuid = "setuid",
+        SYS_setgid = "setgid", SYS_setreuid = "setreuid", SYS_setregid = "setregid",
+        SYS_setresuid = "setresuid", SYS_setresgid = "setresgid", SYS_setgroups = "setgroups",
+        SYS_ioctl = "ioctl", SYS_flock = "flock", SYS_getpgid = "getpgid", SYS_getsid = "getsid",
+        SYS_umount2 = "umount2", SYS_dup2 = "dup2", SYS_dup3 = "dup3", SYS_getcwd = "getcwd", SYS_name_to_handle_at = "name_to_handle_at",
         SYS_open_tree = "open_tree", SYS_mount = "mount",
     }
 }

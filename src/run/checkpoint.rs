@@ -68,7 +68,7 @@ pub(super) fn kept(
     outputs: &Rc<Outputs>,
     start: &Start,
 ) -> bool {
-    let Some(registers) = registers(pid) else { return false };
+    let Some(registers) = registers(pid).filter(|_| !shares_memory(pid)) else { return false };
     let Ok(open) = files_of(pid) else { return false };
     let printed =
         [&outputs.stdout, &outputs.stderr].map(|it| it.metadata().map_or(0, |it| it.len()));
@@ -82,6 +82,15 @@ pub(super) fn kept(
         all.push(kept);
     });
     true
+}
+
+/// Whether what it writes in its memory is seen by a copy of it.
+fn shares_memory(pid: pid_t) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"));
+    let is_shared = |line: &str| {
+        line.split(' ').nth(1).is_some_and(|how| how.contains('w') && how.contains('s'))
+    };
+    maps.is_ok_and(|maps| maps.lines().any(is_shared))
 }
 
 /// The files that a process has open, beside its output, and where it is in them.
@@ -110,6 +119,12 @@ fn files_of(pid: pid_t) -> io::Result<Vec<(File, u64)>> {
         }
         let number: c_int = entry.file_name().to_string_lossy().parse().unwrap_or(-1);
         let told = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"))?;
+        let flags = told.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags =
+            flags.and_then(|flags| c_int::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
+        if flags & libc::O_ACCMODE != libc::O_RDONLY {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let at = told.lines().find_map(|line| line.strip_prefix("pos:"));
         let at = at.and_then(|at| at.trim().parse().ok()).unwrap_or(0);
         // SAFETY: as above.

@@ -57,6 +57,7 @@ use std::ffi::{CString, NulError, OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,12 +85,26 @@ pub struct Command {
 ///
 /// A program that is explored runs many times, and each time it does so for real.
 #[derive(Clone, Debug, Default)]
-pub struct Outside(Arc<Mutex<BTreeSet<PathBuf>>>);
+pub struct Outside {
+    changed: Arc<Mutex<BTreeSet<PathBuf>>>,
+    asked_time: Arc<AtomicBool>,
+    is_refused: bool,
+}
 
 impl Outside {
-    /// Those that there were so far.
+    /// A program that changes something outside is refused. Whether it asked for the time is noted.
+    pub fn refused() -> Self {
+        Outside { is_refused: true, ..Outside::default() }
+    }
+
+    /// What was changed so far.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Whether a program asked what time it is, after its first call on the world.
+    pub fn asked_time(&self) -> bool {
+        self.asked_time.load(Ordering::Relaxed)
     }
 }
 
@@ -211,11 +226,11 @@ impl Command {
         Command { may_be_killed: true, ..self }
     }
 
-    /// Lets the program write outside of the world. What it writes there is noted.
+    /// Lets the program write outside of the world, or [not](Outside::refused). What it writes there is noted.
     ///
     /// Without this, it is refused.
     #[must_use]
-    pub fn writing_outside(self, outside: &Outside) -> Self {
+    pub fn noting(self, outside: &Outside) -> Self {
         Command { outside: Some(outside.clone()), ..self }
     }
 
@@ -264,9 +279,16 @@ impl Program {
 
     /// Notes that it changes this, which is outside of the world, if that is allowed.
     fn notes_outside(&self, path: &Path) -> bool {
-        let Some(Outside(known)) = &self.outside else { return false };
-        known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        let Some(outside) = self.outside.as_ref().filter(|it| !it.is_refused) else { return false };
+        outside.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
         true
+    }
+
+    /// Notes that it asked what time it is.
+    fn notes_clock(&self) {
+        if let Some(outside) = &self.outside {
+            outside.asked_time.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -280,7 +302,7 @@ fn found(program: &Path, searched: &OsStr) -> Result<PathBuf, RunError> {
     };
     let mut why = match is_path {
         true => "there is no such file".to_owned(),
-        false => format!("there is no such program in {}", searched.display()),
+        false => "there is no such program in the directories of `PATH`".to_owned(),
     };
     for folder in folders {
         let Ok(path) = std::path::absolute(folder.join(program)) else { continue };

@@ -36,7 +36,12 @@ pub(super) struct Outputs {
 
 impl Outputs {
     pub(super) fn new() -> io::Result<Outputs> {
-        Ok(Outputs { stdout: nameless(c"stdout")?, stderr: nameless(c"stderr")? })
+        let outputs = Outputs { stdout: nameless(c"stdout")?, stderr: nameless(c"stderr")? };
+        // Whoever opens them anew (`> /dev/stderr`) goes on where they end.
+        for file in [&outputs.stdout, &outputs.stderr] {
+            rustix::fs::fcntl_setfl(file, rustix::fs::OFlags::APPEND)?;
+        }
+        Ok(outputs)
     }
 }
 
@@ -51,8 +56,11 @@ fn nameless(name: &'static std::ffi::CStr) -> io::Result<File> {
     }
 }
 
-/// The filter: `SECCOMP_RET_TRACE` for the traced calls, `SECCOMP_RET_ALLOW` for all others, death for calls
-/// of another architecture.
+/// Linux has calls up to this number when this is written.
+const FIRST_UNKNOWN: u32 = 470;
+
+/// The filter: `SECCOMP_RET_TRACE` for the traced calls, `SECCOMP_RET_ALLOW` for all others that are known, a
+/// trap for calls of another architecture.
 fn filter() -> Vec<sock_filter> {
     const ARCHITECTURE: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
     let load = |offset: usize| sock_filter {
@@ -73,11 +81,21 @@ fn filter() -> Vec<sock_filter> {
         jf: 0,
         k: value,
     };
+    let at_least = |value: u32, jt: u8, jf: u8| sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16,
+        ..equal(value, jt, jf)
+    };
     let mut program = vec![
         load(offset_of!(libc::seccomp_data, arch)),
         equal(ARCHITECTURE, 1, 0),
-        answer(libc::SECCOMP_RET_KILL_PROCESS),
+        answer(libc::SECCOMP_RET_TRAP),
         load(offset_of!(libc::seccomp_data, nr)),
+        // Numbers of x32, which are calls of another architecture, too.
+        at_least(0x4000_0000, 0, 1),
+        answer(libc::SECCOMP_RET_TRAP),
+        // Calls that nobody here knows: programs fall back to what they did before there were these.
+        at_least(FIRST_UNKNOWN, 0, 1),
+        answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
     ];
     for call in TRACED {
         program.push(equal(*call as u32, 0, 1));
@@ -132,7 +150,8 @@ unsafe fn child(
     unsafe {
         libc::setsid();
         libc::umask(0o22);
-        let mut placed = libc::chdir(c"/".as_ptr()) == 0;
+        // A place without names: a call that is not traced finds nothing there.
+        let mut placed = libc::chdir(c"/proc/self/fdinfo".as_ptr()) == 0;
         for (at, from) in (0..).zip(standard) {
             placed = placed && libc::dup2(from, at) >= 0;
         }

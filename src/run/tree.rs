@@ -30,6 +30,10 @@ pub(super) struct Tree<'p> {
     tasks: BTreeMap<pid_t, Task>,
     /// New ones that stopped before it was told whose they are.
     early: Vec<pid_t>,
+    /// Those that are stopped before a call on the world.
+    held: Vec<pid_t>,
+    /// The index of each that ever was.
+    indices: BTreeMap<pid_t, u32>,
     begun: u32,
     /// The open files of the world, by the numbers in the names of their placeholders.
     pub(super) files: BTreeMap<u64, Open>,
@@ -74,6 +78,8 @@ pub(super) struct Task {
     pub(super) at_return: Option<AtReturn>,
     /// Of a process: where it works.
     pub(super) works_in: WorksIn,
+    /// It waits until this child begins another program or ends (`vfork`).
+    waits_for: Option<pid_t>,
 }
 
 /// Where a process works.
@@ -90,6 +96,10 @@ pub(super) enum WorksIn {
 pub(super) enum AtReturn {
     /// It has slept so long, if it answers this.
     Slept(Duration, i64),
+    /// It has a child, of which it is told by the number that programs know.
+    Began(pid_t),
+    /// The same of a child that it waited for, and of what is told there of it.
+    Waited(u64),
 }
 
 /// An open file of the world.
@@ -99,6 +109,10 @@ pub(super) struct Open {
     pub(super) flags: OFlags,
     /// The path in the world by which it was opened.
     pub(super) path: PathBuf,
+    /// Whether it may hold a lock, so that its end is a call on the world.
+    pub(super) has_lock: bool,
+    /// Whether `.` and `..` were told of it.
+    pub(super) told_itself: bool,
 }
 
 /// What a run is unwound with when its program is killed.
@@ -133,6 +147,8 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
         watch: Watch::new(start.root, program.patience),
         tasks: BTreeMap::new(),
         early: Vec::new(),
+        held: Vec::new(),
+        indices: BTreeMap::new(),
         begun: 0,
         files: BTreeMap::new(),
         opened: 0,
@@ -202,9 +218,19 @@ impl Tree<'_> {
         while !self.tasks.is_empty() {
             let mut status = 0;
             // Only of this group, and only children of this thread: others wait for theirs.
+            let wait = if self.held.is_empty() { 0 } else { libc::WNOHANG };
             // SAFETY: `status` is a place for it.
-            let pid =
-                unsafe { libc::waitpid(-self.root, &mut status, libc::__WALL | libc::__WNOTHREAD) };
+            let pid = unsafe {
+                let how = libc::__WALL | libc::__WNOTHREAD | wait;
+                libc::waitpid(-self.root, &mut status, how)
+            };
+            if pid == 0 {
+                match self.all_others_wait() {
+                    true => self.one_goes_on(fs),
+                    false => std::thread::yield_now(),
+                }
+                continue;
+            }
             if pid <= 0 {
                 match std::io::Error::last_os_error().kind() {
                     std::io::ErrorKind::Interrupted => continue,
@@ -221,6 +247,8 @@ impl Tree<'_> {
             // Its descriptors may be others' as well; its locks are its own.
             self.give_records_back(fs, |lock| lock.process == pid);
             self.tasks.remove(&pid);
+            self.held.retain(|held| *held != pid);
+            self.wakes_who_waits_for(pid);
             self.close_what_nobody_has();
         }
         ended
@@ -236,12 +264,18 @@ impl Tree<'_> {
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
         let delivered = match event {
             libc::PTRACE_EVENT_SECCOMP if self.is_kept_before(pid) => return,
+            // Others of the program may come to a call, too: then it is open whose is the first.
+            libc::PTRACE_EVENT_SECCOMP if self.tasks.len() > 1 && calls::asks(self, pid) => {
+                self.held.push(pid);
+                return;
+            }
             libc::PTRACE_EVENT_SECCOMP => {
                 calls::answered(self, fs, pid);
                 0
             }
             libc::PTRACE_EVENT_EXEC => {
                 self.has_begun = true;
+                self.wakes_who_waits_for(pid);
                 self.identity.of_new_program(pid, self.tasks.get(&pid).map_or(0, |it| it.index));
                 // Descriptors that are closed on exec are closed by now.
                 self.close_what_nobody_has();
@@ -251,9 +285,20 @@ impl Tree<'_> {
                 let mut child: libc::c_ulong = 0;
                 // SAFETY: `child` is a place for it.
                 unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, pid, 0, &raw mut child) };
-                self.begins(child as pid_t, Some(pid));
+                let child = child as pid_t;
+                self.begins(child, Some(pid));
+                let is_process = self.tasks.get(&child).is_some_and(|it| it.process == child);
+                if let Some(task) = self.tasks.get_mut(&pid).filter(|_| is_process) {
+                    task.at_return = Some(AtReturn::Began(child));
+                    task.waits_for = (event == libc::PTRACE_EVENT_VFORK).then_some(child);
+                }
                 0
             }
+            0 if signal == libc::SIGSYS => self.program.refuses(
+                "a system call of another architecture",
+                None,
+                "of 32 bits, or x32",
+            ),
             0 if signal == CALL_RETURNS => {
                 calls::returned(self, pid);
                 0
@@ -263,6 +308,51 @@ impl Tree<'_> {
             _ => 0,
         };
         self.go_on(pid, delivered);
+    }
+
+    /// Whether all that do not stand before a call on the world wait for something.
+    fn all_others_wait(&self) -> bool {
+        let others = self.tasks.iter().filter(|(pid, _)| !self.held.contains(pid));
+        let waits = |(pid, task): (&pid_t, &Task)| {
+            let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let state = status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+            match state {
+                Some('S' | 'Z' | 'X') | None => true,
+                Some('D') => task.waits_for.is_some(),
+                // It runs, or its stop has not been told yet.
+                Some(_) => false,
+            }
+        };
+        self.early.is_empty() && others.into_iter().all(waits)
+    }
+
+    /// Lets one of those go on that stand before a call on the world. Which of them is first is not up to
+    /// the program: each is, in some execution.
+    fn one_goes_on(&mut self, fs: &mut DirectFs) {
+        self.held.sort_by_key(|pid| self.indices.get(pid));
+        let first = match self.held.len() {
+            1 => 0,
+            several => {
+                if let Some(pid) = self.held.iter().copied().find(|pid| calls::may_wait(*pid)) {
+                    calls::refuse_to_wait(self, fs, pid);
+                }
+                direct::choose(several)
+            }
+        };
+        let pid = self.held.remove(first);
+        calls::answered(self, fs, pid);
+        self.go_on(pid, 0);
+    }
+
+    fn wakes_who_waits_for(&mut self, child: pid_t) {
+        for task in self.tasks.values_mut().filter(|task| task.waits_for == Some(child)) {
+            task.waits_for = None;
+        }
+    }
+
+    /// The number by which the program knows a process, of the kernel's.
+    pub(super) fn known_as(&self, pid: pid_t) -> Option<u32> {
+        self.indices.get(&pid).map(|index| self.identity.number(*index))
     }
 
     /// Keeps the first process where it stands, if that is before its first call on the world. A copy of it
@@ -288,6 +378,7 @@ impl Tree<'_> {
             self.program.fails("cannot copy it", &std::io::Error::last_os_error());
         };
         self.tasks.clear();
+        self.indices.insert(root, task.index);
         self.tasks.insert(root, Task { process: root, ..task });
         self.root = root;
         self.watch.moves_to(root);
@@ -305,10 +396,12 @@ impl Tree<'_> {
             index: self.begun,
             asked_time: 0,
             at_return: None,
+            waits_for: None,
             works_in: by.map_or(WorksIn::World(None), |by| {
                 self.tasks.get(&by.process).map_or(by.works_in.clone(), |of| of.works_in.clone())
             }),
         };
+        self.indices.insert(pid, self.begun);
         self.begun += 1;
         self.tasks.insert(pid, task);
         if self.early.contains(&pid) {
@@ -395,7 +488,7 @@ impl Tree<'_> {
     pub(super) fn keep(&mut self, file: DirectFile, flags: OFlags, path: PathBuf) -> u64 {
         let number = self.opened;
         self.opened += 1;
-        self.files.insert(number, Open { file, flags, path });
+        self.files.insert(number, Open { file, flags, path, has_lock: false, told_itself: false });
         number
     }
 

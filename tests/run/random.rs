@@ -151,7 +151,10 @@ fn by_themselves(programs: &[Vec<String>]) -> (BTreeSet<Outcome>, usize) {
     // At each place of the way: who goes, and who else could.
     let mut way: Vec<Vec<usize>> = Vec::new();
     loop {
-        let folder = tempfile::Builder::new().tempdir_in("/dev/shm").expect("a directory");
+        let folder = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .tempdir_in("/dev/shm")
+            .expect("a directory");
         furnish(folder.path());
         let mut actors: Vec<Gated> =
             programs.iter().map(|calls| Gated::new(calls, folder.path())).collect();

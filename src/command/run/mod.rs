@@ -1,13 +1,15 @@
 //! Top floor, the command: `run`. Imports [`mod@run`](crate::run), [`check`](crate::check) and
 //! [`report`](crate::report).
 
+mod place;
 mod predicate;
 mod race;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::case::{Case, CaseError, FsCase};
-use crate::check::{Checker, Examination, FaultKind, Limits, Verdict};
+use crate::check::{Checker, Examination, FaultKind, Limits, Verdict, quietly};
 use crate::fs::SimFs;
 use crate::replay::Threads;
 use crate::report::{self, WIDTH, count, diagram, json, mermaid::mermaid, wrapped};
@@ -23,6 +25,7 @@ const HEAD: anstyle::Style = anstyle::Style::new().bold();
 
 pub(super) fn run(asked: &Run) -> Result<AsItShould, Failure> {
     let races = race::races(asked)?;
+    let _place = place::make()?;
     // The programs' own umask counts, and no other, where a schedule is replayed.
     rustix::process::umask(rustix::fs::Mode::empty());
     let mut out = Out::new();
@@ -78,7 +81,7 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
 
 /// Explores it with clients that are alike, and if they are not, with clients that are told apart.
 fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
-    let outside = Outside::default();
+    let outside = race.outside();
     let limits = Limits { time: race.limit.or(Limits::default().time), ..Limits::default() };
     let (runs, started) = (run::runs(), Instant::now());
     let bar = Bar::spinner("runs the programs in every interleaving");
@@ -97,6 +100,13 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
                     .to_owned(),
             );
         }
+    }
+    if outside.asked_time() {
+        examination.notes.push(
+            "A program asked what time it is. Time passes for it while it sleeps itself, and at no other moment: \
+             what depends on the age of a file, or on when others act, is not explored"
+                .to_owned(),
+        );
     }
     if let Some(why) = unfinished(&examination) {
         // Whatever else was found: a program that does this was not explored to its end.
@@ -180,10 +190,22 @@ fn unfinished(examination: &Examination) -> Option<String> {
         Ok(trace) => {
             let last = trace.steps.last().and_then(|step| step.output.clone());
             let said = last.unwrap_or_default();
-            said.strip_prefix("panicked: ").unwrap_or(&said).to_owned()
+            plain(said.strip_prefix("panicked: ").unwrap_or(&said))
         }
         Err(error) => error.to_string(),
     })
+}
+
+/// What a check says of code, said of a program.
+fn plain(said: &str) -> String {
+    match said.split_once(". What it asks may depend on") {
+        Some((differs, _)) => format!(
+            "{differs}. A reason may be an input that changes (a file outside of the world, a pipe), threads of it that \
+             work at the same time, or addresses in memory",
+        )
+        .replace("the code", "the program"),
+        None => said.to_owned(),
+    }
 }
 
 fn pictures(out: &mut Out, examination: &Examination) -> Result<(), Failure> {
@@ -201,8 +223,20 @@ fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
     let bar =
         Bar::spinner("runs the programs on the kernel, in every order that may make a difference");
     let limit = race.limit.or(Limits::default().time).unwrap_or(Duration::MAX);
-    let search = FsCase::programs(system).search(limit)?;
+    let case = FsCase::programs(system);
+    // What a program does here that it did not do in the simulation ends it by a panic.
+    let search = catch_unwind(AssertUnwindSafe(|| quietly(|| case.search(limit))));
     bar.clear();
+    let search = match search {
+        Ok(search) => search?,
+        Err(why) => {
+            let why = why.downcast_ref::<String>().cloned().unwrap_or_default();
+            for line in wrapped(&format!("on the kernel: unfinished: {}", plain(&why)), WIDTH) {
+                out.line(&line)?;
+            }
+            return Ok(false);
+        }
+    };
     match asked.format {
         Shape::Text => {
             for line in wrapped(&search.to_string(), WIDTH) {

@@ -399,7 +399,12 @@ impl Race {
             Some(patience) => command.with_patience(patience),
             None => command,
         };
-        if self.strict { command } else { command.writing_outside(outside) }
+        command.noting(outside)
+    }
+
+    /// What becomes of writes outside of the world.
+    pub(super) fn outside(&self) -> Outside {
+        if self.strict { Outside::refused() } else { Outside::default() }
     }
 
     /// The system in this world.
