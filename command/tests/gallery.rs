@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const FILES: [&str; 5] =
-    ["locks.toml", "files.toml", "python.toml", "node.toml", "packages.toml"];
+const FILES: [&str; 6] =
+    ["locks.toml", "files.toml", "python.toml", "node.toml", "go.toml", "packages.toml"];
 
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -110,12 +110,21 @@ fn node_without_packages() {
 }
 
 #[test]
+fn a_program_in_go() {
+    let file = "go.toml";
+    let built = gallery().join("packages/go/download").is_file();
+    if has(file, built, "program in `packages/go`: run examples/run/packages.sh, with Go") {
+        is_as_it_says(file);
+    }
+}
+
+#[test]
 fn packages_of_pypi_and_npm() {
     let file = "packages.toml";
-    let installed = gallery().join("packages").is_dir();
+    let installed = gallery().join("packages/steno-2.1.0").is_dir();
     if has(file, is_there(PYTHON), PYTHON)
         && has(file, is_there("node"), "node")
-        && has(file, installed, "folder `packages`: run examples/run/packages.sh")
+        && has(file, installed, "package: run examples/run/packages.sh")
     {
         is_as_it_says(file);
     }

@@ -42,3 +42,12 @@ from_pypi filelock 3.20.0
 from_pypi filelock 3.20.1
 from_npm steno 2.1.0
 from_npm write-file-atomic 1.1.4
+
+# Go is a large package, so its programs are left out where it is missing.
+if command -v go >/dev/null; then
+    mkdir -p "$folder/go"
+    (cd "$here/go" && CGO_ENABLED=0 GO111MODULE=off go build -o "$folder/go/download" download.go) ||
+        fail "go cannot build download.go"
+else
+    echo "packages.sh: there is no go, so go.toml cannot run: install golang-go" >&2
+fi
