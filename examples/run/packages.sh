@@ -40,8 +40,11 @@ from_npm() {
 
 from_pypi filelock 3.20.0
 from_pypi filelock 3.20.1
+from_pypi filelock 4.3.1
 from_npm steno 2.1.0
 from_npm write-file-atomic 1.1.4
+from_npm lockfile 1.0.4
+from_npm proper-lockfile 4.1.2
 
 # Go is a large package, so its programs are left out where it is missing.
 if command -v go >/dev/null; then
