@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const FILES: [&str; 6] =
-    ["locks.toml", "files.toml", "python.toml", "node.toml", "go.toml", "packages.toml"];
+const FILES: [&str; 7] =
+    ["locks.toml", "files.toml", "python.toml", "node.toml", "go.toml", "pypi.toml", "npm.toml"];
 
 const PYTHON: &str = "/usr/bin/python3";
 
@@ -60,6 +60,11 @@ fn has(file: &str, there: bool, what: &str) -> bool {
         eprintln!("{file} is left out: there is no {what}");
     }
     there
+}
+
+fn has_packages(file: &str, one: &str) -> bool {
+    let installed = gallery().join("packages").join(one).is_dir();
+    has(file, installed, "package: run examples/run/packages.sh")
 }
 
 /// Each entry has the verdict that the file says, and its counterexamples happen on the kernel.
@@ -119,13 +124,17 @@ fn a_program_in_go() {
 }
 
 #[test]
-fn packages_of_pypi_and_npm() {
-    let file = "packages.toml";
-    let installed = gallery().join("packages/steno-2.1.0").is_dir();
-    if has(file, is_there(PYTHON), PYTHON)
-        && has(file, is_there("node"), "node")
-        && has(file, installed, "package: run examples/run/packages.sh")
-    {
+fn packages_of_pypi() {
+    let file = "pypi.toml";
+    if has(file, is_there(PYTHON), PYTHON) && has_packages(file, "filelock-3.20.0") {
+        is_as_it_says(file);
+    }
+}
+
+#[test]
+fn packages_of_npm() {
+    let file = "npm.toml";
+    if has(file, is_there("node"), "node") && has_packages(file, "steno-2.1.0") {
         is_as_it_says(file);
     }
 }

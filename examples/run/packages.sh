@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the packages of packages.toml, in pinned versions, and builds the Go programs of go.toml.
+# Installs the packages of pypi.toml and npm.toml, in pinned versions, and builds the Go program of go.toml.
 # Usage: packages.sh [FOLDER]. The programs look for them in the folder `packages` beside this script,
 # which is where they go if no folder is given.
 set -eu
