@@ -148,6 +148,15 @@ pub(super) const TRACED: &[c_long] = &[
     libc::SYS_fgetxattr,
     libc::SYS_flistxattr,
     libc::SYS_fremovexattr,
+    libc::SYS_prlimit64,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_getparam,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_getpriority,
+    libc::SYS_setpriority,
     libc::SYS_getpgrp,
     libc::SYS_getpgid,
     libc::SYS_getsid,
@@ -613,12 +622,20 @@ impl Call<'_, '_, '_> {
             libc::SYS_fchdir => self.fchdir(first),
             libc::SYS_mmap => self.mmap(),
             libc::SYS_close_range => self.close_range(first, second, third),
-            libc::SYS_setsid
-            | libc::SYS_ptrace
-            | libc::SYS_unshare
-            | libc::SYS_chroot
-            | libc::SYS_fanotify_init => {
-                self.refuse("a program stays in its process group, and is traced already")
+            libc::SYS_setsid => {
+                let index = self.tree.process(self.pid).map_or(0, |process| process.index);
+                Is(Ok(self.tree.identity.number(index).into()))
+            }
+            libc::SYS_prlimit64
+            | libc::SYS_sched_getaffinity
+            | libc::SYS_sched_setaffinity
+            | libc::SYS_sched_getscheduler
+            | libc::SYS_sched_getparam
+            | libc::SYS_rt_sigqueueinfo => self.of_own(self.of, &[0]),
+            libc::SYS_getpriority | libc::SYS_setpriority => self.of_own(self.of, &[1]),
+            libc::SYS_rt_tgsigqueueinfo => self.of_own(self.of, &[0, 1]),
+            libc::SYS_ptrace | libc::SYS_unshare | libc::SYS_chroot | libc::SYS_fanotify_init => {
+                self.refuse("a program is traced already, and stays in the directory of the world")
             }
             libc::SYS_bind => self.socket(second, third, true),
             libc::SYS_connect => self.socket(second, third, false),
@@ -647,6 +664,11 @@ impl Call<'_, '_, '_> {
         let is_about_a_path = path.is_some_and(|(directory, path)| {
             matches!(self.place(directory, path), Ok(Place::World(..)))
         });
+        if is_about_a_path && [libc::SYS_execve, libc::SYS_execveat].contains(&number) {
+            self.refuse(
+                "a program that is itself in the world: call its interpreter (`sh ./it`), or keep it elsewhere",
+            );
+        }
         let is_about_a_file = descriptor.is_some_and(|it| self.file(it).is_some());
         match is_about_a_path || is_about_a_file {
             true => self.refuse("it is about a file of the world"),
@@ -662,7 +684,11 @@ impl Call<'_, '_, '_> {
 
     /// Which file of the world a descriptor stands for.
     fn file(&self, descriptor: u64) -> Option<u64> {
-        self.tree.file_of(self.pid, descriptor as i32)
+        let number = self.tree.file_of(self.pid, descriptor as i32)?;
+        if !self.tree.files.contains_key(&number) {
+            self.refuse("a file of the world that nobody had open for a while: it was passed through a socket");
+        }
+        Some(number)
     }
 
     /// Where a path leads.
@@ -687,7 +713,17 @@ impl Call<'_, '_, '_> {
 
     /// A place outside of the world. What is told of processes there is told of those of this program only.
     fn elsewhere(&self, path: PathBuf) -> Result<Place, Errno> {
-        let number = path.strip_prefix("/proc").ok().and_then(|rest| rest.components().next());
+        let process = path.strip_prefix("/proc").ok();
+        if let Some(process) = process {
+            let mut parts = process.components().skip(1);
+            if parts
+                .next()
+                .is_some_and(|part| part.as_os_str() == "cwd" || part.as_os_str() == "root")
+            {
+                self.refuse("where a process works, by `/proc`");
+            }
+        }
+        let number = process.and_then(|rest| rest.components().next());
         let number = number.and_then(|it| it.as_os_str().to_str()?.parse::<u64>().ok());
         match number {
             Some(number) if number >= u64::from(identity::FIRST_PROCESS) => {
@@ -1049,6 +1085,9 @@ impl Call<'_, '_, '_> {
     }
 
     fn readlink(&mut self, directory: u64, path: u64, to: u64, room: u64) -> Answer {
+        if room as i32 <= 0 {
+            return Is(Err(Errno::INVAL));
+        }
         let pid = self.pid;
         if let Ok(Place::Elsewhere(link)) = self.place(directory, path)
             && self.descriptor_of(&link).is_some_and(|descriptor| self.file(descriptor).is_some())
@@ -1101,6 +1140,9 @@ impl Call<'_, '_, '_> {
             it if it == libc::LOCK_UN | libc::LOCK_NB => FlockOperation::NonBlockingUnlock,
             _ => return self.on_either(self.of[0], self.of[0], Errno::INVAL),
         };
+        if self.file(self.of[0]).is_none() && self.has(self.of[0]) {
+            self.refuse("a lock outside of the world");
+        }
         let answer = self.on(self.of[0], |fs, file| fs.flock(file, operation));
         self.has_lock(self.of[0]);
         answer
@@ -1108,6 +1150,10 @@ impl Call<'_, '_, '_> {
 
     fn fcntl(&mut self) -> Answer {
         if self.file(self.of[0]).is_none() {
+            let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
+            if locks.contains(&(self.of[1] as i32)) {
+                self.refuse("a lock outside of the world");
+            }
             return Kernel;
         }
         let flags = |call: &mut Self| {
@@ -1119,7 +1165,7 @@ impl Call<'_, '_, '_> {
             libc::F_DUPFD | libc::F_DUPFD_CLOEXEC | libc::F_GETFD | libc::F_SETFD => Kernel,
             libc::F_GETFL => {
                 let told = flags(self) - OFlags::CREATE - OFlags::EXCL - OFlags::TRUNC;
-                Is(Ok(u64::from(told.bits()) | libc::O_LARGEFILE as u64))
+                Is(Ok(u64::from(told.bits()) | 0o100_000))
             }
             libc::F_SETFL => {
                 let changed = OFlags::from_bits_retain(self.of[2] as u32) ^ flags(self);
@@ -1193,6 +1239,18 @@ impl Call<'_, '_, '_> {
         let Some(process) = self.tree.task(self.pid).map(|task| task.process) else {
             return Kernel;
         };
+        let writes = self
+            .tree
+            .files
+            .get(&number)
+            .is_some_and(|open| open.flags.intersects(OFlags::WRONLY | OFlags::RDWR));
+        let is_exclusive = matches!(
+            operation,
+            FlockOperation::LockExclusive | FlockOperation::NonBlockingLockExclusive
+        );
+        if is_exclusive && !writes {
+            return Is(Err(Errno::BADF));
+        }
         let inode = self.tree.inode(number);
         let is_of_another = |lock: &&RecordLock| lock.through == number && lock.process != process;
         if self.tree.records.iter().any(|lock| is_of_another(&lock)) {
@@ -1433,8 +1491,9 @@ impl Call<'_, '_, '_> {
         // In the world, there are the programs of the check and nobody else. Who asks whether a process of
         // another number is there hears that it is not.
         let is_asked = self.name == "kill" && second == 0;
-        if is_asked && !is_of_group && first < u64::from(identity::FIRST_PROCESS) && !is_own(first)
-        {
+        let is_nobody =
+            first < u64::from(identity::FIRST_PROCESS) || self.tree.identity.has(first as u32);
+        if is_asked && !is_of_group && is_nobody && !is_own(first) {
             return Is(Err(Errno::SRCH));
         }
         if is_of_group || !is_own(first) || other {

@@ -46,6 +46,11 @@ impl Identity {
         FIRST_PROCESS + self.number * PROCESSES + index
     }
 
+    /// Whether it is the number of a process of this program, of one that has ended, or of none yet.
+    pub(super) fn has(&self, number: u32) -> bool {
+        (self.number(0)..self.number(PROCESSES)).contains(&number)
+    }
+
     /// The next random bytes.
     pub(super) fn random(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(count + 8);
@@ -135,13 +140,14 @@ fn mixed(seed: u64, index: u64) -> u64 {
 pub(super) fn time(clock: i32, slept: Duration, asked: u32) -> Duration {
     /// The machine has been up for so long.
     const UP: Duration = Duration::from_secs(1_000);
-    let passed = slept + Duration::from_micros(asked.into());
+    // So little that no program sees it, and enough that no two times are the same.
+    let passed = slept + Duration::from_nanos(asked.into());
     match clock {
         libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => {
             Duration::from_secs(BEGINNING as u64) + passed
         }
         libc::CLOCK_PROCESS_CPUTIME_ID | libc::CLOCK_THREAD_CPUTIME_ID => {
-            Duration::from_micros(asked.into())
+            Duration::from_nanos(asked.into())
         }
         _ => UP + passed,
     }

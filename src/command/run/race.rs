@@ -366,7 +366,11 @@ impl Race {
                 let mut shell = Process::new("/bin/sh");
                 let shell = shell.arg("-c").arg(script).current_dir(place.path());
                 let shell = shell.env("FOLDER", fs::canonicalize(&self.folder)?);
-                let made = shell.stdin(Stdio::null()).output()?;
+                // The usual umask, for what people would make by hand.
+                let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+                let made = shell.stdin(Stdio::null()).output();
+                rustix::process::umask(before);
+                let made = made?;
                 if !made.status.success() {
                     let said = String::from_utf8_lossy(&made.stderr);
                     let said =
