@@ -220,6 +220,8 @@ pub(super) trait Port {
     fn which(&mut self, file: u32) -> Option<Status>;
     fn version(&mut self) -> Option<u64>;
     fn let_time_pass(&mut self, why: &str);
+    /// Does something that nobody is told of.
+    fn unobserved(&mut self, look: &mut dyn FnMut(&mut dyn Port));
 }
 
 pub(super) struct Mounted<'m, F: FileSystem> {
@@ -350,6 +352,11 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
     fn let_time_pass(&mut self, why: &str) {
         self.fs.let_time_pass(why);
     }
+
+    fn unobserved(&mut self, look: &mut dyn FnMut(&mut dyn Port)) {
+        let files = &mut *self.files;
+        self.fs.observed(|fs| look(&mut Mounted { fs, files }));
+    }
 }
 
 ports! {
@@ -453,7 +460,15 @@ impl DirectFs {
     ) -> Result<T, Errno> {
         let told: &dyn Display = line;
         let answer = ask(told, fingerprint(&(line, file)), || {
-            port(call).unwrap_or_else(|| not_a_file_system(told))
+            let answer = port(|port| {
+                if !run::is_looking() {
+                    return call(port);
+                }
+                let (mut call, mut seen) = (Some(call), None);
+                port.unobserved(&mut |port| seen = call.take().map(|call| call(port)));
+                seen.expect("a look looks once")
+            });
+            answer.unwrap_or_else(|| not_a_file_system(told))
         });
         // A destructor of a run that is over: nothing is performed any more.
         answer.unwrap_or(Err(Errno::CANCELED))

@@ -674,6 +674,11 @@ pub(crate) fn observed<T>(look: impl FnOnce() -> T) -> T {
     seen
 }
 
+/// Whether what is asked now is no step.
+pub(super) fn is_looking() -> bool {
+    with(|run| run.looking).unwrap_or(false)
+}
+
 /// A thing of the program that another run of it made is not used in this one.
 #[track_caller]
 pub(super) fn of_this(run: u64, what: &str) {
