@@ -27,12 +27,12 @@
 //! - **It is deterministic.** A program that makes another call after the same answers is found out, and
 //!   both calls are told. Time, process numbers, the bytes of `getrandom`, addresses and Python's hash seed
 //!   are the same in each run.
-//! - **It sleeps for as long as it takes.** A sleep returns at once, and is a step. The first four end with
+//! - **It may sleep.** A sleep returns at once, and is a step. The first four end with
 //!   nothing changed. A later one lasts until something in the world changes, unless the program would give up
 //!   within 256 sleeps.
 //! - **It works in the world.** A path is in the world if it is relative to a directory there, or below
-//!   [`WORLD`]. A program that opens a file outside for writing is refused, but below `/dev`, and where it [may
-//!   write outside](Command::writing_outside).
+//!   [`WORLD`]. A program that opens a file outside for writing is refused, unless that is
+//!   [noted](Command::noting).
 //!
 //! # What is not simulated
 //!
@@ -40,16 +40,16 @@
 //! program. It never ends in a verdict. Not simulated are, among
 //! others:
 //!
-//! - a new session or process group, and signals to processes of others;
+//! - signals to processes of others, timers, the network, locks outside of the world;
 //! - a shared `mmap` of a file of the world, and `execve` of one;
 //! - `truncate`, `fallocate`, `statfs`, `inotify`, and symbolic links with an absolute target;
 //! - sockets and pipes with names in the world.
 //!
 //! `docs/run.md` in the repository has the whole list.
 //!
-//! The processes of one program that work at the same time (`a | b`) make their calls in an order that the
-//! kernel chooses. Where two of them use the world, the program is not deterministic. A wait for something else
-//! than the world that ends by its time-out (`poll`, `futex`) takes its real time, and counts as a sleep.
+//! The processes of one program that work at the same time (`a | b`) make their calls on the world in every
+//! order. A wait for something else than the world that ends by its time-out (`poll`, `futex`) takes its real
+//! time, and counts as a sleep.
 
 mod calls;
 mod checkpoint;
