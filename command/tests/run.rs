@@ -217,7 +217,7 @@ fn a_program_that_tries_so_often_and_no_more_is_seen_to_give_up() {
 #[test]
 fn files_keep_their_age() {
     let setup = "mkdir l m; touch -d '2 days ago' l";
-    let age = "test \"$(find . -mmin +60)\" = ./l && touch -d '3 days ago' m && test \"$(find . -mmin +2880 | sort | tr -d '\\n')\" = ./l./m";
+    let age = "test \"$(find . -mmin +60)\" = ./l && touch -d '3 days ago' m && test \"$(find . -mmin +2000 | sort | tr -d '\\n')\" = ./l./m";
     let options = ["--clients", "1", "--setup", setup, "--always", "exit = 0", "--kernel"];
     told(0, &with(&options, &["sh", "-c", age]));
 }
@@ -380,6 +380,8 @@ fn bad_use_is_told_in_a_sentence() {
             .contains("the world: cannot read /nowhere")
     );
     assert!(refused(&with(&["--world", "/etc/passwd"], &["true"])).contains("not a directory"));
+    let script = refused(&with(&["--finally", "sh: no-such-program"], &["true"]));
+    assert!(script.contains("it cannot be run") && script.contains("no-such-program"), "{script}");
     assert!(refused(&with(&["--kill", "3"], &["true"])).contains("3 clients cannot be killed"));
     assert!(refused(&["lock", "--", "true"]).contains("races of a file"));
     assert!(refused(&["--file", "/nowhere"]).contains("cannot read /nowhere"));

@@ -163,7 +163,7 @@ A text with blanks stands in quotes. A line feed at the end of a text does not c
 Examples:
   toctou run --at-most 1 'stdout ~ got' -- sh -c '[ -e lock ] || { : > lock; echo got; }'
   toctou run --setup 'echo 0 > n' --finally 'content n = 2' -- python3 $PWD/count.py
-  toctou run --clients 3 --at-most 1 'exit = 0' -- mkdir lock :: sh -c 'rmdir lock 2>&-; true'
+  toctou run --at-most 1 'stdout ~ got' -- sh -c 'mkdir lock && echo got' :: sh -c 'rmdir lock'
 
 Exit status 0: every property holds. Exit status 1: one breaks, or is not decided. Exit status 2: bad usage.";
 

@@ -121,7 +121,13 @@ pub(super) fn returned(tree: &mut Tree<'_>, pid: pid_t) {
 pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
     let of_file = |descriptor: u64| tree.file_of(pid, descriptor as i32);
-    match now.orig_rax as c_long {
+    let number = now.orig_rax as c_long;
+    // In which order they print is open, too.
+    if [libc::SYS_write, libc::SYS_writev].contains(&number) && tree.is_output(pid, now.rdi as i32)
+    {
+        return true;
+    }
+    match number {
         libc::SYS_read
         | libc::SYS_write
         | libc::SYS_readv

@@ -30,11 +30,14 @@ pub struct ProgramCode {
 /// How a sleep is told.
 pub(super) const SLEEP: &str = "sleep";
 
+/// What is said of a program that is not deterministic.
+const DIFFERS: &str = "not deterministic";
+
 /// A program that sleeps so often, while nothing changes, waits for ever.
 pub(super) const FOR_EVER: usize = 256;
 
 /// The steps that were taken so far.
-type Steps = Mutex<HashMap<(FileCode<Ended>, SimFs), Taken, FxBuildHasher>>;
+type Steps = Mutex<HashMap<(FileCode<Ended>, SimFs), Result<Taken, String>, FxBuildHasher>>;
 
 /// A step, the world after it, and what was called in it.
 #[derive(Clone)]
@@ -87,6 +90,7 @@ impl Process<SimFs> for ProgramCode {
         let key = (code, world.clone());
         UMASK.set(Some(world.umask()));
         let known = steps.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = known.map(|known| known.unwrap_or_else(|why| resume_unwind(Box::new(why))));
         let taken = known.unwrap_or_else(|| {
             let before = world.clone();
             let step = AssertUnwindSafe(|| key.0.clone().step(world));
@@ -103,11 +107,17 @@ impl Process<SimFs> for ProgramCode {
             let step = step.unwrap_or_else(|why| {
                 UMASK.set(None);
                 told_again(&calls);
+                // It takes its time until a program is known not to end.
+                if let Some(said) = why.downcast_ref::<String>().filter(|it| !it.contains(DIFFERS))
+                {
+                    let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+                    steps.insert(key.clone(), Err(said.clone()));
+                }
                 resume_unwind(why)
             });
             let taken = Taken { step, world: world.clone(), calls };
             let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
-            steps.insert(key, taken.clone());
+            steps.insert(key, Ok(taken.clone()));
             taken
         });
         UMASK.set(None);

@@ -458,7 +458,15 @@ impl Tree<'_> {
         process.or(self.tasks.get(&pid)).map_or(&WorksIn::Elsewhere, |it| &it.works_in)
     }
 
-    /// The kernel's number of a process of this program, of the number that the program knows.
+    /// The kernel's number of a process of this program that may have ended, of the number that the program
+    /// knows.
+    pub(super) fn ever(&self, number: u64) -> Option<pid_t> {
+        let has_it =
+            |(_, index): &(&pid_t, &u32)| u64::from(self.identity.number(**index)) == number;
+        self.indices.iter().find(has_it).map(|(pid, _)| *pid)
+    }
+
+    /// The same of one that has not ended.
     pub(super) fn real(&self, number: u64) -> Option<pid_t> {
         let has_it =
             |(_, task): &(&pid_t, &Task)| u64::from(self.identity.number(task.index)) == number;
@@ -498,6 +506,12 @@ impl Tree<'_> {
             return None;
         }
         number_of(&fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?)
+    }
+
+    /// Whether a descriptor is what the program prints.
+    pub(super) fn is_output(&self, pid: pid_t, descriptor: i32) -> bool {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}"));
+        target.is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:std"))
     }
 
     /// Whether some process works in this open directory.

@@ -61,7 +61,12 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
     let explored = explored(race, world)?;
     let examination = &explored.examination;
     match asked.format {
-        Shape::Json => out.say(&json::examination(examination)?)?,
+        Shape::Json => {
+            if let Some(name) = &race.name {
+                out.line(&serde_json::json!({ "race": name }).to_string())?;
+            }
+            out.say(&json::examination(examination)?)?;
+        }
         Shape::Mermaid => pictures(out, examination)?,
         Shape::Text => tell(out, &explored)?,
     }
@@ -74,7 +79,7 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
         is_well &= searched(out, asked, race, &explored)?;
     }
     if asked.replay {
-        is_well &= replayed(out, race, &explored)?;
+        is_well &= replayed(out, asked, race, &explored)?;
     }
     Ok(is_well)
 }
@@ -87,13 +92,19 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
     let bar = Bar::spinner("runs the programs in every interleaving");
     let examine = |told: Told| -> Result<Examination, Failure> {
         let system = race.system(&world, told, &outside)?;
-        Ok(Checker::new(system).within(limits.clone()).examine())
+        let checker = Checker::new(system).within(limits.clone());
+        // A script that cannot be run ends it by a panic.
+        let examined = catch_unwind(AssertUnwindSafe(|| quietly(|| checker.examine())));
+        examined.map_err(|why| {
+            let why = why.downcast_ref::<String>().cloned();
+            Failure::Usage(why.unwrap_or_else(|| "the check failed".to_owned()))
+        })
     };
     let (mut told, mut examination) = (Told::Alike, examine(Told::Alike)?);
-    if is_fault(&examination) && race.actors() > 0 {
+    if unfinished(&examination).is_some_and(|why| why.contains("not deterministic")) {
         told = Told::Apart;
         examination = Examination { clients: race.clients, ..examine(Told::Apart)? };
-        if !is_fault(&examination) {
+        if unfinished(&examination).is_none() {
             examination.notes.push(
                 "What a client does depends on its process number, on random bytes or on the like: the clients \
                  were told apart"
@@ -106,6 +117,12 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
             "A program asked what time it is. Time passes for it while it sleeps itself, and at no other moment: \
              what depends on the age of a file, or on when others act, is not explored"
                 .to_owned(),
+        );
+    }
+    for vacuous in &mut examination.vacuous {
+        *vacuous = vacuous.replace(
+            "`System::ends_well` says which outputs are good.",
+            "One that ends with status 0 ends well. With `--reachable`, it is for you to say what is to be reached.",
         );
     }
     if let Some(why) = unfinished(&examination) {
@@ -121,10 +138,6 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
     let speed =
         format!("{} in {:.1} s: {rate:.0} a second", count(runs, "run"), time.as_secs_f64());
     Ok(Explored { examination, world, told, outside, speed })
-}
-
-fn is_fault(examination: &Examination) -> bool {
-    examination.reports.iter().any(|report| report.fault().is_some())
 }
 
 /// Whether what is to break does, and nothing else.
@@ -158,8 +171,12 @@ fn tell(out: &mut Out, explored: &Explored) -> Result<(), Failure> {
             if let Some(Ok(trace)) = examination.shown.first().map(|shown| &shown.trace)
                 && trace.steps.len() > 1
             {
+                let mut trace = trace.clone();
+                if let Some(last) = trace.steps.last_mut() {
+                    last.output = last.output.as_deref().map(plain);
+                }
                 out.line("")?;
-                out.say(&diagram::diagram(trace))?;
+                out.say(&diagram::diagram(&trace))?;
             }
         }
         None => out.say(&examination.to_string())?,
@@ -250,7 +267,7 @@ fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
 }
 
 /// Makes each counterexample happen on the kernel; whether all of them did.
-fn replayed(out: &mut Out, race: &Race, explored: &Explored) -> Result<bool, Failure> {
+fn replayed(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Result<bool, Failure> {
     let system = race.system(&explored.world, explored.told, &explored.outside)?;
     let case = FsCase::programs(system);
     let mut all_agree = true;
@@ -263,13 +280,16 @@ fn replayed(out: &mut Out, race: &Race, explored: &Explored) -> Result<bool, Fai
                 CaseError::Play(error) => Failure::Usage(error.to_string()),
                 error => error.into(),
             })?;
+        all_agree &= comparison.agrees();
+        if asked.format != Shape::Text {
+            continue;
+        }
         out.line("")?;
         out.line(&format!("{HEAD}on the kernel{HEAD:#}: {}", shown.properties.join(", ")))?;
         out.line("")?;
         out.say(&diagram::diagram(&comparison.real.trace))?;
         out.line("")?;
         out.say(&report::replay::outcome(&comparison))?;
-        all_agree &= comparison.agrees();
     }
     Ok(all_agree)
 }

@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use regex_lite::Regex;
 use winnow::ascii::{dec_int, multispace0};
@@ -226,6 +229,9 @@ struct Script {
     known: Mutex<HashMap<Tree, bool>>,
 }
 
+/// How long a script may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -239,7 +245,10 @@ impl Script {
         if let Some(known) = known.get(&tree) {
             return *known;
         }
-        let is_true = self.run(world).unwrap_or_else(|why| panic!("`sh: {}`: {why}", self.text));
+        let is_true = self.run(world).unwrap_or_else(|why| {
+            // No line of this crate is to blame.
+            std::panic::resume_unwind(Box::new(format!("`sh: {}`: {why}", self.text)))
+        });
         known.insert(tree, is_true);
         is_true
     }
@@ -250,8 +259,33 @@ impl Script {
             .map_err(|errno| format!("the files of a state cannot be written: {errno}"))?;
         let mut shell = Command::new("/bin/sh");
         let shell = shell.arg("-c").arg(&self.text).current_dir(place.path());
-        let shell = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(shell.status().map_err(|error| error.to_string())?.success())
+        let shell = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut shell = shell.process_group(0).spawn().map_err(|error| error.to_string())?;
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = shell.try_wait().map_err(|error| error.to_string())? {
+                break status;
+            }
+            if begun.elapsed() > PATIENCE {
+                let group = rustix::process::Pid::from_child(&shell);
+                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+                let _ = shell.wait();
+                return Err(format!("it does not end within {PATIENCE:?}"));
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        };
+        let mut said = String::new();
+        if let Some(mut stderr) = shell.stderr.take() {
+            let _ = stderr.read_to_string(&mut said);
+        }
+        match status.code() {
+            // What a shell answers of a program that it cannot run.
+            Some(126 | 127) | None => {
+                let said = said.lines().next().map_or("it is killed", str::trim).to_owned();
+                Err(format!("it cannot be run: {said}"))
+            }
+            Some(status) => Ok(status == 0),
+        }
     }
 }
 

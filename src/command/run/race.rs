@@ -349,10 +349,6 @@ impl Race {
         Ok(self)
     }
 
-    pub(super) fn actors(&self) -> usize {
-        self.clients + self.others.len()
-    }
-
     /// The files that the programs begin with.
     pub(super) fn world(&self) -> Result<SimFs, Failure> {
         let read = |directory: &Path| {
@@ -425,16 +421,23 @@ impl Race {
         let client = self.command(&self.client, outside);
         let immortal = client.process().map_err(fails)?;
         let mortal = client.that_may_be_killed().process().map_err(fails)?;
-        let kinds = [(self.clients - self.killed, immortal), (self.killed, mortal)];
-        for (count, process) in kinds.into_iter().filter(|(count, _)| *count > 0) {
-            system = match told {
-                Told::Alike => system.clients(count, process),
-                Told::Apart => (0..count).fold(system, |system, _| {
-                    let name = format!("client {}", system.actors().len() + 1);
-                    system.actor(name, process.clone().in_process(number()))
-                }),
-            };
-        }
+        let alike = self.clients - self.killed;
+        let each = |system: Programs,
+                    count: usize,
+                    process: &ProgramCode,
+                    number: &mut dyn FnMut() -> u32| {
+            (0..count).fold(system, |system, _| {
+                let name = format!("client {}", system.actors().len() + 1);
+                system.actor(name, process.clone().in_process(number()))
+            })
+        };
+        system = match told {
+            Told::Alike if alike > 0 => system.clients(alike, immortal),
+            Told::Alike => system,
+            Told::Apart => each(system, alike, &immortal, &mut number),
+        };
+        // So many of them and no more, however many others there are.
+        system = each(system, self.killed, &mortal, &mut number);
         for (name, words) in &self.others {
             let process = self.command(words, outside).process().map_err(fails)?;
             system = system.actor(name, process.in_process(number()));

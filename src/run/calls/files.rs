@@ -29,7 +29,7 @@ impl Call<'_, '_, '_> {
                         self.refuse("a file of the world, opened anew by its descriptor")
                     }
                     // Its output is one, however it is opened.
-                    Some(1 | 2) if flags.contains(OFlags::TRUNC) => {
+                    Some(1 | 2) if writes => {
                         let place = if self.name == "open" { 1 } else { 2 };
                         let mut of = self.of;
                         of[place] = (flags - OFlags::TRUNC | OFlags::APPEND).bits().into();

@@ -26,8 +26,8 @@ impl Call<'_, '_, '_> {
 
     /// What a clock shows.
     pub(super) fn time(&mut self, clock: i32) -> Duration {
-        if clock == libc::CLOCK_REALTIME && direct::answers_known() > 0 {
-            self.tree.program.notes_clock();
+        if clock == libc::CLOCK_REALTIME {
+            self.notes_clock();
         }
         let slept = self.tree.slept;
         let asked = self.tree.task(self.pid).map_or(0, |task| {
@@ -35,6 +35,19 @@ impl Call<'_, '_, '_> {
             task.asked_time
         });
         identity::time(clock, slept, asked)
+    }
+
+    /// Notes that the program asked what time it is. Interpreters do when they start, and for nothing else.
+    fn notes_clock(&self) {
+        let starts = || {
+            let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid));
+            name.is_ok_and(|name| {
+                ["python", "node", "perl", "ruby"].iter().any(|it| name.starts_with(it))
+            })
+        };
+        if direct::answers_known() > 0 || !starts() {
+            self.tree.program.notes_clock();
+        }
     }
 
     pub(super) fn tell(&self, to: u64, words: [u64; 2]) -> Answer {
@@ -152,7 +165,12 @@ impl Call<'_, '_, '_> {
         if let Some(task) = self.tree.task(self.pid) {
             task.at_return = Some(AtReturn::Waited(told));
         }
-        self.of_own(self.of, &[number])
+        let mut of = self.of;
+        // It may have ended: then it is waited for all the same.
+        if let Some(real) = self.tree.ever(of[number]) {
+            of[number] = real as u64;
+        }
+        With(of)
     }
 
     /// A process stays who it is: what it sets has to be what is so already.
