@@ -253,12 +253,13 @@ fn the_processes_of_one_program_race_as_well() {
         "--finally",
         "stdout = got",
         "--reachable",
-        "stdout ~ got.got",
+        "stdout = 'got\ngot'",
         "--kernel",
     ];
     for _ in 0..5 {
         let said = told(1, &with(&options, &["sh", "-c", job]));
-        assert!(said.contains("✗ finally stdout = got: 4 of 6 interleavings"), "{said}");
+        assert!(said.contains("✗ finally stdout = got: 12 of 16 interleavings"), "{said}");
+        assert!(said.contains("✓ reachable stdout = 'got got'"), "{said}");
         assert!(said.contains("the same as simulated"), "{said}");
     }
     // Children are known by numbers that are the same each time.

@@ -32,7 +32,7 @@ impl Call<'_, '_, '_> {
                     Some(1 | 2) if writes => {
                         let place = if self.name == "open" { 1 } else { 2 };
                         let mut of = self.of;
-                        of[place] = (flags - OFlags::TRUNC | OFlags::APPEND).bits().into();
+                        of[place] = ((flags - OFlags::TRUNC) | OFlags::APPEND).bits().into();
                         With(of)
                     }
                     Some(_) => Kernel,
