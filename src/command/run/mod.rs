@@ -1,5 +1,5 @@
-//! Top floor, the command: `run`. Imports [`mod@run`](crate::run), [`check`](crate::check) and
-//! [`report`](crate::report).
+//! Top floor, the command: `run`. Imports [`run`](mod@crate::run), [`check`](crate::check) and
+//! [`report`].
 
 mod place;
 mod predicate;

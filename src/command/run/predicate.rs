@@ -1,5 +1,5 @@
 //! Top floor, the command: what `run` is told to look for. Imports [`check`](crate::check),
-//! [`fs`](crate::fs) and [`mod@run`](crate::run).
+//! [`fs`](crate::fs) and [`run`](mod@crate::run).
 
 use std::collections::HashMap;
 use std::fmt;

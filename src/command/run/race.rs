@@ -1,5 +1,5 @@
 //! Top floor, the command: what `run` is asked to check, by its arguments or by a file. Imports
-//! [`check`](crate::check), [`fs`](crate::fs) and [`mod@run`](crate::run).
+//! [`check`](crate::check), [`fs`](crate::fs) and [`run`](mod@crate::run).
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

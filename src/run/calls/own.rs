@@ -1,5 +1,5 @@
 //! Third floor, `run`: what a program asks of itself, of its processes and of the time. Imports
-//! [`fs`](crate::fs), [`direct`](crate::direct) and its neighbours in `run`.
+//! [`fs`](crate::fs), [`direct`] and its neighbours in `run`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

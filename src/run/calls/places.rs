@@ -1,5 +1,5 @@
 //! Third floor, `run`: where the paths and the descriptors of a call lead, and where a process works. Imports
-//! [`fs`](crate::fs), [`direct`](crate::direct) and its neighbours in `run`.
+//! [`fs`](crate::fs), [`direct`] and its neighbours in `run`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
