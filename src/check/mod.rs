@@ -44,7 +44,7 @@ mod lost;
 mod proof;
 mod property;
 mod quiet;
-#[cfg(feature = "command")]
+#[cfg(feature = "run")]
 pub(crate) use quiet::quietly;
 mod shortest;
 #[cfg(feature = "shuttle")]

@@ -54,7 +54,7 @@ pub(super) fn on_a_silent_thread<T: Send>(explore: impl FnOnce() -> T + Send) ->
 }
 
 /// Does something in which no panic is announced: whoever catches it tells of it.
-#[cfg(feature = "command")]
+#[cfg(feature = "run")]
 pub(crate) fn quietly<T>(act: impl FnOnce() -> T) -> T {
     let _inside = Inside::step();
     act()

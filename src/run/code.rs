@@ -1,19 +1,16 @@
 //! Third floor, `run`: a program as a process. Imports [`calls`](crate::calls), [`direct`](crate::direct)
 //! and [`fs`](crate::fs).
 
-use std::cell::Cell;
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use rustc_hash::FxBuildHasher;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use super::Ended;
-use crate::calls::{Calls, Listen, listened, told_again};
-use crate::direct::{Code, FileCode, Files, awake};
-use crate::fs::{Mode, OsFile, SimFs};
+use super::steps::{Failed, Steps};
+use crate::calls::told_again;
+use crate::direct::{Code, FileCode, Files};
+use crate::fs::{OsFile, SimFs};
 use crate::{Process, Step};
 
 /// A program of the operating system as a process of a system over files: what
@@ -30,22 +27,8 @@ pub struct ProgramCode {
 /// How a sleep is told.
 pub(super) const SLEEP: &str = "sleep";
 
-/// What is said of a program that is not deterministic.
-const DIFFERS: &str = "not deterministic";
-
 /// A program that sleeps so often, while nothing changes, waits for ever.
 pub(super) const FOR_EVER: usize = 256;
-
-/// The steps that were taken so far.
-type Steps = Mutex<HashMap<(FileCode<Ended>, SimFs), Result<Taken, String>, FxBuildHasher>>;
-
-/// A step, the world after it, and what was called in it.
-#[derive(Clone)]
-struct Taken {
-    step: Step<FileCode<Ended>, Ended>,
-    world: SimFs,
-    calls: Calls,
-}
 
 impl ProgramCode {
     pub(super) fn new(code: FileCode<Ended>) -> Self {
@@ -67,61 +50,16 @@ impl ProgramCode {
     }
 }
 
-thread_local! {
-    /// What the world of this step takes away from each mode.
-    static UMASK: Cell<Option<Mode>> = const { Cell::new(None) };
-}
-
-/// What the world takes away from each mode: on the kernel, what this process does.
-pub(super) fn umask() -> u32 {
-    if let Some(umask) = UMASK.get() {
-        return umask.bits();
-    }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok()).unwrap_or(0)
-}
-
 impl Process<SimFs> for ProgramCode {
     type Output = Ended;
 
     fn step(self, world: &mut SimFs) -> Step<Self, Ended> {
         let ProgramCode { code, steps } = self;
-        let key = (code, world.clone());
-        UMASK.set(Some(world.umask()));
-        let known = steps.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let known = known.map(|known| known.unwrap_or_else(|why| resume_unwind(Box::new(why))));
-        let taken = known.unwrap_or_else(|| {
-            let before = world.clone();
-            let step = AssertUnwindSafe(|| key.0.clone().step(world));
-            let (mut step, mut calls) = listened(Listen::Tell, || catch_unwind(step));
-            if let Ok(Step::Blocked(code)) = &step
-                && code.asks() == Some(SLEEP)
-                && !code.sleeps_on(&mut before.clone(), FOR_EVER)
-            {
-                // It tries for so long and no longer: what it does then is to be seen as well.
-                *world = before;
-                let step_on = AssertUnwindSafe(|| awake(|| key.0.clone().step(world)));
-                (step, calls) = listened(Listen::Tell, || catch_unwind(step_on));
-            }
-            let step = step.unwrap_or_else(|why| {
-                UMASK.set(None);
-                told_again(&calls);
-                // It takes its time until a program is known not to end.
-                if let Some(said) = why.downcast_ref::<String>().filter(|it| !it.contains(DIFFERS))
-                {
-                    let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
-                    steps.insert(key.clone(), Err(said.clone()));
-                }
-                resume_unwind(why)
-            });
-            let taken = Taken { step, world: world.clone(), calls };
-            let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
-            steps.insert(key, Ok(taken.clone()));
-            taken
+        let taken = steps.taken((code, world.clone())).unwrap_or_else(|Failed { why, calls }| {
+            told_again(&calls);
+            resume_unwind(why)
         });
-        UMASK.set(None);
-        told_again(&taken.calls);
+        taken.tell();
         *world = taken.world;
         taken.step.map(|code| ProgramCode { code, steps: steps.clone() })
     }

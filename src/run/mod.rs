@@ -58,6 +58,7 @@ mod identity;
 mod memory;
 mod reading;
 mod spawn;
+mod steps;
 mod tree;
 mod watch;
 

@@ -17,7 +17,7 @@ use super::code::SLEEP;
 use super::identity::Identity;
 use super::spawn::Outputs;
 use super::watch::Watch;
-use super::{Ended, Program, calls, checkpoint, spawn};
+use super::{Ended, Program, calls, checkpoint, memory, spawn};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{ByteRange, FileSystem, FlockOperation, OFlags};
 
@@ -275,6 +275,10 @@ impl Tree<'_> {
             }
             libc::PTRACE_EVENT_EXEC => {
                 self.has_begun = true;
+                if let Some(Err(error)) = registers(pid).map(|now| memory::read(pid, now.rsp, 8)) {
+                    let what = "its memory cannot be read (in a container: allow SYS_PTRACE, and `process_vm_readv`)";
+                    self.program.fails(what, &error);
+                }
                 self.wakes_who_waits_for(pid);
                 self.identity.of_new_program(pid, self.tasks.get(&pid).map_or(0, |it| it.index));
                 // Descriptors that are closed on exec are closed by now.

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::case::{Case, CaseError, FsCase};
-use crate::check::{Checker, Examination, FaultKind, Limits, Verdict, quietly};
+use crate::check::{Checker, Examination, FaultKind, Limits, Trace, Verdict, quietly};
 use crate::fs::SimFs;
 use crate::replay::Threads;
 use crate::report::{self, WIDTH, count, diagram, json, mermaid::mermaid, wrapped};
@@ -110,6 +110,11 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
                  were told apart"
                     .to_owned(),
             );
+        }
+    }
+    for shown in &mut examination.shown {
+        if let Ok(trace) = &mut shown.trace {
+            relabel(race, trace);
         }
     }
     if outside.asked_time() {
@@ -213,6 +218,24 @@ fn unfinished(examination: &Examination) -> Option<String> {
     })
 }
 
+/// Says what is chosen in a step: whether somebody is killed, or whose call is first of those of one program.
+fn relabel(race: &Race, trace: &mut Trace) {
+    for step in &mut trace.steps {
+        let chosen = step.label.strip_prefix("choose(").and_then(|rest| rest.split_once(") = "));
+        let Some((ways, way)) = chosen.and_then(|(ways, way)| {
+            Some((ways.parse::<usize>().ok()?, way.parse::<usize>().ok()?))
+        }) else {
+            continue;
+        };
+        let is_killed = step.output.as_deref().is_some_and(|output| output.starts_with("signal 9"));
+        step.label = match (race.has_killed(), is_killed) {
+            (true, true) => "is killed".to_owned(),
+            (true, false) => "goes on".to_owned(),
+            (false, _) => format!("of its {ways} processes, number {} is first", way + 1),
+        };
+    }
+}
+
 /// What a check says of code, said of a program.
 fn plain(said: &str) -> String {
     match said.split_once(". What it asks may depend on") {
@@ -287,7 +310,9 @@ fn replayed(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
         out.line("")?;
         out.line(&format!("{HEAD}on the kernel{HEAD:#}: {}", shown.properties.join(", ")))?;
         out.line("")?;
-        out.say(&diagram::diagram(&comparison.real.trace))?;
+        let mut trace = comparison.real.trace.clone();
+        relabel(race, &mut trace);
+        out.say(&diagram::diagram(&trace))?;
         out.line("")?;
         out.say(&report::replay::outcome(&comparison))?;
     }

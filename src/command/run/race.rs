@@ -386,7 +386,7 @@ impl Race {
             .split_first()
             .map_or((OsStr::new(""), words), |(program, rest)| (program.as_os_str(), rest));
         let is_path = program.as_encoded_bytes().contains(&b'/');
-        let command = match is_path {
+        let command = match is_path && self.folder != Path::new(".") {
             true => Command::new(self.folder.join(program)),
             false => Command::new(program),
         };
@@ -400,6 +400,11 @@ impl Race {
             None => command,
         };
         command.noting(outside)
+    }
+
+    /// Whether some clients may be killed.
+    pub(super) fn has_killed(&self) -> bool {
+        self.killed > 0
     }
 
     /// What becomes of writes outside of the world.

@@ -83,6 +83,11 @@ impl Call<'_, '_, '_> {
         offset: Option<u64>,
     ) -> Answer {
         let pid = self.pid;
+        if let [(to, count)] = parts
+            && self.is_random(descriptor)
+        {
+            return self.random(*to, *count);
+        }
         let Some((fs, file)) = self.open_file(descriptor) else { return Kernel };
         let most: u64 = parts.iter().map(|(_, length)| *length).sum();
         // No file of a world is larger.

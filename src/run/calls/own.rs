@@ -16,9 +16,19 @@ use crate::run::tree::{AtReturn, WorksIn, registers};
 use crate::run::{WORLD, identity, memory};
 
 impl Call<'_, '_, '_> {
+    /// Whether a descriptor stands for the kernel's random bytes.
+    pub(super) fn is_random(&self, descriptor: u64) -> bool {
+        let target = std::fs::read_link(format!("/proc/{}/fd/{}", self.pid, descriptor as i32));
+        target.is_ok_and(|it| it == Path::new("/dev/urandom") || it == Path::new("/dev/random"))
+    }
+
     /// The same bytes in each run.
     pub(super) fn getrandom(&mut self) -> Answer {
         let [to, count, ..] = self.of;
+        self.random(to, count)
+    }
+
+    pub(super) fn random(&mut self, to: u64, count: u64) -> Answer {
         let bytes = self.tree.identity.random(count.min(1 << 16) as usize);
         let written = memory::write(self.pid, to, &bytes).map_err(|_| Errno::FAULT);
         Is(written.map(|()| bytes.len() as u64))

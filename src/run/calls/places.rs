@@ -10,7 +10,7 @@ use super::{Call, Place, mode};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{At, AtFlags, Errno, FileSystem, Mode, OFlags};
 use crate::run::tree::WorksIn;
-use crate::run::{WORLD, code, identity, memory};
+use crate::run::{WORLD, identity, memory, steps};
 
 impl Call<'_, '_, '_> {
     pub(super) fn text(&self, address: u64) -> Result<PathBuf, Errno> {
@@ -123,7 +123,7 @@ impl Call<'_, '_, '_> {
         let umask = umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok());
         let umask = umask.unwrap_or(0);
         // The world takes these away from everybody.
-        let always = code::umask();
+        let always = steps::umask();
         if umask & always != always {
             self.refuse(&format!(
                 "a umask of {umask:03o}, where that of the world is {always:03o}"
