@@ -1,7 +1,9 @@
 //! What the model says of each variant, and that it can say otherwise.
 
+use std::time::Duration;
+
 use toctou::case::Method;
-use toctou::check::{LoomOptions, Report, ShuttleMode, audit};
+use toctou::check::{Limits, LoomOptions, Report, ShuttleMode, audit};
 use toctou::models::Model;
 use toctou::models::avatar::{Avatar, simulated, with_every_script};
 
@@ -18,7 +20,10 @@ fn every_verdict_is_what_is_recorded_of_every_script_up_to_three_actions() {
 
 #[test]
 fn what_ships_holds_against_every_script_of_four_actions() {
-    let report = case("pinned", "both", 4).check(&graph());
+    let mut case = case("pinned", "both", 4);
+    // It takes half a minute alone, and longer beside others.
+    case.limit(Limits { time: Some(Duration::from_secs(600)), ..Limits::default() });
+    let report = case.check(&graph());
     assert!(report.exhaustive() && report.holds(), "{report:#?}");
 }
 
