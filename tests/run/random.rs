@@ -161,8 +161,11 @@ fn by_themselves(programs: &[Vec<String>]) -> (BTreeSet<Outcome>, usize) {
         let mut left: Vec<usize> = programs.iter().map(Vec::len).collect();
         let mut outputs: Vec<Option<String>> = vec![None; programs.len()];
         let mut place = 0;
+        // Where only those are left to try who wait, and others went before, nothing ends.
+        let mut is_end = true;
         loop {
-            if place == way.len() {
+            let is_new = place == way.len();
+            if is_new {
                 let able = (0..programs.len()).filter(|actor| left[*actor] > 0);
                 way.push(able.rev().collect());
             }
@@ -174,16 +177,21 @@ fn by_themselves(programs: &[Vec<String>]) -> (BTreeSet<Outcome>, usize) {
                 }
                 way[place].pop();
             };
-            let Some(actor) = went else { break };
+            let Some(actor) = went else {
+                is_end = is_new;
+                break;
+            };
             left[actor] -= 1;
             if left[actor] == 0 {
                 outputs[actor] = Some(format!("{:?}", actors[actor].ended()));
             }
             place += 1;
         }
-        orders += 1;
-        let files = OsFs::open(folder.path()).and_then(|fs| fs.tree()).expect("it can be read");
-        outcomes.insert(Outcome { outputs, files: files.to_string() });
+        if is_end {
+            orders += 1;
+            let files = OsFs::open(folder.path()).and_then(|fs| fs.tree()).expect("it can be read");
+            outcomes.insert(Outcome { outputs, files: files.to_string() });
+        }
         for mut waiting in actors {
             let _ = waiting.0.kill();
             let _ = waiting.0.wait();
