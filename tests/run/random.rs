@@ -162,8 +162,7 @@ fn by_themselves(programs: &[Vec<String>]) -> (BTreeSet<Outcome>, usize) {
         let mut outputs: Vec<Option<String>> = vec![None; programs.len()];
         let mut place = 0;
         // Where only those are left to try who wait, and others went before, nothing ends.
-        let mut is_end = true;
-        loop {
+        let is_end = loop {
             let is_new = place == way.len();
             if is_new {
                 let able = (0..programs.len()).filter(|actor| left[*actor] > 0);
@@ -177,16 +176,13 @@ fn by_themselves(programs: &[Vec<String>]) -> (BTreeSet<Outcome>, usize) {
                 }
                 way[place].pop();
             };
-            let Some(actor) = went else {
-                is_end = is_new;
-                break;
-            };
+            let Some(actor) = went else { break is_new };
             left[actor] -= 1;
             if left[actor] == 0 {
                 outputs[actor] = Some(format!("{:?}", actors[actor].ended()));
             }
             place += 1;
-        }
+        };
         if is_end {
             orders += 1;
             let files = OsFs::open(folder.path()).and_then(|fs| fs.tree()).expect("it can be read");
