@@ -4,7 +4,7 @@
 use crate::case::{CaseError, Comparison, Shown};
 use crate::check::{DEADLOCK_FREE, Schedule};
 use crate::replay::{Place, Threads};
-use crate::report::{self, WIDTH, count, diagram, mermaid, sized, svg};
+use crate::report::{self, count, diagram, mermaid, sized, svg};
 use crate::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 use anstyle::Style;
 
@@ -13,7 +13,7 @@ use super::out::{Bar, Out, note};
 use super::size::AskedSize;
 use super::{AsItShould, Failure};
 
-const HEAD: Style = Style::new().bold();
+pub(super) const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
 /// What is asked for, looked up.
@@ -185,9 +185,7 @@ pub(super) fn replay(names: Names, asked: &Replay) -> Result<AsItShould, Failure
         if let (Some(case), Some(schedule)) = (case, &example.schedule) {
             match case.replay(schedule, Threads::OneEach) {
                 Err(error) if error.is_not_here() => {
-                    for line in report::wrapped(&error.to_string(), WIDTH) {
-                        out.line(&line)?;
-                    }
+                    out.wrapped(&error.to_string())?;
                 }
                 comparison => {
                     let comparison = comparison?;
@@ -266,9 +264,7 @@ fn replay_schedule(
         if !stress.unjudged.is_empty() {
             let unjudged = stress.unjudged.join(", ");
             let told = format!("not judged, being about moments before the end: {unjudged}");
-            for line in report::wrapped(&told, WIDTH) {
-                out.line(&line)?;
-            }
+            out.wrapped(&told)?;
         }
     }
     Ok(AsItShould::be_if(comparison.agrees()))

@@ -6,10 +6,10 @@ use crate::report::{WIDTH, wrapped};
 use crate::survey::Names;
 use anstyle::Style;
 
+use super::execution::HEAD;
 use super::out::Out;
 use super::{AsItShould, Failure};
 
-const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
 
 pub(super) fn list(names: Names) -> Result<AsItShould, Failure> {

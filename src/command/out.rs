@@ -38,6 +38,11 @@ impl Out {
         }
     }
 
+    /// Lines no wider than a screen.
+    pub(super) fn wrapped(&mut self, text: &str) -> Result<(), Failure> {
+        wrapped(text, WIDTH).iter().try_for_each(|line| self.line(line))
+    }
+
     pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
         self.say(&format!("{text}\n"))
     }

@@ -232,7 +232,7 @@ pub(super) fn temporary_directory() -> Result<tempfile::TempDir, ReplayError> {
 
 /// Where to make it: in memory, where a file system there is (an `fsync` on a disk takes longer
 /// than all the rest of a replay), unless `TMPDIR` says otherwise.
-fn place() -> PathBuf {
+pub(crate) fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let is_usable = || rustix::fs::access(memory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     if std::env::var_os("TMPDIR").is_none() && is_usable() {

@@ -27,6 +27,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use database::{RealDb, Stage, Staged};
+pub(crate) use files::place;
 pub use files::{Furnished, put_on_disk, replay};
 pub use loose::{FreeDb, FreeRun, LetLoose, Loose};
 pub use network::replay_on_loopback;

@@ -119,10 +119,8 @@ where
             return Ok(found);
         }
         found.executions += 1;
-        let turns: Vec<Turn> = way.iter().map(|place| place.now).collect();
         let mut real = Real::new(kernel)?;
-        let mut agrees =
-            turns.iter().zip(&way).try_for_each(|(turn, place)| real.take(*turn, &place.state));
+        let mut agrees = way.iter().try_for_each(|place| real.take(place.now, &place.state));
         // On to the end: each time the first turn that is not asleep.
         let mut is_whole = true;
         while agrees.is_ok() {

@@ -19,19 +19,22 @@ use std::time::Duration;
 
 use libc::{c_long, pid_t, user_regs_struct};
 
-use super::tree::{AtReturn, Killed, PLACEHOLDER, Tree, WorksIn, registers, set_registers};
-use super::{WORLD, memory};
-use crate::direct::{self, DirectFs};
-use forms::Form;
 pub(super) use table::TRACED;
+
+use super::tree::{
+    AtReturn, Killed, PLACEHOLDER, Tree, WorksIn, arguments, registers, set_registers,
+};
+use super::{WORLD, memory};
+use forms::Form;
 use table::name;
 
+use crate::direct::{self, DirectFs};
 use crate::fs::{AtFlags, Errno, FileSystem, Gid, Mode, OFlags, Uid};
 
 /// Whether the call before which a process is stopped names something in the world.
 pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
-    let of = [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9];
+    let of = arguments(&now);
     let here = libc::AT_FDCWD as u64;
     let number = now.orig_rax as c_long;
     let named: &[(u64, u64)] = match number {
@@ -62,6 +65,7 @@ pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
         | libc::SYS_mkdirat
         | libc::SYS_mknodat
         | libc::SYS_fchmodat
+        | libc::SYS_fchmodat2
         | libc::SYS_fchownat
         | libc::SYS_readlinkat
         | libc::SYS_utimensat => &[(of[0], of[1])],
@@ -145,10 +149,7 @@ pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
         | libc::SYS_fdatasync
         | libc::SYS_getdents64
         | libc::SYS_flock => of_file(now.rdi).is_some(),
-        libc::SYS_fcntl => {
-            let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
-            locks.contains(&(now.rsi as i32)) && of_file(now.rdi).is_some()
-        }
+        libc::SYS_fcntl => locks::LOCKS.contains(&(now.rsi as i32)) && of_file(now.rdi).is_some(),
         libc::SYS_newfstatat | libc::SYS_statx | libc::SYS_utimensat
             if of_file(now.rdi).is_some() =>
         {
@@ -181,8 +182,7 @@ pub(super) fn refuse_to_wait(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t)
     let Some(now) = registers(pid) else {
         tree.program.refuses("a call", None, "its process is gone")
     };
-    let of = [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9];
-    let call = Call { tree, fs, pid, name: name(now.orig_rax as c_long), of };
+    let call = Call { tree, fs, pid, name: name(now.orig_rax as c_long), of: arguments(&now) };
     call.refuse("it may have to wait for a lock, while another process of the same program goes on")
 }
 
@@ -219,9 +219,8 @@ struct Call<'t, 'p, 'f> {
 /// Answers the call before which a process is stopped.
 pub(super) fn answered(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) {
     let Some(mut now) = registers(pid) else { return };
-    let of = [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9];
     let number = now.orig_rax as c_long;
-    let mut call = Call { tree, fs, pid, name: name(number), of };
+    let mut call = Call { tree, fs, pid, name: name(number), of: arguments(&now) };
     let answer = call.answer(number);
     match answer {
         Kernel => return,
@@ -238,6 +237,7 @@ pub(super) fn answered(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) {
     }
     set_registers(pid, &now);
 }
+
 impl Call<'_, '_, '_> {
     /// Has the process make a placeholder instead. Its name stands below what the stack may be used for.
     fn hold_place(&self, now: &mut user_regs_struct, file: u64, closes_on_exec: bool) {
@@ -252,9 +252,13 @@ impl Call<'_, '_, '_> {
     }
 
     fn refuse(&self, why: &str) -> ! {
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid));
-        let name = name.ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-        self.tree.program.refuses(self.name, name, why)
+        self.tree.program.refuses(self.name, self.comm(), why)
+    }
+
+    /// What the kernel calls the process: the program that it runs.
+    fn comm(&self) -> Option<String> {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?;
+        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
     }
 
     fn answer(&mut self, number: c_long) -> Answer {

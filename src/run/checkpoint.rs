@@ -16,7 +16,7 @@ use libc::{c_int, c_long, pid_t, user_regs_struct};
 
 use super::Program;
 use super::spawn::Outputs;
-use super::tree::{Start, registers, set_registers};
+use super::tree::{Start, is_output, registers, set_registers};
 
 /// A process that stands before a call.
 struct Checkpoint {
@@ -106,11 +106,11 @@ fn files_of(pid: pid_t) -> io::Result<Vec<(File, u64)>> {
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let entry = entry?;
         let target = fs::read_link(entry.path())?;
-        let is_output =
-            ["/memfd:stdout", "/memfd:stderr"].iter().any(|name| target.starts_with(name));
-        let is_output = is_output || target.to_string_lossy().starts_with("/memfd:std");
         let metadata = entry.path().metadata()?;
-        if is_output || target.as_os_str() == "/dev/null" || target.as_os_str() == "/dev/urandom" {
+        if is_output(&target)
+            || target.as_os_str() == "/dev/null"
+            || target.as_os_str() == "/dev/urandom"
+        {
             continue;
         }
         // Pipes, sockets and the like would be shared by all copies.

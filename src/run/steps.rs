@@ -14,6 +14,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::Ended;
 use super::code::{FOR_EVER, SLEEP};
+use super::tree::umask_of;
 use crate::calls::{Calls, Listen, listened, told_again};
 use crate::check::quietly;
 use crate::direct::{FileCode, awake};
@@ -65,9 +66,7 @@ pub(super) fn umask() -> u32 {
     if let Some(umask) = UMASK.get() {
         return umask.bits();
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok()).unwrap_or(0)
+    umask_of("self")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

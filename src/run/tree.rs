@@ -2,6 +2,7 @@
 //! it. Imports libc and its neighbours in `run`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -316,7 +317,7 @@ impl Tree<'_> {
 
     /// Whether all that do not stand before a call on the world wait for something.
     fn all_others_wait(&self) -> bool {
-        let others = self.tasks.iter().filter(|(pid, _)| !self.held.contains(pid));
+        let mut others = self.tasks.iter().filter(|(pid, _)| !self.held.contains(pid));
         let waits = |(pid, task): (&pid_t, &Task)| {
             let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             let state = status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
@@ -327,7 +328,7 @@ impl Tree<'_> {
                 Some(_) => false,
             }
         };
-        self.early.is_empty() && others.into_iter().all(waits)
+        self.early.is_empty() && others.all(waits)
     }
 
     /// Lets one of those go on that stand before a call on the world. Which of them is first is not up to
@@ -514,8 +515,7 @@ impl Tree<'_> {
 
     /// Whether a descriptor is what the program prints.
     pub(super) fn is_output(&self, pid: pid_t, descriptor: i32) -> bool {
-        let target = fs::read_link(format!("/proc/{pid}/fd/{descriptor}"));
-        target.is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:std"))
+        fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).is_ok_and(|link| is_output(&link))
     }
 
     /// Whether some process works in this open directory.
@@ -588,13 +588,33 @@ impl Task {
 
 /// The process that a thread belongs to.
 fn process_of(pid: pid_t) -> pid_t {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let of = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
-    of.and_then(|of| of.trim().parse().ok()).unwrap_or(pid)
+    status_of(pid, "Tgid:").and_then(|of| of.parse().ok()).unwrap_or(pid)
+}
+
+/// What the kernel says of a process under this name, in `/proc/PID/status`.
+fn status_of(process: impl fmt::Display, name: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix(name)).map(|it| it.trim().to_owned())
+}
+
+/// The umask of a process, or of `self`; 0 where the kernel does not say.
+pub(super) fn umask_of(process: impl fmt::Display) -> u32 {
+    let umask = status_of(process, "Umask:");
+    umask.and_then(|umask| u32::from_str_radix(&umask, 8).ok()).unwrap_or(0)
+}
+
+/// The arguments of the call before which a process is stopped.
+pub(super) fn arguments(now: &user_regs_struct) -> [u64; 6] {
+    [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9]
 }
 
 /// The name of a file's placeholder.
 pub(super) const PLACEHOLDER: &str = "toctou-world-";
+
+/// Whether a link in `/proc/PID/fd` stands for what a program prints.
+pub(super) fn is_output(link: &Path) -> bool {
+    link.to_str().is_some_and(|link| link.starts_with("/memfd:std"))
+}
 
 fn number_of(link: &Path) -> Option<u64> {
     let name = link.to_str()?.strip_prefix("/memfd:")?.strip_prefix(PLACEHOLDER)?;

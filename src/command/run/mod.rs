@@ -12,16 +12,14 @@ use crate::case::{Case, CaseError, FsCase};
 use crate::check::{Checker, Examination, FaultKind, Limits, Trace, Verdict, quietly};
 use crate::fs::SimFs;
 use crate::replay::Threads;
-use crate::report::{self, WIDTH, count, diagram, json, mermaid::mermaid, wrapped};
+use crate::report::{self, count, diagram, json, mermaid::mermaid};
 use crate::run::{self, Outside};
 
 use super::arguments::{Run, Shape};
+use super::execution::HEAD;
 use super::out::{Bar, Out, note};
 use super::{AsItShould, Failure};
 use race::{Race, Told};
-
-/// Beside an output of several.
-const HEAD: anstyle::Style = anstyle::Style::new().bold();
 
 pub(super) fn run(asked: &Run) -> Result<AsItShould, Failure> {
     let races = race::races(asked)?;
@@ -169,9 +167,7 @@ fn tell(out: &mut Out, explored: &Explored) -> Result<(), Failure> {
     let examination = &explored.examination;
     match unfinished(examination) {
         Some(why) => {
-            for line in wrapped(&format!("? unfinished: {why}"), WIDTH) {
-                out.line(&line)?;
-            }
+            out.wrapped(&format!("? unfinished: {why}"))?;
             // How it comes there, if that is more than its first call.
             if let Some(Ok(trace)) = examination.shown.first().map(|shown| &shown.trace)
                 && trace.steps.len() > 1
@@ -195,9 +191,7 @@ fn tell(out: &mut Out, explored: &Explored) -> Result<(), Failure> {
             "changed outside of the world, at each run (`--strict` refuses that): {}",
             paths.join(", ")
         );
-        for line in wrapped(&told, WIDTH) {
-            out.line(&line)?;
-        }
+        out.wrapped(&told)?;
     }
     Ok(())
 }
@@ -271,18 +265,12 @@ fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
         Ok(search) => search?,
         Err(why) => {
             let why = why.downcast_ref::<String>().cloned().unwrap_or_default();
-            for line in wrapped(&format!("on the kernel: unfinished: {}", plain(&why)), WIDTH) {
-                out.line(&line)?;
-            }
+            out.wrapped(&format!("on the kernel: unfinished: {}", plain(&why)))?;
             return Ok(false);
         }
     };
     match asked.format {
-        Shape::Text => {
-            for line in wrapped(&search.to_string(), WIDTH) {
-                out.line(&line)?;
-            }
-        }
+        Shape::Text => out.wrapped(&search.to_string())?,
         Shape::Json => out.line(&json::search(&search)?)?,
         Shape::Mermaid => {}
     }

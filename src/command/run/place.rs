@@ -21,11 +21,7 @@ const GUARD: &str = "trap '' INT TERM HUP QUIT; while read -r _; do :; done; exe
 
 /// Makes the place, for all that asks for a temporary directory from here on.
 pub(super) fn make() -> Result<Place, Failure> {
-    let memory = std::path::Path::new("/dev/shm");
-    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    let is_usable =
-        std::env::var_os("TMPDIR").is_none() && rustix::fs::access(memory, wanted).is_ok();
-    let base = if is_usable { memory.to_owned() } else { std::env::temp_dir() };
+    let base = crate::replay::place();
     let directory =
         tempfile::Builder::new().prefix("toctou-").tempdir_in(&base).map_err(|error| {
             Failure::Usage(format!("cannot make a directory in {}: {error}", base.display()))

@@ -172,20 +172,8 @@ fn of_arguments(asked: &Run) -> Result<Race, Failure> {
         };
         others.push((name, words));
     }
-    let mut claims = Vec::new();
-    for pair in asked.at_most.chunks(2) {
-        claims.push(at_most(&pair.join(" "))?);
-    }
-    let kinds = [
-        (PropertyKind::Always, &asked.always),
-        (PropertyKind::Finally, &asked.finally),
-        (PropertyKind::Reachable, &asked.reachable),
-    ];
-    for (kind, texts) in kinds {
-        for text in texts {
-            claims.push(state(kind, text)?);
-        }
-    }
+    let counted: Vec<String> = asked.at_most.chunks(2).map(|pair| pair.join(" ")).collect();
+    let claims = claims(&counted, [&asked.always, &asked.finally, &asked.reachable])?;
     let world = match (&asked.world, &asked.setup) {
         (Some(world), _) => World::Of(world.clone()),
         (None, Some(script)) => World::Made(script.clone()),
@@ -244,20 +232,8 @@ fn of_file(asked: &Run) -> Result<Vec<Race>, Failure> {
 }
 
 fn of_table(name: String, table: Table, folder: &Path) -> Result<Race, Failure> {
-    let mut claims = Vec::new();
-    for text in table.at_most.texts() {
-        claims.push(at_most(&text)?);
-    }
-    let kinds = [
-        (PropertyKind::Always, table.always),
-        (PropertyKind::Finally, table.finally),
-        (PropertyKind::Reachable, table.reachable),
-    ];
-    for (kind, texts) in kinds {
-        for text in texts.texts() {
-            claims.push(state(kind, &text)?);
-        }
-    }
+    let of_states = [table.always, table.finally, table.reachable].map(Texts::texts);
+    let claims = claims(&table.at_most.texts(), of_states.each_ref())?;
     let world = match (table.world, table.setup) {
         (Some(_), Some(_)) => {
             return Err(Failure::Usage("it has `world` and `setup`: give one of them".to_owned()));
@@ -287,6 +263,14 @@ impl From<BadPredicate> for Failure {
     fn from(bad: BadPredicate) -> Self {
         Failure::Usage(bad.to_string())
     }
+}
+
+/// What is claimed of counts; what always, what finally and what is to be reachable.
+fn claims(counted: &[String], of_states: [&Vec<String>; 3]) -> Result<Vec<Claim>, BadPredicate> {
+    let kinds = [PropertyKind::Always, PropertyKind::Finally, PropertyKind::Reachable];
+    let of_states = kinds.into_iter().zip(of_states);
+    let of_states = of_states.flat_map(|(kind, texts)| texts.iter().map(move |it| state(kind, it)));
+    counted.iter().map(|text| at_most(text)).chain(of_states).collect()
 }
 
 fn at_most(text: &str) -> Result<Claim, BadPredicate> {

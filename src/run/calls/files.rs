@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::Answer::{self, Is, Kernel, With};
 use super::forms::{Form, entry};
-use super::places::plain;
 use super::{Call, Place, gid, uid};
 use crate::fs::{
     Access, At, AtFlags, Errno, FileSystem, FileType, Kind, Mode, OFlags, RenameFlags, SeekFrom,
@@ -51,10 +50,10 @@ impl Call<'_, '_, '_> {
         let makes = flags.contains(OFlags::CREATE) || flags.contains(OFlags::TMPFILE);
         let with = if makes { self.made(with) } else { Mode::empty() };
         self.may_be_killed();
+        let whole = self.whole(directory, &path);
         let directory = directory.and_then(|number| self.tree.files.get(&number));
-        let whole = directory.map_or(Path::new(""), |open| open.path.as_path()).join(&path);
         match self.fs.open(At::new(directory.map(|it| &it.file), &path), kept, with) {
-            Ok(file) => Answer::Opened(self.tree.keep(file, kept, plain(&whole)), closes_on_exec),
+            Ok(file) => Answer::Opened(self.tree.keep(file, kept, whole), closes_on_exec),
             Err(errno) => Is(Err(errno)),
         }
     }
@@ -84,6 +83,7 @@ impl Call<'_, '_, '_> {
     ) -> Answer {
         let pid = self.pid;
         if let [(to, count)] = parts
+            && self.file(descriptor).is_none()
             && self.is_random(descriptor)
         {
             return self.random(*to, *count);
@@ -151,8 +151,7 @@ impl Call<'_, '_, '_> {
         match self.open_file(descriptor) {
             Some((fs, file)) => {
                 let answer = fs.lseek(file, to);
-                let number = self.file(descriptor);
-                if let Some(open) = number.and_then(|number| self.tree.files.get_mut(&number)) {
+                if let Some(open) = self.open_of(descriptor) {
                     open.told_itself &= answer != Ok(0);
                 }
                 Is(answer)
@@ -173,9 +172,7 @@ impl Call<'_, '_, '_> {
         if is_empty && flags & libc::AT_EMPTY_PATH as u64 != 0 {
             return self.fstat(directory, to, form);
         }
-        let no_follow = flags & libc::AT_SYMLINK_NOFOLLOW as u64 != 0;
-        let flags = if no_follow { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
-        self.stat(directory, path, flags, to, form)
+        self.stat(directory, path, following(flags), to, form)
     }
 
     pub(super) fn stat(
@@ -202,10 +199,8 @@ impl Call<'_, '_, '_> {
     }
 
     pub(super) fn access(&mut self, directory: u64, path: u64, access: u64, flags: u64) -> Answer {
-        let no_follow = flags & libc::AT_SYMLINK_NOFOLLOW as u64 != 0;
-        let flags = if no_follow { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
         let access = Access::from_bits_retain(access as u32);
-        self.at(directory, path, |fs, at| fs.access(at, access, flags))
+        self.at(directory, path, |fs, at| fs.access(at, access, following(flags)))
     }
 
     pub(super) fn rename(&mut self, from: u64, old: u64, to: u64, new: u64, flags: u64) -> Answer {
@@ -269,7 +264,7 @@ impl Call<'_, '_, '_> {
         let mut bytes: Vec<u8> = Vec::new();
         let number = self.file(descriptor);
         let inode = number.and_then(|number| self.tree.inode(number)).unwrap_or(1);
-        if let Some(open) = number.and_then(|number| self.tree.files.get_mut(&number))
+        if let Some(open) = self.open_of(descriptor)
             && !std::mem::replace(&mut open.told_itself, true)
         {
             bytes.extend(entry(b".", Some(Kind::Directory), inode));
@@ -387,4 +382,9 @@ impl Call<'_, '_, '_> {
             Err(_) => Is(Err(Errno::NOMEM)),
         }
     }
+}
+
+/// Of all flags of a call, whether it follows a link.
+fn following(flags: u64) -> AtFlags {
+    AtFlags::from_bits_retain(flags as u32) & AtFlags::SYMLINK_NOFOLLOW
 }

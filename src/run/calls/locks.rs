@@ -5,7 +5,11 @@ use super::Answer::{self, Is, Kernel};
 use super::Call;
 use crate::fs::{ByteRange, Errno, FileSystem, FlockOperation, OFlags};
 use crate::run::memory;
-use crate::run::tree::{Open, RecordLock};
+use crate::run::tree::RecordLock;
+
+/// The operations of `fcntl` that take or release a lock.
+pub(super) const LOCKS: [i32; 4] =
+    [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
 
 impl Call<'_, '_, '_> {
     pub(super) fn flock(&mut self) -> Answer {
@@ -28,25 +32,20 @@ impl Call<'_, '_, '_> {
 
     pub(super) fn fcntl(&mut self) -> Answer {
         if self.file(self.of[0]).is_none() {
-            let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
-            if locks.contains(&(self.of[1] as i32)) {
+            if LOCKS.contains(&(self.of[1] as i32)) {
                 self.refuse("a lock outside of the world");
             }
             return Kernel;
         }
-        let flags = |call: &mut Self| {
-            let number = call.file(call.of[0]);
-            let open = number.and_then(|number| call.tree.files.get(&number));
-            open.map_or(OFlags::empty(), |open: &Open| open.flags)
-        };
+        let flags = self.open_of(self.of[0]).map_or(OFlags::empty(), |open| open.flags);
         match self.of[1] as i32 {
             libc::F_DUPFD | libc::F_DUPFD_CLOEXEC | libc::F_GETFD | libc::F_SETFD => Kernel,
             libc::F_GETFL => {
-                let told = flags(self) - OFlags::CREATE - OFlags::EXCL - OFlags::TRUNC;
+                let told = flags - OFlags::CREATE - OFlags::EXCL - OFlags::TRUNC;
                 Is(Ok(u64::from(told.bits()) | 0o100_000))
             }
             libc::F_SETFL => {
-                let changed = OFlags::from_bits_retain(self.of[2] as u32) ^ flags(self);
+                let changed = OFlags::from_bits_retain(self.of[2] as u32) ^ flags;
                 if changed.intersects(OFlags::APPEND | OFlags::DIRECT | OFlags::NOATIME) {
                     self.refuse("`F_SETFL` with `O_APPEND`, `O_DIRECT` or `O_NOATIME`");
                 }
@@ -104,8 +103,7 @@ impl Call<'_, '_, '_> {
 
     /// From now on, the end of this file may be a call on the world.
     pub(super) fn has_lock(&mut self, descriptor: u64) {
-        let number = self.file(descriptor);
-        if let Some(open) = number.and_then(|number| self.tree.files.get_mut(&number)) {
+        if let Some(open) = self.open_of(descriptor) {
             open.has_lock = true;
         }
     }

@@ -50,10 +50,8 @@ impl Call<'_, '_, '_> {
     /// Notes that the program asked what time it is. Interpreters do when they start, and for nothing else.
     fn notes_clock(&self) {
         let starts = || {
-            let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid));
-            name.is_ok_and(|name| {
-                ["python", "node", "perl", "ruby"].iter().any(|it| name.starts_with(it))
-            })
+            let name = self.comm().unwrap_or_default();
+            ["python", "node", "perl", "ruby"].iter().any(|it| name.starts_with(it))
         };
         if direct::answers_known() > 0 || !starts() {
             self.tree.program.notes_clock();

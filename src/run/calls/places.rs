@@ -9,7 +9,7 @@ use super::Answer::{self, Is, Kernel};
 use super::{Call, Place, mode};
 use crate::direct::{self, DirectFile, DirectFs};
 use crate::fs::{At, AtFlags, Errno, FileSystem, Mode, OFlags};
-use crate::run::tree::WorksIn;
+use crate::run::tree::{Open, WorksIn, umask_of};
 use crate::run::{WORLD, identity, memory, steps};
 
 impl Call<'_, '_, '_> {
@@ -26,6 +26,18 @@ impl Call<'_, '_, '_> {
             self.refuse("a file of the world that nobody had open for a while: it was passed through a socket");
         }
         Some(number)
+    }
+
+    /// The open file of the world that a descriptor stands for.
+    pub(super) fn open_of(&mut self, descriptor: u64) -> Option<&mut Open> {
+        let number = self.file(descriptor)?;
+        self.tree.files.get_mut(&number)
+    }
+
+    /// A path from the world's own directory, of one from an open directory.
+    pub(super) fn whole(&self, directory: Option<u64>, path: &Path) -> PathBuf {
+        let open = directory.and_then(|number| self.tree.files.get(&number));
+        plain(&open.map_or(Path::new(""), |open| open.path.as_path()).join(path))
     }
 
     /// Where a path leads.
@@ -117,11 +129,7 @@ impl Call<'_, '_, '_> {
 
     /// The mode of what a call makes, less the umask.
     pub(super) fn made(&self, bits: u64) -> Mode {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
-        let status = status.unwrap_or_default();
-        let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-        let umask = umask.and_then(|umask| u32::from_str_radix(umask.trim(), 8).ok());
-        let umask = umask.unwrap_or(0);
+        let umask = umask_of(self.pid);
         // The world takes these away from everybody.
         let always = steps::umask();
         if umask & always != always {
@@ -263,9 +271,7 @@ impl Call<'_, '_, '_> {
     pub(super) fn chdir(&mut self, path: u64) -> Answer {
         match self.place(libc::AT_FDCWD as u64, path) {
             Ok(Place::World(directory, path)) => {
-                let open = directory.and_then(|number| self.tree.files.get(&number));
-                let whole = open.map_or(Path::new(""), |open| open.path.as_path()).join(&path);
-                let whole = plain(&whole);
+                let whole = self.whole(directory, &path);
                 if whole.as_os_str().is_empty() && directory.is_none() {
                     return self.goes(WorksIn::World(None));
                 }
@@ -318,7 +324,7 @@ impl Call<'_, '_, '_> {
 
 /// The same path without `.` and `..`. (If a link is followed before a `..`, it is another one: then
 /// [`Call::getcwd`] finds that out.)
-pub(super) fn plain(path: &Path) -> PathBuf {
+fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {
