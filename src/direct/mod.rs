@@ -92,7 +92,7 @@ pub use own::{Own, Unheld};
 pub(crate) use run::answers_known;
 #[cfg(feature = "tokio")]
 pub(crate) use run::at;
-#[cfg(feature = "command")]
+#[cfg(any(feature = "command", feature = "run"))]
 pub(crate) use run::observed;
 use run::{Run, Stop, Stopped, ended, ends_otherwise};
 pub use run::{Section, choose, forget, forget_over, retry, retry_over, section};
