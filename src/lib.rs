@@ -75,7 +75,7 @@
 //! | --- | --- |
 //! | ground | [`Process`], [`Step`], [`run()`], [`calls`], [`recorded`], [`atoms`] |
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
-//! | second: engines, neutral as to worlds; ordinary code as a process | [`check`], [`direct`] |
+//! | second: engines, neutral as to worlds; ordinary code as a process; how it dies | [`check`], [`direct`], [`crash`] |
 //! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http`; `mod run` with feature `run` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `scene`, `survey`, `report`, with feature `command` |
 //! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
@@ -88,6 +88,7 @@ pub mod check;
 pub mod claim_cell;
 #[cfg(feature = "command")]
 pub mod command;
+pub mod crash;
 pub mod db;
 pub mod direct;
 mod errno;

@@ -51,6 +51,15 @@ impl<F> Default for Files<F> {
 }
 
 impl<F: Held> Files<F> {
+    /// Closes them all, as the end of the program does.
+    pub(crate) fn close_all<W: FileSystem<File = F>>(self, fs: &mut W) {
+        for open in self.0.into_iter().flatten() {
+            if let Some(file) = F::taken(open.file) {
+                fs.close(file);
+            }
+        }
+    }
+
     fn add(&mut self, file: F) -> u32 {
         let open = Some(Open { file: Arc::new(file), is_locked: false });
         match self.0.iter().position(Option::is_none) {

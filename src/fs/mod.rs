@@ -38,7 +38,9 @@ pub use rustix::fs::{
     Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid,
 };
 pub use rustix::io::Errno;
-pub use sim::{Clock, Format, OWN, Owner, Protections, SimFile, SimFs, SimInode};
+pub use sim::{
+    Clock, Format, OWN, Owner, Profile, Protections, SimFile, SimFs, SimInode, Survival,
+};
 pub use status::{Kind, Status, Time};
 pub(crate) use told::Call as Asked;
 pub use tree::{Node, Tree};

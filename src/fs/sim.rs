@@ -7,6 +7,7 @@
 mod build;
 mod bytes;
 mod calls;
+mod disk;
 mod holding;
 mod inode;
 mod listing;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use super::LinuxOpenFlags as _;
+use disk::{Disk, Name};
 use inode::{Body, Held, Ino, Inode};
 use listing::Listing;
 use rare::Rare;
@@ -41,6 +43,7 @@ use crate::calls::mistaken;
 use crate::held::note;
 
 pub use build::SimInode;
+pub use disk::{Profile, Survival};
 pub use owned::{OWN, Owner};
 pub use permit::{Format, Protections};
 pub use times::Clock;
@@ -114,6 +117,8 @@ pub struct SimFs {
     listing: Listing,
     /// Absent unless the world asks for it: what happened when makes worlds many.
     clock: Option<Now>,
+    /// Likewise: what is not yet on disk makes worlds many.
+    disk: Option<Arc<Disk>>,
 }
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
@@ -135,13 +140,16 @@ pub struct SimFile {
 /// As of an inode: no world pays for what it leaves out.
 impl Hash for SimFs {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let SimFs { inodes, user, protections, format, write_limit, listing, clock } = self;
+        let SimFs { inodes, user, protections, format, write_limit, listing, clock, disk } = self;
         (inodes, user, protections, format, write_limit).hash(state);
         if *listing != Listing::default() {
             listing.hash(state);
         }
         if let Some(clock) = clock {
             clock.hash(state);
+        }
+        if let Some(disk) = disk {
+            disk.hash(state);
         }
     }
 }
@@ -173,7 +181,9 @@ impl SimFs {
     /// Adds an inode.
     fn add(&mut self, inode: Inode) -> Result<Ino, Errno> {
         let number = Ino::try_from(self.inodes.len()).map_err(|_| Errno::NOSPC)?;
-        self.inodes.push(Arc::new(inode));
+        let inode = Arc::new(inode);
+        self.note_made(&inode);
+        self.inodes.push(inode);
         Ok(number)
     }
 
@@ -214,13 +224,30 @@ impl SimFs {
 
     /// Makes `name` in `directory` stand for `inode`, or for nothing.
     fn enter(&mut self, directory: Ino, name: &[u8], inode: Option<Ino>) -> Result<(), Errno> {
-        let Body::Directory { entries, .. } = &mut self.inode_mut(directory)?.body else {
-            return Err(Errno::NOTDIR);
-        };
-        match inode {
-            Some(inode) => entries.insert(name.into(), inode),
-            None => entries.remove(name),
-        };
+        self.enter_all([(directory, name, inode)])
+    }
+
+    /// The same of several names, all at once.
+    fn enter_all<const N: usize>(
+        &mut self,
+        names: [(Ino, &[u8], Option<Ino>); N],
+    ) -> Result<(), Errno> {
+        let mut before = [None; N];
+        for ((directory, name, inode), before) in names.into_iter().zip(&mut before) {
+            let Body::Directory { entries, .. } = &mut self.inode_mut(directory)?.body else {
+                return Err(Errno::NOTDIR);
+            };
+            *before = match inode {
+                Some(inode) => entries.insert(name.into(), inode),
+                None => entries.remove(name),
+            };
+        }
+        self.note_names(|| {
+            let noted = names.into_iter().zip(before).map(|((directory, name, after), before)| {
+                Name { directory, name: name.into(), before, after }
+            });
+            noted.collect()
+        });
         Ok(())
     }
 

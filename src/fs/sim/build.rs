@@ -36,6 +36,7 @@ impl SimFs {
             write_limit: None,
             listing: Listing::default(),
             clock: None,
+            disk: None,
         }
     }
 
@@ -96,6 +97,7 @@ impl SimFs {
         self.mkdir_at(path.as_ref().into(), mode)?;
         let inode = self.find(path.as_ref().into(), false)?;
         self.inode_mut(inode)?.mode = mode & MODE_BITS;
+        self.settle();
         Ok(self)
     }
 
@@ -115,6 +117,7 @@ impl SimFs {
         let inode = self.inode_mut(file.inode)?;
         inode.mode = mode & MODE_BITS;
         inode.body = Body::File { bytes: content.into(), linkable: false };
+        self.settle();
         Ok(self)
     }
 

@@ -93,7 +93,8 @@ impl SimFs {
         let offset = place.in_file(file);
         verified(offset, bytes.len())?;
         let appends = file.flags.contains(OFlags::APPEND);
-        let mode = self.written_mode(self.inode(file.inode)?);
+        let inode = self.inode(file.inode)?;
+        let (mode, before) = (self.written_mode(inode), inode.owners());
         let inode = self.inode_mut(file.inode)?;
         let Body::File { bytes: content, .. } = &mut inode.body else {
             return Err(Errno::BADF);
@@ -108,13 +109,19 @@ impl SimFs {
         };
         let end = start.checked_add(bytes.len()).filter(|end| *end <= FILE_MAX);
         let end = end.ok_or(Errno::FBIG)?;
+        let length = content.len();
         let mut written = content.to_vec();
-        written.resize(content.len().max(end), 0);
+        written.resize(length.max(end), 0);
         written[start..end].copy_from_slice(bytes);
         *content = written.into();
         inode.mode = mode;
         if let Where::Offset = place {
             file.offset = end as u64;
+        }
+        self.note_owners(file.inode, before);
+        self.note_bytes(file.inode, start, bytes, length);
+        if self.syncs_each_write(file) {
+            self.sync(file.inode, !file.flags.contains(OFlags::SYNC))?;
         }
         self.modified(&[file.inode])?;
         Ok(bytes.len())
@@ -171,23 +178,30 @@ impl SimFs {
 
     /// Gives a regular file this length; what is new reads as zeros.
     pub(super) fn resize(&mut self, number: Ino, length: usize) -> Result<(), Errno> {
-        let mode = self.written_mode(self.inode(number)?);
+        let inode = self.inode(number)?;
+        let (mode, before) = (self.written_mode(inode), inode.owners());
         let inode = self.inode_mut(number)?;
         if let Body::File { bytes, .. } = &mut inode.body {
-            if bytes.len() != length {
+            let is_other = bytes.len() != length;
+            if is_other {
                 let mut resized = bytes.to_vec();
                 resized.resize(length, 0);
                 *bytes = resized.into();
             }
             inode.mode = mode;
+            self.note_owners(number, before);
+            if is_other {
+                self.note_length(number, length);
+            }
             self.modified(&[number])?;
         }
         Ok(())
     }
 
-    pub(super) fn fsync_file(&self, file: &SimFile) -> Result<(), Errno> {
+    /// `vfs_fsync`: all of it, or the data alone.
+    pub(super) fn fsync_file(&mut self, file: &SimFile, data_alone: bool) -> Result<(), Errno> {
         self.inode(file.inode)?;
-        if file.is_path() { Err(Errno::BADF) } else { Ok(()) }
+        if file.is_path() { Err(Errno::BADF) } else { self.sync(file.inode, data_alone) }
     }
 }
 

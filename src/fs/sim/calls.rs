@@ -181,13 +181,13 @@ impl FileSystem for SimFs {
     }
 
     fn fdatasync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
-        let result = self.fsync_file(file);
+        let result = self.fsync_file(file, true);
         tell(&result, Some(&*file), || (Call::Fdatasync, Answer::done(&result)));
         result
     }
 
     fn fsync(&mut self, file: &mut SimFile) -> Result<(), Errno> {
-        let result = self.fsync_file(file);
+        let result = self.fsync_file(file, false);
         tell(&result, Some(&*file), || (Call::Fsync, Answer::done(&result)));
         result
     }

@@ -116,6 +116,11 @@ impl Inode {
         self.kind() == Kind::Symlink
     }
 
+    /// Its mode, and whose it is.
+    pub(super) fn owners(&self) -> (Mode, Uid, Gid) {
+        (self.mode, self.uid, self.gid)
+    }
+
     /// Whether only an owner may remove what is in it.
     pub(super) fn is_sticky(&self) -> bool {
         self.mode.contains(Mode::SVTX)

@@ -260,8 +260,10 @@ impl SimFs {
             }
             self.drop_link(target)?;
         }
-        self.enter(old.directory, old_name, target.filter(|_| exchange))?;
-        self.enter(new.directory, new_name, Some(source))?;
+        self.enter_all([
+            (old.directory, old_name, target.filter(|_| exchange)),
+            (new.directory, new_name, Some(source)),
+        ])?;
         self.modified(&[old.directory, new.directory])?;
         self.lies_in(source, new.directory)?;
         match target {

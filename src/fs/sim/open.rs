@@ -101,7 +101,9 @@ impl SimFs {
             Found::Nothing(place) if flags.contains(OFlags::CREATE) => self.make(&place, mode)?,
             Found::Nothing(_) => return Err(Errno::NOENT),
         };
-        let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH);
+        // Without a disk, it makes no difference when bytes get there.
+        let synced = if self.has_disk() { OFlags::SYNC | OFlags::DSYNC } else { OFlags::empty() };
+        let flags = flags & (OFlags::RWMODE | OFlags::APPEND | OFlags::PATH | synced);
         let mut rare = Rare::default();
         rare.set_stream(self.beginning(inode));
         Ok(SimFile { inode, flags, offset: 0, lock: Held::None, rare })

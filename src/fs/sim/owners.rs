@@ -61,8 +61,9 @@ impl SimFs {
         if !self.owns(inode) {
             return Err(Errno::PERM);
         }
-        let mode = self.changed_mode(inode, mode & MODE_BITS);
+        let (mode, before) = (self.changed_mode(inode, mode & MODE_BITS), inode.owners());
         self.inode_mut(number)?.mode = mode;
+        self.note_owners(number, before);
         Ok(())
     }
 
@@ -77,10 +78,12 @@ impl SimFs {
         if !is_allowed {
             return Err(Errno::PERM);
         }
+        let before = inode.owners();
         let inode = self.inode_mut(number)?;
         inode.uid = uid.unwrap_or(inode.uid);
         inode.gid = gid.unwrap_or(inode.gid);
         inode.mode = mode;
+        self.note_owners(number, before);
         Ok(())
     }
 

@@ -1,0 +1,336 @@
+//! Second floor, `crash`: programs that are killed, and machines that lose power. Imports
+//! [`process`](crate::process), [`fs`](crate::fs) and [`direct`](crate::direct).
+//!
+//! A program that is killed has made some of its calls and makes no other. Its locks and open files
+//! go, and everybody else goes on. When a machine loses power, that happens to all programs at
+//! once. What they had done and not [synced](crate::fs::FileSystem::fsync) survives or does not
+//! ([`Profile`](crate::fs::Profile)). Then a recovery runs, alone, and then programs start again.
+//!
+//! Both are actors and steps of a [system](crate::check::System) like any other. Every engine
+//! explores them together with every interleaving, and a counterexample shows them.
+//!
+//! ```
+//! use toctou::check::{Schedule, System};
+//! use toctou::crash::Crashing;
+//! use toctou::direct::{Code, Failed, FileCode};
+//! use toctou::fs::{Mode, Profile, SimFs};
+//! use toctou::std::{fs, io};
+//!
+//! /// The usual advice: write to the side, then rename.
+//! fn save() -> io::Result<()> {
+//!     fs::write("report.new", "new")?;
+//!     fs::rename("report.new", "report")
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let before = SimFs::new().with_file("report", Mode::RUSR, b"old")?;
+//! let system = System::new(before.with_disk(Profile::Ext4))
+//!     .actor("saver", Crashing::program(Code::io(save), Ok(())))
+//!     .actor("power", Crashing::power(Ok(())))
+//!     .finally("old-or-new", |state| {
+//!         let left = state.world().tree().bytes("report").map(<[u8]>::to_vec);
+//!         left == Some(b"old".to_vec()) || left == Some(b"new".to_vec())
+//!     });
+//! // The rename survives, the bytes do not: the report is empty.
+//! system.assert_breaks("old-or-new");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+use crate::calls::{called, untold};
+use crate::direct::{FileCode, Files};
+use crate::fs::{SimFile, SimFs};
+use crate::process::MOST_WAYS;
+use crate::{Process, Step};
+
+/// Something that a dead process leaves behind in its world.
+pub trait Mortal<W> {
+    /// Lets go of what the process holds, as its end does: locks and open files. Nobody is told of a
+    /// call.
+    fn die(self, world: &mut W);
+}
+
+impl<T> Mortal<SimFs> for FileCode<T> {
+    fn die(self, world: &mut SimFs) {
+        let files: Files<SimFile> = self.into_held();
+        untold(|| files.close_all(world));
+    }
+}
+
+/// An actor of a system that crashes: a program that may die, or the power of the machine.
+///
+/// `P` is the program, `T` its output. A step of a program while the power is off waits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Crashing<P, T> {
+    /// A program.
+    Program(Program<P, T>),
+    /// What lets the power fail.
+    Power(Power<P, T>),
+}
+
+/// A program that dies when the power fails, and when it is killed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Program<P, T> {
+    life: P,
+    /// How often the power had failed when this life began.
+    since: u32,
+    again: Option<Arc<P>>,
+    died: T,
+    fate: Fate,
+}
+
+/// Whether a program is killed before its next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Fate {
+    /// It is never killed.
+    Safe,
+    /// That is still open.
+    Open,
+    /// It is not.
+    Spared,
+    /// It is.
+    Killed,
+}
+
+/// What lets the power fail, and recovers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Power<P, T> {
+    recovery: Option<Box<P>>,
+    /// How often it still fails, at most.
+    left: u32,
+    at: At<P>,
+    ended: T,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum At<P> {
+    On,
+    /// Off, and one of these survivals is what there is when it is back.
+    Off(usize, usize),
+    /// On again, with this survival.
+    Returns(usize),
+    Recovers(Box<P>, Fate),
+    /// The recovery has ended.
+    Recovered,
+}
+
+impl<P, T> Crashing<P, T> {
+    /// A program, and its output where it dies.
+    pub fn program(life: P, died: T) -> Self {
+        let fate = Fate::Safe;
+        Crashing::Program(Program { life, since: 0, again: None, died, fate })
+    }
+
+    /// The power of the machine. It fails once, at any moment: before all others begin, between any
+    /// two steps, or after all have ended. `ended` is this actor's output.
+    pub fn power(ended: T) -> Self {
+        Crashing::Power(Power { recovery: None, left: 1, at: At::On, ended })
+    }
+
+    /// Starts this program once the power is back, in place of one that was running then. A program
+    /// that had ended before stays ended. It changes nothing of a [power](Crashing::power).
+    pub fn again(mut self, life: P) -> Self {
+        if let Crashing::Program(program) = &mut self {
+            program.again = Some(Arc::new(life));
+        }
+        self
+    }
+
+    /// The same program, which may be killed before each of its steps. It changes nothing of a
+    /// [power](Crashing::power).
+    pub fn that_may_be_killed(mut self) -> Self {
+        if let Crashing::Program(program) = &mut self {
+            program.fate = Fate::Open;
+        }
+        self
+    }
+
+    /// Runs this program each time the power is back, before any other. It changes nothing of a
+    /// [program](Crashing::program).
+    pub fn recovering(mut self, recovery: P) -> Self {
+        if let Crashing::Power(power) = &mut self {
+            power.recovery = Some(Box::new(recovery));
+        }
+        self
+    }
+
+    /// Lets the power fail once or more, up to so often: also while the recovery runs, and after
+    /// it. It changes nothing of a [program](Crashing::program).
+    pub fn failing(mut self, times: u32) -> Self {
+        if let Crashing::Power(power) = &mut self {
+            power.left = times;
+        }
+        self
+    }
+
+    /// The program as it is now, if this is one.
+    pub fn life(&self) -> Option<&P> {
+        match self {
+            Crashing::Program(program) => Some(&program.life),
+            Crashing::Power(_) => None,
+        }
+    }
+}
+
+impl<P, T> Process<SimFs> for Crashing<P, T>
+where
+    P: Process<SimFs, Output = T> + Mortal<SimFs> + Clone,
+    T: Clone,
+{
+    type Output = T;
+
+    fn step(self, world: &mut SimFs) -> Step<Self, T> {
+        match self {
+            Crashing::Program(program) => program.step(world).map(Crashing::Program),
+            Crashing::Power(power) => power.step(world).map(Crashing::Power),
+        }
+    }
+}
+
+impl<P, T> Program<P, T>
+where
+    P: Process<SimFs, Output = T> + Mortal<SimFs> + Clone,
+    T: Clone,
+{
+    fn step(mut self, world: &mut SimFs) -> Step<Self, T> {
+        if !world.is_running() {
+            return Step::Blocked(self);
+        }
+        let now = world.power_failures();
+        if self.since != now {
+            let Some(again) = &self.again else {
+                self.life.die(world);
+                return Step::Done(self.died);
+            };
+            let (life, fate) = ((**again).clone(), self.fate.after());
+            std::mem::replace(&mut self.life, life).die(world);
+            self = Program { since: now, fate, ..self };
+        }
+        match self.fate {
+            Fate::Open => Step::Choice(vec![
+                Step::Next(Program { fate: Fate::Spared, ..self.clone() }),
+                Step::Next(Program { fate: Fate::Killed, ..self }),
+            ]),
+            Fate::Killed => {
+                self.life.die(world);
+                called(format_args!("is killed"));
+                Step::Done(self.died)
+            }
+            Fate::Safe | Fate::Spared => {
+                let Program { life, since, again, died, fate } = self;
+                let having = |life, fate| Program {
+                    life,
+                    since,
+                    again: again.clone(),
+                    died: died.clone(),
+                    fate,
+                };
+                match life.step(world) {
+                    Step::Blocked(life) => Step::Blocked(having(life, fate)),
+                    step => step.map(|life| having(life, fate.after())),
+                }
+            }
+        }
+    }
+}
+
+impl Fate {
+    /// What there is to decide after a step.
+    fn after(self) -> Self {
+        if self == Fate::Safe { Fate::Safe } else { Fate::Open }
+    }
+}
+
+impl<P, T> Power<P, T>
+where
+    P: Process<SimFs, Output = T> + Mortal<SimFs> + Clone,
+    T: Clone,
+{
+    fn step(self, world: &mut SimFs) -> Step<Self, T> {
+        match self.at.clone() {
+            At::On => self.fails(world),
+            At::Off(first, end) => self.decides(first, end),
+            At::Returns(survival) => {
+                if world.power_returns(survival).is_err() {
+                    return Step::Blocked(self);
+                }
+                match self.recovery.clone() {
+                    Some(recovery) => self.recovers(recovery),
+                    None => self.is_over(world),
+                }
+            }
+            At::Recovers(_, Fate::Open) => Step::Choice(vec![
+                Step::Next(self.clone().spared()),
+                Step::Next(Power { at: At::On, ..self }),
+            ]),
+            At::Recovered => self.is_over(world),
+            At::Recovers(recovery, _) => match recovery.step(world) {
+                Step::Blocked(_) => Step::Blocked(self),
+                step => self.goes_on(step, world),
+            },
+        }
+    }
+
+    /// The recovery dies with all others.
+    fn fails(mut self, world: &mut SimFs) -> Step<Self, T> {
+        if self.left == 0 {
+            return Step::Done(self.ended);
+        }
+        world.power_fails();
+        self.left -= 1;
+        let count = untold(|| world.survivals().len());
+        self.decides(0, count)
+    }
+
+    /// Which survival of these it is; in several steps where there are more than one step decides.
+    fn decides(self, first: usize, end: usize) -> Step<Self, T> {
+        let mut each = 1;
+        while (end - first).div_ceil(each) > MOST_WAYS {
+            each *= MOST_WAYS;
+        }
+        let parts = (first..end).step_by(each).map(|from| match each {
+            1 => At::Returns(from),
+            _ => At::Off(from, end.min(from + each)),
+        });
+        Step::Choice(parts.map(|at| Step::Next(Power { at, ..self.clone() })).collect())
+    }
+
+    fn recovers(self, recovery: Box<P>) -> Step<Self, T> {
+        // It may fail again before each step of the recovery.
+        let fate = if self.left > 0 { Fate::Open } else { Fate::Safe };
+        Step::Next(Power { at: At::Recovers(recovery, fate), ..self })
+    }
+
+    fn spared(mut self) -> Self {
+        if let At::Recovers(_, fate) = &mut self.at {
+            *fate = Fate::Spared;
+        }
+        self
+    }
+
+    fn goes_on(self, step: Step<P, T>, world: &mut SimFs) -> Step<Self, T> {
+        match step {
+            Step::Next(recovery) | Step::Blocked(recovery) => self.recovers(Box::new(recovery)),
+            Step::Done(_) => self.is_over(world),
+            Step::Choice(ways) => {
+                // The world is one for all ways, so that one of them cannot end the recovery here.
+                let next = |way| match way {
+                    Step::Done(_) => Step::Next(Power { at: At::Recovered, ..self.clone() }),
+                    way => self.clone().goes_on(way, world),
+                };
+                Step::Choice(ways.into_iter().map(next).collect())
+            }
+        }
+    }
+
+    /// All programs run again.
+    fn is_over(self, world: &mut SimFs) -> Step<Self, T> {
+        world.recovered();
+        match self.left {
+            0 => Step::Done(self.ended),
+            _ => Step::Next(Power { at: At::On, ..self }),
+        }
+    }
+}

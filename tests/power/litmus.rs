@@ -1,0 +1,157 @@
+//! The litmus tests of Bornholt and others, “Specifying and Checking File System Crash-Consistency
+//! Models” (ASPLOS 2016), section 3, with the numbers of states that their model checker found.
+
+use toctou::fs::Profile::{self, Ext4, MetadataPrefix, Posix, Sequential};
+
+use super::programs::{Call, State, ever, survivals};
+
+fn content<'s>(state: &'s State, name: &str) -> Option<&'s str> {
+    let (_, told) = state.iter().find(|(path, _)| path == name)?;
+    told.split_once(' ').map(|(_, content)| content)
+}
+
+/// Asserts which profiles let the surprise happen, of all.
+fn surprises(
+    block: usize,
+    setup: &[Call],
+    calls: &[Call],
+    such: impl Fn(&State) -> bool,
+    expected: &[Profile],
+) {
+    let surprised = Profile::ALL.into_iter().filter(|profile| {
+        let states = ever(*profile, block, setup, calls);
+        assert!(states.len() > 1, "nothing can be lost");
+        states.iter().any(&such)
+    });
+    assert_eq!(surprised.collect::<Vec<_>>(), expected);
+}
+
+const BLOCK: usize = 4096;
+
+fn append(file: usize, letter: &str, count: usize) -> Call {
+    Call::Append(file, letter.repeat(count).into_bytes())
+}
+
+#[test]
+fn prefix_append() {
+    let setup = [Call::Create("file"), append(0, "a", 2509)];
+    let calls = [append(0, "b", 13), append(0, "b", 2500)];
+    let whole = "a".repeat(2509) + &"b".repeat(2513);
+    let is_no_prefix = |state: &State| !whole.starts_with(content(state, "file").unwrap());
+    surprises(BLOCK, &setup, &calls, is_no_prefix, &[MetadataPrefix, Ext4, Posix]);
+    // Their `append-chrome` has seven states on ext4, with the same numbers of bytes.
+    assert_eq!(ever(Ext4, BLOCK, &setup, &calls).len(), 7);
+    // What people saw: the length of the first block, and no byte of it.
+    let zeros = "a".repeat(2509) + &"\0".repeat(1587);
+    let saw = |state: &State| content(state, "file") == Some(&zeros);
+    assert!(ever(Ext4, BLOCK, &setup, &calls).iter().any(saw));
+}
+
+#[test]
+fn ordered_same_file_overwrites() {
+    let length = 40 * 1024;
+    let setup = [Call::Create("f"), append(0, "0", length)];
+    let write = |at| Call::Write(0, at, b"1".to_vec());
+    let calls = [write(length - 1), write(0)];
+    let second_alone = |state: &State| {
+        let content = content(state, "f").unwrap();
+        content.starts_with('1') && content.ends_with('0')
+    };
+    surprises(BLOCK, &setup, &calls, second_alone, &[MetadataPrefix, Ext4, Posix]);
+    // Within one block they are ordered.
+    let calls = [Call::Write(0, 9, b"1".to_vec()), Call::Write(0, 0, b"1".to_vec())];
+    let second_alone = |state: &State| {
+        let content = content(state, "f").unwrap().as_bytes();
+        content[0] == b'1' && content[9] == b'0'
+    };
+    surprises(BLOCK, &setup, &calls, second_alone, &[]);
+}
+
+#[test]
+fn ordered_two_file_overwrites() {
+    let setup = [Call::Create("f"), Call::Create("g"), append(0, "0", 1), append(1, "0", 1)];
+    let write = |file| Call::Write(file, 0, b"1".to_vec());
+    let second_alone =
+        |state: &State| content(state, "f") == Some("0") && content(state, "g") == Some("1");
+    let calls = [write(0), write(1)];
+    surprises(BLOCK, &setup, &calls, second_alone, &[MetadataPrefix, Ext4, Posix]);
+    let calls = [write(0), Call::Fsync(0), write(1)];
+    surprises(BLOCK, &setup, &calls, second_alone, &[]);
+}
+
+#[test]
+fn directory_operations_of_one_directory_and_of_two() {
+    let second_alone = |state: &State| content(state, "d/a").is_none();
+    let same = [Call::Create("d/a"), Call::Create("d/b")];
+    let surprised = |state: &State| second_alone(state) && content(state, "d/b").is_some();
+    surprises(BLOCK, &[], &same, surprised, &[Posix]);
+    let two = [Call::Create("d/a"), Call::Create("e/b")];
+    let surprised = |state: &State| second_alone(state) && content(state, "e/b").is_some();
+    surprises(BLOCK, &[], &two, surprised, &[Ext4, Posix]);
+}
+
+#[test]
+fn implied_directory_fsync() {
+    let calls = [Call::Create("file"), append(0, "x", 5), Call::Fsync(0)];
+    let missing = |profile| {
+        let after = survivals(profile, BLOCK, &[], &calls);
+        after.last().unwrap().iter().any(|state| content(state, "file").is_none())
+    };
+    let surprised: Vec<_> = Profile::ALL.into_iter().filter(|it| missing(*it)).collect();
+    assert_eq!(surprised, [Posix]);
+    // With the directory's own, it is there in each.
+    let calls = [&calls[..], &[Call::FsyncDir(".")]].concat();
+    for profile in Profile::ALL {
+        let after = survivals(profile, BLOCK, &[], &calls);
+        let whole = |state: &State| content(state, "file") == Some("xxxxx");
+        assert!(after.last().unwrap().iter().all(whole), "{profile:?}");
+    }
+}
+
+/// To the side, with or without an fsync, then a rename.
+fn aside(synced: bool) -> Vec<Call> {
+    let mut calls = vec![Call::Create("file.tmp"), Call::Append(0, b"new".to_vec())];
+    if synced {
+        calls.push(Call::Fsync(0));
+    }
+    calls.push(Call::Rename("file.tmp", "file"));
+    calls
+}
+
+#[test]
+fn atomic_replace_via_rename() {
+    let setup = [Call::Create("file"), append(0, "old", 1)];
+    let aside = |synced| {
+        let calls = aside(synced).into_iter().map(|call| match call {
+            Call::Append(_, bytes) => Call::Append(1, bytes),
+            Call::Fsync(_) => Call::Fsync(1),
+            call => call,
+        });
+        calls.collect::<Vec<_>>()
+    };
+    let neither = |state: &State| !matches!(content(state, "file"), Some("old" | "new"));
+    surprises(BLOCK, &setup, &aside(false), neither, &[MetadataPrefix, Ext4, Posix]);
+    // A rename that is torn can lose the old one, too.
+    surprises(BLOCK, &setup, &aside(true), neither, &[]);
+    let gone = |state: &State| {
+        content(state, "file") == Some("old") && content(state, "file.tmp").is_none()
+    };
+    let calls = [&aside(true)[..], &[Call::FsyncDir(".")]].concat();
+    let after = |profile| survivals(profile, BLOCK, &setup, &calls);
+    assert!(after(Posix)[calls.len() - 1].iter().any(gone));
+    for profile in Profile::ALL {
+        let done = |state: &State| content(state, "file") == Some("new");
+        assert!(after(profile).last().unwrap().iter().all(done), "{profile:?}");
+    }
+}
+
+#[test]
+fn atomic_create_via_rename() {
+    let partial = |state: &State| !matches!(content(state, "file"), None | Some("new"));
+    surprises(BLOCK, &[], &aside(false), partial, &[MetadataPrefix, Ext4, Posix]);
+    surprises(BLOCK, &[], &aside(true), partial, &[]);
+    // Their `create-rename`: four states in order; on ext4 five without the fsync, four with it.
+    let count = |profile, synced| ever(profile, BLOCK, &[], &aside(synced)).len();
+    assert_eq!([count(Sequential, false), count(Sequential, true)], [4, 4]);
+    assert_eq!([count(Ext4, false), count(Ext4, true)], [5, 4]);
+}

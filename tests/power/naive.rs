@@ -1,0 +1,424 @@
+//! A second implementation, from the papers' definitions: every permutation of a program's events that
+//! keeps what has to be ordered, and every prefix of each. And random programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use toctou::fs::Profile::{self, Ext4, MetadataPrefix, Posix, Sequential};
+
+use super::programs::{Call, State, ever, survivals};
+
+/// What a program does to the disk, one thing at a time.
+#[derive(Clone, Debug)]
+enum Event {
+    /// These names of the directory stand for these files, or for nothing, from now on.
+    Names(Vec<(String, Option<usize>)>, BTreeSet<usize>),
+    Bytes(usize, usize, Vec<u8>),
+    Length(usize, usize),
+    /// Bytes of a new block, and the length.
+    Extend(usize, usize, Vec<u8>, usize),
+    Mode(usize, u32),
+    /// Of a file; of the directory without one. Whether of its data alone.
+    Sync(Option<usize>, bool),
+}
+
+/// One directory, as everybody sees it.
+#[derive(Clone, Default)]
+struct Seen {
+    names: BTreeMap<String, usize>,
+    lengths: Vec<usize>,
+    opened: Vec<Option<usize>>,
+}
+
+impl Seen {
+    /// The events of a call, as this profile has them.
+    fn events(&mut self, profile: Profile, block: usize, call: &Call) -> Vec<Event> {
+        let names = |changed: Vec<(String, Option<usize>)>, of: BTreeSet<usize>| match profile {
+            Posix => changed
+                .into_iter()
+                .map(|name| Event::Names(vec![name], of.clone()))
+                .collect::<Vec<_>>(),
+            _ => vec![Event::Names(changed, of)],
+        };
+        let file = |seen: &Seen, number: usize| seen.opened.get(number).copied().flatten();
+        match call {
+            Call::Create(name) => {
+                if self.names.contains_key(*name) {
+                    self.opened.push(None);
+                    return Vec::new();
+                }
+                let file = self.lengths.len();
+                self.lengths.push(0);
+                self.opened.push(Some(file));
+                self.names.insert(name.to_string(), file);
+                names(vec![(name.to_string(), Some(file))], [file].into())
+            }
+            Call::Append(number, bytes) => match file(self, *number) {
+                Some(file) => self.write(profile, block, file, self.lengths[file], bytes),
+                None => Vec::new(),
+            },
+            Call::Write(number, at, bytes) => match file(self, *number) {
+                Some(file) => self.write(profile, block, file, *at, bytes),
+                None => Vec::new(),
+            },
+            Call::Truncate(number, length) => match file(self, *number) {
+                Some(file) if self.lengths[file] != *length => {
+                    self.lengths[file] = *length;
+                    vec![Event::Length(file, *length)]
+                }
+                _ => Vec::new(),
+            },
+            Call::Chmod(number, mode) => {
+                file(self, *number).map(|file| Event::Mode(file, *mode)).into_iter().collect()
+            }
+            Call::Rename(from, to) => {
+                let Some(moved) = self.names.get(*from).copied() else { return Vec::new() };
+                let replaced = self.names.get(*to).copied();
+                if replaced == Some(moved) {
+                    return Vec::new();
+                }
+                self.names.remove(*from);
+                self.names.insert(to.to_string(), moved);
+                let of = [Some(moved), replaced].into_iter().flatten().collect();
+                names(vec![(from.to_string(), None), (to.to_string(), Some(moved))], of)
+            }
+            Call::Exchange(one, other) => {
+                let both = (self.names.get(*one).copied(), self.names.get(*other).copied());
+                let (Some(first), Some(second)) = both else { return Vec::new() };
+                if first == second {
+                    return Vec::new();
+                }
+                self.names.insert(one.to_string(), second);
+                self.names.insert(other.to_string(), first);
+                let changed =
+                    vec![(one.to_string(), Some(second)), (other.to_string(), Some(first))];
+                names(changed, [first, second].into())
+            }
+            Call::Link(from, to) => {
+                let Some(file) = self.names.get(*from).copied() else { return Vec::new() };
+                if self.names.contains_key(*to) {
+                    return Vec::new();
+                }
+                self.names.insert(to.to_string(), file);
+                names(vec![(to.to_string(), Some(file))], [file].into())
+            }
+            Call::Unlink(name) => {
+                let Some(file) = self.names.remove(*name) else { return Vec::new() };
+                names(vec![(name.to_string(), None)], [file].into())
+            }
+            Call::Fsync(number) | Call::Fdatasync(number) => {
+                let data_alone = matches!(call, Call::Fdatasync(_));
+                let sync = |file| Event::Sync(Some(file), data_alone);
+                file(self, *number).map(sync).into_iter().collect()
+            }
+            Call::FsyncDir(_) => vec![Event::Sync(None, false)],
+        }
+    }
+
+    fn write(
+        &mut self,
+        profile: Profile,
+        block: usize,
+        file: usize,
+        start: usize,
+        bytes: &[u8],
+    ) -> Vec<Event> {
+        let blocks = self.lengths[file].div_ceil(block);
+        let mut events = Vec::new();
+        for (index, byte) in bytes.iter().enumerate() {
+            let at = start + index;
+            // Byte by byte, joined within a block.
+            let begins = index == 0 || at % block == 0;
+            let length = self.lengths[file].max(at + 1);
+            let grows = length > self.lengths[file];
+            let is_new = at / block >= blocks && matches!(profile, Sequential | Ext4);
+            if begins && is_new {
+                events.push(Event::Extend(file, at, Vec::new(), length));
+            } else if begins {
+                events.push(Event::Bytes(file, at, Vec::new()));
+            }
+            let of_length = events.len() - 1;
+            let last = if matches!(events[of_length], Event::Length(..)) && !begins {
+                of_length - 1
+            } else {
+                of_length
+            };
+            match &mut events[last] {
+                Event::Extend(_, _, written, extended) => {
+                    written.push(*byte);
+                    *extended = length;
+                }
+                Event::Bytes(_, _, written) => written.push(*byte),
+                _ => unreachable!("bytes are written by one of these"),
+            }
+            if grows && !is_new {
+                match events.last_mut() {
+                    Some(Event::Length(_, now)) => *now = length,
+                    _ => events.push(Event::Length(file, length)),
+                }
+            }
+            self.lengths[file] = length;
+        }
+        events
+    }
+}
+
+impl Event {
+    fn block_of(&self, block: usize) -> Option<(usize, usize)> {
+        match self {
+            Event::Bytes(file, at, _) | Event::Extend(file, at, ..) => Some((*file, at / block)),
+            _ => None,
+        }
+    }
+
+    fn inode(&self) -> Option<usize> {
+        match self {
+            Event::Length(file, _) | Event::Extend(file, ..) | Event::Mode(file, _) => Some(*file),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the earlier one stays before the later one in each execution of the disk.
+fn stays_before(profile: Profile, block: usize, earlier: &Event, later: &Event) -> bool {
+    use Event::{Bytes, Extend, Length, Mode, Names, Sync};
+    let of_file = |event: &Event, file: usize| match event {
+        Bytes(of, ..) | Length(of, _) | Extend(of, ..) | Mode(of, _) => *of == file,
+        Names(_, of) => of.contains(&file),
+        Sync(..) => false,
+    };
+    match (earlier, later) {
+        // What comes after a barrier stays after it.
+        (Sync(..), _) => true,
+        (_, Sync(what, data_alone)) => match (profile, what) {
+            (Sequential, _) => true,
+            (_, Some(_)) if *data_alone && matches!(earlier, Mode(..)) => false,
+            (MetadataPrefix, Some(file)) => {
+                of_file(earlier, *file) && !matches!(earlier, Names(..))
+                    || !data_alone && !matches!(earlier, Bytes(..))
+            }
+            (MetadataPrefix, None) => !matches!(earlier, Bytes(..)),
+            (Ext4, Some(file)) => of_file(earlier, *file),
+            (Posix, Some(file)) => of_file(earlier, *file) && !matches!(earlier, Names(..)),
+            (Ext4 | Posix, None) => matches!(earlier, Names(..)),
+        },
+        _ => {
+            let same_block = earlier.block_of(block).is_some()
+                && earlier.block_of(block) == later.block_of(block);
+            let same_inode = earlier.inode().is_some() && earlier.inode() == later.inode();
+            match profile {
+                Sequential => true,
+                MetadataPrefix => {
+                    same_block || !matches!(earlier, Bytes(..)) && !matches!(later, Bytes(..))
+                }
+                Ext4 => {
+                    same_block
+                        || same_inode
+                        // All names here are of one directory.
+                        || matches!((earlier, later), (Names(..), Names(..)))
+                        || matches!(later, Extend(file, ..) if earlier.block_of(block)
+                            .is_some_and(|at| at.0 == *file))
+                }
+                Posix => {
+                    let same_name = match (earlier, later) {
+                        (Names(one, _), Names(other, _)) => {
+                            one.iter().any(|name| other.iter().any(|it| it.0 == name.0))
+                        }
+                        _ => false,
+                    };
+                    same_block || same_inode || same_name
+                }
+            }
+        }
+    }
+}
+
+/// What is there when the disk has executed these.
+fn disk(events: &[&Event], files: usize) -> State {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut contents = vec![(Vec::new(), 0, 0o600); files];
+    for event in events {
+        let mut put = |file: usize, at: usize, bytes: &[u8]| {
+            let content: &mut Vec<u8> = &mut contents[file].0;
+            content.resize(content.len().max(at + bytes.len()), 0);
+            content[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        match event {
+            Event::Names(changed, _) => {
+                for (name, file) in changed {
+                    match file {
+                        Some(file) => names.insert(name.clone(), *file),
+                        None => names.remove(name),
+                    };
+                }
+            }
+            Event::Bytes(file, at, bytes) => put(*file, *at, bytes),
+            Event::Extend(file, at, bytes, length) => {
+                put(*file, *at, bytes);
+                contents[*file].1 = *length;
+            }
+            Event::Length(file, length) => {
+                if *length < contents[*file].1 {
+                    contents[*file].0.truncate(*length);
+                }
+                contents[*file].1 = *length;
+            }
+            Event::Mode(file, mode) => contents[*file].2 = *mode,
+            Event::Sync(..) => {}
+        }
+    }
+    let told = names.into_iter().map(|(name, file)| {
+        let (mut content, length, mode) = contents[file].clone();
+        content.resize(length, 0);
+        (name, format!("{mode:o} {}", String::from_utf8_lossy(&content)))
+    });
+    let directories = ["d", "e"].map(|name| (name.to_owned(), "/ 0700".to_owned()));
+    told.chain(directories).collect()
+}
+
+/// Every state of every prefix of every permutation that keeps the order.
+fn naive(profile: Profile, block: usize, calls: &[Call]) -> Option<BTreeSet<State>> {
+    let mut seen = Seen::default();
+    let events: Vec<Event> =
+        calls.iter().flat_map(|call| seen.events(profile, block, call)).collect();
+    if events.len() > 8 {
+        return None;
+    }
+    let mut states = BTreeSet::new();
+    let mut order = Vec::new();
+    permute(profile, block, &events, &mut order, &mut |order| {
+        let events: Vec<&Event> = order.iter().map(|index| &events[*index]).collect();
+        states.insert(disk(&events, seen.lengths.len()));
+    });
+    Some(states)
+}
+
+fn permute(
+    profile: Profile,
+    block: usize,
+    events: &[Event],
+    order: &mut Vec<usize>,
+    prefix: &mut impl FnMut(&[usize]),
+) {
+    prefix(order);
+    for next in 0..events.len() {
+        let is_free = !order.contains(&next)
+            && (0..next).all(|earlier| {
+                order.contains(&earlier)
+                    || !stays_before(profile, block, &events[earlier], &events[next])
+            });
+        if is_free {
+            order.push(next);
+            permute(profile, block, events, order, prefix);
+            order.pop();
+        }
+    }
+}
+
+const BLOCK: usize = 4;
+
+fn name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["a", "b", "c"])
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let bytes = || "[x-z]{1,6}".prop_map(String::into_bytes);
+    let file = 0..2_usize;
+    prop_oneof![
+        2 => name().prop_map(Call::Create),
+        3 => (file.clone(), bytes()).prop_map(|(file, bytes)| Call::Append(file, bytes)),
+        2 => (file.clone(), 0..8_usize, bytes()).prop_map(|(f, at, b)| Call::Write(f, at, b)),
+        1 => (file.clone(), 0..6_usize).prop_map(|(file, length)| Call::Truncate(file, length)),
+        1 => file.clone().prop_map(|file| Call::Chmod(file, 0o640)),
+        3 => (name(), name()).prop_map(|(from, to)| Call::Rename(from, to)),
+        1 => (name(), name()).prop_map(|(from, to)| Call::Exchange(from, to)),
+        1 => (name(), name()).prop_map(|(from, to)| Call::Link(from, to)),
+        1 => name().prop_map(Call::Unlink),
+        2 => file.clone().prop_map(Call::Fsync),
+        1 => file.prop_map(Call::Fdatasync),
+        1 => Just(Call::FsyncDir(".")),
+    ]
+}
+
+/// Each program begins with a file.
+fn program(most: usize) -> impl Strategy<Value = Vec<Call>> {
+    prop::collection::vec(call(), 1..most).prop_map(|mut calls| {
+        calls.insert(0, Call::Create("a"));
+        calls
+    })
+}
+
+fn run(cases: u32, most: usize, test: impl Fn(Vec<Call>)) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    runner
+        .run(&program(most), |calls| {
+            test(calls);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_second_implementation_finds_the_same_states() {
+    for profile in Profile::ALL {
+        let (compared, largest) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        run(1_000, 6, |calls| {
+            let Some(expected) = naive(profile, BLOCK, &calls) else { return };
+            let found = ever(profile, BLOCK, &[], &calls);
+            assert_eq!(found, expected, "{profile:?}: {calls:?}");
+            compared.set(compared.get() + 1);
+            largest.set(largest.get().max(found.len()));
+        });
+        let least = if profile == Sequential { 6 } else { 12 };
+        assert!(
+            compared.get() > 700 && largest.get() >= least,
+            "{profile:?}: {compared:?}, {largest:?}"
+        );
+    }
+}
+
+#[test]
+fn what_survives_in_a_stricter_profile_survives_in_a_weaker_one() {
+    let weaker =
+        [(Sequential, MetadataPrefix), (Sequential, Ext4), (MetadataPrefix, Posix), (Ext4, Posix)];
+    let more = std::cell::Cell::new([0; 4]);
+    let either = std::cell::Cell::new([0; 2]);
+    run(1_000, 9, |calls| {
+        let of = |profile| survivals(profile, BLOCK, &[], &calls);
+        let (prefix, ext4) = (of(MetadataPrefix), of(Ext4));
+        for (index, (strict, weak)) in weaker.into_iter().enumerate() {
+            for (strict, weak) in of(strict).iter().zip(of(weak)) {
+                assert!(strict.is_subset(&weak), "{strict:?} is no part of {weak:?}: {calls:?}");
+                let mut now = more.get();
+                now[index] += usize::from(weak.len() > strict.len());
+                more.set(now);
+            }
+        }
+        for (prefix, ext4) in prefix.iter().zip(&ext4) {
+            let [one, other] = either.get();
+            let one = one + usize::from(!prefix.is_subset(ext4));
+            either.set([one, other + usize::from(!ext4.is_subset(prefix))]);
+        }
+    });
+    assert!(more.get().iter().all(|count| *count > 100), "{more:?}");
+    // Neither of these two is stricter than the other.
+    assert!(either.get().iter().all(|count| *count > 0), "{either:?}");
+}
+
+#[test]
+fn a_wrong_order_is_found_out() {
+    for (profile, wrong) in
+        [(Ext4, Posix), (Posix, Ext4), (Ext4, MetadataPrefix), (MetadataPrefix, Sequential)]
+    {
+        let differing = std::cell::Cell::new(0);
+        run(300, 6, |calls| {
+            let Some(expected) = naive(wrong, BLOCK, &calls) else { return };
+            let differs = ever(profile, BLOCK, &[], &calls) != expected;
+            differing.set(differing.get() + usize::from(differs));
+        });
+        assert!(differing.get() > 20, "{profile:?} as {wrong:?}: {differing:?}");
+    }
+}
