@@ -12,12 +12,14 @@ mod sheet;
 pub mod transfer;
 mod verdicts;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
 use crate::case::{Case, DbCase};
 use crate::check::Local;
 use crate::direct::Held;
+use crate::fs::Profile;
 use crate::replay::FreeDb;
 pub use sheet::Sheet;
 pub use verdicts::{BadVerdicts, Breaks, Verdicts, verdicts_text};
@@ -270,4 +272,36 @@ fn every_script<A: Copy>(actions: &[A], length: usize) -> Vec<Vec<A>> {
         }
     }
     all
+}
+
+/// How a process dies: alone, or with all others, on such a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Crash {
+    Killed,
+    PowerSequential,
+    PowerMetadataPrefix,
+    PowerExt4,
+    PowerPosix,
+}
+
+impl Crash {
+    /// On which disk the power fails, if it does.
+    pub(crate) fn profile(self) -> Option<Profile> {
+        Some(match self {
+            Crash::Killed => return None,
+            Crash::PowerSequential => Profile::Sequential,
+            Crash::PowerMetadataPrefix => Profile::MetadataPrefix,
+            Crash::PowerExt4 => Profile::Ext4,
+            Crash::PowerPosix => Profile::Posix,
+        })
+    }
+
+    /// Why it cannot be made to happen on the kernel, if it cannot.
+    pub(crate) fn happens_here(self) -> Result<(), String> {
+        match self.profile() {
+            None => Ok(()),
+            Some(_) => Err("a power failure takes a disk to lose".to_owned()),
+        }
+    }
 }

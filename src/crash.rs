@@ -40,22 +40,124 @@
 use std::sync::Arc;
 
 use crate::calls::{called, untold};
-use crate::direct::{FileCode, Files};
-use crate::fs::{SimFile, SimFs};
+use crate::direct::{Code, Files, Held};
+use crate::fs::{FileSystem, OsFs, Recorded, SimFs};
 use crate::process::MOST_WAYS;
+use crate::recorded::{POWER_FAILS, POWER_RETURNS};
 use crate::{Process, Step};
 
-/// Something that a dead process leaves behind in its world.
-pub trait Mortal<W> {
-    /// Lets go of what the process holds, as its end does: locks and open files. Nobody is told of a
-    /// call.
+/// A process that can die before its end.
+pub trait Mortal<W>: Process<W> {
+    /// Lets go of what the process holds, as its end does: locks and open files. It is no call.
     fn die(self, world: &mut W);
+
+    /// The same where the whole machine has died: nobody holds anything any more.
+    fn vanish(self);
+
+    /// What the process has said before it died, if that is as good as its end: a client that has
+    /// handed the content on, and only cleans up.
+    fn last_words(&self) -> Option<Self::Output> {
+        None
+    }
 }
 
-impl<T> Mortal<SimFs> for FileCode<T> {
-    fn die(self, world: &mut SimFs) {
-        let files: Files<SimFile> = self.into_held();
-        untold(|| files.close_all(world));
+impl<F: FileSystem<File: Held>, T> Mortal<F> for Code<Files<F::File>, T> {
+    fn die(self, world: &mut F) {
+        world.observed(|world| self.into_held().close_all(world));
+    }
+
+    fn vanish(self) {
+        self.into_held().vanish();
+    }
+}
+
+/// A world that may lose power: the simulated file system. The kernel's never does here.
+pub trait Machine {
+    /// Whether programs run; they wait while the power is off, and while the recovery runs.
+    fn is_running(&self) -> bool {
+        true
+    }
+
+    /// How often the power has failed.
+    fn power_failures(&self) -> u32 {
+        0
+    }
+
+    /// Lets the power fail, and answers how many worlds there may be when it is back. Nobody is told.
+    fn power_fails(&mut self) -> usize {
+        0
+    }
+
+    /// Lets the power return, with this one of them, and answers what did not survive. `None` where
+    /// there is none. Nobody is told.
+    fn power_returns(&mut self, survival: usize) -> Option<Vec<String>> {
+        let _ = survival;
+        None
+    }
+
+    /// Ends the recovery.
+    fn recovered(&mut self) {}
+
+    /// Tells of something that is no call of a program.
+    fn happens(&mut self, what: &str);
+}
+
+impl Machine for SimFs {
+    fn is_running(&self) -> bool {
+        SimFs::is_running(self)
+    }
+
+    fn power_failures(&self) -> u32 {
+        SimFs::power_failures(self)
+    }
+
+    fn power_fails(&mut self) -> usize {
+        untold(|| {
+            SimFs::power_fails(self);
+            self.survivals().len()
+        })
+    }
+
+    fn power_returns(&mut self, survival: usize) -> Option<Vec<String>> {
+        untold(|| SimFs::power_returns(self, survival).ok())
+    }
+
+    fn recovered(&mut self) {
+        SimFs::recovered(self);
+    }
+
+    fn happens(&mut self, what: &str) {
+        called(format_args!("{what}"));
+    }
+}
+
+impl Machine for &OsFs {
+    fn happens(&mut self, _: &str) {}
+}
+
+impl<W: Machine> Machine for Recorded<W> {
+    fn is_running(&self) -> bool {
+        self.inner().is_running()
+    }
+
+    fn power_failures(&self) -> u32 {
+        self.inner().power_failures()
+    }
+
+    fn power_fails(&mut self) -> usize {
+        self.inner_mut().power_fails()
+    }
+
+    fn power_returns(&mut self, survival: usize) -> Option<Vec<String>> {
+        self.inner_mut().power_returns(survival)
+    }
+
+    fn recovered(&mut self) {
+        self.inner_mut().recovered();
+    }
+
+    fn happens(&mut self, what: &str) {
+        self.record(what.to_owned());
     }
 }
 
@@ -79,6 +181,13 @@ pub struct Program<P, T> {
     again: Option<Arc<P>>,
     died: T,
     fate: Fate,
+}
+
+impl<P, T> Program<P, T> {
+    /// Whether it runs in place of one that died when the power failed.
+    pub fn has_died(&self) -> bool {
+        self.since > 0
+    }
 }
 
 /// Whether a program is killed before its next step.
@@ -124,7 +233,7 @@ impl<P, T> Crashing<P, T> {
     }
 
     /// The power of the machine. It fails once, at any moment: before all others begin, between any
-    /// two steps, or after all have ended. `ended` is this actor's output.
+    /// two steps, or after all have ended. `ended` is this actor's output where no recovery has one.
     pub fn power(ended: T) -> Self {
         Crashing::Power(Power { recovery: None, left: 1, at: At::On, ended })
     }
@@ -165,6 +274,26 @@ impl<P, T> Crashing<P, T> {
         self
     }
 
+    /// The same actor with other programs: the same ones before their first step, over another
+    /// world.
+    pub fn map<Q>(&self, of: impl Fn(&P) -> Q) -> Crashing<Q, T>
+    where
+        T: Clone,
+    {
+        match self {
+            Crashing::Program(Program { life, since, again, died, fate }) => {
+                let again = again.as_deref().map(&of).map(Arc::new);
+                let (life, died) = (of(life), died.clone());
+                Crashing::Program(Program { life, since: *since, again, died, fate: *fate })
+            }
+            Crashing::Power(Power { recovery, left, ended, .. }) => {
+                let recovery = recovery.as_deref().map(&of).map(Box::new);
+                let (at, ended) = (At::On, ended.clone());
+                Crashing::Power(Power { recovery, left: *left, at, ended })
+            }
+        }
+    }
+
     /// The program as it is now, if this is one.
     pub fn life(&self) -> Option<&P> {
         match self {
@@ -174,14 +303,15 @@ impl<P, T> Crashing<P, T> {
     }
 }
 
-impl<P, T> Process<SimFs> for Crashing<P, T>
+impl<W, P, T> Process<W> for Crashing<P, T>
 where
-    P: Process<SimFs, Output = T> + Mortal<SimFs> + Clone,
+    W: Machine,
+    P: Mortal<W, Output = T> + Clone,
     T: Clone,
 {
     type Output = T;
 
-    fn step(self, world: &mut SimFs) -> Step<Self, T> {
+    fn step(self, world: &mut W) -> Step<Self, T> {
         match self {
             Crashing::Program(program) => program.step(world).map(Crashing::Program),
             Crashing::Power(power) => power.step(world).map(Crashing::Power),
@@ -189,24 +319,25 @@ where
     }
 }
 
-impl<P, T> Program<P, T>
-where
-    P: Process<SimFs, Output = T> + Mortal<SimFs> + Clone,
-    T: Clone,
-{
-    fn step(mut self, world: &mut SimFs) -> Step<Self, T> {
+impl<P, T: Clone> Program<P, T> {
+    fn step<W: Machine>(mut self, world: &mut W) -> Step<Self, T>
+    where
+        P: Mortal<W, Output = T> + Clone,
+    {
         if !world.is_running() {
             return Step::Blocked(self);
         }
         let now = world.power_failures();
         if self.since != now {
-            let Some(again) = &self.again else {
-                self.life.die(world);
-                return Step::Done(self.died);
+            let told = self.life.last_words();
+            let next =
+                self.again.as_ref().filter(|_| told.is_none()).map(|again| (**again).clone());
+            let Some(life) = next else {
+                self.life.vanish();
+                return Step::Done(told.unwrap_or(self.died));
             };
-            let (life, fate) = ((**again).clone(), self.fate.after());
-            std::mem::replace(&mut self.life, life).die(world);
-            self = Program { since: now, fate, ..self };
+            std::mem::replace(&mut self.life, life).vanish();
+            self = Program { since: now, fate: self.fate.after(), ..self };
         }
         match self.fate {
             Fate::Open => Step::Choice(vec![
@@ -214,9 +345,10 @@ where
                 Step::Next(Program { fate: Fate::Killed, ..self }),
             ]),
             Fate::Killed => {
+                let told = self.life.last_words().unwrap_or(self.died);
                 self.life.die(world);
-                called(format_args!("is killed"));
-                Step::Done(self.died)
+                world.happens("is killed");
+                Step::Done(told)
             }
             Fate::Safe | Fate::Spared => {
                 let Program { life, since, again, died, fate } = self;
@@ -243,19 +375,17 @@ impl Fate {
     }
 }
 
-impl<P, T> Power<P, T>
-where
-    P: Process<SimFs, Output = T> + Mortal<SimFs> + Clone,
-    T: Clone,
-{
-    fn step(self, world: &mut SimFs) -> Step<Self, T> {
+impl<P, T: Clone> Power<P, T> {
+    fn step<W: Machine>(self, world: &mut W) -> Step<Self, T>
+    where
+        P: Mortal<W, Output = T> + Clone,
+    {
         match self.at.clone() {
             At::On => self.fails(world),
             At::Off(first, end) => self.decides(first, end),
             At::Returns(survival) => {
-                if world.power_returns(survival).is_err() {
-                    return Step::Blocked(self);
-                }
+                let Some(lost) = world.power_returns(survival) else { return Step::Blocked(self) };
+                world.happens(&returned(&lost));
                 match self.recovery.clone() {
                     Some(recovery) => self.recovers(recovery),
                     None => self.is_over(world),
@@ -274,18 +404,27 @@ where
     }
 
     /// The recovery dies with all others.
-    fn fails(mut self, world: &mut SimFs) -> Step<Self, T> {
-        if self.left == 0 {
-            return Step::Done(self.ended);
+    fn fails<W: Machine>(mut self, world: &mut W) -> Step<Self, T>
+    where
+        P: Clone,
+    {
+        let Some(left) = self.left.checked_sub(1) else { return Step::Done(self.ended) };
+        self.left = left;
+        match world.power_fails() {
+            // Where power cannot fail, nothing does.
+            0 => Step::Done(self.ended),
+            count => {
+                world.happens(POWER_FAILS);
+                self.decides(0, count)
+            }
         }
-        world.power_fails();
-        self.left -= 1;
-        let count = untold(|| world.survivals().len());
-        self.decides(0, count)
     }
 
     /// Which survival of these it is; in several steps where there are more than one step decides.
-    fn decides(self, first: usize, end: usize) -> Step<Self, T> {
+    fn decides(self, first: usize, end: usize) -> Step<Self, T>
+    where
+        P: Clone,
+    {
         let mut each = 1;
         while (end - first).div_ceil(each) > MOST_WAYS {
             each *= MOST_WAYS;
@@ -310,14 +449,22 @@ where
         self
     }
 
-    fn goes_on(self, step: Step<P, T>, world: &mut SimFs) -> Step<Self, T> {
+    fn goes_on<W: Machine>(mut self, step: Step<P, T>, world: &mut W) -> Step<Self, T>
+    where
+        P: Clone,
+    {
         match step {
             Step::Next(recovery) | Step::Blocked(recovery) => self.recovers(Box::new(recovery)),
-            Step::Done(_) => self.is_over(world),
+            Step::Done(told) => {
+                self.ended = told;
+                self.is_over(world)
+            }
             Step::Choice(ways) => {
                 // The world is one for all ways, so that one of them cannot end the recovery here.
                 let next = |way| match way {
-                    Step::Done(_) => Step::Next(Power { at: At::Recovered, ..self.clone() }),
+                    Step::Done(ended) => {
+                        Step::Next(Power { at: At::Recovered, ended, ..self.clone() })
+                    }
                     way => self.clone().goes_on(way, world),
                 };
                 Step::Choice(ways.into_iter().map(next).collect())
@@ -326,11 +473,19 @@ where
     }
 
     /// All programs run again.
-    fn is_over(self, world: &mut SimFs) -> Step<Self, T> {
+    fn is_over<W: Machine>(self, world: &mut W) -> Step<Self, T> {
         world.recovered();
         match self.left {
             0 => Step::Done(self.ended),
             _ => Step::Next(Power { at: At::On, ..self }),
         }
+    }
+}
+
+/// `the power is back, without bytes of report.new`.
+fn returned(lost: &[String]) -> String {
+    match lost {
+        [] => format!("{POWER_RETURNS}, and all is there"),
+        lost => format!("{POWER_RETURNS}, without {}", lost.join(", ")),
     }
 }

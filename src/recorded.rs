@@ -9,6 +9,11 @@ use crate::{Process, Step, marks};
 /// How a step is told that made no call.
 pub(crate) const NO_CALL: &str = "no call";
 
+/// How a step is told with which the power fails, and how one begins with which it returns: they concern
+/// every actor.
+pub(crate) const POWER_FAILS: &str = "the power fails";
+pub(crate) const POWER_RETURNS: &str = "the power is back";
+
 /// A wrapper around a world that records each operation and its answer as one line of text:
 /// `rename(content → content.download) = ok`, `SELECT EXISTS (…) -- false`.
 ///

@@ -25,6 +25,10 @@ pub enum Told {
     },
     /// The victim: it is not, for this reason.
     Not(Outcome),
+    /// The victim: nothing, for it died.
+    Died,
+    /// What lets the power fail: it is back.
+    Recovered,
     /// The attacker: these bytes were in its hands when all was over.
     Read(Vec<u8>),
 }
@@ -37,6 +41,8 @@ impl fmt::Debug for Told {
             Told::Not(Outcome::Failed { call, errno }) => {
                 write!(f, "Error({call}: {})", errno_name(*errno))
             }
+            Told::Died => f.write_str("Died"),
+            Told::Recovered => f.write_str("Recovered"),
             Told::Not(outcome) => write!(f, "{outcome:?}"),
             Told::Read(bytes) => write!(f, "Has({:?})", String::from_utf8_lossy(bytes)),
         }

@@ -3,6 +3,7 @@
 #![doc = include_str!("README.md")]
 
 mod actors;
+mod crash;
 mod programs;
 mod properties;
 mod scripts;
@@ -12,7 +13,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use super::{Model, Sheet, Size, Verdicts, every_script};
+use super::{Crash, Model, Sheet, Size, Verdicts, every_script, named};
 use crate::case::{Case, FsCase, actors_by_start};
 use crate::check::{Start, System};
 use crate::direct::Code;
@@ -21,7 +22,7 @@ use crate::fs::{
     recorded_step,
 };
 use crate::replay::Furnished;
-use crate::writer::{Op, Plan};
+use crate::writer::{Op, Options, Plan};
 
 use actors::{Action, write};
 pub use actors::{Actor, Attacker, Told, Victim};
@@ -226,6 +227,9 @@ impl Model for Credential {
 
     /// Every script of the repertoire, in every first world.
     fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
+        if named::<Crash>(scenario).is_some() {
+            return Some(crash::STARTS);
+        }
         let setting = setting(scenario)?;
         let actions = setting.layout.repertoire().len() as u64;
         let scripts: u64 = (0..=u32::try_from(size).ok()?).map(|length| actions.pow(length)).sum();
@@ -233,6 +237,9 @@ impl Model for Credential {
     }
 
     fn case(&self, variant: &str, scenario: &str, size: usize) -> Option<Box<dyn Case>> {
+        if let Some(crash) = named(scenario) {
+            return crash::case(variant, crash);
+        }
         let setting = setting(scenario)?;
         let program = program_of(variant, setting.force)?;
         let apart = Scene { program: program.clone(), setting, cast: Cast::apart() };
@@ -251,6 +258,10 @@ impl Model for Credential {
 
 /// What this variant does, to run it elsewhere: without `force`, or with it.
 pub fn program_of(variant: &str, force: bool) -> Option<Cow<'static, [Op]>> {
+    if variant == "durable" {
+        let options = Options { replace: force, durable: true, ..Options::default() };
+        return Some(Cow::Owned(options.program(false)));
+    }
     let (new, forced) = programs(variant)?;
     Some(Cow::Borrowed(if force { forced } else { new }))
 }

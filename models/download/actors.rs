@@ -4,12 +4,16 @@ use std::fmt;
 use std::path::Path;
 
 use super::{FIRST, KEY, Others, Protocol, SECOND};
-use crate::direct::{Code, DirectFs, Files};
-use crate::fs::{Access, AtFlags, Errno, FileSystem, Mode, OFlags, SimFile, SimFs, errno_name};
-use crate::store::{
-    ClaimEnd, ClaimFailure, ExpireEnd, Names, PutEnd, PutFailure, PutRequest, claim, expire, mark,
-    put, take,
+use crate::crash::{Crashing, Mortal};
+use crate::direct::{Code, DirectFs, Files, Held, section};
+use crate::fs::{
+    Access, AtFlags, Errno, FileSystem, Mode, OFlags, OsFile, Profile, SimFile, SimFs, errno_name,
 };
+use crate::store::{
+    self, ClaimEnd, ClaimFailure, Durability, ExpireEnd, Names, PutEnd, PutFailure, PutRequest,
+    claim, expire, mark, put, take,
+};
+use crate::{Process, Step};
 
 /// What an actor is told in the end.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -26,6 +30,10 @@ pub enum Told {
     Stored,
     /// The uploader: unclaimed content is there.
     Occupied,
+    /// A client: nothing, for it died.
+    Died,
+    /// What runs when the power is back: all is as it should be.
+    Recovered,
     /// Anybody: this call failed.
     Failed(&'static str, Errno),
 }
@@ -41,6 +49,8 @@ impl fmt::Debug for Told {
             Told::NothingToExpire => f.write_str("NothingToExpire"),
             Told::Stored => f.write_str("Stored"),
             Told::Occupied => f.write_str("Occupied"),
+            Told::Died => f.write_str("Died"),
+            Told::Recovered => f.write_str("Recovered"),
             Told::Failed(call, errno) => write!(f, "Error({call}: {})", errno_name(*errno)),
         }
     }
@@ -104,20 +114,27 @@ pub(super) fn download<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Na
 
 fn delivered<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Names) -> Result<Told, Told> {
     let mechanism = protocol.mechanism().unwrap_or_default();
+    let durability = protocol.durability();
     let mut content = match protocol {
         Protocol::OpenThenRemove => open_then_remove(fs),
         Protocol::MetaCheckFirst => meta_check_first(fs),
         Protocol::RenameFixedStrict => rename_fixed_strict(fs),
-        Protocol::ControlForgetsMeta => take(fs, mechanism, names).or_else(claimed),
+        Protocol::ControlForgetsMeta => take(fs, mechanism, durability, names).or_else(claimed),
         Protocol::ControlMarksFirst => {
             recorded(fs)?;
-            take(fs, mechanism, names).or_else(claimed)
+            take(fs, mechanism, durability, names).or_else(claimed)
         }
-        _ => claimed(claim(fs, mechanism, names)),
+        _ => claimed(claim(fs, mechanism, durability, names)),
     }?;
     let mut buffer = [0; 64];
     let count = fs.read(&mut content, &mut buffer).map_err(|errno| Told::Failed("read", errno))?;
-    Ok(Told::Delivered(buffer[..count].to_vec()))
+    let secret = buffer[..count].to_vec();
+    if durability == Durability::NothingLost {
+        // It is handed on before it is removed.
+        let _handed_on = section(&String::from_utf8_lossy(&secret));
+        store::delivered(fs, names).map_err(|errno| Told::Failed("unlink", errno))?;
+    }
+    Ok(Told::Delivered(secret))
 }
 
 fn expired(end: ExpireEnd) -> Told {
@@ -171,4 +188,72 @@ pub(super) fn other(others: Others) -> Option<(&'static str, Actor<SimFile>)> {
             Some(("uploader", Code::files(move |fs| stored(put(fs, &request)))))
         }
     }
+}
+
+/// Anybody in a system that crashes.
+pub type Mortals<File> = Crashing<Client<Actor<File>>, Told>;
+
+/// A program that may die after it has handed a secret on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Client<A>(A);
+
+impl<F: FileSystem<File: Held>> Process<F> for Client<Actor<F::File>> {
+    type Output = Told;
+
+    fn step(self, fs: &mut F) -> Step<Self, Told> {
+        self.0.step(fs).map(Client)
+    }
+}
+
+impl<F: FileSystem<File: Held>> Mortal<F> for Client<Actor<F::File>> {
+    fn die(self, fs: &mut F) {
+        self.0.die(fs);
+    }
+
+    fn vanish(self) {
+        Mortal::<F>::vanish(self.0);
+    }
+
+    fn last_words(&self) -> Option<Told> {
+        let has = |secret: &&[u8]| self.0.is_in(&String::from_utf8_lossy(secret));
+        [FIRST, SECOND].into_iter().find(has).map(|secret| Told::Delivered(secret.to_vec()))
+    }
+}
+
+impl Client<Actor<SimFile>> {
+    /// The same before its first step, on the kernel.
+    pub(super) fn on_kernel(&self) -> Client<Actor<OsFile>> {
+        Client(self.0.over_files())
+    }
+}
+
+/// A client that may die, and who comes in its place when the power is back.
+pub(super) fn mortal(protocol: Protocol, own: &str) -> Mortals<SimFile> {
+    let next = Client(client(protocol, &format!("{own}-again")));
+    Crashing::program(Client(client(protocol, own)), Told::Died).again(next)
+}
+
+/// The power of the machine, and what runs when it is back: for a variant that says what to do then.
+pub(super) fn power(protocol: Protocol) -> Mortals<SimFile> {
+    let power = Crashing::power(Told::Recovered);
+    match protocol.durability() {
+        Durability::None => power,
+        durability => {
+            let recovery = move |fs: &mut DirectFs| recovered(fs, durability);
+            power.recovering(Client(Code::files(recovery)))
+        }
+    }
+}
+
+/// What the store does after a failure.
+pub(super) fn recovered<F: FileSystem>(fs: &mut F, durability: Durability) -> Told {
+    match store::recover(fs, durability) {
+        Ok(_) => Told::Recovered,
+        Err(errno) => Told::Failed("recover", errno),
+    }
+}
+
+/// The world as everybody finds it, on such a disk.
+pub(super) fn on_disk(profile: Profile) -> SimFs {
+    furnished().with_disk(profile)
 }

@@ -9,15 +9,17 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::{Model, Sheet, Verdicts, named};
-use crate::case::{Case, FsCase};
+use super::{Crash, Model, Sheet, Verdicts, named};
+use crate::case::{Case, FsCase, actors_by_start};
 use crate::check::System;
 use crate::fs::{FileSystem, SimFile, SimFs};
-use crate::store::Mechanism;
+use crate::replay::Furnished;
+use crate::store::{Durability, Mechanism};
 
 pub use actors::{Actor, Told};
+pub use actors::{Client, Mortals};
 use actors::{download, names};
-use properties::{owners, system};
+use properties::{crashing, owners, system};
 
 /// The model.
 #[derive(Clone, Copy, Debug)]
@@ -45,18 +47,30 @@ enum Protocol {
     UnlinkDecides,
     ClaimFile,
     AdvisoryLock,
+    DurableOnce,
+    DurableKept,
     ControlForgetsMeta,
     ControlMarksFirst,
 }
 
 impl Protocol {
+    /// What a claim promises about failures.
+    fn durability(self) -> Durability {
+        match self {
+            Protocol::DurableOnce => Durability::AtMostOnce,
+            Protocol::DurableKept => Durability::NothingLost,
+            _ => Durability::None,
+        }
+    }
+
     /// How the claim is decided, where it is decided at all.
     fn mechanism(self) -> Option<Mechanism> {
         use Protocol::*;
         Some(match self {
             OpenThenRemove | MetaCheckFirst => return None,
             RenameFixedName | RenameFixedStrict => Mechanism::RenameFixed,
-            RenameUniqueName | ControlForgetsMeta | ControlMarksFirst => Mechanism::RenameUnique,
+            RenameUniqueName | DurableOnce | DurableKept | ControlForgetsMeta
+            | ControlMarksFirst => Mechanism::RenameUnique,
             UnlinkDecides => Mechanism::UnlinkDecides,
             ClaimFile => Mechanism::ClaimFile,
             AdvisoryLock => Mechanism::AdvisoryLock,
@@ -81,7 +95,14 @@ impl Model for Download {
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {
-        let (protocol, others): (Protocol, _) = (named(variant)?, named(scenario)?);
+        let protocol: Protocol = named(variant)?;
+        if let Some(crash) = named::<Crash>(scenario) {
+            let system = crashing(protocol, crash, clients);
+            let actors = actors_by_start(&system, |actor| actor.map(Client::on_kernel));
+            let kernel = Furnished::like(&system, actors).requiring(move |_| crash.happens_here());
+            return Some(Box::new(FsCase::new(system, kernel).without_free_runs()));
+        }
+        let others = named(scenario)?;
         let case = FsCase::direct(system(protocol, others, clients));
         Some(match protocol.mechanism() {
             Some(Mechanism::RenameUnique) => {

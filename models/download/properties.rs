@@ -3,16 +3,21 @@
 
 use std::path::Path;
 
-use super::super::ends_with;
-use super::actors::{Actor, Told, client, download, furnished, names, other};
+use super::super::{Crash, ends_with};
+use super::actors::{
+    Actor, Mortals, Told, client, download, furnished, mortal, names, on_disk, other, power,
+    recovered,
+};
 use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::Process;
-use crate::check::{State, System, Value};
+use crate::check::{Local, State, System, Value};
+use crate::crash::Crashing;
 use crate::fs::{Node, OWN, Owner, SimFile, SimFs};
 use crate::store::Mechanism;
 
 type Simulated = Actor<SimFile>;
 pub(super) type DownloadSystem = System<SimFs, Simulated>;
+type CrashingSystem = System<SimFs, Mortals<SimFile>>;
 
 /// The same, with clients that are identical but for their own names: for any number of them.
 pub(super) fn owners(protocol: Protocol, others: Others) -> System<SimFs, Owner<Simulated>> {
@@ -37,6 +42,50 @@ pub(super) fn system(protocol: Protocol, others: Others, clients: usize) -> Down
         system = system.actor(name, actor);
     }
     with_properties(system, protocol, others, clients)
+}
+
+/// The system in which clients die.
+pub(super) fn crashing(protocol: Protocol, crash: Crash, clients: usize) -> CrashingSystem {
+    let world = crash.profile().map_or_else(furnished, on_disk);
+    let client = |number: usize| {
+        let client = mortal(protocol, &number.to_string());
+        if crash == Crash::Killed { client.that_may_be_killed() } else { client }
+    };
+    let mut system = System::new(world);
+    system = match protocol.mechanism() {
+        Some(Mechanism::RenameUnique) => (1..=clients).fold(system, |system, number| {
+            system.actor(format!("client {number}"), client(number))
+        }),
+        _ => system.clients(clients, client(0)),
+    };
+    if crash != Crash::Killed {
+        system = system.actor("power", power(protocol));
+    }
+    let system = system
+        .at_most(1, "at-most-once", |local| match local.output() {
+            Some(Told::Delivered(secret)) => Some(secret.clone()),
+            _ => None,
+        })
+        .finally("nothing-lost", move |state| {
+            deliveries(state, FIRST) > 0 || {
+                let mut world = state.world().clone();
+                recovered(&mut world, protocol.durability());
+                next_client_gets(&world, protocol, FIRST)
+            }
+        })
+        .finally("gone-not-error", |state| told(state, |t| matches!(t, Told::Failed(..))) == 0)
+        .reaches("somebody-gets-it", ends_with(delivered(FIRST)));
+    match crash {
+        Crash::Killed => system.reaches("somebody-dies", ends_with(Told::Died)),
+        // Somebody comes back, who had begun before.
+        _ => system.reachable("the-power-fails-amid-a-claim", |state| {
+            state.world().power_failures() > 0
+                && state.locals().any(|local| match local {
+                    Local::Running(Crashing::Program(program)) => program.has_died(),
+                    _ => false,
+                })
+        }),
+    }
 }
 
 fn with_properties<P>(

@@ -155,7 +155,9 @@ fn widths(trace: &Trace, width: usize) -> Option<Vec<usize>> {
         }
     };
     for step in &trace.steps {
-        want(step.actor, &trace.call(step));
+        if !step.concerns_all() {
+            want(step.actor, &trace.call(step));
+        }
         want(step.actor, &waiting(trace, step).unwrap_or_default());
         want(step.actor, &ending(step).unwrap_or_default());
     }
@@ -175,7 +177,7 @@ fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<
     let mut row = |number: &str, cells: &[(usize, Part, &str)], steps: Option<usize>| {
         let wrapped: Vec<Vec<String>> = cells
             .iter()
-            .map(|(actor, _, text)| wrap(text, widths.get(*actor).copied().unwrap_or(WIDTH)))
+            .map(|(actor, _, text)| wrap(text, widths.get(*actor).copied().unwrap_or(end - GUTTER)))
             .collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {
@@ -184,7 +186,8 @@ fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<
             let mut at = GUTTER - 2;
             for (lines, (actor, part, _)) in wrapped.iter().zip(cells) {
                 let Some(text) = lines.get(line) else { continue };
-                let start = GUTTER + widths.iter().take(*actor).map(|w| w + GAP).sum::<usize>();
+                let before = widths.iter().take(if *actor == ALL { 0 } else { *actor });
+                let start = GUTTER + before.map(|w| w + GAP).sum::<usize>();
                 let _ = write!(told, "{:1$}{2}", "", start - at, paint(*part, text));
                 at = start + columns(text);
             }
@@ -200,7 +203,13 @@ fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<
     row("", &names, Some(0));
     for (number, step) in trace.steps.iter().enumerate() {
         let (number, call) = (number + 1, trace.call(step));
-        row(&number.to_string(), &[(step.actor, Part::Call, &call)], Some(number));
+        match step.concerns_all() {
+            true => {
+                let room = end - GUTTER;
+                row(&number.to_string(), &[(ALL, Part::Call, &across(&call, room))], Some(number));
+            }
+            false => row(&number.to_string(), &[(step.actor, Part::Call, &call)], Some(number)),
+        }
         if let Some(waiting) = waiting(trace, step) {
             row("", &[(step.actor, Part::Unfinished, &waiting)], None);
         }
@@ -213,6 +222,17 @@ fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<
     let left = left.iter().map(|(actor, text)| (*actor, Part::Unfinished, text.as_str()));
     row("", &left.collect::<Vec<_>>(), None);
     out
+}
+
+/// In the place of an actor, what concerns every actor.
+const ALL: usize = usize::MAX;
+
+/// A text as a line across all columns, if they are wide enough for that.
+fn across(text: &str, room: usize) -> String {
+    match room.checked_sub(columns(text) + 4) {
+        Some(rest) => format!("── {text} {}", "─".repeat(rest)),
+        None => format!("── {text}"),
+    }
 }
 
 /// For more actors than there is room for columns.

@@ -86,7 +86,7 @@ pub use system::{Local, Start, State, System};
 #[cfg(feature = "command")]
 pub(crate) use told::{brief, fields};
 #[cfg(feature = "command")]
-pub(crate) use trace::chosen;
+pub(crate) use trace::told_way;
 pub use trace::{Counted, PlayError, Played, Trace, TraceStep, Unfinished};
 pub use verdict::{
     Bound, Engine, Finding, Growth, Interleavings, Outcomes, Report, Schedule, ScheduleError,

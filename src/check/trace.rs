@@ -12,6 +12,7 @@ use super::system::{Local, Locals, Start, State, System};
 use super::{Lost, Schedule, Value, told};
 use crate::calls::Listen;
 use crate::errno::shown;
+use crate::recorded::{POWER_FAILS, POWER_RETURNS};
 use crate::{Process, Step, marks};
 
 /// Performs a step and says what to call it.
@@ -235,6 +236,11 @@ impl Trace {
 }
 
 impl TraceStep {
+    /// Whether it concerns every actor: the power fails, or is back.
+    pub fn concerns_all(&self) -> bool {
+        self.label.starts_with(POWER_FAILS) || self.label.starts_with(POWER_RETURNS)
+    }
+
     /// A step of this actor with this label. The actor has not ended and does not wait.
     pub fn new(actor: usize, label: impl Into<String>) -> Self {
         let label = label.into();
@@ -281,11 +287,11 @@ fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     }
 }
 
-/// How a step is told that is a choice: `choose(3) = 1`.
-pub(crate) fn chosen<P, T>(step: &Step<P, T>, way: usize) -> Option<String> {
+/// How a step is told that may be a choice: `choose(3) = 1`, or what it did if that concerns all.
+pub(crate) fn told_way<P, T>(step: &Step<P, T>, way: usize, label: String) -> String {
     match step {
-        Step::Choice(ways) => Some(format!("choose({}) = {way}", ways.len())),
-        _ => None,
+        Step::Choice(ways) if label != POWER_FAILS => format!("choose({}) = {way}", ways.len()),
+        _ => label,
     }
 }
 
@@ -362,7 +368,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
                 }
             };
             let (which, ways) = (schedule.way(position - 1), ways(&step));
-            let label = chosen(&step, which).unwrap_or(label);
+            let label = told_way(&step, which, label);
             let (local, output, blocked) = match step.way(which) {
                 Some(Step::Next(next)) => (Local::Running(next), None, false),
                 Some(Step::Blocked(same)) => (Local::Running(same), None, true),

@@ -51,6 +51,11 @@ impl<F> Default for Files<F> {
 }
 
 impl<F: Held> Files<F> {
+    /// Lets go of them all where nobody holds anything any more: the machine has lost power.
+    pub(crate) fn vanish(self) {
+        self.0.into_iter().flatten().filter_map(|open| F::taken(open.file)).for_each(F::vanish);
+    }
+
     /// Closes them all, as the end of the program does.
     pub(crate) fn close_all<W: FileSystem<File = F>>(self, fs: &mut W) {
         for open in self.0.into_iter().flatten() {

@@ -130,13 +130,20 @@ pub trait Held: Send + Sync + Sized {
 
     /// This thing, to end it; `None` if that is not possible.
     fn taken(this: Arc<Self>) -> Option<Self>;
+
+    /// Ends it where its whole world has lost what was held in it.
+    fn vanish(self) {}
 }
 
 /// Simulated: values, of which each state has its own.
 macro_rules! values {
-    ($($(#[$when:meta])? $held:ty),*) => {$(
+    ($($(#[$when:meta])? $held:ty $(: $vanish:expr)?),*) => {$(
         $(#[$when])?
         impl Held for $held {
+            $(fn vanish(self) {
+                $vanish(self)
+            })?
+
             fn of_one(this: &mut Arc<Self>) -> Option<&mut Self> {
                 Some(Arc::make_mut(this))
             }
@@ -165,7 +172,7 @@ macro_rules! things {
 }
 
 values!(
-    SimFile,
+    SimFile: SimFile::vanish,
     SimSession,
     #[cfg(feature = "http")]
     crate::net::SimConnection

@@ -298,6 +298,12 @@ impl Drop for SimFile {
 }
 
 impl SimFile {
+    /// Ends it where the machine has lost power, and its locks with it.
+    pub(crate) fn vanish(mut self) {
+        self.lock = Held::None;
+        self.rare.set_records(Vec::new());
+    }
+
     /// Opened with `O_PATH`: good for being a directory to start from, and for `fstat`.
     fn is_path(&self) -> bool {
         self.flags.contains(OFlags::PATH)

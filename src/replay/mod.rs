@@ -36,7 +36,7 @@ pub use search::{Outcome, Search, search};
 pub use stress::stress;
 pub use threads::{let_loose, on_real_threads};
 
-use crate::check::{Schedule, Trace, TraceStep, Unfinished, chosen};
+use crate::check::{Schedule, Trace, TraceStep, Unfinished, told_way};
 use crate::db::{ClusterError, SqlError};
 use crate::errno::shown;
 use crate::fs::{Errno, errno_name};
@@ -250,7 +250,7 @@ fn take_step<W, Q: Process<Recorded<W>, Output: fmt::Debug>>(
 ) -> (TraceStep, Option<Q>) {
     let step = process.step(world);
     let label = world.marked();
-    let label = chosen(&step, way).unwrap_or(label);
+    let label = told_way(&step, way, label);
     let (left, output, blocked) = match step.way(way) {
         Some(Step::Next(next)) => (Some(next), None, false),
         Some(Step::Blocked(same)) => (Some(same), None, true),

@@ -26,6 +26,10 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
     for (number, step) in (1..).zip(&trace.steps) {
         let arrow = if step.blocked { "--x" } else { "->>" };
         let _ = match step.label.strip_prefix("-- ") {
+            None if step.concerns_all() => {
+                let last = trace.actors.len().saturating_sub(1);
+                writeln!(out, "    Note over a0,a{last}: {}", escaped(&step.label))
+            }
             // What is no statement, and a comment in SQL.
             Some(beside) => writeln!(out, "    Note over a{}: {}", step.actor, escaped(beside)),
             None => {

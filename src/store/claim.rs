@@ -50,6 +50,38 @@ impl Mechanism {
         Mechanism::ClaimFile,
         Mechanism::AdvisoryLock,
     ];
+
+    /// Whether a claim can keep the content until it is delivered.
+    pub(super) fn keeps_content(self) -> bool {
+        matches!(self, Mechanism::RenameUnique | Mechanism::RenameFixed)
+    }
+}
+
+/// What a claim promises about a power failure, or about its own process's death.
+///
+/// Each promise is proved over every [`Profile`](crate::fs::Profile) of disks, with
+/// [`recover()`](super::recover()) after the failure (scenarios `power-…` of
+/// [`models::download`](crate::models::download)). Both cannot be had: between the decision and
+/// the delivery, one of them has to give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// Nothing. After a power failure, content that was delivered may be back and be delivered
+    /// again; content that was not may be lost with the process that claimed it. It costs nothing.
+    /// The default.
+    #[default]
+    None,
+    /// Nobody gets the content after somebody has got it. The claim is on disk before the content is
+    /// handed out. Content whose claim had begun is lost with its process. It costs an `fsync` of
+    /// the download's directory.
+    AtMostOnce,
+    /// The content is kept until the caller says that it is [delivered](super::OneTimeStore::delivered).
+    /// If the process dies before that, or the power fails, it can be claimed again. So it may be
+    /// delivered twice. It costs no `fsync`. It takes a mechanism that renames.
+    ///
+    /// A file system on which a rename may be torn (profile
+    /// [`Posix`](crate::fs::Profile::Posix)) can lose the content. No file system of Linux that has
+    /// a journal is one.
+    NothingLost,
 }
 
 /// The names of one download's files, as one claim of it sees them.
@@ -138,7 +170,7 @@ pub enum ClaimEnd<File> {
 /// A system call that failed, and where the content is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimFailure {
-    /// The name of the call: `rename`, `open`, `unlink`, `flock`.
+    /// The name of the call: `rename`, `open`, `unlink`, `flock`, `fsync`.
     pub call: &'static str,
     /// Its error.
     pub errno: Errno,
@@ -164,6 +196,9 @@ pub enum Left {
     /// There was no content, but the claim's marker is there. Content that is put later cannot be
     /// claimed until the marker is removed.
     Marker,
+    /// The content is gone, and nobody got it: it was removed, and it is not certain that this
+    /// would survive a power failure.
+    Lost,
 }
 
 /// Claims the download whose files have these names.
@@ -185,9 +220,22 @@ pub enum Left {
 /// `Gone`: for them the content was not there.
 ///
 /// It waits for the lock if `fs` [waits](crate::fs::OsFs::waiting).
+///
+/// ```text
+/// at-most-once    after the call that decides: open directory; fsync
+/// nothing-lost    the claim's name is not unlinked, and meta not marked, before `delivered`
+/// ```
+///
+/// `durability` is no promise without [`recover()`](super::recover()) after a failure.
+/// `NothingLost` by a mechanism that does not rename fails: `fsync` with `EOPNOTSUPP`.
 // Inlined with the system calls it makes, as these are, so that a claim is one function.
 #[inline(always)]
-pub fn claim<F: FileSystem>(fs: &mut F, mechanism: Mechanism, names: &Names) -> ClaimEnd<F::File> {
+pub fn claim<F: FileSystem>(
+    fs: &mut F,
+    mechanism: Mechanism,
+    durability: Durability,
+    names: &Names,
+) -> ClaimEnd<F::File> {
     let lock = match mechanism {
         Mechanism::AdvisoryLock => match locked(fs, names) {
             Ok(lock) => Some(lock),
@@ -195,8 +243,12 @@ pub fn claim<F: FileSystem>(fs: &mut F, mechanism: Mechanism, names: &Names) -> 
         },
         _ => None,
     };
-    let end = match take(fs, mechanism, names) {
-        Ok(file) => ClaimEnd::Claimed { file, recorded: mark(fs, names.meta()) },
+    let end = match take(fs, mechanism, durability, names) {
+        Ok(file) => {
+            let is_recorded_later = durability == Durability::NothingLost;
+            let recorded = if is_recorded_later { Ok(()) } else { mark(fs, names.meta()) };
+            ClaimEnd::Claimed { file, recorded }
+        }
         Err(end) => end,
     };
     // Closing alone would not do where a child process holds the same open file. Where unlocking fails,
@@ -217,13 +269,38 @@ type Taken<File> = Result<File, ClaimEnd<File>>;
 pub(crate) fn take<F: FileSystem>(
     fs: &mut F,
     mechanism: Mechanism,
+    durability: Durability,
     names: &Names,
 ) -> Taken<F::File> {
+    let syncs = durability == Durability::AtMostOnce;
     match mechanism {
-        Mechanism::RenameUnique | Mechanism::RenameFixed => by_rename(fs, names),
-        Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => by_unlink(fs, names),
-        Mechanism::ClaimFile => by_marker(fs, names),
+        Mechanism::RenameUnique | Mechanism::RenameFixed => by_rename(fs, durability, names),
+        _ if durability == Durability::NothingLost => {
+            Err(failed("fsync", Errno::OPNOTSUPP, Left::Content))
+        }
+        Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => by_unlink(fs, syncs, names),
+        Mechanism::ClaimFile => by_marker(fs, syncs, names),
     }
+}
+
+/// Ends a delivery by a claim that keeps its content: `NothingLost`.
+///
+/// # Errors
+///
+/// The content could not be removed: a recovery lets it be claimed again.
+pub fn delivered<F: FileSystem>(fs: &mut F, names: &Names) -> Result<(), Errno> {
+    match fs.unlink(names.claim()) {
+        Ok(()) | Err(Errno::NOENT) => mark(fs, names.meta()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes durable what the directory says now.
+#[cold]
+fn synced<F: FileSystem>(fs: &mut F, names: &Names) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut directory = fs.open(names.directory(), flags, Mode::empty())?;
+    fs.fsync(&mut directory)
 }
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -239,9 +316,15 @@ fn locked<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
 }
 
 #[inline(always)]
-fn by_rename<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+fn by_rename<F: FileSystem>(fs: &mut F, durability: Durability, names: &Names) -> Taken<F::File> {
     fs.rename(names.content(), names.claim()).map_err(missed("rename"))?;
+    if durability == Durability::AtMostOnce
+        && let Err(errno) = synced(fs, names)
+    {
+        return Err(failed("fsync", errno, renamed_back(fs, names)));
+    }
     match fs.open(names.claim(), READ, Mode::empty()) {
+        Ok(content) if durability == Durability::NothingLost => Ok(content),
         Ok(content) => match fs.unlink(names.claim()) {
             // The rename decided: whoever else removed the claim's name took nothing away.
             Ok(()) | Err(Errno::NOENT) => Ok(content),
@@ -253,19 +336,25 @@ fn by_rename<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
 }
 
 #[inline(always)]
-fn by_unlink<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+fn by_unlink<F: FileSystem>(fs: &mut F, syncs: bool, names: &Names) -> Taken<F::File> {
     let content = fs.open(names.content(), READ, Mode::empty()).map_err(missed("open"))?;
     fs.unlink(names.content()).map_err(missed("unlink"))?;
-    Ok(content)
+    match if syncs { synced(fs, names) } else { Ok(()) } {
+        Ok(()) => Ok(content),
+        Err(errno) => Err(failed("fsync", errno, Left::Lost)),
+    }
 }
 
 #[inline(always)]
-fn by_marker<F: FileSystem>(fs: &mut F, names: &Names) -> Taken<F::File> {
+fn by_marker<F: FileSystem>(fs: &mut F, syncs: bool, names: &Names) -> Taken<F::File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     match fs.open(names.claim(), flags, PRIVATE_FILE) {
         Ok(_marker) => {}
         Err(Errno::EXIST) => return Err(ClaimEnd::Gone),
         Err(errno) => return Err(missed("open")(errno)),
+    }
+    if syncs && let Err(errno) = synced(fs, names) {
+        return Err(failed("fsync", errno, without_marker(fs, names)));
     }
     let content = match fs.open(names.content(), READ, Mode::empty()) {
         Ok(content) => content,

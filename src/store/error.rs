@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::claim::Left;
+use super::claim::{Left, Mechanism};
 use crate::errno::errno_told;
 use crate::fs::Errno;
 
@@ -114,6 +114,10 @@ pub enum ClaimError {
     /// The key is not valid.
     #[error(transparent)]
     BadKey(#[from] KeyError),
+    /// The store promises [`NothingLost`](super::Durability::NothingLost), and its mechanism cannot
+    /// keep content that is claimed.
+    #[error("nothing can be kept by {0:?}: claim by RenameUnique or RenameFixed, or promise less")]
+    CannotKeep(Mechanism),
     /// Somebody else has the content, it expired, or there never was any. A claim cannot tell
     /// which.
     #[error("`{key}` is gone: claimed, expired, or never put")]
@@ -181,6 +185,7 @@ fn whereabouts(left: Left, claim_name: &Path) -> String {
         Left::ContentAndMarker => {
             format!("the content is untouched; remove {name} to let it be claimed again")
         }
+        Left::Lost => "the content is gone, and nobody got it".to_owned(),
         Left::Marker => format!("there was no content; remove {name} to let the key be used"),
     }
 }

@@ -9,18 +9,20 @@ mod claim;
 mod error;
 mod look;
 mod put;
+mod recover;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use claim::{ClaimEnd, ClaimFailure, Left, Mechanism, Names, claim};
+pub use claim::{ClaimEnd, ClaimFailure, Durability, Left, Mechanism, Names, claim, delivered};
 #[cfg(feature = "command")]
 pub(crate) use claim::{mark, take};
 pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
 pub use look::{Leftover, Status};
 pub use put::{ExpireEnd, PutEnd, PutFailure, PutRequest, expire, put};
+pub use recover::{Recovered, recover};
 
 use crate::fs::{Access, AtFlags, Errno, FileSystem, OsFs};
 use crate::nonce::{DIGITS, nonce};
@@ -58,14 +60,16 @@ use crate::nonce::{DIGITS, nonce};
 /// - That the winner makes good use of the content. A process may die between winning and
 ///   delivering. The content is then gone, or left under its claim's name: see
 ///   [`leftovers`](OneTimeStore::leftovers).
-/// - Anything across a power failure right after a claim. If the file system has not yet made the
-///   claim durable, the content is back.
+/// - Anything across a power failure right after a claim, unless the store is told to
+///   ([`durability`](OneTimeStore::durability)). If the file system has not yet made the claim
+///   durable, the content is back.
 /// - A file system on which rename or unlink is not atomic (some network file systems).
 #[derive(Debug)]
 pub struct OneTimeStore {
     fs: OsFs,
     path: PathBuf,
     mechanism: Mechanism,
+    durability: Durability,
     durable: bool,
     /// Makes this store's names its own, among all stores open anywhere on this directory: 16
     /// hexadecimal digits.
@@ -78,6 +82,8 @@ pub struct OneTimeStore {
 pub struct Claimed {
     file: File,
     recorded: Result<(), Errno>,
+    /// The names of the files of a claim that keeps its content.
+    kept: Option<Box<Names>>,
 }
 
 impl Claimed {
@@ -125,6 +131,7 @@ impl OneTimeStore {
             fs,
             path,
             mechanism: Mechanism::default(),
+            durability: Durability::default(),
             durable: true,
             nonce,
             next: AtomicU64::new(0),
@@ -135,6 +142,14 @@ impl OneTimeStore {
     /// one.
     pub fn mechanism(self, mechanism: Mechanism) -> Self {
         OneTimeStore { mechanism, ..self }
+    }
+
+    /// What a claim promises about power failures and dead processes: by default nothing. All stores
+    /// on one directory must promise the same.
+    ///
+    /// A promise holds only if [`recover`](OneTimeStore::recover) is called after each failure.
+    pub fn durability(self, durability: Durability) -> Self {
+        OneTimeStore { durability, ..self }
     }
 
     /// Whether a put waits until its content would survive a power failure. By default it does.
@@ -155,14 +170,21 @@ impl OneTimeStore {
     /// Claims the content of a key. Of any number of claims of one put, one succeeds.
     pub fn claim(&self, key: &str) -> Result<Claimed, ClaimError> {
         let directory = directory(key)?;
+        let keeps = self.durability == Durability::NothingLost;
+        if keeps && !self.mechanism.keeps_content() {
+            return Err(ClaimError::CannotKeep(self.mechanism));
+        }
         let token = match self.mechanism {
             Mechanism::RenameUnique => Some(self.token()),
             _ => None,
         };
         let names =
             || Names::new(directory, self.mechanism, token.as_ref().map_or("", Token::as_str));
-        match claim(&mut &self.fs, self.mechanism, &names()) {
-            ClaimEnd::Claimed { file, recorded } => Ok(Claimed { file: file.into(), recorded }),
+        match claim(&mut &self.fs, self.mechanism, self.durability, &names()) {
+            ClaimEnd::Claimed { file, recorded } => {
+                let kept = keeps.then(|| Box::new(names()));
+                Ok(Claimed { file: file.into(), recorded, kept })
+            }
             ClaimEnd::Gone => Err(ClaimError::Gone { key: key.to_owned() }),
             ClaimEnd::Failed(ClaimFailure { call, errno, left }) => Err(ClaimError::Failed {
                 key: key.to_owned(),
@@ -172,6 +194,30 @@ impl OneTimeStore {
                 claim_name: names().claim().to_owned(),
             }),
         }
+    }
+
+    /// Says that the content was delivered, and removes what a claim keeps with
+    /// [`NothingLost`](Durability::NothingLost). Otherwise there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// The content could not be removed, or the delivery could not be recorded. A
+    /// [`recover`](OneTimeStore::recover) then lets it be claimed again.
+    pub fn delivered(&self, claimed: Claimed) -> io::Result<()> {
+        let kept = claimed.kept.map_or(Ok(()), |names| delivered(&mut &self.fs, &names));
+        kept.map_err(io::Error::from)
+    }
+
+    /// Cleans up after processes that died, and after a power failure. Content whose claim had begun
+    /// can be claimed again with [`NothingLost`](Durability::NothingLost), and is removed otherwise.
+    ///
+    /// Nobody else may use the store meanwhile. It can be interrupted and called again.
+    ///
+    /// # Errors
+    ///
+    /// That of the first system call that failed. What was done until then stays done.
+    pub fn recover(&self) -> io::Result<Recovered> {
+        Ok(recover(&mut &self.fs, self.durability)?)
     }
 
     /// Removes a download, claimed or not. Returns whether there was content to remove.

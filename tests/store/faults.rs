@@ -5,8 +5,8 @@ use std::path::Path;
 
 use toctou::fs::{Errno, FileSystem, Mode, Node, SimFs, Tree, User};
 use toctou::store::{
-    ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutFailure, PutRequest,
-    claim, expire, put,
+    ClaimEnd, ClaimFailure, Durability, ExpireEnd, Left, Mechanism, Names, PutEnd, PutFailure,
+    PutRequest, claim, expire, put,
 };
 
 use crate::faulty::{Fault, Faulty, every_script};
@@ -141,7 +141,8 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
             let secret = before.bytes(content()).map(<[u8]>::to_vec);
             runs += every_script(&FAULTS, |script| {
                 let mut world = world(files);
-                let (end, steps) = world.during(script, |fs| claim(fs, mechanism, &names));
+                let (end, steps) =
+                    world.during(script, |fs| claim(fs, mechanism, Durability::None, &names));
                 let after = world.world.tree();
                 let told = format!("{mechanism:?} {files:?} {script:?}: {end:?}\n{after}");
                 let marker = (mechanism == Mechanism::ClaimFile).then_some(&b""[..]);
@@ -213,7 +214,7 @@ fn put_right(left: Left, names: &Names, world: &mut SimFs) {
 /// What a claim without faults gets now.
 fn claim_again(mechanism: Mechanism, world: &mut Faulty<SimFs>) -> Option<Vec<u8>> {
     let names = Names::new(Path::new(KEY), mechanism, "another");
-    match claim(world, mechanism, &names) {
+    match claim(world, mechanism, Durability::None, &names) {
         ClaimEnd::Claimed { mut file, recorded: Ok(()) } => {
             let mut buffer = [0; 64];
             let count = world.world.read(&mut file, &mut buffer).expect("it is open");

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use toctou::direct::{Code, DirectFs, Files};
 use toctou::fs::{OsFile, OsFs};
 use toctou::store::{
-    ClaimEnd, ClaimError, ExpireError, KeyError, Mechanism, Names, OneTimeStore, OpenError, PutEnd,
-    PutError, PutRequest, Status, claim, expire, put,
+    ClaimEnd, ClaimError, Durability, ExpireError, KeyError, Mechanism, Names, OneTimeStore,
+    OpenError, PutEnd, PutError, PutRequest, Status, claim, expire, put,
 };
 use toctou::{Process, Step, run};
 
@@ -230,8 +230,9 @@ fn content_appears_whole_or_not_at_all() {
 /// A claim as a process on the kernel; whether it won.
 fn claiming(mechanism: Mechanism, names: &Names) -> Code<Files<OsFile>, bool> {
     let names = names.clone();
-    let won =
-        move |fs: &mut DirectFs| matches!(claim(fs, mechanism, &names), ClaimEnd::Claimed { .. });
+    let won = move |fs: &mut DirectFs| {
+        matches!(claim(fs, mechanism, Durability::None, &names), ClaimEnd::Claimed { .. })
+    };
     Code::files(won).over_files()
 }
 

@@ -8,8 +8,8 @@ use toctou::check::{Checker, GraphOptions, State, System, Verdict};
 use toctou::direct::{Code, DirectFs, Files};
 use toctou::fs::{Errno, FileSystem, Mode, SimFile, SimFs};
 use toctou::store::{
-    self, ClaimEnd, ClaimFailure, ExpireEnd, Left, Mechanism, Names, PutEnd, PutRequest, expire,
-    put,
+    self, ClaimEnd, ClaimFailure, Durability, ExpireEnd, Left, Mechanism, Names, PutEnd,
+    PutRequest, expire, put,
 };
 use toctou::{Process, Step};
 
@@ -79,7 +79,7 @@ impl Process<Faulty<SimFs>> for Role {
 
 /// Claims, and reads what it has.
 fn claim_and_read(fs: &mut DirectFs, mechanism: Mechanism, names: &Names) -> Result<Told, Left> {
-    match store::claim(fs, mechanism, names) {
+    match store::claim(fs, mechanism, Durability::None, names) {
         ClaimEnd::Claimed { mut file, .. } => {
             let mut buffer = [0; 64];
             // Whatever befalls the read, it has the file.

@@ -289,7 +289,7 @@ impl SimFs {
         if let Some(disk) = self.disk_mut() {
             disk.power = Power::Off;
         }
-        called(format_args!("the power fails"));
+        called(format_args!("power_fails"));
     }
 
     /// What there may be after a power failure now: each possible file system once. Without a disk
@@ -302,13 +302,13 @@ impl SimFs {
     }
 
     /// Lets the power return, with the file system of this index among the
-    /// [survivals](SimFs::survivals). It is a call. From then on, the recovery runs, until
-    /// [it says so](SimFs::recovered).
+    /// [survivals](SimFs::survivals); returns what did not survive. It is a call. From then on, the
+    /// recovery runs, until [it says so](SimFs::recovered).
     ///
     /// # Errors
     ///
     /// `EINVAL` where there is no survival of this index.
-    pub fn power_returns(&mut self, survival: usize) -> Result<(), Errno> {
+    pub fn power_returns(&mut self, survival: usize) -> Result<Vec<String>, Errno> {
         let mut survivals = self.all_survivals();
         let count = survivals.len();
         if survival >= count {
@@ -318,11 +318,8 @@ impl SimFs {
         let user = self.user;
         *self = world;
         self.user = user;
-        match lost.is_empty() {
-            true => called(format_args!("power is back; nothing is lost")),
-            false => called(format_args!("power is back; lost: {}", lost.join(", "))),
-        }
-        Ok(())
+        called(format_args!("power_returns = without {}", lost.join(", ")));
+        Ok(lost)
     }
 
     /// Says that the recovery has ended: programs run. It is no call of its own, but a part of the
@@ -343,7 +340,7 @@ impl SimFs {
         if let Some(disk) = self.disk_mut() {
             disk.fails = true;
         }
-        called(format_args!("the disk will fail once"));
+        called(format_args!("fail_next_sync"));
     }
 
     /// The disk, apart from the worlds that share it.
