@@ -21,7 +21,7 @@ use rustix::fs::{self as sys, Access, AtFlags, CWD, FlockOperation, Mode, OFlags
 use rustix::io::Errno;
 use toctou::fs::OsFs;
 use toctou::models::download::{Told, download_from};
-use toctou::store::{ClaimError, Mechanism, OneTimeStore};
+use toctou::store::{ClaimError, Durability, Mechanism, OneTimeStore};
 
 const SECRET: &[u8] = b"the launch code";
 /// Claims timed in one go: many, so that reading the clock costs nothing; few, so that noise
@@ -79,6 +79,7 @@ impl By {
 /// A directory of downloads, and all that is needed to claim them either way.
 struct Place {
     variant: Variant,
+    durability: Durability,
     store: OneTimeStore,
     directory: OwnedFd,
     downloads: Vec<Download>,
@@ -106,7 +107,16 @@ struct Paths {
 
 impl Place {
     fn new(variant: Variant, downloads: usize) -> Place {
-        let folder = tempfile::tempdir_in(parent()).expect("a temporary directory");
+        Self::promising(variant, Durability::None, downloads, &parent())
+    }
+
+    fn promising(
+        variant: Variant,
+        durability: Durability,
+        downloads: usize,
+        parent: &Path,
+    ) -> Place {
+        let folder = tempfile::tempdir_in(parent).expect("a temporary directory");
         let mechanism = match variant {
             Variant::Shipping(mechanism) => mechanism,
             _ => Mechanism::default(),
@@ -116,8 +126,8 @@ impl Place {
         let directory = sys::openat(CWD, folder.path(), flags, Mode::empty()).expect("it is there");
         let downloads = (0..downloads).map(|number| download(folder.path(), variant, number));
         let downloads = downloads.collect();
-        let store = store.mechanism(mechanism).durable(false);
-        Place { variant, store, directory, downloads, folder }
+        let store = store.mechanism(mechanism).durability(durability).durable(false);
+        Place { variant, durability, store, directory, downloads, folder }
     }
 
     /// Puts a download as if for the first time.
@@ -145,6 +155,7 @@ impl Place {
                 match self.store.claim(&self.downloads[number].name) {
                     Ok(claimed) => {
                         black_box(&claimed);
+                        self.store.delivered(claimed).expect("it is there");
                         true
                     }
                     Err(ClaimError::Gone { .. }) => false,
@@ -161,7 +172,7 @@ impl Place {
             }
             (By::Bare, variant) => {
                 let paths = &self.downloads[number].paths;
-                match bare(&self.directory, paths, variant) {
+                match bare(&self.directory, paths, variant, self.durability) {
                     Ok(won) => won,
                     Err(errno) => panic!("{errno}"),
                 }
@@ -193,7 +204,12 @@ fn download(folder: &Path, variant: Variant, number: usize) -> Download {
 }
 
 /// Each variant's system calls, by hand.
-fn bare(at: &OwnedFd, paths: &Paths, variant: Variant) -> Result<bool, Errno> {
+fn bare(
+    at: &OwnedFd,
+    paths: &Paths,
+    variant: Variant,
+    durability: Durability,
+) -> Result<bool, Errno> {
     let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = |path: &CStr| sys::openat(at, path, read, Mode::empty());
     let unlink = |path: &CStr| sys::unlinkat(at, path, AtFlags::empty());
@@ -211,6 +227,11 @@ fn bare(at: &OwnedFd, paths: &Paths, variant: Variant) -> Result<bool, Errno> {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(errno),
+        }
+        if durability == Durability::AtMostOnce {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let directory = sys::openat(at, paths.directory.as_c_str(), flags, Mode::empty())?;
+            sys::fsync(&directory)?;
         }
         let content = open(claim)?;
         unlink(claim)?;
@@ -346,13 +367,28 @@ fn overhead(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What the promises about failures cost: the store beside the same calls with the same `fsync`s, on
+/// the disk of the ordinary temporary directory, and beside a claim that promises nothing.
+fn promises(_: &mut Criterion) {
+    println!("promises are kept in {}", std::env::temp_dir().display());
+    let variant = Variant::Shipping(Mechanism::RenameUnique);
+    for durability in [Durability::None, Durability::NothingLost, Durability::AtMostOnce] {
+        let place = Place::promising(variant, durability, BATCH, &std::env::temp_dir());
+        println!("promise {durability:?}:");
+        print_pairs(&place, 60);
+    }
+}
+
 /// Prints how much more the library takes: the median over many pairs of batches run next to one
 /// another, so that what the machine does meanwhile falls on both.
 fn print_overhead(place: &Place) {
-    const PAIRS: usize = 300;
-    let mut ratios = Vec::with_capacity(PAIRS);
-    let mut all = [Vec::with_capacity(PAIRS), Vec::with_capacity(PAIRS)];
-    for pair in 0..PAIRS {
+    print_pairs(place, 300);
+}
+
+fn print_pairs(place: &Place, pairs: usize) {
+    let mut ratios = Vec::with_capacity(pairs);
+    let mut all = [Vec::with_capacity(pairs), Vec::with_capacity(pairs)];
+    for pair in 0..pairs {
         // Who goes first takes turns, too.
         let mut took = [Duration::ZERO; 2];
         for by in if pair % 2 == 0 { [0, 1] } else { [1, 0] } {
@@ -364,7 +400,7 @@ fn print_overhead(place: &Place) {
     let [bare, library] = &mut all;
     println!(
         "overhead/{}: bare {:.0} ns, library {:.0} ns a claim; ratio of medians {:+.1} %, \
-         median of {PAIRS} ratios {:+.1} %",
+         median of {pairs} ratios {:+.1} %",
         place.variant.name(),
         median(bare),
         median(library),
@@ -452,5 +488,5 @@ fn many_keys(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, overhead, one_key, many_keys);
+criterion_group!(benches, overhead, promises, one_key, many_keys);
 criterion_main!(benches);

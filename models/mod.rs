@@ -80,6 +80,11 @@ pub trait Model: Send + Sync {
         Size::CLIENTS
     }
 
+    /// The same in one scenario, if fewer sizes are worth checking there.
+    fn size_in(&self, _scenario: &str) -> Size {
+        self.size()
+    }
+
     /// How its clients differ, if they are not identical: `each pays into a till of its own`. Then
     /// nothing is said about any number of them.
     fn clients_differ(&self) -> &'static str {

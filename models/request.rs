@@ -175,6 +175,18 @@ impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> 
     }
 }
 
+/// At some moment the first server dies; `crashed` is what this actor ends with.
+pub(super) fn crash<T: Clone + From<Failure> + Send + Sync + 'static>(
+    crashed: T,
+) -> Request<SimSession, T> {
+    let told = crashed.clone();
+    let dies = Code::served(SimSession::new(), move |world, _| {
+        world.kill(0);
+        told.clone()
+    });
+    Request::beside(dies, crashed)
+}
+
 /// A system of requests to two servers, before it has any. Mostly only the first server has something
 /// to do.
 pub(super) type Requests<T> = System<Servers<SimDb>, Request<SimSession, T>>;

@@ -334,16 +334,20 @@ impl<P, T: Clone> Program<P, T> {
                 self.again.as_ref().filter(|_| told.is_none()).map(|again| (**again).clone());
             let Some(life) = next else {
                 self.life.vanish();
+                world.happens("has died with the machine");
                 return Step::Done(told.unwrap_or(self.died));
             };
             std::mem::replace(&mut self.life, life).vanish();
             self = Program { since: now, fate: self.fate.after(), ..self };
         }
         match self.fate {
-            Fate::Open => Step::Choice(vec![
-                Step::Next(Program { fate: Fate::Spared, ..self.clone() }),
-                Step::Next(Program { fate: Fate::Killed, ..self }),
-            ]),
+            Fate::Open => {
+                world.happens("is it killed now?");
+                Step::Choice(vec![
+                    Step::Next(Program { fate: Fate::Spared, ..self.clone() }),
+                    Step::Next(Program { fate: Fate::Killed, ..self }),
+                ])
+            }
             Fate::Killed => {
                 let told = self.life.last_words().unwrap_or(self.died);
                 self.life.die(world);
@@ -391,10 +395,13 @@ impl<P, T: Clone> Power<P, T> {
                     None => self.is_over(world),
                 }
             }
-            At::Recovers(_, Fate::Open) => Step::Choice(vec![
-                Step::Next(self.clone().spared()),
-                Step::Next(Power { at: At::On, ..self }),
-            ]),
+            At::Recovers(_, Fate::Open) => {
+                world.happens("does the power fail again?");
+                Step::Choice(vec![
+                    Step::Next(self.clone().spared()),
+                    Step::Next(Power { at: At::On, ..self }),
+                ])
+            }
             At::Recovered => self.is_over(world),
             At::Recovers(recovery, _) => match recovery.step(world) {
                 Step::Blocked(_) => Step::Blocked(self),

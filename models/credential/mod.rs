@@ -225,6 +225,14 @@ impl Model for Credential {
         Size::ACTIONS
     }
 
+    /// Nobody attacks where somebody dies.
+    fn size_in(&self, scenario: &str) -> Size {
+        match named::<Crash>(scenario) {
+            Some(_) => Size { usual: &[0], tried: &[0], most: 0, ..Size::ACTIONS },
+            None => Size::ACTIONS,
+        }
+    }
+
     /// Every script of the repertoire, in every first world.
     fn conceivable_starts(&self, scenario: &str, size: usize) -> Option<u64> {
         if named::<Crash>(scenario).is_some() {

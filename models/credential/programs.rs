@@ -30,6 +30,9 @@ pub(super) fn programs(variant: &str) -> Option<(&'static [Op], &'static [Op])> 
             &[Look, TEMPORARY, Write, Op::Sync, Op::RenameNew],
             &[Look, TEMPORARY, Write, Op::Sync, Op::Rename],
         ),
+        "rename-without-fsync" => {
+            (&[Look, TEMPORARY, Write, Op::RenameNew], &[Look, TEMPORARY, Write, Op::Rename])
+        }
         "anchored" => (
             &[ANCHOR, Look, TEMPORARY, Write, Op::Sync, Op::RenameNew],
             &[ANCHOR, Look, TEMPORARY, Write, Op::Sync, Op::Rename],

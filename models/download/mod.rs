@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::{Crash, Model, Sheet, Verdicts, named};
+use super::{Crash, Model, Sheet, Size, Verdicts, named};
 use crate::case::{Case, FsCase, actors_by_start};
 use crate::check::System;
 use crate::fs::{FileSystem, SimFile, SimFs};
@@ -92,6 +92,14 @@ enum Others {
 impl Model for Download {
     fn sheet(&self) -> &'static Sheet {
         &SHEET
+    }
+
+    /// Whoever dies comes back under another name, so that worlds are many.
+    fn size_in(&self, scenario: &str) -> Size {
+        match named::<Crash>(scenario) {
+            Some(_) => Size { usual: &[1, 2, 3], tried: &[1, 2, 3], ..Size::CLIENTS },
+            None => Size::CLIENTS,
+        }
     }
 
     fn case(&self, variant: &str, scenario: &str, clients: usize) -> Option<Box<dyn Case>> {

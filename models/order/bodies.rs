@@ -26,6 +26,8 @@ pub enum Told {
     Failed(SqlState),
     /// Nothing: the server died.
     Died,
+    /// The crash: the server is dead.
+    Crashed,
 }
 
 impl Told {
@@ -57,6 +59,7 @@ impl fmt::Debug for Told {
             Told::NoSuchOrder => f.write_str("NoSuchOrder"),
             Told::NoRow => f.write_str("NoRow"),
             Told::Failed(state) => write!(f, "500 ({state})"),
+            Told::Crashed => f.write_str("Crashed"),
             Told::Died => f.write_str("Died"),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::request::{self, RETRIES, Request, Round, handle};
+use super::request::{self, RETRIES, Request, Round, crash, handle};
 use super::{Model, Sheet, Size, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
@@ -137,6 +137,11 @@ impl Scene {
             Surroundings::TwoServers => {
                 vec![(0, self.clients.div_ceil(2)), (1, self.clients / 2)]
             }
+            // The last of several asks the server that lives.
+            Surroundings::Crash => {
+                let others = usize::from(self.clients > 1);
+                vec![(0, self.clients - others), (1, others)]
+            }
             _ => vec![(0, self.clients)],
         }
     }
@@ -162,6 +167,7 @@ impl Scene {
                 ("writer", writer)
             }
             Surroundings::Replay => ("replay", self.request(Ending::Cancel, 0)),
+            Surroundings::Crash => ("crash", crash(Told::Crashed)),
             Surroundings::Cancels | Surroundings::TwoServers | Surroundings::OneWorker => {
                 return None;
             }
@@ -179,4 +185,5 @@ enum Surroundings {
     TwoServers,
     OneWorker,
     Replay,
+    Crash,
 }

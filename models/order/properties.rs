@@ -5,7 +5,7 @@ use super::super::ends_with;
 use super::super::request::{Requests, requests};
 use super::{Actor, ORDER, Scene, Surroundings, Told};
 use crate::check::State;
-use crate::db::{Servers, SimDb, SimSession, Table, Value};
+use crate::db::{Servers, Service, SimDb, SimSession, Table, Value};
 use crate::handlers::{Ending, PENDING};
 
 type Simulated = Actor<SimSession>;
@@ -45,6 +45,16 @@ pub(super) fn system(scene: Scene) -> OrderSystem {
     if matches!(scene.around, Surroundings::Ship | Surroundings::UnlockedWriter) {
         system = system.reaches("it-is-shipped", ends_with(Told::Shipped));
     }
+    if scene.around == Surroundings::Crash {
+        system = system.reachable("dies-before-it-answers", move |state| {
+            let ended = |told: &Told| told.is_ending();
+            let is_pending = |row: &[Value]| row.iter().any(|value| value.text() == Some(PENDING));
+            let rows = state.world().db.rows(table);
+            state.world().is_dead(0)
+                && !state.outputs().any(ended)
+                && !rows.iter().any(|row| is_pending(row))
+        });
+    }
     if actors > 1 {
         system = system.reaches("somebody-is-late", |local| {
             matches!(local.output(), Some(Told::NotPending(_) | Told::NoRow))
@@ -69,7 +79,10 @@ fn is_true(state: &OrderState<'_>, table: &'static Table) -> bool {
         Told::NotPending(said) => Some(&**said) == status && status != Some(PENDING),
         Told::NoRow => status != Some(PENDING),
         Told::NoSuchOrder => false,
-        Told::Cancelled | Told::Shipped | Told::Failed(_) | Told::Died => true,
+        Told::Cancelled | Told::Shipped | Told::Failed(_) | Told::Died | Told::Crashed => true,
     });
-    (told(&Told::Cancelled), told(&Told::Shipped)) == endings && others
+    // Who was told nothing may have ended it.
+    let unknown = usize::from(told(&Told::Died) > 0 && told(&Told::Cancelled) == 0);
+    let cancelled = told(&Told::Cancelled)..=told(&Told::Cancelled) + unknown;
+    cancelled.contains(&endings.0) && told(&Told::Shipped) == endings.1 && others
 }

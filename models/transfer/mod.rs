@@ -15,7 +15,6 @@ use super::{Model, Sheet, Size, Variant, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
 use crate::db::{Isolation, Servers, Service, SimDb, SimSession, Way};
-use crate::direct::Code;
 
 use bodies::{Debit, Rule, paid};
 pub use bodies::{Payment, Told};
@@ -173,15 +172,6 @@ impl Scene {
             paid(tx, payment, rule, protocol.debit)
         })
     }
-}
-
-/// At some moment the first server dies.
-fn crash() -> Actor<SimSession> {
-    let dies = Code::served(SimSession::new(), |world, _| {
-        world.kill(0);
-        Told::Crashed
-    });
-    Request::beside(dies, Told::Crashed)
 }
 
 fn protocol(variant: &str) -> Option<Protocol> {

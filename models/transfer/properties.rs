@@ -1,9 +1,9 @@
 //! The system of `transfer` and what is claimed of it. Fourth floor: imports
 //! [`check`](crate::check), [`db`](crate::db) and its neighbours.
 
-use super::super::request::{Requests, requests};
+use super::super::request::{Requests, crash, requests};
 use super::bodies::Rule;
-use super::{Actor, CUSTOMERS, Payment, Scene, Surroundings, Told, crash};
+use super::{Actor, CUSTOMERS, Payment, Scene, Surroundings, Told};
 use crate::check::State;
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
@@ -30,7 +30,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             let others = (0..clients).filter(|number| scene.server(*number) > 0).count();
             let system = system.clients(clients - others, client(0));
             let system = system.clients(others, client(clients.saturating_sub(1)));
-            system.actor("crash", crash())
+            system.actor("crash", crash(Told::Crashed))
         }
     };
     let first = scene.balances();

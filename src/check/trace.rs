@@ -287,9 +287,13 @@ fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     }
 }
 
-/// How a step is told that may be a choice: `choose(3) = 1`, or what it did if that concerns all.
+/// How a step is told that may be a choice: `choose(3) = 1`, or the answer to what it asked, or what it
+/// did if that concerns all.
 pub(crate) fn told_way<P, T>(step: &Step<P, T>, way: usize, label: String) -> String {
     match step {
+        Step::Choice(_) if label.ends_with('?') => {
+            format!("{label} {}", if way == 0 { "no" } else { "yes" })
+        }
         Step::Choice(ways) if label != POWER_FAILS => format!("choose({}) = {way}", ways.len()),
         _ => label,
     }

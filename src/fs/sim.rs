@@ -104,7 +104,13 @@ const DIRECTORY_BITS: Mode = Mode::from_bits_retain(0o1777);
 ///
 /// Capabilities, access control lists and attributes; times of access and of status change; limits
 /// to space, links, open files or locks; mounts; the data in pipes; record locks of processes
-/// (`F_SETLK`); crashes: `fsync` has nothing to do.
+/// (`F_SETLK`).
+///
+/// # What is on disk
+///
+/// All of it, unless the world has [a disk](SimFs::with_disk) that can lose power. Then a change is
+/// pending until an `fsync` makes it permanent, by one of several [`Profile`]s. They are compared
+/// with published models, and not with a kernel, call by call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SimFs {
     inodes: Vec<Arc<Inode>>,

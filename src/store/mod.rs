@@ -87,7 +87,9 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    /// The file, open for reading; it has no name any more.
+    /// The file, open for reading; it has no name any more. With
+    /// [`NothingLost`](Durability::NothingLost) it has one, and this gives up saying that the
+    /// content is delivered: a recovery lets it be claimed again.
     pub fn into_file(self) -> File {
         self.file
     }

@@ -77,8 +77,11 @@ impl PutRequest {
 /// fsync                                (if durable)
 /// rename temporary → content           (not replacing: renameat2 with RENAME_NOREPLACE)
 /// open directory; fsync                (if durable)
-/// open the directory above it; fsync   (if durable, and the directory was missing)
+/// open the directory above it; fsync   (if durable)
 /// ```
+///
+/// The directory above is flushed although this put may not have made its own: somebody else may
+/// have made that a moment before, and not flushed it yet.
 ///
 /// A failure before the rename removes the temporary file. It also removes the directory if that
 /// was missing, unless somebody else has put something there by then.
@@ -100,7 +103,7 @@ pub fn put<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
         }
     };
     match placed(fs, file, request) {
-        Ok(()) if request.durable => made_durable(fs, request, was_missing),
+        Ok(()) if request.durable => made_durable(fs, request),
         Ok(()) => PutEnd::Stored,
         Err((call, errno)) => {
             let removed = fs.unlink(&request.temporary);
@@ -146,10 +149,9 @@ fn placed<F: FileSystem>(
     renamed.map_err(|errno| ("rename", errno))
 }
 
-/// Makes the name of the content durable, and that of its directory where it is new.
-fn made_durable<F: FileSystem>(fs: &mut F, request: &PutRequest, was_missing: bool) -> PutEnd {
-    let above = was_missing.then(|| above(&request.directory));
-    for path in [Some(&*request.directory), above].into_iter().flatten() {
+/// Makes the name of the content durable, and that of its directory.
+fn made_durable<F: FileSystem>(fs: &mut F, request: &PutRequest) -> PutEnd {
+    for path in [&*request.directory, above(&request.directory)] {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = match fs.open(path, flags, Mode::empty()) {
             Ok(directory) => directory,

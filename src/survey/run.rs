@@ -100,11 +100,13 @@ impl Plan {
 
     /// Of which sizes a subject is checked.
     fn sizes(&self, subject: &Subject) -> Vec<usize> {
-        let known = subject.model.size();
+        let known = subject.model.size_in(subject.scenario.name);
         match (self.size, &self.engines) {
             // The fewest clients that break something are looked for by name; the shortest script is
             // what is wanted of a model of scripts.
-            (Some(size), _) if !known.is_clients() => (known.least..=size).collect(),
+            (Some(size), _) if !known.is_clients() => {
+                (known.least..=size.min(known.most)).collect()
+            }
             (Some(size), _) => vec![size],
             (None, Some(engines)) if engines.iter().any(|e| *e != Engine::Graph) => {
                 known.tried.to_vec()

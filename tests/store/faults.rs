@@ -133,8 +133,16 @@ fn a_write_that_takes_nothing_is_a_failure_and_not_tried_for_ever() {
 #[test]
 fn a_claim_delivers_or_says_exactly_where_the_content_is() {
     let mut runs = 0;
-    let mut ends = [0; 6];
-    for mechanism in Mechanism::ALL {
+    let mut ends = [0; 7];
+    let promises = [Durability::None, Durability::AtMostOnce, Durability::NothingLost];
+    for (mechanism, durability) in
+        Mechanism::ALL.into_iter().flat_map(|it| promises.map(|promise| (it, promise)))
+    {
+        let renames = matches!(mechanism, Mechanism::RenameUnique | Mechanism::RenameFixed);
+        let keeps = durability == Durability::NothingLost;
+        if keeps && !renames {
+            continue;
+        }
         for files in BEFORE {
             let names = Names::new(Path::new(KEY), mechanism, "token");
             let before = world(files).world.tree();
@@ -142,7 +150,7 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
             runs += every_script(&FAULTS, |script| {
                 let mut world = world(files);
                 let (end, steps) =
-                    world.during(script, |fs| claim(fs, mechanism, Durability::None, &names));
+                    world.during(script, |fs| claim(fs, mechanism, durability, &names));
                 let after = world.world.tree();
                 let told = format!("{mechanism:?} {files:?} {script:?}: {end:?}\n{after}");
                 let marker = (mechanism == Mechanism::ClaimFile).then_some(&b""[..]);
@@ -153,7 +161,9 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
                         let got = count.map(|count| buffer[..count].to_vec());
                         assert_eq!(got.ok(), secret, "{told}");
                         let mut expected = with(&before, content(), None);
-                        if recorded.is_ok() {
+                        if keeps {
+                            expected = with(&expected, names.claim(), secret.as_deref());
+                        } else if recorded.is_ok() {
                             expected = with(&expected, names.meta(), Some(b""));
                         } else {
                             assert!(!script.is_empty(), "{told}");
@@ -183,12 +193,17 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
                                 assert_eq!(secret, None, "{told}");
                                 (with(&before, names.claim(), marker), 5)
                             }
+                            Left::Lost => {
+                                assert_eq!(durability, Durability::AtMostOnce, "{told}");
+                                (taken, 6)
+                            }
                             Left::Nothing => panic!("nobody else was there: {told}"),
                         };
                         assert_eq!(after, expected, "{told}");
                         put_right(left, &names, &mut world.world);
                         let got = claim_again(mechanism, &mut world);
-                        assert_eq!(got, secret, "{told}");
+                        let is_lost = left == Left::Lost;
+                        assert_eq!(got, secret.clone().filter(|_| !is_lost), "{told}");
                         kind
                     }
                 };
@@ -205,7 +220,7 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
 /// Does what the message of a failed claim asks for.
 fn put_right(left: Left, names: &Names, world: &mut SimFs) {
     match left {
-        Left::Content | Left::Nothing => {}
+        Left::Content | Left::Nothing | Left::Lost => {}
         Left::ClaimName => world.rename(names.claim(), names.content()).expect("it is there"),
         Left::ContentAndMarker | Left::Marker => world.unlink(names.claim()).expect("it is there"),
     }

@@ -8,5 +8,6 @@ mod faulty;
 mod hostile;
 mod kernel;
 mod messages;
+mod power;
 mod race;
 mod stress;

@@ -8,4 +8,5 @@ mod folder;
 mod hostile;
 mod kernel;
 mod messages;
+mod power;
 mod several;

@@ -132,6 +132,8 @@ pub(super) struct Disk {
     power: Power,
     /// Whether the next `fsync` fails.
     fails: bool,
+    /// How many are still flushed before one is not.
+    lies_after: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -257,7 +259,8 @@ impl SimFs {
         const BLOCK: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
         let inodes = self.inodes.clone();
         let (pending, failures, power, fails) = (Vec::new(), 0, Power::On, false);
-        let disk = Disk { profile, block: BLOCK, inodes, pending, failures, power, fails };
+        let (block, lies_after) = (BLOCK, None);
+        let disk = Disk { profile, block, inodes, pending, failures, power, fails, lies_after };
         self.disk = Some(Arc::new(disk));
         self
     }
@@ -267,6 +270,16 @@ impl SimFs {
     pub fn with_blocks(mut self, block: NonZeroUsize) -> Self {
         if let Some(disk) = self.disk_mut() {
             disk.block = block;
+        }
+        self
+    }
+
+    /// The same world, whose disk lies once: of its calls of `fsync` and `fdatasync` this one, counted
+    /// from 0, answers that all is well and makes nothing permanent. It shows which of them a
+    /// program needs.
+    pub fn with_lost_sync(mut self, which: u32) -> Self {
+        if let Some(disk) = self.disk_mut() {
+            disk.lies_after = Some(which);
         }
         self
     }
@@ -436,7 +449,13 @@ impl SimFs {
             disk.drop_bytes(file);
             return Err(Errno::IO);
         }
-        disk.sync(file, data_alone);
+        match disk.lies_after {
+            Some(0) => disk.lies_after = None,
+            left => {
+                disk.lies_after = left.map(|left| left - 1);
+                disk.sync(file, data_alone);
+            }
+        }
         Ok(())
     }
 
