@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::held::Held;
 use super::lent::ports;
@@ -219,6 +220,8 @@ pub(super) trait Port {
     fn forget(&mut self, file: u32);
     fn which(&mut self, file: u32) -> Option<Status>;
     fn version(&mut self) -> Option<u64>;
+    fn now(&mut self) -> Option<Duration>;
+    fn sleep_until(&mut self, time: Duration);
     fn let_time_pass(&mut self, why: &str);
     /// Does something that nobody is told of.
     fn unobserved(&mut self, look: &mut dyn FnMut(&mut dyn Port));
@@ -347,6 +350,14 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
 
     fn version(&mut self) -> Option<u64> {
         self.fs.version()
+    }
+
+    fn now(&mut self) -> Option<Duration> {
+        self.fs.now()
+    }
+
+    fn sleep_until(&mut self, time: Duration) {
+        self.fs.sleep_until(time);
     }
 
     fn let_time_pass(&mut self, why: &str) {
@@ -506,6 +517,15 @@ pub(crate) fn awake<T>(act: impl FnOnce() -> T) -> T {
 /// was after the sleep before. A real file system is not waited for.
 #[track_caller]
 pub(crate) fn let_time_pass(why: &str) {
+    sleep(why, || {
+        port(|port| port.let_time_pass(why));
+        why.to_owned()
+    });
+}
+
+/// A sleep of this name, which ends with `ends`, and is told as that says.
+#[track_caller]
+fn sleep(why: &str, ends: impl FnOnce() -> String) {
     let asked = fingerprint(&why);
     let (slept, before) = run::answered_so_far::<Option<u64>>(asked);
     ask(&why, asked, || {
@@ -515,11 +535,66 @@ pub(crate) fn let_time_pass(why: &str) {
             None if AWAKE.get() => false,
             None => slept >= SHORT_SLEEPS && now.is_some() && before.flatten() == now,
         };
-        if !lasts {
-            port(|port| port.let_time_pass(why));
-        }
-        called(format_args!("{why}{}", if lasts { " waits" } else { "" }));
+        let told = if lasts { format!("{why} waits") } else { ends() };
+        called(format_args!("{told}"));
         if lasts { Performed::Waits } else { Performed::Answer(now) }
+    });
+}
+
+/// Whether sleeps move the clock of the world on: then they are [begun](begin_sleep) and [ended](end_sleep).
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn has_clock() -> bool {
+    shows().is_some()
+}
+
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+fn shows() -> Option<Duration> {
+    port(|port| port.now()).flatten()
+}
+
+/// Tells of something in the world of sleeps, and answers it.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+fn told<T>(told: &str, answer: T) -> Performed<T> {
+    port(|port| port.let_time_pass(told));
+    called(format_args!("{told}"));
+    Performed::Answer(answer)
+}
+
+/// What the world's clock shows. It is an operation: before it and after it, time may pass.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+#[track_caller]
+pub(crate) fn clock(begins: Duration) -> Duration {
+    const WHAT: &str = "clock_gettime";
+    let clock = ask(&WHAT, fingerprint(&WHAT), || {
+        let now = shows().unwrap_or_default();
+        told(&format!("{WHAT} = {:?}", now.saturating_sub(begins)), now)
+    });
+    clock.unwrap_or_default()
+}
+
+/// A sleep begins. It is an operation that changes nothing; the answer is when the sleep ends.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+#[track_caller]
+pub(crate) fn begin_sleep(time: Duration) -> Duration {
+    let what = format!("sleep({time:?})");
+    let until = ask(&what, fingerprint(&what), || {
+        let until = shows().unwrap_or_default().saturating_add(time);
+        told(&what, until)
+    });
+    until.unwrap_or_default()
+}
+
+/// A sleep ends: the world's clock shows this time, or more. As with [`let_time_pass`], a sleep after the first
+/// ones lasts until a file has changed.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+#[track_caller]
+pub(crate) fn end_sleep(why: &str, until: Duration, begins: Duration) {
+    sleep(why, || {
+        port(|port| port.sleep_until(until));
+        let now = shows().unwrap_or_default();
+        let ended = format!("{why} ends at {:?}", now.saturating_sub(begins));
+        port(|port| port.let_time_pass(&ended));
+        ended
     });
 }
 

@@ -754,6 +754,12 @@ pub(crate) fn answers_known() -> usize {
     with(|run| run.known.iter().filter(|entry| !entry.is_look).count()).unwrap_or(0)
 }
 
+/// How many operations were answered in this run so far.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn asked_so_far() -> usize {
+    with(|run| run.at).unwrap_or(0)
+}
+
 /// Which of several answers the operation of this run is to get; `None` where it has not been asked for.
 pub(super) fn way() -> Option<usize> {
     with(|run| run.way).flatten()

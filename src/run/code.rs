@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::Ended;
 use super::steps::{Failed, Steps};
@@ -31,8 +32,8 @@ pub(super) const SLEEP: &str = "sleep";
 pub(super) const FOR_EVER: usize = 256;
 
 impl ProgramCode {
-    pub(super) fn new(code: FileCode<Ended>) -> Self {
-        ProgramCode { code, steps: Arc::default() }
+    pub(super) fn new(code: FileCode<Ended>, polls: Arc<AtomicBool>) -> Self {
+        ProgramCode { code, steps: Arc::new(Steps::noting(polls)) }
     }
 
     /// The same program with this number, which tells it from others: its process numbers and its random
@@ -41,7 +42,8 @@ impl ProgramCode {
     /// Without it, the program may be any of several, and what it asks must not depend on who it is.
     pub fn in_process(self, number: u32) -> Self {
         // What is known of a program with another number is not known of this one.
-        Self::new(self.code.in_process(number))
+        let polls = self.steps.notes().clone();
+        Self::new(self.code.in_process(number), polls)
     }
 
     /// The same program over the kernel's file system.

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
@@ -51,6 +52,8 @@ enum Known {
 pub(super) struct Steps {
     known: Mutex<HashMap<Key, Known, FxBuildHasher>>,
     changed: Condvar,
+    /// Whether a program was made to wait for a change, in a world whose clock its sleeps would move on.
+    polls: Arc<AtomicBool>,
 }
 
 /// What is said of a program that is not deterministic.
@@ -74,6 +77,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Steps {
+    pub(super) fn noting(polls: Arc<AtomicBool>) -> Self {
+        Steps { polls, ..Steps::default() }
+    }
+
+    pub(super) fn notes(&self) -> &Arc<AtomicBool> {
+        &self.polls
+    }
+
     /// What a step leads to. It is taken now, unless it was before.
     pub(super) fn taken(self: &Arc<Self>, key: Key) -> Result<Taken, Failed> {
         let mut known = lock(&self.known);
@@ -92,6 +103,9 @@ impl Steps {
         known.insert(key.clone(), Known::Running);
         drop(known);
         let taken = take(&key);
+        if key.1.clock_of_sleeps().is_some() && taken.as_ref().is_ok_and(Taken::is_asleep) {
+            self.polls.store(true, Ordering::Relaxed);
+        }
         let mut known = lock(&self.known);
         match &taken {
             Ok(taken) => _ = known.insert(key, Known::Taken(Box::new(taken.clone()))),
@@ -138,6 +152,11 @@ fn take((code, world): &Key) -> Result<Taken, Failed> {
 }
 
 impl Taken {
+    /// Whether it sleeps until something changes.
+    fn is_asleep(&self) -> bool {
+        matches!(&self.step, Step::Blocked(blocked) if blocked.asks() == Some(SLEEP))
+    }
+
     /// Tells of it as if it were taken now.
     pub(super) fn tell(&self) {
         told_again(&self.calls);

@@ -82,6 +82,10 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
     Ok(is_well)
 }
 
+/// With a clock, no later time follows from a sleep that lasts until something changes.
+const POLLS: &str = "a program sleeps again and again until a file changes: with `--clock`, each of these sleeps \
+                     leads to a later time, and not all of them are explored. Give it fewer tries";
+
 /// Explores it with clients that are alike, and if they are not, with clients that are told apart.
 fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
     let outside = race.outside();
@@ -115,12 +119,18 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
             relabel(race, trace);
         }
     }
-    if outside.asked_time() {
+    if outside.asked_time() && !race.clock {
         examination.notes.push(
             "A program asked what time it is. Time passes for it while it sleeps itself, and at no other moment: \
-             what depends on the age of a file, or on when others act, is not explored"
+             what depends on the age of a file, or on when others act, is not explored. With `--clock`, time passes \
+             for all while one sleeps"
                 .to_owned(),
         );
+    }
+    if outside.polled() && race.clock {
+        let is_proof = examination.is_proof();
+        let notes = if is_proof { &mut examination.vacuous } else { &mut examination.notes };
+        notes.push(POLLS.to_owned());
     }
     for vacuous in &mut examination.vacuous {
         *vacuous = vacuous.replace(
