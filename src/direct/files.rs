@@ -541,7 +541,7 @@ fn sleep(why: &str, ends: impl FnOnce() -> String) {
     });
 }
 
-/// Whether sleeps move the clock of the world on: then they are [begun](begin_sleep) and [ended](end_sleep).
+/// Whether sleeps move the clock of the world on: then they [begin and end](Sleep).
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) fn has_clock() -> bool {
     shows().is_some()
@@ -572,30 +572,52 @@ pub(crate) fn clock(begins: Duration) -> Duration {
     clock.unwrap_or_default()
 }
 
-/// A sleep begins. It is an operation that changes nothing; the answer is when the sleep ends.
+/// A sleep in a world whose clock sleeps move on.
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-#[track_caller]
-pub(crate) fn begin_sleep(time: Duration) -> Duration {
-    let what = format!("sleep({time:?})");
-    let until = ask(&what, fingerprint(&what), || {
-        let until = shows().unwrap_or_default().saturating_add(time);
-        told(&what, until)
-    });
-    until.unwrap_or_default()
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep {
+    until: Duration,
+    /// The number of the operation that began it, if one did.
+    begun: Option<usize>,
 }
 
-/// A sleep ends: the world's clock shows this time, or more. As with [`let_time_pass`], a sleep after the first
-/// ones lasts until a file has changed.
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-#[track_caller]
-pub(crate) fn end_sleep(why: &str, until: Duration, begins: Duration) {
-    sleep(why, || {
-        port(|port| port.sleep_until(until));
-        let now = shows().unwrap_or_default();
-        let ended = format!("{why} ends at {:?}", now.saturating_sub(begins));
-        port(|port| port.let_time_pass(&ended));
-        ended
-    });
+impl Sleep {
+    /// A sleep that ends when the clock shows this, whenever it begins.
+    pub(crate) fn until(until: Duration) -> Self {
+        Sleep { until, begun: None }
+    }
+
+    /// A sleep of this length begins. It is an operation that changes nothing: the answer is when the sleep
+    /// ends. Nobody knows of it once it has ended.
+    #[track_caller]
+    pub(crate) fn begin(why: &str, length: Duration) -> Self {
+        if run::is_known_next(fingerprint(&why)) {
+            return Self::until(Duration::ZERO);
+        }
+        let what = format!("{why}({length:?})");
+        let begun = Some(run::asked_so_far());
+        let until = ask(&what, fingerprint(&what), || {
+            told(&what, shows().unwrap_or_default().saturating_add(length))
+        });
+        Sleep { until: until.unwrap_or_default(), begun }
+    }
+
+    /// It ends: the world's clock shows this time, or more. As with [`let_time_pass`], a sleep after the first
+    /// ones lasts until a file has changed.
+    #[track_caller]
+    pub(crate) fn end(self, why: &str, begins: Duration) {
+        sleep(why, || {
+            port(|port| port.sleep_until(self.until));
+            let now = shows().unwrap_or_default();
+            let ended = format!("{why} ends at {:?}", now.saturating_sub(begins));
+            port(|port| port.let_time_pass(&ended));
+            ended
+        });
+        if let Some(begun) = self.begun {
+            run::forget_before_last(begun);
+        }
+    }
 }
 
 /// The program was given another kind of world.

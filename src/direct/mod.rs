@@ -82,7 +82,7 @@ pub(crate) use files::let_time_pass;
 pub use files::{DirectFile, DirectFs, Files};
 use files::{Mounted, mounted};
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-pub(crate) use files::{awake, begin_sleep, clock, end_sleep, has_clock};
+pub(crate) use files::{Sleep, awake, clock, has_clock};
 pub use held::{Connections, Held, Served, Sessions, Slots};
 #[cfg(feature = "http")]
 pub use network::{DirectConnection, DirectNet};

@@ -31,6 +31,9 @@ pub(super) const SLEEP: &str = "sleep";
 /// A program that sleeps so often, while nothing changes, waits for ever.
 pub(super) const FOR_EVER: usize = 256;
 
+/// The same where sleeps move the world's clock on. What waits so is no proof there, so it may be fewer.
+pub(super) const FOR_EVER_BY_THE_CLOCK: usize = 64;
+
 impl ProgramCode {
     pub(super) fn new(code: FileCode<Ended>, polls: Arc<AtomicBool>) -> Self {
         ProgramCode { code, steps: Arc::new(Steps::noting(polls)) }

@@ -29,7 +29,8 @@
 //!   are the same in each run.
 //! - **It may sleep.** A sleep returns at once, and is a step. The first four end with
 //!   nothing changed. A later one lasts until something in the world changes, unless the program would give up
-//!   within 256 sleeps.
+//!   within 256 sleeps. In a world with [`Clock::Sleeps`](crate::fs::Clock::Sleeps), it begins in one step and
+//!   ends in another, and the time passes for all.
 //! - **It works in the world.** A path is in the world if it is relative to a directory there, or below
 //!   [`WORLD`]. A program that opens a file outside for writing is refused, unless that is
 //!   [noted](Command::noting).

@@ -14,7 +14,7 @@ use std::thread;
 use rustc_hash::FxBuildHasher;
 
 use super::Ended;
-use super::code::{FOR_EVER, SLEEP};
+use super::code::{FOR_EVER, FOR_EVER_BY_THE_CLOCK, SLEEP};
 use super::tree::umask_of;
 use crate::calls::{Calls, Listen, listened, told_again};
 use crate::check::quietly;
@@ -132,12 +132,13 @@ impl Steps {
 /// Takes a step.
 fn take((code, world): &Key) -> Result<Taken, Failed> {
     UMASK.set(Some(world.umask()));
+    let for_ever = if world.clock_of_sleeps().is_some() { FOR_EVER_BY_THE_CLOCK } else { FOR_EVER };
     let mut after = world.clone();
     let step = AssertUnwindSafe(|| code.clone().step(&mut after));
     let (mut step, mut calls) = listened(Listen::Tell, || catch_unwind(step));
     if let Ok(Step::Blocked(blocked)) = &step
         && blocked.asks() == Some(SLEEP)
-        && !blocked.sleeps_on(&mut world.clone(), FOR_EVER)
+        && !blocked.sleeps_on(&mut world.clone(), for_ever)
     {
         // It tries for so long and no longer: what it does then is to be seen as well.
         after = world.clone();

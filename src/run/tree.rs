@@ -20,7 +20,7 @@ use super::identity::Identity;
 use super::spawn::Outputs;
 use super::watch::Watch;
 use super::{Ended, Program, calls, checkpoint, identity, memory, spawn};
-use crate::direct::{self, DirectFile, DirectFs};
+use crate::direct::{self, DirectFile, DirectFs, Sleep};
 use crate::fs::{ByteRange, FileSystem, FlockOperation, OFlags};
 
 /// The processes of a program. Dropping it kills those that are left, and waits until they are gone.
@@ -93,8 +93,8 @@ pub(super) struct Task {
     pub(super) works_in: WorksIn,
     /// It waits until this child begins another program or ends (`vfork`).
     waits_for: Option<pid_t>,
-    /// It sleeps until the world's clock shows this.
-    pub(super) sleeps_until: Option<Duration>,
+    /// It sleeps, and the world's clock moves on.
+    pub(super) sleep: Option<Sleep>,
 }
 
 /// Where a process works.
@@ -419,7 +419,7 @@ impl Tree<'_> {
             asked_time: 0,
             at_return: None,
             waits_for: None,
-            sleeps_until: None,
+            sleep: None,
             works_in: by.map_or(WorksIn::World(None), |by| {
                 self.tasks.get(&by.process).map_or(by.works_in.clone(), |of| of.works_in.clone())
             }),
@@ -516,24 +516,24 @@ impl Tree<'_> {
     /// It has slept so long. Others may have acted meanwhile.
     pub(super) fn sleeps(&mut self, time: Duration) {
         if self.clock.is_some() {
-            let until = self.begins_to_sleep(time);
-            return self.wakes(until);
+            let sleep = self.begins_to_sleep(time);
+            return self.wakes(sleep);
         }
         self.slept += time;
         self.may_be_kept = None;
         direct::let_time_pass(SLEEP);
     }
 
-    /// A sleep begins; when it ends, by the world's clock.
-    pub(super) fn begins_to_sleep(&mut self, time: Duration) -> Duration {
+    /// A sleep begins.
+    pub(super) fn begins_to_sleep(&mut self, time: Duration) -> Sleep {
         self.may_be_kept = None;
-        direct::begin_sleep(identity::rounded(time))
+        Sleep::begin(SLEEP, identity::rounded(time))
     }
 
     /// A sleep ends.
-    pub(super) fn wakes(&mut self, until: Duration) {
+    pub(super) fn wakes(&mut self, sleep: Sleep) {
         self.may_be_kept = None;
-        direct::end_sleep(SLEEP, until, identity::BEGINS);
+        sleep.end(SLEEP, identity::BEGINS);
     }
 
     /// It reads the world's clock: an operation, unless there was none since it read it last.

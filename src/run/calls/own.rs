@@ -10,7 +10,7 @@ use libc::{c_long, pid_t};
 
 use super::Answer::{self, Is, Kernel, With};
 use super::{Call, comm};
-use crate::direct;
+use crate::direct::{self, Sleep};
 use crate::fs::Errno;
 use crate::run::tree::{AtReturn, Tree, WorksIn, registers};
 use crate::run::{WORLD, identity, memory};
@@ -103,23 +103,23 @@ impl Call<'_, '_, '_> {
 
     /// The same where sleeps move the world's clock on: a sleep begins, and it ends.
     fn sleep_by_the_clock(&mut self, asked: Duration, until: Option<i32>) -> Answer {
-        let begun = self.tree.task(self.pid).and_then(|task| task.sleeps_until.take());
-        let wakes = match (begun, until) {
-            (Some(wakes), _) => wakes,
+        let begun = self.tree.task(self.pid).and_then(|task| task.sleep.take());
+        let sleep = match (begun, until) {
+            (Some(sleep), _) => sleep,
             (None, None) => self.tree.begins_to_sleep(asked),
             // It says itself when it ends.
             (None, Some(clock)) => {
                 let since = identity::time(clock, Duration::ZERO, 0);
-                identity::BEGINS + identity::rounded(asked.saturating_sub(since))
+                Sleep::until(identity::BEGINS + identity::rounded(asked.saturating_sub(since)))
             }
         };
         if begun.is_none() && !self.tree.is_alone() {
             if let Some(task) = self.tree.task(self.pid) {
-                task.sleeps_until = Some(wakes);
+                task.sleep = Some(sleep);
             }
             return Answer::Sleeps;
         }
-        self.tree.wakes(wakes);
+        self.tree.wakes(sleep);
         Is(Ok(0))
     }
 
