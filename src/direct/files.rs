@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 use std::time::Duration;
 
 use super::held::Held;
@@ -220,7 +221,9 @@ pub(super) trait Port {
     fn forget(&mut self, file: u32);
     fn which(&mut self, file: u32) -> Option<Status>;
     fn version(&mut self) -> Option<u64>;
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
     fn now(&mut self) -> Option<Duration>;
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
     fn sleep_until(&mut self, time: Duration);
     fn let_time_pass(&mut self, why: &str);
     /// Does something that nobody is told of.
@@ -352,10 +355,12 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
         self.fs.version()
     }
 
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
     fn now(&mut self) -> Option<Duration> {
         self.fs.now()
     }
 
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
     fn sleep_until(&mut self, time: Duration) {
         self.fs.sleep_until(time);
     }

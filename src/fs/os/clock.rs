@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RawMode, Timespec, Timestamps};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use super::super::{Status, Time};
@@ -56,7 +56,7 @@ impl OsFs {
         // Among them are those that have no name any more.
         for file in held {
             let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-            if fs::fstat(&file).is_ok_and(|stat| is_new(stat.st_mtime as i64)) {
+            if fs::fstat(&file).is_ok_and(|stat| has_changed(&stat)) {
                 let _ = fs::utimensat(fs::CWD, own, &then, AtFlags::empty());
             }
         }
@@ -82,6 +82,11 @@ fn is_new(seconds: i64) -> bool {
     seconds >= OF_THE_MACHINE
 }
 
+#[allow(clippy::unnecessary_cast)] // its width differs between systems
+fn has_changed(stat: &Stat) -> bool {
+    is_new(stat.st_mtime as i64)
+}
+
 fn timestamps(time: Duration) -> Timestamps {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = Timespec { tv_sec: seconds, tv_nsec: time.subsec_nanos().into() };
@@ -104,12 +109,51 @@ fn note_below(directory: BorrowedFd<'_>, then: &Timestamps) -> Result<(), Errno>
                 note_below(below.as_fd(), then)?;
             }
         }
-        if is_new(stat.st_mtime as i64) {
+        if has_changed(&stat) {
             fs::utimensat(directory, name, then, AtFlags::SYMLINK_NOFOLLOW)?;
         }
     }
-    if fs::fstat(directory).is_ok_and(|stat| is_new(stat.st_mtime as i64)) {
+    if fs::fstat(directory).is_ok_and(|stat| has_changed(&stat)) {
         fs::utimensat(directory, c".", then, AtFlags::SYMLINK_NOFOLLOW)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::super::FileSystem;
+    use super::*;
+
+    const FLAGS: OFlags = OFlags::CREATE.union(OFlags::RDWR);
+
+    fn modified(fs: &OsFs, path: &str) -> Option<i64> {
+        let mut fs = fs;
+        fs.stat(Path::new(path), AtFlags::empty()).ok()?.modified.map(|time| time.seconds)
+    }
+
+    /// What changes has the time of the clock, and keeps it while the clock moves on.
+    #[test]
+    fn a_file_is_as_old_as_the_clock_says() -> Result<(), Errno> {
+        let folder = tempfile::tempdir().map_err(|_| Errno::IO)?;
+        let fs = OsFs::open(folder.path())?.telling_apart().with_clock(Duration::from_secs(1));
+        let mut world = &fs;
+        let mut open = world.open("a", FLAGS, Mode::RWXU)?;
+        world.mkdir("d", Mode::RWXU)?;
+        assert_eq!((modified(&fs, "a"), modified(&fs, ".")), (Some(1), Some(1)));
+        world.sleep_until(Duration::from_secs(11));
+        world.sleep_until(Duration::from_secs(5));
+        assert_eq!(world.now(), Some(Duration::from_secs(11)));
+        world.open("d/b", FLAGS, Mode::RWXU)?;
+        let all = ["a", ".", "d", "d/b"].map(|path| modified(&fs, path));
+        assert_eq!(all, [Some(1), Some(1), Some(11), Some(11)]);
+        world.write(&mut open, b"x")?;
+        world.unlink("a")?;
+        world.sleep_until(Duration::from_secs(12));
+        let status = world.which(&mut open).and_then(|status| status.modified);
+        assert_eq!(status.map(|time| time.seconds), Some(11), "also without a name");
+        assert_eq!(["d", "d/b"].map(|path| modified(&fs, path)), [Some(11), Some(11)]);
+        Ok(())
+    }
 }

@@ -257,4 +257,23 @@ mod tests {
         assert!(world.fstat(&mut a)?.modified > seen.modified);
         Ok(())
     }
+
+    #[test]
+    fn a_clock_of_sleeps_moves_on_where_one_ends_and_is_no_change_to_wait_for() -> Result<(), Errno>
+    {
+        let mut world = SimFs::new().with_clock(Clock::Ticks);
+        make(&mut world, "a")?;
+        world.tick();
+        let mut world = world.and_clock(Clock::Sleeps);
+        assert_eq!((modified(&world, "a"), world.now()), (Some(1), Some(Duration::from_secs(2))));
+        let (before, version) = (world.clone(), world.version());
+        world.sleep_until(Duration::from_millis(3_500));
+        world.sleep_until(Duration::from_secs(3));
+        assert!(world != before && world.version() == version);
+        make(&mut world, "b")?;
+        let time = world.named("b").and_then(|inode| inode.modified());
+        assert_eq!(time, Some(Time { seconds: 3, nanoseconds: 500_000_000 }));
+        assert_ne!(world.version(), version);
+        Ok(())
+    }
 }

@@ -104,6 +104,10 @@ impl Call<'_, '_, '_> {
     /// The same where sleeps move the world's clock on: a sleep begins, and it ends.
     fn sleep_by_the_clock(&mut self, asked: Duration, until: Option<i32>) -> Answer {
         let begun = self.tree.task(self.pid).and_then(|task| task.sleep.take());
+        if begun.is_none() {
+            // Who is killed while it sleeps is killed before: it has not moved the clock on.
+            self.may_be_killed();
+        }
         let sleep = match (begun, until) {
             (Some(sleep), _) => sleep,
             (None, None) => self.tree.begins_to_sleep(asked),
