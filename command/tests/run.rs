@@ -213,6 +213,122 @@ fn a_program_that_tries_so_often_and_no_more_is_seen_to_give_up() {
     }
 }
 
+/// Holds a lock, and tells whether somebody else holds it as well.
+const HOLDS: &str = "mkdir lock || exit 1; mkdir busy || echo shared;";
+
+/// Takes the lock, also from somebody who has held it for more than five seconds. It looks at the time first.
+const STEALS: &str = "now=$(date +%s); mkdir lock 2>/dev/null || { \
+    then=$(stat -c %Y lock 2>/dev/null) && [ $((now - then)) -gt 5 ] && rmdir lock && mkdir lock || exit 1; }; \
+    mkdir busy || echo shared; rmdir busy lock; exit 0";
+
+/// The same, but it looks at the lock first.
+const STEALS_TOO_SOON: &str = "mkdir lock 2>/dev/null || { \
+    then=$(stat -c %Y lock 2>/dev/null) && [ $(($(date +%s) - then)) -gt 5 ] && rmdir lock && mkdir lock || exit 1; }; \
+    mkdir busy || echo shared; rmdir busy lock; exit 0";
+
+const NEVER_SHARED: [&str; 2] = ["--always", "stdout !~ shared"];
+
+/// Actors that are no clients.
+fn actors<'a>(options: &[&'a str], scripts: &[&'a str]) -> Vec<&'a str> {
+    let mut all = [options, &["--clients", "0", "--", "true"]].concat();
+    all.extend(scripts.iter().flat_map(|script| ["::", "sh", "-c", script]));
+    all
+}
+
+/// What one program sleeps makes a lock old for the other one, with a clock and not without.
+#[test]
+fn a_lock_grows_old_while_its_holder_sleeps_if_there_is_a_clock() {
+    let sleeps = format!("{HOLDS} sleep 10; rmdir busy lock");
+    let without = told(0, &actors(&NEVER_SHARED, &[&sleeps, STEALS]));
+    let one_line = without.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(one_line.contains("With `--clock`, time passes for all while one sleeps"), "{without}");
+    let with = [&NEVER_SHARED[..], &["--clock", "--replay", "--kernel"]].concat();
+    let said = told(1, &actors(&with, &[&sleeps, STEALS]));
+    assert!(
+        said.contains("✗ always stdout !~ shared") && !said.contains("With `--clock`"),
+        "{said}"
+    );
+    assert!(said.contains("   4  sleep ends at 10s\n"), "{said}");
+    assert!(said.contains("clock_gettime = 10s"), "{said}");
+    assert!(said.contains("the kernel agrees: every answer and all that was left"), "{said}");
+    assert!(said.contains("the same as simulated"), "{said}");
+    let soon = format!("{HOLDS} sleep 4; rmdir busy lock");
+    told(0, &actors(&["--clock", "--always", "stdout !~ shared"], &[&soon, STEALS]));
+}
+
+/// A holder that touches its lock often enough keeps it, unless it is paused.
+#[test]
+fn a_lock_that_is_touched_stays_young() {
+    let touches = |seconds: u32| {
+        format!("{HOLDS} for i in 1 2; do sleep {seconds}; touch -c lock; done; rmdir busy lock")
+    };
+    let options = [&NEVER_SHARED[..], &["--clock", "--replay"]].concat();
+    let often = touches(4);
+    told(0, &actors(&options, &[&often, STEALS]));
+    let late = told(1, &actors(&options, &[&touches(6), STEALS]));
+    assert!(
+        late.contains("✗ always stdout !~ shared") && late.contains("the kernel agrees"),
+        "{late}"
+    );
+    // Time passes between its look at the lock and its look at the clock.
+    let soon = told(1, &actors(&options, &[&often, STEALS_TOO_SOON]));
+    assert!(
+        soon.contains("✗ always stdout !~ shared") && soon.contains("the kernel agrees"),
+        "{soon}"
+    );
+    let paused = actors(&options, &[&often, STEALS, "exec sleep 3600"]);
+    let paused = told(1, &paused);
+    assert!(paused.contains("✗ always stdout !~ shared"), "{paused}");
+    assert!(paused.contains("the kernel agrees"), "{paused}");
+}
+
+/// Sleeps of two programs, and of two processes of one program, pass at the same time or one after the other.
+#[test]
+fn sleeps_overlap_or_do_not() {
+    let tells = "sleep 10; : > x; echo $(($(stat -c %Y x) - 1577836800))";
+    let reached = ["--clock", "--kernel", "--reachable", "every stdout = 10", "--reachable"];
+    let options = [&reached[..], &["some stdout = 20", "--always", "stdout = 10 or stdout = 20"]];
+    let said = told(0, &with(&options.concat(), &["sh", "-c", tells]));
+    assert!(said.contains("the same as simulated"), "{said}");
+    let own = "then=$(date +%s); sleep 5 & sleep 5; wait; echo $(($(date +%s) - then))";
+    let reached = ["--clock", "--clients", "1", "--reachable", "stdout = 5", "--reachable"];
+    let options = [&reached[..], &["stdout = 10", "--always", "stdout = 5 or stdout = 10"]];
+    told(0, &with(&options.concat(), &["sh", "-c", own]));
+}
+
+/// What waits for ever lets time pass for ever: that is no proof. What gives up is explored.
+#[test]
+fn a_program_that_polls_without_end_is_no_proof_with_a_clock() {
+    let sleeps = "mkdir lock && sleep 3 && rmdir lock";
+    let polls = "until mkdir lock 2>/dev/null; do sleep 1; done; rmdir lock";
+    let said = told(1, &actors(&["--clock"], &[sleeps, polls]));
+    assert!(said.contains("? always deadlock-free: stopped at sleeps without end"), "{said}");
+    assert!(said.contains("A program sleeps again and again until a file changes"), "{said}");
+    told(0, &actors(&[], &[sleeps, polls]));
+    let tries = "for i in 1 2 3 4 5 6; do mkdir lock 2>/dev/null && exit; sleep 1; done; exit 1";
+    let options = ["--clock", "--reachable", "some exit = 1"];
+    told(0, &actors(&options, &["mkdir lock && sleep 3 && rmdir lock; exit 0", tries]));
+}
+
+/// Between a look at a lock and a look at the clock, time may pass.
+#[test]
+fn a_deadline_passes_between_two_calls() {
+    let python = "/usr/bin/python3";
+    if !Path::new(python).exists() {
+        eprintln!("left out: there is no {python}");
+        return;
+    }
+    let tries = "import os, time\nend = time.monotonic() + 5\nwhile True:\n try:\n  os.mkdir('lock')\n  \
+                 print('got')\n  break\n except FileExistsError:\n  if time.monotonic() > end:\n   \
+                 print('late')\n   break\n  time.sleep(2)\n";
+    let options = ["--clock", "--kernel", "--clients", "1"];
+    let claims = ["--reachable", "some stdout = late", "--reachable", "some stdout = got"];
+    let other = ["::", "sh", "-c", "mkdir lock && sleep 3 && rmdir lock; exit 0"];
+    let command = [&[python, "-c", tries][..], &other].concat();
+    let said = told(0, &with(&[&options[..], &claims].concat(), &command));
+    assert!(said.contains("the same as simulated"), "{said}");
+}
+
 /// Files are as old as the setup made them, and who steals an old lock does.
 #[test]
 fn files_keep_their_age() {
@@ -410,6 +526,11 @@ fn races_are_read_from_a_file() {
         "{said}"
     );
     assert!(told(&["other"]).1.contains("there is no race `other` in it; it has checked, made"));
+    write(
+        "[old]\nclock = true\nclients = 1\nrun = 'sleep 9; : > x; stat -c %Y x'\nalways = 'stdout = 1577836809'\n",
+    );
+    let (status, said) = told(&[]);
+    assert!(status == Some(0), "{said}");
     write("[lock]\nrum = 'true'\n");
     let (status, said) = told(&[]);
     assert!(status == Some(2) && said.contains("unknown field `rum`"), "{said}");

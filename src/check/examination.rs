@@ -520,7 +520,10 @@ impl Examination {
     fn beyond(&self, property: &str) -> String {
         let any = self.reports.iter().find(|report| report.engine == Engine::Any);
         match any.and_then(|any| any.finding(property)).map(|finding| &finding.verdict) {
-            Some(Verdict::Holds(_)) => " (any number of clients)".to_owned(),
+            // What was never put to the test holds for nobody.
+            Some(Verdict::Holds(_)) if self.vacuous.is_empty() => {
+                " (any number of clients)".to_owned()
+            }
             _ => String::new(),
         }
     }

@@ -234,6 +234,9 @@ pub enum Bound {
     /// The engine took as much memory as was [allowed](super::Limits::memory), in bytes.
     #[error("stopped after {} MiB of memory, as `Limits::memory` says", .0 >> 20)]
     Memory(u64),
+    /// A program sleeps without end, and each of its sleeps leads to a later time: not all of them were explored.
+    #[error("stopped at sleeps without end")]
+    Sleeps,
     /// A step was a fault, so the steps after it mean nothing. The property that it violates is
     /// among the findings.
     #[error("stopped at a step that violates `{}`", .0.property())]
@@ -256,6 +259,7 @@ impl Bound {
             | Bound::Turns(_)
             | Bound::Actors { .. }
             | Bound::Configurations(_)
+            | Bound::Sleeps
             | Bound::Time(_)
             | Bound::Memory(_)
             | Bound::Fault(_) => false,

@@ -138,6 +138,10 @@ pub(super) struct Run {
     /// Refuse programs that write outside of their directory, instead of listing what they wrote
     #[arg(long, conflicts_with = "file")]
     pub(super) strict: bool,
+    /// Let time pass for all programs, and for the ages of files, while one of them sleeps. A further
+    /// actor `:: sleep 3600` lets an hour pass at any moment
+    #[arg(long, conflicts_with = "file")]
+    pub(super) clock: bool,
     /// How long one run of a program may take [default: 10]
     #[arg(long, value_name = "SECONDS", conflicts_with = "file")]
     pub(super) patience: Option<u64>,

@@ -7,6 +7,8 @@ use std::hash::Hash;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+use std::time::Duration;
 
 use super::held::Held;
 use super::lent::ports;
@@ -233,6 +235,10 @@ pub(super) trait Port {
     fn forget(&mut self, file: u32);
     fn which(&mut self, file: u32) -> Option<Status>;
     fn version(&mut self) -> Option<u64>;
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    fn now(&mut self) -> Option<Duration>;
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    fn sleep_until(&mut self, time: Duration);
     fn let_time_pass(&mut self, why: &str);
     /// Does something that nobody is told of.
     fn unobserved(&mut self, look: &mut dyn FnMut(&mut dyn Port));
@@ -361,6 +367,16 @@ impl<F: FileSystem<File: Held>> Port for Mounted<'_, F> {
 
     fn version(&mut self) -> Option<u64> {
         self.fs.version()
+    }
+
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    fn now(&mut self) -> Option<Duration> {
+        self.fs.now()
+    }
+
+    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+    fn sleep_until(&mut self, time: Duration) {
+        self.fs.sleep_until(time);
     }
 
     fn let_time_pass(&mut self, why: &str) {
@@ -520,6 +536,15 @@ pub(crate) fn awake<T>(act: impl FnOnce() -> T) -> T {
 /// was after the sleep before. A real file system is not waited for.
 #[track_caller]
 pub(crate) fn let_time_pass(why: &str) {
+    sleep(why, || {
+        port(|port| port.let_time_pass(why));
+        why.to_owned()
+    });
+}
+
+/// A sleep of this name, which ends with `ends`, and is told as that says.
+#[track_caller]
+fn sleep(why: &str, ends: impl FnOnce() -> String) {
     let asked = fingerprint(&why);
     let (slept, before) = run::answered_so_far::<Option<u64>>(asked);
     ask(&why, asked, || {
@@ -529,12 +554,89 @@ pub(crate) fn let_time_pass(why: &str) {
             None if AWAKE.get() => false,
             None => slept >= SHORT_SLEEPS && now.is_some() && before.flatten() == now,
         };
-        if !lasts {
-            port(|port| port.let_time_pass(why));
-        }
-        called(format_args!("{why}{}", if lasts { " waits" } else { "" }));
+        let told = if lasts { format!("{why} waits") } else { ends() };
+        called(format_args!("{told}"));
         if lasts { Performed::Waits } else { Performed::Answer(now) }
     });
+}
+
+/// Whether sleeps move the clock of the world on: then they [begin and end](Sleep).
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn has_clock() -> bool {
+    shows().is_some()
+}
+
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+fn shows() -> Option<Duration> {
+    port(|port| port.now()).flatten()
+}
+
+/// Tells of something in the world of sleeps, and answers it.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+fn told<T>(told: &str, answer: T) -> Performed<T> {
+    port(|port| port.let_time_pass(told));
+    called(format_args!("{told}"));
+    Performed::Answer(answer)
+}
+
+/// What the world's clock shows. It is an operation: before it and after it, time may pass.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+#[track_caller]
+pub(crate) fn clock(begins: Duration) -> Duration {
+    const WHAT: &str = "clock_gettime";
+    let clock = ask(&WHAT, fingerprint(&WHAT), || {
+        let now = shows().unwrap_or_default();
+        told(&format!("{WHAT} = {:?}", now.saturating_sub(begins)), now)
+    });
+    clock.unwrap_or_default()
+}
+
+/// A sleep in a world whose clock sleeps move on.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep {
+    until: Duration,
+    /// The number of the operation that began it, if one did.
+    begun: Option<usize>,
+}
+
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+impl Sleep {
+    /// A sleep that ends when the clock shows this, whenever it begins.
+    pub(crate) fn until(until: Duration) -> Self {
+        Sleep { until, begun: None }
+    }
+
+    /// A sleep of this length begins. It is an operation that changes nothing: the answer is when the sleep
+    /// ends. Nobody knows of it once it has ended.
+    #[track_caller]
+    pub(crate) fn begin(why: &str, length: Duration) -> Self {
+        if run::is_known_next(fingerprint(&why)) {
+            return Self::until(Duration::ZERO);
+        }
+        let what = format!("{why}({length:?})");
+        let begun = Some(run::asked_so_far());
+        let until = ask(&what, fingerprint(&what), || {
+            told(&what, shows().unwrap_or_default().saturating_add(length))
+        });
+        Sleep { until: until.unwrap_or_default(), begun }
+    }
+
+    /// It ends: the world's clock shows this time, or more. As with [`let_time_pass`], a sleep after the first
+    /// ones lasts until a file has changed.
+    #[track_caller]
+    pub(crate) fn end(self, why: &str, begins: Duration) {
+        sleep(why, || {
+            port(|port| port.sleep_until(self.until));
+            let now = shows().unwrap_or_default();
+            let ended = format!("{why} ends at {:?}", now.saturating_sub(begins));
+            port(|port| port.let_time_pass(&ended));
+            ended
+        });
+        if let Some(begun) = self.begun {
+            run::forget_before_last(begun);
+        }
+    }
 }
 
 /// The program was given another kind of world.

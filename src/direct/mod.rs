@@ -78,24 +78,24 @@ use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-pub(crate) use files::awake;
 pub(crate) use files::let_time_pass;
 pub use files::{DirectFile, DirectFs, Files};
 use files::{Mounted, mounted};
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use files::{Sleep, awake, clock, has_clock};
 pub use held::{Connections, Held, Served, Sessions, Slots};
 #[cfg(feature = "http")]
 pub use network::{DirectConnection, DirectNet};
 use own::within;
 pub use own::{Own, Unheld};
-#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-pub(crate) use run::answers_known;
 #[cfg(feature = "tokio")]
 pub(crate) use run::at;
 #[cfg(any(feature = "command", feature = "run"))]
 pub(crate) use run::observed;
 use run::{Run, Stop, Stopped, ended, ends_otherwise};
 pub use run::{Section, choose, forget, forget_over, retry, retry_over, section};
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use run::{answers_known, asked_so_far};
 pub(crate) use run::{at_caller, attempt, is_running, line, process, remembered};
 use sessions::{Connected, connected};
 pub use sessions::{DirectDb, DirectSession};

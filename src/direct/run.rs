@@ -754,6 +754,33 @@ pub(crate) fn answers_known() -> usize {
     with(|run| run.known.iter().filter(|entry| !entry.is_look).count()).unwrap_or(0)
 }
 
+/// Whether the next answer that is known is one to this question.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(super) fn is_known_next(fingerprint: u64) -> bool {
+    let is_it = |entry: &Entry| entry.question.fingerprint == fingerprint;
+    with(|run| run.stopped.is_none() && run.known.get(run.at).is_some_and(is_it)).unwrap_or(false)
+}
+
+/// Forgets the answer of this number, if there is one more and then none.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(super) fn forget_before_last(number: usize) {
+    with(|run| {
+        let is_last_but_one = run.known.len() == number + 2 && run.at == number + 2;
+        if let Some(last) = run.known.last().filter(|_| is_last_but_one && run.stopped.is_none()) {
+            run.past = run.past.first(number);
+            run.past.push(last.clone());
+            run.known.remove(number);
+            run.at -= 1;
+        }
+    });
+}
+
+/// How many operations were answered in this run so far.
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) fn asked_so_far() -> usize {
+    with(|run| run.at).unwrap_or(0)
+}
+
 /// Which of several answers the operation of this run is to get; `None` where it has not been asked for.
 pub(super) fn way() -> Option<usize> {
     with(|run| run.way).flatten()

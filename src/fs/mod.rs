@@ -20,6 +20,7 @@ mod tree;
 mod user;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::calls::untold;
 
@@ -376,6 +377,16 @@ pub trait FileSystem {
     /// Says that the process lets time pass, for code that tells of what it does. It is not a call.
     fn let_time_pass(&mut self, why: &str) {
         let _ = why;
+    }
+
+    /// What the clock of the world shows, if [sleeps move it on](Clock::Sleeps). It is not a call.
+    fn now(&mut self) -> Option<Duration> {
+        None
+    }
+
+    /// Lets time pass until the clock of the world shows this, or more. It is not a call.
+    fn sleep_until(&mut self, time: Duration) {
+        let _ = time;
     }
 
     /// Closes the file and releases its lock. On a real system dropping the file does the same. In

@@ -1,6 +1,7 @@
 //! First floor: the file system world of the kernel. Imports the [`FileSystem`] trait, [`Tree`] and
 //! rustix.
 
+mod clock;
 mod dirents;
 mod records;
 mod tree;
@@ -14,6 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::fs::openat2;
@@ -64,6 +66,8 @@ pub struct OsFs {
     write_limit: Option<NonZeroUsize>,
     /// Every file that was looked at, so that its number becomes no other's once it is removed.
     held: Option<Mutex<Vec<Held>>>,
+    /// The clock of a simulated world, where a schedule of it is replayed.
+    clock: Option<Mutex<Duration>>,
 }
 
 /// A file that is kept from being forgotten: its identity, and a descriptor that keeps it. The
@@ -102,7 +106,7 @@ impl OsFs {
     fn anchored(path: &Path, flags: OFlags) -> Result<Self, Errno> {
         let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let anchor = uninterrupted(|| fs::open(path, flags, Mode::empty()))?;
-        Ok(OsFs { anchor, waiting: false, write_limit: None, held: None })
+        Ok(OsFs { anchor, waiting: false, write_limit: None, held: None, clock: None })
     }
 
     /// The same world, in which [`flock`](FileSystem::flock) waits in the kernel while another open
@@ -518,12 +522,12 @@ impl FileSystem for &OsFs {
         if self.held.is_some() {
             self.hold(status, || self.at(at, |from, path| place(from, path, flags)));
         }
-        Ok(status)
+        Ok(self.by_its_clock(status))
     }
 
     #[inline(always)]
     fn fstat(&mut self, file: &mut OsFile) -> Result<Status, Errno> {
-        fs::fstat(&file.0).map(Status::from)
+        fs::fstat(&file.0).map(Status::from).map(|status| self.by_its_clock(status))
     }
 
     #[inline(always)]
@@ -721,7 +725,15 @@ impl FileSystem for &OsFs {
         if self.held.is_some() {
             self.hold(status, || place_of(&file.0));
         }
-        Some(status)
+        Some(self.by_its_clock(status))
+    }
+
+    fn now(&mut self) -> Option<Duration> {
+        self.clock.as_ref().map(clock::shows)
+    }
+
+    fn sleep_until(&mut self, time: Duration) {
+        self.pass_until(time);
     }
 
     #[inline(always)]

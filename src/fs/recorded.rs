@@ -2,6 +2,7 @@
 //! [`recorded`](crate::recorded), the [`FileSystem`] trait and how its calls are told.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::told::{Answer, Call, Line};
 use super::{
@@ -49,6 +50,14 @@ impl<F: FileSystem> FileSystem for Recorded<F> {
 
     fn let_time_pass(&mut self, why: &str) {
         self.record(why.to_owned());
+    }
+
+    fn now(&mut self) -> Option<Duration> {
+        self.inner_mut().now()
+    }
+
+    fn sleep_until(&mut self, time: Duration) {
+        self.inner_mut().sleep_until(time);
     }
 
     fn open<'p>(

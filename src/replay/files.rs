@@ -15,8 +15,8 @@ use super::{
 use crate::Process;
 use crate::check::{Schedule, System, Trace, TraceStep, Value};
 use crate::fs::{
-    Access, AtFlags, Errno, FileSystem, Node, OsFs, Recorded, SimFs, Timespec, Timestamps, Tree,
-    Uid, User, Users, errno_name,
+    Access, AtFlags, Errno, FileSystem, Node, OsFs, Recorded, SimFs, Time, Timespec, Timestamps,
+    Tree, Uid, User, Users, errno_name,
 };
 
 /// A system on the kernel's file system, before its first step.
@@ -39,13 +39,18 @@ impl<Q> Furnished<Q> {
         actors: impl Fn(usize) -> Vec<Q> + Send + Sync + 'static,
     ) -> Self {
         let worlds: Vec<SimFs> = system.starts().iter().map(|start| start.world.clone()).collect();
-        Self::by(
+        let clocks: Vec<_> = worlds.iter().map(SimFs::clock_of_sleeps).collect();
+        let furnished = Self::by(
             move |start, _, directory| match worlds.get(start) {
                 Some(world) => put_on_disk(world, directory),
                 None => Err(ReplayError::Furnish(Errno::INVAL)),
             },
             actors,
-        )
+        );
+        furnished.adjusted(move |start, fs| match clocks.get(start).copied().flatten() {
+            Some(shows) => fs.with_clock(shows),
+            None => fs,
+        })
     }
 
     /// `furnish` turns an empty directory into the initial world. `actors` makes the processes, in
@@ -174,20 +179,24 @@ pub fn put_on_disk(world: &SimFs, directory: &Path) -> Result<(), ReplayError> {
     Ok(())
 }
 
-/// Makes what is old in a world with a clock as old on disk. What is as old as the clock is new.
+/// Makes what is old in a world with a clock as old on disk. What is as old as the clock is new. Where sleeps
+/// move the clock on, the times are those of the world.
 fn old(world: &SimFs, tree: &Tree, directory: &Path) -> Result<(), ReplayError> {
     let mut looked_at = world.clone();
     let mut modified = |path: &Path| {
         looked_at.stat(path, AtFlags::SYMLINK_NOFOLLOW).ok().and_then(|status| status.modified)
     };
+    let is_of_sleeps = world.clock_of_sleeps().is_some();
     let newest = tree.iter().filter_map(|(path, _)| modified(path)).max_by_key(|it| it.seconds);
     let Some(newest) = newest else { return Ok(()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
     for (path, _) in tree.iter() {
-        let Some(time) = modified(path).filter(|time| time.seconds < newest.seconds) else {
-            continue;
+        let is_old = |time: &Time| is_of_sleeps || time.seconds < newest.seconds;
+        let Some(time) = modified(path).filter(is_old) else { continue };
+        let then = match is_of_sleeps {
+            true => Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() },
+            false => Timespec { tv_sec: now - (newest.seconds - time.seconds), tv_nsec: 0 },
         };
-        let then = Timespec { tv_sec: now - (newest.seconds - time.seconds), tv_nsec: 0 };
         let times = Timestamps { last_access: then, last_modification: then };
         let place = directory.join(path);
         rustix::fs::utimensat(rustix::fs::CWD, place, &times, AtFlags::SYMLINK_NOFOLLOW)

@@ -244,6 +244,11 @@ where
     outcomes
 }
 
+/// How often a step is tried that has to wait on the kernel and nowhere else. A program that another thread starts
+/// at this moment has all open files of this process until it is executed. A lock that was given back is held for
+/// as long.
+const TRIES: usize = 200;
+
 /// An execution on the kernel.
 struct Real<Q, T> {
     _directory: tempfile::TempDir,
@@ -270,10 +275,19 @@ where
         P: Process<SimFs, Output = T> + Value,
     {
         let (actor, way) = turn;
-        let Some(process) = self.actors.get_mut(actor).and_then(Option::take) else {
+        let Some(mut process) = self.actors.get_mut(actor).and_then(Option::take) else {
             return Err(format!("actor {actor} has ended on the kernel"));
         };
-        let step = process.step(&mut &self.fs);
+        let mut left = 0..TRIES;
+        let step = loop {
+            match process.step(&mut &self.fs) {
+                Step::Blocked(same) if left.next().is_some() => {
+                    std::thread::sleep(Duration::from_millis(5));
+                    process = same;
+                }
+                step => break step,
+            }
+        };
         let expected = after(state, turn).map(|(_, mut locals)| locals.swap_remove(actor));
         let expected = expected.as_ref().and_then(Local::output);
         match (step.way(way), expected) {

@@ -163,6 +163,10 @@ pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
         libc::SYS_nanosleep | libc::SYS_clock_nanosleep => {
             tree.task(pid).is_some_and(|task| task.process == pid)
         }
+        libc::SYS_clock_gettime => own::reads_clock(tree, pid, now.rdi as i32),
+        libc::SYS_gettimeofday | libc::SYS_time => {
+            own::reads_clock(tree, pid, libc::CLOCK_REALTIME)
+        }
         _ => is_on_the_world(tree, pid),
     }
 }
@@ -196,6 +200,8 @@ enum Answer {
     Is(Result<u64, Errno>),
     /// It opened a file of the world: it makes this placeholder instead.
     Opened(u64, bool),
+    /// It sleeps for a while, and is answered then.
+    Sleeps,
 }
 
 use Answer::{Is, Kernel, With};
@@ -216,14 +222,23 @@ struct Call<'t, 'p, 'f> {
     of: [u64; 6],
 }
 
+/// What a process does once its call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    GoesOn,
+    /// It sleeps, and others of its program act meanwhile.
+    Sleeps,
+}
+
 /// Answers the call before which a process is stopped.
-pub(super) fn answered(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) {
-    let Some(mut now) = registers(pid) else { return };
+pub(super) fn answered(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) -> Then {
+    let Some(mut now) = registers(pid) else { return Then::GoesOn };
     let number = now.orig_rax as c_long;
     let mut call = Call { tree, fs, pid, name: name(number), of: arguments(&now) };
     let answer = call.answer(number);
     match answer {
-        Kernel => return,
+        Kernel => return Then::GoesOn,
+        Answer::Sleeps => return Then::Sleeps,
         With(changed) => [now.rdi, now.rsi, now.rdx, now.r10, now.r8, now.r9] = changed,
         // A world answers so to a path that leads out of it.
         Is(Err(Errno::XDEV)) if number != libc::SYS_copy_file_range => {
@@ -236,6 +251,7 @@ pub(super) fn answered(tree: &mut Tree<'_>, fs: &mut DirectFs, pid: pid_t) {
         Answer::Opened(file, closes_on_exec) => call.hold_place(&mut now, file, closes_on_exec),
     }
     set_registers(pid, &now);
+    Then::GoesOn
 }
 
 impl Call<'_, '_, '_> {
@@ -252,13 +268,7 @@ impl Call<'_, '_, '_> {
     }
 
     fn refuse(&self, why: &str) -> ! {
-        self.tree.program.refuses(self.name, self.comm(), why)
-    }
-
-    /// What the kernel calls the process: the program that it runs.
-    fn comm(&self) -> Option<String> {
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?;
-        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+        self.tree.program.refuses(self.name, comm(self.pid), why)
     }
 
     fn answer(&mut self, number: c_long) -> Answer {
@@ -520,6 +530,12 @@ impl Call<'_, '_, '_> {
             std::panic::resume_unwind(Box::new(Killed));
         }
     }
+}
+
+/// What the kernel calls a process: the program that it runs.
+fn comm(pid: pid_t) -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn mode(bits: u64) -> Mode {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::Ended;
 use super::steps::{Failed, Steps};
@@ -30,9 +31,12 @@ pub(super) const SLEEP: &str = "sleep";
 /// A program that sleeps so often, while nothing changes, waits for ever.
 pub(super) const FOR_EVER: usize = 256;
 
+/// The same where sleeps move the world's clock on. What waits so is no proof there, so it may be fewer.
+pub(super) const FOR_EVER_BY_THE_CLOCK: usize = 64;
+
 impl ProgramCode {
-    pub(super) fn new(code: FileCode<Ended>) -> Self {
-        ProgramCode { code, steps: Arc::default() }
+    pub(super) fn new(code: FileCode<Ended>, polls: Arc<AtomicBool>) -> Self {
+        ProgramCode { code, steps: Arc::new(Steps::noting(polls)) }
     }
 
     /// The same program with this number, which tells it from others: its process numbers and its random
@@ -41,7 +45,8 @@ impl ProgramCode {
     /// Without it, the program may be any of several, and what it asks must not depend on who it is.
     pub fn in_process(self, number: u32) -> Self {
         // What is known of a program with another number is not known of this one.
-        Self::new(self.code.in_process(number))
+        let polls = self.steps.notes().clone();
+        Self::new(self.code.in_process(number), polls)
     }
 
     /// The same program over the kernel's file system.

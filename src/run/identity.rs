@@ -102,6 +102,21 @@ impl Identity {
 /// What a world's clock shows when the programs begin.
 pub(super) const WORLD_BEGINS: i64 = 1;
 
+/// The same as a length of time.
+pub(super) const BEGINS: Duration = Duration::from_secs(WORLD_BEGINS as u64);
+
+/// A length of time without the little that [tells two times apart](time).
+pub(super) fn rounded(time: Duration) -> Duration {
+    let nanoseconds = time.subsec_nanos();
+    Duration::from_secs(time.as_secs())
+        + Duration::from_micros(u64::from(nanoseconds.saturating_add(500) / 1_000))
+}
+
+/// Whether it is a clock of the processor's time.
+pub(super) fn is_of_the_processor(clock: i32) -> bool {
+    [libc::CLOCK_PROCESS_CPUTIME_ID, libc::CLOCK_THREAD_CPUTIME_ID].contains(&clock)
+}
+
 /// A time of the world, as programs see it. A time of the kernel, where a schedule is replayed, is one of now:
 /// within an hour of it, or as much older.
 pub(super) fn told_time(seconds: i64) -> i64 {

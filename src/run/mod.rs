@@ -29,7 +29,8 @@
 //!   are the same in each run.
 //! - **It may sleep.** A sleep returns at once, and is a step. The first four end with
 //!   nothing changed. A later one lasts until something in the world changes, unless the program would give up
-//!   within 256 sleeps.
+//!   within 256 sleeps. In a world with [`Clock::Sleeps`](crate::fs::Clock::Sleeps), it begins in one step and
+//!   ends in another, and the time passes for all.
 //! - **It works in the world.** A path is in the world if it is relative to a directory there, or below
 //!   [`WORLD`]. A program that opens a file outside for writing is refused, unless that is
 //!   [noted](Command::noting).
@@ -98,6 +99,7 @@ pub struct Command {
 pub struct Outside {
     changed: Arc<Mutex<BTreeSet<PathBuf>>>,
     asked_time: Arc<AtomicBool>,
+    polled: Arc<AtomicBool>,
     is_refused: bool,
 }
 
@@ -115,6 +117,12 @@ impl Outside {
     /// Whether a program asked what time it is, after its first call on the world.
     pub fn asked_time(&self) -> bool {
         self.asked_time.load(Ordering::Relaxed)
+    }
+
+    /// Whether a program was made to wait that sleeps again and again until a file changes, in a world in which
+    /// [time passes while it sleeps](crate::fs::Clock::Sleeps). So not all of that time passed.
+    pub fn polled(&self) -> bool {
+        self.polled.load(Ordering::Relaxed)
     }
 }
 
@@ -251,7 +259,9 @@ impl Command {
     /// Where the program is not there or may not be executed, and where an argument has a NUL byte.
     pub fn process(&self) -> Result<ProgramCode, RunError> {
         let program = Arc::new(Program::new(self)?);
-        Ok(ProgramCode::new(Code::files(move |fs| tree::run(&program, fs)).ending_alike()))
+        let polled = self.outside.as_ref().map(|outside| outside.polled.clone());
+        let code = Code::files(move |fs| tree::run(&program, fs)).ending_alike();
+        Ok(ProgramCode::new(code, polled.unwrap_or_default()))
     }
 }
 

@@ -7,13 +7,14 @@
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 
 use rustc_hash::FxBuildHasher;
 
 use super::Ended;
-use super::code::{FOR_EVER, SLEEP};
+use super::code::{FOR_EVER, FOR_EVER_BY_THE_CLOCK, SLEEP};
 use super::tree::umask_of;
 use crate::calls::{Calls, Listen, listened, told_again};
 use crate::check::quietly;
@@ -51,6 +52,8 @@ enum Known {
 pub(super) struct Steps {
     known: Mutex<HashMap<Key, Known, FxBuildHasher>>,
     changed: Condvar,
+    /// Whether a program was made to wait for a change, in a world whose clock its sleeps would move on.
+    polls: Arc<AtomicBool>,
 }
 
 /// What is said of a program that is not deterministic.
@@ -74,6 +77,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Steps {
+    pub(super) fn noting(polls: Arc<AtomicBool>) -> Self {
+        Steps { polls, ..Steps::default() }
+    }
+
+    pub(super) fn notes(&self) -> &Arc<AtomicBool> {
+        &self.polls
+    }
+
     /// What a step leads to. It is taken now, unless it was before.
     pub(super) fn taken(self: &Arc<Self>, key: Key) -> Result<Taken, Failed> {
         let mut known = lock(&self.known);
@@ -92,6 +103,9 @@ impl Steps {
         known.insert(key.clone(), Known::Running);
         drop(known);
         let taken = take(&key);
+        if key.1.clock_of_sleeps().is_some() && taken.as_ref().is_ok_and(Taken::is_asleep) {
+            self.polls.store(true, Ordering::Relaxed);
+        }
         let mut known = lock(&self.known);
         match &taken {
             Ok(taken) => _ = known.insert(key, Known::Taken(Box::new(taken.clone()))),
@@ -118,12 +132,13 @@ impl Steps {
 /// Takes a step.
 fn take((code, world): &Key) -> Result<Taken, Failed> {
     UMASK.set(Some(world.umask()));
+    let for_ever = if world.clock_of_sleeps().is_some() { FOR_EVER_BY_THE_CLOCK } else { FOR_EVER };
     let mut after = world.clone();
     let step = AssertUnwindSafe(|| code.clone().step(&mut after));
     let (mut step, mut calls) = listened(Listen::Tell, || catch_unwind(step));
     if let Ok(Step::Blocked(blocked)) = &step
         && blocked.asks() == Some(SLEEP)
-        && !blocked.sleeps_on(&mut world.clone(), FOR_EVER)
+        && !blocked.sleeps_on(&mut world.clone(), for_ever)
     {
         // It tries for so long and no longer: what it does then is to be seen as well.
         after = world.clone();
@@ -138,6 +153,11 @@ fn take((code, world): &Key) -> Result<Taken, Failed> {
 }
 
 impl Taken {
+    /// Whether it sleeps until something changes.
+    fn is_asleep(&self) -> bool {
+        matches!(&self.step, Step::Blocked(blocked) if blocked.asks() == Some(SLEEP))
+    }
+
     /// Tells of it as if it were taken now.
     pub(super) fn tell(&self) {
         told_again(&self.calls);

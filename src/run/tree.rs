@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use libc::{c_int, pid_t, user_regs_struct};
 
+use super::calls::Then;
 use super::code::SLEEP;
 use super::identity::Identity;
 use super::spawn::Outputs;
 use super::watch::Watch;
-use super::{Ended, Program, calls, checkpoint, memory, spawn};
-use crate::direct::{self, DirectFile, DirectFs};
+use super::{Ended, Program, calls, checkpoint, identity, memory, spawn};
+use crate::direct::{self, DirectFile, DirectFs, Sleep};
 use crate::fs::{ByteRange, FileSystem, FlockOperation, OFlags};
 
 /// The processes of a program. Dropping it kills those that are left, and waits until they are gone.
@@ -43,6 +44,8 @@ pub(super) struct Tree<'p> {
     pub(super) identity: Identity,
     /// How long it slept.
     pub(super) slept: Duration,
+    /// Where sleeps move the world's clock on: what the program was last told of it.
+    pub(super) clock: Option<ToldTime>,
     has_begun: bool,
     /// What it prints, as long as it may be [kept](checkpoint) before its first call.
     may_be_kept: Option<Rc<Outputs>>,
@@ -65,6 +68,15 @@ pub(super) struct Start {
     pub(super) identity: Identity,
 }
 
+/// What a program was told of the world's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ToldTime {
+    /// How long after the beginning of all programs it is.
+    pub(super) passed: Duration,
+    /// After how many operations it was told so, if it was.
+    after: Option<usize>,
+}
+
 /// A process or a thread.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
@@ -81,6 +93,8 @@ pub(super) struct Task {
     pub(super) works_in: WorksIn,
     /// It waits until this child begins another program or ends (`vfork`).
     waits_for: Option<pid_t>,
+    /// It sleeps, and the world's clock moves on.
+    pub(super) sleep: Option<Sleep>,
 }
 
 /// Where a process works.
@@ -156,6 +170,7 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
         records: Vec::new(),
         identity: start.identity,
         slept: Duration::ZERO,
+        clock: direct::has_clock().then(ToldTime::default),
         has_begun: !is_new,
         may_be_kept: is_new.then(|| outputs.clone()),
     };
@@ -345,8 +360,10 @@ impl Tree<'_> {
             }
         };
         let pid = self.held.remove(first);
-        calls::answered(self, fs, pid);
-        self.go_on(pid, 0);
+        match calls::answered(self, fs, pid) {
+            Then::GoesOn => self.go_on(pid, 0),
+            Then::Sleeps => self.held.push(pid),
+        }
     }
 
     fn wakes_who_waits_for(&mut self, child: pid_t) {
@@ -402,6 +419,7 @@ impl Tree<'_> {
             asked_time: 0,
             at_return: None,
             waits_for: None,
+            sleep: None,
             works_in: by.map_or(WorksIn::World(None), |by| {
                 self.tasks.get(&by.process).map_or(by.works_in.clone(), |of| of.works_in.clone())
             }),
@@ -478,6 +496,11 @@ impl Tree<'_> {
         self.tasks.iter().find(has_it).map(|(pid, _)| *pid)
     }
 
+    /// Whether it is the only process of its program.
+    pub(super) fn is_alone(&self) -> bool {
+        self.tasks.len() == 1
+    }
+
     pub(super) fn has(&self, pid: pid_t) -> bool {
         self.tasks.contains_key(&pid)
     }
@@ -492,9 +515,35 @@ impl Tree<'_> {
 
     /// It has slept so long. Others may have acted meanwhile.
     pub(super) fn sleeps(&mut self, time: Duration) {
+        if self.clock.is_some() {
+            let sleep = self.begins_to_sleep(time);
+            return self.wakes(sleep);
+        }
         self.slept += time;
         self.may_be_kept = None;
         direct::let_time_pass(SLEEP);
+    }
+
+    /// A sleep begins.
+    pub(super) fn begins_to_sleep(&mut self, time: Duration) -> Sleep {
+        self.may_be_kept = None;
+        Sleep::begin(SLEEP, identity::rounded(time))
+    }
+
+    /// A sleep ends.
+    pub(super) fn wakes(&mut self, sleep: Sleep) {
+        self.may_be_kept = None;
+        sleep.end(SLEEP, identity::BEGINS);
+    }
+
+    /// It reads the world's clock: an operation, unless there was none since it read it last.
+    pub(super) fn reads_clock(&mut self) {
+        let Some(told) = self.clock else { return };
+        if told.after != Some(direct::asked_so_far()) {
+            self.may_be_kept = None;
+            let passed = direct::clock(identity::BEGINS).saturating_sub(identity::BEGINS);
+            self.clock = Some(ToldTime { passed, after: Some(direct::asked_so_far()) });
+        }
     }
 
     /// A number for the placeholder of a file that has just been opened.

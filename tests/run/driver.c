@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int gated;
@@ -64,6 +65,15 @@ int main(int count, char **words) {
                 struct stat status;
                 answer = stat(first, &status);
                 if (answer == 0) answer = status.st_mode;
+            } else if (!strcmp(call, "age")) {
+                // Two calls, between which time may pass.
+                struct stat status;
+                answer = stat(first, &status);
+                if (answer == 0) answer = 1000 + time(NULL) - status.st_mtime;
+            } else if (!strcmp(call, "touch")) {
+                answer = utimensat(AT_FDCWD, first, NULL, 0);
+            } else if (!strcmp(call, "sleep")) {
+                answer = sleep(atoi(first));
             } else if (!strcmp(call, "lock")) {
                 answer = flock(open_file, LOCK_EX | (gated ? LOCK_NB : 0));
                 if (gated && answer < 0 && errno == EWOULDBLOCK) {

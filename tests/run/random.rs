@@ -15,7 +15,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use toctou::case::FsCase;
 use toctou::check::System;
-use toctou::fs::{FileSystem, Mode, OFlags, OsFs, SimFs};
+use toctou::fs::{Clock, FileSystem, Mode, OFlags, OsFs, SimFs};
 use toctou::replay::Outcome;
 use toctou::run::{Command, Ended, empty};
 
@@ -97,9 +97,14 @@ fn calls(most: usize) -> impl Strategy<Value = Vec<String>> {
 
 /// The outcomes of the simulation, which have to be those of the kernel.
 fn searched(commands: &[Command]) -> (BTreeSet<Outcome>, u64) {
+    searched_in(&world(), commands)
+}
+
+/// The same in this world.
+fn searched_in(world: &SimFs, commands: &[Command]) -> (BTreeSet<Outcome>, u64) {
     let system = || {
         let all = (2..).zip(commands);
-        all.fold(System::new(world()), |system, (number, command)| {
+        all.fold(System::new(world.clone()), |system, (number, command)| {
             let process = command.process().expect("it can be run").in_process(number);
             let system = ["EBADF", "EFBIG", "EINVAL"]
                 .iter()
@@ -238,6 +243,37 @@ fn random_lists_of_calls_have_the_same_outcomes_three_ways() {
     eprintln!("{different} with several outcomes; {executions} executions for {orders} orders");
     assert!(different * 3 > cases(150), "the order has to make a difference in many of them");
     assert!(executions < orders as u64, "steps that commute are not tried in both orders");
+}
+
+/// A call of the driver that takes time, asks for a time or sets one.
+fn timed() -> impl Strategy<Value = String> {
+    let name = || select(vec!["a", "a", "b", "d", "."]);
+    prop_oneof![
+        3 => select(vec!["sleep 1", "sleep 2", "sleep 5"]).prop_map(str::to_owned),
+        3 => name().prop_map(|name| format!("age {name}")),
+        1 => name().prop_map(|name| format!("touch {name}")),
+        1 => Just("truncate b".to_owned()),
+        1 => select(vec!["rename a b", "unlink a", "link a d/e", "mkdir d/e"]).prop_map(str::to_owned),
+    ]
+}
+
+/// The kernel's files have the ages that they have in the simulation, in every order.
+#[test]
+fn random_sleeps_have_the_same_outcomes_on_the_kernel() {
+    let mut runner = TestRunner::deterministic();
+    let several = prop::collection::vec(prop::collection::vec(timed(), 1..=3), 2..=2);
+    let world = world().and_clock(Clock::Sleeps);
+    let mut different = 0;
+    for _ in 0..cases(60) {
+        let programs = several.new_tree(&mut runner).expect("a program").current();
+        let command = |calls: &Vec<String>| {
+            calls.iter().fold(Command::new(driver()), |command, call| command.argument(call))
+        };
+        let commands: Vec<Command> = programs.iter().map(command).collect();
+        different += usize::from(searched_in(&world, &commands).0.len() > 1);
+    }
+    eprintln!("{different} with several outcomes");
+    assert!(different * 4 > cases(60), "the order has to make a difference in many of them");
 }
 
 /// A line of a shell script that does something with files.

@@ -5,11 +5,15 @@ mod place;
 mod predicate;
 mod race;
 
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::case::{Case, CaseError, FsCase};
-use crate::check::{Checker, Examination, FaultKind, Limits, Trace, Verdict, quietly};
+use crate::check::{
+    Bound, Checker, Engine, Examination, FaultKind, Limits, PropertyKind, Report, Trace, Verdict,
+    quietly,
+};
 use crate::fs::SimFs;
 use crate::replay::Threads;
 use crate::report::{self, count, diagram, json, mermaid::mermaid};
@@ -82,6 +86,25 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
     Ok(is_well)
 }
 
+/// Why nothing is decided with a clock where a sleep lasts until something changes.
+const POLLS: &str = "A program sleeps again and again until a file changes: with `--clock`, each of these sleeps \
+                     leads to a later time, and not all of them are explored. Give it fewer tries";
+
+/// Takes back what is only true as long as no later time comes.
+fn decide_no_times(report: &mut Report) {
+    for finding in &mut report.findings {
+        let is_shown = match &finding.verdict {
+            Verdict::Holds(_) => finding.kind == PropertyKind::Reachable,
+            Verdict::Violated(_) => finding.kind != PropertyKind::Reachable,
+            Verdict::Unfinished(_) => true,
+        };
+        if !is_shown {
+            finding.verdict = Verdict::Unfinished(Bound::Sleeps);
+        }
+    }
+    report.bound.get_or_insert(Bound::Sleeps);
+}
+
 /// Explores it with clients that are alike, and if they are not, with clients that are told apart.
 fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
     let outside = race.outside();
@@ -115,12 +138,17 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
             relabel(race, trace);
         }
     }
-    if outside.asked_time() {
+    if outside.asked_time() && !race.clock {
         examination.notes.push(
             "A program asked what time it is. Time passes for it while it sleeps itself, and at no other moment: \
-             what depends on the age of a file, or on when others act, is not explored"
+             what depends on the age of a file, or on when others act, is not explored. With `--clock`, time passes \
+             for all while one sleeps"
                 .to_owned(),
         );
+    }
+    if outside.polled() && race.clock {
+        examination.reports.iter_mut().for_each(decide_no_times);
+        examination.notes.push(POLLS.to_owned());
     }
     for vacuous in &mut examination.vacuous {
         *vacuous = vacuous.replace(
@@ -138,8 +166,11 @@ fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
     bar.clear();
     let (runs, time) = (run::runs() - runs, started.elapsed());
     let rate = runs as f64 / time.as_secs_f64().max(1e-9);
-    let speed =
+    let mut speed =
         format!("{} in {:.1} s: {rate:.0} a second", count(runs, "run"), time.as_secs_f64());
+    if let Some(states) = examination.reports.first().and_then(|graph| graph.states) {
+        let _ = write!(speed, ", {:.1} states a run", states as f64 / runs.max(1) as f64);
+    }
     Ok(Explored { examination, world, told, outside, speed })
 }
 
@@ -184,6 +215,13 @@ fn tell(out: &mut Out, explored: &Explored) -> Result<(), Failure> {
     }
     out.line("")?;
     out.line(&explored.speed)?;
+    let is_alone = examination.reports.iter().all(|it| it.engine != Engine::Loom);
+    if is_alone && examination.reports.first().is_some_and(Report::exhaustive) {
+        out.wrapped(
+            "the graph judged alone: loom and shuttle take every path again, and are asked where there are at most \
+             1,000 steps",
+        )?;
+    }
     let outside = explored.outside.paths();
     if !outside.is_empty() {
         let paths: Vec<String> = outside.iter().map(|path| path.display().to_string()).collect();

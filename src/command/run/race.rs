@@ -14,7 +14,7 @@ use super::predicate::{AtMost, BadPredicate, Looked, Predicate};
 use crate::check::{DEADLOCK_FREE, Property, PropertyKind, System};
 use crate::command::Failure;
 use crate::command::arguments::Run;
-use crate::fs::SimFs;
+use crate::fs::{Clock, SimFs};
 use crate::run::{self, Command, Ended, Outside, ProgramCode};
 
 /// The file that is read where no program is named.
@@ -42,6 +42,8 @@ pub(super) struct Race {
     patience: Option<Duration>,
     pub(super) limit: Option<Duration>,
     strict: bool,
+    /// Whether time passes for all while one sleeps.
+    pub(super) clock: bool,
     /// The properties that are to break, by name; what is asked on a command line is to hold.
     pub(super) breaks: Vec<String>,
     /// What paths in the file start from.
@@ -101,6 +103,8 @@ struct Table {
     time_limit: Option<u64>,
     #[serde(default)]
     strict: bool,
+    #[serde(default)]
+    clock: bool,
     #[serde(default)]
     breaks: Texts,
 }
@@ -190,6 +194,7 @@ fn of_arguments(asked: &Run) -> Result<Race, Failure> {
         patience: asked.patience.map(Duration::from_secs),
         limit: asked.time_limit.map(Duration::from_secs),
         strict: asked.strict,
+        clock: asked.clock,
         breaks: Vec::new(),
         folder: PathBuf::from("."),
     }
@@ -253,6 +258,7 @@ fn of_table(name: String, table: Table, folder: &Path) -> Result<Race, Failure> 
         patience: table.patience.map(Duration::from_secs),
         limit: table.time_limit.map(Duration::from_secs),
         strict: table.strict,
+        clock: table.clock,
         breaks: table.breaks.texts(),
         folder: folder.to_owned(),
     }
@@ -335,6 +341,11 @@ impl Race {
 
     /// The files that the programs begin with.
     pub(super) fn world(&self) -> Result<SimFs, Failure> {
+        let world = self.files()?;
+        Ok(if self.clock { world.and_clock(Clock::Sleeps) } else { world })
+    }
+
+    fn files(&self) -> Result<SimFs, Failure> {
         let read = |directory: &Path| {
             run::read(directory).map_err(|error| Failure::Usage(format!("the world: {error}")))
         };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{
     Access, AtFlags, Dev, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom,
@@ -74,7 +75,20 @@ impl FileSystem for SimFs {
     }
 
     fn version(&mut self) -> Option<u64> {
-        Some(rustc_hash::FxBuildHasher.hash_one(&*self))
+        let hash = |world: &SimFs| rustc_hash::FxBuildHasher.hash_one(world);
+        Some(match self.clock_of_sleeps() {
+            // Who waits for a change does not wait for the time: it sleeps itself.
+            Some(_) => hash(&self.regardless_of_sleeps()),
+            None => hash(self),
+        })
+    }
+
+    fn now(&mut self) -> Option<Duration> {
+        self.clock_of_sleeps()
+    }
+
+    fn sleep_until(&mut self, time: Duration) {
+        self.pass_until(time);
     }
 
     /// `build_open_how`: leaves out flags that `O_PATH` does not name, and a mode that no flag asks

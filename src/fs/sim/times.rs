@@ -2,6 +2,8 @@
 //! its parent module and rustix; modelled on Linux's `fs/utimes.c` and `fs/attr.c` (`may_setattr`,
 //! `setattr_prepare`).
 
+use std::time::Duration;
+
 use rustix::fs::{Access, AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
@@ -22,13 +24,17 @@ pub enum Clock {
     /// meanwhile have the same time, as within a few milliseconds of an older kernel, or a second
     /// of an older file system.
     Ticks,
+    /// Time passes while a process sleeps, and at no other moment. A sleep begins in one step and
+    /// ends in another: others act in between, and may sleep at the same time.
+    Sleeps,
 }
 
 /// A clock, and what it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Now {
     clock: Clock,
-    seconds: i64,
+    /// From the beginning of its invented time.
+    shows: Duration,
 }
 
 /// What a call makes of the time of the last modification.
@@ -46,7 +52,7 @@ impl SimFs {
     /// Worlds that differ only in their times are different worlds. So with [`Clock::Changes`]
     /// there are as many worlds as there are orders of the changes.
     pub fn with_clock(mut self, clock: Clock) -> Self {
-        let now = Now { clock, seconds: 1 };
+        let now = Now { clock, shows: Duration::from_secs(1) };
         self.clock = Some(now);
         let number = Ino::try_from(self.inodes.len()).unwrap_or(Ino::MAX);
         for inode in 0..number {
@@ -55,6 +61,37 @@ impl SimFs {
             }
         }
         self
+    }
+
+    /// The same world with this clock, in which each file keeps its time.
+    #[must_use]
+    pub fn and_clock(mut self, clock: Clock) -> Self {
+        match &mut self.clock {
+            Some(now) => now.clock = clock,
+            None => return self.with_clock(clock),
+        }
+        self
+    }
+
+    /// What the clock shows, if sleeps move it on.
+    pub(crate) fn clock_of_sleeps(&self) -> Option<Duration> {
+        self.clock.filter(|now| now.clock == Clock::Sleeps).map(|now| now.shows)
+    }
+
+    /// Lets time pass until the clock shows this, where sleeps move it on.
+    pub(super) fn pass_until(&mut self, time: Duration) {
+        if let Some(now) = self.clock.as_mut().filter(|now| now.clock == Clock::Sleeps) {
+            now.shows = now.shows.max(time);
+        }
+    }
+
+    /// The same world at the beginning of its time, where sleeps move its clock on.
+    pub(super) fn regardless_of_sleeps(&self) -> Self {
+        let mut same = self.clone();
+        if let Some(now) = same.clock.as_mut().filter(|now| now.clock == Clock::Sleeps) {
+            now.shows = Duration::ZERO;
+        }
+        same
     }
 
     /// Lets a second pass, where there is a clock. It is a [call](crate::calls::called): a step of
@@ -66,7 +103,7 @@ impl SimFs {
 
     fn pass(&mut self) {
         if let Some(now) = &mut self.clock {
-            now.seconds = now.seconds.saturating_add(1);
+            now.shows = now.shows.saturating_add(Duration::from_secs(1));
         }
     }
 
@@ -136,7 +173,8 @@ impl SimFs {
 
 impl Now {
     fn time(self) -> Time {
-        Time { seconds: self.seconds, nanoseconds: 0 }
+        let seconds = i64::try_from(self.shows.as_secs()).unwrap_or(i64::MAX);
+        Time { seconds, nanoseconds: self.shows.subsec_nanos() }
     }
 }
 
@@ -217,6 +255,25 @@ mod tests {
         world.tick();
         world.write(&mut a, b"seen")?;
         assert!(world.fstat(&mut a)?.modified > seen.modified);
+        Ok(())
+    }
+
+    #[test]
+    fn a_clock_of_sleeps_moves_on_where_one_ends_and_is_no_change_to_wait_for() -> Result<(), Errno>
+    {
+        let mut world = SimFs::new().with_clock(Clock::Ticks);
+        make(&mut world, "a")?;
+        world.tick();
+        let mut world = world.and_clock(Clock::Sleeps);
+        assert_eq!((modified(&world, "a"), world.now()), (Some(1), Some(Duration::from_secs(2))));
+        let (before, version) = (world.clone(), world.version());
+        world.sleep_until(Duration::from_millis(3_500));
+        world.sleep_until(Duration::from_secs(3));
+        assert!(world != before && world.version() == version);
+        make(&mut world, "b")?;
+        let time = world.named("b").and_then(|inode| inode.modified());
+        assert_eq!(time, Some(Time { seconds: 3, nanoseconds: 500_000_000 }));
+        assert_ne!(world.version(), version);
         Ok(())
     }
 }

@@ -6,13 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use libc::c_long;
+use libc::{c_long, pid_t};
 
 use super::Answer::{self, Is, Kernel, With};
-use super::Call;
-use crate::direct;
+use super::{Call, comm};
+use crate::direct::{self, Sleep};
 use crate::fs::Errno;
-use crate::run::tree::{AtReturn, WorksIn, registers};
+use crate::run::tree::{AtReturn, Tree, WorksIn, registers};
 use crate::run::{WORLD, identity, memory};
 
 impl Call<'_, '_, '_> {
@@ -39,7 +39,15 @@ impl Call<'_, '_, '_> {
         if clock == libc::CLOCK_REALTIME {
             self.notes_clock();
         }
-        let slept = self.tree.slept;
+        if reads_clock(self.tree, self.pid, clock) {
+            self.tree.reads_clock();
+        }
+        self.time_as_told(clock)
+    }
+
+    /// What a clock showed when the program read the time last.
+    fn time_as_told(&mut self, clock: i32) -> Duration {
+        let slept = self.tree.clock.map_or(self.tree.slept, |told| told.passed);
         let asked = self.tree.task(self.pid).map_or(0, |task| {
             task.asked_time += 1;
             task.asked_time
@@ -49,11 +57,7 @@ impl Call<'_, '_, '_> {
 
     /// Notes that the program asked what time it is. Interpreters do when they start, and for nothing else.
     fn notes_clock(&self) {
-        let starts = || {
-            let name = self.comm().unwrap_or_default();
-            ["python", "node", "perl", "ruby"].iter().any(|it| name.starts_with(it))
-        };
-        if direct::answers_known() > 0 || !starts() {
+        if direct::answers_known() > 0 || !is_an_interpreter(self.pid) {
             self.tree.program.notes_clock();
         }
     }
@@ -82,6 +86,9 @@ impl Call<'_, '_, '_> {
     /// Sleeps so long, or until this clock shows that. It takes no time.
     pub(super) fn sleep(&mut self, asked: u64, until: Option<i32>) -> Answer {
         let Some(asked) = self.timespec(asked) else { return Is(Err(Errno::FAULT)) };
+        if self.tree.clock.is_some() && !self.is_beside() {
+            return self.sleep_by_the_clock(asked, until);
+        }
         let time = match until {
             None => asked,
             Some(clock) => asked.saturating_sub(self.time(clock)),
@@ -91,6 +98,32 @@ impl Call<'_, '_, '_> {
             return Kernel;
         }
         self.tree.sleeps(time);
+        Is(Ok(0))
+    }
+
+    /// The same where sleeps move the world's clock on: a sleep begins, and it ends.
+    fn sleep_by_the_clock(&mut self, asked: Duration, until: Option<i32>) -> Answer {
+        let begun = self.tree.task(self.pid).and_then(|task| task.sleep.take());
+        if begun.is_none() {
+            // Who is killed while it sleeps is killed before: it has not moved the clock on.
+            self.may_be_killed();
+        }
+        let sleep = match (begun, until) {
+            (Some(sleep), _) => sleep,
+            (None, None) => self.tree.begins_to_sleep(asked),
+            // It says itself when it ends.
+            (None, Some(clock)) => {
+                let since = identity::time(clock, Duration::ZERO, 0);
+                Sleep::until(identity::BEGINS + identity::rounded(asked.saturating_sub(since)))
+            }
+        };
+        if begun.is_none() && !self.tree.is_alone() {
+            if let Some(task) = self.tree.task(self.pid) {
+                task.sleep = Some(sleep);
+            }
+            return Answer::Sleeps;
+        }
+        self.tree.wakes(sleep);
         Is(Ok(0))
     }
 
@@ -129,7 +162,10 @@ impl Call<'_, '_, '_> {
             0 => libc::CLOCK_MONOTONIC,
             _ => libc::CLOCK_REALTIME,
         };
-        let left = until.saturating_sub(self.time(clock));
+        if clock == libc::CLOCK_REALTIME {
+            self.notes_clock();
+        }
+        let left = until.saturating_sub(self.time_as_told(clock));
         // The same by the kernel's clock. It stands below what the stack may be used for.
         let Some(now) = registers(self.pid) else { return Kernel };
         let at = (now.rsp - 1024) & !15;
@@ -235,6 +271,22 @@ impl Call<'_, '_, '_> {
         }
         Kernel
     }
+}
+
+/// Whether it is a step to read this clock: the world's clock is read, unless an interpreter starts or a thread
+/// beside the first one asks.
+pub(super) fn reads_clock(tree: &mut Tree<'_>, pid: pid_t, clock: i32) -> bool {
+    let is_first = tree.task(pid).is_some_and(|task| task.process == pid);
+    tree.clock.is_some()
+        && is_first
+        && !identity::is_of_the_processor(clock)
+        && (direct::asked_so_far() > 0 || !is_an_interpreter(pid))
+}
+
+/// Whether it runs a program that asks for the time when it starts, and for nothing else.
+fn is_an_interpreter(pid: pid_t) -> bool {
+    let name = comm(pid).unwrap_or_default();
+    ["python", "node", "perl", "ruby"].iter().any(|it| name.starts_with(it))
 }
 
 /// What the kernel's clock shows.
