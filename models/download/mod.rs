@@ -97,6 +97,7 @@ impl Model for Download {
     /// Whoever dies comes back under another name, so that worlds are many.
     fn size_in(&self, scenario: &str) -> Size {
         match named::<Crash>(scenario) {
+            Some(Crash::Killed) => Size { usual: &[1, 2], tried: &[1, 2], ..Size::CLIENTS },
             Some(_) => Size { usual: &[1, 2, 3], tried: &[1, 2, 3], ..Size::CLIENTS },
             None => Size::CLIENTS,
         }
