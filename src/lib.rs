@@ -136,6 +136,10 @@ struct Readme;
 #[doc = include_str!("../docs/own-code.md")]
 struct OwnCode;
 
+#[cfg(all(doctest, unix))]
+#[doc = include_str!("../docs/crash.md")]
+struct Crash;
+
 #[cfg(all(doctest, feature = "http", feature = "postgres", feature = "sqlite"))]
 #[doc = include_str!("../docs/primitives.md")]
 struct Primitives;
