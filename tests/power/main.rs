@@ -3,6 +3,10 @@
 
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod device;
+#[cfg(target_os = "linux")]
+mod ext4;
 mod litmus;
 mod naive;
 mod programs;
