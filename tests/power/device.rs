@@ -289,7 +289,7 @@ fn read_log(log: &File) -> Vec<Told> {
         let block = BLOCK as u64;
         assert!(start % block == 0 && length % block == 0, "only blocks are written");
         match number(&bytes, 2) {
-            FLUSH if length == 0 => return Told::Flush,
+            FLUSH if length == 0 => Told::Flush,
             flags @ (0 | DISCARD) => {
                 let mut bytes = vec![0; length as usize];
                 if flags == 0 {
