@@ -3,6 +3,8 @@
 //!
 //! The kernel decides by itself when it writes something back. Here it is pushed to do so, between the
 //! calls of a program, in one way after the other.
+//!
+//! `TOCTOU_EXT4_CASES` sets how many random programs are tried, and then they are others each time.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,13 +14,14 @@ use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestRunner};
 use toctou::fs::Profile::{self, Ext4, MetadataPrefix, Posix, Sequential};
 use toctou::fs::{OsFile, OsFs};
 
-use super::device::{BLOCK, Formatted, Random, Recorded, apart};
+use super::device::{BLOCK, Formatted, Recorded, apart};
 use super::litmus::{appends, content, create, replace, synced};
 use super::programs::{Call, Open, Program, State, append, ever, perform, state, survivals};
+use crate::tries::Tries;
 
 /// What makes the kernel write something to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,8 +221,8 @@ const UNTIL_5_5: &str = "dioread_lock";
 /// As it is mounted by default.
 const DEFAULT: &str = "";
 
-/// So many random programs, in one way each.
-const PROGRAMS: usize = 25;
+/// Random programs, pushed in one way each.
+const TRIES: Tries = Tries("TOCTOU_EXT4_CASES");
 
 /// What a program leaves, pushed in each of these ways.
 fn seen(options: &str, program: &Program, schedules: &[Schedule]) -> Vec<Seen> {
@@ -444,22 +447,24 @@ fn call() -> impl Strategy<Value = Call> {
 #[test]
 fn random_programs_leave_what_the_profile_says() {
     apart("ext4::random_programs_leave_what_the_profile_says", || {
-        let config = Config { failure_persistence: None, ..Config::default() };
-        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-        let mut runner = TestRunner::new_with_rng(config, rng);
-        let programs = prop::collection::vec(call(), 3..7);
-        let (mut random, mut disks) = (Random(7), 0);
-        for _ in 0..PROGRAMS {
-            let calls = programs.new_tree(&mut runner).unwrap().current();
+        let config =
+            Config { rng_seed: TRIES.seed(0), failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new(config);
+        let picks = prop::collection::vec(any::<usize>(), 8);
+        let programs = (prop::collection::vec(call(), 3..7), picks);
+        let (number, mut disks) = (TRIES.number(25), 0);
+        for _ in 0..number {
+            let (calls, mut picks) = programs.new_tree(&mut runner).unwrap().current();
             let setup = vec![Call::Create("a"), append(0, "a", 10)];
             let program = Program { setup, calls };
             let pushes = pushes(&program);
-            let mut pick = || pushes.get(random.next() as usize % (2 * pushes.len())).copied();
-            let schedule = (0..=program.calls.len()).map(|_| pick()).collect();
+            picks.truncate(program.calls.len() + 1);
+            let pick = |pick: usize| pushes.get(pick % (2 * pushes.len())).copied();
+            let schedule = picks.into_iter().map(pick).collect();
             let seen = seen(DEFAULT, &program, &[schedule]);
             disks += seen.len();
             assert_agrees("random", DEFAULT, &program, &seen);
         }
-        println!("{PROGRAMS} random programs: {disks} disks");
+        println!("{number} random programs: {disks} disks");
     });
 }
