@@ -14,8 +14,15 @@ use super::programs::{Call, State, ever, survivals};
 enum Event {
     /// These names of the directory stand for these files, or for nothing, from now on.
     Names(Vec<(String, Option<usize>)>, BTreeSet<usize>),
+    /// The first name of this file.
+    Made(String, usize),
     Bytes(usize, usize, Vec<u8>),
+    /// Zeros up to the end of a block, which a shorter length cuts off.
+    Clear(usize, usize, Vec<u8>),
+    /// A length that was set.
     Length(usize, usize),
+    /// One that came by writing.
+    Grown(usize, usize),
     /// Bytes of a new block, and the length.
     Extend(usize, usize, Vec<u8>, usize),
     Mode(usize, u32),
@@ -52,7 +59,7 @@ impl Seen {
                 self.lengths.push(0);
                 self.opened.push(Some(file));
                 self.names.insert(name.to_string(), file);
-                names(vec![(name.to_string(), Some(file))], [file].into())
+                vec![Event::Made(name.to_string(), file)]
             }
             Call::Append(number, bytes) => match file(self, *number) {
                 Some(file) => self.write(profile, block, file, self.lengths[file], bytes),
@@ -64,8 +71,12 @@ impl Seen {
             },
             Call::Truncate(number, length) => match file(self, *number) {
                 Some(file) if self.lengths[file] != *length => {
-                    self.lengths[file] = *length;
-                    vec![Event::Length(file, *length)]
+                    let before = std::mem::replace(&mut self.lengths[file], *length);
+                    let end = before.min(length.div_ceil(block) * block);
+                    let is_cleared = matches!(profile, Ext4 | Posix) && end > *length;
+                    let clear = || Event::Clear(file, *length, vec![0; end - length]);
+                    let clear = is_cleared.then(clear);
+                    clear.into_iter().chain([Event::Length(file, *length)]).collect()
                 }
                 _ => Vec::new(),
             },
@@ -129,17 +140,17 @@ impl Seen {
         for (index, byte) in bytes.iter().enumerate() {
             let at = start + index;
             // Byte by byte, joined within a block.
-            let begins = index == 0 || at % block == 0;
+            let begins = index == 0 || at.is_multiple_of(block);
             let length = self.lengths[file].max(at + 1);
             let grows = length > self.lengths[file];
-            let is_new = at / block >= blocks && matches!(profile, Sequential | Ext4);
+            let is_new = at / block >= blocks && profile == Sequential;
             if begins && is_new {
                 events.push(Event::Extend(file, at, Vec::new(), length));
             } else if begins {
                 events.push(Event::Bytes(file, at, Vec::new()));
             }
             let of_length = events.len() - 1;
-            let last = if matches!(events[of_length], Event::Length(..)) && !begins {
+            let last = if matches!(events[of_length], Event::Grown(..)) && !begins {
                 of_length - 1
             } else {
                 of_length
@@ -154,8 +165,8 @@ impl Seen {
             }
             if grows && !is_new {
                 match events.last_mut() {
-                    Some(Event::Length(_, now)) => *now = length,
-                    _ => events.push(Event::Length(file, length)),
+                    Some(Event::Grown(_, now)) => *now = length,
+                    _ => events.push(Event::Grown(file, length)),
                 }
             }
             self.lengths[file] = length;
@@ -167,14 +178,27 @@ impl Seen {
 impl Event {
     fn block_of(&self, block: usize) -> Option<(usize, usize)> {
         match self {
-            Event::Bytes(file, at, _) | Event::Extend(file, at, ..) => Some((*file, at / block)),
+            Event::Bytes(file, at, _) | Event::Clear(file, at, _) | Event::Extend(file, at, ..) => {
+                Some((*file, at / block))
+            }
             _ => None,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Event::Names(changed, _) => changed.iter().map(|it| it.0.as_str()).collect(),
+            Event::Made(name, _) => vec![name],
+            _ => Vec::new(),
         }
     }
 
     fn inode(&self) -> Option<usize> {
         match self {
-            Event::Length(file, _) | Event::Extend(file, ..) | Event::Mode(file, _) => Some(*file),
+            Event::Length(file, _)
+            | Event::Grown(file, _)
+            | Event::Extend(file, ..)
+            | Event::Mode(file, _) => Some(*file),
             _ => None,
         }
     }
@@ -182,12 +206,17 @@ impl Event {
 
 /// Whether the earlier one stays before the later one in each execution of the disk.
 fn stays_before(profile: Profile, block: usize, earlier: &Event, later: &Event) -> bool {
-    use Event::{Bytes, Extend, Length, Mode, Names, Sync};
+    use Event::{Bytes, Clear, Extend, Grown, Length, Made, Mode, Names, Sync};
     let of_file = |event: &Event, file: usize| match event {
-        Bytes(of, ..) | Length(of, _) | Extend(of, ..) | Mode(of, _) => *of == file,
+        Bytes(of, ..) | Clear(of, ..) | Length(of, _) | Grown(of, _) | Extend(of, ..) => {
+            *of == file
+        }
+        Mode(of, _) | Made(_, of) => *of == file,
         Names(_, of) => of.contains(&file),
         Sync(..) => false,
     };
+    let is_data = |event: &Event| matches!(event, Bytes(..) | Clear(..));
+    let has_names = |event: &Event| matches!(event, Names(..) | Made(..));
     match (earlier, later) {
         // What comes after a barrier stays after it.
         (Sync(..), _) => true,
@@ -195,39 +224,30 @@ fn stays_before(profile: Profile, block: usize, earlier: &Event, later: &Event) 
             (Sequential, _) => true,
             (_, Some(_)) if *data_alone && matches!(earlier, Mode(..)) => false,
             (MetadataPrefix, Some(file)) => {
-                of_file(earlier, *file) && !matches!(earlier, Names(..))
-                    || !data_alone && !matches!(earlier, Bytes(..))
+                of_file(earlier, *file) && !has_names(earlier) || !data_alone && !is_data(earlier)
             }
-            (MetadataPrefix, None) => !matches!(earlier, Bytes(..)),
+            (MetadataPrefix, None) => !is_data(earlier),
+            (Ext4, Some(_)) if *data_alone && matches!(earlier, Names(..)) => false,
             (Ext4, Some(file)) => of_file(earlier, *file),
-            (Posix, Some(file)) => of_file(earlier, *file) && !matches!(earlier, Names(..)),
-            (Ext4 | Posix, None) => matches!(earlier, Names(..)),
+            (Posix, Some(file)) => of_file(earlier, *file) && !has_names(earlier),
+            (Ext4 | Posix, None) => has_names(earlier),
         },
         _ => {
             let same_block = earlier.block_of(block).is_some()
                 && earlier.block_of(block) == later.block_of(block);
             let same_inode = earlier.inode().is_some() && earlier.inode() == later.inode();
+            // What was written comes late.
+            let same_inode_in_order =
+                same_inode && (matches!(later, Grown(..)) || !matches!(earlier, Grown(..)));
             match profile {
                 Sequential => true,
-                MetadataPrefix => {
-                    same_block || !matches!(earlier, Bytes(..)) && !matches!(later, Bytes(..))
-                }
-                Ext4 => {
-                    same_block
-                        || same_inode
-                        // All names here are of one directory.
-                        || matches!((earlier, later), (Names(..), Names(..)))
-                        || matches!(later, Extend(file, ..) if earlier.block_of(block)
-                            .is_some_and(|at| at.0 == *file))
-                }
+                MetadataPrefix => same_block || !is_data(earlier) && !is_data(later),
+                // All names here are of one directory.
+                Ext4 => same_block || same_inode_in_order || has_names(earlier) && has_names(later),
                 Posix => {
-                    let same_name = match (earlier, later) {
-                        (Names(one, _), Names(other, _)) => {
-                            one.iter().any(|name| other.iter().any(|it| it.0 == name.0))
-                        }
-                        _ => false,
-                    };
-                    same_block || same_inode || same_name
+                    let same_name = earlier.names().iter().any(|it| later.names().contains(it));
+                    let same_block = same_block && !matches!(earlier, Clear(..));
+                    same_block || same_inode_in_order || same_name
                 }
             }
         }
@@ -253,12 +273,13 @@ fn disk(events: &[&Event], files: usize) -> State {
                     };
                 }
             }
-            Event::Bytes(file, at, bytes) => put(*file, *at, bytes),
+            Event::Made(name, file) => drop(names.insert(name.clone(), *file)),
+            Event::Bytes(file, at, bytes) | Event::Clear(file, at, bytes) => put(*file, *at, bytes),
             Event::Extend(file, at, bytes, length) => {
                 put(*file, *at, bytes);
                 contents[*file].1 = *length;
             }
-            Event::Length(file, length) => {
+            Event::Length(file, length) | Event::Grown(file, length) => {
                 if *length < contents[*file].1 {
                     contents[*file].0.truncate(*length);
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use toctou::fs::{FileSystem, Mode, Node, OFlags, Profile, SimFile, SimFs};
+use toctou::fs::{FileSystem, Mode, Node, OFlags, Profile, SimFile, SimFs, Tree};
 
 /// A call of a program. Files are open by their numbers, in the order in which they were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,21 +25,36 @@ pub(crate) enum Call {
     FsyncDir(&'static str),
 }
 
+/// A program, and what is on disk before.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) setup: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
+}
+
+/// Appends so many letters.
+pub(crate) fn append(file: usize, letter: &str, count: usize) -> Call {
+    Call::Append(file, letter.repeat(count).into_bytes())
+}
+
 /// What is there after a power failure: each name with mode and content.
 pub(crate) type State = BTreeSet<(String, String)>;
 
 /// The files that a program has open.
-#[derive(Default)]
-pub(crate) struct Open(Vec<Option<SimFile>>);
+pub(crate) struct Open<F>(pub(crate) Vec<Option<F>>);
+
+impl<F> Default for Open<F> {
+    fn default() -> Self {
+        Open(Vec::new())
+    }
+}
 
 /// Makes a call. One that fails changes nothing.
-pub(crate) fn perform(world: &mut SimFs, open: &mut Open, call: &Call) {
+pub(crate) fn perform<W: FileSystem>(world: &mut W, open: &mut Open<W::File>, call: &Call) {
     use toctou::fs::{RenameFlags, SeekFrom};
-    let file = |open: &mut Open, number: usize| open.0.get_mut(number).and_then(Option::take);
-    let mut with = |number: usize, act: &mut dyn FnMut(&mut SimFs, &mut SimFile)| {
-        if let Some(mut it) = file(open, number) {
-            act(world, &mut it);
-            open.0[number] = Some(it);
+    let mut with = |number: usize, act: &mut dyn FnMut(&mut W, &mut W::File)| {
+        if let Some(Some(it)) = open.0.get_mut(number) {
+            act(world, it);
         }
     };
     match call {
@@ -70,6 +85,7 @@ pub(crate) fn perform(world: &mut SimFs, open: &mut Open, call: &Call) {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             if let Ok(mut directory) = world.open(*name, flags, Mode::empty()) {
                 let _ = world.fsync(&mut directory);
+                world.close(directory);
             }
         }
         Call::Rename(from, to) => drop(world.rename(*from, *to)),
@@ -80,8 +96,7 @@ pub(crate) fn perform(world: &mut SimFs, open: &mut Open, call: &Call) {
 }
 
 /// What there is.
-pub(crate) fn state(world: &SimFs) -> State {
-    let tree = world.tree();
+pub(crate) fn state(tree: &Tree) -> State {
     let named = tree.iter().filter(|(path, _)| path.as_os_str() != ".");
     named
         .map(|(path, node)| {
@@ -97,7 +112,7 @@ pub(crate) fn state(world: &SimFs) -> State {
 }
 
 /// A world in which these calls were made and everything is on disk, and what they opened.
-pub(crate) fn prepared(profile: Profile, block: usize, setup: &[Call]) -> (SimFs, Open) {
+pub(crate) fn prepared(profile: Profile, block: usize, setup: &[Call]) -> (SimFs, Open<SimFile>) {
     let (mut world, mut open) = (SimFs::new(), Open::default());
     for directory in ["d", "e"] {
         world = world.with_directory(directory, Mode::RWXU).unwrap();
@@ -114,7 +129,7 @@ pub(crate) fn survivals(
     calls: &[Call],
 ) -> Vec<BTreeSet<State>> {
     let (mut world, mut open) = prepared(profile, block, setup);
-    let now = |world: &SimFs| world.survivals().iter().map(|it| state(&it.world)).collect();
+    let now = |world: &SimFs| world.survivals().iter().map(|it| state(&it.world.tree())).collect();
     let mut all = vec![now(&world)];
     for call in calls {
         perform(&mut world, &mut open, call);

@@ -182,7 +182,8 @@ impl SimFs {
         let (mode, before) = (self.written_mode(inode), inode.owners());
         let inode = self.inode_mut(number)?;
         if let Body::File { bytes, .. } = &mut inode.body {
-            let is_other = bytes.len() != length;
+            let length_before = bytes.len();
+            let is_other = length_before != length;
             if is_other {
                 let mut resized = bytes.to_vec();
                 resized.resize(length, 0);
@@ -191,7 +192,7 @@ impl SimFs {
             inode.mode = mode;
             self.note_owners(number, before);
             if is_other {
-                self.note_length(number, length);
+                self.note_length(number, length_before, length);
             }
             self.modified(&[number])?;
         }

@@ -31,9 +31,10 @@ use crate::calls::{called, mistaken};
 /// | `Sequential` | all that came before | everything |
 /// | `MetadataPrefix` | names, lengths and modes: all earlier names, lengths and modes; bytes: earlier bytes of the same block | all names, lengths and modes; the file's bytes |
 /// | `Ext4` | see there | the file's bytes, length, mode and names, with all that these need |
-/// | `Posix` | earlier bytes of the same block; earlier lengths and modes of the same file; earlier changes of the same name | of a file: its bytes, length and mode; of a directory: the names in it |
+/// | `Posix` | earlier bytes of the same block; earlier lengths and modes of the same file, but not one that a write gave it; earlier changes of the same name | of a file: its bytes, length and mode; of a directory: the names in it |
 ///
-/// `fdatasync` does the same, but leaves modes and owners pending where nothing else needs them.
+/// `fdatasync` does the same, but leaves modes and owners pending where nothing else needs them. In
+/// `Ext4` it leaves names pending, too, but for the first one of a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// Nothing is reordered: what survives is how far the calls had come (Bornholt and others,
@@ -44,13 +45,18 @@ pub enum Profile {
     /// file system using a tree specification”, SOSP 2017: DFSCQ's metadata-prefix
     /// specification).
     MetadataPrefix,
-    /// Definition 7 of Bornholt and others, ASPLOS 2016: a model of ext4 as it is mounted by
-    /// default.
+    /// What ext4 of Linux 6 leaves, as it is mounted by default: definition 7 of Bornholt and others,
+    /// ASPLOS 2016, with what has been seen on ext4 besides.
     ///
     /// What needs what: changes of length or mode of one file, in order; bytes of one block, in
-    /// order; names that have a directory or a file in common, in order; a new block of a file, all
-    /// bytes that were written to the file before. A new block comes with its length at once. A
-    /// rename is one change.
+    /// order; names that have a directory or a file in common, in order. A rename is one change.
+    ///
+    /// Other than in definition 7:
+    ///
+    /// - A new block may show zeros, and needs no earlier bytes of its file. A mode, or a length that
+    ///   was set, does not need the length that a write gave the file: what was written comes late.
+    /// - A shorter length may be preceded by zeros up to the end of the block.
+    /// - `fdatasync` makes no name permanent but the first one of a new file.
     Ext4,
     /// What POSIX leaves open, as the default model of ALICE does (Pillai and others, “All File
     /// Systems Are Not Created Equal”, OSDI 2014). A rename may be torn: both names, or neither.
@@ -75,7 +81,12 @@ impl Profile {
 
     /// Whether a new block comes with its length.
     fn extends_at_once(self) -> bool {
-        matches!(self, Profile::Sequential | Profile::Ext4)
+        matches!(self, Profile::Sequential)
+    }
+
+    /// Whether what was cut off a block is overwritten with zeros before the length is set.
+    fn clears_what_is_cut_off(self) -> bool {
+        matches!(self, Profile::Ext4 | Profile::Posix)
     }
 
     /// Whether a change that came `later` needs an earlier one.
@@ -88,17 +99,17 @@ impl Profile {
         };
         let same_inode =
             || earlier.sets_inode().is_some() && earlier.sets_inode() == later.sets_inode();
+        // A length that comes by writing is set late.
+        let ordered_inode =
+            || same_inode() && (later.is_written_length() || !earlier.is_written_length());
         match self {
             Profile::Sequential => true,
             Profile::MetadataPrefix => earlier.is_metadata() && later.is_metadata() || same_block(),
-            Profile::Ext4 => {
-                let extends = matches!(later, Change::Extend { .. });
-                same_inode()
-                    || same_block()
-                    || earlier.has_in_common(later)
-                    || extends && earlier.bytes_at().map(|at| at.0) == later.sets_inode()
+            Profile::Ext4 => ordered_inode() || same_block() || earlier.has_in_common(later),
+            Profile::Posix => {
+                let is_clearing = matches!(earlier, Change::Bytes { clears: true, .. });
+                ordered_inode() || same_block() && !is_clearing || earlier.is_of_same_name(later)
             }
-            Profile::Posix => same_inode() || same_block() || earlier.is_of_same_name(later),
         }
     }
 
@@ -110,6 +121,9 @@ impl Profile {
         match (self, change) {
             (Profile::Sequential, _) => true,
             (Profile::MetadataPrefix, _) if !data_alone => is_its_own || change.is_metadata(),
+            (Profile::Ext4, Change::Names(names)) if data_alone => {
+                names.iter().any(|name| name.directory == file)
+            }
             (Profile::Ext4, Change::Names(names)) => names.iter().any(|name| name.is_about(file)),
             (Profile::Posix, Change::Names(names)) => {
                 names.iter().any(|name| name.directory == file)
@@ -153,10 +167,14 @@ enum Change {
         inode: Ino,
         at: usize,
         bytes: Box<[u8]>,
+        /// Whether these are zeros in the place of what a shorter length cuts off.
+        clears: bool,
     },
     Length {
         inode: Ino,
         length: usize,
+        /// Whether it comes by writing.
+        written: bool,
     },
     /// A new block, with the length that comes with it.
     Extend {
@@ -189,6 +207,10 @@ impl Name {
 }
 
 impl Change {
+    fn is_written_length(&self) -> bool {
+        matches!(self, Change::Length { written: true, .. } | Change::Extend { .. })
+    }
+
     fn is_metadata(&self) -> bool {
         !matches!(self, Change::Bytes { .. })
     }
@@ -412,20 +434,24 @@ impl SimFs {
             if at >= allocated && disk.profile.extends_at_once() {
                 disk.pending.push(Change::Extend { inode, at, bytes, length: end });
             } else {
-                disk.pending.push(Change::Bytes { inode, at, bytes });
+                disk.pending.push(Change::Bytes { inode, at, bytes, clears: false });
                 if end > length {
-                    disk.pending.push(Change::Length { inode, length: end });
+                    disk.pending.push(Change::Length { inode, length: end, written: true });
                 }
             }
             (at, length, rest) = (end, length.max(end), then);
         }
     }
 
-    /// Notes a length that was set.
-    pub(super) fn note_length(&mut self, inode: Ino, length: usize) {
-        if let Some(disk) = self.disk_mut() {
-            disk.pending.push(Change::Length { inode, length });
+    /// Notes a length that was set, of a file that had another one.
+    pub(super) fn note_length(&mut self, inode: Ino, before: usize, length: usize) {
+        let Some(disk) = self.disk_mut() else { return };
+        let end = before.min(length.next_multiple_of(disk.block.get()));
+        if length < end && disk.profile.clears_what_is_cut_off() {
+            let bytes = vec![0; end - length].into();
+            disk.pending.push(Change::Bytes { inode, at: length, bytes, clears: true });
         }
+        disk.pending.push(Change::Length { inode, length, written: false });
     }
 
     /// Notes a mode or owners, if they are others than `before`.
@@ -550,12 +576,15 @@ impl Disk {
     fn sync(&mut self, file: Ino, data_alone: bool) {
         let count = self.pending.len();
         let mut permanent = vec![false; count];
+        let made = (self.profile == Profile::Ext4).then(|| self.making(file)).flatten();
         for later in (0..count).rev() {
             let change = &self.pending[later];
             let is_needed = (later + 1..count).any(|other| {
                 permanent[other] && self.profile.needs(self.block, change, &self.pending[other])
             });
-            permanent[later] = is_needed || self.profile.is_asked_for(change, file, data_alone);
+            permanent[later] = is_needed
+                || made == Some(later)
+                || self.profile.is_asked_for(change, file, data_alone);
         }
         let mut permanent = permanent.into_iter();
         let (synced, pending) = std::mem::take(&mut self.pending)
@@ -565,13 +594,23 @@ impl Disk {
         self.pending = pending;
     }
 
+    /// Which change gives this file its first name, if that is pending.
+    fn making(&self, file: Ino) -> Option<usize> {
+        let is_named = self.inodes.iter().any(|inode| match &inode.body {
+            Body::Directory { entries, .. } => entries.values().any(|child| *child == file),
+            Body::File { .. } | Body::Symlink { .. } | Body::Special(_) => false,
+        });
+        let names = |change: &Change| change.names().iter().any(|it| it.after == Some(file));
+        if is_named { None } else { self.pending.iter().position(names) }
+    }
+
     /// The bytes of this file that are pending are never written; its length may be.
     fn drop_bytes(&mut self, file: Ino) {
         let dropped =
             std::mem::take(&mut self.pending).into_iter().filter_map(|change| match change {
                 Change::Bytes { inode, .. } if inode == file => None,
                 Change::Extend { inode, length, .. } if inode == file => {
-                    Some(Change::Length { inode, length })
+                    Some(Change::Length { inode, length, written: true })
                 }
                 change => Some(change),
             });
@@ -601,7 +640,7 @@ fn apply<'c>(inodes: &mut [Arc<Inode>], changes: impl IntoIterator<Item = &'c Ch
             });
         }
         match change {
-            Change::Bytes { inode, at, bytes } | Change::Extend { inode, at, bytes, .. } => {
+            Change::Bytes { inode, at, bytes, .. } | Change::Extend { inode, at, bytes, .. } => {
                 let Some((content, length)) = files.get_mut(inode) else { continue };
                 let end = at + bytes.len();
                 content.resize(content.len().max(end), 0);
@@ -610,7 +649,7 @@ fn apply<'c>(inodes: &mut [Arc<Inode>], changes: impl IntoIterator<Item = &'c Ch
                     *length = *extended;
                 }
             }
-            Change::Length { inode, length } => {
+            Change::Length { inode, length, .. } => {
                 let Some((content, now)) = files.get_mut(inode) else { continue };
                 if *length < *now {
                     content.truncate(*length);
@@ -726,8 +765,13 @@ impl fmt::Display for Told<'_> {
                     _ => f.write_str("names"),
                 }
             }
+            Change::Bytes { inode, clears: true, .. } => {
+                write!(f, "zeros at the end of {}", of(*inode))
+            }
             Change::Bytes { inode, .. } => write!(f, "bytes of {}", of(*inode)),
-            Change::Length { inode, length } => write!(f, "the length {length} of {}", of(*inode)),
+            Change::Length { inode, length, .. } => {
+                write!(f, "the length {length} of {}", of(*inode))
+            }
             Change::Extend { inode, length, .. } => {
                 write!(f, "bytes of {}, up to {length}", of(*inode))
             }
