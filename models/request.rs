@@ -35,6 +35,8 @@ pub(super) struct Round {
     pub locks: bool,
     /// Is an async task: all tasks of the server share one worker thread.
     pub is_task: bool,
+    /// Sends its answer in a step of its own: a server that dies before it has done all, and says nothing.
+    pub answers: bool,
 }
 
 /// The sections of a request in which others wait for it.
@@ -45,7 +47,7 @@ const POLLED: &str = "polled";
 pub(super) fn handle<W: Service, T>(
     world: &mut W,
     session: &mut W::Session,
-    Round { server, verifies, locks, is_task }: Round,
+    Round { server, verifies, locks, is_task, .. }: Round,
     way: Way,
     body: impl Fn(&mut Tx<'_, Awaits<'_, W>>) -> Result<Next<T>, Failure>,
 ) -> Result<T, Failure> {
@@ -115,9 +117,17 @@ impl<W: Service> Database for Awaits<'_, W> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request<S, T> {
     round: Round,
-    code: Code<Served<S>, T>,
+    doing: Doing<S, T>,
     /// What its sender is told if the server dies.
     died: T,
+}
+
+/// What a request does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Doing<S, T> {
+    Code(Code<Served<S>, T>),
+    /// It sends this answer.
+    Answers(T),
 }
 
 impl<T: From<Failure> + 'static> Request<SimSession, T> {
@@ -134,14 +144,15 @@ impl<T: From<Failure> + 'static> Request<SimSession, T> {
         let code = Code::served(SimSession::new(), move |world, session| {
             handle(world, session, round, way, &body).unwrap_or_else(T::from)
         });
-        Request { round, code, died }
+        Request { round, doing: Doing::Code(code), died }
     }
 }
 
 impl<T> Request<SimSession, T> {
     /// A program that is no request: it ends whichever server dies.
     pub(super) fn beside(code: Code<Served<SimSession>, T>, died: T) -> Self {
-        Request { round: Round { server: usize::MAX, ..Round::default() }, code, died }
+        let round = Round { server: usize::MAX, ..Round::default() };
+        Request { round, doing: Doing::Code(code), died }
     }
 
     /// Whether it cannot go on before `other` does: for the mutex, for the worker, or for a lock of
@@ -149,15 +160,18 @@ impl<T> Request<SimSession, T> {
     pub fn waits_for(&self, other: &Self, world: &Servers<SimDb>) -> bool {
         let Round { server, is_task, .. } = self.round;
         let together = server == other.round.server && !world.is_dead(server);
-        let asks = self.code.asks().unwrap_or(if is_task { "poll" } else { "lock" });
+        let (Doing::Code(code), Doing::Code(others)) = (&self.doing, &other.doing) else {
+            return false;
+        };
+        let asks = code.asks().unwrap_or(if is_task { "poll" } else { "lock" });
         if asks.starts_with("poll") {
-            let waits = together && world.is_polling(server) && other.code.is_in(POLLED);
+            let waits = together && world.is_polling(server) && others.is_in(POLLED);
             return is_task && waits;
         }
         if asks.starts_with("lock") {
-            return together && world.is_locked(server) && other.code.is_in(LOCKED);
+            return together && world.is_locked(server) && others.is_in(LOCKED);
         }
-        self.code.held().wait_for(other.code.held(), &world.db)
+        code.held().wait_for(others.held(), &world.db)
     }
 }
 
@@ -165,13 +179,23 @@ impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> 
     type Output = T;
 
     fn step(self, world: &mut W) -> Step<Self, T> {
-        let Request { round, code, died } = self;
-        if world.is_dead(round.server) {
+        let Request { round, doing, died } = self;
+        let is_dead = world.is_dead(round.server);
+        let code = match doing {
+            Doing::Answers(answer) => return Step::Done(if is_dead { died } else { answer }),
+            Doing::Code(code) => code,
+        };
+        if is_dead {
             // And it with it: the database sees the connection end.
             code.into_held().into_iter().for_each(|session| world.disconnect(session));
             return Step::Done(died);
         }
-        code.step(world).map(|code| Request { round, code, died: died.clone() })
+        let going = |doing| Request { round, doing, died: died.clone() };
+        let step = code.step(world).map(|code| going(Doing::Code(code)));
+        match round.answers {
+            true => step.and_then(|told| Step::Next(going(Doing::Answers(told)))),
+            false => step,
+        }
     }
 }
 
@@ -247,8 +271,12 @@ fn connected<D: Database, T>(
     actors: Vec<Request<SimSession, T>>,
     db: &mut D,
 ) -> Result<Vec<Request<D::Session, T>>, SqlError> {
-    let over = |Request { round, code, died }: Request<SimSession, T>| {
-        Ok(Request { round, code: code.over_service(db.connect()?), died })
+    let over = |Request { round, doing, died }: Request<SimSession, T>| {
+        let doing = match doing {
+            Doing::Code(code) => Doing::Code(code.over_service(db.connect()?)),
+            Doing::Answers(told) => Doing::Answers(told),
+        };
+        Ok(Request { round, doing, died })
     };
     actors.into_iter().map(over).collect()
 }

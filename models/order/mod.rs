@@ -151,7 +151,8 @@ impl Scene {
         let Scene { protocol, around, signed, .. } = self;
         let locks = protocol == Protocol::ProcessMutex;
         let is_task = around == Surroundings::OneWorker;
-        let round = Round { server, verifies: signed, locks, is_task };
+        let answers = around == Surroundings::Crash;
+        let round = Round { server, verifies: signed, locks, is_task, answers };
         Request::new(round, protocol.way(), Told::Died, move |tx| protocol.end(tx, ORDER, ending))
     }
 

@@ -167,7 +167,8 @@ impl Scene {
         let Scene { protocol, .. } = self;
         let (payment, rule) = (self.payment(number), self.rule());
         let (server, locks) = (self.server(number), protocol.locks);
-        let round = Round { server, locks, ..Round::default() };
+        let answers = self.around == Surroundings::Crash;
+        let round = Round { server, locks, answers, ..Round::default() };
         Request::new(round, protocol.way, Told::Died(payment), move |tx| {
             paid(tx, payment, rule, protocol.debit)
         })

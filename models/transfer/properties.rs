@@ -54,6 +54,11 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             let servers = state.world();
             servers.is_dead(0) && !(servers.db.is_idle() && conserved(state))
         });
+        // The money has moved, and nobody was told.
+        let first = scene.balances();
+        system = system.reachable("dies-before-it-answers", move |state| {
+            state.world().is_dead(0) && balances(state) != first && !state.outputs().any(is_paid)
+        });
     }
     if around == Surroundings::Crash && clients > 1 {
         // It is there to pay, so to be `deadlock-free` says that what the dead server had begun is
