@@ -1,5 +1,7 @@
 //! Random scenes and schedules, the same ones in every run.
 
+use std::num::NonZeroUsize;
+
 use toctou::fs::Mode;
 use toctou::store::{Durability, Mechanism};
 use toctou::writer::Options;
@@ -7,6 +9,9 @@ use toctou::writer::Options;
 use crate::roles::{Role, Scene};
 use crate::schedule::Schedule;
 use crate::simulated::{calls_alone, chosen};
+
+/// How many bytes a write writes where writes are short.
+const SHORT: Option<NonZeroUsize> = NonZeroUsize::new(3);
 
 /// Numbers that look random (splitmix64).
 pub(crate) struct Draw(u64);
@@ -58,6 +63,7 @@ impl Draw {
         Scene {
             has_content: !self.one_in(4),
             has_file: self.one_in(2),
+            write_limit: self.one_in(3).then_some(SHORT).flatten(),
             mechanism,
             durability,
             roles,

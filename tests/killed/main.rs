@@ -3,8 +3,8 @@
 //! same schedule. Their calls, their answers, the files that are left, the recovery and a last claim are
 //! compared.
 //!
-//! The test has a main function of its own: only a process without other threads can be forked and goes on as
-//! it was.
+//! The test has a main function of its own, because a process is forked for each role of each schedule: that
+//! is quick, and safe where there is no other thread.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod draw;
@@ -12,6 +12,7 @@ mod draw;
 mod real;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod roles;
+mod runner;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod schedule;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -21,7 +22,18 @@ mod tests;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod traced;
 
-fn main() {
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    tests::main();
+use std::process::ExitCode;
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn main() -> ExitCode {
+    // The umask of the simulation.
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    let code = runner::run(tests::ALL);
+    assert!(!traced::has_children(), "no process is left");
+    code
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn main() -> ExitCode {
+    runner::run(&[])
 }

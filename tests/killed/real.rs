@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use toctou::fs::{FileSystem, FlockOperation, Mode, OFlags, OsFs, Tree};
+use toctou::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, OsFs, Tree};
 
 use crate::roles::{KEY, Role, Scene};
 use crate::schedule::{Machine, Outcome, Schedule, perform};
-use crate::traced::{Page, Traced, within};
+use crate::traced::{Page, Traced, dies_with_its_parent, within};
 
 /// Where schedules are performed, one after the other.
 pub(crate) struct Arena {
@@ -25,21 +25,27 @@ impl Arena {
 
     /// What comes of a schedule here.
     pub(crate) fn perform(&mut self, scene: &Scene, schedule: &Schedule) -> Outcome {
+        self.with(scene, |real| perform(real, scene, schedule))
+    }
+
+    /// Furnishes a directory for this, and removes it.
+    fn with<T>(&mut self, scene: &Scene, act: impl FnOnce(&mut Real<'_>) -> T) -> T {
         within(30);
         self.performed += 1;
         let path = self.folder.path().join(self.performed.to_string());
         fs::DirBuilder::new().mode(0o700).create(&path).expect("a new directory");
-        let fs = OsFs::open(&path).expect("it can be opened");
+        let fs = scene.opened(&path).expect("it can be opened");
         scene.furnish(&mut &fs);
-        let mut real = Real { path: &path, fs, page: &self.page, processes: Vec::new() };
-        let outcome = perform(&mut real, scene, schedule);
+        let mut real = Real { scene, path: &path, fs, page: &self.page, processes: Vec::new() };
+        let came = act(&mut real);
         drop(real);
         fs::remove_dir_all(&path).expect("it can be removed");
-        outcome
+        came
     }
 }
 
 struct Real<'a> {
+    scene: &'a Scene,
     path: &'a Path,
     fs: OsFs,
     page: &'a Page,
@@ -48,7 +54,7 @@ struct Real<'a> {
 
 impl Machine for Real<'_> {
     fn start(&mut self, role: &Role) {
-        let process = Traced::start(self.path, role, self.page);
+        let process = Traced::start(role, self.page, || self.scene.opened(self.path));
         self.processes.push(process.expect("a process that is traced"));
     }
 
@@ -60,12 +66,11 @@ impl Machine for Real<'_> {
     fn waits(&mut self, process: usize) -> Option<String> {
         let next = self.processes[process].next()?;
         let fs = &mut &self.fs;
-        let directory = PathBuf::from(KEY);
         let answer = fs
-            .open(&directory, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+            .open(KEY, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
             .and_then(|mut file| fs.flock(&mut file, FlockOperation::NonBlockingLockExclusive));
         let answer = match answer {
-            Err(toctou::fs::Errno::WOULDBLOCK) => "would wait".to_owned(),
+            Err(Errno::WOULDBLOCK) => "would wait".to_owned(),
             other => format!("{other:?}"),
         };
         Some(format!("{next} = {answer}"))
@@ -86,4 +91,13 @@ impl Machine for Real<'_> {
     fn at_once(&mut self, role: &Role) -> String {
         role.play(&mut &self.fs)
     }
+}
+
+/// Lets a process die that has started another, and asserts that the other one is killed by that.
+pub(crate) fn ends_with_its_tracer(scene: &Scene) {
+    let mut arena = Arena::new();
+    arena.with(scene, |real| {
+        let (role, scene, path) = (&scene.roles[0], real.scene, real.path);
+        dies_with_its_parent(|| Traced::start(role, real.page, || scene.opened(path)));
+    });
 }

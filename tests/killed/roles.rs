@@ -1,8 +1,9 @@
 //! What a process does, over any file system, and how the world begins in which it does that.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
-use toctou::fs::{FileSystem, Mode, OFlags, User};
+use toctou::fs::{Errno, FileSystem, Mode, OFlags, OsFs, SimFs, User};
 use toctou::store::{
     ClaimEnd, Durability, Mechanism, Names, PutRequest, claim, delivered, expire, put, recover,
 };
@@ -35,6 +36,21 @@ impl Role {
     /// Whether it is about P, not about the download.
     pub(crate) fn is_about_p(&self) -> bool {
         matches!(self, Role::Write { .. } | Role::Read { of_download: false })
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Role::Put { durable: false, .. } => "put",
+            Role::Put { durable: true, .. } => "durable put",
+            Role::Claim { .. } => "claim",
+            Role::Expire => "expire",
+            Role::Write { options: Options { replace: true, .. }, .. } => "replacing writer",
+            Role::Write { by_name: true, .. } => "writer by name",
+            Role::Write { .. } => "writer",
+            Role::Read { .. } => "reader",
+            Role::Recover { .. } => "recovery",
+        }
     }
 
     /// Does it, and tells the answer.
@@ -123,6 +139,8 @@ pub(crate) struct Scene {
     pub(crate) has_content: bool,
     /// Whether P is there.
     pub(crate) has_file: bool,
+    /// How many bytes a write writes at most, if that is limited.
+    pub(crate) write_limit: Option<NonZeroUsize>,
     /// How the last claim is made.
     pub(crate) mechanism: Mechanism,
     /// What claims promise, and what the recovery is told of that.
@@ -131,6 +149,19 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// This world in the simulation.
+    pub(crate) fn simulated(&self) -> SimFs {
+        let world = SimFs::of(User::current()).with_protections(OsFs::protections());
+        let mut world = world.with_short_writes(self.write_limit);
+        self.furnish(&mut world);
+        world
+    }
+
+    /// This world on this machine, in a directory.
+    pub(crate) fn opened(&self, directory: &Path) -> Result<OsFs, Errno> {
+        Ok(OsFs::open(directory)?.waiting().with_short_writes(self.write_limit))
+    }
+
     /// Makes what is there in the beginning.
     pub(crate) fn furnish<F: FileSystem>(&self, fs: &mut F) {
         if self.has_content {

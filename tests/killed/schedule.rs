@@ -27,6 +27,30 @@ pub(crate) struct Schedule {
     pub(crate) leaves_recovery_out: bool,
 }
 
+impl Schedule {
+    /// Who is killed, after how many calls.
+    pub(crate) fn kills(&self) -> Vec<(usize, usize)> {
+        let is_step = |event: &&Event, victim: usize| **event == Event::Step(victim);
+        let mut kills = Vec::new();
+        for (at, event) in self.events.iter().enumerate() {
+            if let Event::Kill(victim) = *event {
+                let before = self.events[..at].iter();
+                kills.push((victim, before.filter(|event| is_step(event, victim)).count()));
+            }
+        }
+        kills
+    }
+
+    /// The same, in which each victim makes one more call before it is killed.
+    pub(crate) fn with_later_kills(&self) -> Schedule {
+        let later = |event: &Event| match *event {
+            Event::Kill(victim) => vec![Event::Step(victim), Event::Kill(victim)],
+            event => vec![event],
+        };
+        Schedule { events: self.events.iter().flat_map(later).collect(), ..self.clone() }
+    }
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for event in &self.events {
@@ -70,18 +94,17 @@ pub(crate) struct Outcome {
     pub(crate) answers: Vec<Option<String>>,
     /// All that was there right after each kill, and in the end.
     pub(crate) left: Vec<Tree>,
-    /// The calls of each recovery, and what it says.
-    pub(crate) recovery: Vec<String>,
-    /// All that was there after each recovery.
-    pub(crate) recovered: Vec<Tree>,
+    /// The calls of a recovery that is killed; its answer, if it ended before.
+    pub(crate) interrupted: Vec<String>,
+    /// What the recovery says that it did.
+    pub(crate) recovery: String,
+    /// All that was there after it.
+    pub(crate) recovered: Tree,
     /// What the last claim was told.
     pub(crate) claim: String,
     /// All that was there after it.
     pub(crate) end: Tree,
 }
-
-/// A recovery makes fewer calls than this.
-const MANY: usize = 200;
 
 /// Performs a schedule on a machine that is furnished.
 pub(crate) fn perform(machine: &mut impl Machine, scene: &Scene, schedule: &Schedule) -> Outcome {
@@ -102,27 +125,34 @@ pub(crate) fn perform(machine: &mut impl Machine, scene: &Scene, schedule: &Sche
         }
     }
     outcome.left.push(machine.tree());
-    let mut number = scene.roles.len();
+    let number = scene.roles.len();
     outcome.answers = (0..number).map(|process| machine.answer(process)).collect();
-    let lives = [schedule.recovery_dies_after, Some(MANY)];
-    let lives = lives.into_iter().flatten().filter(|_| !schedule.leaves_recovery_out);
-    for calls in lives {
+    if let Some(calls) = schedule.recovery_dies_after {
         machine.start(&scene.recovery());
-        let made = (0..calls).map_while(|_| machine.step(number));
-        outcome.recovery.extend(made);
+        outcome.interrupted = (0..calls).map_while(|_| machine.step(number)).collect();
         machine.kill(number);
-        outcome.recovery.extend(machine.answer(number));
-        outcome.recovered.push(machine.tree());
-        number += 1;
+        outcome.interrupted.extend(machine.answer(number));
     }
+    if !schedule.leaves_recovery_out {
+        outcome.recovery = machine.at_once(&scene.recovery());
+    }
+    outcome.recovered = machine.tree();
     outcome.claim = machine.at_once(&scene.last_claim());
     outcome.end = machine.tree();
     outcome
 }
 
 impl Outcome {
+    /// Whether a recovery changed something.
+    pub(crate) fn has_recovered(&self) -> bool {
+        self.left.last() != Some(&self.recovered)
+    }
+
     /// What differs, in words. Nothing if all is equal.
     pub(crate) fn differs(&self, other: &Outcome) -> Vec<String> {
+        if self == other {
+            return Vec::new();
+        }
         let mut told = Vec::new();
         let mut compare = |what: &str, one: String, other: String| {
             if one != other {
@@ -132,8 +162,9 @@ impl Outcome {
         compare("calls", calls(&self.calls), calls(&other.calls));
         compare("answers", format!("{:?}", self.answers), format!("{:?}", other.answers));
         compare("left", trees(&self.left), trees(&other.left));
-        compare("recovery", self.recovery.join("; "), other.recovery.join("; "));
-        compare("recovered", trees(&self.recovered), trees(&other.recovered));
+        compare("killed recovery", self.interrupted.join("; "), other.interrupted.join("; "));
+        compare("recovery", self.recovery.clone(), other.recovery.clone());
+        compare("recovered", self.recovered.to_string(), other.recovered.to_string());
         compare("last claim", self.claim.clone(), other.claim.clone());
         compare("end", self.end.to_string(), other.end.to_string());
         told

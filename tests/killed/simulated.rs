@@ -2,11 +2,11 @@
 
 use toctou::crash::Mortal;
 use toctou::direct::{Code, FileCode};
-use toctou::fs::{FileSystem, OsFs, Recorded, SimFs, Tree, User};
+use toctou::fs::{FileSystem, Recorded, SimFs, Tree};
 use toctou::{Process, Step};
 
 use crate::roles::{Role, Scene};
-use crate::schedule::{Event, Machine, Schedule};
+use crate::schedule::{Event, Machine, Outcome, Schedule, perform};
 
 /// Processes as values over a simulated file system.
 #[derive(Clone)]
@@ -24,13 +24,16 @@ enum Simulation {
 
 impl Simulated {
     /// A machine that is furnished, without processes.
-    pub(crate) fn of(scene: &Scene) -> Self {
-        let mut world = SimFs::of(User::current()).with_protections(OsFs::protections());
-        scene.furnish(&mut world);
-        Simulated { world: Recorded::new(world), processes: Vec::new() }
+    fn of(scene: &Scene) -> Self {
+        Simulated { world: Recorded::new(scene.simulated()), processes: Vec::new() }
     }
 
-    /// The same with the processes of the scene, each before its first call.
+    /// What comes of a schedule in the simulation.
+    pub(crate) fn outcome(scene: &Scene, schedule: &Schedule) -> Outcome {
+        perform(&mut Simulated::of(scene), scene, schedule)
+    }
+
+    /// A machine with the processes of the scene, each before its first call.
     fn with_processes(scene: &Scene) -> Self {
         let mut machine = Simulated::of(scene);
         scene.roles.iter().for_each(|role| machine.start(role));

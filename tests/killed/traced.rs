@@ -5,7 +5,6 @@ use std::ffi::c_void;
 use std::io;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -79,7 +78,11 @@ fn filter() -> Vec<sock_filter> {
     let is = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 1, k };
     let plain = |code: u32, k: u32| sock_filter { code: code as u16, jt: 0, jf: 0, k };
     let number = offset_of!(libc::seccomp_data, nr) as u32;
-    let mut filter = vec![plain(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, number)];
+    let argument = offset_of!(libc::seccomp_data, args) as u32;
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    // The first load is for nothing, and keeps the kernel from working out the answer for every call there
+    // is. That would take longer than all calls of a process.
+    let mut filter = vec![plain(load, argument), plain(load, number)];
     for call in CALLS {
         filter.push(is(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *call as u32));
         filter.push(plain(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_TRACE));
@@ -142,15 +145,19 @@ enum State {
 }
 
 impl Traced {
-    /// Starts a process in this directory, and lets it come to its first call.
-    pub(crate) fn start(directory: &Path, role: &Role, page: &Page) -> io::Result<Self> {
+    /// Starts a process, which opens its world so, and lets it come to its first call.
+    pub(crate) fn start(
+        role: &Role,
+        page: &Page,
+        open: impl FnOnce() -> Result<OsFs, Errno>,
+    ) -> io::Result<Self> {
         let parent = std::process::id();
         let mut filter = filter();
         let filter = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
         // SAFETY: this process has one thread, so the child has all that it had.
         let pid = match unsafe { libc::fork() } {
             -1 => return Err(io::Error::last_os_error()),
-            0 => be_traced(parent, directory, role, &filter, page),
+            0 => be_traced(parent, role, &filter, page, open),
             pid => pid,
         };
         let mut process = Traced { pid, state: State::Killed };
@@ -293,7 +300,13 @@ pub(crate) fn within(seconds: u32) {
 }
 
 /// In the child: plays its role, and ends.
-fn be_traced(parent: u32, directory: &Path, role: &Role, filter: &sock_fprog, page: &Page) -> ! {
+fn be_traced(
+    parent: u32,
+    role: &Role,
+    filter: &sock_fprog,
+    page: &Page,
+    open: impl FnOnce() -> Result<OsFs, Errno>,
+) -> ! {
     // SAFETY: none of these touches memory, but for the filter, which is there.
     unsafe {
         libc::alarm(0);
@@ -302,11 +315,10 @@ fn be_traced(parent: u32, directory: &Path, role: &Role, filter: &sock_fprog, pa
             libc::_exit(1);
         }
     }
-    let Ok(fs) = OsFs::open(directory) else {
+    let Ok(fs) = open() else {
         // SAFETY: the process ends here.
         unsafe { libc::_exit(2) }
     };
-    let fs = fs.waiting();
     // SAFETY: as above.
     unsafe {
         if libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) == -1
@@ -376,4 +388,37 @@ fn name(call: &user_regs_struct) -> &'static str {
         libc::SYS_flock => "flock",
         _ => "a call that no simulation makes",
     }
+}
+
+/// Starts a process from a child of this one, kills that child, and asserts that the process dies of it.
+pub(crate) fn dies_with_its_parent(start: impl FnOnce() -> io::Result<Traced>) {
+    let pids = Page::new();
+    let mut status = 0;
+    // SAFETY: this process has one thread; `status` is a place for it. The child is stopped once it has said
+    // whom it started.
+    unsafe {
+        // Whoever loses its parent becomes a child of this process.
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        let parent = libc::fork();
+        if parent == 0 {
+            let started = start();
+            pids.write(&started.map_or_else(|error| error.to_string(), |it| it.pid.to_string()));
+            libc::raise(libc::SIGKILL);
+        }
+        assert_eq!(libc::waitpid(parent, &mut status, 0), parent);
+        let started = pids.take();
+        let started = started.parse().unwrap_or_else(|_| panic!("{started}"));
+        let waited = libc::waitpid(started, &mut status, libc::__WALL);
+        assert_eq!(waited, started, "{}", io::Error::last_os_error());
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    }
+    assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL, "{status:x}");
+}
+
+/// Whether this process has a child, running or not.
+pub(crate) fn has_children() -> bool {
+    let mut status = 0;
+    // SAFETY: `status` is a place for it.
+    let answer = unsafe { libc::waitpid(-1, &mut status, libc::__WALL | libc::WNOHANG) };
+    answer != -1
 }
