@@ -72,8 +72,8 @@ impl Draw {
 
     fn store(&mut self, token: String, mechanism: Mechanism, durability: Durability) -> Role {
         match self.below(10) {
-            0..4 => Role::Claim { token, mechanism, durability },
-            4..7 => Role::Put { token, replace: self.one_in(2), durable: self.one_in(2) },
+            0..5 => Role::Claim { token, mechanism, durability },
+            5..7 => Role::Put { token, replace: self.one_in(2), durable: self.one_in(2) },
             7 => Role::Read { of_download: true },
             _ => Role::Expire,
         }

@@ -16,6 +16,8 @@ mod runner;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod schedule;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod shipped;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod simulated;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tests;

@@ -8,6 +8,7 @@ use toctou::fs::{Errno, FileSystem, FlockOperation, Mode, OFlags, OsFs, Tree};
 
 use crate::roles::{KEY, Role, Scene};
 use crate::schedule::{Machine, Outcome, Schedule, perform};
+use crate::shipped::shipped;
 use crate::traced::{Page, Traced, dies_with_its_parent, within};
 
 /// Where schedules are performed, one after the other.
@@ -25,18 +26,23 @@ impl Arena {
 
     /// What comes of a schedule here.
     pub(crate) fn perform(&mut self, scene: &Scene, schedule: &Schedule) -> Outcome {
-        self.with(scene, |real| perform(real, scene, schedule))
+        self.with(scene, By::Functions, |real| perform(real, scene, schedule))
+    }
+
+    /// The same, where the processes use the types that ship.
+    pub(crate) fn perform_as_shipped(&mut self, scene: &Scene, schedule: &Schedule) -> Outcome {
+        self.with(scene, By::WhatShips, |real| perform(real, scene, schedule))
     }
 
     /// Furnishes a directory for this, and removes it.
-    fn with<T>(&mut self, scene: &Scene, act: impl FnOnce(&mut Real<'_>) -> T) -> T {
+    fn with<T>(&mut self, scene: &Scene, by: By, act: impl FnOnce(&mut Real<'_>) -> T) -> T {
         within(30);
         self.performed += 1;
         let path = self.folder.path().join(self.performed.to_string());
         fs::DirBuilder::new().mode(0o700).create(&path).expect("a new directory");
         let fs = scene.opened(&path).expect("it can be opened");
         scene.furnish(&mut &fs);
-        let mut real = Real { scene, path: &path, fs, page: &self.page, processes: Vec::new() };
+        let mut real = Real { scene, by, path: &path, fs, page: &self.page, processes: Vec::new() };
         let came = act(&mut real);
         drop(real);
         fs::remove_dir_all(&path).expect("it can be removed");
@@ -44,8 +50,18 @@ impl Arena {
     }
 }
 
+/// By what a process does what it does.
+#[derive(Clone, Copy)]
+enum By {
+    /// The functions that the simulation runs.
+    Functions,
+    /// `OneTimeStore` and `write_exclusive_in`.
+    WhatShips,
+}
+
 struct Real<'a> {
     scene: &'a Scene,
+    by: By,
     path: &'a Path,
     fs: OsFs,
     page: &'a Page,
@@ -54,7 +70,10 @@ struct Real<'a> {
 
 impl Machine for Real<'_> {
     fn start(&mut self, role: &Role) {
-        let process = Traced::start(role, self.page, || self.scene.opened(self.path));
+        let process = match self.by {
+            By::Functions => Traced::start(self.page, || played(role, self.scene, self.path)),
+            By::WhatShips => Traced::start(self.page, || shipped(role, self.path)),
+        };
         self.processes.push(process.expect("a process that is traced"));
     }
 
@@ -93,11 +112,16 @@ impl Machine for Real<'_> {
     }
 }
 
+/// A role, by the functions that the simulation runs.
+fn played(role: &Role, scene: &Scene, path: &Path) -> Option<impl FnOnce() -> String> {
+    let fs = scene.opened(path).ok()?;
+    Some(move || role.play(&mut &fs))
+}
+
 /// Lets a process die that has started another, and asserts that the other one is killed by that.
 pub(crate) fn ends_with_its_tracer(scene: &Scene) {
-    let mut arena = Arena::new();
-    arena.with(scene, |real| {
+    Arena::new().with(scene, By::Functions, |real| {
         let (role, scene, path) = (&scene.roles[0], real.scene, real.path);
-        dies_with_its_parent(|| Traced::start(role, real.page, || scene.opened(path)));
+        dies_with_its_parent(|| Traced::start(real.page, || played(role, scene, path)));
     });
 }

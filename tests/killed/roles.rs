@@ -12,8 +12,8 @@ use toctou::writer::{NEW_BY_NAME, Options, Plan, carry_out};
 /// The download that everybody is about.
 pub(crate) const KEY: &str = "key";
 /// The directory that writers write in, and the file.
-const FOLDER: &str = "folder";
-const NAME: &str = "P";
+pub(crate) const FOLDER: &str = "folder";
+pub(crate) const NAME: &str = "P";
 
 /// What one process does.
 #[derive(Clone, Debug)]

@@ -9,9 +9,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::{c_int, c_long, pid_t, sock_filter, sock_fprog, user_regs_struct};
-use toctou::fs::{Errno, OsFs, errno_name};
-
-use crate::roles::Role;
+use toctou::fs::{Errno, errno_name};
 
 /// The calls that are counted. `close` is none: nobody sees it of a file without a lock. Neither is `fcntl`, by
 /// which `std` looks at each descriptor that it closes.
@@ -139,17 +137,20 @@ pub(crate) struct Traced {
 }
 
 enum State {
+    /// It runs, until it is waited for.
+    Running,
+    /// It stands before this call.
     Before(user_regs_struct),
     Ended(String),
     Killed,
 }
 
 impl Traced {
-    /// Starts a process, which opens its world so, and lets it come to its first call.
-    pub(crate) fn start(
-        role: &Role,
+    /// Starts a process, and lets it come to its first call. What it does before `prepare` returns is not
+    /// traced; what that returns is.
+    pub(crate) fn start<P: FnOnce() -> String>(
         page: &Page,
-        open: impl FnOnce() -> Result<OsFs, Errno>,
+        prepare: impl FnOnce() -> Option<P>,
     ) -> io::Result<Self> {
         let parent = std::process::id();
         let mut filter = filter();
@@ -157,10 +158,10 @@ impl Traced {
         // SAFETY: this process has one thread, so the child has all that it had.
         let pid = match unsafe { libc::fork() } {
             -1 => return Err(io::Error::last_os_error()),
-            0 => be_traced(parent, role, &filter, page, open),
+            0 => be_traced(parent, &filter, page, prepare),
             pid => pid,
         };
-        let mut process = Traced { pid, state: State::Killed };
+        let mut process = Traced { pid, state: State::Running };
         let status = process.wait();
         if !libc::WIFSTOPPED(status) {
             let why = "a process cannot be traced here: allow ptrace and seccomp";
@@ -194,7 +195,7 @@ impl Traced {
     pub(crate) fn next(&self) -> Option<&'static str> {
         match &self.state {
             State::Before(call) => Some(name(call)),
-            State::Ended(_) | State::Killed => None,
+            State::Running | State::Ended(_) | State::Killed => None,
         }
     }
 
@@ -205,7 +206,6 @@ impl Traced {
             unsafe { libc::kill(self.pid, libc::SIGKILL) };
             let status = self.wait();
             assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
-            self.state = State::Killed;
         }
     }
 
@@ -213,22 +213,17 @@ impl Traced {
     pub(crate) fn answer(&self) -> Option<&str> {
         match &self.state {
             State::Ended(answer) => Some(answer),
-            State::Before(_) | State::Killed => None,
+            State::Running | State::Before(_) | State::Killed => None,
         }
     }
 
     fn comes_to_its_next_call(&mut self, page: &Page) {
-        self.state = State::Killed;
+        self.state = State::Running;
         self.ask(libc::PTRACE_CONT, 0);
         let status = self.wait();
         self.state = if libc::WIFSTOPPED(status) {
             let is_call = status >> 8 == libc::SIGTRAP | libc::PTRACE_EVENT_SECCOMP << 8;
-            if !is_call {
-                // SAFETY: as in `kill`.
-                unsafe { libc::kill(self.pid, libc::SIGKILL) };
-                self.wait();
-                panic!("a process stops before calls alone: {status:x}");
-            }
+            assert!(is_call, "a process stops before calls alone: {status:x}");
             State::Before(self.registers())
         } else if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
             State::Ended(page.take())
@@ -252,12 +247,16 @@ impl Traced {
         assert_ne!(answer, -1, "ptrace: {}", io::Error::last_os_error());
     }
 
-    fn wait(&self) -> c_int {
+    /// Waits until it stops or ends.
+    fn wait(&mut self) -> c_int {
         let mut status = 0;
         loop {
             // SAFETY: `status` is a place for it.
             let pid = unsafe { libc::waitpid(self.pid, &mut status, libc::__WALL) };
             if pid == self.pid {
+                if !libc::WIFSTOPPED(status) {
+                    self.state = State::Killed;
+                }
                 return status;
             }
             let is_late = TIME_IS_OVER.load(Ordering::Relaxed);
@@ -270,7 +269,7 @@ impl Traced {
 
 impl Drop for Traced {
     fn drop(&mut self) {
-        if matches!(self.state, State::Before(_)) {
+        if matches!(self.state, State::Running | State::Before(_)) {
             let mut status = 0;
             // SAFETY: as in `kill`. Here nothing may panic.
             unsafe {
@@ -290,6 +289,7 @@ extern "C" fn time_is_over(_: c_int) {
 
 /// Lets every wait fail that is not over in so many seconds, from now.
 pub(crate) fn within(seconds: u32) {
+    TIME_IS_OVER.store(false, Ordering::Relaxed);
     // SAFETY: the handler does nothing but store; all zeros are an action, which does not restart calls.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -299,23 +299,21 @@ pub(crate) fn within(seconds: u32) {
     }
 }
 
-/// In the child: plays its role, and ends.
-fn be_traced(
+/// In the child: prepares, waits for its tracer, does what it is to do, and ends.
+fn be_traced<P: FnOnce() -> String>(
     parent: u32,
-    role: &Role,
     filter: &sock_fprog,
     page: &Page,
-    open: impl FnOnce() -> Result<OsFs, Errno>,
+    prepare: impl FnOnce() -> Option<P>,
 ) -> ! {
     // SAFETY: none of these touches memory, but for the filter, which is there.
     unsafe {
-        libc::alarm(0);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if libc::getppid() as u32 != parent {
             libc::_exit(1);
         }
     }
-    let Ok(fs) = open() else {
+    let Some(play) = prepare() else {
         // SAFETY: the process ends here.
         unsafe { libc::_exit(2) }
     };
@@ -329,7 +327,7 @@ fn be_traced(
             libc::_exit(3);
         }
     }
-    let played = catch_unwind(AssertUnwindSafe(|| role.play(&mut &fs)));
+    let played = catch_unwind(AssertUnwindSafe(play));
     let status = c_int::from(played.is_err());
     page.write(played.as_deref().unwrap_or_default());
     // SAFETY: nothing of the parent's is cleaned up here.
@@ -394,15 +392,15 @@ fn name(call: &user_regs_struct) -> &'static str {
 pub(crate) fn dies_with_its_parent(start: impl FnOnce() -> io::Result<Traced>) {
     let pids = Page::new();
     let mut status = 0;
-    // SAFETY: this process has one thread; `status` is a place for it. The child is stopped once it has said
-    // whom it started.
+    // SAFETY: this process has one thread; `status` is a place for it.
     unsafe {
         // Whoever loses its parent becomes a child of this process.
         libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         let parent = libc::fork();
         if parent == 0 {
             let started = start();
-            pids.write(&started.map_or_else(|error| error.to_string(), |it| it.pid.to_string()));
+            let told = |process: &Traced| process.pid.to_string();
+            pids.write(&started.as_ref().map_or_else(io::Error::to_string, told));
             libc::raise(libc::SIGKILL);
         }
         assert_eq!(libc::waitpid(parent, &mut status, 0), parent);
