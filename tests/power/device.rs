@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use toctou::fs::{OsFs, Tree};
 
 /// Of the file system, and a page of the kernel.
@@ -249,6 +249,8 @@ impl Drop for Recorded {
         quietly(Command::new("umount").arg("--lazy").arg(self.path("shown")));
         if let Some(daemon) = self.daemon {
             let _ = kill_process(daemon, Signal::KILL);
+            // Whoever started it has ended: it is a child of the first process now, which is this one.
+            let _ = waitpid(Some(daemon), WaitOptions::empty());
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
