@@ -392,7 +392,7 @@ impl<P, T: Clone> Power<P, T> {
                 world.happens(&returned(&lost));
                 match self.recovery.clone() {
                     Some(recovery) => self.recovers(recovery),
-                    None => self.is_over(world),
+                    None => self.comes_up(world),
                 }
             }
             At::Recovers(_, Fate::Open) => {
@@ -402,7 +402,7 @@ impl<P, T: Clone> Power<P, T> {
                     Step::Next(Power { at: At::On, ..self }),
                 ])
             }
-            At::Recovered => self.is_over(world),
+            At::Recovered => self.comes_up(world),
             At::Recovers(recovery, _) => match recovery.step(world) {
                 Step::Blocked(_) => Step::Blocked(self),
                 step => self.goes_on(step, world),
@@ -464,7 +464,7 @@ impl<P, T: Clone> Power<P, T> {
             Step::Next(recovery) | Step::Blocked(recovery) => self.recovers(Box::new(recovery)),
             Step::Done(told) => {
                 self.ended = told;
-                self.is_over(world)
+                self.comes_up(world)
             }
             Step::Choice(ways) => {
                 // The world is one for all ways, so that one of them cannot end the recovery here.
@@ -480,7 +480,7 @@ impl<P, T: Clone> Power<P, T> {
     }
 
     /// All programs run again.
-    fn is_over<W: Machine>(self, world: &mut W) -> Step<Self, T> {
+    fn comes_up<W: Machine>(self, world: &mut W) -> Step<Self, T> {
         world.recovered();
         match self.left {
             0 => Step::Done(self.ended),
