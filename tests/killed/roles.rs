@@ -41,15 +41,15 @@ impl Role {
     /// What it is called.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Role::Put { durable: false, .. } => "put",
-            Role::Put { durable: true, .. } => "durable put",
-            Role::Claim { .. } => "claim",
-            Role::Expire => "expire",
-            Role::Write { options: Options { replace: true, .. }, .. } => "replacing writer",
-            Role::Write { by_name: true, .. } => "writer by name",
-            Role::Write { .. } => "writer",
-            Role::Read { .. } => "reader",
-            Role::Recover { .. } => "recovery",
+            Role::Put { durable: false, .. } => "a put",
+            Role::Put { durable: true, .. } => "a durable put",
+            Role::Claim { .. } => "a claim",
+            Role::Expire => "an expiry",
+            Role::Write { options: Options { replace: true, .. }, .. } => "a replacing writer",
+            Role::Write { by_name: true, .. } => "a writer by name",
+            Role::Write { .. } => "a writer",
+            Role::Read { .. } => "a reader",
+            Role::Recover { .. } => "a recovery",
         }
     }
 

@@ -77,3 +77,8 @@ fn component(component: Component<'_>) -> PathBuf {
     let own = ["content.", ".put.", ".toctou."].into_iter().find(|own| name.starts_with(own));
     own.filter(|_| !is_fixed).map_or_else(|| name.as_ref().into(), |own| format!("{own}…").into())
 }
+
+/// Whether something has a name that a process chose.
+pub(crate) fn has_own_name(tree: &Tree) -> bool {
+    tree.iter().any(|(path, _)| path.to_string_lossy().ends_with('…'))
+}
