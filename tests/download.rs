@@ -43,9 +43,53 @@ fn verdict<'a>(report: &'a Report, property: &str) -> &'a Verdict {
 
 /// Every variant in every scenario.
 fn everything() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
+    all().filter(|(_, scenario)| !is_crash(scenario))
+}
+
+/// The scenarios in which somebody dies, too.
+fn all() -> impl Iterator<Item = (&'static Variant, &'static Scenario)> {
     let variants = Download.variants().iter();
     variants
         .flat_map(|variant| Download.scenarios().iter().map(move |scenario| (variant, scenario)))
+}
+
+fn is_crash(scenario: &Scenario) -> bool {
+    scenario.name == "killed" || scenario.name.starts_with("power-")
+}
+
+#[test]
+fn every_variant_has_just_the_verdicts_it_is_known_for_where_somebody_dies() {
+    let (mut replayed, mut not_here) = (0, 0);
+    for (variant, scenario) in all().filter(|(_, scenario)| is_crash(scenario)) {
+        for clients in [1, 2, 3] {
+            let case = case(variant.name, scenario.name, clients);
+            let report = case.check(&graph());
+            assert!(report.exhaustive());
+            for finding in &report.findings {
+                let known = variant.is_known_to_break(scenario.name, &finding.property, clients);
+                let expected = if known { "violated" } else { "holds" };
+                let what =
+                    format!("{} {} {clients} {}", variant.name, scenario.name, finding.property);
+                assert_eq!(finding.verdict.word(), expected, "{what}");
+                let Verdict::Violated(Some(schedule)) = &finding.verdict else { continue };
+                match case.replay(schedule, Threads::OneEach) {
+                    Ok(compared) => {
+                        assert!(compared.agrees(), "{what}: {compared:?}");
+                        assert_eq!(scenario.name, "killed", "{what}");
+                        replayed += 1;
+                    }
+                    Err(error) => {
+                        assert!(
+                            error.is_not_here() && scenario.name != "killed",
+                            "{what}: {error}"
+                        );
+                        not_here += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(replayed >= 30 && not_here >= 100, "{replayed}, {not_here}");
 }
 
 fn assert_agreement(what: &str, reports: &[Report]) {

@@ -177,7 +177,10 @@ fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<
     let mut row = |number: &str, cells: &[(usize, Part, &str)], steps: Option<usize>| {
         let wrapped: Vec<Vec<String>> = cells
             .iter()
-            .map(|(actor, _, text)| wrap(text, widths.get(*actor).copied().unwrap_or(end - GUTTER)))
+            .map(|(actor, _, text)| {
+                let all = if *actor == ALL { end - GUTTER } else { WIDTH };
+                wrap(text, widths.get(*actor).copied().unwrap_or(all))
+            })
             .collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {

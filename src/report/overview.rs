@@ -153,31 +153,50 @@ fn block(model: &dyn Model, marked: &[Marked]) -> Vec<Line> {
             && of_model.iter().any(|(known, _)| known.variant.name == variant.name)
     };
     let variants: Vec<&Variant> = model.variants().iter().filter(has_variant).collect();
-    let scenarios: Vec<&str> = (model.scenarios().iter().map(|scenario| scenario.name))
+    let mut scenarios: Vec<&str> = (model.scenarios().iter().map(|scenario| scenario.name))
         .filter(|name| of_model.iter().any(|(known, _)| known.scenario.name == *name))
+        .map(family)
         .collect();
+    scenarios.dedup();
     let rows = variants.iter().map(|variant| {
         let here = |scenario: &str| {
-            let is = |(known, _): &&&Marked| {
-                known.variant.name == variant.name && known.scenario.name == scenario
-            };
-            of_model.iter().find(is).map(|(_, known)| known)
+            let known = of_model.iter().filter(|(known, _)| {
+                known.variant.name == variant.name && family(known.scenario.name) == scenario
+            });
+            known.map(|(_, known)| known.clone()).reduce(worse)
         };
         (variant.name, scenarios.iter().map(|scenario| here(scenario)).collect::<Vec<_>>())
     });
-    let rows: Vec<(&str, Vec<Option<&Known>>)> = rows.collect();
+    let rows: Vec<(&str, Vec<Option<Known>>)> = rows.collect();
     let name = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
     let mut lines = heading(model.name(), &scenarios);
     match scenarios.len() > MOST_SCENARIOS {
         true => lines.extend(rows.iter().map(|(variant, row)| summed_up(variant, name, row))),
         false => {
             let cells = rows.iter().map(|(variant, row)| {
-                (*variant, row.iter().map(|known| of_mark(*known)).collect::<Vec<_>>())
+                (*variant, row.iter().map(|known| of_mark(known.as_ref())).collect::<Vec<_>>())
             });
             lines.extend(matrix(name, cells.collect()));
         }
     }
     lines
+}
+
+/// Scenarios that differ in the disk alone share a column.
+fn family(scenario: &str) -> &str {
+    const POWER: &str = "power";
+    if scenario.starts_with("power-") { POWER } else { scenario }
+}
+
+/// What is said of two systems together.
+fn worse((one, as_recorded): Known, (other, is_too): Known) -> Known {
+    let mark = match (one, other) {
+        (Mark::Breaks(one), Mark::Breaks(other)) => Mark::Breaks(one.min(other)),
+        (Mark::Breaks(size), _) | (_, Mark::Breaks(size)) => Mark::Breaks(size),
+        (Mark::Unknown, _) | (_, Mark::Unknown) => Mark::Unknown,
+        (Mark::Holds, Mark::Holds) => Mark::Holds,
+    };
+    (mark, as_recorded && is_too)
 }
 
 /// The model's name and its scenarios, with the letters that stand over the columns.
@@ -228,8 +247,8 @@ fn matrix(name: usize, rows: Vec<(&str, Vec<Cell>)>) -> Vec<Line> {
 }
 
 /// `✓ 12 of 17` where a variant holds, or from which size on it breaks in the others.
-fn summed_up(variant: &str, name: usize, row: &[Option<&Known>]) -> Line {
-    let known: Vec<&Known> = row.iter().copied().flatten().collect();
+fn summed_up(variant: &str, name: usize, row: &[Option<Known>]) -> Line {
+    let known: Vec<&Known> = row.iter().flatten().collect();
     let holds = known.iter().filter(|(mark, _)| *mark == Mark::Holds).count();
     let least = known.iter().filter_map(|(mark, _)| match mark {
         Mark::Breaks(size) => Some(*size),

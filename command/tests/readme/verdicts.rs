@@ -76,11 +76,30 @@ fn properties(model: &dyn Model) -> String {
     format!("{}\n{}", legend(&letters, &names), table.text())
 }
 
+/// The scenarios that share a column: where there are too many for a page, those that differ in the disk
+/// alone.
+fn families(model: &dyn Model) -> Vec<(String, Vec<&Scenario>)> {
+    const MOST: usize = 12;
+    let scenarios = model.scenarios();
+    let mut families: Vec<(String, Vec<&Scenario>)> = Vec::new();
+    for scenario in scenarios {
+        let name = match scenario.name.starts_with("power-") && scenarios.len() > MOST {
+            true => "power-…",
+            false => scenario.name,
+        };
+        match families.last_mut().filter(|(known, _)| known == name) {
+            Some((_, of)) => of.push(scenario),
+            None => families.push((name.to_owned(), vec![scenario])),
+        }
+    }
+    families
+}
+
 /// What stands across.
 fn columns(model: &dyn Model) -> Vec<String> {
     match model.has_scenarios_down() {
         true => published(model).iter().map(|variant| variant.name.to_owned()).collect(),
-        false => model.scenarios().iter().map(|scenario| scenario.name.to_owned()).collect(),
+        false => families(model).into_iter().map(|(name, _)| name).collect(),
     }
 }
 
@@ -99,7 +118,11 @@ fn rows(model: &dyn Model, columns: &[String]) -> Table {
         }
     } else {
         for variant in variants {
-            let marks = scenarios.iter().map(|scenario| mark(model, variant, scenario));
+            let marks = families(model).into_iter().map(|(_, of)| {
+                // The first size that breaks something comes first, and what holds comes last.
+                let marks = of.iter().map(|scenario| mark(model, variant, scenario));
+                marks.min_by_key(|mark| (!mark.starts_with('✗'), mark.clone())).unwrap_or_default()
+            });
             push(variant.name, marks.collect());
         }
     }
