@@ -1,4 +1,4 @@
-//! Who acts in `download`, and how. Fourth floor: imports [`store`](crate::store) and the floors below.
+//! Who acts in `download`, and how. Fourth floor: imports [`store`] and the floors below.
 
 use std::fmt;
 use std::path::Path;
