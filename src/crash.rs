@@ -293,14 +293,6 @@ impl<P, T> Crashing<P, T> {
             }
         }
     }
-
-    /// The program as it is now, if this is one.
-    pub fn life(&self) -> Option<&P> {
-        match self {
-            Crashing::Program(program) => Some(&program.life),
-            Crashing::Power(_) => None,
-        }
-    }
 }
 
 impl<W, P, T> Process<W> for Crashing<P, T>

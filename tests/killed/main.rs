@@ -1,5 +1,5 @@
 //! kill −9 for real: processes that drive the store and the writer are stopped before each of their system
-//! calls, in every order or in a random one, and some of them are killed there. The simulation performs the
+//! calls, in every order or in a random one. Some of them are killed there. The simulation performs the
 //! same schedule. Their calls, their answers, the files that are left, the recovery and a last claim are
 //! compared.
 //!

@@ -108,7 +108,7 @@ impl Machine for Simulated {
     }
 }
 
-/// Every schedule of a scene: every order of the calls, each without a kill, and with one process killed
+/// Every schedule of a scene: every order of the calls without a kill. And each with one process killed
 /// before one of its calls, at every moment until it would make that call.
 pub(crate) fn all(scene: &Scene) -> Vec<Schedule> {
     let mut found = Vec::new();

@@ -345,8 +345,7 @@ impl SimFs {
     /// `EINVAL` where there is no survival of this index.
     pub fn power_returns(&mut self, survival: usize) -> Result<Vec<String>, Errno> {
         let mut survivals = self.all_survivals();
-        let count = survivals.len();
-        if survival >= count {
+        if survival >= survivals.len() {
             return Err(Errno::INVAL);
         }
         let Survival { world, lost } = survivals.swap_remove(survival);
