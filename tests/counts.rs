@@ -67,8 +67,10 @@ fn shuttle_needs_far_fewer_executions_than_its_stock_search() {
 
 #[test]
 fn shuttle_never_needs_more_executions_than_the_graph_has_transitions() {
-    let twos = Download.scenarios().iter().map(|scenario| (scenario.name, 2));
-    for (scenario, clients) in twos.chain([("clients", 3)]) {
+    // In the other scenarios somebody dies: their systems are of another type.
+    let plain = |scenario: &&str| simulated(LANDED, scenario, 2).is_some();
+    let twos = Download.scenarios().iter().map(|scenario| scenario.name).filter(plain);
+    for (scenario, clients) in twos.map(|scenario| (scenario, 2)).chain([("clients", 3)]) {
         for variant in variants() {
             let checker = Checker::new(download(variant, scenario, clients));
             let transitions = checker.graph(&every_state()).transitions;
