@@ -38,7 +38,8 @@ fn a_link_survives_a_forced_write_only_by_exchange() {
     for variant in Credential.variants() {
         let report = case(variant.name, "force-shared", 3).check(&graph());
         let follows = ["check-then-write", "lstat-then-write", "nofollow-only"];
-        let exchanges = ["link-or-exchange", "private-then-rename"].contains(&variant.name);
+        let exchanges =
+            ["link-or-exchange", "private-then-rename", "durable"].contains(&variant.name);
         let survives = exchanges || follows.contains(&variant.name);
         let held = matches!(verdict(&report, "symlink-survives"), Verdict::Holds(_));
         assert_eq!(held, survives, "{}", variant.name);
