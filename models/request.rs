@@ -197,6 +197,10 @@ impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> 
             false => step,
         }
     }
+
+    fn is_underway(&self) -> bool {
+        matches!(&self.doing, Doing::Code(code) if Process::<W>::is_underway(code))
+    }
 }
 
 /// At some moment the first server dies; `crashed` is what this actor ends with.

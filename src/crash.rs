@@ -309,6 +309,10 @@ where
             Crashing::Power(power) => power.step(world).map(Crashing::Power),
         }
     }
+
+    fn is_underway(&self) -> bool {
+        matches!(self, Crashing::Program(program) if program.life.is_underway())
+    }
 }
 
 impl<P, T: Clone> Program<P, T> {

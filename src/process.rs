@@ -36,6 +36,13 @@ pub trait Process<W: ?Sized>: Sized {
 
     /// Performs at most one atomic operation on `world`.
     fn step(self, world: &mut W) -> Step<Self, Self::Output>;
+
+    /// Whether it is within an operation that the real world performs at once: a statement that has
+    /// rows still to come. Of schedules that are equally short, one is shown in which nobody else
+    /// acts meanwhile, where there is one.
+    fn is_underway(&self) -> bool {
+        false
+    }
 }
 
 /// The result of one step of a process.

@@ -14,6 +14,9 @@ pub(crate) const NO_CALL: &str = "no call";
 pub(crate) const POWER_FAILS: &str = "the power fails";
 pub(crate) const POWER_RETURNS: &str = "the power is back";
 
+/// How a step is told after which a statement has rows still to come.
+pub(crate) const TO_GO: &str = " to go";
+
 /// A wrapper around a world that records each operation and its answer as one line of text:
 /// `rename(content → content.download) = ok`, `SELECT EXISTS (…) -- false`.
 ///

@@ -22,7 +22,8 @@ const WIDTH: usize = 40;
 /// it. Replaces each by one as short that
 ///
 /// 1. decides as many of the others as one of its length can,
-/// 2. changes from one actor to another as seldom as possible,
+/// 2. changes from one actor to another as seldom as possible, and least of all within an operation that
+///    the real world performs at once,
 /// 3. has no actor step that need not, and
 /// 4. is the first of these in the order of their numbers.
 ///
@@ -90,9 +91,10 @@ fn counts(shape: &Shape, schedule: &Schedule) -> Vec<usize> {
 /// A state, and who stepped last on the way there.
 type Place = (u32, Box<[u32]>, Option<usize>);
 
-/// The best way to a place: how often it changes from one actor to another, how many actors step,
-/// and which actors step, in order. With a step that is a choice goes its way.
-type Way = (usize, usize, Vec<(usize, usize)>);
+/// The best way to a place: how often it changes from one actor to another, first those within an
+/// operation and then all; how many actors step, and which actors step, in order. With a step that is a
+/// choice goes its way.
+type Way = (usize, usize, usize, Vec<(usize, usize)>);
 
 struct Look<'l, 's> {
     shape: &'l Shape,
@@ -115,7 +117,7 @@ impl Look<'_, '_> {
         let most = self.most.min(MOST * WIDTH / width.max(1));
         let (world, locals) = initial.states().nth(schedule.start)?;
         let mut ways: FxHashMap<Place, Way> = FxHashMap::default();
-        ways.insert((world, locals.into(), None), (0, 0, Vec::new()));
+        ways.insert((world, locals.into(), None), (0, 0, 0, Vec::new()));
         let mut looked_at = 0;
         for _ in &schedule.turns {
             let mut next: FxHashMap<Place, Way> = FxHashMap::default();
@@ -146,7 +148,7 @@ impl Look<'_, '_> {
                 let new = reached.iter().filter(|goal| open.contains(goal)).count();
                 (std::cmp::Reverse(new), way)
             });
-            let Some(((_, _, turns), reached)) = best else { break };
+            let Some(((.., turns), reached)) = best else { break };
             let mut best = Schedule::from_start(schedule.start, Vec::with_capacity(turns.len()));
             turns.iter().for_each(|(actor, way)| best.push(*actor, *way));
             let left = open.len();
@@ -168,7 +170,7 @@ impl Look<'_, '_> {
     fn steps(
         &mut self,
         (world, locals, last): &Place,
-        (switches, involved, turns): &Way,
+        (interruptions, switches, involved, turns): &Way,
         limit: Option<&[usize]>,
     ) -> Vec<(Place, Way)> {
         let mut steps = Vec::new();
@@ -182,8 +184,12 @@ impl Look<'_, '_> {
             for (which, world, local) in self.worker.leads(*world, *local) {
                 let mut locals = locals.clone();
                 locals[actor] = local;
-                let is_switch = last.is_some_and(|last| last != actor);
+                let left = last.filter(|last| *last != actor);
+                let is_switch = left.is_some();
+                let view = self.worker.view();
+                let interrupts = left.is_some_and(|left| view.is_underway(locals[left]));
                 let way = (
+                    interruptions + usize::from(interrupts),
                     switches + usize::from(is_switch),
                     involved + usize::from(stepped == 0),
                     [turns, &[(actor, which)][..]].concat(),

@@ -88,6 +88,9 @@ pub(super) trait View: Send {
 
     /// Whether it is a local state of an actor that has ended.
     fn has_ended(&self, local: u32) -> bool;
+
+    /// Whether it is a local state of an actor within an operation that the real world performs at once.
+    fn is_underway(&self, local: u32) -> bool;
 }
 
 /// All worlds and all local states that were met, by their codes.
@@ -211,6 +214,10 @@ impl<W: Value, P: Process<W, Output: Value> + Value> View for Values<'_, '_, W, 
 
     fn has_ended(&self, local: u32) -> bool {
         self.locals[local as usize].output().is_some()
+    }
+
+    fn is_underway(&self, local: u32) -> bool {
+        self.locals[local as usize].running().is_some_and(Process::is_underway)
     }
 }
 

@@ -12,7 +12,7 @@ use super::system::{Local, Locals, Start, State, System};
 use super::{Lost, Schedule, Value, told};
 use crate::calls::Listen;
 use crate::errno::shown;
-use crate::recorded::{POWER_FAILS, POWER_RETURNS};
+use crate::recorded::{POWER_FAILS, POWER_RETURNS, TO_GO};
 use crate::{Process, Step, marks};
 
 /// Performs a step and says what to call it.
@@ -241,6 +241,12 @@ impl TraceStep {
         self.label.starts_with(POWER_FAILS) || self.label.starts_with(POWER_RETURNS)
     }
 
+    /// Whether it is a step of a statement that has rows still to come. A real database performs all of
+    /// them at once.
+    pub(crate) fn is_underway(&self) -> bool {
+        self.label.contains(" -- ") && self.label.ends_with(TO_GO)
+    }
+
     /// A step of this actor with this label. The actor has not ended and does not wait.
     pub fn new(actor: usize, label: impl Into<String>) -> Self {
         let label = label.into();
@@ -294,7 +300,9 @@ pub(crate) fn told_way<P, T>(step: &Step<P, T>, way: usize, label: String) -> St
         Step::Choice(_) if label.ends_with('?') => {
             format!("{label} {}", if way == 0 { "no" } else { "yes" })
         }
-        Step::Choice(ways) if label != POWER_FAILS => format!("choose({}) = {way}", ways.len()),
+        Step::Choice(ways) if label != POWER_FAILS && !label.ends_with(TO_GO) => {
+            format!("choose({}) = {way}", ways.len())
+        }
         _ => label,
     }
 }

@@ -143,12 +143,18 @@ pub use stepped::{SteppedDb, SteppedSession};
 pub use watch::{Said, Watch};
 pub use way::{Failure, Way};
 
+use crate::recorded::TO_GO;
+
 /// A database, as far as this crate's protocols need one.
 ///
 /// A session (a connection) is a value that its process holds. A statement is one atomic step,
 /// unless it has to wait for another transaction. Then it is two steps: it begins to wait in one,
 /// and goes on after the wait in another. Anybody else may act between the end of the other
 /// transaction and that second step.
+///
+/// A statement that changes or locks several rows takes them one by one, as PostgreSQL does. In the
+/// simulation each of them is a step. If any may be the first, another step before these chooses it,
+/// and changes nothing.
 pub trait Database {
     /// A session: the server has one for each connection.
     type Session;
@@ -156,8 +162,9 @@ pub trait Database {
     /// Opens a session. This is not a step of a protocol: its sessions are open before it begins.
     fn connect(&mut self) -> Result<Self::Session, SqlError>;
 
-    /// Sends a statement. If the statement was [queued](Reply::Queued), call this again with the
-    /// same statement, until there is an answer.
+    /// Sends a statement. If the statement was [queued](Reply::Queued), or is
+    /// [under way](Reply::Underway), call this again with the same statement, until there is an
+    /// answer.
     ///
     /// A statement that cannot be sent at all ([`Statement::query`] lists the reasons) is an error
     /// with the same code in every world.
@@ -174,6 +181,7 @@ pub trait Database {
             match self.execute(session, statement) {
                 Reply::Answer(answer) => return answer,
                 Reply::Queued | Reply::Waiting => std::thread::yield_now(),
+                Reply::Underway(_) => {}
             }
         }
     }
@@ -193,6 +201,33 @@ pub enum Reply {
     Queued,
     /// The statement still waits for the same transaction: nothing has changed.
     Waiting,
+    /// The statement changes or locks several rows, one after the other, and has not come to its
+    /// end. Others may act before it goes on. Only the simulated database answers so: a real one
+    /// cannot be stopped there.
+    Underway(Underway),
+}
+
+/// How far a statement has come that takes several rows, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Underway {
+    /// The row that it has just taken, as it was; none where it has just found its rows.
+    pub took: Option<Row>,
+    /// How many rows are still to come.
+    pub left: usize,
+    /// How many of them may be the next one: all of them, where the statement does not sort them.
+    /// [`SimSession::takes_next`] says which; the first of them otherwise.
+    pub next: usize,
+}
+
+impl std::fmt::Display for Underway {
+    /// `2 rows to go`; `takes (2, 0), 1 row to go`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(row) = &self.took {
+            write!(f, "takes {}, ", schema::told(row))?;
+        }
+        let rows = if self.left == 1 { "row" } else { "rows" };
+        write!(f, "{} {rows}{TO_GO}", self.left)
+    }
 }
 
 /// What a statement answers.
@@ -241,13 +276,7 @@ impl std::fmt::Display for Answer {
             Answer::Rows(rows) => {
                 for (index, row) in rows.iter().enumerate() {
                     let comma = if index == 0 { "" } else { ", " };
-                    match &row[..] {
-                        [value] => write!(f, "{comma}{value}")?,
-                        values => {
-                            let values: Vec<_> = values.iter().map(Value::to_string).collect();
-                            write!(f, "{comma}({})", values.join(", "))?;
-                        }
-                    }
+                    write!(f, "{comma}{}", schema::told(row))?;
                 }
                 Ok(())
             }

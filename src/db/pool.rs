@@ -124,7 +124,7 @@ pub(super) fn insert(
     let mut session = db.connect()?;
     let mut ask = |statement| match db.execute(&mut session, &statement) {
         Reply::Answer(answer) => answer,
-        Reply::Queued | Reply::Waiting => Err(SqlState::INTERNAL_ERROR.into()),
+        Reply::Queued | Reply::Waiting | Reply::Underway(_) => Err(SqlState::INTERNAL_ERROR.into()),
     };
     ask(Statement::Begin(Isolation::ReadCommitted))?;
     if instead {
@@ -150,6 +150,6 @@ pub(super) fn rows(db: &mut impl Database, table: &'static Table) -> Result<Vec<
             rows.sort();
             Ok(rows)
         }
-        Reply::Queued | Reply::Waiting => Err(SqlState::INTERNAL_ERROR.into()),
+        Reply::Queued | Reply::Waiting | Reply::Underway(_) => Err(SqlState::INTERNAL_ERROR.into()),
     }
 }

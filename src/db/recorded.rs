@@ -16,6 +16,7 @@ impl fmt::Display for Told<'_> {
             Reply::Answer(Ok(answer)) => write!(f, "{statement} -- {answer}"),
             Reply::Answer(Err(error)) => write!(f, "{statement} -- {}", error.state),
             Reply::Queued | Reply::Waiting => write!(f, "{statement} -- waits"),
+            Reply::Underway(underway) => write!(f, "{statement} -- {underway}"),
         }
     }
 }

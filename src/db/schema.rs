@@ -83,6 +83,17 @@ pub fn row<const N: usize>(values: [Value; N]) -> Row {
     Arc::from(values)
 }
 
+/// A row as a person reads it: its value, or `(1, 'pending')`.
+pub(super) fn told(row: &Row) -> String {
+    match &row[..] {
+        [value] => value.to_string(),
+        values => {
+            let values: Vec<_> = values.iter().map(Value::to_string).collect();
+            format!("({})", values.join(", "))
+        }
+    }
+}
+
 /// What a column can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {

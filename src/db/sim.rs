@@ -41,7 +41,7 @@ use self::wait::Wait;
 use super::recorded::{SESSION_ENDS, Told};
 use super::schema::{Row, Table};
 use super::statement::{Insert, Isolation, Statement};
-use super::{Answer, Database, Reply, SqlError, SqlState};
+use super::{Answer, Database, Reply, SqlError, SqlState, Underway};
 use crate::calls::{called, mistaken, untold};
 use crate::held::{Holding, Kind, note};
 
@@ -56,9 +56,9 @@ use crate::held::{Holding, Kind, note};
 /// | --- | --- |
 /// | transactions | READ COMMITTED, REPEATABLE READ, SERIALIZABLE and mixtures of them; statements by themselves; sessions that disconnect |
 /// | `SELECT` | columns in the order of the table's, `EXISTS`, a sum with its overflow; any rows |
-/// | `SELECT … FOR UPDATE` | any rows: they are locked in the order in which they are answered, which is that of the table's columns and not that on the disk |
+/// | `SELECT … FOR UPDATE` | any rows: they are locked one by one, in the order in which they are answered, which is that of the table's columns and not that on the disk |
 /// | `INSERT` | one row; `ON CONFLICT` on the unique column, `DO NOTHING` and `DO UPDATE`; `RETURNING` columns or whether the row is new |
-/// | `UPDATE`, `DELETE` | one row, or none |
+/// | `UPDATE`, `DELETE` | any rows, up to 256: they are taken one by one, in each order, since PostgreSQL promises none; others may act between two of them |
 /// | conditions | `=`, `<>`, `>=`, `<=` on numbers to their limits and on texts, joined by `AND` |
 /// | tables | with one unique column, in any place, of numbers or texts; without one, with equal rows in it |
 ///
@@ -67,9 +67,8 @@ use crate::held::{Holding, Kind, note};
 /// PostgreSQL does the following, but the simulation does not know with which result. So it answers
 /// `0A000` with the reason, and a check that meets it fails:
 ///
-/// - an `UPDATE` or a `DELETE` that fits more than one row: PostgreSQL locks them one after the
-///   other in no promised order, so it is not known which transaction waits for which;
-/// - an `UPDATE` of the unique column.
+/// - an `UPDATE` of the unique column;
+/// - a statement that changes or locks more than 256 rows.
 ///
 /// A check fails as well on other answers that only a wrong model gets (see
 /// [`calls`](crate::calls)):
@@ -233,7 +232,7 @@ struct InFlight {
 /// How far a statement has come that goes from row to row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 struct Progress {
-    /// The rows to come, in order, and whether each was changed since the statement began.
+    /// The rows to come, and whether each was changed since the statement began.
     todo: Vec<(u32, bool)>,
     /// What it has found so far.
     found: Vec<Row>,
@@ -241,10 +240,23 @@ struct Progress {
     count: u64,
 }
 
+impl Progress {
+    /// The one of this number comes next.
+    fn choose(&mut self, next: Option<u8>) {
+        if let (Some(next), Some(last)) = (next, self.todo.len().checked_sub(1)) {
+            self.todo[..=last.min(next.into())].rotate_right(1);
+        }
+    }
+}
+
 /// A session of a [`SimDb`]. All sessions without an open transaction are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SimSession {
     slot: Option<Slot>,
+    /// Which of the rows to come its statement takes next, where that was asked.
+    next: Option<u8>,
+    /// Its statement has taken a row, and has rows still to come.
+    is_underway: bool,
 }
 
 impl Hash for SimSession {
@@ -253,7 +265,7 @@ impl Hash for SimSession {
             let how = "a transaction".to_owned();
             note(|| Holding { kind: Kind::Session, thing: u64::from(slot), how });
         }
-        self.slot.hash(state);
+        (self.slot, self.next, self.is_underway).hash(state);
     }
 }
 
@@ -262,13 +274,30 @@ impl SimSession {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Says which row a statement takes next that is [under way](Reply::Underway): one of
+    /// [`next`](super::Underway::next), from 0. PostgreSQL promises no order, so each has to be
+    /// explored. A check of a program does so by itself.
+    pub fn takes_next(&mut self, which: usize) {
+        self.next = Some(u8::try_from(which).unwrap_or(u8::MAX));
+    }
+
+    /// Whether its statement has taken a row, and has rows still to come.
+    pub fn is_underway(&self) -> bool {
+        self.is_underway
+    }
 }
+
+/// How many rows a statement may change or lock.
+const MOST_ROWS: usize = crate::process::MOST_WAYS;
 
 /// Why a statement does not go on.
 #[derive(Debug)]
 enum Stop {
     /// It waits, and the transaction says for whom.
     Waits,
+    /// It has rows still to come.
+    Pauses(Underway),
     Fails(SqlError),
 }
 
@@ -543,12 +572,18 @@ impl SimDb {
 
     /// Takes up a statement, or goes on with one that waited, in its transaction.
     fn perform(&mut self, session: &mut SimSession, slot: Slot, statement: &Statement) -> Reply {
-        let result = self.attempt(slot, statement);
+        session.is_underway = false;
+        let result = self.attempt(slot, statement, session.next.take());
         let implicit = self.transaction(slot).is_some_and(|transaction| transaction.implicit);
         match result {
             Err(Stop::Waits) => {
                 session.slot = Some(slot);
                 Reply::Queued
+            }
+            Err(Stop::Pauses(underway)) => {
+                session.slot = Some(slot);
+                session.is_underway = true;
+                Reply::Underway(underway)
             }
             Err(Stop::Fails(error)) => {
                 self.fail(slot);
@@ -583,13 +618,14 @@ impl SimDb {
                 Err(error) => return Reply::Answer(Err(error)),
             };
             if implicit {
-                return self.perform(session, slot, statement);
+                return self.take_up(session, slot, statement);
             }
             session.slot = Some(slot);
             return answer(Ok(Answer::Begun));
         };
         if let Some(wait) = self.waits_of(slot) {
             if wait.is_over() {
+                self.choose(slot, session.next.take());
                 return self.perform(session, slot, statement);
             }
             return Reply::Waiting;
@@ -607,8 +643,23 @@ impl SimDb {
             _ if self.transaction(slot).is_some_and(|transaction| transaction.failed) => {
                 answer(Err(SqlState::IN_FAILED_TRANSACTION))
             }
-            _ => self.perform(session, slot, statement),
+            _ => self.take_up(session, slot, statement),
         }
+    }
+
+    /// Begins with a statement; or asks first which of several rows it takes first, and has changed
+    /// nothing.
+    fn take_up(&mut self, session: &mut SimSession, slot: Slot, statement: &Statement) -> Reply {
+        if session.next.is_none()
+            && let Some(left) = self.several(slot, statement)
+        {
+            session.next = Some(0);
+            if self.transaction(slot).is_some_and(|transaction| transaction.implicit) {
+                self.free(slot);
+            }
+            return Reply::Underway(Underway { took: None, left, next: left });
+        }
+        self.perform(session, slot, statement)
     }
 }
 

@@ -151,8 +151,8 @@ pub enum Expression {
     Plus(i64),
 }
 
-/// `UPDATE … SET … WHERE …`; answers how many rows it changed. A real database changes all rows
-/// that fit. The [simulated one](super::SimDb) changes at most one, and refuses several.
+/// `UPDATE … SET … WHERE …`; answers how many rows it changed. It takes the rows that fit one by
+/// one, in no promised order: the [simulated database](super::SimDb) explores each.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Update {
     /// The table.

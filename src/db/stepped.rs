@@ -134,7 +134,7 @@ impl SteppedDb {
     fn said(&mut self, session: &SteppedSession, reply: &Reply) -> Said {
         let waits_for = match reply {
             Reply::Queued | Reply::Waiting => self.blockers(session).ok(),
-            Reply::Answer(_) => None,
+            Reply::Answer(_) | Reply::Underway(_) => None,
         };
         let circle = match reply {
             Reply::Answer(Err(error)) if error.state == SqlState::DEADLOCK_DETECTED => {

@@ -133,6 +133,14 @@ pub trait Held: Send + Sync + Sized {
 
     /// Ends it where its whole world has lost what was held in it.
     fn vanish(self) {}
+
+    /// Says which row its statement takes next.
+    fn takes_next(&mut self, _: usize) {}
+
+    /// Whether it has a statement with rows still to come.
+    fn is_underway(&self) -> bool {
+        false
+    }
 }
 
 /// Simulated: values, of which each state has its own.
@@ -155,6 +163,24 @@ macro_rules! values {
     )*};
 }
 
+impl Held for SimSession {
+    fn takes_next(&mut self, which: usize) {
+        SimSession::takes_next(self, which);
+    }
+
+    fn is_underway(&self) -> bool {
+        SimSession::is_underway(self)
+    }
+
+    fn of_one(this: &mut Arc<Self>) -> Option<&mut Self> {
+        Some(Arc::make_mut(this))
+    }
+
+    fn taken(this: Arc<Self>) -> Option<Self> {
+        Some(Arc::unwrap_or_clone(this))
+    }
+}
+
 /// Real: a program is in one state, and that has them.
 macro_rules! things {
     ($($(#[$when:meta])? $held:ty),*) => {$(
@@ -173,7 +199,6 @@ macro_rules! things {
 
 values!(
     SimFile: SimFile::vanish,
-    SimSession,
     #[cfg(feature = "http")]
     crate::net::SimConnection
 );

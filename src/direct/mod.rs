@@ -411,6 +411,8 @@ impl<H, T> Code<H, T> {
             (None, Some(Stopped::Before(question) | Stopped::Choose(question, _))) => {
                 Step::Next(self.after(run, Some(question)))
             }
+            // Its operation goes on in this way.
+            (None, Some(Stopped::Began)) => Step::Next(self),
             (None, _) => Step::Next(self.after(run, None)),
         }
     }
@@ -501,6 +503,10 @@ where
             connected(&mut Connected { database, sessions, serve }, program)
         })
     }
+
+    fn is_underway(&self) -> bool {
+        self.held.iter().any(Held::is_underway)
+    }
 }
 
 impl<W, T> Process<W> for Code<Served<W::Session>, T>
@@ -514,6 +520,10 @@ where
             let database = &mut *world;
             connected(&mut Connected { database, sessions, serve: Connected::SERVES }, program)
         })
+    }
+
+    fn is_underway(&self) -> bool {
+        self.held.iter().any(Held::is_underway)
     }
 }
 

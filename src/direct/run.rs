@@ -42,7 +42,7 @@ pub(super) enum Performed<T> {
     Answer(T),
     Waits,
     Began,
-    /// Nothing was performed: there are so many answers, and the run is to say [which](way).
+    /// It has no answer yet: it goes on in one of so many ways, and the run is to say [which](way).
     Ways(usize),
 }
 

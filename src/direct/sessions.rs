@@ -12,6 +12,7 @@ use crate::db::{Answer, Database, Reply, Service, SqlError, SqlState, Statement}
 pub(super) trait Port {
     fn connect(&mut self) -> Result<u32, SqlError>;
     fn execute(&mut self, session: u32, statement: &Statement) -> Reply;
+    fn takes_next(&mut self, session: u32, which: usize);
     fn disconnect(&mut self, session: u32);
     fn forget(&mut self, session: u32);
     /// Whether it is done; `None` where there are no server processes.
@@ -93,6 +94,12 @@ impl<D: Database<Session: Held>> Port for Connected<'_, D> {
         match self.sessions.get(session) {
             Some(session) => self.database.execute(session, statement),
             None => Reply::Answer(Err(SqlState::CONNECTION_FAILURE.into())),
+        }
+    }
+
+    fn takes_next(&mut self, session: u32, which: usize) {
+        if let Some(session) = self.sessions.get(session) {
+            session.takes_next(which);
         }
     }
 
@@ -193,10 +200,17 @@ impl Database for DirectDb {
         let number = session.number();
         let answer: Option<Result<Answer, SqlError>> =
             ask(statement, fingerprint(&(statement, number)), || {
+                if let Some(which) = run::way() {
+                    port(|port| port.takes_next(number, which));
+                    return Performed::Began;
+                }
                 let reply = port(|port| port.execute(number, statement));
                 match reply.unwrap_or_else(|| not_a_database(&statement.to_string())) {
                     Reply::Answer(answer) => Performed::Answer(answer),
-                    Reply::Queued => Performed::Began,
+                    Reply::Underway(underway) if underway.next > 1 => {
+                        Performed::Ways(underway.next)
+                    }
+                    Reply::Queued | Reply::Underway(_) => Performed::Began,
                     Reply::Waiting => Performed::Waits,
                 }
             });

@@ -1,6 +1,7 @@
 //! Fourth floor, `report`: what the signs in a table of verdicts mean. Imports
 //! [`check`](crate::check), [`models`](crate::models) and [`survey`](crate::survey).
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::Style;
@@ -27,6 +28,28 @@ fn not_checked(systems: &[&Checked]) -> Vec<String> {
     left.iter().map(|(what, scenarios)| format!("{what} ({})", scenarios.join(", "))).collect()
 }
 
+/// The sizes that were checked, and in which scenarios: those of the first scenario come first.
+fn by_scenario<'s>(systems: &[&'s Checked]) -> Vec<(Vec<usize>, Vec<&'s str>)> {
+    let mut names: Vec<&str> = Vec::new();
+    for system in systems {
+        let name = system.subject.scenario.name;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut found: Vec<(Vec<usize>, Vec<&str>)> = Vec::new();
+    for name in names {
+        let its = systems.iter().filter(|system| system.subject.scenario.name == name);
+        let sizes: BTreeSet<usize> = its.map(|system| system.size).collect();
+        let sizes: Vec<usize> = sizes.into_iter().collect();
+        match found.iter_mut().find(|(known, _)| *known == sizes) {
+            Some((_, scenarios)) => scenarios.push(name),
+            None => found.push((sizes, vec![name])),
+        }
+    }
+    found
+}
+
 /// `✓ holds with 1, 2, 3 clients` and `✗ 2 broken from 2 clients on`, for these sizes of a model.
 fn signs(size: &Size, sizes: &[usize]) -> [(Style, String, String); 2] {
     let numbers: Vec<String> = sizes.iter().map(usize::to_string).collect();
@@ -50,9 +73,8 @@ fn gave_up(report: &Report) -> bool {
 pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) -> String {
     let of_model = |system: &&Checked| system.subject.model.name() == model.name();
     let systems: Vec<&Checked> = survey.systems.iter().filter(of_model).collect();
-    let mut sizes: Vec<usize> = systems.iter().map(|system| system.size).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
+    let mut by_scenario = by_scenario(&systems).into_iter();
+    let sizes = by_scenario.next().map_or_else(Vec::new, |(sizes, _)| sizes);
     let down = model.has_scenarios_down();
     let undecided_from = systems.iter().filter(|system| !system.undecided().is_empty());
     let undecided_from = undecided_from.map(|system| system.size).min();
@@ -94,6 +116,11 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
             let _ = writeln!(out, "  {}", line.trim());
         }
     };
+    for (others, scenarios) in by_scenario {
+        let sizes: Vec<String> = others.iter().map(usize::to_string).collect();
+        let noun = if others == [1] { model.size().noun.to_owned() } else { model.size().plural() };
+        note(&format!("{}: checked with {} {noun}", scenarios.join(", "), sizes.join(", ")));
+    }
     let not_checked = not_checked(&systems);
     if !not_checked.is_empty() {
         note(&format!("not checked, as too large for a quick answer: {}", not_checked.join("; ")));
@@ -122,7 +149,8 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
     if !down && findings.any(|finding| finding.kind == PropertyKind::Reachable) {
         note("all reached: what must be possible is, so no proof is empty");
     }
-    if let Some(told) = beginnings(model, &systems, sizes.last().copied()) {
+    let largest = systems.iter().map(|system| system.size).max();
+    if let Some(told) = beginnings(model, &systems, largest) {
         note(&told);
     }
     out

@@ -2,32 +2,35 @@
 
 use toctou::db::{Answer, Reply, SqlState, Statement};
 
-use super::drive::{Event, Play, World, told};
+use super::drive::{Event, Play, World, outcomes, told};
 use super::generate::{Program, TABLES};
-use super::oracle::{Transaction, rows_that_fit};
+use super::oracle::Transaction;
 use super::tally::Tally;
 
 /// Plays a program in both worlds at once; where they disagree, says how. Answers with the
 /// transactions that committed.
 ///
+/// In which order a statement takes several rows is the real world's to choose. So there is a simulated
+/// world for each order that may have been taken, and some of them has to tell the same story to its end.
+///
 /// A serializable transaction may fail in the real world where the simulated one admits it: then it is
 /// given up in both. Where the simulated one refuses it, the real one must not let it commit, and must
 /// not have a reason for which nobody tries again.
-pub(crate) fn compare<S: World + Clone, R: World>(
-    simulated: &mut S,
+pub(crate) fn compare<S: World + Clone + PartialEq, R: World>(
+    simulated: S,
     real: &mut R,
     program: &Program,
     tally: &Tally,
 ) -> Result<Vec<Transaction>, String> {
     let mut play = Play::new(program);
-    match run(simulated, real, program, &mut play, tally) {
+    match run(vec![simulated], real, program, &mut play, tally) {
         Ok(()) => Ok(play.committed),
         Err(difference) => Err(format!("{}\n{difference}", play.story.join("\n"))),
     }
 }
 
-fn run<S: World + Clone, R: World>(
-    simulated: &mut S,
+fn run<S: World + Clone + PartialEq, R: World>(
+    mut worlds: Vec<S>,
     real: &mut R,
     program: &Program,
     play: &mut Play<'_>,
@@ -36,10 +39,10 @@ fn run<S: World + Clone, R: World>(
     while let Some(event) = play.next()? {
         match event {
             Event::Asks(who, statement) => {
-                ask(simulated, real, (who, &statement), play, tally)?;
+                ask(&mut worlds, real, (who, &statement), play, tally)?;
             }
             Event::HangsUp(who) => {
-                simulated.hang_up(who);
+                worlds.iter_mut().for_each(|world| world.hang_up(who));
                 real.hang_up(who);
                 let what = if play.is_waiting(who) { "waiting" } else { "in a transaction" };
                 tally.note("hung up", what);
@@ -47,105 +50,115 @@ fn run<S: World + Clone, R: World>(
             }
         }
         for waiting in (0..program.sessions.len()).filter(|who| play.is_waiting(*who)) {
-            let (ours, theirs) = (simulated.waits_for(waiting), real.waits_for(waiting));
-            if ours != theirs {
-                return Err(format!(
-                    "after the last of these {waiting} waits for {ours:?} in the simulation, and \
-                     for {theirs:?} on the server"
-                ));
-            }
+            let theirs = real.waits_for(waiting);
+            keep(&mut worlds, "by a wait", tally, |world| world.waits_for(waiting), &theirs).map_err(
+                |ours| {
+                    format!(
+                        "after the last of these {waiting} waits for {ours:?} in the simulation, and \
+                         for {theirs:?} on the server"
+                    )
+                },
+            )?;
         }
     }
     for table in TABLES {
-        let (ours, theirs) = (simulated.rows(table), real.rows(table));
-        if ours != theirs {
-            return Err(format!("{}: simulated {ours:?}, real {theirs:?}", table.name));
+        let theirs = real.rows(table);
+        keep(&mut worlds, "by what is left", tally, |world| world.rows(table), &theirs)
+            .map_err(|ours| format!("{}: simulated {ours:?}, real {theirs:?}", table.name))?;
+    }
+    Ok(())
+}
+
+/// Keeps the worlds in which something is as in the real one. If there is none, answers with what it is in
+/// one of them.
+fn keep<S, T: PartialEq>(
+    worlds: &mut Vec<S>,
+    how: &str,
+    tally: &Tally,
+    mut look: impl FnMut(&mut S) -> T,
+    theirs: &T,
+) -> Result<(), T> {
+    let before = worlds.len();
+    let mut other = None;
+    worlds.retain_mut(|world| {
+        let ours = look(world);
+        let same = ours == *theirs;
+        if !same {
+            other = Some(ours);
         }
+        same
+    });
+    match other {
+        Some(other) if worlds.is_empty() => return Err(other),
+        Some(_) if before > 1 => tally.note("orders told apart", how),
+        _ => {}
     }
     Ok(())
 }
 
 /// Asks for one statement in both worlds.
-fn ask<S: World + Clone, R: World>(
-    simulated: &mut S,
+fn ask<S: World + Clone + PartialEq, R: World>(
+    worlds: &mut Vec<S>,
     real: &mut R,
     (who, statement): (usize, &Statement),
     play: &mut Play<'_>,
     tally: &Tally,
 ) -> Result<(), String> {
-    let before = play.is_serializable(who).then(|| simulated.clone());
-    let ours = simulated.execute(who, statement);
-    if is_refused(&ours) {
-        return refused(simulated, real, (who, statement), play, tally);
-    }
+    let may_fail = play.is_serializable(who);
     let theirs = real.execute(who, statement);
     tally.count(statement, &theirs);
-    match before {
-        _ if same(&ours, &theirs) => {
-            if before.is_some() && is_failure(&theirs) {
-                tally.note("serializable", "failed in both");
-            }
-            play.replied(who, statement, &theirs);
+    let ours = worlds.iter().flat_map(|world| outcomes(world, who, statement));
+    let (alike, others): (Vec<_>, Vec<_>) = ours.partition(|(_, ours)| same(ours, &theirs));
+    if !alike.is_empty() {
+        if may_fail && is_failure(&theirs) {
+            tally.note("serializable", "failed in both");
         }
-        Some(before) if is_failure(&theirs) => {
-            tally.note("serializable", "failed on the server only");
-            *simulated = before;
-            simulated.hang_up(who);
-            roll_back(real, who, statement);
-            play.gave_up(who, statement, "the server fails it");
+        if !others.is_empty() {
+            tally.note("orders told apart", "by an answer");
         }
-        Some(_) if is_failure(&ours) => {
-            let difference = difference(who, statement, &ours, &theirs);
-            // It may have it wait first, and be the one who closes a circle: that is tried again, too.
-            if matches!(&theirs, Reply::Answer(Err(error)) if !error.state.is_worth_a_retry()) {
-                return Err(difference);
-            }
-            if is_committed(real, who, statement, &theirs) {
-                return Err(difference + ", and commits");
-            }
-            tally.note("serializable", "failed in the simulation first");
-            roll_back(simulated, who, statement);
-            play.gave_up(who, statement, "the simulation fails it");
+        *worlds = distinct(alike);
+        if worlds.len() > 1 {
+            tally.note("orders", "more than one is possible");
         }
-        _ => return Err(difference(who, statement, &ours, &theirs)),
+        play.replied(who, statement, &theirs);
+        return Ok(());
     }
-    Ok(())
-}
-
-/// What the simulation refuses is not asked of the real world. Instead that is asked whether the statement
-/// has several rows to change; what it does not refuse is compared.
-fn refused<S: World, R: World>(
-    simulated: &mut S,
-    real: &mut R,
-    (who, statement): (usize, &Statement),
-    play: &mut Play<'_>,
-    tally: &Tally,
-) -> Result<(), String> {
-    let changes = matches!(statement, Statement::Update(_) | Statement::Delete(_));
-    let look = rows_that_fit(statement).filter(|_| changes && !play.is_waiting(who));
-    let look = look.ok_or_else(|| format!("{who}: {statement} is refused"))?;
-    match real.execute(who, &look) {
-        Reply::Answer(Ok(answer)) if answer.rows().len() > 1 => {
-            tally.note("refused", "several rows")
-        }
-        // It fails there before that is known.
-        reply if play.is_serializable(who) && is_failure(&reply) => {}
-        reply => {
-            return Err(format!("{who}: {statement} is refused, and {look} -- {}", told(&reply)));
-        }
-    }
-    if play.is_open(who) {
-        roll_back(simulated, who, statement);
+    let difference = others
+        .first()
+        .map_or_else(String::new, |(_, ours)| difference(who, statement, ours, &theirs));
+    if may_fail && is_failure(&theirs) {
+        tally.note("serializable", "failed on the server only");
+        worlds.iter_mut().for_each(|world| world.hang_up(who));
         roll_back(real, who, statement);
-        play.gave_up(who, statement, "the simulation refuses it");
-    } else {
-        play.replied(who, statement, &Reply::Answer(Err(SqlState::FEATURE_NOT_SUPPORTED.into())));
+        play.gave_up(who, statement, "the server fails it");
+        return Ok(());
     }
+    let failed: Vec<_> = others.into_iter().filter(|(_, ours)| is_failure(ours)).collect();
+    if !may_fail || failed.is_empty() {
+        return Err(difference);
+    }
+    // It may have it wait first, and be the one who closes a circle: that is tried again, too.
+    if matches!(&theirs, Reply::Answer(Err(error)) if !error.state.is_worth_a_retry()) {
+        return Err(difference);
+    }
+    if is_committed(real, who, statement, &theirs) {
+        return Err(difference + ", and commits");
+    }
+    tally.note("serializable", "failed in the simulation first");
+    *worlds = distinct(failed);
+    worlds.iter_mut().for_each(|world| roll_back(world, who, statement));
+    play.gave_up(who, statement, "the simulation fails it");
     Ok(())
 }
 
-fn is_refused(reply: &Reply) -> bool {
-    matches!(reply, Reply::Answer(Err(error)) if error.state == SqlState::FEATURE_NOT_SUPPORTED)
+fn distinct<S: PartialEq>(outcomes: Vec<(S, Reply)>) -> Vec<S> {
+    let mut worlds: Vec<S> = Vec::with_capacity(outcomes.len());
+    for (world, _) in outcomes {
+        if !worlds.contains(&world) {
+            worlds.push(world);
+        }
+    }
+    worlds
 }
 
 fn difference(who: usize, statement: &Statement, ours: &Reply, theirs: &Reply) -> String {
@@ -182,7 +195,7 @@ fn is_committed(world: &mut impl World, who: usize, last: &Statement, reply: &Re
             roll_back(world, who, last);
             false
         }
-        Reply::Queued | Reply::Waiting => {
+        Reply::Queued | Reply::Waiting | Reply::Underway(_) => {
             world.hang_up(who);
             false
         }

@@ -11,8 +11,20 @@ use super::tally::Tally;
 
 /// A database with some sessions, seen from outside.
 pub(crate) trait World {
-    /// Sends a statement in this session, or asks again after the one that waits.
+    /// Sends a statement in this session, or asks again after the one that waits. Of several rows, all
+    /// are taken at once.
     fn execute(&mut self, who: usize, statement: &Statement) -> Reply;
+
+    /// The same, but of several rows only the next one is taken: one of those that may be it, by this
+    /// number.
+    fn step(&mut self, who: usize, statement: &Statement, _next: usize) -> Reply {
+        self.execute(who, statement)
+    }
+
+    /// In which orders rows are taken, where this world may take them in several.
+    fn orders(&mut self) -> Option<&mut Orders> {
+        None
+    }
 
     /// For whom this session's statement waits, sorted; nobody if it does not wait, or no longer.
     fn waits_for(&mut self, who: usize) -> Vec<usize>;
@@ -24,11 +36,64 @@ pub(crate) trait World {
     fn rows(&mut self, table: &'static Table) -> Vec<Row>;
 }
 
+/// Which of the rows that may be next is taken, each time that there are several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Orders {
+    /// What is still to be chosen so; the first row once that is over.
+    script: VecDeque<usize>,
+    /// What was chosen, and of how many.
+    trail: Vec<(usize, usize)>,
+}
+
+impl Orders {
+    fn choose(&mut self, count: usize) -> usize {
+        let chosen = self.script.pop_front().unwrap_or(0);
+        self.trail.push((chosen, count));
+        chosen
+    }
+
+    /// What to choose the next time, so that each order comes once.
+    fn following(mut self) -> Option<Orders> {
+        while let Some((chosen, count)) = self.trail.pop() {
+            if chosen + 1 < count {
+                let before = self.trail.iter().map(|(chosen, _)| *chosen);
+                let script = before.chain([chosen + 1]).collect();
+                return Some(Orders { script, trail: Vec::new() });
+            }
+        }
+        None
+    }
+}
+
+/// What comes of a statement, in each order in which its rows may be taken.
+pub(crate) fn outcomes<W: World + Clone + PartialEq>(
+    world: &W,
+    who: usize,
+    statement: &Statement,
+) -> Vec<(W, Reply)> {
+    let mut all: Vec<(W, Reply)> = Vec::new();
+    let mut next = Some(Orders::default());
+    while let Some(orders) = next {
+        let mut world = world.clone();
+        if let Some(its) = world.orders() {
+            *its = orders;
+        }
+        let reply = world.execute(who, statement);
+        next = world.orders().and_then(|orders| std::mem::take(orders).following());
+        let outcome = (world, reply);
+        if !all.contains(&outcome) {
+            all.push(outcome);
+        }
+    }
+    all
+}
+
 /// A simulated database with sessions.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) db: SimDb,
     pub(crate) sessions: Vec<SimSession>,
+    orders: Orders,
 }
 
 impl Run {
@@ -42,17 +107,43 @@ impl Run {
         let db = SimDb::new().with_conflicts_as_reads(conflicts_are_reads);
         let tables = program.rows.iter();
         let db = tables.fold(db, |db, (table, rows)| db.with_table(table, rows.clone()));
-        Run { db, sessions: vec![SimSession::new(); program.sessions.len()] }
+        let sessions = vec![SimSession::new(); program.sessions.len()];
+        Run { db, sessions, orders: Orders::default() }
     }
-}
 
-impl World for Run {
-    fn execute(&mut self, who: usize, statement: &Statement) -> Reply {
+    fn one(&mut self, who: usize, statement: &Statement) -> Reply {
         let before = self.db.is_waiting(&self.sessions[who]).then(|| self.db.clone());
         let reply = self.db.execute(&mut self.sessions[who], statement);
         assert_eq!(reply == Reply::Waiting, before.is_some(), "{statement}");
         assert!(before.is_none_or(|before| before == self.db), "who waits changes nothing");
         reply
+    }
+}
+
+impl World for Run {
+    fn execute(&mut self, who: usize, statement: &Statement) -> Reply {
+        loop {
+            match self.one(who, statement) {
+                Reply::Underway(underway) if underway.next > 1 => {
+                    let which = self.orders.choose(underway.next);
+                    self.sessions[who].takes_next(which);
+                }
+                Reply::Underway(_) => {}
+                reply => return reply,
+            }
+        }
+    }
+
+    fn step(&mut self, who: usize, statement: &Statement, next: usize) -> Reply {
+        let reply = self.one(who, statement);
+        if let Reply::Underway(underway) = &reply {
+            self.sessions[who].takes_next(next % underway.next);
+        }
+        reply
+    }
+
+    fn orders(&mut self) -> Option<&mut Orders> {
+        Some(&mut self.orders)
     }
 
     fn waits_for(&mut self, who: usize) -> Vec<usize> {
@@ -172,7 +263,9 @@ impl<'p> Play<'p> {
         }
         place.waiting = None;
         match reply {
-            Reply::Queued | Reply::Waiting => place.waiting = Some(statement.clone()),
+            Reply::Queued | Reply::Waiting | Reply::Underway(_) => {
+                place.waiting = Some(statement.clone());
+            }
             Reply::Answer(Ok(Answer::Begun)) => {
                 if let Statement::Begin(level) = statement {
                     place.level = Some(*level);
@@ -226,11 +319,6 @@ impl<'p> Play<'p> {
         }
     }
 
-    /// Whether a session has a transaction open.
-    pub(crate) fn is_open(&self, who: usize) -> bool {
-        self.places[who].level.is_some()
-    }
-
     /// Whether a session's transaction is serializable.
     pub(crate) fn is_serializable(&self, who: usize) -> bool {
         self.places[who].level == Some(Isolation::Serializable)
@@ -253,6 +341,7 @@ pub(crate) fn told(reply: &Reply) -> String {
         Reply::Answer(Err(error)) => format!("{error:?}"),
         Reply::Queued => "queued".to_owned(),
         Reply::Waiting => "waiting".to_owned(),
+        Reply::Underway(underway) => underway.to_string(),
     }
 }
 
@@ -266,7 +355,7 @@ pub(crate) fn play(
     while let Some(event) = play.next()? {
         match event {
             Event::Asks(who, statement) => {
-                let reply = world.execute(who, &statement);
+                let reply = world.step(who, &statement, play.story.len());
                 tally.count(&statement, &reply);
                 play.replied(who, &statement, &reply);
             }

@@ -70,8 +70,8 @@ impl Crowd {
     /// How often a statement that changes rows does not name their key, of a hundred.
     fn unkeyed(self) -> usize {
         match self {
-            Crowd::Loose => 8,
-            Crowd::Dense => 2,
+            Crowd::Loose => 30,
+            Crowd::Dense => 10,
         }
     }
 }
@@ -291,8 +291,7 @@ impl Choices<'_> {
         }
     }
 
-    /// Whether a statement that changes rows finds them by their key. Else several may fit, which the
-    /// simulation refuses.
+    /// Whether a statement that changes rows finds them by their key. Else several may fit.
     fn is_keyed(&mut self) -> bool {
         !self.chance(self.crowd.unkeyed())
     }

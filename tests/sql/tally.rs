@@ -66,6 +66,7 @@ impl Tally {
         let outcome = match reply {
             Reply::Queued => "queued".to_owned(),
             Reply::Waiting => "waiting".to_owned(),
+            Reply::Underway(_) => "underway".to_owned(),
             Reply::Answer(Err(error)) => error.state.to_string(),
             Reply::Answer(Ok(answer)) => match answer {
                 toctou::db::Answer::Rows(rows) if rows.is_empty() => "no row".to_owned(),

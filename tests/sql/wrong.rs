@@ -9,7 +9,7 @@ use toctou::db::{
 };
 
 use super::compare::compare;
-use super::drive::{Run, World};
+use super::drive::{Orders, Run, World};
 use super::generate::{ACCOUNT, Crowd, Levels, Profile, Program};
 use super::oracle::rows_that_fit;
 use super::server::{Lane, cluster};
@@ -58,7 +58,7 @@ pub(crate) enum Mistake {
 }
 
 /// A world that is wrong.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Wrong {
     run: Run,
     mistake: Mistake,
@@ -66,7 +66,7 @@ pub(crate) struct Wrong {
     places: Vec<Place>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct Place {
     level: Option<Isolation>,
     has_waited: bool,
@@ -78,7 +78,7 @@ struct Place {
 }
 
 /// A statement as one for each of its rows.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct Pieces {
     todo: Vec<Statement>,
     rows: Vec<Row>,
@@ -277,6 +277,10 @@ impl World for Wrong {
         }
     }
 
+    fn orders(&mut self) -> Option<&mut Orders> {
+        self.run.orders()
+    }
+
     fn waits_for(&mut self, who: usize) -> Vec<usize> {
         match self.mistake {
             Mistake::Anew => {
@@ -335,14 +339,14 @@ fn untouched(insert: &Insert) -> Answer {
 fn assert_found(mistake: Mistake, profile: Profile) {
     let tally = Tally::default();
     let by_itself = search((seed(5), CASES), 2_000, profile, |program| {
-        compare(&mut Wrong::new(mistake, program), &mut Run::new(program), program, &tally)
+        compare(Wrong::new(mistake, program), &mut Run::new(program), program, &tally)
     });
     let by_server = cluster().map(|cluster| {
         let lane = RefCell::new(Lane::new(cluster).expect("sessions on the server"));
         search((seed(6), CASES), 0, profile, |program| {
             let lane = &mut *lane.borrow_mut();
             lane.reset(program)?;
-            compare(&mut Wrong::new(mistake, program), lane, program, &tally)
+            compare(Wrong::new(mistake, program), lane, program, &tally)
         })
     });
     for found in [Some(by_itself), by_server].into_iter().flatten() {

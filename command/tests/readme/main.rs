@@ -69,11 +69,10 @@ fn some_model_has_levels() {
 
 #[test]
 fn the_pictures_on_the_pages_are_what_the_command_prints() {
-    let mut pages = vec![Page::read("README.md")];
-    pages.extend(models::ALL.iter().map(|model| Page::of(*model)));
-    for page in &pages {
+    for page in &Page::all() {
         let pictures = pictures::of(page.text());
-        assert!(!pictures.is_empty(), "{} has no picture", page.name());
+        let needs_one = page.name() == "README.md" || page.name().starts_with("models/");
+        assert!(!(needs_one && pictures.is_empty()), "{} has no picture", page.name());
         for picture in pictures {
             let printed = pictures::printed(picture.asked);
             assert!(

@@ -5,13 +5,15 @@ use std::cmp::Ordering;
 
 use super::serial::Write;
 use super::wait::Wait;
-use super::{Change, Held, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop};
+use super::{
+    Change, Held, InFlight, MOST_ROWS, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop,
+};
 use crate::db::schema::{Column, Row, Table, Value};
 use crate::db::statement::{
     Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
     Select, Statement, Update, What,
 };
-use crate::db::{Answer, SqlError, SqlState};
+use crate::db::{Answer, SqlError, SqlState, Underway};
 
 /// What a statement does to the rows it goes through.
 enum Action<'a> {
@@ -21,9 +23,23 @@ enum Action<'a> {
     Delete,
 }
 
+impl Action<'_> {
+    /// Whether it takes its rows in a known order. PostgreSQL promises none for those that it changes: it
+    /// depends on the plan, and on where the rows stand on the disk.
+    fn is_sorted(&self) -> bool {
+        matches!(self, Action::Lock(..))
+    }
+}
+
 impl SimDb {
-    /// Performs a statement from where it stands.
-    pub(super) fn attempt(&mut self, slot: Slot, statement: &Statement) -> Result<Answer, Stop> {
+    /// Performs a statement from where it stands. If it begins, and does not sort its rows, the one of the
+    /// number `first` comes first.
+    pub(super) fn attempt(
+        &mut self,
+        slot: Slot,
+        statement: &Statement,
+        first: Option<u8>,
+    ) -> Result<Answer, Stop> {
         statement.check()?;
         self.look(slot);
         if self.is_doomed(slot, None) {
@@ -32,8 +48,8 @@ impl SimDb {
         let answer = match statement {
             Statement::Select(select) => self.select(slot, select),
             Statement::Insert(insert) => self.insert(slot, insert),
-            Statement::Update(update) => self.update(slot, update),
-            Statement::Delete(delete) => self.delete(slot, delete),
+            Statement::Update(update) => self.update(slot, update, first),
+            Statement::Delete(delete) => self.delete(slot, delete, first),
             // It comes here with these only where a session has another statement that waits.
             Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
                 let said =
@@ -113,7 +129,7 @@ impl SimDb {
             let columns = self.columns(table, columns)?;
             let order = self.order(table, select.table)?;
             let action = Action::Lock(&columns, &order);
-            let progress = self.each(slot, table, &select.filter, &action)?;
+            let progress = self.each(slot, table, &select.filter, &action, None)?;
             return Ok(Answer::Rows(progress.found));
         }
         self.has_read(slot, table, &select.filter);
@@ -151,7 +167,7 @@ impl SimDb {
         written_for.columns.iter().map(|column| self.column(table, column.name)).collect()
     }
 
-    fn update(&mut self, slot: Slot, update: &Update) -> Result<Answer, Stop> {
+    fn update(&mut self, slot: Slot, update: &Update, first: Option<u8>) -> Result<Answer, Stop> {
         let table = self.table(update.table)?;
         self.check(table, &update.filter)?;
         let mut set = Vec::with_capacity(update.set.len());
@@ -168,24 +184,25 @@ impl SimDb {
             }
             set.push((index, expression));
         }
-        let progress = self.each(slot, table, &update.filter, &Action::Update(&set))?;
+        let progress = self.each(slot, table, &update.filter, &Action::Update(&set), first)?;
         Ok(Answer::Count(progress.count))
     }
 
-    fn delete(&mut self, slot: Slot, delete: &Delete) -> Result<Answer, Stop> {
+    fn delete(&mut self, slot: Slot, delete: &Delete, first: Option<u8>) -> Result<Answer, Stop> {
         let table = self.table(delete.table)?;
         self.check(table, &delete.filter)?;
-        let progress = self.each(slot, table, &delete.filter, &Action::Delete)?;
+        let progress = self.each(slot, table, &delete.filter, &Action::Delete, first)?;
         Ok(Answer::Count(progress.count))
     }
 
-    /// Goes through the rows that fit, or on from where it had to wait.
+    /// Goes through the rows that fit, or on from where it stands: one row at a time.
     fn each(
         &mut self,
         slot: Slot,
         table: usize,
         filter: &Filter,
         action: &Action<'_>,
+        first: Option<u8>,
     ) -> Result<Progress, Stop> {
         let waited = self.transaction_mut(slot).and_then(|it| it.statement.as_mut());
         let mut progress = match waited {
@@ -195,10 +212,12 @@ impl SimDb {
                 let mut found = self.found(slot, table, filter);
                 in_order(&mut found, action)?;
                 let todo = found.into_iter().map(|(id, _)| (id, false)).collect();
-                Progress { todo, ..Progress::default() }
+                let mut progress = Progress { todo, ..Progress::default() };
+                progress.choose(first);
+                progress
             }
         };
-        while let Some((id, changed)) = progress.todo.first().copied() {
+        if let Some((id, changed)) = progress.todo.first().copied() {
             // What becomes of the row is computed before it is asked who holds it.
             if let (Action::Update(set), false) = (action, changed)
                 && let Some(row) = self.seen(slot, table, id)
@@ -223,10 +242,52 @@ impl SimDb {
                 let goes_on = is_changing && matches!(action, Action::Lock(..));
                 return Err(self.queue_for_row(slot, (table, id), holder, goes_on, progress));
             }
-            self.one(slot, (table, id), changed, filter, action, &mut progress)?;
+            let took = self.one(slot, (table, id), changed, filter, action, &mut progress)?;
             progress.todo.remove(0);
+            if !progress.todo.is_empty() {
+                return Err(self.pause(slot, table, took, progress, action));
+            }
         }
         Ok(progress)
+    }
+
+    /// Lets others act before the next row.
+    fn pause(
+        &mut self,
+        slot: Slot,
+        table: usize,
+        took: Option<Row>,
+        progress: Progress,
+        action: &Action<'_>,
+    ) -> Stop {
+        self.leave_queue(slot);
+        let left = progress.todo.len();
+        let next = if action.is_sorted() { 1 } else { left };
+        if let Some(transaction) = self.transaction_mut(slot) {
+            transaction.statement = Some(InFlight { table, wait: Wait::none(), progress });
+        }
+        Stop::Pauses(Underway { took, left, next })
+    }
+
+    /// Chooses the next row of a statement that has rows to come, unless that is known.
+    pub(super) fn choose(&mut self, slot: Slot, next: Option<u8>) {
+        let statement = self.transaction_mut(slot).and_then(|it| it.statement.as_mut());
+        if let Some(statement) = statement {
+            statement.progress.choose(next);
+        }
+    }
+
+    /// How many rows a statement finds if these are several and any of them may be the first.
+    pub(super) fn several(&self, slot: Slot, statement: &Statement) -> Option<usize> {
+        let (table, filter) = match statement {
+            Statement::Update(update) => (update.table, &update.filter),
+            Statement::Delete(delete) => (delete.table, &delete.filter),
+            _ => return None,
+        };
+        statement.check().ok()?;
+        let table = self.table(table).ok()?;
+        let count = self.found(slot, table, filter).len();
+        (2..=MOST_ROWS).contains(&count).then_some(count)
     }
 
     /// A row as a transaction sees it.
@@ -250,7 +311,7 @@ impl SimDb {
         self.record(table, id).is_some_and(|record| record.change_by(slot).is_some())
     }
 
-    /// One row, which nobody else holds.
+    /// One row, which nobody else holds. Answers with the row that it has taken, if it has.
     fn one(
         &mut self,
         slot: Slot,
@@ -259,15 +320,15 @@ impl SimDb {
         filter: &Filter,
         action: &Action<'_>,
         progress: &mut Progress,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Row>, Stop> {
         let Some(row) = self.record(table, id).and_then(|record| record.newest_for(slot)).cloned()
         else {
-            return Ok(());
+            return Ok(None);
         };
         // A row that was changed since the statement looked is locked before it is looked at again.
         if changed && !self.fits(table, filter, &row) {
             self.hold(slot, table, id, None);
-            return Ok(());
+            return Ok(Some(row));
         }
         let change = match action {
             Action::Lock(columns, _) => {
@@ -277,12 +338,12 @@ impl SimDb {
             Action::Update(set) => Some(Change::To(updated(&row, set)?)),
             Action::Delete => {
                 let is_new = self.record(table, id).is_some_and(|it| it.committed.is_none());
-                Some(Change::Deleted(is_new.then_some(row)))
+                Some(Change::Deleted(is_new.then(|| row.clone())))
             }
         };
         self.hold(slot, table, id, change);
         progress.count += 1;
-        Ok(())
+        Ok(Some(row))
     }
 
     /// Whether a row is still what the transaction's snapshot has, or its own, or there is no snapshot.
@@ -543,24 +604,21 @@ impl SimDb {
     }
 }
 
-/// Puts the rows that a statement is about in the order in which it locks them.
+/// Puts the rows that a statement is about in the order in which it locks them, if it has one.
 ///
 /// # Errors
 ///
-/// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for several rows that are changed: nothing
-/// sorts them.
+/// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for more than [`MOST_ROWS`].
 fn in_order(rows: &mut [(u32, Row)], action: &Action<'_>) -> Result<(), SqlError> {
-    match action {
-        Action::Lock(_, order) => sort(rows, order),
-        Action::Update(_) | Action::Delete if rows.len() > 1 => {
-            let said = format!(
-                "{} rows fit, and in which order they are locked nobody promises: the simulation \
-                 changes one row a statement",
-                rows.len()
-            );
-            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
-        }
-        Action::Update(_) | Action::Delete => {}
+    if rows.len() > MOST_ROWS {
+        let said = format!(
+            "{} rows fit: the simulation changes or locks {MOST_ROWS} in a statement at most",
+            rows.len()
+        );
+        return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
+    }
+    if let Action::Lock(_, order) = action {
+        sort(rows, order);
     }
     Ok(())
 }

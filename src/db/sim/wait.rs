@@ -40,6 +40,12 @@ impl Version {
 }
 
 impl Wait {
+    /// Of a statement that goes from row to row, and waits for nobody.
+    pub(super) fn none() -> Self {
+        let version = Version::Newest { goes_on: false };
+        Wait { row: None, version, end_of: None, behind: Vec::new() }
+    }
+
     /// Whether there is nothing more to wait for; then it is this session's turn to go on.
     pub(super) fn is_over(&self) -> bool {
         self.end_of.is_none() && self.behind.is_empty()
@@ -169,8 +175,7 @@ impl SimDb {
     /// Waits for the end of a transaction that is inserting, changing or removing the same key.
     pub(super) fn wait_for_key(&mut self, slot: Slot, table: usize, holder: Slot) -> Stop {
         self.leave_queue(slot);
-        let version = Version::Newest { goes_on: false };
-        let wait = Wait { row: None, version, end_of: Some(holder), behind: Vec::new() };
+        let wait = Wait { end_of: Some(holder), ..Wait::none() };
         self.wait(slot, InFlight { table, wait, progress: Progress::default() })
     }
 
