@@ -216,7 +216,8 @@ pub struct ClaimFailure {
 pub enum Left {
     /// In its place, if there was any: it can be claimed again.
     Content,
-    /// Under this claim's name: nobody else can claim it, and it is not lost.
+    /// Under this claim's name: nobody else can claim it, and it is not lost. A
+    /// [`recover()`](super::recover()) puts it back with `NothingLost`, and removes it otherwise.
     ClaimName,
     /// This claim has nothing and left nothing: somebody else has the content.
     Nothing,

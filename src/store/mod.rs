@@ -279,7 +279,7 @@ impl OneTimeStore {
         }
         let request = PutRequest {
             replace,
-            durable: self.durable || self.durability == Durability::NothingLost,
+            durable: self.flushes_puts(),
             ..PutRequest::new(directory(key)?, self.token().as_str(), content.to_owned())
         };
         let key = key.to_owned();
@@ -292,6 +292,10 @@ impl OneTimeStore {
                 Err(PutError::Failed { key, call, errno, left })
             }
         }
+    }
+
+    fn flushes_puts(&self) -> bool {
+        self.durable || self.durability == Durability::NothingLost
     }
 
     /// Refuses a key whose marker is there. Looking before acting is sound here, with one limit. A
@@ -398,6 +402,18 @@ fn directory(key: &str) -> Result<&Path, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_put_is_flushed_where_nothing_may_be_lost_whatever_else_was_asked_for() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let store = |durable, durability| {
+            let store = OneTimeStore::open(folder.path()).expect("it is private");
+            store.durable(durable).durability(durability).flushes_puts()
+        };
+        assert!(store(true, Durability::None) && store(true, Durability::NothingLost));
+        assert!(!store(false, Durability::None) && !store(false, Durability::AtMostOnce));
+        assert!(store(false, Durability::NothingLost));
+    }
 
     #[test]
     fn a_token_is_a_nonce_and_two_numbers_in_hexadecimal() {

@@ -83,7 +83,9 @@ fn unnamed(tree: &Tree) -> Tree {
 fn component(component: Component<'_>) -> PathBuf {
     let name = component.as_os_str().to_string_lossy();
     let is_fixed = name == "content.download" || name == "content.kept";
-    let own = ["content.kept.", "content.", ".put.", ".toctou."].into_iter().find(|own| name.starts_with(own));
+    let own = ["content.kept.", "content.", ".put.", ".toctou."]
+        .into_iter()
+        .find(|own| name.starts_with(own));
     own.filter(|_| !is_fixed).map_or_else(|| name.as_ref().into(), |own| format!("{own}…").into())
 }
 
