@@ -115,7 +115,8 @@ const SHARES: &[(&str, usize)] = &[
     ("a claim is killed amid its calls", 350),
     ("a put is killed amid its calls", 110),
     ("a durable put is killed amid its calls", 120),
-    ("an expiry is killed amid its calls", 180),
+    ("an expiry is killed amid its calls", 80),
+    ("a durable expiry is killed amid its calls", 80),
     ("a writer is killed amid its calls", 180),
     ("a writer by name is killed amid its calls", 70),
     ("a replacing writer is killed amid its calls", 300),
@@ -225,8 +226,8 @@ fn what_ships_makes_the_same_calls_and_leaves_the_same_wherever_it_is_killed() {
             }
         }
     }
-    assert_eq!((count, with_own_names, changed), (0, 0, 0));
-    assert_eq!((interrupted, amid), (0, 0));
+    assert_eq!((count, with_own_names, changed), (736, 381, 506));
+    assert_eq!((interrupted, amid), (460, 2024));
     assert_eq!(arena.recovered_as_shipped, count, "`OneTimeStore::recover` ran each time");
 }
 

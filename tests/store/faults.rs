@@ -274,7 +274,7 @@ fn an_expiry_that_fails_leaves_everything_and_any_other_leaves_no_content() {
         });
     }
     println!("{runs} runs, {not_durable} not durable");
-    assert!(runs > 10_000 && not_durable > 1_000);
+    assert!(runs > 3_000 && not_durable > 200);
 }
 
 #[test]

@@ -244,11 +244,11 @@ fn what_was_expired_stays_away_if_it_was_to_and_else_need_not() {
     }
 }
 
-/// Content that is put durably, is expired, and comes in the way of another put, which then removes the
+/// Content that is put, is expired, and comes in the way of another put, which then removes the
 /// directory; and the power.
 fn expiry_beside_puts(profile: Profile, how: Expiring) -> System<SimFs, Actor> {
     System::new(SimFs::new().with_disk(profile))
-        .actor("put", Crashing::program(putting("1", "key", true), Told::Died))
+        .actor("put", Crashing::program(putting("1", "key", false), Told::Died))
         .actor("late put", Crashing::program(putting("2", "key", false), Told::Died))
         .actor("expiry", expiring(how))
         .actor("power", Crashing::power(Told::Recovered))
