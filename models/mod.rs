@@ -306,7 +306,7 @@ impl Crash {
     pub(crate) fn happens_here(self) -> Result<(), String> {
         match self.profile() {
             None => Ok(()),
-            Some(_) => Err("not replayed: no disk here can be made to forget".to_owned()),
+            Some(_) => Err("no disk here can be made to forget".to_owned()),
         }
     }
 }
