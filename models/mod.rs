@@ -306,7 +306,7 @@ impl Crash {
     pub(crate) fn happens_here(self) -> Result<(), String> {
         match self.profile() {
             None => Ok(()),
-            Some(_) => Err("a power failure takes a disk to lose".to_owned()),
+            Some(_) => Err("no disk here can be made to forget".to_owned()),
         }
     }
 }

@@ -132,7 +132,7 @@ fn delivered<F: FileSystem>(fs: &mut F, protocol: Protocol, names: &Names) -> Re
     if durability == Durability::NothingLost {
         // It is handed on before it is removed.
         let _handed_on = section(&String::from_utf8_lossy(&secret));
-        store::delivered(fs, names).map_err(|errno| Told::Failed("unlink", errno))?;
+        store::delivered(fs, names).map_err(|it| Told::Failed(it.call, it.errno))?;
     }
     Ok(Told::Delivered(secret))
 }
@@ -142,6 +142,7 @@ fn expired(end: ExpireEnd) -> Told {
         ExpireEnd::Expired => Told::Expired,
         ExpireEnd::Gone => Told::NothingToExpire,
         ExpireEnd::Failed(errno) => Told::Failed("unlink", errno),
+        ExpireEnd::NotDurable { call, errno } => Told::Failed(call, errno),
     }
 }
 
@@ -165,7 +166,8 @@ pub(super) fn furnished() -> SimFs {
 
 /// The names that a client uses, this one where claims have names of their own.
 pub(super) fn names(protocol: Protocol, own: &str) -> Names {
-    Names::new(Path::new(KEY), protocol.mechanism().unwrap_or_default(), own)
+    let mechanism = protocol.mechanism().unwrap_or_default();
+    Names::new(Path::new(KEY), mechanism, protocol.durability(), own)
 }
 
 /// A client; `own` names its claim where claims have names of their own.
@@ -179,7 +181,7 @@ pub(super) fn other(others: Others) -> Option<(&'static str, Actor<SimFile>)> {
     match others {
         Others::Clients => None,
         Others::Janitor => {
-            let janitor = |fs: &mut DirectFs| expired(expire(fs, Path::new(KEY)));
+            let janitor = |fs: &mut DirectFs| expired(expire(fs, Path::new(KEY), false));
             Some(("janitor", Code::files(janitor)))
         }
         Others::Reupload | Others::PutAgain => {
@@ -238,18 +240,18 @@ pub(super) fn power(protocol: Protocol) -> Mortals<SimFile> {
     let power = Crashing::power(Told::Recovered);
     match protocol.durability() {
         Durability::None => power,
-        durability => {
-            let recovery = move |fs: &mut DirectFs| recovered(fs, durability);
+        _ => {
+            let recovery = move |fs: &mut DirectFs| recovered(fs, protocol);
             power.recovering(Client(Code::files(recovery)))
         }
     }
 }
 
 /// What the store does after a failure.
-pub(super) fn recovered<F: FileSystem>(fs: &mut F, durability: Durability) -> Told {
-    match store::recover(fs, durability) {
+pub(super) fn recovered<F: FileSystem>(fs: &mut F, protocol: Protocol) -> Told {
+    match store::recover(fs, protocol.mechanism().unwrap_or_default(), |_| true) {
         Ok(_) => Told::Recovered,
-        Err(errno) => Told::Failed("recover", errno),
+        Err(error) => Told::Failed(error.call, error.errno),
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn crashing(protocol: Protocol, crash: Crash, clients: usize) -> Cras
         .finally("nothing-lost", move |state| {
             deliveries(state, FIRST) > 0 || {
                 let mut world = state.world().clone();
-                recovered(&mut world, protocol.durability());
+                recovered(&mut world, protocol);
                 next_client_gets(&world, protocol, FIRST)
             }
         })

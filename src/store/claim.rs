@@ -76,13 +76,25 @@ pub enum Durability {
     AtMostOnce,
     /// The content is kept until the caller says that it is [delivered](super::OneTimeStore::delivered).
     /// If the process dies before that, or the power fails, it can be claimed again. So it may be
-    /// delivered twice. It costs no `fsync`. It takes a mechanism that renames.
+    /// delivered twice. A claim costs no `fsync`. It takes a mechanism that renames.
+    ///
+    /// By [`RenameFixed`](Mechanism::RenameFixed), content is kept as long as no other content is put
+    /// under its key. Otherwise the next claim replaces the file that this one keeps.
     ///
     /// A file system on which a rename may be torn (profile
     /// [`Posix`](crate::fs::Profile::Posix)) can lose the content. No file system of Linux that has
     /// a journal is one.
     NothingLost,
 }
+
+/// How the name begins that a claim gives the content, before its token.
+pub(super) const TAKEN: &[u8] = b"content.";
+/// That name where all claims use the same one.
+pub(super) const TAKEN_FIXED: &[u8] = b"content.download";
+/// How that name begins where the content is kept. It is the whole name where all claims use the same.
+pub(super) const KEPT: &[u8] = b"content.kept";
+/// The marker of [`Mechanism::ClaimFile`].
+pub(super) const MARKER: &[u8] = b"claim";
 
 /// The names of one download's files, as one claim of it sees them.
 ///
@@ -96,18 +108,35 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names in `directory` that a claim by `mechanism` uses. `token` belongs to this claim
-    /// alone. It is part of a name only where the mechanism needs one.
-    pub fn new(directory: &Path, mechanism: Mechanism, token: &str) -> Self {
+    /// The names in `directory` that a claim by `mechanism` with this promise uses. `token` belongs
+    /// to this claim alone. It is part of a name only where the mechanism needs one.
+    ///
+    /// | mechanism | the claim's name | with `NothingLost` |
+    /// | --- | --- | --- |
+    /// | `RenameUnique` | `content.<token>` | `content.kept.<token>` |
+    /// | `RenameFixed` | `content.download` | `content.kept` |
+    /// | `ClaimFile` | `claim` | none: it keeps nothing |
+    /// | others | none | none: they keep nothing |
+    ///
+    /// So a [`recover()`](super::recover()) sees by the name what it has to put back.
+    pub fn new(
+        directory: &Path,
+        mechanism: Mechanism,
+        durability: Durability,
+        token: &str,
+    ) -> Self {
         let directory = directory.as_os_str().as_bytes();
         let slash = match directory.last() {
             None | Some(b'/') => &b""[..],
             Some(_) => b"/",
         };
+        let keeps = durability == Durability::NothingLost;
         let claim: &[&[u8]] = match mechanism {
-            Mechanism::RenameUnique => &[directory, slash, b"content.", token.as_bytes()],
-            Mechanism::RenameFixed => &[directory, slash, b"content.download"],
-            Mechanism::ClaimFile => &[directory, slash, b"claim"],
+            Mechanism::RenameUnique if keeps => &[directory, slash, KEPT, b".", token.as_bytes()],
+            Mechanism::RenameUnique => &[directory, slash, TAKEN, token.as_bytes()],
+            Mechanism::RenameFixed if keeps => &[directory, slash, KEPT],
+            Mechanism::RenameFixed => &[directory, slash, TAKEN_FIXED],
+            Mechanism::ClaimFile => &[directory, slash, MARKER],
             Mechanism::UnlinkDecides | Mechanism::AdvisoryLock => &[],
         };
         let mut text = Vec::with_capacity(3 * (directory.len() + 1) + 40 + token.len());
@@ -158,7 +187,8 @@ pub enum ClaimEnd<File> {
         /// The content, open for reading, at its start.
         file: File,
         /// Whether the delivery was recorded in `meta`. By then the content was taken, so a failure
-        /// here (a full disk, say) does not undo the claim.
+        /// here (a full disk, say) does not undo the claim. With [`NothingLost`](Durability::NothingLost)
+        /// it is `Ok`, and [`delivered()`] records the delivery.
         recorded: Result<(), Errno>,
     },
     /// There is nothing to claim: the content was claimed before, expired, or never put.
@@ -186,7 +216,8 @@ pub struct ClaimFailure {
 pub enum Left {
     /// In its place, if there was any: it can be claimed again.
     Content,
-    /// Under this claim's name: nobody else can claim it, and it is not lost.
+    /// Under this claim's name: nobody else can claim it, and it is not lost. A
+    /// [`recover()`](super::recover()) puts it back with `NothingLost`, and removes it otherwise.
     ClaimName,
     /// This claim has nothing and left nothing: somebody else has the content.
     Nothing,
@@ -226,8 +257,9 @@ pub enum Left {
 /// nothing-lost    the claim's name is not unlinked, and meta not marked, before `delivered`
 /// ```
 ///
-/// `durability` is no promise without [`recover()`](super::recover()) after a failure.
-/// `NothingLost` by a mechanism that does not rename fails: `fsync` with `EOPNOTSUPP`.
+/// `durability` is no promise without [`recover()`](super::recover()) after a failure. `names` are
+/// those of the same mechanism and promise. `NothingLost` by a mechanism that does not rename fails:
+/// `fsync` with `EOPNOTSUPP`.
 // Inlined with the system calls it makes, as these are, so that a claim is one function.
 #[inline(always)]
 pub fn claim<F: FileSystem>(
@@ -283,15 +315,30 @@ pub(crate) fn take<F: FileSystem>(
     }
 }
 
+/// A system call that failed while a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryFailure {
+    /// The call: `unlink`, `open`.
+    pub call: &'static str,
+    /// Its error.
+    pub errno: Errno,
+    /// Whether the content is still there under the claim's name. A [`recover()`](super::recover())
+    /// lets it be claimed again. Otherwise it is gone, and only `meta` does not say so.
+    pub is_kept: bool,
+}
+
 /// Ends a delivery by a claim that keeps its content: `NothingLost`.
 ///
-/// # Errors
+/// ```text
+/// unlink the claim's name; mark meta
+/// ```
 ///
-/// The content could not be removed: a recovery lets it be claimed again.
-pub fn delivered<F: FileSystem>(fs: &mut F, names: &Names) -> Result<(), Errno> {
+/// It can be called again after a failure.
+pub fn delivered<F: FileSystem>(fs: &mut F, names: &Names) -> Result<(), DeliveryFailure> {
+    let failed = |call, is_kept| move |errno| DeliveryFailure { call, errno, is_kept };
     match fs.unlink(names.claim()) {
-        Ok(()) | Err(Errno::NOENT) => mark(fs, names.meta()),
-        Err(errno) => Err(errno),
+        Ok(()) | Err(Errno::NOENT) => mark(fs, names.meta()).map_err(failed("open", false)),
+        Err(errno) => Err(failed("unlink", true)(errno)),
     }
 }
 
@@ -423,14 +470,22 @@ mod tests {
     fn names_are_those_that_joining_would_give() {
         for directory in ["key", "a/b", "", "a/"] {
             let directory = Path::new(directory);
-            let names = Names::new(directory, Mechanism::RenameUnique, "7");
-            assert_eq!(names.directory(), directory);
-            assert_eq!(names.content(), directory.join("content"));
-            assert_eq!(names.meta(), directory.join("meta"));
-            assert_eq!(names.claim(), directory.join("content.7"));
-            let names = Names::new(directory, Mechanism::ClaimFile, "7");
-            assert_eq!(names.claim(), directory.join("claim"));
-            let names = Names::new(directory, Mechanism::AdvisoryLock, "7");
+            for (mechanism, durability, claim) in [
+                (Mechanism::RenameUnique, Durability::None, "content.7"),
+                (Mechanism::RenameUnique, Durability::AtMostOnce, "content.7"),
+                (Mechanism::RenameUnique, Durability::NothingLost, "content.kept.7"),
+                (Mechanism::RenameFixed, Durability::None, "content.download"),
+                (Mechanism::RenameFixed, Durability::AtMostOnce, "content.download"),
+                (Mechanism::RenameFixed, Durability::NothingLost, "content.kept"),
+                (Mechanism::ClaimFile, Durability::None, "claim"),
+            ] {
+                let names = Names::new(directory, mechanism, durability, "7");
+                assert_eq!(names.directory(), directory);
+                assert_eq!(names.content(), directory.join("content"));
+                assert_eq!(names.meta(), directory.join("meta"));
+                assert_eq!(names.claim(), directory.join(claim));
+            }
+            let names = Names::new(directory, Mechanism::AdvisoryLock, Durability::None, "7");
             assert_eq!(names.claim(), Path::new(""));
         }
     }

@@ -1,8 +1,10 @@
 //! Third floor, `store`: what can go wrong, and what is on disk then. Imports [`fs`](crate::fs).
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::claim::{Left, Mechanism};
+use super::Recovered;
+use super::claim::{KEPT, Left, Mechanism};
 use crate::errno::errno_told;
 use crate::fs::Errno;
 
@@ -156,6 +158,61 @@ pub enum ExpireError {
         /// The error.
         errno: Errno,
     },
+    /// The content is gone, but it may be back after a power failure: making that durable failed.
+    #[error(
+        "`{key}` is gone, but perhaps not after a power failure: {call} failed: {}; expire it again",
+        told(*errno)
+    )]
+    NotDurable {
+        /// The key.
+        key: String,
+        /// The system call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+    },
+}
+
+/// Why a delivery could not be ended. The content was delivered all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// The content is still there. A [`recover`](super::OneTimeStore::recover) lets it be claimed
+    /// again.
+    #[error(
+        "cannot remove what was delivered: unlink failed: {}; remove {}, or a recover puts it back",
+        told(*errno), claim_name.display()
+    )]
+    Kept {
+        /// The error.
+        errno: Errno,
+        /// The name that the claim gave the content, relative to the store.
+        claim_name: PathBuf,
+    },
+    /// The content is gone, as it should be. Only [`status`](super::OneTimeStore::status) does not
+    /// say that it was delivered.
+    #[error("it was delivered and is gone, but that could not be recorded: open failed: {}", told(*errno))]
+    NotRecorded {
+        /// The error.
+        errno: Errno,
+    },
+}
+
+/// Why a recovery is not complete. It went on with all else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot recover {}: {call} failed: {}; all else was recovered: put this right, then recover again",
+    path.display(), told(*errno)
+)]
+pub struct RecoverError {
+    /// What the first call that failed was about, relative to the store: a download's directory, a file
+    /// in it, or `.`, the store itself.
+    pub path: PathBuf,
+    /// The first call that failed: `open`, `getdents`, `stat`, `rename`, `unlink`.
+    pub call: &'static str,
+    /// Its error.
+    pub errno: Errno,
+    /// What the recovery did, before and after that call.
+    pub done: Recovered,
 }
 
 /// `ENOSPC, no space left on device`, and what to do about it.
@@ -176,15 +233,25 @@ fn temporary(left: &Option<PathBuf>) -> String {
     })
 }
 
+/// Whether this is the name of a claim that keeps its content.
+fn is_kept(claim_name: &Path) -> bool {
+    claim_name.file_name().is_some_and(|name| name.as_bytes().starts_with(KEPT))
+}
+
 fn whereabouts(left: Left, claim_name: &Path) -> String {
     let name = claim_name.display();
     match left {
         Left::Content => "the content is untouched and can be claimed again".to_owned(),
-        Left::ClaimName => format!("the content is safe in {name}: rename it to content"),
-        Left::Nothing => "somebody else took the content".to_owned(),
-        Left::ContentAndMarker => {
-            format!("the content is untouched; remove {name} to let it be claimed again")
+        Left::ClaimName if is_kept(claim_name) => {
+            format!("the content is safe in {name}: rename it to content, as a recover does")
         }
+        Left::ClaimName => format!(
+            "the content is in {name}: rename it to content before a recover, which removes it"
+        ),
+        Left::Nothing => "somebody else took the content".to_owned(),
+        Left::ContentAndMarker => format!(
+            "the content is untouched; remove {name} before a recover, which removes the content"
+        ),
         Left::Lost => "the content is gone, and nobody got it".to_owned(),
         Left::Marker => format!("there was no content; remove {name} to let the key be used"),
     }

@@ -56,7 +56,8 @@ impl OneTimeStore {
     ///
     /// - A file that has not [changed](Leftover::changed) for long belongs to a process that died.
     /// - The file of a dead claim holds a secret that was taken and perhaps never delivered. Only
-    ///   you can know whether to hand it out again (rename it to `content`) or not.
+    ///   you can know whether to hand it out again (rename it to `content`) or not. A
+    ///   [`recover`](OneTimeStore::recover) goes by the promise of the claim.
     /// - A marker is listed if content is beside it: that content cannot be claimed.
     ///
     /// # Errors

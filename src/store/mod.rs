@@ -12,14 +12,18 @@ mod put;
 mod recover;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use claim::{ClaimEnd, ClaimFailure, Durability, Left, Mechanism, Names, claim, delivered};
+pub use claim::{
+    ClaimEnd, ClaimFailure, DeliveryFailure, Durability, Left, Mechanism, Names, claim, delivered,
+};
 #[cfg(feature = "command")]
 pub(crate) use claim::{mark, take};
-pub use error::{ClaimError, ExpireError, KeyError, OpenError, PutError};
+pub use error::{
+    ClaimError, DeliveryError, ExpireError, KeyError, OpenError, PutError, RecoverError,
+};
 pub use look::{Leftover, Status};
 pub use put::{ExpireEnd, PutEnd, PutFailure, PutRequest, expire, put};
 pub use recover::{Recovered, recover};
@@ -62,7 +66,8 @@ use crate::nonce::{DIGITS, nonce};
 ///   [`leftovers`](OneTimeStore::leftovers).
 /// - Anything across a power failure right after a claim, unless the store is told to
 ///   ([`durability`](OneTimeStore::durability)). If the file system has not yet made the claim
-///   durable, the content is back.
+///   durable, the content is back. A put and an expiry survive one
+///   ([`durable`](OneTimeStore::durable)).
 /// - A file system on which rename or unlink is not atomic (some network file systems).
 #[derive(Debug)]
 pub struct OneTimeStore {
@@ -78,7 +83,12 @@ pub struct OneTimeStore {
 }
 
 /// The content of a download, won by this claim. Reading from it reads the secret.
+///
+/// Nobody else gets the content, so to drop this unread is to lose it. With
+/// [`NothingLost`](Durability::NothingLost) it is kept instead, until a
+/// [`recover`](OneTimeStore::recover), and nobody can claim it before.
 #[derive(Debug)]
+#[must_use = "nobody else gets the content: read it, then say that it is delivered"]
 pub struct Claimed {
     file: File,
     recorded: Result<(), Errno>,
@@ -96,6 +106,9 @@ impl Claimed {
 
     /// Whether the delivery was recorded for [`status`](OneTimeStore::status). The content is
     /// delivered even if it was not (because the disk is full, say).
+    ///
+    /// With [`NothingLost`](Durability::NothingLost) this is `Ok` and says nothing:
+    /// [`delivered`](OneTimeStore::delivered) records the delivery.
     pub fn recorded(&self) -> Result<(), Errno> {
         self.recorded
     }
@@ -146,15 +159,20 @@ impl OneTimeStore {
         OneTimeStore { mechanism, ..self }
     }
 
-    /// What a claim promises about power failures and dead processes: by default nothing. All stores
-    /// on one directory must promise the same.
+    /// What a claim promises about power failures and dead processes: by default nothing.
     ///
-    /// A promise holds only if [`recover`](OneTimeStore::recover) is called after each failure.
+    /// A promise holds only if [`recover`](OneTimeStore::recover) is called after each failure. The
+    /// names of the files say what their claim promised. So any store on the directory can recover
+    /// them, whatever it promises itself.
     pub fn durability(self, durability: Durability) -> Self {
         OneTimeStore { durability, ..self }
     }
 
-    /// Whether a put waits until its content would survive a power failure. By default it does.
+    /// Whether a put waits until its content would survive a power failure, and an expiry until the
+    /// content would stay away. By default both do.
+    ///
+    /// With [`NothingLost`](Durability::NothingLost) a put waits in any case: content that is not on
+    /// disk could be lost.
     pub fn durable(self, durable: bool) -> Self {
         OneTimeStore { durable, ..self }
     }
@@ -180,8 +198,10 @@ impl OneTimeStore {
             Mechanism::RenameUnique => Some(self.token()),
             _ => None,
         };
-        let names =
-            || Names::new(directory, self.mechanism, token.as_ref().map_or("", Token::as_str));
+        let names = || {
+            let token = token.as_ref().map_or("", Token::as_str);
+            Names::new(directory, self.mechanism, self.durability, token)
+        };
         match claim(&mut &self.fs, self.mechanism, self.durability, &names()) {
             ClaimEnd::Claimed { file, recorded } => {
                 let kept = keeps.then(|| Box::new(names()));
@@ -203,31 +223,53 @@ impl OneTimeStore {
     ///
     /// # Errors
     ///
-    /// The content could not be removed, or the delivery could not be recorded. A
-    /// [`recover`](OneTimeStore::recover) then lets it be claimed again.
-    pub fn delivered(&self, claimed: Claimed) -> io::Result<()> {
-        let kept = claimed.kept.map_or(Ok(()), |names| delivered(&mut &self.fs, &names));
-        kept.map_err(io::Error::from)
+    /// - [`Kept`](DeliveryError::Kept): the content could not be removed. A
+    ///   [`recover`](OneTimeStore::recover) lets it be claimed again.
+    /// - [`NotRecorded`](DeliveryError::NotRecorded): the content is removed, and nobody can claim
+    ///   it again. But [`status`](OneTimeStore::status) does not say that it was delivered.
+    pub fn delivered(&self, claimed: Claimed) -> Result<(), DeliveryError> {
+        let Some(names) = claimed.kept else { return Ok(()) };
+        match delivered(&mut &self.fs, &names) {
+            Ok(()) => Ok(()),
+            Err(DeliveryFailure { errno, is_kept: true, .. }) => {
+                Err(DeliveryError::Kept { errno, claim_name: names.claim().to_owned() })
+            }
+            Err(DeliveryFailure { errno, .. }) => Err(DeliveryError::NotRecorded { errno }),
+        }
     }
 
-    /// Cleans up after processes that died, and after a power failure. Content whose claim had begun
-    /// can be claimed again with [`NothingLost`](Durability::NothingLost), and is removed otherwise.
+    /// Cleans up after processes that died, and after a power failure. Content that a claim kept
+    /// ([`NothingLost`](Durability::NothingLost)) can be claimed again. Content of any other claim
+    /// that had begun is removed.
     ///
-    /// Nobody else may use the store meanwhile. It can be interrupted and called again.
+    /// **Nobody else may use the store meanwhile**, neither in this process nor in another one, on
+    /// any host. What looks like a dead claim may be one that is running: then its content is
+    /// delivered twice, or lost. So call it once, before the first server of the store starts, and
+    /// not when one of several starts again.
+    ///
+    /// It touches only files whose names are exactly those that a store of this
+    /// [`mechanism`](OneTimeStore::mechanism) makes. It can be interrupted and called again.
     ///
     /// # Errors
     ///
-    /// That of the first system call that failed. What was done until then stays done.
-    pub fn recover(&self) -> io::Result<Recovered> {
-        Ok(recover(&mut &self.fs, self.durability)?)
+    /// The first system call that failed. The recovery went on with all else:
+    /// [`done`](RecoverError::done) says what it did.
+    pub fn recover(&self) -> Result<Recovered, RecoverError> {
+        recover(&mut &self.fs, self.mechanism, Token::is_one)
     }
 
-    /// Removes a download, claimed or not. Returns whether there was content to remove.
+    /// Removes a download, claimed or not. Returns whether there was content to remove. If the store
+    /// is [`durable`](OneTimeStore::durable), the content stays away after a power failure, too.
     pub fn expire(&self, key: &str) -> Result<bool, ExpireError> {
-        match expire(&mut &self.fs, directory(key)?) {
+        let end = expire(&mut &self.fs, directory(key)?, self.durable);
+        let key = || key.to_owned();
+        match end {
             ExpireEnd::Expired => Ok(true),
             ExpireEnd::Gone => Ok(false),
-            ExpireEnd::Failed(errno) => Err(ExpireError::Failed { key: key.to_owned(), errno }),
+            ExpireEnd::Failed(errno) => Err(ExpireError::Failed { key: key(), errno }),
+            ExpireEnd::NotDurable { call, errno } => {
+                Err(ExpireError::NotDurable { key: key(), call, errno })
+            }
         }
     }
 
@@ -237,7 +279,7 @@ impl OneTimeStore {
         }
         let request = PutRequest {
             replace,
-            durable: self.durable,
+            durable: self.flushes_puts(),
             ..PutRequest::new(directory(key)?, self.token().as_str(), content.to_owned())
         };
         let key = key.to_owned();
@@ -252,11 +294,16 @@ impl OneTimeStore {
         }
     }
 
+    fn flushes_puts(&self) -> bool {
+        self.durable || self.durability == Durability::NothingLost
+    }
+
     /// Refuses a key whose marker is there. Looking before acting is sound here, with one limit. A
     /// marker goes away only where a claim fails and gives its content back. The limit: a claim
     /// that comes between this look and the content uses the key up, and its own error says so.
     fn refuse_used(&self, key: &str) -> Result<(), PutError> {
-        let marker = Names::new(directory(key)?, Mechanism::ClaimFile, "").claim().to_owned();
+        let names = Names::new(directory(key)?, Mechanism::ClaimFile, Durability::None, "");
+        let marker = names.claim().to_owned();
         match (&self.fs).access(&marker, Access::EXISTS, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(()) => Err(PutError::Used { key: key.to_owned(), marker }),
             // Anything else that is wrong, the put will tell.
@@ -308,6 +355,24 @@ impl Token {
         }
     }
 
+    /// Whether this is the text of a token, as [`Token::new`] makes them.
+    fn is_one(text: &[u8]) -> bool {
+        let is_number = |text: &[u8], longest: usize| {
+            (1..=longest).contains(&text.len())
+                && (text.len() == 1 || text[0] != b'0')
+                && text.iter().all(|digit| DIGITS.contains(digit))
+        };
+        let mut parts = text.split(|byte| *byte == b'-');
+        let [Some(nonce), Some(process), Some(number), None] = [(); 4].map(|()| parts.next())
+        else {
+            return false;
+        };
+        nonce.len() == 16
+            && nonce.iter().all(|digit| DIGITS.contains(digit))
+            && is_number(process, 8)
+            && is_number(number, 16)
+    }
+
     fn as_str(&self) -> &str {
         str::from_utf8(&self.text[self.start..]).unwrap_or_default()
     }
@@ -339,12 +404,55 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_put_is_flushed_where_nothing_may_be_lost_whatever_else_was_asked_for() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let store = |durable, durability| {
+            let store = OneTimeStore::open(folder.path()).expect("it is private");
+            store.durable(durable).durability(durability).flushes_puts()
+        };
+        assert!(store(true, Durability::None) && store(true, Durability::NothingLost));
+        assert!(!store(false, Durability::None) && !store(false, Durability::AtMostOnce));
+        assert!(store(false, Durability::NothingLost));
+    }
+
+    #[test]
     fn a_token_is_a_nonce_and_two_numbers_in_hexadecimal() {
         let nonce = b"f00500000000ba11";
         assert_eq!(Token::new(nonce, 0x2a2e, 0x70b).as_str(), "f00500000000ba11-2a2e-70b");
         assert_eq!(Token::new(nonce, 0, 0).as_str(), "f00500000000ba11-0-0");
         let longest = Token::new(nonce, u32::MAX, u64::MAX);
         assert_eq!(longest.as_str(), "f00500000000ba11-ffffffff-ffffffffffffffff");
+        for number in [0, 1, 15, 16, 0x70b, u64::MAX] {
+            for process in [0, 1, 0x2a2e, u32::MAX] {
+                assert!(Token::is_one(Token::new(nonce, process, number).as_str().as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_a_token() {
+        for text in [
+            "",
+            "html",
+            "1",
+            "download",
+            "kept",
+            "f00500000000ba11",
+            "f00500000000ba11-2a2e",
+            "f00500000000ba11-2a2e-",
+            "f00500000000ba11--70b",
+            "f00500000000ba11-2a2e-70b-1",
+            "f00500000000ba11-2a2e-70b.gz",
+            "f00500000000ba11-02a2e-70b",
+            "f00500000000ba11-2a2e-00",
+            "f00500000000ba11-123456789-70b",
+            "f00500000000ba11-2a2e-12345678901234567",
+            "F00500000000BA11-2A2E-70B",
+            "f00500000000ba1-2a2e-70b",
+            "g00500000000ba11-2a2e-70b",
+        ] {
+            assert!(!Token::is_one(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

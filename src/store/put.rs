@@ -36,6 +36,9 @@ pub struct PutFailure {
     pub temporary_left: bool,
 }
 
+/// How the name of a put's temporary file begins, before its token.
+pub(super) const TEMPORARY: &str = ".put.";
+
 /// What to put, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PutRequest {
@@ -59,7 +62,7 @@ impl PutRequest {
     pub fn new(directory: &Path, token: &str, bytes: Vec<u8>) -> Self {
         PutRequest {
             content: directory.join("content"),
-            temporary: directory.join(format!(".put.{token}")),
+            temporary: directory.join(format!("{TEMPORARY}{token}")),
             directory: directory.to_owned(),
             bytes,
             replace: false,
@@ -195,20 +198,52 @@ pub enum ExpireEnd {
     Gone,
     /// The content, if there is any, could not be removed; it can still be claimed.
     Failed(Errno),
+    /// There is no content, but there may be some again after a power failure: the directory could
+    /// not be flushed to disk. An expiry can be tried again.
+    NotDurable {
+        /// The call: `open`, `fsync`.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+    },
 }
 
-/// Removes the download in `directory`, whether or not it was claimed: `content`, then `meta`, then
-/// the directory. The directory stays while a claim or a put is using it, or has left something
-/// there.
+/// Removes the download in `directory`, whether or not it was claimed. The directory stays while a
+/// claim or a put is using it, or has left something there.
+///
+/// ```text
+/// open directory       (if durable)
+/// unlink content
+/// fsync the directory  (if durable)
+/// unlink meta; rmdir the directory
+/// ```
+///
+/// The directory is opened first, so that the flush is of the directory that held the content.
+/// Meanwhile somebody else may remove it and make another one. It is flushed although this expiry
+/// may have found no content: somebody else may have removed that a moment before.
 ///
 /// An expiry does not stop a claim that has taken the content already. The expiry is told `Gone`.
 /// If that claim then fails and gives the content back, the content is there again.
-pub fn expire<F: FileSystem>(fs: &mut F, directory: &Path) -> ExpireEnd {
+pub fn expire<F: FileSystem>(fs: &mut F, directory: &Path, durable: bool) -> ExpireEnd {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = match durable.then(|| fs.open(directory, flags, Mode::empty())) {
+        Some(Err(Errno::NOENT)) => return ExpireEnd::Gone,
+        opened => opened,
+    };
     let end = match fs.unlink(&directory.join("content")) {
         Ok(()) => ExpireEnd::Expired,
         Err(Errno::NOENT) => ExpireEnd::Gone,
         Err(errno) => return ExpireEnd::Failed(errno),
     };
+    let flushed = match opened {
+        None => Ok(()),
+        Some(Ok(mut directory)) => fs.fsync(&mut directory).map_err(|errno| ("fsync", errno)),
+        Some(Err(errno)) => Err(("open", errno)),
+    };
+    if let Err((call, errno)) = flushed {
+        // The directory stays: its content may come back, and another expiry has to find it.
+        return ExpireEnd::NotDurable { call, errno };
+    }
     // What cannot be removed here and below is empty and harmless.
     let _ = fs.unlink(&directory.join("meta"));
     let _ = fs.rmdir(directory);

@@ -132,6 +132,9 @@ const fn by_name(put: Op) -> [Op; 11] {
 /// - That a new file has no name before it is whole, where the file system makes no files without a
 ///   name (`O_TMPFILE`). There its name is in a directory that only its owner can enter, as when a
 ///   file is replaced.
+/// - That a process that dies cleans up. Where a file is replaced, or none is made without a name,
+///   it leaves its private directory `.toctou.…`. In it may be the new file, or the one that was
+///   replaced. Remove it when no writer is running.
 /// - That the call ends. Somebody who answers each of its system calls with one of their own can
 ///   keep it trying for ever.
 /// - To keep the owner, ACL, extended attributes and other names of a file that is replaced. The

@@ -75,7 +75,7 @@ impl Draw {
             0..5 => Role::Claim { token, mechanism, durability },
             5..7 => Role::Put { token, replace: self.one_in(2), durable: self.one_in(2) },
             7 => Role::Read { of_download: true },
-            _ => Role::Expire,
+            _ => Role::Expire { durable: self.one_in(2) },
         }
     }
 

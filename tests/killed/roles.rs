@@ -23,13 +23,13 @@ pub(crate) enum Role {
     /// Claims, reads, and says that it is delivered where that is asked for.
     Claim { token: String, mechanism: Mechanism, durability: Durability },
     /// Expires the download.
-    Expire,
+    Expire { durable: bool },
     /// Writes its token to P.
     Write { token: String, options: Options, by_name: bool },
     /// Opens the content of the download, or P, and reads to its end.
     Read { of_download: bool },
-    /// Recovers.
-    Recover { durability: Durability },
+    /// Recovers a store of this mechanism.
+    Recover { mechanism: Mechanism },
 }
 
 impl Role {
@@ -44,7 +44,8 @@ impl Role {
             Role::Put { durable: false, .. } => "a put",
             Role::Put { durable: true, .. } => "a durable put",
             Role::Claim { .. } => "a claim",
-            Role::Expire => "an expiry",
+            Role::Expire { durable: false } => "an expiry",
+            Role::Expire { durable: true } => "a durable expiry",
             Role::Write { options: Options { replace: true, .. }, .. } => "a replacing writer",
             Role::Write { by_name: true, .. } => "a writer by name",
             Role::Write { .. } => "a writer",
@@ -64,11 +65,12 @@ impl Role {
             Role::Claim { token, mechanism, durability } => {
                 claimed(fs, token, *mechanism, *durability)
             }
-            Role::Expire => format!("{:?}", expire(fs, Path::new(KEY))),
+            Role::Expire { durable } => format!("{:?}", expire(fs, Path::new(KEY), *durable)),
             Role::Write { token, options, by_name } => written(fs, token, options, *by_name),
             Role::Read { of_download: true } => read(fs, &Path::new(KEY).join("content")),
             Role::Read { of_download: false } => read(fs, &Path::new(FOLDER).join(NAME)),
-            Role::Recover { durability } => format!("{:?}", recover(fs, *durability)),
+            // Each text is somebody's token here.
+            Role::Recover { mechanism } => format!("{:?}", recover(fs, *mechanism, |_| true)),
         }
     }
 }
@@ -79,7 +81,7 @@ fn claimed<F: FileSystem>(
     mechanism: Mechanism,
     durability: Durability,
 ) -> String {
-    let names = Names::new(Path::new(KEY), mechanism, token);
+    let names = Names::new(Path::new(KEY), mechanism, durability, token);
     match claim(fs, mechanism, durability, &names) {
         ClaimEnd::Claimed { mut file, recorded } => {
             let mut buffer = [0; 64];
@@ -141,9 +143,9 @@ pub(crate) struct Scene {
     pub(crate) has_file: bool,
     /// How many bytes a write writes at most, if that is limited.
     pub(crate) write_limit: Option<NonZeroUsize>,
-    /// How the last claim is made.
+    /// How the last claim is made, and what the recovery is told of that.
     pub(crate) mechanism: Mechanism,
-    /// What claims promise, and what the recovery is told of that.
+    /// What claims promise.
     pub(crate) durability: Durability,
     pub(crate) roles: Vec<Role>,
 }
@@ -180,7 +182,7 @@ impl Scene {
 
     /// Who recovers in the end.
     pub(crate) fn recovery(&self) -> Role {
-        Role::Recover { durability: self.durability }
+        Role::Recover { mechanism: self.mechanism }
     }
 
     /// Who claims in the end.

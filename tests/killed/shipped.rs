@@ -25,8 +25,8 @@ pub(crate) fn shipped(role: &Role, directory: &Path) -> Option<Box<dyn FnOnce() 
             let store = store()?.mechanism(mechanism).durability(durability);
             Box::new(move || claimed(&store))
         }
-        Role::Expire => {
-            let store = store()?;
+        Role::Expire { durable } => {
+            let store = store()?.durable(durable);
             Box::new(move || format!("{:?}", store.expire(KEY)))
         }
         Role::Write { token, options, by_name: false } => {
@@ -35,8 +35,8 @@ pub(crate) fn shipped(role: &Role, directory: &Path) -> Option<Box<dyn FnOnce() 
                 format!("{:?}", write_exclusive_in(&fs, &path, token.as_bytes(), &options))
             })
         }
-        Role::Recover { durability } => {
-            let store = store()?.durability(durability);
+        Role::Recover { mechanism } => {
+            let store = store()?.mechanism(mechanism);
             Box::new(move || format!("{:?}", store.recover()))
         }
         Role::Read { .. } | Role::Write { by_name: true, .. } => return None,
@@ -58,11 +58,20 @@ pub(crate) fn without_names(outcome: Outcome) -> Outcome {
         // Whether there is one.
         answers: outcome.answers.into_iter().map(|it| it.map(|_| String::new())).collect(),
         left: outcome.left.iter().map(unnamed).collect(),
+        interrupted: without_answer(outcome.interrupted),
         recovery: String::new(),
         recovered: unnamed(&outcome.recovered),
         end: unnamed(&outcome.end),
         ..outcome
     }
+}
+
+/// The calls of a recovery, whether or not it has ended and says what it did.
+fn without_answer(mut interrupted: Vec<String>) -> Vec<String> {
+    if interrupted.last().is_some_and(|last| last.starts_with("Ok(") || last.starts_with("Err(")) {
+        interrupted.pop();
+    }
+    interrupted
 }
 
 fn unnamed(tree: &Tree) -> Tree {
@@ -73,8 +82,10 @@ fn unnamed(tree: &Tree) -> Tree {
 /// `content.f005ba11` as `content.…`, and so on.
 fn component(component: Component<'_>) -> PathBuf {
     let name = component.as_os_str().to_string_lossy();
-    let is_fixed = name == "content.download";
-    let own = ["content.", ".put.", ".toctou."].into_iter().find(|own| name.starts_with(own));
+    let is_fixed = name == "content.download" || name == "content.kept";
+    let own = ["content.kept.", "content.", ".put.", ".toctou."]
+        .into_iter()
+        .find(|own| name.starts_with(own));
     own.filter(|_| !is_fixed).map_or_else(|| name.as_ref().into(), |own| format!("{own}…").into())
 }
 

@@ -115,7 +115,8 @@ const SHARES: &[(&str, usize)] = &[
     ("a claim is killed amid its calls", 350),
     ("a put is killed amid its calls", 110),
     ("a durable put is killed amid its calls", 120),
-    ("an expiry is killed amid its calls", 180),
+    ("an expiry is killed amid its calls", 80),
+    ("a durable expiry is killed amid its calls", 80),
     ("a writer is killed amid its calls", 180),
     ("a writer by name is killed amid its calls", 70),
     ("a replacing writer is killed amid its calls", 300),
@@ -164,7 +165,7 @@ fn told(scene: &Scene, schedule: &Schedule, outcome: &Outcome) -> Vec<String> {
 
 /// Each operation of the store and of the writer, alone.
 fn operations() -> Vec<Scene> {
-    let mut roles = vec![Role::Expire];
+    let mut roles = vec![Role::Expire { durable: false }, Role::Expire { durable: true }];
     for (replace, durable) in [(false, false), (false, true), (true, false), (true, true)] {
         roles.push(Role::Put { token: "second".to_owned(), replace, durable });
         let options = Options { replace, durable, ..Options::default() };
@@ -196,18 +197,38 @@ fn operations() -> Vec<Scene> {
 }
 
 fn what_ships_makes_the_same_calls_and_leaves_the_same_wherever_it_is_killed() {
-    let (mut arena, mut count, mut with_own_names) = (Arena::new(), 0, 0);
+    let (mut arena, mut count, mut with_own_names, mut changed) = (Arena::new(), 0, 0, 0);
+    let mut compared = |arena: &mut Arena, scene: &Scene, schedule: &Schedule| {
+        let simulated = without_names(Simulated::outcome(scene, schedule));
+        let real = without_names(arena.perform_as_shipped(scene, schedule));
+        let differs = simulated.differs(&real);
+        assert!(differs.is_empty(), "{scene:#?}\n{schedule}\n{}", differs.join("\n"));
+        count += 1;
+        with_own_names += usize::from(real.left.iter().any(has_own_name));
+        changed += usize::from(real.has_recovered());
+        real
+    };
+    let (mut interrupted, mut amid) = (0, 0);
     for scene in operations() {
         for schedule in all(&scene) {
-            let simulated = without_names(Simulated::outcome(&scene, &schedule));
-            let real = without_names(arena.perform_as_shipped(&scene, &schedule));
-            let differs = simulated.differs(&real);
-            assert!(differs.is_empty(), "{scene:#?}\n{schedule}\n{}", differs.join("\n"));
-            count += 1;
-            with_own_names += usize::from(real.left.iter().any(has_own_name));
+            if !compared(&mut arena, &scene, &schedule).has_recovered() {
+                continue;
+            }
+            // The recovery is killed before each of its calls, too, and begun again.
+            for calls in 0.. {
+                let schedule = Schedule { recovery_dies_after: Some(calls), ..schedule.clone() };
+                let real = compared(&mut arena, &scene, &schedule);
+                interrupted += 1;
+                amid += real.interrupted.len();
+                if real.interrupted.len() < calls {
+                    break;
+                }
+            }
         }
     }
-    assert_eq!((count, with_own_names), (268, 71));
+    assert_eq!((count, with_own_names, changed), (736, 381, 506));
+    assert_eq!((interrupted, amid), (460, 2024));
+    assert_eq!(arena.recovered_as_shipped, count, "`OneTimeStore::recover` ran each time");
 }
 
 /// Each fourth of the schedules in which somebody is killed.

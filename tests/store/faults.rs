@@ -1,12 +1,12 @@
 //! Each function of the store, alone, with every call failing in every way, and any three calls:
-//! what it answers is exactly what is left on disk.
+//! what it answers is exactly what is left on disk. `recover` has its own file, beside this one.
 
 use std::path::Path;
 
 use toctou::fs::{Errno, FileSystem, Mode, Node, SimFs, Tree, User};
 use toctou::store::{
-    ClaimEnd, ClaimFailure, Durability, ExpireEnd, Left, Mechanism, Names, PutEnd, PutFailure,
-    PutRequest, claim, expire, put,
+    ClaimEnd, ClaimFailure, DeliveryFailure, Durability, ExpireEnd, Left, Mechanism, Names, PutEnd,
+    PutFailure, PutRequest, claim, delivered, expire, put, recover,
 };
 
 use crate::faulty::{Fault, Faulty, every_script};
@@ -144,7 +144,7 @@ fn a_claim_delivers_or_says_exactly_where_the_content_is() {
             continue;
         }
         for files in BEFORE {
-            let names = Names::new(Path::new(KEY), mechanism, "token");
+            let names = Names::new(Path::new(KEY), mechanism, durability, "token");
             let before = world(files).world.tree();
             let secret = before.bytes(content()).map(<[u8]>::to_vec);
             runs += every_script(&FAULTS, |script| {
@@ -228,7 +228,7 @@ fn put_right(left: Left, names: &Names, world: &mut SimFs) {
 
 /// What a claim without faults gets now.
 fn claim_again(mechanism: Mechanism, world: &mut Faulty<SimFs>) -> Option<Vec<u8>> {
-    let names = Names::new(Path::new(KEY), mechanism, "another");
+    let names = Names::new(Path::new(KEY), mechanism, Durability::None, "another");
     match claim(world, mechanism, Durability::None, &names) {
         ClaimEnd::Claimed { mut file, recorded: Ok(()) } => {
             let mut buffer = [0; 64];
@@ -242,19 +242,28 @@ fn claim_again(mechanism: Mechanism, world: &mut Faulty<SimFs>) -> Option<Vec<u8
 
 #[test]
 fn an_expiry_that_fails_leaves_everything_and_any_other_leaves_no_content() {
-    let mut runs = 0;
-    for files in BEFORE.into_iter().chain([Some(&["content", "content.dead"][..])]) {
+    let (mut runs, mut not_durable) = (0, 0);
+    let with_dead = Some(&["content", "content.dead"][..]);
+    let beginnings = BEFORE.into_iter().chain([with_dead]);
+    for (files, durable) in beginnings.flat_map(|it| [(it, false), (it, true)]) {
         let before = world(files).world.tree();
         let was_there = before.bytes(content()).is_some();
         runs += every_script(&FAULTS, |script| {
             let mut world = world(files);
-            let (end, steps) = world.during(script, |fs| expire(fs, Path::new(KEY)));
+            let (end, steps) = world.during(script, |fs| expire(fs, Path::new(KEY), durable));
             let after = world.world.tree();
-            let told = format!("{files:?} {script:?}: {end:?}\n{after}");
+            let told = format!("{files:?} {durable} {script:?}: {end:?}\n{after}");
             match end {
                 ExpireEnd::Expired => assert!(was_there, "{told}"),
                 ExpireEnd::Gone => assert!(!was_there, "{told}"),
                 ExpireEnd::Failed(_) => assert_eq!(after, before, "{told}"),
+                ExpireEnd::NotDurable { .. } => {
+                    assert!(durable, "{told}");
+                    assert_eq!(after, with(&before, content(), None), "{told}");
+                    let again = expire(&mut world, Path::new(KEY), durable);
+                    assert_eq!(again, ExpireEnd::Gone, "{told}");
+                    not_durable += 1;
+                }
             }
             if !matches!(end, ExpireEnd::Failed(_)) {
                 assert_eq!(after.bytes(content()), None, "{told}");
@@ -264,6 +273,52 @@ fn an_expiry_that_fails_leaves_everything_and_any_other_leaves_no_content() {
             steps
         });
     }
-    println!("{runs} runs");
-    assert!(runs > 1_000);
+    println!("{runs} runs, {not_durable} not durable");
+    assert!(runs > 3_000 && not_durable > 200);
+}
+
+#[test]
+fn a_delivery_that_does_not_end_says_whether_the_content_is_still_there() {
+    let (mut runs, mut kept, mut unrecorded) = (0, 0, 0);
+    let durability = Durability::NothingLost;
+    for mechanism in [Mechanism::RenameUnique, Mechanism::RenameFixed] {
+        let names = Names::new(Path::new(KEY), mechanism, durability, "token");
+        for files in [&["content"][..], &["content", "meta"]] {
+            runs += every_script(&FAULTS, |script| {
+                let mut world = world(Some(files));
+                let claimed = claim(&mut world, mechanism, durability, &names);
+                assert!(matches!(claimed, ClaimEnd::Claimed { .. }));
+                let before = world.world.tree();
+                let (end, steps) = world.during(script, |fs| delivered(fs, &names));
+                let after = world.world.tree();
+                let told = format!("{mechanism:?} {files:?} {script:?}: {end:?}\n{after}");
+                let gone = with(&before, names.claim(), None);
+                let recorded = with(&gone, names.meta(), Some(b""));
+                match end {
+                    Ok(()) => assert_eq!(after, recorded, "{told}"),
+                    Err(DeliveryFailure { is_kept: true, call, .. }) => {
+                        assert_eq!((call, &after), ("unlink", &before), "{told}");
+                        kept += 1;
+                        // A recovery lets it be claimed again.
+                        let mut world = world.clone();
+                        recover(&mut world, mechanism, |it| it == b"token").expect("no fault");
+                        assert_eq!(claim_again(mechanism, &mut world).as_deref(), Some(OLD));
+                    }
+                    Err(DeliveryFailure { is_kept: false, call, .. }) => {
+                        assert_eq!((call, &after), ("open", &gone), "{told}");
+                        unrecorded += 1;
+                        let mut world = world.clone();
+                        recover(&mut world, mechanism, |it| it == b"token").expect("no fault");
+                        assert_eq!(claim_again(mechanism, &mut world), None);
+                    }
+                }
+                // It can be told again.
+                assert_eq!(delivered(&mut world, &names), Ok(()), "{told}");
+                assert_eq!(world.world.tree(), recorded, "{told}");
+                steps
+            });
+        }
+    }
+    println!("{runs} runs: {kept} kept, {unrecorded} not recorded");
+    assert!(runs > 50 && kept > 20 && unrecorded > 20);
 }

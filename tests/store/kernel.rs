@@ -255,7 +255,7 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
     let (folder, store) = new_store();
     let fs_ = OsFs::open(folder.path()).expect("it is ours");
     let key = Path::new("key");
-    let names = Names::new(key, Mechanism::RenameUnique, "dead");
+    let names = Names::new(key, Mechanism::RenameUnique, Durability::None, "dead");
 
     store.put("key", b"secret").expect("it is new");
     for steps in [1, 2] {
@@ -280,10 +280,10 @@ fn what_a_crash_leaves_is_listed_and_a_claim_that_won_can_be_given_back() {
     assert_eq!(get(&store, "key").as_deref(), Ok(&b"other"[..]));
 
     store.put("marked", b"secret").expect("it is new");
-    let names = Names::new(Path::new("marked"), Mechanism::ClaimFile, "");
+    let names = Names::new(Path::new("marked"), Mechanism::ClaimFile, Durability::None, "");
     crash(claiming(Mechanism::ClaimFile, &names), 2, &mut &fs_);
     assert!(path_leaves(&store).contains(&folder.path().join(names.claim())));
-    let _ = expire(&mut &fs_, Path::new("marked"));
+    let _ = expire(&mut &fs_, Path::new("marked"), false);
     assert!(!path_leaves(&store).contains(&folder.path().join(names.claim())));
 }
 
@@ -296,7 +296,7 @@ fn a_claims_file_tells_when_it_was_claimed_not_only_when_it_was_put() {
     let long_ago = SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 5_000);
     file.set_modified(long_ago).expect("it is ours");
     let fs_ = OsFs::open(folder.path()).expect("it is ours");
-    let names = Names::new(Path::new("key"), Mechanism::RenameUnique, "dead");
+    let names = Names::new(Path::new("key"), Mechanism::RenameUnique, Durability::None, "dead");
     crash(claiming(Mechanism::RenameUnique, &names), 1, &mut &fs_);
     let leftovers = store.leftovers().expect("it can be listed");
     let [leftover] = &leftovers[..] else { panic!("{leftovers:?}") };
@@ -339,7 +339,7 @@ fn a_claim_by_lock_waits_for_its_turn_and_is_told_gone() {
     let (folder, store) = new_store();
     let store = store.mechanism(Mechanism::AdvisoryLock);
     store.put("key", b"secret").expect("it is new");
-    let names = Names::new(Path::new("key"), Mechanism::AdvisoryLock, "");
+    let names = Names::new(Path::new("key"), Mechanism::AdvisoryLock, Durability::None, "");
     let fs_ = OsFs::open(folder.path()).expect("it is ours");
     let mut winner = claiming(Mechanism::AdvisoryLock, &names);
     for _ in 0..3 {

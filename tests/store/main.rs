@@ -10,4 +10,5 @@ mod kernel;
 mod messages;
 mod power;
 mod race;
+mod recover;
 mod stress;

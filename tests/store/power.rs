@@ -5,9 +5,10 @@ use std::path::Path;
 use toctou::check::{Checker, GraphOptions, System, Verdict};
 use toctou::crash::Crashing;
 use toctou::direct::{Code, DirectFs, FileCode};
-use toctou::fs::{FileSystem, Profile, SimFs};
+use toctou::fs::{FileSystem, Mode, OFlags, Profile, SimFs};
 use toctou::store::{
-    ClaimEnd, Durability, Mechanism, Names, PutEnd, PutRequest, claim, put, recover,
+    ClaimEnd, Durability, ExpireEnd, Mechanism, Names, PutEnd, PutRequest, claim, expire, put,
+    recover,
 };
 
 /// What somebody was told.
@@ -18,6 +19,7 @@ enum Told {
     Gone,
     Died,
     Recovered,
+    Expired,
     Otherwise,
 }
 
@@ -39,7 +41,7 @@ fn got(
     durability: Durability,
     token: &str,
 ) -> Told {
-    let names = Names::new(Path::new("key"), mechanism, token);
+    let names = Names::new(Path::new("key"), mechanism, durability, token);
     match claim(fs, mechanism, durability, &names) {
         ClaimEnd::Claimed { mut file, .. } => {
             let mut bytes = [0; 16];
@@ -92,7 +94,7 @@ fn on(
         let claims = |token| Code::files(move |fs| got(fs, mechanism, durability, token));
         Crashing::program(claims(token), Told::Died).again(claims(again))
     };
-    let recovery = move |fs: &mut DirectFs| match recover(fs, durability) {
+    let recovery = move |fs: &mut DirectFs| match recover(fs, mechanism, |_| true) {
         Ok(_) => Told::Recovered,
         Err(_) => Told::Otherwise,
     };
@@ -184,5 +186,92 @@ fn every_flush_of_a_put_and_of_a_claim_is_needed() {
             });
             assert!(broken(system).contains(&"at-most-once"), "{mechanism:?} {profile:?}");
         }
+    }
+}
+
+/// An expiry, or what takes its place.
+type Expiring = fn(&mut DirectFs) -> ExpireEnd;
+
+const DURABLE: Expiring = |fs| expire(fs, Path::new("key"), true);
+const NOT_DURABLE: Expiring = |fs| expire(fs, Path::new("key"), false);
+/// Opens the directory only when the content is removed.
+const OPENS_LATE: Expiring = |fs| {
+    if fs.unlink("key/content").is_err() {
+        return ExpireEnd::Gone;
+    }
+    if let Ok(mut directory) = fs.open("key", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
+        fs.fsync(&mut directory).expect("it is open");
+    }
+    ExpireEnd::Expired
+};
+
+fn expiring(expiring: Expiring) -> Actor {
+    let told = move |fs: &mut DirectFs| match expiring(fs) {
+        ExpireEnd::Expired => Told::Expired,
+        ExpireEnd::Gone => Told::Gone,
+        ExpireEnd::Failed(_) | ExpireEnd::NotDurable { .. } => Told::Otherwise,
+    };
+    Crashing::program(Code::files(told), Told::Died)
+}
+
+/// Two expiries of content that is on disk, and the power.
+fn expiries(first: Expiring, disk: impl FnOnce(SimFs) -> SimFs) -> System<SimFs, Actor> {
+    let mut world = SimFs::new();
+    let request = PutRequest::new(Path::new("key"), "first", b"secret".to_vec());
+    assert_eq!(put(&mut world, &request), PutEnd::Stored);
+    System::new(disk(world))
+        .actor("first", expiring(first))
+        .actor("second", expiring(DURABLE))
+        .actor("power", Crashing::power(Told::Recovered))
+        .finally("what-is-gone-stays-away", |state| {
+            let is_gone = |told: &Told| matches!(told, Told::Expired | Told::Gone);
+            !state.outputs().any(is_gone) || !is_there(state.world(), "key")
+        })
+        .finally("nothing-fails", |state| !state.outputs().any(|told| *told == Told::Otherwise))
+        .reachable("it-is-gone-before-the-failure", |state| {
+            state.world().power_failures() > 0 && state.outputs().any(|it| *it == Told::Expired)
+        })
+}
+
+#[test]
+fn what_was_expired_stays_away_if_it_was_to_and_else_need_not() {
+    for profile in Profile::ALL {
+        expiries(DURABLE, |world| world.with_disk(profile)).assert_holds();
+        let lost = expiries(DURABLE, |world| world.with_disk(profile).with_lost_sync(0));
+        lost.assert_breaks("what-is-gone-stays-away");
+        let not_durable = expiries(NOT_DURABLE, |world| world.with_disk(profile));
+        not_durable.assert_breaks("what-is-gone-stays-away");
+    }
+}
+
+/// An expiry of content that is on disk, beside somebody who removes the directory once it is empty, as a
+/// put does that was refused; and the power.
+fn expiry_in_a_removed_directory(profile: Profile, how: Expiring) -> System<SimFs, Actor> {
+    let mut world = SimFs::new();
+    let request = PutRequest::new(Path::new("key"), "first", b"secret".to_vec());
+    assert_eq!(put(&mut world, &request), PutEnd::Stored);
+    let removed = |fs: &mut DirectFs| match fs.rmdir("key") {
+        Ok(()) => Told::Gone,
+        Err(_) => Told::Otherwise,
+    };
+    System::new(world.with_disk(profile))
+        .actor("expiry", expiring(how))
+        .actor("put", Crashing::program(Code::files(removed), Told::Died))
+        .actor("power", Crashing::power(Told::Recovered))
+        .finally("what-is-expired-stays-away", |state| {
+            !state.outputs().any(|told| *told == Told::Expired) || !is_there(state.world(), "key")
+        })
+        .reachable("the-directory-is-removed-amid-an-expiry", |state| {
+            let has_ended = |such: Told| state.outputs().any(|told| *told == such);
+            has_ended(Told::Gone) && !has_ended(Told::Expired)
+        })
+}
+
+#[test]
+fn an_expiry_flushes_the_directory_that_held_the_content() {
+    for profile in Profile::ALL {
+        expiry_in_a_removed_directory(profile, DURABLE).assert_holds();
+        let late = expiry_in_a_removed_directory(profile, OPENS_LATE);
+        late.assert_breaks("what-is-expired-stays-away");
     }
 }

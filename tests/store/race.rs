@@ -70,6 +70,7 @@ impl Process<Faulty<SimFs>> for Role {
                     Step::Done(Ok(match (end, seen.clone()) {
                         (ExpireEnd::Expired, seen) => Told::Expired(seen.expect("it was there")),
                         (ExpireEnd::Gone | ExpireEnd::Failed(_), _) => Told::NotExpired,
+                        (ExpireEnd::NotDurable { .. }, _) => unreachable!("it is not to be"),
                     }))
                 })
             }
@@ -138,7 +139,7 @@ impl Others {
                 PutEnd::Occupied | PutEnd::Failed(_) => Told::NotStored,
             }))
         };
-        let janitor = || Role::Expiring(Code::files(|fs| expire(fs, Path::new(KEY))), None);
+        let janitor = || Role::Expiring(Code::files(|fs| expire(fs, Path::new(KEY), false)), None);
         match self {
             Others::Nobody => vec![],
             Others::Janitor => vec![janitor()],
@@ -150,7 +151,7 @@ impl Others {
 }
 
 fn claim(mechanism: Mechanism, token: &str) -> (Role, Names) {
-    let names = Names::new(Path::new(KEY), mechanism, token);
+    let names = Names::new(Path::new(KEY), mechanism, Durability::None, token);
     let known = names.clone();
     (Role::Claiming(Code::files(move |fs| claim_and_read(fs, mechanism, &known))), names)
 }

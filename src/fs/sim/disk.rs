@@ -45,8 +45,8 @@ pub enum Profile {
     /// file system using a tree specification”, SOSP 2017: DFSCQ's metadata-prefix
     /// specification).
     MetadataPrefix,
-    /// What ext4 of Linux 6 leaves, as it is mounted by default: definition 7 of Bornholt and others,
-    /// ASPLOS 2016, with what has been seen on ext4 besides.
+    /// What ext4 of Linux 6 leaves, with and without `auto_da_alloc`: definition 7 of Bornholt and
+    /// others, ASPLOS 2016, with what has been seen on ext4 besides.
     ///
     /// What needs what: changes of length or mode of one file, in order; bytes of one block, in
     /// order; names that have a directory or a file in common, in order. A rename is one change.
@@ -55,6 +55,10 @@ pub enum Profile {
     ///
     /// - A new block may show zeros, and needs no earlier bytes of its file. A mode, or a length that
     ///   was set, does not need the length that a write gave the file: what was written comes late.
+    /// - `auto_da_alloc`, which is on by default, is not simulated. With it, ext4 writes the bytes of a
+    ///   file before a rename that replaces another one, and of one that was cut to nothing when it
+    ///   is closed. So a program that leaves out that `fsync` loses more here than there. It loses
+    ///   as much with `noauto_da_alloc`, on other file systems, and where its rename replaces nothing.
     /// - A shorter length may be preceded by zeros up to the end of the block.
     /// - `fdatasync` makes no name permanent but the first one of a new file.
     Ext4,
