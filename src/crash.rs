@@ -396,7 +396,7 @@ where
     /// ```
     /// use toctou::check::System;
     /// use toctou::crash::Crashing;
-    /// use toctou::direct::{Code, Failed};
+    /// use toctou::direct::Code;
     /// use toctou::fs::SimFs;
     /// use toctou::std::{fs, io};
     ///
@@ -412,7 +412,7 @@ where
     ///     }
     /// }
     ///
-    /// let program = |code| Crashing::program(Code::io(code), Ok(()));
+    /// let program = |code: fn() -> io::Result<()>| Crashing::program(Code::io(code), Ok(()));
     /// let system = System::new(SimFs::new())
     ///     .actor("first", program(lock).that_may_be_killed())
     ///     .afterwards("recovery", program(recover))
