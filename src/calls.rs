@@ -92,6 +92,17 @@ pub fn called(call: fmt::Arguments<'_>) {
     }
 }
 
+/// Adds to what is told of the last call. It is no call.
+pub(crate) fn added(what: &str) {
+    if LISTENING.get() == Listen::Tell {
+        CALLS.with_borrow_mut(|calls| {
+            if let Some(last) = calls.told.last_mut() {
+                last.push_str(what);
+            }
+        });
+    }
+}
+
 /// Whether anybody hears what is told now.
 #[inline]
 pub(crate) fn is_listened_to() -> bool {

@@ -1,5 +1,6 @@
 //! Second floor, `crash`: programs that are killed, and machines that lose power. Imports
-//! [`process`](crate::process), [`fs`](crate::fs) and [`direct`](crate::direct).
+//! [`process`](crate::process), [`fs`](crate::fs), [`direct`](crate::direct) and the systems of
+//! [`check`](crate::check).
 //!
 //! A program that is killed has made some of its calls and makes no other. Its locks and open files
 //! go, and everybody else goes on. When a machine loses power, that happens to all programs at
@@ -39,7 +40,8 @@
 
 use std::sync::Arc;
 
-use crate::calls::{called, untold};
+use crate::calls::{added, called, mistaken, untold};
+use crate::check::{System, Value};
 use crate::direct::{Code, Files, Held};
 use crate::fs::{FileSystem, OsFs, Recorded, SimFs};
 use crate::process::MOST_WAYS;
@@ -98,8 +100,18 @@ pub trait Machine {
     /// Ends the recovery.
     fn recovered(&mut self) {}
 
+    /// Counts the end of a program that [another one waits for](System::afterwards). Nobody is told.
+    fn program_ends(&mut self);
+
+    /// Whether so many have been counted. Where nobody counts, the schedule alone says who runs when,
+    /// and this is true.
+    fn have_ended(&self, programs: u32) -> bool;
+
     /// Tells of something that is no call of a program.
     fn happens(&mut self, what: &str);
+
+    /// Adds to what is told of the last call.
+    fn adds(&mut self, what: &str);
 }
 
 impl Machine for SimFs {
@@ -112,6 +124,14 @@ impl Machine for SimFs {
     }
 
     fn power_fails(&mut self) -> usize {
+        if !self.has_disk() {
+            let advice = "make it with SimFs::with_disk, or nothing can be lost";
+            mistaken(
+                "power",
+                format_args!("the power fails, and this world has no disk: {advice}"),
+            );
+            return 0;
+        }
         untold(|| {
             SimFs::power_fails(self);
             self.survivals().len()
@@ -126,13 +146,33 @@ impl Machine for SimFs {
         SimFs::recovered(self);
     }
 
+    fn program_ends(&mut self) {
+        SimFs::program_ends(self);
+    }
+
+    fn have_ended(&self, programs: u32) -> bool {
+        self.ended_programs() >= programs
+    }
+
     fn happens(&mut self, what: &str) {
         called(format_args!("{what}"));
+    }
+
+    fn adds(&mut self, what: &str) {
+        added(what);
     }
 }
 
 impl Machine for &OsFs {
+    fn program_ends(&mut self) {}
+
+    fn have_ended(&self, _: u32) -> bool {
+        true
+    }
+
     fn happens(&mut self, _: &str) {}
+
+    fn adds(&mut self, _: &str) {}
 }
 
 impl<W: Machine> Machine for Recorded<W> {
@@ -156,8 +196,20 @@ impl<W: Machine> Machine for Recorded<W> {
         self.inner_mut().recovered();
     }
 
+    fn program_ends(&mut self) {
+        self.inner_mut().program_ends();
+    }
+
+    fn have_ended(&self, programs: u32) -> bool {
+        self.inner().have_ended(programs)
+    }
+
     fn happens(&mut self, what: &str) {
         self.record(what.to_owned());
+    }
+
+    fn adds(&mut self, what: &str) {
+        self.add(what);
     }
 }
 
@@ -176,6 +228,10 @@ pub enum Crashing<P, T> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program<P, T> {
     life: P,
+    /// How many programs have to end before it begins, until it has begun.
+    after: Option<u32>,
+    /// Whether another one waits for its end.
+    is_awaited: bool,
     /// How often the power had failed when this life began.
     since: u32,
     again: Option<Arc<P>>,
@@ -184,8 +240,8 @@ pub struct Program<P, T> {
 }
 
 impl<P, T> Program<P, T> {
-    /// Whether it runs in place of one that died when the power failed.
-    pub fn has_died(&self) -> bool {
+    /// Whether its life began after a power failure. The one before it was cut short, or had not begun.
+    pub fn began_after_failure(&self) -> bool {
         self.since > 0
     }
 }
@@ -228,8 +284,8 @@ enum At<P> {
 impl<P, T> Crashing<P, T> {
     /// A program, and its output where it dies.
     pub fn program(life: P, died: T) -> Self {
-        let fate = Fate::Safe;
-        Crashing::Program(Program { life, since: 0, again: None, died, fate })
+        let (after, is_awaited, fate) = (None, false, Fate::Safe);
+        Crashing::Program(Program { life, after, is_awaited, since: 0, again: None, died, fate })
     }
 
     /// The power of the machine. It fails once, at any moment: before all others begin, between any
@@ -238,40 +294,67 @@ impl<P, T> Crashing<P, T> {
         Crashing::Power(Power { recovery: None, left: 1, at: At::On, ended })
     }
 
-    /// Starts this program once the power is back, in place of one that was running then. A program
-    /// that had ended before stays ended. It changes nothing of a [power](Crashing::power).
+    /// Starts this program once the power is back, in place of one that was running then, or had not
+    /// begun. A program that had ended before stays ended.
+    ///
+    /// # Panics
+    ///
+    /// If this is a [power](Crashing::power).
+    #[track_caller]
     pub fn again(mut self, life: P) -> Self {
-        if let Crashing::Program(program) = &mut self {
-            program.again = Some(Arc::new(life));
-        }
+        self.its_program("again").again = Some(Arc::new(life));
         self
     }
 
-    /// The same program, which may be killed before each of its steps. It changes nothing of a
-    /// [power](Crashing::power).
+    /// The same program, which may be killed before each of its steps.
+    ///
+    /// # Panics
+    ///
+    /// If this is a [power](Crashing::power).
+    #[track_caller]
     pub fn that_may_be_killed(mut self) -> Self {
-        if let Crashing::Program(program) = &mut self {
-            program.fate = Fate::Open;
-        }
+        self.its_program("that_may_be_killed").fate = Fate::Open;
         self
     }
 
-    /// Runs this program each time the power is back, before any other. It changes nothing of a
-    /// [program](Crashing::program).
+    /// Runs this program each time the power is back, before any other.
+    ///
+    /// # Panics
+    ///
+    /// If this is a [program](Crashing::program).
+    #[track_caller]
     pub fn recovering(mut self, recovery: P) -> Self {
-        if let Crashing::Power(power) = &mut self {
-            power.recovery = Some(Box::new(recovery));
-        }
+        self.its_power("recovering").recovery = Some(Box::new(recovery));
         self
     }
 
     /// Lets the power fail once or more, up to so often: also while the recovery runs, and after
-    /// it. It changes nothing of a [program](Crashing::program).
+    /// it.
+    ///
+    /// # Panics
+    ///
+    /// If this is a [program](Crashing::program), or if it is never to fail.
+    #[track_caller]
     pub fn failing(mut self, times: u32) -> Self {
-        if let Crashing::Power(power) = &mut self {
-            power.left = times;
-        }
+        assert!(times > 0, "`failing(0)`: a power that never fails shows nothing; leave it out");
+        self.its_power("failing").left = times;
         self
+    }
+
+    #[track_caller]
+    fn its_program(&mut self, what: &str) -> &mut Program<P, T> {
+        match self {
+            Crashing::Program(program) => program,
+            Crashing::Power(_) => panic!("`{what}` is for a program, and this is a power"),
+        }
+    }
+
+    #[track_caller]
+    fn its_power(&mut self, what: &str) -> &mut Power<P, T> {
+        match self {
+            Crashing::Power(power) => power,
+            Crashing::Program(_) => panic!("`{what}` is for a power, and this is a program"),
+        }
     }
 
     /// The same actor with other programs: the same ones before their first step, over another
@@ -281,10 +364,12 @@ impl<P, T> Crashing<P, T> {
         T: Clone,
     {
         match self {
-            Crashing::Program(Program { life, since, again, died, fate }) => {
+            Crashing::Program(Program { life, after, is_awaited, since, again, died, fate }) => {
                 let again = again.as_deref().map(&of).map(Arc::new);
                 let (life, died) = (of(life), died.clone());
-                Crashing::Program(Program { life, since: *since, again, died, fate: *fate })
+                let (after, is_awaited, since) = (*after, *is_awaited, *since);
+                let fate = *fate;
+                Crashing::Program(Program { life, after, is_awaited, since, again, died, fate })
             }
             Crashing::Power(Power { recovery, left, ended, .. }) => {
                 let recovery = recovery.as_deref().map(&of).map(Box::new);
@@ -292,6 +377,69 @@ impl<P, T> Crashing<P, T> {
                 Crashing::Power(Power { recovery, left: *left, at, ended })
             }
         }
+    }
+}
+
+impl<W, P, T> System<W, Crashing<P, T>>
+where
+    W: Machine + Value,
+    P: Mortal<W, Output = T> + Value,
+    T: Value,
+{
+    /// Adds a program that begins when all programs before it have ended or died. That is what a
+    /// recovery needs, which may run only where nobody else does. Nobody waits for a
+    /// [power](Crashing::power).
+    ///
+    /// Call it several times to have one after the other. A program that is added later in another way
+    /// runs beside it. The system is then for this number of clients, not for any number.
+    ///
+    /// ```
+    /// use toctou::check::System;
+    /// use toctou::crash::Crashing;
+    /// use toctou::direct::Code;
+    /// use toctou::fs::SimFs;
+    /// use toctou::std::{fs, io};
+    ///
+    /// fn lock() -> io::Result<()> {
+    ///     fs::create_dir("lock")?;
+    ///     fs::remove_dir("lock")
+    /// }
+    ///
+    /// fn recover() -> io::Result<()> {
+    ///     match fs::remove_dir("lock") {
+    ///         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+    ///         done => done,
+    ///     }
+    /// }
+    ///
+    /// let program = |code: fn() -> io::Result<()>| Crashing::program(Code::io(code), Ok(()));
+    /// let system = System::new(SimFs::new())
+    ///     .actor("first", program(lock).that_may_be_killed())
+    ///     .afterwards("recovery", program(recover))
+    ///     .afterwards("second", program(lock))
+    ///     .finally("all-are-well", |state| state.outputs().all(Result::is_ok));
+    /// system.assert_holds();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `actor` is a [power](Crashing::power), or if there is no program to wait for.
+    #[track_caller]
+    pub fn afterwards(mut self, name: impl Into<String>, mut actor: Crashing<P, T>) -> Self {
+        actor.its_program("afterwards").after = Some(0);
+        self = self.for_this_number_alone().actor(name, actor);
+        for processes in self.processes_mut() {
+            let programs = processes.iter_mut().filter_map(|process| match process {
+                Crashing::Program(program) => Some(program),
+                Crashing::Power(_) => None,
+            });
+            let mut programs: Vec<_> = programs.collect();
+            let Some(last) = programs.pop() else { continue };
+            assert!(!programs.is_empty(), "`afterwards`: there is no program to wait for");
+            last.after = u32::try_from(programs.len()).ok();
+            programs.into_iter().for_each(|program| program.is_awaited = true);
+        }
+        self
     }
 }
 
@@ -320,17 +468,23 @@ impl<P, T: Clone> Program<P, T> {
     where
         P: Mortal<W, Output = T> + Clone,
     {
-        if !world.is_running() {
+        if !world.is_running() || !world.have_ended(self.after.unwrap_or_default()) {
             return Step::Blocked(self);
         }
         let now = world.power_failures();
+        let before = (self.after, self.since);
+        if self.after.take().is_some() {
+            // It begins here, whatever failed before.
+            self.since = now;
+        }
         if self.since != now {
             let told = self.life.last_words();
             let next =
                 self.again.as_ref().filter(|_| told.is_none()).map(|again| (**again).clone());
             let Some(life) = next else {
                 self.life.vanish();
-                world.happens("has died with the machine");
+                world.happens(&died("has died with the machine", told.is_some()));
+                ends(world, self.is_awaited);
                 return Step::Done(told.unwrap_or(self.died));
             };
             std::mem::replace(&mut self.life, life).vanish();
@@ -345,27 +499,58 @@ impl<P, T: Clone> Program<P, T> {
                 ])
             }
             Fate::Killed => {
-                let told = self.life.last_words().unwrap_or(self.died);
+                let told = self.life.last_words();
                 self.life.die(world);
-                world.happens("is killed");
-                Step::Done(told)
+                world.happens(&died("is killed", told.is_some()));
+                ends(world, self.is_awaited);
+                Step::Done(told.unwrap_or(self.died))
             }
             Fate::Safe | Fate::Spared => {
-                let Program { life, since, again, died, fate } = self;
-                let having = |life, fate| Program {
-                    life,
-                    since,
-                    again: again.clone(),
-                    died: died.clone(),
-                    fate,
+                let Program { life, after, is_awaited, since, again, died, fate } = self;
+                let having = |life, fate| {
+                    let (again, died) = (again.clone(), died.clone());
+                    Program { life, after, is_awaited, since, again, died, fate }
                 };
-                match life.step(world) {
+                let had_answered = life.last_words().is_some();
+                let step = life.step(world);
+                match &step {
+                    Step::Done(_) => ends(world, is_awaited),
+                    Step::Next(life) if !had_answered && life.last_words().is_some() => {
+                        world.adds(", and answers");
+                    }
+                    // The world is one for all ways, and the end of one of them would count in all.
+                    Step::Choice(ways) if is_awaited => assert!(
+                        !ways.iter().any(|way| matches!(way, Step::Done(_))),
+                        "a program that another one waits for ends with a choice: let it make a call \
+                         after that"
+                    ),
+                    _ => {}
+                }
+                match step {
+                    // It has not begun yet, where it waits at its first step.
+                    Step::Blocked(life) if before.0.is_some() => {
+                        let (after, since) = before;
+                        Step::Blocked(Program { after, since, ..having(life, fate) })
+                    }
                     Step::Blocked(life) => Step::Blocked(having(life, fate)),
                     step => step.map(|life| having(life, fate.after())),
                 }
             }
         }
     }
+}
+
+/// Says that a program has ended, if another one waits for that.
+fn ends<W: Machine>(world: &mut W, is_awaited: bool) {
+    if is_awaited {
+        world.program_ends();
+    }
+}
+
+/// How a program died, and whether it had given its answer before.
+fn died(how: &str, had_answered: bool) -> String {
+    let before = if had_answered { ", and had answered before" } else { "" };
+    format!("{how}{before}")
 }
 
 impl Fate {

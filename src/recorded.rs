@@ -74,6 +74,13 @@ impl<W> Recorded<W> {
         self.labels.push(label);
     }
 
+    /// Adds to what the last operation is told as.
+    pub(crate) fn add(&mut self, what: &str) {
+        if let Some(last) = self.labels.last_mut() {
+            last.push_str(what);
+        }
+    }
+
     /// Removes the operations recorded since the last `take` or `told`, and returns them as one
     /// text: `no call` if there was none.
     pub fn told(&mut self) -> String {

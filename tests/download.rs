@@ -7,7 +7,7 @@ use std::time::Instant;
 use toctou::case::{Case, Method};
 use toctou::check::{
     AnyLimits, Disagreement, GraphOptions, LoomOptions, PropertyKind, Report, Schedule,
-    ShuttleMode, Verdict, audit,
+    ShuttleMode, TraceStep, Verdict, audit,
 };
 use toctou::models::download::Download;
 use toctou::models::{Model, Scenario, Variant};
@@ -98,6 +98,51 @@ fn every_variant_has_just_the_verdicts_it_is_known_for_where_somebody_dies() {
         }
     }
     assert!(replayed >= 30 && not_here >= 100, "{replayed}, {not_here}");
+}
+
+#[test]
+fn content_that_is_kept_is_delivered_twice_where_a_client_dies_before_it_removes_it() {
+    let kept = case("durable-kept", "killed", 1);
+    let report = kept.check(&graph());
+    assert_eq!(*verdict(&report, "nothing-lost"), Verdict::Holds(None));
+    let Verdict::Violated(Some(schedule)) = verdict(&report, "at-most-once") else {
+        panic!("{report:?}");
+    };
+    let compared = kept.replay(schedule, Threads::OneEach).expect("a temporary directory");
+    assert!(compared.agrees(), "{compared:?}");
+    let steps = &compared.real.trace.steps;
+    let told = |text: &str| steps.iter().any(|step| step.label.contains(text));
+    assert!(told("read = \"alpha\", and answers"), "{steps:?}");
+    assert!(told("is killed, and had answered before"), "{steps:?}");
+    let gets = |name: &str| {
+        let actor = compared.real.trace.actors.iter().position(|known| known == name);
+        steps.iter().any(|step| {
+            Some(step.actor) == actor && step.output.as_deref() == Some("Delivered(\"alpha\")")
+        })
+    };
+    assert!(gets("client 1") && gets("next client"), "{steps:?}");
+    // The other promise is kept, and the content is not.
+    let once = case("durable-once", "killed", 1).check(&graph());
+    assert_eq!(*verdict(&once, "at-most-once"), Verdict::Holds(None));
+    assert!(matches!(verdict(&once, "nothing-lost"), Verdict::Violated(Some(_))));
+}
+
+#[test]
+fn the_power_fails_amid_a_claim_only_where_a_call_was_made_and_something_lost() {
+    for (variant, scenario) in all().filter(|(_, scenario)| scenario.name.starts_with("power-")) {
+        for clients in [1, 2] {
+            let case = case(variant.name, scenario.name, clients);
+            let report = case.check(&graph());
+            let Verdict::Holds(Some(schedule)) = verdict(&report, "the-power-fails-amid-a-claim")
+            else {
+                panic!("{} {}: {report:?}", variant.name, scenario.name);
+            };
+            let steps = case.play(schedule).expect("a schedule of the system").steps;
+            let calls = steps.iter().take_while(|step| !step.concerns_all()).count();
+            let is_lost = |step: &TraceStep| step.label.starts_with("the power is back, without ");
+            assert!(calls > 0 && steps.iter().any(is_lost), "{} {steps:?}", variant.name);
+        }
+    }
 }
 
 fn assert_agreement(what: &str, reports: &[Report]) {

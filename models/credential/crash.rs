@@ -134,9 +134,10 @@ fn claimed(
         .reaches("it-is-written", ends_with(Told::Written { is_private: true }));
     match crash {
         Crash::Killed => system.reaches("it-dies", ends_with(Told::Died)),
+        // Something was lost, so that the writer had begun.
         _ => system.reachable("the-power-fails-amid-writing", |state| {
             let has_died = |local: &_| matches!(local, Local::Done(Told::Died));
-            state.world().power_failures() > 0 && state.locals().any(has_died)
+            state.world().has_lost() && state.locals().any(has_died)
         }),
     }
 }

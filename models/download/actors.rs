@@ -32,8 +32,10 @@ pub enum Told {
     Occupied,
     /// A client: nothing, for it died.
     Died,
-    /// What runs when the power is back: all is as it should be.
+    /// What recovers: all is as it should be.
     Recovered,
+    /// What recovers: nothing, for it died.
+    CutShort,
     /// Anybody: this call failed.
     Failed(&'static str, Errno),
 }
@@ -51,6 +53,7 @@ impl fmt::Debug for Told {
             Told::Occupied => f.write_str("Occupied"),
             Told::Died => f.write_str("Died"),
             Told::Recovered => f.write_str("Recovered"),
+            Told::CutShort => f.write_str("CutShort"),
             Told::Failed(call, errno) => write!(f, "Error({call}: {})", errno_name(*errno)),
         }
     }
@@ -235,16 +238,39 @@ pub(super) fn mortal(protocol: Protocol, own: &str) -> Mortals<SimFile> {
     Crashing::program(Client(client(protocol, own)), Told::Died).again(next)
 }
 
-/// The power of the machine, and what runs when it is back: for a variant that says what to do then.
-pub(super) fn power(protocol: Protocol) -> Mortals<SimFile> {
+/// Whether a variant says what to do after a failure.
+fn recovers(protocol: Protocol) -> bool {
+    protocol.durability() != Durability::None
+}
+
+/// The power of the machine, and what runs when it is back.
+pub(super) fn power(protocol: Protocol) -> (&'static str, Mortals<SimFile>) {
     let power = Crashing::power(Told::Recovered);
-    match protocol.durability() {
-        Durability::None => power,
-        _ => {
-            let recovery = move |fs: &mut DirectFs| recovered(fs, protocol);
-            power.recovering(Client(Code::files(recovery)))
-        }
+    match recovers(protocol) {
+        true => ("power and recovery", power.recovering(Client(recovery(protocol)))),
+        false => ("power", power),
     }
+}
+
+/// Who comes when all clients have ended or died, one after the other. A recovery, which may be killed,
+/// too. Then a client that recovers first. Where nothing is to be recovered, nobody: whoever comes later
+/// is one of the clients.
+pub(super) fn afterwards(protocol: Protocol) -> Vec<(&'static str, Mortals<SimFile>)> {
+    if !recovers(protocol) {
+        return Vec::new();
+    }
+    let recovery = Crashing::program(Client(recovery(protocol)), Told::CutShort);
+    let names = names(protocol, "next");
+    let next = move |fs: &mut DirectFs| match recovered(fs, protocol) {
+        Told::Recovered => download(fs, protocol, &names),
+        failed => failed,
+    };
+    let next = Crashing::program(Client(Code::files(next)), Told::Died);
+    vec![("recovery", recovery.that_may_be_killed()), ("next client", next)]
+}
+
+fn recovery(protocol: Protocol) -> Actor<SimFile> {
+    Code::files(move |fs| recovered(fs, protocol))
 }
 
 /// What the store does after a failure.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::super::{Crash, ends_with};
 use super::actors::{
-    Actor, Mortals, Told, client, download, furnished, mortal, names, on_disk, other, power,
-    recovered,
+    Actor, Mortals, Told, afterwards, client, download, furnished, mortal, names, on_disk, other,
+    power, recovered,
 };
 use super::{FIRST, KEY, Others, Protocol, SECOND};
 use crate::Process;
@@ -58,9 +58,15 @@ pub(super) fn crashing(protocol: Protocol, crash: Crash, clients: usize) -> Cras
         }),
         _ => system.clients(clients, client(0)),
     };
-    if crash != Crash::Killed {
-        system = system.actor("power", power(protocol));
-    }
+    system = match crash {
+        Crash::Killed => afterwards(protocol)
+            .into_iter()
+            .fold(system, |system, (name, actor)| system.afterwards(name, actor)),
+        _ => {
+            let (name, power) = power(protocol);
+            system.actor(name, power)
+        }
+    };
     let system = system
         .at_most(1, "at-most-once", |local| match local.output() {
             Some(Told::Delivered(secret)) => Some(secret.clone()),
@@ -77,13 +83,15 @@ pub(super) fn crashing(protocol: Protocol, crash: Crash, clients: usize) -> Cras
         .reaches("somebody-gets-it", ends_with(delivered(FIRST)));
     match crash {
         Crash::Killed => system.reaches("somebody-dies", ends_with(Told::Died)),
-        // Somebody comes back, who had begun before.
+        // Something was lost before anybody had ended: a claim was cut short after a change. And
+        // somebody begins again.
         _ => system.reachable("the-power-fails-amid-a-claim", |state| {
-            state.world().power_failures() > 0
-                && state.locals().any(|local| match local {
-                    Local::Running(Crashing::Program(program)) => program.has_died(),
-                    _ => false,
-                })
+            let nobody_ended = state.outputs().all(|told| *told == Told::Recovered);
+            let begins_again = state.locals().any(|local| match local {
+                Local::Running(Crashing::Program(program)) => program.began_after_failure(),
+                Local::Running(Crashing::Power(_)) | Local::Done(_) => false,
+            });
+            state.world().has_lost() && nobody_ended && begins_again
         }),
     }
 }

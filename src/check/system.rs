@@ -365,6 +365,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         grown
     }
 
+    /// The processes of each start, in the order of the actors. What is done to one of several
+    /// interchangeable ones has to be done to all of them.
+    pub(crate) fn processes_mut(&mut self) -> impl Iterator<Item = &mut [P]> {
+        self.starts.iter_mut().map(|start| &mut start.processes[..])
+    }
+
+    /// The same system, where nothing is said about any other number of clients.
+    pub(crate) fn for_this_number_alone(mut self) -> Self {
+        self.groups.iter_mut().for_each(|group| group.scalable = false);
+        self
+    }
+
     /// How many [clients](Self::clients) there are.
     pub(super) fn count_clients(&self) -> usize {
         self.groups.iter().filter(|group| group.scalable).map(|group| group.members.len()).sum()

@@ -125,6 +125,8 @@ pub struct SimFs {
     clock: Option<Now>,
     /// Likewise: what is not yet on disk makes worlds many.
     disk: Option<Arc<Disk>>,
+    /// How many programs have ended, of those that another one waits for.
+    ended: u32,
 }
 
 /// An open file of a [`SimFs`]: a value of the process that holds it.
@@ -146,7 +148,8 @@ pub struct SimFile {
 /// As of an inode: no world pays for what it leaves out.
 impl Hash for SimFs {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let SimFs { inodes, user, protections, format, write_limit, listing, clock, disk } = self;
+        let SimFs { inodes, user, protections, format, write_limit, listing, clock, disk, ended } =
+            self;
         (inodes, user, protections, format, write_limit).hash(state);
         if *listing != Listing::default() {
             listing.hash(state);
@@ -156,6 +159,9 @@ impl Hash for SimFs {
         }
         if let Some(disk) = disk {
             disk.hash(state);
+        }
+        if *ended > 0 {
+            ended.hash(state);
         }
     }
 }
@@ -179,6 +185,16 @@ impl Default for SimFs {
 }
 
 impl SimFs {
+    /// Counts the end of a program that another one waits for. It is no call.
+    pub(crate) fn program_ends(&mut self) {
+        self.ended += 1;
+    }
+
+    /// How many have been counted.
+    pub(crate) fn ended_programs(&self) -> u32 {
+        self.ended
+    }
+
     /// An inode to change, apart from the worlds that share it.
     fn inode_mut(&mut self, inode: Ino) -> Result<&mut Inode, Errno> {
         self.inodes.get_mut(inode as usize).map(Arc::make_mut).ok_or(Errno::BADF)

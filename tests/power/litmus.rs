@@ -167,3 +167,24 @@ fn atomic_create_via_rename() {
     assert_eq!([count(Sequential, false), count(Sequential, true)], [4, 4]);
     assert_eq!([count(Ext4, false), count(Ext4, true)], [7, 5]);
 }
+
+/// Rebello and others, “Can Applications Recover from fsync Failures?” (USENIX ATC 2020): the pages whose
+/// writing failed are taken for clean.
+#[test]
+fn after_a_failed_fsync_the_bytes_may_be_gone_though_a_later_one_succeeds() {
+    let setup = [Call::Create("f")];
+    let is_gone = |state: &State| content(state, "f") != Some("new");
+    for profile in Profile::ALL {
+        let after = |calls: &[Call]| survivals(profile, BLOCK, &setup, calls).pop().unwrap();
+        let retried = [append(0, "new", 1), Call::FailingFsync(0), Call::Fsync(0)];
+        let states = after(&retried);
+        assert!(states.iter().any(is_gone), "{profile:?}: {states:?}");
+        assert!(!states.iter().all(is_gone), "{profile:?}: they may be there, too");
+        // Where none fails, they are there. So are they where they are written once more.
+        let once = [append(0, "new", 1), Call::Fsync(0)];
+        assert!(!after(&once).iter().any(is_gone), "{profile:?}");
+        let again = Call::Write(0, 0, b"new".to_vec());
+        let written = [append(0, "new", 1), Call::FailingFsync(0), again, Call::Fsync(0)];
+        assert!(!after(&written).iter().any(is_gone), "{profile:?}");
+    }
+}

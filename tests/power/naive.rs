@@ -28,6 +28,8 @@ enum Event {
     Mode(usize, u32),
     /// Of a file; of the directory without one. Whether of its data alone.
     Sync(Option<usize>, bool),
+    /// An `fsync` of this file that fails.
+    Fails(usize),
 }
 
 /// One directory, as everybody sees it.
@@ -123,6 +125,9 @@ impl Seen {
                 let sync = |file| Event::Sync(Some(file), data_alone);
                 file(self, *number).map(sync).into_iter().collect()
             }
+            Call::FailingFsync(number) => {
+                file(self, *number).map(Event::Fails).into_iter().collect()
+            }
             Call::FsyncDir(_) => vec![Event::Sync(None, false)],
         }
     }
@@ -206,18 +211,20 @@ impl Event {
 
 /// Whether the earlier one stays before the later one in each execution of the disk.
 fn stays_before(profile: Profile, block: usize, earlier: &Event, later: &Event) -> bool {
-    use Event::{Bytes, Clear, Extend, Grown, Length, Made, Mode, Names, Sync};
+    use Event::{Bytes, Clear, Extend, Fails, Grown, Length, Made, Mode, Names, Sync};
     let of_file = |event: &Event, file: usize| match event {
         Bytes(of, ..) | Clear(of, ..) | Length(of, _) | Grown(of, _) | Extend(of, ..) => {
             *of == file
         }
         Mode(of, _) | Made(_, of) => *of == file,
         Names(_, of) => of.contains(&file),
-        Sync(..) => false,
+        Sync(..) | Fails(_) => false,
     };
     let is_data = |event: &Event| matches!(event, Bytes(..) | Clear(..));
     let has_names = |event: &Event| matches!(event, Names(..) | Made(..));
     match (earlier, later) {
+        // It is no barrier.
+        (Fails(_), _) | (_, Fails(_)) => false,
         // What comes after a barrier stays after it.
         (Sync(..), _) => true,
         (_, Sync(what, data_alone)) => match (profile, what) {
@@ -286,7 +293,7 @@ fn disk(events: &[&Event], files: usize) -> State {
                 contents[*file].1 = *length;
             }
             Event::Mode(file, mode) => contents[*file].2 = *mode,
-            Event::Sync(..) => {}
+            Event::Sync(..) | Event::Fails(_) => {}
         }
     }
     let told = names.into_iter().map(|(name, file)| {
@@ -298,17 +305,109 @@ fn disk(events: &[&Event], files: usize) -> State {
     told.chain(directories).collect()
 }
 
+/// What an `fsync` that fails does to the bytes that it should have written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failing {
+    /// They are given up: no later `fsync` waits for them, and nothing else does, but a later write to
+    /// the same block.
+    GivesUp,
+    /// Nothing: the next one writes them.
+    Retries,
+    /// They are written all the same.
+    Writes,
+}
+
+/// The events without those that fail, and whether the bytes of each are given up.
+fn given_up(
+    profile: Profile,
+    block: usize,
+    failing: Failing,
+    events: Vec<Event>,
+) -> (Vec<Event>, Vec<bool>) {
+    let (mut kept, mut given_up): (Vec<Event>, Vec<bool>) = Default::default();
+    for event in events {
+        let Event::Fails(file) = event else {
+            kept.push(event);
+            given_up.push(false);
+            continue;
+        };
+        match failing {
+            Failing::Retries => {}
+            Failing::Writes => {
+                kept.push(Event::Sync(Some(file), false));
+                given_up.push(false);
+            }
+            Failing::GivesUp => {
+                // Some earlier `fsync` has waited for these, or for what needs them.
+                let mut is_permanent = vec![false; kept.len()];
+                for one in (0..kept.len()).rev() {
+                    is_permanent[one] = (one + 1..kept.len()).any(|later| {
+                        (matches!(kept[later], Event::Sync(..)) || is_permanent[later])
+                            && stays(profile, block, &kept, &given_up, one, later)
+                    });
+                }
+                let (events, before) = (std::mem::take(&mut kept), std::mem::take(&mut given_up));
+                for ((event, before), is_permanent) in
+                    events.into_iter().zip(before).zip(is_permanent)
+                {
+                    match event {
+                        // The length of a new block comes without its bytes.
+                        Event::Extend(of, at, bytes, length) if of == file && !is_permanent => {
+                            kept.extend([Event::Grown(of, length), Event::Bytes(of, at, bytes)]);
+                            given_up.extend([false, true]);
+                        }
+                        event => {
+                            let is_its = matches!(
+                                event,
+                                Event::Bytes(of, ..) | Event::Clear(of, ..) if of == file
+                            );
+                            kept.push(event);
+                            given_up.push(before || is_its && !is_permanent);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    (kept, given_up)
+}
+
+/// Whether the event of the first index stays before that of the second one.
+fn stays(
+    profile: Profile,
+    block: usize,
+    events: &[Event],
+    given_up: &[bool],
+    earlier: usize,
+    later: usize,
+) -> bool {
+    let (one, other) = (&events[earlier], &events[later]);
+    let is_free = given_up[earlier] && one.block_of(block) != other.block_of(block);
+    !is_free && stays_before(profile, block, one, other)
+}
+
 /// Every state of every prefix of every permutation that keeps the order.
 fn naive(profile: Profile, block: usize, calls: &[Call]) -> Option<BTreeSet<State>> {
+    naive_where(Failing::GivesUp, profile, block, calls)
+}
+
+fn naive_where(
+    failing: Failing,
+    profile: Profile,
+    block: usize,
+    calls: &[Call],
+) -> Option<BTreeSet<State>> {
     let mut seen = Seen::default();
     let events: Vec<Event> =
         calls.iter().flat_map(|call| seen.events(profile, block, call)).collect();
+    let (events, given_up) = given_up(profile, block, failing, events);
     if events.len() > 8 {
         return None;
     }
+    let stays = |earlier, later| stays(profile, block, &events, &given_up, earlier, later);
     let mut states = BTreeSet::new();
     let mut order = Vec::new();
-    permute(profile, block, &events, &mut order, &mut |order| {
+    permute(events.len(), &stays, &mut order, &mut |order| {
         let events: Vec<&Event> = order.iter().map(|index| &events[*index]).collect();
         states.insert(disk(&events, seen.lengths.len()));
     });
@@ -316,22 +415,18 @@ fn naive(profile: Profile, block: usize, calls: &[Call]) -> Option<BTreeSet<Stat
 }
 
 fn permute(
-    profile: Profile,
-    block: usize,
-    events: &[Event],
+    count: usize,
+    stays_before: &impl Fn(usize, usize) -> bool,
     order: &mut Vec<usize>,
     prefix: &mut impl FnMut(&[usize]),
 ) {
     prefix(order);
-    for next in 0..events.len() {
+    for next in 0..count {
         let is_free = !order.contains(&next)
-            && (0..next).all(|earlier| {
-                order.contains(&earlier)
-                    || !stays_before(profile, block, &events[earlier], &events[next])
-            });
+            && (0..next).all(|earlier| order.contains(&earlier) || !stays_before(earlier, next));
         if is_free {
             order.push(next);
-            permute(profile, block, events, order, prefix);
+            permute(count, stays_before, order, prefix);
             order.pop();
         }
     }
@@ -362,20 +457,32 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
+/// The same, with an `fsync` that fails now and then.
+fn call_or_failure() -> impl Strategy<Value = Call> {
+    prop_oneof![
+        12 => call(),
+        1 => (0..2_usize).prop_map(Call::FailingFsync),
+    ]
+}
+
 /// Each program begins with a file.
-fn program(most: usize) -> impl Strategy<Value = Vec<Call>> {
-    prop::collection::vec(call(), 1..most).prop_map(|mut calls| {
+fn program(call: impl Strategy<Value = Call>, most: usize) -> impl Strategy<Value = Vec<Call>> {
+    prop::collection::vec(call, 1..most).prop_map(|mut calls| {
         calls.insert(0, Call::Create("a"));
         calls
     })
 }
 
 fn run(cases: u32, most: usize, test: impl Fn(Vec<Call>)) {
+    run_of(call(), cases, most, test);
+}
+
+fn run_of(call: impl Strategy<Value = Call>, cases: u32, most: usize, test: impl Fn(Vec<Call>)) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     runner
-        .run(&program(most), |calls| {
+        .run(&program(call, most), |calls| {
             test(calls);
             Ok(())
         })
@@ -407,7 +514,7 @@ fn what_survives_in_a_stricter_profile_survives_in_a_weaker_one() {
         [(Sequential, MetadataPrefix), (Sequential, Ext4), (MetadataPrefix, Posix), (Ext4, Posix)];
     let more = std::cell::Cell::new([0; 4]);
     let either = std::cell::Cell::new([0; 2]);
-    run(1_000, 9, |calls| {
+    run_of(call_or_failure(), 1_000, 9, |calls| {
         let of = |profile| survivals(profile, BLOCK, &[], &calls);
         let (prefix, ext4) = (of(MetadataPrefix), of(Ext4));
         for (index, (strict, weak)) in weaker.into_iter().enumerate() {
@@ -427,6 +534,42 @@ fn what_survives_in_a_stricter_profile_survives_in_a_weaker_one() {
     assert!(more.get().iter().all(|count| *count > 100), "{more:?}");
     // Neither of these two is stricter than the other.
     assert!(either.get().iter().all(|count| *count > 0), "{either:?}");
+}
+
+/// A program whose first `fsync` fails, and whose second one does not.
+fn failing_first(mut calls: Vec<Call>) -> Vec<Call> {
+    let first = [Call::Append(0, b"vw".to_vec()), Call::FailingFsync(0), Call::Fsync(0)];
+    calls.splice(1..1, first);
+    calls
+}
+
+#[test]
+fn what_a_failing_fsync_gives_up_is_what_the_second_implementation_finds() {
+    for profile in Profile::ALL {
+        let compared = std::cell::Cell::new(0);
+        let differing = [(); 2].map(|()| std::cell::Cell::new(0));
+        // Without `ftruncate`, of which both take another order for possible.
+        let call = call_or_failure()
+            .prop_filter("no truncation", |call| !matches!(call, Call::Truncate(..)));
+        run_of(call, 500, 4, |calls| {
+            let calls = failing_first(calls);
+            let Some(expected) = naive(profile, BLOCK, &calls) else { return };
+            let found = ever(profile, BLOCK, &[], &calls);
+            assert_eq!(found, expected, "{profile:?}: {calls:?}");
+            compared.set(compared.get() + 1);
+            // Taken for something else, it is found out.
+            for (failing, differing) in
+                [Failing::Retries, Failing::Writes].into_iter().zip(&differing)
+            {
+                let wrong = naive_where(failing, profile, BLOCK, &calls);
+                let differs = wrong.is_some_and(|wrong| wrong != found);
+                differing.set(differing.get() + usize::from(differs));
+            }
+        });
+        println!("{profile:?}: {compared:?} programs, {differing:?} differ");
+        assert!(compared.get() > 300, "{profile:?}: {compared:?}");
+        assert!(differing.iter().all(|count| count.get() > 10), "{profile:?}: {differing:?}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use toctou::fs::{FileSystem, Mode, Node, OFlags, Profile, SimFile, SimFs, Tree};
+use toctou::fs::{Errno, FileSystem, Mode, Node, OFlags, Profile, SimFile, SimFs, Tree};
 
 /// A call of a program. Files are open by their numbers, in the order in which they were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum Call {
     Unlink(&'static str),
     Fsync(usize),
     Fdatasync(usize),
+    /// An `fsync` that fails, in the simulation alone.
+    FailingFsync(usize),
     /// Of a directory.
     FsyncDir(&'static str),
 }
@@ -81,6 +83,7 @@ pub(crate) fn perform<W: FileSystem>(world: &mut W, open: &mut Open<W::File>, ca
         Call::Fdatasync(number) => with(*number, &mut |world, file| {
             let _ = world.fdatasync(file);
         }),
+        Call::FailingFsync(_) => unreachable!("only a simulated disk fails on demand"),
         Call::FsyncDir(name) => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             if let Ok(mut directory) = world.open(*name, flags, Mode::empty()) {
@@ -92,6 +95,19 @@ pub(crate) fn perform<W: FileSystem>(world: &mut W, open: &mut Open<W::File>, ca
         Call::Exchange(from, to) => drop(world.rename_with(*from, *to, RenameFlags::EXCHANGE)),
         Call::Link(from, to) => drop(world.link(*from, *to)),
         Call::Unlink(name) => drop(world.unlink(*name)),
+    }
+}
+
+/// Makes a call in the simulation.
+pub(crate) fn simulate(world: &mut SimFs, open: &mut Open<SimFile>, call: &Call) {
+    match call {
+        Call::FailingFsync(number) => {
+            if let Some(Some(file)) = open.0.get_mut(*number) {
+                world.fail_next_sync();
+                assert_eq!(world.fsync(file), Err(Errno::IO));
+            }
+        }
+        call => perform(world, open, call),
     }
 }
 
@@ -132,7 +148,7 @@ pub(crate) fn survivals(
     let now = |world: &SimFs| world.survivals().iter().map(|it| state(&it.world.tree())).collect();
     let mut all = vec![now(&world)];
     for call in calls {
-        perform(&mut world, &mut open, call);
+        simulate(&mut world, &mut open, call);
         all.push(now(&world));
     }
     all

@@ -37,6 +37,7 @@ impl SimFs {
             listing: Listing::default(),
             clock: None,
             disk: None,
+            ended: 0,
         }
     }
 

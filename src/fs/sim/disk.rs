@@ -107,7 +107,8 @@ impl Profile {
         let ordered_inode =
             || same_inode() && (later.is_written_length() || !earlier.is_written_length());
         match self {
-            Profile::Sequential => true,
+            // What is given up may be lost alone.
+            Profile::Sequential => !earlier.is_given_up() || same_block(),
             Profile::MetadataPrefix => earlier.is_metadata() && later.is_metadata() || same_block(),
             Profile::Ext4 => ordered_inode() || same_block() || earlier.has_in_common(later),
             Profile::Posix => {
@@ -123,6 +124,7 @@ impl Profile {
         let is_its_own = change.sets_inode() == Some(file) && !(data_alone && is_mode)
             || change.bytes_at().is_some_and(|at| at.0 == file);
         match (self, change) {
+            (_, Change::Bytes { given_up: true, .. }) => false,
             (Profile::Sequential, _) => true,
             (Profile::MetadataPrefix, _) if !data_alone => is_its_own || change.is_metadata(),
             (Profile::Ext4, Change::Names(names)) if data_alone => {
@@ -148,6 +150,7 @@ pub(super) struct Disk {
     pending: Vec<Change>,
     failures: u32,
     power: Power,
+    lost: Lost,
     /// Whether the next `fsync` fails.
     fails: bool,
     /// How many are still flushed before one is not.
@@ -157,9 +160,26 @@ pub(super) struct Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Power {
     On,
-    Off,
+    Off {
+        /// Whether it failed while the recovery ran.
+        in_recovery: bool,
+    },
     /// It is on again, and nobody but the recovery runs.
     Recovering,
+}
+
+impl Power {
+    fn is_in_recovery(self) -> bool {
+        matches!(self, Power::Recovering | Power::Off { in_recovery: true })
+    }
+}
+
+/// Whether a power failure has lost a change: one that came while programs ran, and one that came while
+/// the recovery ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Lost {
+    running: bool,
+    recovering: bool,
 }
 
 /// What the disk takes at once.
@@ -173,6 +193,8 @@ enum Change {
         bytes: Box<[u8]>,
         /// Whether these are zeros in the place of what a shorter length cuts off.
         clears: bool,
+        /// Whether an `fsync` has failed to write them: no later one writes them.
+        given_up: bool,
     },
     Length {
         inode: Ino,
@@ -211,6 +233,10 @@ impl Name {
 }
 
 impl Change {
+    fn is_given_up(&self) -> bool {
+        matches!(self, Change::Bytes { given_up: true, .. })
+    }
+
     fn is_written_length(&self) -> bool {
         matches!(self, Change::Length { written: true, .. } | Change::Extend { .. })
     }
@@ -285,34 +311,53 @@ impl SimFs {
         const BLOCK: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
         let inodes = self.inodes.clone();
         let (pending, failures, power, fails) = (Vec::new(), 0, Power::On, false);
-        let (block, lies_after) = (BLOCK, None);
-        let disk = Disk { profile, block, inodes, pending, failures, power, fails, lies_after };
+        let (block, lost, lies_after) = (BLOCK, Lost::default(), None);
+        let disk =
+            Disk { profile, block, inodes, pending, failures, power, lost, fails, lies_after };
         self.disk = Some(Arc::new(disk));
         self
     }
 
     /// The same world, whose disk has blocks of this size (4,096 bytes otherwise): so many bytes are
-    /// written at once. It changes nothing where there is no disk.
+    /// written at once.
+    ///
+    /// # Panics
+    ///
+    /// If the world has no [disk](SimFs::with_disk) yet.
+    #[track_caller]
     pub fn with_blocks(mut self, block: NonZeroUsize) -> Self {
-        if let Some(disk) = self.disk_mut() {
-            disk.block = block;
-        }
+        self.its_disk("with_blocks").block = block;
         self
     }
 
     /// The same world, whose disk lies once: of its calls of `fsync` and `fdatasync` this one, counted
     /// from 0, answers that all is well and makes nothing permanent. It shows which of them a
     /// program needs.
+    ///
+    /// # Panics
+    ///
+    /// If the world has no [disk](SimFs::with_disk) yet.
+    #[track_caller]
     pub fn with_lost_sync(mut self, which: u32) -> Self {
-        if let Some(disk) = self.disk_mut() {
-            disk.lies_after = Some(which);
-        }
+        self.its_disk("with_lost_sync").lies_after = Some(which);
         self
     }
 
     /// How often this world has lost power.
     pub fn power_failures(&self) -> u32 {
         self.disk.as_ref().map_or(0, |disk| disk.failures)
+    }
+
+    /// Whether a power failure has lost a change so far. Claim that this is
+    /// [reachable](crate::check::System::reachable): a proof says little where nothing is ever lost.
+    pub fn has_lost(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.lost.running || disk.lost.recovering)
+    }
+
+    /// Whether a power failure came while the recovery ran, and has lost a change: one that the
+    /// recovery had made.
+    pub fn has_lost_of_recovery(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.lost.recovering)
     }
 
     /// Whether programs run: not from a power failure until [the recovery has
@@ -322,12 +367,16 @@ impl SimFs {
         self.disk.as_ref().is_none_or(|disk| disk.power == Power::On)
     }
 
-    /// Lets the power fail, where there is a disk. It is a call. What the disk has is decided by
+    /// Lets the power fail. It is a call. What the disk has is decided by
     /// [`power_returns`](SimFs::power_returns); until then nobody shall make a call.
+    ///
+    /// # Panics
+    ///
+    /// If the world has no [disk](SimFs::with_disk).
+    #[track_caller]
     pub fn power_fails(&mut self) {
-        if let Some(disk) = self.disk_mut() {
-            disk.power = Power::Off;
-        }
+        let disk = self.its_disk("power_fails");
+        disk.power = Power::Off { in_recovery: disk.power.is_in_recovery() };
         called(format_args!("power_fails"));
     }
 
@@ -368,17 +417,30 @@ impl SimFs {
         }
     }
 
-    /// Lets the next `fsync` or `fdatasync` fail, where there is a disk. It is a call.
+    /// Lets the next `fsync` or `fdatasync` fail. It is a call.
     ///
-    /// The `fsync` is then answered `EIO`, and the bytes that it should have written are never
-    /// written: everybody sees them until the power fails. So do Linux's file systems since pages
+    /// The `fsync` is then answered `EIO`, and the bytes that it should have written are given up:
+    /// everybody sees them until the power fails, and no later `fsync` writes them, although it
+    /// succeeds. Some of them may be on disk all the same. So do Linux's file systems since pages
     /// whose writing failed are taken for clean (Rebello and others, “Can Applications Recover from
-    /// fsync Failures?”, USENIX ATC 2020).
+    /// fsync Failures?”, USENIX ATC 2020). A later write to the same block writes the whole block.
+    ///
+    /// # Panics
+    ///
+    /// If the world has no [disk](SimFs::with_disk).
+    #[track_caller]
     pub fn fail_next_sync(&mut self) {
-        if let Some(disk) = self.disk_mut() {
-            disk.fails = true;
-        }
+        self.its_disk("fail_next_sync").fails = true;
         called(format_args!("fail_next_sync"));
+    }
+
+    /// The disk, for a call that makes no sense without one.
+    #[track_caller]
+    fn its_disk(&mut self, call: &str) -> &mut Disk {
+        match self.disk_mut() {
+            Some(disk) => disk,
+            None => panic!("{call}: this world has no disk; make it one before: SimFs::with_disk"),
+        }
     }
 
     /// The disk, apart from the worlds that share it.
@@ -386,7 +448,7 @@ impl SimFs {
         self.disk.as_mut().map(Arc::make_mut)
     }
 
-    pub(super) fn has_disk(&self) -> bool {
+    pub(crate) fn has_disk(&self) -> bool {
         self.disk.is_some()
     }
 
@@ -437,7 +499,13 @@ impl SimFs {
             if at >= allocated && disk.profile.extends_at_once() {
                 disk.pending.push(Change::Extend { inode, at, bytes, length: end });
             } else {
-                disk.pending.push(Change::Bytes { inode, at, bytes, clears: false });
+                disk.pending.push(Change::Bytes {
+                    inode,
+                    at,
+                    bytes,
+                    clears: false,
+                    given_up: false,
+                });
                 if end > length {
                     disk.pending.push(Change::Length { inode, length: end, written: true });
                 }
@@ -452,7 +520,13 @@ impl SimFs {
         let end = before.min(length.next_multiple_of(disk.block.get()));
         if length < end && disk.profile.clears_what_is_cut_off() {
             let bytes = vec![0; end - length].into();
-            disk.pending.push(Change::Bytes { inode, at: length, bytes, clears: true });
+            disk.pending.push(Change::Bytes {
+                inode,
+                at: length,
+                bytes,
+                clears: true,
+                given_up: false,
+            });
         }
         disk.pending.push(Change::Length { inode, length, written: false });
     }
@@ -475,7 +549,7 @@ impl SimFs {
     pub(super) fn sync(&mut self, file: Ino, data_alone: bool) -> Result<(), Errno> {
         let Some(disk) = self.disk_mut() else { return Ok(()) };
         if std::mem::take(&mut disk.fails) {
-            disk.drop_bytes(file);
+            disk.give_up_bytes(file);
             return Err(Errno::IO);
         }
         match disk.lies_after {
@@ -496,14 +570,27 @@ impl SimFs {
         let mut seen = FxHashSet::default();
         let mut survivals = Vec::new();
         for kept in sets {
-            let world = self.after_failure(disk, &kept);
+            let mut world = self.after_failure(disk, &kept);
             if seen.insert(world.clone()) {
                 let lost = disk.pending.iter().zip(&kept).filter(|(_, kept)| !**kept);
-                let lost = lost.map(|(change, _)| self.told(disk, change).to_string()).collect();
+                let lost: Vec<_> =
+                    lost.map(|(change, _)| self.told(disk, change).to_string()).collect();
+                if !lost.is_empty() {
+                    world.note_lost(disk.power.is_in_recovery());
+                }
                 survivals.push(Survival { world, lost });
             }
         }
         survivals
+    }
+
+    fn note_lost(&mut self, in_recovery: bool) {
+        if let Some(disk) = self.disk_mut() {
+            match in_recovery {
+                true => disk.lost.recovering = true,
+                false => disk.lost.running = true,
+            }
+        }
     }
 
     /// The world in which these pending changes survived.
@@ -607,17 +694,22 @@ impl Disk {
         if is_named { None } else { self.pending.iter().position(names) }
     }
 
-    /// The bytes of this file that are pending are never written; its length may be.
-    fn drop_bytes(&mut self, file: Ino) {
-        let dropped =
-            std::mem::take(&mut self.pending).into_iter().filter_map(|change| match change {
-                Change::Bytes { inode, .. } if inode == file => None,
-                Change::Extend { inode, length, .. } if inode == file => {
-                    Some(Change::Length { inode, length, written: true })
+    /// No later `fsync` writes the bytes of this file that are pending; its length is written.
+    fn give_up_bytes(&mut self, file: Ino) {
+        for change in std::mem::take(&mut self.pending) {
+            match change {
+                Change::Bytes { inode, at, bytes, clears, .. } if inode == file => {
+                    self.pending.push(Change::Bytes { inode, at, bytes, clears, given_up: true });
                 }
-                change => Some(change),
-            });
-        self.pending = dropped.collect();
+                Change::Extend { inode, at, bytes, length } if inode == file => {
+                    let given_up =
+                        Change::Bytes { inode, at, bytes, clears: false, given_up: true };
+                    let length = Change::Length { inode, length, written: true };
+                    self.pending.extend([length, given_up]);
+                }
+                change => self.pending.push(change),
+            }
+        }
     }
 }
 
