@@ -210,7 +210,8 @@ pub enum Reply {
 /// How far a statement has come that takes several rows, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Underway {
-    /// The row that it has just taken, as it was; none where it has just found its rows.
+    /// The row that it has just taken, as it was; none where it has just found its rows, and where
+    /// others have removed the row meanwhile.
     pub took: Option<Row>,
     /// How many rows are still to come.
     pub left: usize,

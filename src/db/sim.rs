@@ -56,7 +56,7 @@ use crate::held::{Holding, Kind, note};
 /// | --- | --- |
 /// | transactions | READ COMMITTED, REPEATABLE READ, SERIALIZABLE and mixtures of them; statements by themselves; sessions that disconnect |
 /// | `SELECT` | columns in the order of the table's, `EXISTS`, a sum with its overflow; any rows |
-/// | `SELECT … FOR UPDATE` | any rows: they are locked one by one, in the order in which they are answered, which is that of the table's columns and not that on the disk |
+/// | `SELECT … FOR UPDATE` | any rows, up to 256: they are locked one by one, in the order in which they are answered, which is that of the table's columns and not that on the disk |
 /// | `INSERT` | one row; `ON CONFLICT` on the unique column, `DO NOTHING` and `DO UPDATE`; `RETURNING` columns or whether the row is new |
 /// | `UPDATE`, `DELETE` | any rows, up to 256: they are taken one by one, in each order, since PostgreSQL promises none; others may act between two of them |
 /// | conditions | `=`, `<>`, `>=`, `<=` on numbers to their limits and on texts, joined by `AND` |
@@ -79,6 +79,15 @@ use crate::held::{Holding, Kind, note};
 /// A system that means one of these [expects](crate::check::System::expects) it.
 ///
 /// # What is not there
+///
+/// **Time between a statement's view and its first row.** PostgreSQL looks at what is committed when
+/// a statement starts, and locks its first row a moment later. Here both are one step. So others
+/// cannot commit in between, unless the row is held at that moment. What that hides: an `UPDATE`
+/// whose `WHERE` speaks of more than a key, and that misses a row which others have just made fit; a
+/// 40001 for a first statement above READ COMMITTED.
+///
+/// A number that is out of range in the version of the row that an `UPDATE` saw, and no longer in
+/// the one that it changes, is an error in PostgreSQL and none here, if it is not the first row.
 ///
 /// A [`Statement`] cannot express these: savepoints, foreign keys, `CHECK`, shared locks, `NOWAIT`
 /// and `SKIP LOCKED`, joins, `NULL`, several unique columns, triggers, a level for a statement by
@@ -255,6 +264,8 @@ pub struct SimSession {
     slot: Option<Slot>,
     /// Which of the rows to come its statement takes next, where that was asked.
     next: Option<u8>,
+    /// It was asked, and not said.
+    is_asked: bool,
     /// Its statement has taken a row, and has rows still to come.
     is_underway: bool,
 }
@@ -265,7 +276,7 @@ impl Hash for SimSession {
             let how = "a transaction".to_owned();
             note(|| Holding { kind: Kind::Session, thing: u64::from(slot), how });
         }
-        (self.slot, self.next, self.is_underway).hash(state);
+        (self.slot, self.next, self.is_asked, self.is_underway).hash(state);
     }
 }
 
@@ -280,6 +291,14 @@ impl SimSession {
     /// explored. A check of a program does so by itself.
     pub fn takes_next(&mut self, which: usize) {
         self.next = Some(u8::try_from(which).unwrap_or(u8::MAX));
+        self.is_asked = false;
+    }
+
+    /// Asks which of several rows comes next.
+    fn ask(&mut self, underway: Underway) -> Reply {
+        self.next = Some(0);
+        self.is_asked = underway.next > 1;
+        Reply::Underway(underway)
     }
 
     /// Whether its statement has taken a row, and has rows still to come.
@@ -583,7 +602,7 @@ impl SimDb {
             Err(Stop::Pauses(underway)) => {
                 session.slot = Some(slot);
                 session.is_underway = true;
-                Reply::Underway(underway)
+                session.ask(underway)
             }
             Err(Stop::Fails(error)) => {
                 self.fail(slot);
@@ -653,11 +672,10 @@ impl SimDb {
         if session.next.is_none()
             && let Some(left) = self.several(slot, statement)
         {
-            session.next = Some(0);
             if self.transaction(slot).is_some_and(|transaction| transaction.implicit) {
                 self.free(slot);
             }
-            return Reply::Underway(Underway { took: None, left, next: left });
+            return session.ask(Underway { took: None, left, next: left });
         }
         self.perform(session, slot, statement)
     }
@@ -671,6 +689,11 @@ impl Database for SimDb {
     }
 
     fn execute(&mut self, session: &mut SimSession, statement: &Statement) -> Reply {
+        if std::mem::take(&mut session.is_asked) {
+            let said = "several rows may come next: `SimSession::takes_next` says which, and each has to \
+                        be explored";
+            mistaken("order", format_args!("`{statement}`: {said}"));
+        }
         let reply = self.reply(session, statement);
         called(format_args!("{}", Told(statement, &reply)));
         if let Reply::Answer(Err(error)) = &reply

@@ -23,6 +23,7 @@ mod search;
 mod stress;
 mod threads;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -205,18 +206,21 @@ fn told(simulated: &Trace, mut steps: Vec<TraceStep>) -> Trace {
 ///
 /// A real database cannot be stopped between two rows of a statement. So it performs the statement
 /// with the last of its steps, or with the one that begins to wait; those before it are told as
-/// simulated.
+/// simulated. If the schedule ends before, it has not performed it, and the last of these says so.
 fn while_as_simulated(
     simulated: &Trace,
     schedule: &Schedule,
     mut take: impl FnMut(usize, usize) -> Result<TraceStep, ReplayError>,
 ) -> Result<Vec<TraceStep>, ReplayError> {
-    let mut steps = Vec::with_capacity(schedule.turns.len());
+    let mut steps: Vec<TraceStep> = Vec::with_capacity(schedule.turns.len());
+    let mut not_sent: BTreeMap<usize, usize> = BTreeMap::new();
     for (position, &actor) in schedule.turns.iter().enumerate() {
         if let Some(told) = simulated.steps.get(position).filter(|told| told.is_underway()) {
+            not_sent.insert(actor, position);
             steps.push(told.clone());
             continue;
         }
+        not_sent.remove(&actor);
         let step = take(position + 1, actor)?;
         let is_as_told =
             simulated.steps.get(position).is_some_and(|told| told.agrees_so_far(&step));
@@ -224,6 +228,9 @@ fn while_as_simulated(
         if !is_as_told {
             break;
         }
+    }
+    for position in not_sent.into_values() {
+        steps[position].label += " (not sent: a real database cannot stop here)";
     }
     Ok(steps)
 }

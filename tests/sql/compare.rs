@@ -133,8 +133,7 @@ fn ask<S: World + Clone + PartialEq, R: World>(
         play.gave_up(who, statement, "the server fails it");
         return Ok(());
     }
-    let failed: Vec<_> = others.into_iter().filter(|(_, ours)| is_failure(ours)).collect();
-    if !may_fail || failed.is_empty() {
+    if !may_fail || !others.iter().all(|(_, ours)| is_failure(ours)) {
         return Err(difference);
     }
     // It may have it wait first, and be the one who closes a circle: that is tried again, too.
@@ -145,7 +144,7 @@ fn ask<S: World + Clone + PartialEq, R: World>(
         return Err(difference + ", and commits");
     }
     tally.note("serializable", "failed in the simulation first");
-    *worlds = distinct(failed);
+    *worlds = distinct(others);
     worlds.iter_mut().for_each(|world| roll_back(world, who, statement));
     play.gave_up(who, statement, "the simulation fails it");
     Ok(())

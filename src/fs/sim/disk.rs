@@ -255,6 +255,21 @@ impl Change {
         }
     }
 
+    /// Cuts off what a later truncation of this file has cut off: it is in no cache any more, and its
+    /// blocks are not the file's. Whether something is left.
+    fn is_left_by(&mut self, file: Ino, length: usize) -> bool {
+        match self {
+            Change::Bytes { inode, at, bytes, .. } if *inode == file => {
+                let left = length.saturating_sub(*at).min(bytes.len());
+                if left < bytes.len() {
+                    *bytes = bytes[..left].into();
+                }
+                left > 0
+            }
+            _ => true,
+        }
+    }
+
     /// The inode whose length, mode or owners it sets.
     fn sets_inode(&self) -> Option<Ino> {
         match self {
@@ -676,10 +691,17 @@ impl Disk {
                 || made == Some(later)
                 || self.profile.is_asked_for(change, file, data_alone);
         }
-        let mut permanent = permanent.into_iter();
-        let (synced, pending) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition::<Vec<_>, _>(|_| permanent.next().unwrap_or_default());
+        let (mut synced, mut pending) = (Vec::new(), Vec::new());
+        for (change, is_permanent) in std::mem::take(&mut self.pending).into_iter().zip(permanent) {
+            if !is_permanent {
+                pending.push(change);
+                continue;
+            }
+            if let Change::Length { inode, length, written: false } = change {
+                pending.retain_mut(|earlier: &mut Change| earlier.is_left_by(inode, length));
+            }
+            synced.push(change);
+        }
         apply(&mut self.inodes, &synced);
         self.pending = pending;
     }
@@ -744,9 +766,9 @@ fn apply<'c>(inodes: &mut [Arc<Inode>], changes: impl IntoIterator<Item = &'c Ch
                     *length = *extended;
                 }
             }
-            Change::Length { inode, length, .. } => {
+            Change::Length { inode, length, written } => {
                 let Some((content, now)) = files.get_mut(inode) else { continue };
-                if *length < *now {
+                if !written || *length < *now {
                     content.truncate(*length);
                 }
                 *now = *length;
