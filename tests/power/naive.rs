@@ -570,7 +570,11 @@ fn what_a_failing_fsync_gives_up_is_what_the_second_implementation_finds() {
     for profile in Profile::ALL {
         let compared = std::cell::Cell::new(0);
         let differing = [(); 2].map(|()| std::cell::Cell::new(0));
-        run_of(call_or_failure(), 500, 4, |calls| {
+        // Without `ftruncate`: what it makes of bytes that were given up in its block, the two take
+        // differently, and no kernel was asked.
+        let call = call_or_failure()
+            .prop_filter("no truncation", |call| !matches!(call, Call::Truncate(..)));
+        run_of(call, 500, 4, |calls| {
             let calls = failing_first(calls);
             let Some(expected) = naive(profile, BLOCK, &calls) else { return };
             let found = ever(profile, BLOCK, &[], &calls);
