@@ -41,9 +41,12 @@ pub(crate) fn answer<D: Database>(
     session: &mut D::Session,
     statement: &Statement,
 ) -> Result<Answer, SqlError> {
-    match db.execute(session, statement) {
-        Reply::Answer(answer) => answer,
-        waits => panic!("{statement}: {waits:?}"),
+    loop {
+        match db.execute(session, statement) {
+            Reply::Answer(answer) => return answer,
+            Reply::Underway(_) => {}
+            waits => panic!("{statement}: {waits:?}"),
+        }
     }
 }
 
