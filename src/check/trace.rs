@@ -243,6 +243,7 @@ impl TraceStep {
 
     /// Whether it is a step of a statement that has rows still to come. A real database performs all of
     /// them at once.
+    #[cfg(feature = "command")]
     pub(crate) fn is_underway(&self) -> bool {
         self.label.contains(" -- ") && self.label.ends_with(TO_GO)
     }
