@@ -91,8 +91,8 @@ fn counts(shape: &Shape, schedule: &Schedule) -> Vec<usize> {
 /// A state, and who stepped last on the way there.
 type Place = (u32, Box<[u32]>, Option<usize>);
 
-/// The best way to a place: how often it changes from one actor to another, first those within an
-/// operation and then all; how many actors step, and which actors step, in order. With a step that is a
+/// The best way to a place, by these: how often it changes from one actor to another within an operation,
+/// and how often at all; how many actors step; and which actors step, in order. With a step that is a
 /// choice goes its way.
 type Way = (usize, usize, usize, Vec<(usize, usize)>);
 
@@ -180,17 +180,15 @@ impl Look<'_, '_> {
             if stepped >= most || self.could_be_another(actor, locals, *last) {
                 continue;
             }
+            let left = last.filter(|last| *last != actor);
+            let interrupts = left.is_some_and(|left| self.worker.view().is_underway(locals[left]));
             // Whoever waits, has ended or goes wrong does not lead on.
             for (which, world, local) in self.worker.leads(*world, *local) {
                 let mut locals = locals.clone();
                 locals[actor] = local;
-                let left = last.filter(|last| *last != actor);
-                let is_switch = left.is_some();
-                let view = self.worker.view();
-                let interrupts = left.is_some_and(|left| view.is_underway(locals[left]));
                 let way = (
                     interruptions + usize::from(interrupts),
-                    switches + usize::from(is_switch),
+                    switches + usize::from(left.is_some()),
                     involved + usize::from(stepped == 0),
                     [turns, &[(actor, which)][..]].concat(),
                 );

@@ -82,12 +82,13 @@ use crate::held::{Holding, Kind, note};
 ///
 /// **Time between a statement's view and its first row.** PostgreSQL looks at what is committed when
 /// a statement starts, and locks its first row a moment later. Here both are one step. So others
-/// cannot commit in between, unless the row is held at that moment. What that hides: an `UPDATE`
-/// whose `WHERE` speaks of more than a key, and that misses a row which others have just made fit; a
-/// 40001 for a first statement above READ COMMITTED.
+/// cannot commit in between, unless the row is held at that moment. That hides two things. An
+/// `UPDATE` whose `WHERE` speaks of more than a key may miss a row that others have just made fit. A
+/// first statement above READ COMMITTED may fail with 40001.
 ///
-/// A number that is out of range in the version of the row that an `UPDATE` saw, and no longer in
-/// the one that it changes, is an error in PostgreSQL and none here, if it is not the first row.
+/// **An overflow that is over.** An `UPDATE` computes from the row that it saw, before it locks the
+/// row as it is by then. If the first is out of range and the second is not, PostgreSQL fails. Here
+/// it does not, if the row was changed while the statement was at another one.
 ///
 /// A [`Statement`] cannot express these: savepoints, foreign keys, `CHECK`, shared locks, `NOWAIT`
 /// and `SKIP LOCKED`, joins, `NULL`, several unique columns, triggers, a level for a statement by

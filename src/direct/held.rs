@@ -145,12 +145,10 @@ pub trait Held: Send + Sync + Sized {
 
 /// Simulated: values, of which each state has its own.
 macro_rules! values {
-    ($($(#[$when:meta])? $held:ty $(: $vanish:expr)?),*) => {$(
+    ($($(#[$when:meta])? $held:ty { $($also:item)* })*) => {$(
         $(#[$when])?
         impl Held for $held {
-            $(fn vanish(self) {
-                $vanish(self)
-            })?
+            $($also)*
 
             fn of_one(this: &mut Arc<Self>) -> Option<&mut Self> {
                 Some(Arc::make_mut(this))
@@ -161,24 +159,6 @@ macro_rules! values {
             }
         }
     )*};
-}
-
-impl Held for SimSession {
-    fn takes_next(&mut self, which: usize) {
-        SimSession::takes_next(self, which);
-    }
-
-    fn is_underway(&self) -> bool {
-        SimSession::is_underway(self)
-    }
-
-    fn of_one(this: &mut Arc<Self>) -> Option<&mut Self> {
-        Some(Arc::make_mut(this))
-    }
-
-    fn taken(this: Arc<Self>) -> Option<Self> {
-        Some(Arc::unwrap_or_clone(this))
-    }
 }
 
 /// Real: a program is in one state, and that has them.
@@ -197,11 +177,24 @@ macro_rules! things {
     )*};
 }
 
-values!(
-    SimFile: SimFile::vanish,
+values! {
+    SimFile {
+        fn vanish(self) {
+            SimFile::vanish(self);
+        }
+    }
+    SimSession {
+        fn takes_next(&mut self, which: usize) {
+            SimSession::takes_next(self, which);
+        }
+
+        fn is_underway(&self) -> bool {
+            SimSession::is_underway(self)
+        }
+    }
     #[cfg(feature = "http")]
-    crate::net::SimConnection
-);
+    crate::net::SimConnection {}
+}
 things!(
     OsFile,
     #[cfg(feature = "http")]

@@ -50,16 +50,22 @@ fn by_scenario<'s>(systems: &[&'s Checked]) -> Vec<(Vec<usize>, Vec<&'s str>)> {
     found
 }
 
+/// `1, 2, 3 clients`.
+fn all_of(size: &Size, sizes: &[usize]) -> String {
+    let noun = if sizes == [1] { size.noun.to_owned() } else { size.plural() };
+    let numbers: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    format!("{} {noun}", numbers.join(", "))
+}
+
 /// `✓ holds with 1, 2, 3 clients` and `✗ 2 broken from 2 clients on`, for these sizes of a model.
 fn signs(size: &Size, sizes: &[usize]) -> [(Style, String, String); 2] {
-    let numbers: Vec<String> = sizes.iter().map(usize::to_string).collect();
-    let noun = if numbers == ["1"] { size.noun.to_owned() } else { size.plural() };
     let whose = if size.whose.is_empty() { String::new() } else { format!(" {}", size.whose) };
-    let holds = format!("holds with {} {noun}{whose}", numbers.join(", "));
+    let all = all_of(size, sizes);
+    let holds = format!("holds with {all}{whose}");
     // With one number alone, nothing is known of fewer.
-    let (broken, since) = match numbers.as_slice() {
-        [one] => (format!("✗ {one}"), format!("broken with {one} {noun}")),
-        _ => ("✗ 2".into(), format!("broken from 2 {noun} on")),
+    let (broken, since) = match sizes {
+        [one] => (format!("✗ {one}"), format!("broken with {all}")),
+        _ => ("✗ 2".into(), format!("broken from 2 {} on", size.plural())),
     };
     [(GOOD, "✓".into(), holds), (BAD, broken, since)]
 }
@@ -117,9 +123,8 @@ pub(super) fn legend(survey: &Survey, model: &dyn Model, has_unclaimed: bool) ->
         }
     };
     for (others, scenarios) in by_scenario {
-        let sizes: Vec<String> = others.iter().map(usize::to_string).collect();
-        let noun = if others == [1] { model.size().noun.to_owned() } else { model.size().plural() };
-        note(&format!("{}: checked with {} {noun}", scenarios.join(", "), sizes.join(", ")));
+        let others = all_of(&model.size(), &others);
+        note(&format!("{}: checked with {others}", scenarios.join(", ")));
     }
     let not_checked = not_checked(&systems);
     if !not_checked.is_empty() {

@@ -434,8 +434,8 @@ impl SimFs {
 
     /// Lets the next `fsync` or `fdatasync` fail. It is a call.
     ///
-    /// The `fsync` is then answered `EIO`, and the bytes that it should have written are given up:
-    /// everybody sees them until the power fails, and no later `fsync` writes them, although it
+    /// The `fsync` is then answered `EIO`, and the bytes that it should have written are given up.
+    /// Everybody sees them until the power fails. No later `fsync` writes them, although it
     /// succeeds. Some of them may be on disk all the same. So do Linux's file systems since pages
     /// whose writing failed are taken for clean (Rebello and others, “Can Applications Recover from
     /// fsync Failures?”, USENIX ATC 2020). A later write to the same block writes the whole block.
