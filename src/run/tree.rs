@@ -40,6 +40,8 @@ pub(super) struct Tree<'p> {
     /// The open files of the world, by the numbers in the names of their placeholders.
     pub(super) files: BTreeMap<u64, Open>,
     opened: u64,
+    /// A file may be without a descriptor by now: to be looked at once nobody runs.
+    pub(super) may_close: bool,
     pub(super) records: Vec<RecordLock>,
     pub(super) identity: Identity,
     /// How long it slept.
@@ -167,6 +169,7 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
         begun: 0,
         files: BTreeMap::new(),
         opened: 0,
+        may_close: false,
         records: Vec::new(),
         identity: start.identity,
         slept: Duration::ZERO,
@@ -241,8 +244,13 @@ impl Tree<'_> {
                 libc::waitpid(-self.root, &mut status, how)
             };
             if pid == 0 {
-                match self.all_others_wait() {
-                    true => self.one_goes_on(fs),
+                match self.all_others_wait(None) {
+                    true => {
+                        if self.may_close {
+                            self.close_what_nobody_has(None);
+                        }
+                        self.one_goes_on(fs);
+                    }
                     false => std::thread::yield_now(),
                 }
                 continue;
@@ -265,7 +273,7 @@ impl Tree<'_> {
             self.tasks.remove(&pid);
             self.held.retain(|held| *held != pid);
             self.wakes_who_waits_for(pid);
-            self.close_what_nobody_has();
+            self.close_what_nobody_has(None);
         }
         ended
     }
@@ -281,7 +289,9 @@ impl Tree<'_> {
         let delivered = match event {
             libc::PTRACE_EVENT_SECCOMP if self.is_kept_before(pid) => return,
             // Others of the program may come to a call, too: then it is open whose is the first.
-            libc::PTRACE_EVENT_SECCOMP if self.tasks.len() > 1 && calls::asks(self, pid) => {
+            libc::PTRACE_EVENT_SECCOMP
+                if (self.tasks.len() > 1 || self.may_close) && calls::asks(self, pid) =>
+            {
                 self.held.push(pid);
                 return;
             }
@@ -298,7 +308,7 @@ impl Tree<'_> {
                 self.wakes_who_waits_for(pid);
                 self.identity.of_new_program(pid, self.tasks.get(&pid).map_or(0, |it| it.index));
                 // Descriptors that are closed on exec are closed by now.
-                self.close_what_nobody_has();
+                self.close_what_nobody_has(Some(pid));
                 0
             }
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
@@ -330,14 +340,20 @@ impl Tree<'_> {
         self.go_on(pid, delivered);
     }
 
-    /// Whether all that do not stand before a call on the world wait for something.
-    fn all_others_wait(&self) -> bool {
-        let mut others = self.tasks.iter().filter(|(pid, _)| !self.held.contains(pid));
+    /// Whether all wait for something that do not stand before a call on the world, beside the one that is
+    /// looked at.
+    pub(super) fn all_others_wait(&self, but: Option<pid_t>) -> bool {
+        let is_other = |pid: &pid_t| Some(*pid) != but && !self.held.contains(pid);
+        let mut others = self.tasks.iter().filter(|(pid, _)| is_other(pid));
         let waits = |(pid, task): (&pid_t, &Task)| {
             let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             let state = status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
             match state {
-                Some('S' | 'Z' | 'X') | None => true,
+                Some('S' | 'X') | None => true,
+                // Its end is told next, unless threads of it go on.
+                Some('Z') => {
+                    self.tasks.iter().any(|(it, task)| it != pid && task.process == *pid)
+                }
                 Some('D') => task.waits_for.is_some(),
                 // It runs, or its stop has not been told yet.
                 Some(_) => false,
@@ -556,7 +572,7 @@ impl Tree<'_> {
 
     /// Which file of the world a descriptor stands for, if for one.
     pub(super) fn file_of(&self, pid: pid_t, descriptor: i32) -> Option<u64> {
-        if self.files.is_empty() || descriptor < 0 {
+        if self.opened == 0 || descriptor < 0 {
             return None;
         }
         number_of(&fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?)
@@ -596,9 +612,11 @@ impl Tree<'_> {
         counts
     }
 
-    /// Closes the files for which no descriptor stands any more, the oldest first.
-    pub(super) fn close_what_nobody_has(&mut self) {
-        if self.files.is_empty() {
+    /// Closes the files for which no descriptor stands any more, the oldest first: now, or before the next
+    /// call on the world, where others than `stopped` may be opening or closing some meanwhile.
+    pub(super) fn close_what_nobody_has(&mut self, stopped: Option<pid_t>) {
+        self.may_close = !self.files.is_empty() && !self.all_others_wait(stopped);
+        if self.files.is_empty() || self.may_close {
             return;
         }
         let held = self.descriptors();

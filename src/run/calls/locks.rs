@@ -149,7 +149,10 @@ impl Call<'_, '_, '_> {
     pub(super) fn close(&mut self, descriptor: u64) -> Answer {
         if let Some(number) = self.file(descriptor) {
             self.gives_records_back(number);
-            if self.tree.descriptors().get(&number) == Some(&1) {
+            let is_at_rest = self.tree.all_others_wait(Some(self.pid));
+            if !is_at_rest {
+                self.tree.may_close = true;
+            } else if self.tree.descriptors().get(&number) == Some(&1) {
                 self.close_file(number);
             }
         }
@@ -180,6 +183,8 @@ impl Call<'_, '_, '_> {
         if flags & u64::from(libc::CLOSE_RANGE_CLOEXEC) != 0 || self.tree.files.is_empty() {
             return Kernel;
         }
+        let is_at_rest = self.tree.all_others_wait(Some(self.pid));
+        self.tree.may_close |= !is_at_rest;
         let all = self.tree.descriptors();
         let of_this = self.tree.descriptors_of(self.pid);
         for number in self.tree.files.keys().copied().collect::<Vec<_>>() {
@@ -190,7 +195,7 @@ impl Call<'_, '_, '_> {
             if closed > 0 {
                 self.gives_records_back(number);
             }
-            if closed > 0 && all.get(&number) == Some(&closed) {
+            if closed > 0 && is_at_rest && all.get(&number) == Some(&closed) {
                 self.close_file(number);
             }
         }

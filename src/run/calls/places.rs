@@ -317,7 +317,7 @@ impl Call<'_, '_, '_> {
         if let Some(process) = self.tree.process(self.pid) {
             process.works_in = to;
         }
-        self.tree.close_what_nobody_has();
+        self.tree.close_what_nobody_has(Some(self.pid));
         Is(Ok(0))
     }
 }
