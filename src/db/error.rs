@@ -13,6 +13,8 @@ impl SqlState {
     /// No row was changed. A database never answers this: a handler's body fails with it if it
     /// expected a row to change.
     pub const NO_DATA: SqlState = SqlState(*b"02000");
+    /// A message that does not fit: a statement gets another number of parameters than it has.
+    pub const PROTOCOL_VIOLATION: SqlState = SqlState(*b"08P01");
     /// The connection broke, or the server went away.
     pub const CONNECTION_FAILURE: SqlState = SqlState(*b"08006");
     /// No connection could be made at all.
@@ -21,10 +23,16 @@ impl SqlState {
     pub const CARDINALITY_VIOLATION: SqlState = SqlState(*b"21000");
     /// A number is out of its type's range.
     pub const NUMERIC_OUT_OF_RANGE: SqlState = SqlState(*b"22003");
+    /// A number is divided by zero.
+    pub const DIVISION_BY_ZERO: SqlState = SqlState(*b"22012");
     /// A text has a character in it that the database cannot hold.
     pub const CHARACTER_NOT_IN_REPERTOIRE: SqlState = SqlState(*b"22021");
     /// A constraint other than that of a unique index is violated.
     pub const INTEGRITY_VIOLATION: SqlState = SqlState(*b"23000");
+    /// A column that must have a value gets none.
+    pub const NOT_NULL_VIOLATION: SqlState = SqlState(*b"23502");
+    /// A `CHECK` does not allow the row.
+    pub const CHECK_VIOLATION: SqlState = SqlState(*b"23514");
     /// A unique index already has this key.
     pub const UNIQUE_VIOLATION: SqlState = SqlState(*b"23505");
     /// `BEGIN` inside a transaction. (PostgreSQL only warns; every world here refuses.)
@@ -44,6 +52,13 @@ impl SqlState {
     pub const DEADLOCK_DETECTED: SqlState = SqlState(*b"40P01");
     /// The statement is incomplete, or names something twice.
     pub const SYNTAX_ERROR: SqlState = SqlState(*b"42601");
+    /// A name, or the type of a parameter, may mean several things.
+    pub const AMBIGUOUS: SqlState = SqlState(*b"42P18");
+    /// There is a table of that name already.
+    pub const DUPLICATE_TABLE: SqlState = SqlState(*b"42P07");
+    /// A column is answered that is neither grouped by nor in an aggregate function, or such a function stands
+    /// where there is no group.
+    pub const GROUPING_ERROR: SqlState = SqlState(*b"42803");
     /// There is no such column.
     pub const UNDEFINED_COLUMN: SqlState = SqlState(*b"42703");
     /// There is no such table.
@@ -128,8 +143,11 @@ impl SqlState {
             Self::CONNECTION_REFUSED => "the database cannot be reached",
             Self::CARDINALITY_VIOLATION => "one row would be changed twice",
             Self::NUMERIC_OUT_OF_RANGE => "a number is out of range",
+            Self::DIVISION_BY_ZERO => "a number is divided by zero",
             Self::CHARACTER_NOT_IN_REPERTOIRE => "a text has a character that cannot be stored",
             Self::INTEGRITY_VIOLATION => "the table does not allow such a row",
+            Self::NOT_NULL_VIOLATION => "a column that must have a value gets none",
+            Self::CHECK_VIOLATION => "a CHECK does not allow the row",
             Self::UNIQUE_VIOLATION => "there is a row with that key",
             Self::ACTIVE_TRANSACTION => "a transaction is under way",
             Self::READ_ONLY => "the database cannot be written to",

@@ -130,6 +130,8 @@ pub use postgres::{PostgresDb, PostgresOptions, PostgresSession};
 pub use schema::{Column, Kind, Row, Table, Value, row};
 pub use service::{ServerMemory, Servers, Service};
 pub use shared::{Handle, SharedServers};
+#[cfg(feature = "sql")]
+pub use sim::Prepared;
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 #[cfg(feature = "sqlite")]
@@ -138,6 +140,8 @@ pub use statement::{
     Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
     Select, Statement, Update, What,
 };
+#[cfg(feature = "sql")]
+pub use statement::Text;
 #[cfg(feature = "postgres")]
 pub use stepped::{SteppedDb, SteppedSession};
 pub use watch::{Said, Watch};

@@ -10,8 +10,10 @@ pub enum Value {
     Int(i64),
     /// `TEXT`.
     Text(Arc<str>),
-    /// The answer of `EXISTS` and of comparisons; no column holds it.
+    /// `BOOLEAN`; also the answer of `EXISTS` and of comparisons.
     Bool(bool),
+    /// `NULL`: no value. In an order it comes last.
+    Null,
 }
 
 impl Value {
@@ -19,7 +21,7 @@ impl Value {
     pub fn int(&self) -> Option<i64> {
         match self {
             Value::Int(number) => Some(*number),
-            Value::Text(_) | Value::Bool(_) => None,
+            _ => None,
         }
     }
 
@@ -27,7 +29,7 @@ impl Value {
     pub fn text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
-            Value::Int(_) | Value::Bool(_) => None,
+            _ => None,
         }
     }
 
@@ -35,7 +37,7 @@ impl Value {
     pub fn bool(&self) -> Option<bool> {
         match self {
             Value::Bool(truth) => Some(*truth),
-            Value::Int(_) | Value::Text(_) => None,
+            _ => None,
         }
     }
 }
@@ -52,6 +54,12 @@ impl From<&str> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Value::Bool(truth)
+    }
+}
+
 impl From<&Arc<str>> for Value {
     fn from(text: &Arc<str>) -> Self {
         Value::Text(Arc::clone(text))
@@ -65,6 +73,7 @@ impl fmt::Display for Value {
             Value::Int(number) => write!(f, "{number}"),
             Value::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
             Value::Bool(truth) => f.write_str(if *truth { "true" } else { "false" }),
+            Value::Null => f.write_str("NULL"),
         }
     }
 }
@@ -97,16 +106,36 @@ pub(super) fn told(row: &Row) -> String {
 /// What a column can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// `BIGINT NOT NULL`.
+    /// `BIGINT`.
     Int,
-    /// `TEXT NOT NULL`.
+    /// `INTEGER`, which has four bytes.
+    Integer,
+    /// `TEXT`.
     Text,
+    /// `BOOLEAN`.
+    Bool,
 }
 
 impl Kind {
-    /// Whether this value is of this kind.
+    /// Whether this value is of this kind. `NULL` is of none.
     pub(super) fn holds(self, value: &Value) -> bool {
-        matches!((self, value), (Kind::Int, Value::Int(_)) | (Kind::Text, Value::Text(_)))
+        match (self, value) {
+            (Kind::Integer, Value::Int(number)) => i32::try_from(*number).is_ok(),
+            (Kind::Int, Value::Int(_))
+            | (Kind::Text, Value::Text(_))
+            | (Kind::Bool, Value::Bool(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Its name in SQL.
+    pub(super) fn sql(self) -> &'static str {
+        match self {
+            Kind::Int => "BIGINT",
+            Kind::Integer => "INTEGER",
+            Kind::Text => "TEXT",
+            Kind::Bool => "BOOLEAN",
+        }
     }
 }
 
@@ -117,17 +146,34 @@ pub struct Column {
     pub name: &'static str,
     /// What it can hold.
     pub kind: Kind,
+    /// Whether it may be `NULL`.
+    pub nullable: bool,
 }
 
 impl Column {
-    /// A column of numbers.
+    /// A column of numbers, none of them `NULL`.
     pub const fn int(name: &'static str) -> Self {
-        Column { name, kind: Kind::Int }
+        Column { name, kind: Kind::Int, nullable: false }
     }
 
-    /// A column of texts.
+    /// A column of texts, none of them `NULL`.
     pub const fn text(name: &'static str) -> Self {
-        Column { name, kind: Kind::Text }
+        Column { name, kind: Kind::Text, nullable: false }
+    }
+
+    /// A column of truth values, none of them `NULL`.
+    pub const fn bool(name: &'static str) -> Self {
+        Column { name, kind: Kind::Bool, nullable: false }
+    }
+
+    /// The same column, which may be `NULL`.
+    pub const fn nullable(self) -> Self {
+        Column { nullable: true, ..self }
+    }
+
+    /// Whether it can hold this value.
+    pub(super) fn holds(&self, value: &Value) -> bool {
+        if *value == Value::Null { self.nullable } else { self.kind.holds(value) }
     }
 }
 
@@ -167,12 +213,9 @@ impl Table {
             panic!("{}", error.words());
         }
         let columns = self.columns.iter().map(|column| {
-            let kind = match column.kind {
-                Kind::Int => "BIGINT",
-                Kind::Text => "TEXT",
-            };
+            let not_null = if column.nullable { "" } else { " NOT NULL" };
             let unique = if self.unique == Some(column.name) { " UNIQUE" } else { "" };
-            format!("{} {kind} NOT NULL{unique}", column.name)
+            format!("{} {}{not_null}{unique}", column.name, column.kind.sql())
         });
         let columns: Vec<_> = columns.collect();
         format!("CREATE TABLE IF NOT EXISTS {} ({})", self.name, columns.join(", "))

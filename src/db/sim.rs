@@ -26,20 +26,33 @@
 //!
 //! [`SimDb`] lists what is simulated, what is refused by name and what is not there at all.
 
+mod expr;
 mod inside;
+mod plan;
+mod queries;
 mod rows;
 mod serial;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "sql")]
+mod text;
 mod wait;
+
+#[cfg(feature = "sql")]
+pub(in crate::db) use text::control;
+#[cfg(feature = "sql")]
+pub use text::Prepared;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
+use self::expr::Expr;
+use self::plan::Plan;
 use self::serial::{Footprint, Reads};
 use self::wait::Wait;
 use super::recorded::{SESSION_ENDS, Told};
-use super::schema::{Row, Table};
+use super::schema::{Row, Table, Value};
 use super::statement::{Insert, Isolation, Statement};
 use super::{Answer, Database, Reply, SqlError, SqlState, Underway};
 use crate::calls::{called, mistaken, untold};
@@ -141,9 +154,27 @@ impl fmt::Debug for Name<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stored {
     table: &'static Table,
+    also: &'static Also,
     /// By id.
     records: Vec<Record>,
 }
+
+/// What a table says that a [`Table`] does not.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Also {
+    checks: Vec<Check>,
+    /// What each column gets where an `INSERT` names it not; of a table that was not made by text, none.
+    defaults: Vec<Value>,
+}
+
+/// `CHECK (…)`.
+#[derive(Debug, PartialEq, Eq)]
+struct Check {
+    text: String,
+    of: Expr,
+}
+
+static NOTHING_MORE: Also = Also { checks: Vec::new(), defaults: Vec::new() };
 
 impl Hash for Stored {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -244,10 +275,16 @@ struct InFlight {
 struct Progress {
     /// The rows to come, and whether each was changed since the statement began.
     todo: Vec<(u32, bool)>,
+    /// Those that are to be inserted, as they come from its source.
+    rows: Vec<Row>,
     /// What it has found so far.
     found: Vec<Row>,
     /// How many rows it has touched so far.
     count: u64,
+    /// Those that it has inserted or updated, of an `INSERT`.
+    touched: Vec<u32>,
+    /// What its subqueries have answered.
+    subqueries: Vec<Value>,
 }
 
 impl Progress {
@@ -365,7 +402,7 @@ impl SimDb {
         let records = (0..).zip(rows);
         let records =
             records.map(|(id, row)| Record { id, committed: Some(row), held: None }).collect();
-        self.tables.push(Stored { table, records });
+        self.tables.push(Stored { table, also: &NOTHING_MORE, records });
         self
     }
 
@@ -591,9 +628,13 @@ impl SimDb {
     }
 
     /// Takes up a statement, or goes on with one that waited, in its transaction.
-    fn perform(&mut self, session: &mut SimSession, slot: Slot, statement: &Statement) -> Reply {
+    fn perform(&mut self, session: &mut SimSession, slot: Slot, planned: Planned<'_>) -> Reply {
         session.is_underway = false;
-        let result = self.attempt(slot, statement, session.next.take());
+        let next = session.next.take();
+        let result = match planned {
+            Ok((plan, parameters)) => self.attempt(slot, &plan, parameters, next),
+            Err(error) => Err(Stop::Fails(error)),
+        };
         let implicit = self.transaction(slot).is_some_and(|transaction| transaction.implicit);
         match result {
             Err(Stop::Waits) => {
@@ -646,7 +687,8 @@ impl SimDb {
         if let Some(wait) = self.waits_of(slot) {
             if wait.is_over() {
                 self.choose(slot, session.next.take());
-                return self.perform(session, slot, statement);
+                let planned = self.prepared(statement);
+                return self.perform(session, slot, planned);
             }
             return Reply::Waiting;
         }
@@ -670,17 +712,31 @@ impl SimDb {
     /// Begins with a statement; or asks first which of several rows it takes first, and has changed
     /// nothing.
     fn take_up(&mut self, session: &mut SimSession, slot: Slot, statement: &Statement) -> Reply {
+        let planned = self.prepared(statement);
         if session.next.is_none()
-            && let Some(left) = self.several(slot, statement)
+            && let Ok((plan, parameters)) = &planned
+            && let Some(left) = self.several(slot, plan, parameters)
         {
             if self.transaction(slot).is_some_and(|transaction| transaction.implicit) {
                 self.free(slot);
             }
             return session.ask(Underway { took: None, left, next: left });
         }
-        self.perform(session, slot, statement)
+        self.perform(session, slot, planned)
+    }
+
+    /// What a statement comes to, and its parameters.
+    fn prepared<'s>(&self, statement: &'s Statement) -> Planned<'s> {
+        match statement {
+            #[cfg(feature = "sql")]
+            Statement::Text(text) => self.with_parameters(text),
+            statement => self.planned(statement).map(|plan| (Arc::new(plan), &[][..])),
+        }
     }
 }
+
+/// A statement as it is performed, with its parameters; or why it cannot be.
+type Planned<'s> = Result<(Arc<Plan>, &'s [Value]), SqlError>;
 
 impl Database for SimDb {
     type Session = SimSession;

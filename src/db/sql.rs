@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use super::error::{SqlError, SqlState};
 use super::schema::Value;
+#[cfg(feature = "sql")]
+use super::statement::Text;
 use super::statement::{
     Comparison, Condition, Expression, Insert, OnConflict, Returning, Select, Statement, Update,
     What,
@@ -54,6 +56,14 @@ impl Statement {
     /// Also `FEATURE_NOT_SUPPORTED` for a feature that the dialect does not have.
     pub fn query(&self, dialect: Dialect) -> Result<Query, SqlError> {
         self.check()?;
+        #[cfg(feature = "sql")]
+        if let Statement::Text(Text { text, parameters }) = self {
+            if dialect == Dialect::Sqlite {
+                let said = "a statement as text is in PostgreSQL's dialect";
+                return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, said));
+            }
+            return Ok(Query { text: text.to_string(), parameters: parameters.clone() });
+        }
         let inserted = matches!(self, Statement::Insert(i) if i.returning == Returning::Inserted);
         if inserted && dialect == Dialect::Sqlite {
             let said = "whether a row is new is PostgreSQL's alone to say (`RETURNING (xmax = 0)`)";
@@ -92,6 +102,8 @@ fn text(statement: &Statement, dialect: Option<Dialect>, put: Put<'_>) -> String
         }
         Statement::Commit => text.push_str("COMMIT"),
         Statement::Rollback => text.push_str("ROLLBACK"),
+        #[cfg(feature = "sql")]
+        Statement::Text(statement) => filled(&mut text, statement, put),
         Statement::Select(select) => select_text(&mut text, select, dialect, put),
         Statement::Insert(insert) => insert_text(&mut text, insert, put),
         Statement::Update(update) => update_text(&mut text, update, dialect, put),
@@ -101,6 +113,43 @@ fn text(statement: &Statement, dialect: Option<Dialect>, put: Put<'_>) -> String
         }
     }
     text
+}
+
+/// A text with the values of its parameters in place, but for what is between quotation marks.
+#[cfg(feature = "sql")]
+fn filled(text: &mut String, Text { text: from, parameters }: &Text, put: Put<'_>) {
+    let mut quote = None;
+    let mut rest = from.chars().peekable();
+    while let Some(next) = rest.next() {
+        match (quote, next) {
+            (None, '\'' | '"') => quote = Some(next),
+            (Some(open), next) if open == next => quote = None,
+            (None, '$') => {
+                let mut digits = String::new();
+                while let Some(digit) = rest.next_if(char::is_ascii_digit) {
+                    digits.push(digit);
+                }
+                let number = digits.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                match number.and_then(|number| parameters.get(number)) {
+                    Some(value) => put(text, value),
+                    None => {
+                        text.push('$');
+                        text.push_str(&digits);
+                    }
+                }
+                continue;
+            }
+            // On one line.
+            (None, '\n' | '\r' | '\t' | ' ') => {
+                if !text.ends_with(' ') {
+                    text.push(' ');
+                }
+                continue;
+            }
+            _ => {}
+        }
+        text.push(next);
+    }
 }
 
 fn select_text(text: &mut String, select: &Select, dialect: Option<Dialect>, put: Put<'_>) {

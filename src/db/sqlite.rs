@@ -337,6 +337,7 @@ impl ToSql for Parameter<'_> {
             Value::Int(number) => (*number).into(),
             Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Value::Bool(truth) => (*truth).into(),
+            Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
         })
     }
 }
@@ -349,7 +350,8 @@ fn value_of(value: ValueRef<'_>, truth: bool) -> Result<Value, SqlError> {
             let text = std::str::from_utf8(text);
             text.map(Value::from).map_err(|_| SqlState::DATATYPE_MISMATCH.into())
         }
-        ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Real(_) | ValueRef::Blob(_) => {
             let said = format!("a value of type {}", value.data_type());
             Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
         }

@@ -1,5 +1,8 @@
 //! First floor, `db`: SQL statements, as values. Imports its neighbours in `db`.
 
+#[cfg(feature = "sql")]
+use std::sync::Arc;
+
 use super::schema::{Row, Table, Value};
 
 /// A transaction's isolation level.
@@ -50,6 +53,33 @@ pub enum Statement {
     Update(Update),
     /// `DELETE`.
     Delete(Delete),
+    /// Any statement about rows, as [text](Statement::sql).
+    #[cfg(feature = "sql")]
+    Text(Text),
+}
+
+/// A statement as text, with the values of its parameters: what [`Statement::sql`] makes.
+#[cfg(feature = "sql")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Text {
+    pub(super) text: Arc<str>,
+    pub(super) parameters: Vec<Value>,
+}
+
+#[cfg(feature = "sql")]
+impl Statement {
+    /// A statement as text, in PostgreSQL's dialect, with the values of `$1`, `$2` and so on.
+    ///
+    /// A real database gets the text as it is. A simulated one compiles it against its tables;
+    /// [`SimDb`](super::SimDb) lists what is simulated. [`SimDb::prepare`](super::SimDb::prepare) says
+    /// before a check whether a text is.
+    ///
+    /// Numbers are sent as `BIGINT`.
+    pub fn sql(text: &str, parameters: impl IntoIterator<Item = Value>) -> Self {
+        let parameters: Vec<Value> = parameters.into_iter().collect();
+        let control = parameters.is_empty().then(|| super::sim::control(text)).flatten();
+        control.unwrap_or_else(|| Statement::Text(Text { text: text.into(), parameters }))
+    }
 }
 
 /// How a column is compared with a value.

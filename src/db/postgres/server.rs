@@ -2,6 +2,7 @@
 //! `db`, tokio-postgres, and of tokio a loop for one connection.
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -12,11 +13,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::error::DbError;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls};
 
 use super::super::link::{Wire, unread};
-use super::super::{Answer, Dialect, Query, Returning, Row, SqlError, SqlState, Statement, Value};
+use super::super::{Answer, Dialect, Query, Row, SqlError, SqlState, Statement, Value};
 use super::blocking::may_block;
 use super::error::{failed, said};
 use super::target::Target;
@@ -258,7 +260,7 @@ impl Wire for Server {
                 prepared
             }
         };
-        let answer = if has_rows(statement) {
+        let answer = if !prepared.columns().is_empty() {
             self.exchange.ask(self.client.query(&prepared, &values)).map(Ok)
         } else {
             self.exchange.ask(self.client.execute(&prepared, &values)).map(Err)
@@ -286,20 +288,28 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Whether a statement is answered by rows.
-fn has_rows(statement: &Statement) -> bool {
-    match statement {
-        Statement::Select(_) => true,
-        Statement::Insert(insert) => insert.returning != Returning::Count,
-        _ => false,
-    }
-}
-
 /// A value on its way to the server.
 enum Parameter<'a> {
     Int(i64),
     Text(&'a str),
     Bool(bool),
+    Null,
+}
+
+/// `NULL`, of whichever type the server takes it to be.
+#[derive(Debug)]
+struct Null;
+
+impl ToSql for Null {
+    fn to_sql(&self, _: &Type, _: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        Ok(IsNull::Yes)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
 }
 
 impl<'a> Parameter<'a> {
@@ -308,6 +318,7 @@ impl<'a> Parameter<'a> {
             Value::Int(number) => Parameter::Int(*number),
             Value::Text(text) => Parameter::Text(text),
             Value::Bool(truth) => Parameter::Bool(*truth),
+            Value::Null => Parameter::Null,
         }
     }
 
@@ -316,6 +327,7 @@ impl<'a> Parameter<'a> {
             Parameter::Int(_) => Type::INT8,
             Parameter::Text(_) => Type::TEXT,
             Parameter::Bool(_) => Type::BOOL,
+            Parameter::Null => Type::UNKNOWN,
         }
     }
 
@@ -324,6 +336,7 @@ impl<'a> Parameter<'a> {
             Parameter::Int(_) => 'i',
             Parameter::Text(_) => 't',
             Parameter::Bool(_) => 'b',
+            Parameter::Null => 'n',
         }
     }
 
@@ -332,6 +345,7 @@ impl<'a> Parameter<'a> {
             Parameter::Int(number) => number,
             Parameter::Text(text) => text,
             Parameter::Bool(truth) => truth,
+            Parameter::Null => &Null,
         }
     }
 }
@@ -352,11 +366,15 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, SqlError> {
     let value = |(index, column): (usize, &tokio_postgres::Column)| {
         is_readable(column)?;
         let value = match *column.type_() {
-            Type::INT8 => row.try_get(index).map(Value::Int),
-            Type::INT4 => row.try_get::<_, i32>(index).map(i64::from).map(Value::Int),
-            Type::BOOL => row.try_get(index).map(Value::Bool),
-            _ => row.try_get::<_, &str>(index).map(Value::from),
+            Type::INT8 => row.try_get::<_, Option<i64>>(index).map(|it| it.map(Value::Int)),
+            Type::INT4 => {
+                let number = row.try_get::<_, Option<i32>>(index);
+                number.map(|it| it.map(|it| Value::Int(it.into())))
+            }
+            Type::BOOL => row.try_get::<_, Option<bool>>(index).map(|it| it.map(Value::Bool)),
+            _ => row.try_get::<_, Option<&str>>(index).map(|it| it.map(Value::from)),
         };
+        let value = value.map(|value| value.unwrap_or(Value::Null));
         value.map_err(|error| SqlError::new(SqlState::DATATYPE_MISMATCH, &said(&error)))
     };
     row.columns().iter().enumerate().map(value).collect()

@@ -1,33 +1,71 @@
 //! First floor, `db`: what each statement does to the rows of the simulated database. Imports its
 //! neighbours in `sim`.
 
-use std::cmp::Ordering;
-
+use super::expr::{Expr, Operator, Scope};
+use super::plan::{Act, Conflict, Inserts, Order, Plan, Query, Source, Updates, WhileHeld};
+use super::queries;
 use super::serial::Write;
 use super::wait::Wait;
 use super::{
     Change, Held, InFlight, MOST_ROWS, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop,
 };
-use crate::db::schema::{Column, Row, Table, Value};
-use crate::db::statement::{
-    Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
-    Select, Statement, Update, What,
-};
+use crate::db::schema::{Row, Value};
+use crate::db::statement::Isolation;
 use crate::db::{Answer, SqlError, SqlState, Underway};
 
 /// What a statement does to the rows it goes through.
+#[derive(Clone, Copy)]
 enum Action<'a> {
-    /// `SELECT … FOR UPDATE`: the columns to answer, and those by which the rows are sorted.
-    Lock(&'a [usize], &'a [usize]),
-    Update(&'a [(usize, &'a Expression)]),
-    Delete,
+    /// `SELECT … FOR UPDATE`.
+    Lock(&'a Query, WhileHeld),
+    Update(&'a Updates),
+    Delete(&'a Updates),
 }
 
-impl Action<'_> {
-    /// Whether it takes its rows in a known order. PostgreSQL promises none for those that it changes: it
-    /// depends on the plan, and on where the rows stand on the disk.
-    fn is_sorted(&self) -> bool {
-        matches!(self, Action::Lock(..))
+impl<'a> Action<'a> {
+    fn of(act: &'a Act) -> Option<Self> {
+        match act {
+            Act::Lock(query, while_held) => Some(Action::Lock(query, *while_held)),
+            Act::Update(update) => Some(Action::Update(update)),
+            Act::Delete(delete) => Some(Action::Delete(delete)),
+            Act::Select(_) | Act::Insert(_) => None,
+        }
+    }
+
+    fn table(&self) -> usize {
+        match self {
+            Action::Lock(query, _) => query.tables.first().copied().unwrap_or(usize::MAX),
+            Action::Update(it) | Action::Delete(it) => it.table,
+        }
+    }
+
+    fn filter(&self) -> Option<&'a Expr> {
+        match self {
+            Action::Lock(query, _) => query.filter.as_ref(),
+            Action::Update(it) | Action::Delete(it) => it.filter.as_ref(),
+        }
+    }
+
+    /// What it answers of each row; nothing where it counts them.
+    fn answers(&self) -> Option<&'a [Expr]> {
+        match self {
+            Action::Lock(query, _) => Some(&query.answers),
+            Action::Update(it) | Action::Delete(it) => it.returning.as_deref(),
+        }
+    }
+
+    /// The order in which it takes its rows, if there is one. PostgreSQL promises none for those that it
+    /// changes: it depends on the plan, and on where the rows stand on the disk.
+    fn order(&self) -> &'a [Order] {
+        match self {
+            Action::Lock(query, _) => &query.order,
+            Action::Update(_) | Action::Delete(_) => &[],
+        }
+    }
+
+    /// Whether it has as many rows as it is to have.
+    fn is_enough(&self, found: usize) -> bool {
+        matches!(self, Action::Lock(query, _) if query.limit.is_some_and(|limit| found >= limit))
     }
 }
 
@@ -37,26 +75,49 @@ impl SimDb {
     pub(super) fn attempt(
         &mut self,
         slot: Slot,
-        statement: &Statement,
+        plan: &Plan,
+        parameters: &[Value],
         first: Option<u8>,
     ) -> Result<Answer, Stop> {
-        statement.check()?;
         self.look(slot);
         if self.is_doomed(slot, None) {
             return Err(SqlState::SERIALIZATION_FAILURE.into());
         }
-        let answer = match statement {
-            Statement::Select(select) => self.select(slot, select),
-            Statement::Insert(insert) => self.insert(slot, insert),
-            Statement::Update(update) => self.update(slot, update, first),
-            Statement::Delete(delete) => self.delete(slot, delete, first),
-            // It comes here with these only where a session has another statement that waits.
-            Statement::Begin(_) | Statement::Commit | Statement::Rollback => {
-                let said =
-                    "the session has a statement that waits: ask with that one for its answer";
-                Err(SqlError::new(SqlState::INTERNAL_ERROR, said).into())
+        let waited = self.transaction_mut(slot).and_then(|it| it.statement.as_mut());
+        let is_begun = waited.is_some();
+        let mut progress = match waited {
+            Some(statement) => std::mem::take(&mut statement.progress),
+            None => self.begun(slot, plan, parameters, first)?,
+        };
+        let subqueries = std::mem::take(&mut progress.subqueries);
+        let of = Scope { parameters, subqueries: &subqueries, ..Scope::default() };
+        let answer = match &plan.act {
+            Act::Select(query) => {
+                self.notes_reads(slot, query, of);
+                Answer::Rows(self.query(slot, query, of)?)
             }
-        }?;
+            Act::Insert(insert) => {
+                if !is_begun {
+                    progress.rows = self.source(slot, insert, of)?;
+                }
+                let done = self.insert(slot, insert, of, progress)?;
+                if insert.returning.is_some() {
+                    Answer::Rows(done.found)
+                } else {
+                    Answer::Count(done.count)
+                }
+            }
+            act => match Action::of(act) {
+                Some(action) => {
+                    let done = self.each(slot, action, of, progress)?;
+                    match action.answers() {
+                        Some(_) => Answer::Rows(done.found),
+                        None => Answer::Count(done.count),
+                    }
+                }
+                None => return Err(SqlState::INTERNAL_ERROR.into()),
+            },
+        };
         if self.is_doomed(slot, None) {
             return Err(SqlState::SERIALIZATION_FAILURE.into());
         }
@@ -65,6 +126,67 @@ impl SimDb {
             transaction.statement = None;
         }
         Ok(answer)
+    }
+
+    /// What a statement has found before it does anything: the answers of its subqueries, and its rows.
+    fn begun(
+        &mut self,
+        slot: Slot,
+        plan: &Plan,
+        parameters: &[Value],
+        first: Option<u8>,
+    ) -> Result<Progress, SqlError> {
+        let subqueries = self.subqueries(slot, plan, parameters)?;
+        let of = Scope { parameters, subqueries: &subqueries, ..Scope::default() };
+        for query in &plan.subqueries {
+            self.notes_reads(slot, query, of);
+        }
+        let mut progress = Progress::default();
+        if let Some(action) = Action::of(&plan.act) {
+            self.has_read(slot, action.table(), action.filter().map(|filter| filter.closed(of)));
+            let found = self.in_order(slot, action, of)?;
+            progress.todo = found.into_iter().map(|(id, _)| (id, false)).collect();
+            progress.choose(first);
+        }
+        Ok(Progress { subqueries, ..progress })
+    }
+
+    /// What the subqueries of a statement answer that begins now.
+    fn subqueries(
+        &self,
+        slot: Slot,
+        plan: &Plan,
+        parameters: &[Value],
+    ) -> Result<Vec<Value>, SqlError> {
+        let mut answers = Vec::with_capacity(plan.subqueries.len());
+        for query in &plan.subqueries {
+            let of = Scope { parameters, subqueries: &answers, ..Scope::default() };
+            let rows = self.query(slot, query, of)?;
+            if rows.len() > 1 {
+                let said = "a subquery in an expression answers several rows";
+                return Err(SqlError::new(SqlState::CARDINALITY_VIOLATION, said));
+            }
+            let value = rows.first().and_then(|row| row.first().cloned());
+            answers.push(value.unwrap_or(Value::Null));
+        }
+        Ok(answers)
+    }
+
+    /// Notes what a query reads, for who is serializable.
+    fn notes_reads(&mut self, slot: Slot, query: &Query, of: Scope<'_>) {
+        match query.tables[..] {
+            [table] => {
+                self.has_read(slot, table, query.filter.as_ref().map(|filter| filter.closed(of)));
+            }
+            // Which rows of which table fit is not looked into: all may.
+            ref several => several.iter().for_each(|table| self.has_read(slot, *table, None)),
+        }
+    }
+
+    /// What a query answers, in what a transaction sees.
+    fn query(&self, slot: Slot, query: &Query, of: Scope<'_>) -> Result<Vec<Row>, SqlError> {
+        let rows = |table| self.visible(slot, table).into_iter().map(|(_, row)| row).collect();
+        queries::answered(query, rows, of)
     }
 
     /// Takes the transaction's snapshot, if it is to have one and has none.
@@ -119,154 +241,109 @@ impl SimDb {
         self.transaction(slot)?.snapshot.as_ref()
     }
 
-    fn select(&mut self, slot: Slot, select: &Select) -> Result<Answer, Stop> {
-        let table = self.table(select.table)?;
-        self.check(table, &select.filter)?;
-        if select.for_update {
-            let What::Columns(columns) = &select.what else {
-                return Err(SqlState::FEATURE_NOT_SUPPORTED.into());
-            };
-            let columns = self.columns(table, columns)?;
-            let order = self.order(table, select.table)?;
-            let action = Action::Lock(&columns, &order);
-            let progress = self.each(slot, table, &select.filter, &action, None)?;
-            return Ok(Answer::Rows(progress.found));
-        }
-        self.has_read(slot, table, &select.filter);
-        let mut rows = self.found(slot, table, &select.filter);
-        if let What::Columns(_) = &select.what {
-            sort(&mut rows, &self.order(table, select.table)?);
-        }
-        let rows = rows.iter().map(|(_, row)| row);
-        Ok(Answer::Rows(match &select.what {
-            What::Columns(columns) => {
-                let columns = self.columns(table, columns)?;
-                rows.map(|row| project(row, &columns)).collect()
-            }
-            What::Exists => vec![Row::from([Value::Bool(rows.len() > 0)])],
-            What::Sum(column) => {
-                let column = self.column(table, column)?;
-                self.check_kind(table, column, &Value::Int(0))?;
-                let numbers = rows.filter_map(|row| row.get(column)?.int());
-                let sum = numbers.map(i128::from).sum::<i128>();
-                let sum = i64::try_from(sum).map_err(|_| SqlState::NUMERIC_OUT_OF_RANGE)?;
-                vec![Row::from([Value::Int(sum)])]
-            }
-        }))
-    }
-
     /// The rows that a transaction sees and that fit.
-    fn found(&self, slot: Slot, table: usize, filter: &Filter) -> Vec<(u32, Row)> {
-        let mut rows = self.visible(slot, table);
-        rows.retain(|(_, row)| self.fits(table, filter, row));
-        rows
-    }
-
-    /// The columns by which the rows of a `SELECT` are sorted: those of the table that it is written for.
-    fn order(&self, table: usize, written_for: &Table) -> Result<Vec<usize>, SqlError> {
-        written_for.columns.iter().map(|column| self.column(table, column.name)).collect()
-    }
-
-    fn update(&mut self, slot: Slot, update: &Update, first: Option<u8>) -> Result<Answer, Stop> {
-        let table = self.table(update.table)?;
-        self.check(table, &update.filter)?;
-        let mut set = Vec::with_capacity(update.set.len());
-        for (column, expression) in &update.set {
-            let index = self.column(table, column)?;
-            if self.unique(table) == Some(index) {
-                let said =
-                    format!("`{column}` is unique in the database, and does not change there");
-                return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said).into());
+    fn found(
+        &self,
+        slot: Slot,
+        action: Action<'_>,
+        of: Scope<'_>,
+    ) -> Result<Vec<(u32, Row)>, SqlState> {
+        let mut found = Vec::new();
+        for (id, row) in self.visible(slot, action.table()) {
+            if fits(action.filter(), Scope { row: &row, ..of })? {
+                found.push((id, row));
             }
-            match expression {
-                Expression::Value(value) => self.check_kind(table, index, value)?,
-                Expression::Plus(_) => self.check_kind(table, index, &Value::Int(0))?,
-            }
-            set.push((index, expression));
         }
-        let progress = self.each(slot, table, &update.filter, &Action::Update(&set), first)?;
-        Ok(Answer::Count(progress.count))
+        Ok(found)
     }
 
-    fn delete(&mut self, slot: Slot, delete: &Delete, first: Option<u8>) -> Result<Answer, Stop> {
-        let table = self.table(delete.table)?;
-        self.check(table, &delete.filter)?;
-        let progress = self.each(slot, table, &delete.filter, &Action::Delete, first)?;
-        Ok(Answer::Count(progress.count))
+    /// The same, in the order in which they are locked, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for more than [`MOST_ROWS`].
+    fn in_order(
+        &self,
+        slot: Slot,
+        action: Action<'_>,
+        of: Scope<'_>,
+    ) -> Result<Vec<(u32, Row)>, SqlError> {
+        let mut found = self.found(slot, action, of)?;
+        if found.len() > MOST_ROWS {
+            let said = format!(
+                "{} rows fit: the simulation changes or locks {MOST_ROWS} in a statement at most",
+                found.len()
+            );
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
+        }
+        if !action.order().is_empty() {
+            queries::sort(&mut found, action.order(), of, |(_, row)| (row, &[]))?;
+        }
+        Ok(found)
     }
 
-    /// Goes through the rows that fit, or on from where it stands: one row at a time.
+    /// Goes through the rows that are to come: one row at a time.
     fn each(
         &mut self,
         slot: Slot,
-        table: usize,
-        filter: &Filter,
-        action: &Action<'_>,
-        first: Option<u8>,
+        action: Action<'_>,
+        of: Scope<'_>,
+        mut progress: Progress,
     ) -> Result<Progress, Stop> {
-        let waited = self.transaction_mut(slot).and_then(|it| it.statement.as_mut());
-        let mut progress = match waited {
-            Some(statement) => std::mem::take(&mut statement.progress),
-            None => {
-                self.has_read(slot, table, filter);
-                let mut found = self.found(slot, table, filter);
-                in_order(&mut found, action)?;
-                let todo = found.into_iter().map(|(id, _)| (id, false)).collect();
-                let mut progress = Progress { todo, ..Progress::default() };
-                progress.choose(first);
-                progress
-            }
-        };
+        let table = action.table();
         if let Some((id, changed)) = progress.todo.first().copied() {
             // What becomes of the row is computed before it is asked who holds it.
-            if let (Action::Update(set), false) = (action, changed)
+            if let (Action::Update(update), false) = (action, changed)
                 && let Some(row) = self.seen(slot, table, id)
             {
-                updated(row, set)?;
+                self.changed(table, &update.set, Scope { row, ..of })?;
             }
-            if let (Action::Lock(..), Some(holder)) = (action, self.holder_beside(slot, table, id))
+            let holder = self.holder_beside(slot, table, id);
+            if let (Action::Lock(_, WhileHeld::Waits), Some(holder)) = (action, holder)
                 && self.waits_of(slot).is_some_and(|wait| wait.goes_on_to_next(id))
             {
+                let progress = progress.knowing(of);
                 return Err(self.wait_for_next(slot, (table, id), holder, progress));
             }
             // One that was changed since the snapshot is not waited for.
             if !self.is_as_seen(slot, table, id) {
                 return Err(SqlState::SERIALIZATION_FAILURE.into());
             }
-            if let Some(holder) = self.holder_beside(slot, table, id) {
-                let is_changing = self.is_changed_by(holder, table, id);
-                let stands = self.waits_of(slot).is_some_and(|wait| wait.stands_for(id));
-                if changed && is_changing && !stands {
-                    return Err(self.wait_for_change(slot, (table, id), holder, progress));
+            let took = match (holder, action) {
+                (Some(_), Action::Lock(_, WhileHeld::Fails)) => {
+                    return Err(SqlState::LOCK_NOT_AVAILABLE.into());
                 }
-                let goes_on = is_changing && matches!(action, Action::Lock(..));
-                return Err(self.queue_for_row(slot, (table, id), holder, goes_on, progress));
-            }
-            let took = self.one(slot, (table, id), changed, filter, action, &mut progress)?;
+                (Some(_), Action::Lock(_, WhileHeld::Skips)) => None,
+                (Some(holder), _) => {
+                    let is_changing = self.is_changed_by(holder, table, id);
+                    let stands = self.waits_of(slot).is_some_and(|wait| wait.stands_for(id));
+                    let progress = progress.knowing(of);
+                    if changed && is_changing && !stands {
+                        return Err(self.wait_for_change(slot, (table, id), holder, progress));
+                    }
+                    let goes_on = is_changing && matches!(action, Action::Lock(..));
+                    return Err(self.queue_for_row(slot, (table, id), holder, goes_on, progress));
+                }
+                (None, _) => self.one(slot, id, changed, action, of, &mut progress)?,
+            };
             progress.todo.remove(0);
-            if !progress.todo.is_empty() {
-                return Err(self.pause(slot, table, took, progress, action));
+            if !progress.todo.is_empty() && !action.is_enough(progress.found.len()) {
+                let left = progress.todo.len();
+                let next = if action.order().is_empty() { left } else { 1 };
+                let progress = progress.knowing(of);
+                return Err(self.pause(slot, table, Underway { took, left, next }, progress));
             }
         }
         Ok(progress)
     }
 
     /// Lets others act before the next row.
-    fn pause(
-        &mut self,
-        slot: Slot,
-        table: usize,
-        took: Option<Row>,
-        progress: Progress,
-        action: &Action<'_>,
-    ) -> Stop {
+    fn pause(&mut self, slot: Slot, table: usize, underway: Underway, progress: Progress) -> Stop {
         self.leave_queue(slot);
-        let left = progress.todo.len();
-        let next = if action.is_sorted() { 1 } else { left };
         if let Some(transaction) = self.transaction_mut(slot) {
             transaction.statement = Some(InFlight { table, wait: Wait::none(), progress });
         }
-        Stop::Pauses(Underway { took, left, next })
+        Stop::Pauses(underway)
     }
 
     /// Chooses the next row of a statement that has rows to come, unless that is known.
@@ -278,15 +355,11 @@ impl SimDb {
     }
 
     /// How many rows a statement finds if these are several and any of them may be the first.
-    pub(super) fn several(&self, slot: Slot, statement: &Statement) -> Option<usize> {
-        let (table, filter) = match statement {
-            Statement::Update(update) => (update.table, &update.filter),
-            Statement::Delete(delete) => (delete.table, &delete.filter),
-            _ => return None,
-        };
-        statement.check().ok()?;
-        let table = self.table(table).ok()?;
-        let count = self.found(slot, table, filter).len();
+    pub(super) fn several(&self, slot: Slot, plan: &Plan, parameters: &[Value]) -> Option<usize> {
+        let action = Action::of(&plan.act).filter(|action| action.order().is_empty())?;
+        let subqueries = self.subqueries(slot, plan, parameters).ok()?;
+        let of = Scope { parameters, subqueries: &subqueries, ..Scope::default() };
+        let count = self.found(slot, action, of).ok()?.len();
         (2..=MOST_ROWS).contains(&count).then_some(count)
     }
 
@@ -315,35 +388,79 @@ impl SimDb {
     fn one(
         &mut self,
         slot: Slot,
-        (table, id): (usize, u32),
+        id: u32,
         changed: bool,
-        filter: &Filter,
-        action: &Action<'_>,
+        action: Action<'_>,
+        of: Scope<'_>,
         progress: &mut Progress,
     ) -> Result<Option<Row>, Stop> {
+        let table = action.table();
         let Some(row) = self.record(table, id).and_then(|record| record.newest_for(slot)).cloned()
         else {
             return Ok(None);
         };
         // A row that was changed since the statement looked is locked before it is looked at again.
-        if changed && !self.fits(table, filter, &row) {
+        if changed && !fits(action.filter(), Scope { row: &row, ..of })? {
             self.hold(slot, table, id, None);
             return Ok(Some(row));
         }
-        let change = match action {
-            Action::Lock(columns, _) => {
-                progress.found.push(project(&row, columns));
-                None
+        let (change, answered) = match action {
+            Action::Lock(..) => (None, row.clone()),
+            Action::Update(update) => {
+                let new = self.changed(table, &update.set, Scope { row: &row, ..of })?;
+                (Some(Change::To(new.clone())), new)
             }
-            Action::Update(set) => Some(Change::To(updated(&row, set)?)),
-            Action::Delete => {
+            Action::Delete(_) => {
                 let is_new = self.record(table, id).is_some_and(|it| it.committed.is_none());
-                Some(Change::Deleted(is_new.then(|| row.clone())))
+                (Some(Change::Deleted(is_new.then(|| row.clone()))), row.clone())
             }
         };
+        if let Some(answers) = action.answers() {
+            progress.found.push(queries::projected(answers, Scope { row: &answered, ..of })?);
+        }
         self.hold(slot, table, id, change);
         progress.count += 1;
         Ok(Some(row))
+    }
+
+    /// A row with these columns set.
+    fn changed(
+        &self,
+        table: usize,
+        set: &[(usize, Expr)],
+        of: Scope<'_>,
+    ) -> Result<Row, SqlError> {
+        let mut values = of.row.to_vec();
+        for (column, new) in set {
+            let new = new.value(of)?;
+            if let Some(value) = values.get_mut(*column) {
+                *value = new;
+            }
+        }
+        self.allowed(table, Row::from(values))
+    }
+
+    /// A row, if its table can hold it.
+    fn allowed(&self, table: usize, row: Row) -> Result<Row, SqlError> {
+        let stored = self.tables.get(table).ok_or(SqlState::UNDEFINED_TABLE)?;
+        for (column, value) in stored.table.columns.iter().zip(&*row) {
+            match value {
+                Value::Null if !column.nullable => {
+                    let said = format!("`{}` of `{}` is NULL", column.name, stored.table.name);
+                    return Err(SqlError::new(SqlState::NOT_NULL_VIOLATION, &said));
+                }
+                value if !column.holds(value) => return Err(SqlState::NUMERIC_OUT_OF_RANGE.into()),
+                _ => {}
+            }
+        }
+        for check in &stored.also.checks {
+            let truth = check.of.value(Scope { row: &row, ..Scope::default() })?;
+            if truth == Value::Bool(false) {
+                let said = format!("`CHECK ({})` of `{}`", check.text, stored.table.name);
+                return Err(SqlError::new(SqlState::CHECK_VIOLATION, &said));
+            }
+        }
+        Ok(row)
     }
 
     /// Whether a row is still what the transaction's snapshot has, or its own, or there is no snapshot.
@@ -367,127 +484,129 @@ impl SimDb {
         }
     }
 
-    fn insert(&mut self, slot: Slot, insert: &Insert) -> Result<Answer, Stop> {
-        let table = self.table(insert.table)?;
-        let row = self.stored_row(table, insert)?;
-        // The constraint is the database's: who believes in another finds out.
-        let key = self.unique(table);
-        let names_it = self.unique_name(table) == insert.table.unique && key.is_some();
-        if insert.on_conflict != OnConflict::Fail && !names_it {
-            let said = format!("no column of `{}` is unique in the database", insert.table.name);
-            return Err(SqlError::new(SqlState::INVALID_COLUMN_REFERENCE, &said).into());
+    /// The rows that an `INSERT` is to put in, as they come from its source.
+    fn source(
+        &mut self,
+        slot: Slot,
+        insert: &Inserts,
+        of: Scope<'_>,
+    ) -> Result<Vec<Row>, SqlError> {
+        match &insert.source {
+            Source::Values(rows) => {
+                let rows = rows.iter().map(|row| queries::projected(row, of).map_err(Into::into));
+                rows.collect()
+            }
+            Source::Query(query) => {
+                self.notes_reads(slot, query, of);
+                self.query(slot, query, of)
+            }
         }
-        let returned = match &insert.returning {
-            Returning::Columns(columns) => Some(self.columns(table, columns)?),
-            Returning::Count | Returning::Inserted => None,
-        };
-        let replaced = match &insert.on_conflict {
-            OnConflict::DoUpdate(columns) => self.columns(table, columns)?,
-            OnConflict::Fail | OnConflict::DoNothing => Vec::new(),
-        };
-        let answer = |row: Option<(&Row, bool)>| match (&insert.returning, &returned) {
-            (Returning::Inserted, _) => {
-                let inserted = row.map(|(_, inserted)| Row::from([Value::Bool(inserted)]));
-                Answer::Rows(inserted.into_iter().collect())
-            }
-            (_, Some(columns)) => {
-                Answer::Rows(row.iter().map(|(row, _)| project(row, columns)).collect())
-            }
-            (_, None) => Answer::Count(u64::from(row.is_some())),
-        };
+    }
+
+    /// Puts in the rows that are to come: one row at a time.
+    fn insert(
+        &mut self,
+        slot: Slot,
+        insert: &Inserts,
+        of: Scope<'_>,
+        mut progress: Progress,
+    ) -> Result<Progress, Stop> {
+        let table = insert.table;
+        let Some(source) = progress.rows.first() else { return Ok(progress) };
+        let row = queries::projected(&insert.columns, Scope { row: source, ..of })?;
+        let row = self.allowed(table, row)?;
         let found = match self.waits_of(slot).and_then(Wait::row) {
             // It has found its row, and has waited for nothing but the lock.
             Some((id, false)) => Some(id),
             Some((_, true)) if self.snapshot(slot).is_some() => {
                 return Err(SqlState::SERIALIZATION_FAILURE.into());
             }
-            Some((_, true)) | None => self.same_key(slot, table, key, &row)?,
+            Some((_, true)) | None => match self.same_key(slot, table, &row) {
+                Ok(found) => found,
+                Err(holder) => {
+                    let progress = progress.knowing(of);
+                    return Err(self.wait_for_key(slot, table, holder, progress));
+                }
+            },
         };
-        let Some(id) = found else {
-            self.add(slot, table, row.clone());
-            return Ok(answer(Some((&row, true))));
-        };
-        match &insert.on_conflict {
-            OnConflict::Fail => {
-                let after = Some(row.clone());
+        let done = match (found, &insert.conflict) {
+            (None, _) => {
+                progress.touched.push(self.add(slot, table, row.clone()));
+                Some((row.clone(), true))
+            }
+            (Some(_), Conflict::Fails) => {
+                let after = Some(row);
                 let write = Write { table, id: None, before: None, after };
-                Err(if self.is_doomed(slot, Some(write)) {
+                return Err(if self.is_doomed(slot, Some(write)) {
                     SqlState::SERIALIZATION_FAILURE.into()
                 } else {
                     SqlState::UNIQUE_VIOLATION.into()
-                })
+                });
             }
-            OnConflict::DoNothing if self.is_as_seen(slot, table, id) => {
+            (Some(id), Conflict::DoesNothing) => {
+                if !self.is_as_seen(slot, table, id) {
+                    return Err(SqlState::SERIALIZATION_FAILURE.into());
+                }
                 if self.conflicts_are_reads {
                     self.has_read_key(slot, table, &row);
                 }
-                Ok(answer(None))
+                None
             }
-            OnConflict::DoNothing => Err(SqlState::SERIALIZATION_FAILURE.into()),
-            OnConflict::DoUpdate(_) => {
+            (Some(id), Conflict::Updates(set, filter)) => {
+                if progress.touched.contains(&id) {
+                    return Err(SqlState::CARDINALITY_VIOLATION.into());
+                }
                 if let Some(holder) = self.holder_beside(slot, table, id) {
-                    let progress = Progress::default();
+                    let progress = progress.knowing(of);
                     return Err(self.queue_for_row(slot, (table, id), holder, false, progress));
                 }
                 if !self.is_as_seen(slot, table, id) {
                     return Err(SqlState::SERIALIZATION_FAILURE.into());
                 }
                 let there = self.record(table, id).and_then(|record| record.newest_for(slot));
-                let mut values: Vec<Value> = there.map_or_else(Vec::new, |there| there.to_vec());
-                for column in replaced {
-                    if let (Some(value), Some(new)) = (values.get_mut(column), row.get(column)) {
-                        *value = new.clone();
-                    }
+                let there = there.cloned().unwrap_or_default();
+                let of = Scope { row: &there, excluded: &row, ..of };
+                // Locked is the row in any case.
+                if fits(filter.as_ref(), of)? {
+                    let new = self.changed(table, set, of)?;
+                    self.hold(slot, table, id, Some(Change::To(new.clone())));
+                    progress.touched.push(id);
+                    Some((new, false))
+                } else {
+                    self.hold(slot, table, id, None);
+                    None
                 }
-                let updated = Row::from(values);
-                self.hold(slot, table, id, Some(Change::To(updated.clone())));
-                Ok(answer(Some((&updated, false))))
+            }
+        };
+        progress.count += u64::from(done.is_some());
+        if let (Some(answers), Some((row, is_new))) = (&insert.returning, &done) {
+            let of = Scope { row, is_new: *is_new, ..of };
+            progress.found.push(queries::projected(answers, of)?);
+        }
+        progress.rows.remove(0);
+        match progress.rows.len() {
+            0 => Ok(progress),
+            left => {
+                let underway = Underway { took: done.map(|(row, _)| row), left, next: 1 };
+                let progress = progress.knowing(of);
+                Err(self.pause(slot, table, underway, progress))
             }
         }
     }
 
-    /// What an `INSERT` puts in: its values by the names of their columns, which may stand in another
-    /// order in the database.
-    fn stored_row(&self, table: usize, insert: &Insert) -> Result<Row, SqlError> {
-        let columns = self.tables.get(table).map_or(&[][..], |stored| stored.table.columns);
-        let Insert { table: written_for, row, .. } = insert;
-        if columns == written_for.columns {
-            return Ok(row.clone());
-        }
-        for column in written_for.columns {
-            self.column(table, column.name)?;
-        }
-        let value = |(index, column): (usize, &Column)| {
-            let place = written_for.column(column.name);
-            let Some(value) = place.and_then(|place| row.get(place)) else {
-                let said = format!("`{}` of `{}` gets no value", column.name, written_for.name);
-                return Err(SqlError::new(SqlState::INTEGRITY_VIOLATION, &said));
-            };
-            self.check_kind(table, index, value)?;
-            Ok(value.clone())
-        };
-        columns.iter().enumerate().map(value).collect()
-    }
-
     /// Notes that a serializable transaction has read the row of this one's key.
     fn has_read_key(&mut self, slot: Slot, table: usize, row: &Row) {
-        let key = self.unique_name(table).zip(self.unique(table).and_then(|key| row.get(key)));
-        if let Some((column, value)) = key {
-            let comparison = Comparison::Equal;
-            let condition = Condition { column, comparison, value: value.clone() };
-            self.has_read(slot, table, &vec![condition]);
+        let key = self.unique(table).and_then(|key| Some((key, row.get(key)?)));
+        if let Some((key, value)) = key {
+            let is_it = Expr::compares(key, Operator::Equal, value.clone());
+            self.has_read(slot, table, Some(is_it));
         }
     }
 
-    /// The row that has the same key, if there is one. One that another transaction inserts, changes
-    /// or removes is waited for.
-    fn same_key(
-        &mut self,
-        slot: Slot,
-        table: usize,
-        key: Option<usize>,
-        row: &Row,
-    ) -> Result<Option<u32>, Stop> {
+    /// The row that has the same key, if there is one; or who is inserting, changing or removing one, and has
+    /// to be waited for.
+    fn same_key(&self, slot: Slot, table: usize, row: &Row) -> Result<Option<u32>, Slot> {
+        let key = self.unique(table).filter(|key| row.get(*key) != Some(&Value::Null));
         let Some(key) = key else { return Ok(None) };
         let is_same = |other: &Row| other.get(key) == row.get(key);
         let records = self.tables.get(table).map_or(&[][..], |stored| &stored.records);
@@ -509,14 +628,11 @@ impl SimDb {
                 _ => {}
             }
         }
-        match waits_for {
-            Some(holder) => Err(self.wait_for_key(slot, table, holder)),
-            None => Ok(found),
-        }
+        waits_for.map_or(Ok(found), Err)
     }
 
     /// Inserts a row under an id that nobody remembers.
-    fn add(&mut self, slot: Slot, table: usize, row: Row) {
+    fn add(&mut self, slot: Slot, table: usize, row: Row) -> u32 {
         let seen = self.open().flat_map(|(_, transaction)| {
             let snapshot = transaction.snapshot.as_ref();
             let seen = snapshot.and_then(|snapshot| snapshot.tables.get(table));
@@ -534,121 +650,23 @@ impl SimDb {
             let at = stored.records.partition_point(|record| record.id < id);
             stored.records.insert(at, Record { id, committed: None, held });
         }
+        id
     }
 
     fn record(&self, table: usize, id: u32) -> Option<&Record> {
         self.tables.get(table)?.records.iter().find(|record| record.id == id)
     }
 
-    fn table(&self, table: &Table) -> Result<usize, SqlError> {
-        let position = self.tables.iter().position(|stored| stored.table.name == table.name);
-        position.ok_or_else(|| {
-            let said = format!("there is no table `{}`", table.name);
-            SqlError::new(SqlState::UNDEFINED_TABLE, &said)
-        })
-    }
+}
 
-    /// The column of the unique index that there is.
-    fn unique(&self, table: usize) -> Option<usize> {
-        self.tables.get(table)?.table.unique()
-    }
-
-    fn unique_name(&self, table: usize) -> Option<&'static str> {
-        self.tables.get(table)?.table.unique
-    }
-
-    fn column(&self, table: usize, name: &str) -> Result<usize, SqlError> {
-        let stored = self.tables.get(table);
-        stored.and_then(|stored| stored.table.column(name)).ok_or_else(|| {
-            let table = stored.map_or("", |stored| stored.table.name);
-            let said = format!("`{table}` has no column `{name}` in the database");
-            SqlError::new(SqlState::UNDEFINED_COLUMN, &said)
-        })
-    }
-
-    fn columns(&self, table: usize, names: &[&'static str]) -> Result<Vec<usize>, SqlError> {
-        names.iter().map(|name| self.column(table, name)).collect()
-    }
-
-    fn check(&self, table: usize, filter: &Filter) -> Result<(), SqlError> {
-        for condition in filter {
-            let column = self.column(table, condition.column)?;
-            self.check_kind(table, column, &condition.value)?;
-        }
-        Ok(())
-    }
-
-    fn check_kind(&self, table: usize, column: usize, value: &Value) -> Result<(), SqlError> {
-        let stored = self.tables.get(table).ok_or(SqlState::UNDEFINED_TABLE)?;
-        let column = stored.table.columns.get(column).ok_or(SqlState::UNDEFINED_COLUMN)?;
-        if column.kind.holds(value) {
-            return Ok(());
-        }
-        let said = format!("`{}` holds values of another type in the database", column.name);
-        Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
-    }
-
-    /// Whether a row meets all conditions.
-    pub(super) fn fits(&self, table: usize, filter: &Filter, row: &Row) -> bool {
-        filter.iter().all(|condition| {
-            let stored = self.tables.get(table);
-            let column = stored.and_then(|stored| stored.table.column(condition.column));
-            let Some(value) = column.and_then(|column| row.get(column)) else { return false };
-            match condition.comparison {
-                Comparison::Equal => *value == condition.value,
-                Comparison::NotEqual => *value != condition.value,
-                Comparison::AtLeast => *value >= condition.value,
-                Comparison::AtMost => *value <= condition.value,
-            }
-        })
+impl Progress {
+    /// The same, with what the statement has found out before it began.
+    fn knowing(self, of: Scope<'_>) -> Self {
+        Progress { subqueries: of.subqueries.to_vec(), ..self }
     }
 }
 
-/// Puts the rows that a statement is about in the order in which it locks them, if it has one.
-///
-/// # Errors
-///
-/// [`FEATURE_NOT_SUPPORTED`](SqlState::FEATURE_NOT_SUPPORTED) for more than [`MOST_ROWS`].
-fn in_order(rows: &mut [(u32, Row)], action: &Action<'_>) -> Result<(), SqlError> {
-    if rows.len() > MOST_ROWS {
-        let said = format!(
-            "{} rows fit: the simulation changes or locks {MOST_ROWS} in a statement at most",
-            rows.len()
-        );
-        return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
-    }
-    if let Action::Lock(_, order) = action {
-        sort(rows, order);
-    }
-    Ok(())
-}
-
-fn sort(rows: &mut [(u32, Row)], order: &[usize]) {
-    rows.sort_by(|(_, one), (_, other)| compared(one, other, order));
-}
-
-/// Compares two rows by these columns, the first of them first.
-fn compared(one: &Row, other: &Row, order: &[usize]) -> Ordering {
-    let columns = order.iter().map(|column| one.get(*column).cmp(&other.get(*column)));
-    columns.fold(Ordering::Equal, Ordering::then)
-}
-
-fn project(row: &Row, columns: &[usize]) -> Row {
-    columns.iter().filter_map(|column| row.get(*column).cloned()).collect()
-}
-
-fn updated(row: &Row, set: &[(usize, &Expression)]) -> Result<Row, SqlState> {
-    let mut values = row.to_vec();
-    for (column, expression) in set {
-        let Some(value) = values.get_mut(*column) else { continue };
-        *value = match expression {
-            Expression::Value(new) => new.clone(),
-            Expression::Plus(amount) => {
-                let number = row.get(*column).and_then(Value::int).unwrap_or(0);
-                let sum = number.checked_add(*amount).ok_or(SqlState::NUMERIC_OUT_OF_RANGE)?;
-                Value::Int(sum)
-            }
-        };
-    }
-    Ok(Row::from(values))
+/// Whether a row meets a condition, if there is one.
+fn fits(filter: Option<&Expr>, of: Scope<'_>) -> Result<bool, SqlState> {
+    filter.map_or(Ok(true), |filter| filter.holds(of))
 }

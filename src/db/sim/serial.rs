@@ -14,16 +14,16 @@
 //! that is wrong here is wrong there. Another transaction may fail there, and the order need not be
 //! that of real time (see [`db`](crate::db)).
 
+use super::expr::{Expr, Scope};
 use super::{Change, SimDb, Slot};
 use crate::db::Isolation;
 use crate::db::schema::Row;
-use crate::db::statement::Filter;
 
 /// What an open transaction has read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Reads {
     /// Which tables, and which of their rows.
-    of: Vec<(usize, Filter)>,
+    of: Vec<(usize, Option<Expr>)>,
     /// How many of the history's transactions had committed when it took its snapshot.
     seen: usize,
     /// The rows that a transaction of another level has changed since this one read them. A version
@@ -68,12 +68,12 @@ impl SimDb {
     }
 
     /// Notes that a serializable transaction has read these rows.
-    pub(super) fn has_read(&mut self, slot: Slot, table: usize, filter: &Filter) {
+    pub(super) fn has_read(&mut self, slot: Slot, table: usize, filter: Option<Expr>) {
         let transaction = self.transaction_mut(slot);
         let Some(reads) = transaction.and_then(|transaction| transaction.reads.as_mut()) else {
             return;
         };
-        let read = (table, filter.clone());
+        let read = (table, filter);
         if !reads.of.contains(&read) {
             reads.of.push(read);
         }
@@ -117,8 +117,8 @@ impl SimDb {
         sees: bool,
         is_seen: bool,
     ) -> bool {
-        let read_before_written = !sees && self.reads_of(first, second, &first.reads.outdated);
-        let written_before_read = is_seen && self.reads_of(second, first, &[]);
+        let read_before_written = !sees && Self::reads_of(first, second, &first.reads.outdated);
+        let written_before_read = is_seen && Self::reads_of(second, first, &[]);
         let rewritten = is_seen
             && first.writes.iter().any(|one| {
                 let same = |other: &Write| {
@@ -130,13 +130,13 @@ impl SimDb {
     }
 
     /// Whether one read what the other wrote, in whichever version, but for these rows.
-    fn reads_of(&self, reader: &Footprint, writer: &Footprint, but: &[(usize, u32)]) -> bool {
+    fn reads_of(reader: &Footprint, writer: &Footprint, but: &[(usize, u32)]) -> bool {
         let counts = |write: &&Write| write.id.is_none_or(|id| !but.contains(&(write.table, id)));
         reader.reads.of.iter().any(|(table, filter)| {
             let written = writer.writes.iter().filter(|write| write.table == *table);
             let written = written.filter(counts);
             let mut versions = written.flat_map(|write| [&write.before, &write.after]).flatten();
-            versions.any(|row| self.fits(*table, filter, row))
+            versions.any(|row| may_fit(filter.as_ref(), row))
         })
     }
 
@@ -181,6 +181,12 @@ impl SimDb {
         let outdated = outdated.filter(move |(other, _)| *other == table).map(|(_, id)| *id);
         written.chain(outdated)
     }
+}
+
+/// Whether a condition speaks of a row; where it cannot be told, it does.
+fn may_fit(filter: Option<&Expr>, row: &Row) -> bool {
+    let of = Scope { row, ..Scope::default() };
+    filter.is_none_or(|filter| filter.holds(of).unwrap_or(true))
 }
 
 #[cfg(test)]

@@ -173,10 +173,16 @@ impl SimDb {
     }
 
     /// Waits for the end of a transaction that is inserting, changing or removing the same key.
-    pub(super) fn wait_for_key(&mut self, slot: Slot, table: usize, holder: Slot) -> Stop {
+    pub(super) fn wait_for_key(
+        &mut self,
+        slot: Slot,
+        table: usize,
+        holder: Slot,
+        progress: Progress,
+    ) -> Stop {
         self.leave_queue(slot);
         let wait = Wait { end_of: Some(holder), ..Wait::none() };
-        self.wait(slot, InFlight { table, wait, progress: Progress::default() })
+        self.wait(slot, InFlight { table, wait, progress })
     }
 
     /// Begins to wait, or fails if that closes a cycle.
