@@ -25,6 +25,7 @@ mod several;
 mod story;
 mod surprises;
 mod tally;
+mod text;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;
 #[path = "../tries/mod.rs"]
@@ -39,6 +40,7 @@ use compare::compare;
 use drive::{Run, World, outcomes, play};
 use generate::{Crowd, Levels, Profile, Program, TABLES, Turn, program};
 use oracle::{Tables, Transaction, alone, serial_order, without_idle_inserts};
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use server::{Lane, cluster, conflicts_are_reads};
 use story::{accounts, idle_insert};
@@ -76,7 +78,15 @@ fn search<T>(
         rng_seed,
         ..Config::default()
     };
-    TestRunner::new(config).run(&program(profile), |program| match check(&program) {
+    search_among(program(profile), config, check)
+}
+
+fn search_among<T>(
+    programs: impl Strategy<Value = Program>,
+    config: Config,
+    check: impl Fn(&Program) -> Result<T, String>,
+) -> Result<(), TestError<Program>> {
+    TestRunner::new(config).run(&programs, |program| match check(&program) {
         Ok(_) => Ok(()),
         Err(difference) => Err(TestCaseError::fail(difference)),
     })
@@ -185,6 +195,38 @@ fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
     ];
     for (what, seen) in seen {
         assert!(seen * 100 >= cases, "only {seen} {what} in {cases} programs");
+    }
+}
+
+#[test]
+fn statements_as_text_are_answered_as_by_postgresql() {
+    for (levels, cases) in [(Levels::Exact, cases()), (Levels::Mixed, cases().div_ceil(4))] {
+        let Some(cluster) = cluster() else { return };
+        let tally = Tally::default();
+        let half = |number, cases: usize| {
+            let lane = RefCell::new(Lane::new(cluster).expect("sessions on the server"));
+            let config = Config {
+                cases: u32::try_from(cases).unwrap_or(u32::MAX),
+                failure_persistence: None,
+                max_shrink_iters: 2_000,
+                rng_seed: seed(number),
+                ..Config::default()
+            };
+            assert_none(search_among(text::program(levels), config, |program| {
+                let lane = &mut *lane.borrow_mut();
+                lane.reset(program)?;
+                compare(Run::new(program), lane, program, &tally)?;
+                lane.done();
+                Ok(())
+            }));
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(|| half(11, cases / 2));
+            half(12, cases - cases / 2);
+            other.join().expect("both halves agree");
+        });
+        println!("{cases} programs in text, {levels:?}");
+        tally.print();
     }
 }
 

@@ -62,6 +62,7 @@ impl Tally {
             },
             Statement::Update(_) => "update",
             Statement::Delete(_) => "delete",
+            Statement::Text(_) => Self::kind_of(&statement.to_string()),
         };
         let outcome = match reply {
             Reply::Queued => "queued".to_owned(),
@@ -76,6 +77,27 @@ impl Tally {
             },
         };
         self.note(kind, &outcome);
+    }
+
+    /// What a statement as text is.
+    fn kind_of(text: &str) -> &'static str {
+        let has = |words: &str| text.contains(words);
+        match text.split(' ').next() {
+            Some("SELECT") if has("SKIP LOCKED") => "text: skip locked",
+            Some("SELECT") if has("NOWAIT") => "text: nowait",
+            Some("SELECT") if has("FOR UPDATE") => "text: for update",
+            Some("SELECT") if has("JOIN") => "text: join",
+            Some("SELECT") if has("GROUP BY") => "text: groups",
+            Some("SELECT") => "text: select",
+            Some("INSERT") if has("DO NOTHING") => "text: insert do nothing",
+            Some("INSERT") if has("DO UPDATE") => "text: insert do update",
+            Some("INSERT") if has("INSERT INTO log") => "text: insert into log",
+            Some("INSERT") if has("SELECT") => "text: insert select",
+            Some("INSERT") => "text: insert",
+            Some("UPDATE") => "text: update",
+            Some("DELETE") => "text: delete",
+            _ => "text: else",
+        }
     }
 
     /// Counts something else.
