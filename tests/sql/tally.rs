@@ -43,7 +43,45 @@ const INTERESTING: [(&str, &str); 29] = [
     ("delete", "40001"),
 ];
 
+/// The same of statements as text.
+const INTERESTING_TEXT: [(&str, &str); 26] = [
+    ("text: select", "rows"),
+    ("text: groups", "rows"),
+    ("text: join", "rows"),
+    ("text: for update", "rows"),
+    ("text: for update", "queued"),
+    ("text: for update", "40001"),
+    ("text: nowait", "rows"),
+    ("text: nowait", "55P03"),
+    ("text: skip locked", "rows"),
+    ("text: insert", "rows"),
+    ("text: insert", "queued"),
+    ("text: insert do nothing", "count 0"),
+    ("text: insert do nothing", "queued"),
+    ("text: insert do update", "21000"),
+    ("text: insert do update", "count 2"),
+    ("text: insert do update", "queued"),
+    ("text: insert into log", "count 2"),
+    ("text: insert select", "count 0"),
+    ("text: insert select", "count 1"),
+    ("text: update", "22003"),
+    ("text: update", "22012"),
+    ("text: update", "23502"),
+    ("text: update", "23514"),
+    ("text: update", "count 2"),
+    ("text: update", "rows"),
+    ("text: delete", "rows"),
+];
+
 impl Tally {
+    /// Asserts that a run of `cases` programs in text was no idle one.
+    pub(crate) fn assert_text_varied(&self, cases: usize) {
+        for (kind, what) in INTERESTING_TEXT {
+            let seen = self.of(kind, what);
+            assert!(seen * 400 >= cases, "{kind}: {what} only {seen} times in {cases} programs");
+        }
+    }
+
     fn counts(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

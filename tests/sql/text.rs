@@ -8,6 +8,7 @@ use toctou::db::{
     Column, Database, Kind, Reply, Row, SimDb, SimSession, Statement, Table, Value, row,
 };
 
+use super::drive::{Orders, Run, World};
 use super::generate::{Choices, Crowd, Levels, Program, Turn};
 
 /// What the definitions below say, as far as a [`Table`] can.
@@ -387,5 +388,72 @@ impl Writing<'_> {
         let filter = self.filter(Of::Item);
         let returning = self.choices.of(&["", "", " RETURNING id, word"]);
         format!("DELETE FROM item{filter}{returning}")
+    }
+}
+
+/// A world that takes some words for others.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Misreading {
+    run: Run,
+    words: (&'static str, &'static str),
+}
+
+/// What such worlds take for what.
+pub(crate) const MISREADINGS: [(&str, &str); 16] = [
+    ("IS DISTINCT FROM", "<>"),
+    (" NULLS FIRST", " NULLS LAST"),
+    (" SKIP LOCKED", ""),
+    (" NOWAIT", ""),
+    ("NOT EXISTS", "EXISTS"),
+    (" / ", " * "),
+    ("EXCLUDED.word", "item.word"),
+    ("DEFAULT", "NULL"),
+    (" BETWEEN ", " NOT BETWEEN "),
+    ("count(n)", "count(*)"),
+    (" OR ", " AND "),
+    ("COALESCE(item.n, 0)", "item.n"),
+    ("(xmax = 0)", "true"),
+    (" HAVING count(*) > 1", ""),
+    ("NOT IN (0, ", "NOT IN (NULL, "),
+    (" LIMIT 1", " LIMIT 2"),
+];
+
+impl Misreading {
+    pub(crate) fn new(words: (&'static str, &'static str), program: &Program) -> Self {
+        Misreading { run: Run::new(program), words }
+    }
+
+    fn misread(&self, statement: &Statement) -> Statement {
+        let (from, to) = self.words;
+        match statement {
+            Statement::Text(text) if text.text().contains(from) => {
+                let parameters = text.parameters().iter().cloned();
+                Statement::sql(&text.text().replace(from, to), parameters)
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+impl World for Misreading {
+    fn execute(&mut self, who: usize, statement: &Statement) -> Reply {
+        let misread = self.misread(statement);
+        self.run.execute(who, &misread)
+    }
+
+    fn orders(&mut self) -> Option<&mut Orders> {
+        self.run.orders()
+    }
+
+    fn waits_for(&mut self, who: usize) -> Vec<usize> {
+        self.run.waits_for(who)
+    }
+
+    fn hang_up(&mut self, who: usize) {
+        self.run.hang_up(who);
+    }
+
+    fn rows(&mut self, table: &'static Table) -> Vec<Row> {
+        self.run.rows(table)
     }
 }

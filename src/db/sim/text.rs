@@ -4,6 +4,8 @@
 mod expressions;
 mod queries;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
