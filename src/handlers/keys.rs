@@ -205,7 +205,9 @@ fn issuing<D: Database>(
         let inserted = tx.ask(insert.returning(Returning::Columns(vec!["key"])))?;
         match inserted.value().map(|value| value.text()) {
             None => {}
-            Some(inserted) if is_ours(inserted) => return Ok(Next::Commit(Issued::Created(key.clone()))),
+            Some(inserted) if is_ours(inserted) => {
+                return Ok(Next::Commit(Issued::Created(key.clone())));
+            }
             Some(_) => return Err(tx.fail(SqlState::DATATYPE_MISMATCH)),
         }
         // None went in: is there a row, and is it ours?

@@ -350,11 +350,10 @@ impl Compiler<'_> {
 
     fn updates(&mut self, update: &ast::Update) -> Compiles<Updates> {
         let (table, alias) = self.only_table(&update.table)?;
-        if let Some(from) = &update.from {
-            let _ = from;
+        if update.from.is_some() {
             return Err(not_simulated("UPDATE … FROM", &update.table));
         }
-        let names = Names::of(table, alias, self.definition(table));
+        let names = Names::of(alias, self.definition(table));
         let plain = ast::Update {
             optimizer_hints: Vec::new(),
             on_cluster: None,
@@ -396,7 +395,7 @@ impl Compiler<'_> {
                 if delete.using.is_some() { "DELETE … USING" } else { "this form of DELETE" };
             return Err(not_simulated(what, delete));
         }
-        let names = Names::of(table, alias, self.definition(table));
+        let names = Names::of(alias, self.definition(table));
         let filter = self.condition(delete.selection.as_ref(), &names)?;
         let returning = self.returning(delete.returning.as_deref(), &names)?;
         Ok(Updates { table, set: Vec::new(), filter, returning })
@@ -427,7 +426,7 @@ impl Compiler<'_> {
         let table = self.table(name)?;
         let definition = self.definition(table);
         let alias = insert.table_alias.as_ref().map(|alias| folded(&alias.alias));
-        let names = Names::of(table, alias, definition);
+        let names = Names::of(alias, definition);
         let mut columns = Vec::new();
         for name in &insert.columns {
             let column = self.column(definition, name)?;

@@ -42,7 +42,7 @@ struct Named {
 }
 
 impl Names {
-    pub(super) fn of(_: usize, alias: Option<String>, definition: &'static Table) -> Self {
+    pub(super) fn of(alias: Option<String>, definition: &'static Table) -> Self {
         let mut names = Names::default();
         names.add(alias, definition);
         names
@@ -90,11 +90,11 @@ impl Names {
 
     fn column(&self, of: Option<&str>, name: &ast::Ident) -> Compiles<(Expr, Type)> {
         let said = folded(name);
-        if let (Some("excluded"), true, [table]) = (of, self.has_excluded, &self.tables[..]) {
-            if let Some(place) = table.definition.column(&said) {
-                let kind = table.definition.columns[place].kind;
-                return Ok((Expr::Excluded(place), Type::Is(kind)));
-            }
+        if let (Some("excluded"), true, [table]) = (of, self.has_excluded, &self.tables[..])
+            && let Some(place) = table.definition.column(&said)
+        {
+            let kind = table.definition.columns[place].kind;
+            return Ok((Expr::Excluded(place), Type::Is(kind)));
         }
         let found: Vec<_> =
             self.columns(of).into_iter().filter(|(_, column, _)| *column == said).collect();

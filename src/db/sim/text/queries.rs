@@ -236,10 +236,7 @@ impl Compiler<'_> {
                 JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::CrossJoin(on) => {
                     on
                 }
-                other => {
-                    let _ = other;
-                    return Err(not_simulated("an outer join", &join.relation));
-                }
+                _ => return Err(not_simulated("an outer join", &join.relation)),
             };
             match on {
                 JoinConstraint::On(condition) => {

@@ -164,7 +164,7 @@ impl SimDb {
         defaults: &[Option<&ast::Expr>],
     ) -> Compiles<Also> {
         let mut compiler = Compiler::new(self);
-        let names = Names::of(0, None, table);
+        let names = Names::of(None, table);
         let mut checked = Vec::with_capacity(checks.len());
         for check in checks {
             let of = compiler.truth(check, &names)?;
