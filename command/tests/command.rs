@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 fn toctou(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_toctou")).args(arguments).output().unwrap()
@@ -169,8 +170,8 @@ fn show_fits_whatever_is_shown() {
         &["show", "download/open-then-remove", "--clients", "5"],
         &["show", "download/open-then-remove", "--clients", "6"],
         &["show", "download/claim-file"],
-        &["check", "--clients", "1"],
-        &["check", "credential", "--engine", "graph"],
+        &["check", "order", "--clients", "1"],
+        &["check", "credential/check-then-write", "--engine", "graph"],
         &["show", "credential/link-or-exchange", "--scenario", "force-shared", "--actions", "3"],
         &["show", "credential/check-then-write"],
         &["list"],
@@ -629,19 +630,29 @@ fn verdicts_are_recorded_in_a_file_a_model_and_what_changed_is_told() {
 const SHARED: [&str; 3] =
     ["download/open-then-remove", "download/rename-fixed-name", "order/snapshot"];
 
-/// What one of several machines prints, in a file.
-fn share(folder: &std::path::Path, share: &str) -> String {
-    let rows = [&["check"], &SHARED[..], &["--format", "json", "--partition", share]].concat();
-    let path = folder.join(share.replace('/', "-of-")).to_str().unwrap().to_owned();
-    std::fs::write(&path, told(&rows)).unwrap();
-    path
+/// What one of several machines prints.
+fn share(share: &str) -> String {
+    told(&[&["check"], &SHARED[..], &["--format", "json", "--partition", share]].concat())
+}
+
+/// What each of three machines prints, in a file.
+fn shares() -> [&'static str; 3] {
+    static SHARES: LazyLock<[String; 3]> = LazyLock::new(|| {
+        ["1/3", "count:2/3", "3/3"].map(|which| {
+            let name = which.replace(['/', ':'], "-");
+            let path = format!("{}/share-{name}.json", env!("CARGO_TARGET_TMPDIR"));
+            std::fs::write(&path, share(which)).unwrap();
+            path
+        })
+    });
+    SHARES.each_ref().map(String::as_str)
 }
 
 #[test]
 fn shares_of_several_machines_are_merged_into_the_table_of_one() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, two, three] = ["1/3", "count:2/3", "3/3"].map(|which| share(folder.path(), which));
-    let merged = told(&["merge", &three, &one, &two, "--verbose"]);
+    let [one, two, three] = shares();
+    let merged = told(&["merge", three, one, two, "--verbose"]);
     assert_fits(&merged);
     assert!(merged.contains("all engines agree; every verdict is as recorded"), "{merged}");
     let whole = told(&[&["check"], &SHARED[..]].concat());
@@ -655,7 +666,7 @@ fn shares_of_several_machines_are_merged_into_the_table_of_one() {
 
     // In one small matrix a case, as the command alone has it; and as a page.
     let page = folder.path().join("report.html");
-    let small = told(&["merge", &one, &two, &three, "--report", page.to_str().unwrap()]);
+    let small = told(&["merge", one, two, three, "--report", page.to_str().unwrap()]);
     assert!(small.contains("open it in a browser"), "{small}");
     assert!(std::fs::read_to_string(&page).unwrap().starts_with("<!doctype html>"));
     assert!(small.contains("open-then-remove  ✗2 ✗2 ✗1 ✗2 ✗1 ✗1"), "{small}");
@@ -664,15 +675,15 @@ fn shares_of_several_machines_are_merged_into_the_table_of_one() {
 #[test]
 fn shares_that_are_not_whole_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, two, three] = ["1/3", "2/3", "3/3"].map(|which| share(folder.path(), which));
-    assert!(refused(&["merge", &one, &three]).contains("of 3 shares, share 2 is missing"));
-    assert!(refused(&["merge", &one, &two, &three, &two]).contains("are both share 2/3"));
+    let [one, two, three] = shares();
+    assert!(refused(&["merge", one, three]).contains("of 3 shares, share 2 is missing"));
+    assert!(refused(&["merge", one, two, three, two]).contains("are both share 2/3"));
     assert!(refused(&["merge", "/nowhere"]).contains("cannot read /nowhere"));
     let rewritten = |change: fn(Vec<&str>) -> Vec<&str>| {
-        let text = std::fs::read_to_string(&two).unwrap();
+        let text = std::fs::read_to_string(two).unwrap();
         let path = folder.path().join("changed");
         std::fs::write(&path, change(text.lines().collect()).join("\n")).unwrap();
-        refused(&["merge", &one, path.to_str().unwrap(), &three])
+        refused(&["merge", one, path.to_str().unwrap(), three])
     };
     let cut = rewritten(|mut lines| {
         lines.pop();
@@ -694,12 +705,13 @@ fn shares_that_are_not_whole_are_refused() {
 #[test]
 fn a_share_with_a_wrong_verdict_makes_the_whole_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    let [one, two] = ["1/2", "2/2"].map(|which| share(folder.path(), which));
-    let text = std::fs::read_to_string(&one).unwrap();
+    let [one, two, three] = shares();
+    let text = std::fs::read_to_string(one).unwrap();
     let wrong = text.replacen(r#""verdict":"violated""#, r#""verdict":"holds""#, 1);
     assert_ne!(text, wrong);
-    std::fs::write(&one, wrong).unwrap();
-    let output = toctou(&["merge", &one, &two]);
+    let path = folder.path().join("wrong");
+    std::fs::write(&path, wrong).unwrap();
+    let output = toctou(&["merge", path.to_str().unwrap(), two, three]);
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("is recorded to be violated"), "{said}");

@@ -83,7 +83,7 @@ use crate::held::{Holding, Kind, note};
 /// | tables | [`CREATE TABLE`](Self::with_setup) with `BIGINT`, `INTEGER`, `TEXT` and `BOOLEAN`; `NULL`, `DEFAULT`, `CHECK`, one column `PRIMARY KEY` or `UNIQUE` |
 /// | expressions | `+ - * / %`, `\|\|`, comparisons, `AND`, `OR`, `NOT`, `IS [NOT] NULL`, `IS [NOT] TRUE`, `IS [NOT] DISTINCT FROM`, `IN` of a list, `BETWEEN`, `CASE`, `COALESCE`, casts between numbers; with three-valued logic |
 /// | subqueries | `EXISTS` and those of one value, unless they speak of the row round them |
-/// | `SELECT` | expressions, inner joins, `count`, `sum`, `min`, `max`, `GROUP BY`, `HAVING`, `ORDER BY`, `LIMIT`; rows that `ORDER BY` leaves open come in the order of their columns |
+/// | `SELECT` | expressions, inner joins, `count`, `sum`, `min`, `max`, `GROUP BY`, `HAVING`, `ORDER BY`, `LIMIT`; rows that `ORDER BY` leaves open come in the order of their columns (two of one key, too: a snapshot may show its own row and one that others have removed) |
 /// | `FOR UPDATE` | of one table, with `NOWAIT`, `SKIP LOCKED` and `LIMIT`; without `ORDER BY`, in each order |
 /// | `INSERT` | several rows, one by one; `INSERT … SELECT`; `ON CONFLICT` with expressions, `EXCLUDED` and `WHERE` |
 /// | all that change rows | `RETURNING` expressions |

@@ -305,8 +305,8 @@ impl Writing<'_> {
                     _ => "n, word, id".to_owned(),
                 };
                 let filter = self.filter(Of::Item);
-                let order =
-                    self.choices.of(&[" ORDER BY id", " ORDER BY id DESC", " ORDER BY n, id"]);
+                // A snapshot may show two rows of one `id`: its own, and one that others have removed.
+                let order = self.choices.of(&["id", "id DESC", "n, id"]);
                 let limit = self.choices.of(&["", "", " LIMIT 1", " LIMIT 2"]);
                 let lock = match kind {
                     4 | 5 => "",
@@ -314,7 +314,9 @@ impl Writing<'_> {
                     8 => " FOR UPDATE NOWAIT",
                     _ => " FOR UPDATE SKIP LOCKED",
                 };
-                format!("SELECT {items} FROM item{filter}{order}{limit}{lock}")
+                format!(
+                    "SELECT {items} FROM item{filter} ORDER BY {order}, n, word, done{limit}{lock}"
+                )
             }
         }
     }
@@ -325,7 +327,7 @@ impl Writing<'_> {
         match self.choices.below(10) {
             0 => {
                 let filter = self.filter(Of::Item);
-                format!("INSERT INTO log SELECT id, n FROM item{filter} ORDER BY id")
+                format!("INSERT INTO log SELECT id, n FROM item{filter} ORDER BY id, n")
             }
             1 => "INSERT INTO log VALUES (1, DEFAULT), (2, NULL)".to_owned(),
             2 => {
