@@ -115,8 +115,11 @@ impl SteppedDb {
     ///
     /// No process of that server is stopped. So a session that waited goes on as soon as it may, and not in its
     /// next step.
-    #[cfg(feature = "command")]
-    pub(crate) fn visiting(url: &str) -> Result<Self, SqlError> {
+    ///
+    /// # Errors
+    ///
+    /// Those of a server that does not answer, or that lets its user make no schema.
+    pub fn visiting(url: &str) -> Result<Self, SqlError> {
         let database = PostgresDb::connect(url)?;
         let mut target = Target::unlimited(url)?;
         let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -133,8 +136,11 @@ impl SteppedDb {
     }
 
     /// Removes the schema that [`visiting`](Self::visiting) made. All sessions have to be over.
-    #[cfg(feature = "command")]
-    pub(crate) fn leave(mut self) -> Result<(), SqlError> {
+    ///
+    /// # Errors
+    ///
+    /// Those of a server that does not answer.
+    pub fn leave(mut self) -> Result<(), SqlError> {
         match &self.foreign {
             Some(Foreign { schema, .. }) => {
                 self.observer.run(&format!("DROP SCHEMA {schema} CASCADE"))
@@ -478,8 +484,9 @@ impl Worker {
     fn kill(&mut self) {
         if let Some(target) = &self.ends_at {
             let process = self.process.as_raw_nonzero().get();
-            let ended = Server::connect(target)
-                .and_then(|mut server| server.run(&format!("SELECT pg_terminate_backend({process})")));
+            let ended = Server::connect(target).and_then(|mut server| {
+                server.run(&format!("SELECT pg_terminate_backend({process})"))
+            });
             // If it cannot be asked, the server notices that the connection is gone.
             drop(ended);
             return;

@@ -136,7 +136,8 @@ impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Scripted<Q> {
         let steps = one_after_the_other(world, actors, simulated, schedule, add)?;
         let db = world.inner_mut();
         let left = tables.names().into_iter();
-        let left = left.map(|table| Ok((table, db.rows(table)?))).collect::<Result<Vec<_>, SqlError>>()?;
+        let left =
+            left.map(|table| Ok((table, db.rows(table)?))).collect::<Result<Vec<_>, SqlError>>()?;
         let rows = left.into_iter().fold(Tables::new(), |all, (table, rows)| all.with(table, rows));
         Ok(Replayed { trace: told(simulated, steps), remains: Remains::Rows(rows) })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::grammar::{Claim, File, Session};
 use super::place::{Parses, Place, Wrong, in_file, wrong};
-use super::psql::{Columns, filled, typed};
+use super::psql::{Known, Statements, filled, typed};
 use super::statements::{Condition, Part, Piece, Sql};
 use crate::db::{Kind, SimDb, SqlError, Statement, Table, Value};
 
@@ -17,13 +17,13 @@ pub(super) fn database(file: &File, text: &str) -> Parses<SimDb> {
     })
 }
 
-/// Compiles what a session does; the names of the columns that become variables.
-pub(super) fn session(db: &SimDb, session: &Session, text: &str) -> Parses<Columns> {
+/// Compiles what a session does; what is known of its statements.
+pub(super) fn session(db: &SimDb, session: &Session, text: &str) -> Parses<Statements> {
     let mut checker =
-        Checker { db, text, variables: BTreeMap::new(), columns: Columns::new() };
+        Checker { db, text, variables: BTreeMap::new(), statements: Statements::new() };
     checker.parts(&session.setup)?;
     checker.parts(&session.script)?;
-    Ok(checker.columns)
+    Ok(checker.statements)
 }
 
 /// Compiles the query of a property; the tables of which it asks.
@@ -49,12 +49,14 @@ fn is_refusal(error: &SqlError) -> bool {
     ["0A", "42", "08"].iter().any(|class| error.state.code().starts_with(class))
 }
 
+const NO_ROW: &str = "this answers no row, so `\\gset` has nothing to take from it";
+
 struct Checker<'c> {
     db: &'c SimDb,
     text: &'c str,
     /// Those that there may be, each with a value of its kind.
     variables: BTreeMap<String, Value>,
-    columns: Columns,
+    statements: Statements,
 }
 
 impl Checker<'_> {
@@ -91,7 +93,9 @@ impl Checker<'_> {
 
     fn knows(&self, pieces: &[Piece]) -> Parses<()> {
         for piece in pieces {
-            let (Piece::Variable { name, at } | Piece::Quoted { name, at }) = piece else { continue };
+            let (Piece::Variable { name, at } | Piece::Quoted { name, at }) = piece else {
+                continue;
+            };
             if !self.variables.contains_key(name) {
                 let said = format!(
                     "there is no variable `{name}` here: `\\set {name} …` or a query with `\\gset` makes one"
@@ -109,16 +113,19 @@ impl Checker<'_> {
             Statement::sql(&filled(&sql.pieces, value), []),
             Statement::Begin(_) | Statement::Commit | Statement::Rollback
         );
-        let columns = match is_control {
-            true => Vec::new(),
-            false => {
-                let columns = self.db.columns_of(&padded(sql, self.text, value));
-                columns.map_err(|error| told(sql, self.text, &error))?
-            }
-        };
+        if is_control {
+            return match sql.gset {
+                Some(_) => wrong(sql.at, NO_ROW),
+                None => Ok(()),
+            };
+        }
+        let columns = self.db.columns_of(&padded(sql, self.text, value));
+        let (columns, only_reads) = columns.map_err(|error| told(sql, self.text, &error))?;
+        let names = columns.iter().map(|(name, _)| name.clone()).collect();
+        self.statements.insert(sql.at, Known { columns: names, only_reads });
         let Some(prefix) = &sql.gset else { return Ok(()) };
         if columns.is_empty() {
-            return wrong(sql.at, "this answers no row, so `\\gset` has nothing to take from it");
+            return wrong(sql.at, NO_ROW);
         }
         for (name, kind) in &columns {
             let example = match kind {
@@ -128,8 +135,6 @@ impl Checker<'_> {
             };
             self.variables.insert(format!("{prefix}{name}"), example);
         }
-        let names = columns.into_iter().map(|(name, _)| name).collect();
-        self.columns.insert(sql.at, names);
         Ok(())
     }
 }
@@ -147,8 +152,7 @@ fn padded(sql: &Sql, text: &str, value: impl Fn(&str) -> Option<Value>) -> Strin
 /// What a database said of a statement, as an error of the file.
 fn told(sql: &Sql, text: &str, error: &SqlError) -> Wrong {
     let (place, said) = in_file(error.words(), Place::of(text, sql.at));
-    let lines: usize =
-        text.split_inclusive('\n').take(place.line - 1).map(str::len).sum::<usize>();
+    let lines: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum::<usize>();
     let line = text.get(lines..).unwrap_or_default();
     let column = line.char_indices().nth(place.column - 1).map_or(0, |(at, _)| at);
     Wrong { at: lines + column, said }

@@ -73,7 +73,7 @@ pub(super) fn file(text: &str) -> Parses<File> {
             continue;
         }
         match reader.word() {
-            "setup" => file.setup.extend(only_sql(reader.script()?)?),
+            "setup" => file.setup.extend(only_sql(reader.script()?, at)?),
             "teardown" => {
                 // Nobody is left to see it.
                 reader.block()?;
@@ -102,23 +102,23 @@ pub(super) fn file(text: &str) -> Parses<File> {
 /// Why a line is none of a file.
 fn unknown(word: &str, rest: &str) -> String {
     let line = rest.lines().next().unwrap_or_default();
-    let is_claim = line.trim_start().starts_with(':')
-        || (line.contains(':') && line.split(':').next().is_some_and(|it| it.trim().len() < 12));
-    let said = match (word, is_claim) {
-        ("", _) => "this is not understood".to_owned(),
-        (_, true) => format!("there is no property `{word}:`"),
-        (_, false) => format!("`{word}` is not understood"),
+    let of_words = |it: &str| it.len() < 12 && it.chars().all(|it| it.is_alphabetic() || it == ' ');
+    let said = match line.split_once(':').filter(|(more, _)| of_words(more)) {
+        _ if word.is_empty() => "this is not understood".to_owned(),
+        Some((more, _)) => format!("there is no property `{word}{more}:`"),
+        None => format!("`{word}` is not understood"),
     };
     format!("{said}: expected {ITEMS}")
 }
 
-fn only_sql(parts: Vec<Part>) -> Parses<Vec<Sql>> {
+/// The statements of a setup that begins here.
+fn only_sql(parts: Vec<Part>, begin: usize) -> Parses<Vec<Sql>> {
     let sql = parts.into_iter().map(|part| match part {
         Part::Statement(Sql { at, gset: Some(_), .. }) => {
             wrong(at, "`\\gset` stands in a setup, which has no variables")
         }
         Part::Statement(sql) => Ok(sql),
-        _ => wrong(0, "a setup has statements alone, and no meta commands"),
+        _ => wrong(begin, "a setup has statements alone, and no meta commands"),
     });
     sql.collect()
 }
@@ -222,6 +222,11 @@ impl<'t> Reader<'t> {
                     self.take();
                     return Ok(Reader { text: self.text, at: begin, end: at });
                 }
+                // Whether there is a variable.
+                Some(':') if self.takes(":{?") => {
+                    self.take_while(|it| it != '}' && it != '\n');
+                    self.takes("}");
+                }
                 Some(_) => {
                     self.token()?;
                 }
@@ -291,7 +296,9 @@ impl<'t> Reader<'t> {
             }
         }
         if steps == 0 {
-            let said = format!("the session `{name}` has no step: write `step NAME {{ … }}`, or `{{ … }}`");
+            let said = format!(
+                "the session `{name}` has no step: write `step NAME {{ … }}`, or `{{ … }}`"
+            );
             return wrong(begin, said);
         }
         script.extend(end);

@@ -6,7 +6,7 @@ use crate::command::arguments::{Shape, Sql};
 use crate::command::out::Out;
 use crate::command::{AsItShould, Failure};
 use crate::db::Isolation;
-use crate::report::json;
+use crate::report::{WIDTH, json, wrapped};
 
 use super::race::Race;
 use super::{examined, is_well, unfinished};
@@ -55,7 +55,11 @@ fn table(race: &Race, rows: &[(Isolation, Examination)]) -> String {
     for (number, name) in (1..).zip(&names) {
         let finding = rows.iter().find_map(|(_, it)| found(it, name));
         let kind = finding.map_or("", |finding| finding.kind.word());
-        told += &format!("{number:>2}  {kind} {name}\n");
+        let said = format!("{kind} {name}");
+        for (position, line) in wrapped(&said, WIDTH - 4).into_iter().enumerate() {
+            let number = if position == 0 { number.to_string() } else { String::new() };
+            told += &format!("{number:>2}  {line}\n");
+        }
     }
     let mut told_of: Vec<String> = Vec::new();
     for (level, examination) in rows {
@@ -66,8 +70,8 @@ fn table(race: &Race, rows: &[(Isolation, Examination)]) -> String {
             told_of.push(format!("{}: nothing is proved: {vacuous}", level.sql()));
         }
     }
-    for line in told_of {
-        told += &format!("\n{line}\n");
+    for said in told_of {
+        told += &format!("\n{}\n", wrapped(&said, WIDTH).join("\n"));
     }
     told
 }

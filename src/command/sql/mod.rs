@@ -71,7 +71,8 @@ fn usage(error: &SqlError) -> Failure {
 fn examined(asked: &Sql, race: &Race, level: Isolation) -> Result<Examination, Failure> {
     let (system, changed) = race.system(level).map_err(|error| usage(&error))?;
     let limits = Limits::default();
-    let limits = Limits { time: asked.time_limit.map(Duration::from_secs).or(limits.time), ..limits };
+    let limits =
+        Limits { time: asked.time_limit.map(Duration::from_secs).or(limits.time), ..limits };
     let bar = Bar::spinner("explores every interleaving");
     let checker = Checker::new(system).within(limits);
     // A query that fails in the middle ends it by a panic.

@@ -58,10 +58,11 @@ pub(super) fn in_file(words: &str, else_at: Place) -> (Place, String) {
             Some((place, said.to_owned()))
         },
     );
-    found.or_else(|| {
-        let (said, rest) = words.split_once(" at character ")?;
-        let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        Some((Place { line: 1, column: column.parse().ok()? }, said.to_owned()))
-    })
-    .unwrap_or_else(|| (else_at, words.split_whitespace().collect::<Vec<_>>().join(" ")))
+    found
+        .or_else(|| {
+            let (said, rest) = words.split_once(" at character ")?;
+            let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            Some((Place { line: 1, column: column.parse().ok()? }, said.to_owned()))
+        })
+        .unwrap_or_else(|| (else_at, words.split_whitespace().collect::<Vec<_>>().join(" ")))
 }

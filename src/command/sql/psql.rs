@@ -8,8 +8,17 @@ use std::sync::Arc;
 use super::statements::{Condition, Part, Piece, Sql, truth};
 use crate::db::{Answer, Isolation, Row, SqlError, SqlState, Statement, Value};
 
-/// The names of the columns that a `\gset` puts into variables, by the place of its statement.
-pub(super) type Columns = BTreeMap<usize, Vec<String>>;
+/// What is known of the statements of a script, by their places.
+pub(super) type Statements = BTreeMap<usize, Known>;
+
+/// What is known of a statement.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// The names of the columns that it answers, for a `\gset`.
+    pub(super) columns: Vec<String>,
+    /// It changes no row and locks none.
+    pub(super) only_reads: bool,
+}
 
 /// What a session ends with: the errors that it was told, in order.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -37,7 +46,7 @@ impl fmt::Debug for Told {
 pub(super) struct Terminal {
     /// What a `BEGIN` without a level of its own begins.
     level: Isolation,
-    columns: Arc<Columns>,
+    statements: Arc<Statements>,
     variables: BTreeMap<String, Value>,
     transaction: Transaction,
     errors: Vec<Arc<str>>,
@@ -55,10 +64,10 @@ enum Transaction {
 pub(super) type Send<'a> = &'a mut dyn FnMut(&Statement) -> Result<Answer, SqlError>;
 
 impl Terminal {
-    pub(super) fn new(level: Isolation, columns: Arc<Columns>) -> Self {
+    pub(super) fn new(level: Isolation, statements: Arc<Statements>) -> Self {
         Terminal {
             level,
-            columns,
+            statements,
             variables: BTreeMap::new(),
             transaction: Transaction::None,
             errors: Vec::new(),
@@ -69,9 +78,10 @@ impl Terminal {
     pub(super) fn performs(&mut self, parts: &[Part], send: Send<'_>) {
         for part in parts {
             match part {
-                Part::Statement(sql) => {
-                    self.statement(sql, send);
+                Part::Statement(sql) if self.is_alone(sql) => {
+                    self.within_one(std::slice::from_ref(part), send);
                 }
+                Part::Statement(sql) => self.statement(sql, send),
                 Part::Set(name, pieces) => {
                     let value = self.value(pieces);
                     self.variables.insert(name.clone(), value);
@@ -103,25 +113,39 @@ impl Terminal {
         let is_one = parts.len() > 1
             && self.transaction == Transaction::None
             && !parts.iter().any(|part| matches!(part, Part::Statement(sql) if is_control(sql)));
-        if is_one {
-            let begun = send(&Statement::Begin(self.level));
-            self.noted(begun);
-            self.transaction = Transaction::Open;
+        match is_one {
+            true => self.within_one(parts, send),
+            false => self.up_to_an_error(parts, send),
         }
+    }
+
+    /// Whether a statement is a transaction by itself, of which others may see that it has not committed yet.
+    fn is_alone(&self, sql: &Sql) -> bool {
+        let known = self.statements.get(&sql.at);
+        self.transaction == Transaction::None && known.is_some_and(|known| !known.only_reads)
+    }
+
+    /// Begins a transaction of these statements and ends it, as the server does by itself.
+    fn within_one(&mut self, parts: &[Part], send: Send<'_>) {
+        let begun = send(&Statement::Begin(Isolation::ReadCommitted));
+        self.noted(begun);
+        self.transaction = Transaction::Open;
+        self.up_to_an_error(parts, send);
+        let end = match self.transaction {
+            Transaction::Failed => Statement::Rollback,
+            Transaction::None | Transaction::Open => Statement::Commit,
+        };
+        self.transaction = Transaction::None;
+        self.noted(send(&end));
+    }
+
+    fn up_to_an_error(&mut self, parts: &[Part], send: Send<'_>) {
         let before = self.errors.len();
         for part in parts {
             self.performs(std::slice::from_ref(part), send);
             if self.errors.len() > before {
                 break;
             }
-        }
-        if is_one {
-            let end = match self.transaction {
-                Transaction::Failed => Statement::Rollback,
-                Transaction::None | Transaction::Open => Statement::Commit,
-            };
-            self.transaction = Transaction::None;
-            self.noted(send(&end));
         }
     }
 
@@ -169,8 +193,8 @@ impl Terminal {
             [] => return self.fails("no row for \\gset"),
             _ => return self.fails("several rows for \\gset"),
         };
-        let columns = Arc::clone(&self.columns);
-        let names = columns.get(&at).into_iter().flatten();
+        let statements = Arc::clone(&self.statements);
+        let names = statements.get(&at).into_iter().flat_map(|known| &known.columns);
         for (name, value) in names.zip(row.iter()) {
             let name = format!("{prefix}{name}");
             match value {

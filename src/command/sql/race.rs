@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::check;
 use super::grammar::{File, Kind, file};
 use super::place::{Parses, Wrong};
-use super::psql::{Columns, Terminal, Told, filled};
+use super::psql::{Statements, Terminal, Told, filled};
 use super::statements::Part;
 use crate::calls::untold;
 use crate::case::DbCase;
@@ -42,7 +42,7 @@ struct Kinds {
     are_several: bool,
     setup: Arc<[Part]>,
     script: Arc<[Part]>,
-    columns: Arc<Columns>,
+    statements: Arc<Statements>,
 }
 
 /// A property.
@@ -75,7 +75,7 @@ impl Race {
         let db = check::database(&file, text)?;
         let mut kinds = Vec::with_capacity(file.sessions.len());
         for session in &file.sessions {
-            let columns = Arc::new(check::session(&db, session, text)?);
+            let statements = Arc::new(check::session(&db, session, text)?);
             let count = session.count.map_or(1, |count| clients.unwrap_or(count));
             kinds.push(Kinds {
                 name: session.name.clone(),
@@ -83,7 +83,7 @@ impl Race {
                 are_several: session.count.is_some(),
                 setup: session.setup.clone().into(),
                 script: session.script.clone().into(),
-                columns,
+                statements,
             });
         }
         let mut claims: Vec<Claimed> = Vec::with_capacity(file.claims.len());
@@ -175,7 +175,7 @@ impl Race {
             .map(|kind| Program {
                 setup: Arc::clone(&kind.setup),
                 script: Arc::clone(&kind.script),
-                terminal: Terminal::new(level, Arc::clone(&kind.columns)),
+                terminal: Terminal::new(level, Arc::clone(&kind.statements)),
             })
             .collect();
         let actors = move |_: usize, db: &mut crate::db::SteppedDb| {
@@ -216,12 +216,8 @@ struct Program {
 
 impl Kinds {
     /// One of them, after its setup.
-    fn simulated(
-        &self,
-        level: Isolation,
-        db: &mut SimDb,
-    ) -> Result<SessionCode<Told>, SqlError> {
-        let mut terminal = Terminal::new(level, Arc::clone(&self.columns));
+    fn simulated(&self, level: Isolation, db: &mut SimDb) -> Result<SessionCode<Told>, SqlError> {
+        let mut terminal = Terminal::new(level, Arc::clone(&self.statements));
         let mut session = SimSession::new();
         let mut waits = false;
         terminal.performs(&self.setup, &mut |statement| {
@@ -275,20 +271,26 @@ impl Claimed {
     ) -> Property<SimDb, SessionCode<Told>> {
         let Claimed { query, row, .. } = self.clone();
         let before: Vec<_> = self.tables.iter().map(|table| (*table, start.rows(table))).collect();
-        Property::on_states(&self.name, self.kind, move |state: &State<'_, SimDb, SessionCode<Told>>| {
-            let db = state.world();
-            if !changed.has(number)
-                && before.iter().any(|(table, rows)| db.rows(table) != *rows)
-                && let Some(changed) = changed.0.get(number)
-            {
-                changed.store(true, Ordering::Relaxed);
-            }
-            let rows = db.query(&query).unwrap_or_else(|error| {
-                // No line of this crate is to blame.
-                std::panic::resume_unwind(Box::new(format!("the property `{query}` fails: {error}")))
-            });
-            rows.is_empty() != row
-        })
+        Property::on_states(
+            &self.name,
+            self.kind,
+            move |state: &State<'_, SimDb, SessionCode<Told>>| {
+                let db = state.world();
+                if !changed.has(number)
+                    && before.iter().any(|(table, rows)| db.rows(table) != *rows)
+                    && let Some(changed) = changed.0.get(number)
+                {
+                    changed.store(true, Ordering::Relaxed);
+                }
+                let rows = db.query(&query).unwrap_or_else(|error| {
+                    // No line of this crate is to blame.
+                    std::panic::resume_unwind(Box::new(format!(
+                        "the property `{query}` fails: {error}"
+                    )))
+                });
+                rows.is_empty() != row
+            },
+        )
     }
 
     /// Whether it is claimed to hold, and not to be reached.
@@ -307,7 +309,9 @@ fn notes(file: &File, clients: Option<usize>) -> Vec<String> {
         ));
     }
     if file.has_blockers {
-        notes.push("what a permutation says in brackets of waits and notices is not looked at".to_owned());
+        notes.push(
+            "what a permutation says in brackets of waits and notices is not looked at".to_owned(),
+        );
     }
     if clients.is_some() && file.sessions.iter().all(|session| session.count.is_none()) {
         notes.push(

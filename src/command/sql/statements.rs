@@ -34,16 +34,25 @@ pub(super) struct Sql {
 pub(super) enum Piece {
     Text(String),
     /// `:name`: a value as a literal of its type.
-    Variable { name: String, at: usize },
+    Variable {
+        name: String,
+        at: usize,
+    },
     /// `:'name'`: a value as a text.
-    Quoted { name: String, at: usize },
+    Quoted {
+        name: String,
+        at: usize,
+    },
 }
 
 /// What comes after `\if` and `\elif`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     Is(bool),
-    Variable { name: String, at: usize },
+    Variable {
+        name: String,
+        at: usize,
+    },
     /// `:{?name}`: whether there is such a variable.
     IsSet(String),
 }
@@ -132,7 +141,10 @@ impl<'t> Reader<'t> {
                         Some(it) if it == mark => break,
                         Some(_) => {}
                         None => {
-                            return wrong(begin, format!("the text is not closed: {mark} is missing"));
+                            return wrong(
+                                begin,
+                                format!("the text is not closed: {mark} is missing"),
+                            );
                         }
                     }
                 }
@@ -148,7 +160,8 @@ impl<'t> Reader<'t> {
         let rest = self.rest().strip_prefix('$')?;
         let length = rest.find('$')?;
         let tag = rest.get(..length)?;
-        let is_tag = tag.chars().all(is_of_name) && !tag.starts_with(|it: char| it.is_ascii_digit());
+        let is_tag =
+            tag.chars().all(is_of_name) && !tag.starts_with(|it: char| it.is_ascii_digit());
         is_tag.then(|| self.rest().get(..length + 2)).flatten()
     }
 }
@@ -191,6 +204,7 @@ fn parts_until<'t>(
         if !reader.takes("\\") {
             reader.takes(";");
             match sql {
+                Some(sql) if is_level_of_the_last(&sql, parts) => {}
                 Some(sql) => parts.push(Part::Statement(sql)),
                 None if reader.next().is_none() => return Ok(None),
                 None => {}
@@ -237,6 +251,23 @@ fn parts_until<'t>(
             }
         }
     }
+}
+
+/// Whether this is the `SET TRANSACTION` of the `BEGIN` just before it, which then has its level.
+fn is_level_of_the_last(sql: &Sql, parts: &mut [Part]) -> bool {
+    let ([Piece::Text(text)], Some(Part::Statement(last))) = (&sql.pieces[..], parts.last_mut())
+    else {
+        return false;
+    };
+    let [Piece::Text(begin)] = &mut last.pieces[..] else { return false };
+    let plain = ["begin", "begin transaction", "begin work", "start transaction"];
+    let words = text.to_ascii_lowercase();
+    let is_level = words.starts_with("set transaction isolation level ")
+        && plain.contains(&begin.to_ascii_lowercase().as_str());
+    if is_level && let Some(level) = text.get("set transaction".len()..) {
+        *begin = format!("BEGIN{level}");
+    }
+    is_level
 }
 
 /// What follows an `\if`.
@@ -314,7 +345,9 @@ fn value(reader: &mut Reader<'_>) -> Parses<Vec<Piece>> {
                     match reader.take() {
                         Some('\'') if reader.takes("'") => text.push('\''),
                         Some('\'') => break,
-                        Some('\n') | None => return wrong(begin, "the text is not closed: ' is missing"),
+                        Some('\n') | None => {
+                            return wrong(begin, "the text is not closed: ' is missing");
+                        }
                         Some(it) => text.push(it),
                     }
                 }

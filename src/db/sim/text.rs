@@ -120,12 +120,13 @@ impl SimDb {
         super::queries::answered(query, rows, of)
     }
 
-    /// What a statement answers: the name and the kind of each column. Nothing, where it counts rows.
+    /// What a statement answers: the name and the kind of each column. Nothing, where it counts rows. Also
+    /// whether it only reads: it changes no row and locks none.
     #[cfg(feature = "command")]
-    pub(crate) fn columns_of(&self, text: &str) -> Result<Vec<(String, Kind)>, SqlError> {
+    pub(crate) fn columns_of(&self, text: &str) -> Result<(Vec<(String, Kind)>, bool), SqlError> {
         let statement = parsed(text)?;
         let mut compiler = Compiler::new(self);
-        compiler.act(&statement).map_err(|error| error.in_text(text))?;
+        let act = compiler.act(&statement).map_err(|error| error.in_text(text))?;
         if !compiler.parameters.is_empty() {
             let said = format!("a parameter has no value here: {text}");
             return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
@@ -134,7 +135,7 @@ impl SimDb {
             Type::Is(kind) => (name, kind),
             Type::Unknown | Type::Numeric => (name, Kind::Text),
         });
-        Ok(columns.collect())
+        Ok((columns.collect(), matches!(act, Act::Select(_))))
     }
 
     /// The tables of which a query asks.
