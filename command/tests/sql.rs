@@ -24,7 +24,8 @@ fn told(status: i32, name: &str, options: &[&str]) -> String {
     let output = sql(&example(name), options);
     let (said, error) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(status), "{name} {options:?}: {said}{error}");
-    for line in said.lines().filter(|line| !line.starts_with('{')) {
+    for line in said.lines().filter(|line| !line.starts_with('{') && !line.starts_with("    Note"))
+    {
         assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
     }
     said
@@ -60,7 +61,7 @@ fn with_coupons(session: &str, rest: &str) -> String {
 fn a_coupon_is_redeemed_twice_where_one_looks_before_one_takes() {
     let said = told(1, "coupon.sql", &[]);
     assert!(said.contains("✗ always no row: SELECT * FROM coupons WHERE used > 1: "), "{said}");
-    assert!(said.contains("SELECT used = 0 AS free FROM coupons WHERE id = 1 --"), "{said}");
+    assert!(said.contains("2  SELECT used = 0 AS free FROM coupons WHERE id"), "{said}");
     assert!(said.contains("✓ reachable a row: SELECT * FROM coupons WHERE used = 1"), "{said}");
     assert!(said.contains("graph, loom, shuttle agree"), "{said}");
 }
@@ -115,7 +116,7 @@ fn an_isolation_test_of_postgresql_is_read_and_all_its_ends_are_told() {
     let said = told(0, "accounts.spec", &[]);
     assert!(said.contains("the file lists 2 permutations: all orders are explored"), "{said}");
     assert!(said.contains("40P01"), "{said}");
-    assert!(said.contains("{accounts: [(1, 110), (2, 90)]}"), "{said}");
+    assert!(said.contains("{accounts: [[1, 110], [2, 90]]}"), "{said}");
     assert!(said.contains("the file claims nothing"), "{said}");
 }
 
@@ -228,7 +229,10 @@ fn a_property_that_was_never_put_to_the_test_is_told() {
     let script =
         with_coupons("SELECT * FROM coupons;", "never: SELECT * FROM coupons WHERE used > 1");
     let (said, _) = of_text(1, &script, &[]);
-    assert!(said.contains("no session ever changes its tables"), "{said}");
+    assert!(
+        said.contains("was never put to the test: no\n  session ever changes its tables"),
+        "{said}"
+    );
     let script = with_coupons(
         "INSERT INTO coupons VALUES (1, 0);",
         "never: SELECT * FROM coupons WHERE used > 1",

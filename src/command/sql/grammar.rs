@@ -12,6 +12,8 @@ pub(super) struct File {
     pub(super) claims: Vec<Claim>,
     /// How many permutations it lists.
     pub(super) permutations: usize,
+    /// How many of them are no order of all steps: they leave some out, or have some twice.
+    pub(super) partial: usize,
     /// Whether one of them says which step waits for which.
     pub(super) has_blockers: bool,
 }
@@ -25,6 +27,15 @@ pub(super) struct Session {
     /// What it does before anybody else does anything.
     pub(super) setup: Vec<Part>,
     pub(super) script: Vec<Part>,
+    /// The names of its steps.
+    pub(super) steps: Vec<String>,
+}
+
+impl Session {
+    /// Whether these steps have all of this session's in their order, and each once.
+    fn is_whole_in(&self, steps: &[String]) -> bool {
+        self.steps.iter().eq(steps.iter().filter(|step| self.steps.contains(step)))
+    }
 }
 
 /// A property.
@@ -86,8 +97,11 @@ pub(super) fn file(text: &str) -> Parses<File> {
                 file.sessions.push(session);
             }
             "permutation" => {
+                let (steps, has_blockers) = reader.permutation()?;
                 file.permutations += 1;
-                file.has_blockers |= reader.permutation()?;
+                file.partial +=
+                    usize::from(!file.sessions.iter().all(|session| session.is_whole_in(&steps)));
+                file.has_blockers |= has_blockers;
             }
             other => return wrong(at, unknown(other, reader.rest())),
         }
@@ -273,40 +287,40 @@ impl<'t> Reader<'t> {
         let (mut setup, mut script) = (Vec::new(), Vec::new());
         if self.next() == Some('{') {
             script = self.script()?;
-            return Ok(Session { name, count, setup, script });
+            return Ok(Session { name, count, setup, script, steps: Vec::new() });
         }
         let begin = self.at;
         let mut end = Vec::new();
-        let mut steps = 0;
+        let mut steps = Vec::new();
         loop {
             self.blanks()?;
             let before = self.at;
             match self.word() {
-                "setup" if steps == 0 => setup.push(together(self.script()?)),
+                "setup" if steps.is_empty() => setup.push(together(self.script()?)),
                 "step" => {
-                    self.name("step")?;
+                    steps.push(self.name("step")?);
                     script.push(together(self.script()?));
-                    steps += 1;
                 }
-                "teardown" if steps > 0 => end.push(together(self.script()?)),
+                "teardown" if !steps.is_empty() => end.push(together(self.script()?)),
                 _ => {
                     self.at = before;
                     break;
                 }
             }
         }
-        if steps == 0 {
+        if steps.is_empty() {
             let said = format!(
                 "the session `{name}` has no step: write `step NAME {{ … }}`, or `{{ … }}`"
             );
             return wrong(begin, said);
         }
         script.extend(end);
-        Ok(Session { name, count, setup, script })
+        Ok(Session { name, count, setup, script, steps })
     }
 
-    /// Whether it says which step waits for which.
-    fn permutation(&mut self) -> Parses<bool> {
+    /// Its steps, and whether it says which of them waits for which.
+    fn permutation(&mut self) -> Parses<(Vec<String>, bool)> {
+        let mut steps = Vec::new();
         let mut has_blockers = false;
         loop {
             self.blanks()?;
@@ -315,9 +329,9 @@ impl<'t> Reader<'t> {
                 || ["permutation", "session", "setup", "teardown"].contains(&ahead.word());
             let is_name = self.next().is_some_and(|it| is_of_name(it) || it == '"');
             if is_item || !is_name {
-                return Ok(has_blockers);
+                return Ok((steps, has_blockers));
             }
-            self.name("step")?;
+            steps.push(self.name("step")?);
             self.take_while(|it| it == ' ' || it == '\t');
             if self.next() == Some('(') {
                 has_blockers = true;
@@ -334,4 +348,64 @@ impl<'t> Reader<'t> {
 /// What one message has.
 fn together(parts: Vec<Part>) -> Part {
     Part::Together(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::psql::filled;
+    use super::*;
+
+    fn statements(parts: &[Part]) -> Vec<String> {
+        let told = parts.iter().flat_map(|part| match part {
+            Part::Statement(sql) => vec![filled(&sql.pieces, |_| None)],
+            Part::Together(parts) => statements(parts),
+            other => vec![format!("{other:?}")],
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn an_isolation_test_is_read() {
+        let text = "# a test\nsetup { CREATE TABLE t (x int); }\nsetup\n{\n  INSERT INTO t VALUES (1) }\n\
+                    teardown { DROP TABLE t; }\nsession \"s 1\"\nsetup { BEGIN; }\n# more\n\
+                    step s1a { SELECT '}' -- not here }\n ; SELECT 2 }\nstep \"s1b\" { COMMIT; }\n\
+                    teardown { ROLLBACK; }\nsession s2\nstep s2a { SELECT 3; }\n\
+                    permutation s1a s1b(*) \"s2a\"(s1a, other notices 2)\npermutation s2a s1b\n s1a\n";
+        let file = file(text).unwrap();
+        assert_eq!(file.setup.len(), 2);
+        let [one, two] = &file.sessions[..] else { panic!("{:?}", file.sessions) };
+        assert_eq!((&*one.name, &*two.name), ("s 1", "s2"));
+        assert_eq!(statements(&one.setup), ["BEGIN"]);
+        assert_eq!(statements(&one.script), ["SELECT '}'", "SELECT 2", "COMMIT", "ROLLBACK"]);
+        assert_eq!(statements(&two.script), ["SELECT 3"]);
+        assert_eq!((file.permutations, file.partial, file.has_blockers), (2, 1, true));
+    }
+
+    #[test]
+    fn a_plain_file_is_read() {
+        let text = "session a * 3 {\n  BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\n\
+                    SELECT x::text, :y, ':z' /* no */ FROM t\n \\gset p_\n}\n\
+                    never: SELECT 1 FROM t\nfinally never:\n  SELECT ';'\n  FROM t;\nalways: SELECT 3";
+        let file = file(text).unwrap();
+        let [one] = &file.sessions[..] else { panic!("{:?}", file.sessions) };
+        assert_eq!(one.count, Some(3));
+        let begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+        assert_eq!(statements(&one.script), [begin, "SELECT x::text, :y, ':z' FROM t"]);
+        let Some(Part::Statement(sql)) = one.script.last() else { panic!("{:?}", one.script) };
+        assert_eq!(sql.gset.as_deref(), Some("p_"));
+        let claims: Vec<(Kind, String)> = file
+            .claims
+            .iter()
+            .map(|claim| (claim.kind, filled(&claim.query.pieces, |_| None)))
+            .collect();
+        let claim = |kind, text: &str| (kind, text.to_owned());
+        assert_eq!(
+            claims,
+            [
+                claim(Kind::Never, "SELECT 1 FROM t"),
+                claim(Kind::FinallyNever, "SELECT ';' FROM t"),
+                claim(Kind::Always, "SELECT 3"),
+            ]
+        );
+    }
 }

@@ -80,7 +80,8 @@ fn examined(asked: &Sql, race: &Race, level: Isolation) -> Result<Examination, F
     bar.clear();
     let mut examination = examined.map_err(|why| {
         let why = why.downcast_ref::<String>().cloned();
-        Failure::Usage(why.unwrap_or_else(|| "the check failed".to_owned()))
+        let why = why.unwrap_or_else(|| "the check failed".to_owned());
+        Failure::Usage(format!("{}: {why}", asked.file.display()))
     })?;
     examination.clients = race.sessions();
     examination.notes.extend(race.notes.iter().cloned());

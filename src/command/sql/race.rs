@@ -303,10 +303,14 @@ impl Claimed {
 fn notes(file: &File, clients: Option<usize>) -> Vec<String> {
     let mut notes = Vec::new();
     if file.permutations > 0 {
-        notes.push(format!(
-            "the file lists {}: all orders are explored, and those among them",
-            crate::report::count(file.permutations, "permutation")
-        ));
+        let listed = crate::report::count(file.permutations, "permutation");
+        notes.push(match file.partial {
+            0 => format!("the file lists {listed}: all orders are explored, and those among them"),
+            partial => format!(
+                "the file lists {listed}; {partial} of them leave out or repeat steps, and are not among the orders \
+                 that are explored: each session takes all its steps, one after the other"
+            ),
+        });
     }
     if file.has_blockers {
         notes.push(

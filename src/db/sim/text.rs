@@ -306,6 +306,7 @@ struct Compiler<'d> {
     /// The names of the queries round the one that is compiled, which must not use them.
     outer: Vec<String>,
     /// The names and types of what the query or the `RETURNING` answers that was compiled last.
+    #[cfg_attr(not(feature = "command"), allow(dead_code))]
     answered: Vec<(String, Type)>,
 }
 
