@@ -152,7 +152,8 @@ fn padded(sql: &Sql, text: &str, value: impl Fn(&str) -> Option<Value>) -> Strin
 /// What a database said of a statement, as an error of the file.
 fn told(sql: &Sql, text: &str, error: &SqlError) -> Wrong {
     let (place, said) = in_file(error.words(), Place::of(text, sql.at));
-    let lines: usize = text.split_inclusive('\n').take(place.line.saturating_sub(1)).map(str::len).sum::<usize>();
+    let lines: usize =
+        text.split_inclusive('\n').take(place.line.saturating_sub(1)).map(str::len).sum::<usize>();
     let line = text.get(lines..).unwrap_or_default();
     let column = line.char_indices().nth(place.column.saturating_sub(1)).map_or(0, |(at, _)| at);
     Wrong { at: lines + column, said }
