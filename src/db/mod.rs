@@ -15,33 +15,28 @@
 //! [`Database`]. The same handler is proved over [`SimDb`] and ships over a real database.
 //!
 //! ```
+//! # #[cfg(feature = "sql")] {
 //! use toctou::check::System;
-//! use toctou::db::{
-//!     Column, Database, Failure, Isolation, Select, SimDb, SimSession, Table, Update, Way, row,
-//! };
+//! use toctou::db::{Database, Failure, Isolation, SimDb, SimSession, Way};
 //! use toctou::direct::{Code, SessionCode};
 //! use toctou::handlers::{Next, Tx, transact};
 //!
-//! static COUPONS: Table = Table {
-//!     name: "coupons",
-//!     columns: &[Column::int("id"), Column::text("state")],
-//!     unique: Some("id"),
-//! };
-//!
-//! /// `SELECT state FROM coupons WHERE id = 1`; if it is 'new', `UPDATE … SET state = 'used'`.
 //! fn redeem(tx: &mut Tx<'_, impl Database>) -> Result<Next<bool>, Failure> {
-//!     let seen = tx.ask(Select::columns(&COUPONS, &["state"]).filter("id", 1))?;
-//!     if seen.value() != Some(&"new".into()) {
+//!     let used = tx.query("SELECT used FROM coupons WHERE id = $1", [1.into()])?;
+//!     if used.value() != Some(&false.into()) {
 //!         return Ok(Next::Rollback(false));
 //!     }
-//!     tx.ask(Update::new(&COUPONS).set("state", "used").filter("id", 1))?;
+//!     tx.query("UPDATE coupons SET used = true WHERE id = $1", [1.into()])?;
 //!     Ok(Next::Commit(true))
 //! }
+//!
+//! const SETUP: &str = "CREATE TABLE coupons (id BIGINT PRIMARY KEY, used BOOLEAN NOT NULL);
+//!                      INSERT INTO coupons VALUES (1, false)";
 //!
 //! type Request = SessionCode<Result<bool, Failure>>;
 //!
 //! fn redeemed_by(clients: usize, way: Way) -> System<SimDb, Request> {
-//!     let db = SimDb::new().with_table(&COUPONS, [row([1.into(), "new".into()])]);
+//!     let db = SimDb::new().with_setup(SETUP).expect("SQL that is simulated");
 //!     let request =
 //!         Code::session(SimSession::new(), move |db, session| transact(db, session, way, redeem));
 //!     System::new(db)
@@ -58,7 +53,11 @@
 //! redeemed_by(2, Way::within(Isolation::ReadCommitted)).assert_breaks("one-grant");
 //! redeemed_by(2, Way::within(Isolation::RepeatableRead)).assert_breaks("no-error");
 //! redeemed_by(3, Way::within(Isolation::RepeatableRead).retrying(2)).assert_holds();
+//! # }
 //! ```
+//!
+//! With the feature `sql`, statements and tables are text. Without it, and in a program that makes its
+//! statements, they are values: [`Select`], [`Insert`], [`Update`], [`Delete`], of a [`Table`].
 //!
 //! # What SERIALIZABLE promises here, and what it does not
 //!
@@ -136,12 +135,12 @@ pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteDb, SqliteOptions, SqliteSession, Synchronous};
+#[cfg(feature = "sql")]
+pub use statement::Text;
 pub use statement::{
     Comparison, Condition, Delete, Expression, Filter, Insert, Isolation, OnConflict, Returning,
     Select, Statement, Update, What,
 };
-#[cfg(feature = "sql")]
-pub use statement::Text;
 #[cfg(feature = "postgres")]
 pub use stepped::{SteppedDb, SteppedSession};
 pub use watch::{Said, Watch};

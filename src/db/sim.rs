@@ -39,9 +39,9 @@ mod text;
 mod wait;
 
 #[cfg(feature = "sql")]
-pub(in crate::db) use text::control;
-#[cfg(feature = "sql")]
 pub use text::Prepared;
+#[cfg(feature = "sql")]
+pub(in crate::db) use text::control;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -75,6 +75,21 @@ use crate::held::{Holding, Kind, note};
 /// | conditions | `=`, `<>`, `>=`, `<=` on numbers to their limits and on texts, joined by `AND` |
 /// | tables | with one unique column, in any place, of numbers or texts; without one, with equal rows in it |
 ///
+/// As [text](Statement::sql), with the feature `sql`, there is more. It is compared with PostgreSQL in the
+/// same way:
+///
+/// | | |
+/// | --- | --- |
+/// | tables | [`CREATE TABLE`](Self::with_setup) with `BIGINT`, `INTEGER`, `TEXT` and `BOOLEAN`; `NULL`, `DEFAULT`, `CHECK`, one column `PRIMARY KEY` or `UNIQUE` |
+/// | expressions | `+ - * / %`, `\|\|`, comparisons, `AND`, `OR`, `NOT`, `IS [NOT] NULL`, `IS [NOT] TRUE`, `IS [NOT] DISTINCT FROM`, `IN` of a list, `BETWEEN`, `CASE`, `COALESCE`, casts between numbers; with three-valued logic |
+/// | subqueries | `EXISTS` and those of one value, unless they speak of the row round them |
+/// | `SELECT` | expressions, inner joins, `count`, `sum`, `min`, `max`, `GROUP BY`, `HAVING`, `ORDER BY`, `LIMIT`; rows that `ORDER BY` leaves open come in the order of their columns |
+/// | `FOR UPDATE` | of one table, with `NOWAIT`, `SKIP LOCKED` and `LIMIT`; without `ORDER BY`, in each order |
+/// | `INSERT` | several rows, one by one; `INSERT … SELECT`; `ON CONFLICT` with expressions, `EXCLUDED` and `WHERE` |
+/// | all that change rows | `RETURNING` expressions |
+///
+/// A text that asks for anything else is refused, with the word and its place.
+///
 /// # What is refused
 ///
 /// PostgreSQL does the following, but the simulation does not know with which result. So it answers
@@ -99,14 +114,10 @@ use crate::held::{Holding, Kind, note};
 /// `UPDATE` whose `WHERE` speaks of more than a key may miss a row that others have just made fit. A
 /// first statement above READ COMMITTED may fail with 40001.
 ///
-/// **An overflow that is over.** An `UPDATE` computes from the row that it saw, before it locks the
-/// row as it is by then. If the first is out of range and the second is not, PostgreSQL fails. Here
-/// it does not, if the row was changed while the statement was at another one.
-///
-/// A [`Statement`] cannot express these: savepoints, foreign keys, `CHECK`, shared locks, `NOWAIT`
-/// and `SKIP LOCKED`, joins, `NULL`, several unique columns, triggers, a level for a statement by
-/// itself. And no statement fails for a reason of the server's own: none is cancelled, no
-/// connection breaks, no disk is full.
+/// A [`Statement`] cannot express these: savepoints, foreign keys, shared locks, outer joins,
+/// subqueries about the row round them, several unique columns, triggers, a level for a statement by
+/// itself. And no statement fails for a reason of the server's own: none is cancelled, no connection
+/// breaks, no disk is full.
 ///
 /// Without a unique column, rows may be equal in every column. A `FOR UPDATE` locks such rows in an
 /// order of its own: mostly that of their insertion. PostgreSQL locks them in their order on the
@@ -273,8 +284,8 @@ struct InFlight {
 /// How far a statement has come that goes from row to row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 struct Progress {
-    /// The rows to come, and whether each was changed since the statement began.
-    todo: Vec<(u32, bool)>,
+    /// The rows to come.
+    todo: Vec<ToDo>,
     /// Those that are to be inserted, as they come from its source.
     rows: Vec<Row>,
     /// What it has found so far.
@@ -285,6 +296,16 @@ struct Progress {
     touched: Vec<u32>,
     /// What its subqueries have answered.
     subqueries: Vec<Value>,
+}
+
+/// A row to come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ToDo {
+    id: u32,
+    /// Whether it was changed since the statement began.
+    changed: bool,
+    /// Why it cannot be changed as it was when the statement began: that is computed before it is locked.
+    fails: Option<SqlError>,
 }
 
 impl Progress {
@@ -584,7 +605,7 @@ impl SimDb {
         for statement in self.waiting_on(table) {
             statement.wait.row_changed(id, twice);
             let todo = statement.progress.todo.iter_mut();
-            todo.filter(|(row, _)| *row == id).for_each(|(_, changed)| *changed = true);
+            todo.filter(|row| row.id == id).for_each(|row| row.changed = true);
         }
     }
 

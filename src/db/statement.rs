@@ -67,6 +67,19 @@ pub struct Text {
 }
 
 #[cfg(feature = "sql")]
+impl Text {
+    /// The text, with its parameters by number.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The values of `$1`, `$2` and so on.
+    pub fn parameters(&self) -> &[Value] {
+        &self.parameters
+    }
+}
+
+#[cfg(feature = "sql")]
 impl Statement {
     /// A statement as text, in PostgreSQL's dialect, with the values of `$1`, `$2` and so on.
     ///

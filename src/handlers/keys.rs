@@ -203,17 +203,19 @@ fn issuing<D: Database>(
         let insert = Insert::new(&API_KEYS, row([user.into(), key.as_str().into()]));
         let insert = insert.on_conflict(OnConflict::DoNothing);
         let inserted = tx.ask(insert.returning(Returning::Columns(vec!["key"])))?;
-        match inserted.value().and_then(|value| value.text()) {
+        match inserted.value().map(|value| value.text()) {
             None => {}
-            inserted if is_ours(inserted) => return Ok(Next::Commit(Issued::Created(key.clone()))),
+            Some(inserted) if is_ours(inserted) => return Ok(Next::Commit(Issued::Created(key.clone()))),
             Some(_) => return Err(tx.fail(SqlState::DATATYPE_MISMATCH)),
         }
         // None went in: is there a row, and is it ours?
         let stored = tx.ask(Select::columns(&API_KEYS, &["key"]).filter("user_id", user))?;
-        match stored.value().and_then(|value| value.text()) {
+        match stored.value().map(|value| value.text()) {
             // Somebody has removed it since, or there was none.
             None => {}
-            stored if may_be_ours && is_ours(stored) => {
+            // A key that is no text, in a table of somebody else's making.
+            Some(None) => return Err(tx.fail(SqlState::DATATYPE_MISMATCH)),
+            Some(stored) if may_be_ours && is_ours(stored) => {
                 return Ok(Next::Commit(Issued::Created(key.clone())));
             }
             Some(_) => return Ok(Next::Commit(Issued::Exists)),

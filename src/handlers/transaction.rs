@@ -6,6 +6,8 @@
 //! ships is a body and a way.
 
 use crate::calls::mistaken;
+#[cfg(feature = "sql")]
+use crate::db::Value;
 use crate::db::{Answer, Database, Failure, SqlError, SqlState, Statement, Way};
 use crate::direct;
 
@@ -73,6 +75,22 @@ impl<D: Database> Tx<'_, D> {
             }
             self.retries -= 1;
         }
+    }
+
+    /// Sends a statement as [text](Statement::sql), with the values of `$1`, `$2` and so on, and waits for
+    /// the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    #[cfg(feature = "sql")]
+    #[track_caller]
+    pub fn query(
+        &mut self,
+        text: &str,
+        parameters: impl IntoIterator<Item = Value>,
+    ) -> Result<Answer, Failure> {
+        self.ask(Statement::sql(text, parameters))
     }
 
     /// An error for a body to end with: the database is not what the body was made for. Changes

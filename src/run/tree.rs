@@ -351,9 +351,7 @@ impl Tree<'_> {
             match state {
                 Some('S' | 'X') | None => true,
                 // Its end is told next, unless threads of it go on.
-                Some('Z') => {
-                    self.tasks.iter().any(|(it, task)| it != pid && task.process == *pid)
-                }
+                Some('Z') => self.tasks.iter().any(|(it, task)| it != pid && task.process == *pid),
                 Some('D') => task.waits_for.is_some(),
                 // It runs, or its stop has not been told yet.
                 Some(_) => false,

@@ -3,7 +3,7 @@
 use toctou::db::{Answer, Reply, SqlState, Statement};
 
 use super::drive::{Event, Play, World, outcomes, told};
-use super::generate::{Program, TABLES};
+use super::generate::Program;
 use super::oracle::Transaction;
 use super::tally::Tally;
 
@@ -61,7 +61,7 @@ fn run<S: World + Clone + PartialEq, R: World>(
             )?;
         }
     }
-    for table in TABLES {
+    for (table, _) in &program.rows {
         let theirs = real.rows(table);
         keep(&mut worlds, "by what is left", tally, |world| world.rows(table), &theirs)
             .map_err(|ours| format!("{}: simulated {ours:?}, real {theirs:?}", table.name))?;

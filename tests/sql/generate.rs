@@ -219,27 +219,33 @@ const COMPARISONS: [Comparison; 4] =
     [Comparison::Equal, Comparison::NotEqual, Comparison::AtLeast, Comparison::AtMost];
 
 /// Numbers, read one after the other; 0 where there are no more.
-struct Choices<'n> {
+pub(crate) struct Choices<'n> {
     numbers: std::slice::Iter<'n, u16>,
     crowd: Crowd,
 }
 
+impl<'n> Choices<'n> {
+    pub(crate) fn new(numbers: &'n [u16], crowd: Crowd) -> Self {
+        Choices { numbers: numbers.iter(), crowd }
+    }
+}
+
 impl Choices<'_> {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         let number = self.numbers.next().copied().unwrap_or(0);
         (usize::from(number) * bound) >> 16
     }
 
     /// False if the number is 0.
-    fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) >= 100 - percent
     }
 
-    fn of<T: Clone>(&mut self, values: &[T]) -> T {
+    pub(crate) fn of<T: Clone>(&mut self, values: &[T]) -> T {
         values[self.below(values.len())].clone()
     }
 
-    fn weighed<T: Clone>(&mut self, values: &[(usize, T)]) -> T {
+    pub(crate) fn weighed<T: Clone>(&mut self, values: &[(usize, T)]) -> T {
         let mut rest = self.below(values.iter().map(|(weight, _)| weight).sum());
         for (weight, value) in values {
             if rest < *weight {
@@ -250,7 +256,7 @@ impl Choices<'_> {
         values[0].1.clone()
     }
 
-    fn level(&mut self, levels: Levels) -> Isolation {
+    pub(crate) fn level(&mut self, levels: Levels) -> Isolation {
         match levels {
             Levels::Exact => self.of(&[Isolation::ReadCommitted, Isolation::RepeatableRead]),
             Levels::Serializable => Isolation::Serializable,

@@ -25,6 +25,7 @@ mod several;
 mod story;
 mod surprises;
 mod tally;
+mod text;
 #[path = "../throwaway/mod.rs"]
 mod throwaway;
 #[path = "../tries/mod.rs"]
@@ -39,6 +40,7 @@ use compare::compare;
 use drive::{Run, World, outcomes, play};
 use generate::{Crowd, Levels, Profile, Program, TABLES, Turn, program};
 use oracle::{Tables, Transaction, alone, serial_order, without_idle_inserts};
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use server::{Lane, cluster, conflicts_are_reads};
 use story::{accounts, idle_insert};
@@ -76,7 +78,15 @@ fn search<T>(
         rng_seed,
         ..Config::default()
     };
-    TestRunner::new(config).run(&program(profile), |program| match check(&program) {
+    search_among(program(profile), config, check)
+}
+
+fn search_among<T>(
+    programs: impl Strategy<Value = Program>,
+    config: Config,
+    check: impl Fn(&Program) -> Result<T, String>,
+) -> Result<(), TestError<Program>> {
+    TestRunner::new(config).run(&programs, |program| match check(&program) {
         Ok(_) => Ok(()),
         Err(difference) => Err(TestCaseError::fail(difference)),
     })
@@ -185,6 +195,67 @@ fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
     ];
     for (what, seen) in seen {
         assert!(seen * 100 >= cases, "only {seen} {what} in {cases} programs");
+    }
+}
+
+/// Plays random programs in text on the server and in the simulated world that is made of each.
+fn search_text<S: World + Clone + PartialEq>(
+    (number, cases): (u64, usize),
+    levels: Levels,
+    shrinking: u32,
+    tally: &Tally,
+    simulated: impl Fn(&Program) -> S,
+) -> Option<Result<(), TestError<Program>>> {
+    let lane = RefCell::new(Lane::new(cluster()?).expect("sessions on the server"));
+    let config = Config {
+        cases: u32::try_from(cases).unwrap_or(u32::MAX),
+        failure_persistence: None,
+        max_shrink_iters: shrinking,
+        rng_seed: seed(number),
+        ..Config::default()
+    };
+    Some(search_among(text::program(levels), config, |program| {
+        let lane = &mut *lane.borrow_mut();
+        lane.reset(program)?;
+        compare(simulated(program), lane, program, tally)?;
+        lane.done();
+        Ok(())
+    }))
+}
+
+#[test]
+fn statements_as_text_are_answered_as_by_postgresql() {
+    for (levels, cases) in [(Levels::Exact, cases()), (Levels::Mixed, cases().div_ceil(4))] {
+        let tally = Tally::default();
+        let half = |number, cases: usize| {
+            if let Some(found) = search_text((number, cases), levels, 2_000, &tally, Run::new) {
+                assert_none(found);
+            }
+        };
+        thread::scope(|scope| {
+            let other = scope.spawn(|| half(11, cases / 2));
+            half(12, cases - cases / 2);
+            other.join().expect("both halves agree");
+        });
+        println!("{cases} programs in text, {levels:?}");
+        tally.print();
+        if levels == Levels::Exact && cluster().is_some() {
+            tally.assert_text_varied(cases);
+        }
+    }
+}
+
+/// The comparison of text is able to fail: each word that is taken for another is found out.
+#[test]
+fn worlds_that_misread_a_text_are_found_out() {
+    for words in text::MISREADINGS {
+        let simulated = |program: &Program| text::Misreading::new(words, program);
+        let tally = Tally::default();
+        match search_text((13, CASES / 2), Levels::Exact, 0, &tally, simulated) {
+            None => return,
+            Some(Err(TestError::Fail(..))) => {}
+            Some(other) => panic!("{words:?} were not told apart: {other:?}"),
+        }
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) fn alone(tables: &mut Tables, statement: &Statement) -> Option<Answer
         Statement::Begin(_) => Some(Answer::Begun),
         Statement::Commit => Some(Answer::Committed),
         Statement::Rollback => Some(Answer::RolledBack),
+        Statement::Text(_) => unreachable!("it judges no text"),
         Statement::Select(select) => {
             let table = select.table;
             let mut rows = rows_of(tables, table)?.clone();

@@ -43,7 +43,45 @@ const INTERESTING: [(&str, &str); 29] = [
     ("delete", "40001"),
 ];
 
+/// The same of statements as text.
+const INTERESTING_TEXT: [(&str, &str); 26] = [
+    ("text: select", "rows"),
+    ("text: groups", "rows"),
+    ("text: join", "rows"),
+    ("text: for update", "rows"),
+    ("text: for update", "queued"),
+    ("text: for update", "40001"),
+    ("text: nowait", "rows"),
+    ("text: nowait", "55P03"),
+    ("text: skip locked", "rows"),
+    ("text: insert", "rows"),
+    ("text: insert", "queued"),
+    ("text: insert do nothing", "count 0"),
+    ("text: insert do nothing", "queued"),
+    ("text: insert do update", "21000"),
+    ("text: insert do update", "count 2"),
+    ("text: insert do update", "queued"),
+    ("text: insert into log", "count 2"),
+    ("text: insert select", "count 0"),
+    ("text: insert select", "count 1"),
+    ("text: update", "22003"),
+    ("text: update", "22012"),
+    ("text: update", "23502"),
+    ("text: update", "23514"),
+    ("text: update", "count 2"),
+    ("text: update", "rows"),
+    ("text: delete", "rows"),
+];
+
 impl Tally {
+    /// Asserts that a run of `cases` programs in text was no idle one.
+    pub(crate) fn assert_text_varied(&self, cases: usize) {
+        for (kind, what) in INTERESTING_TEXT {
+            let seen = self.of(kind, what);
+            assert!(seen * 400 >= cases, "{kind}: {what} only {seen} times in {cases} programs");
+        }
+    }
+
     fn counts(&self) -> MutexGuard<'_, BTreeMap<(&'static str, String), usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +100,7 @@ impl Tally {
             },
             Statement::Update(_) => "update",
             Statement::Delete(_) => "delete",
+            Statement::Text(_) => Self::kind_of(&statement.to_string()),
         };
         let outcome = match reply {
             Reply::Queued => "queued".to_owned(),
@@ -76,6 +115,27 @@ impl Tally {
             },
         };
         self.note(kind, &outcome);
+    }
+
+    /// What a statement as text is.
+    fn kind_of(text: &str) -> &'static str {
+        let has = |words: &str| text.contains(words);
+        match text.split(' ').next() {
+            Some("SELECT") if has("SKIP LOCKED") => "text: skip locked",
+            Some("SELECT") if has("NOWAIT") => "text: nowait",
+            Some("SELECT") if has("FOR UPDATE") => "text: for update",
+            Some("SELECT") if has("JOIN") => "text: join",
+            Some("SELECT") if has("GROUP BY") => "text: groups",
+            Some("SELECT") => "text: select",
+            Some("INSERT") if has("DO NOTHING") => "text: insert do nothing",
+            Some("INSERT") if has("DO UPDATE") => "text: insert do update",
+            Some("INSERT") if has("INSERT INTO log") => "text: insert into log",
+            Some("INSERT") if has("SELECT") => "text: insert select",
+            Some("INSERT") => "text: insert",
+            Some("UPDATE") => "text: update",
+            Some("DELETE") => "text: delete",
+            _ => "text: else",
+        }
     }
 
     /// Counts something else.

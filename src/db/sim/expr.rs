@@ -271,17 +271,17 @@ mod tests {
                 let both = [Expr::Value(left.clone()), Expr::Value(right.clone())];
                 Expr::Binary(operator, Box::new(both)).value(Scope::default()).unwrap().to_string()
             });
-            results.map(|it| it.replace("true", "t").replace("false", "f").replace("NULL", "?"))
+            results
+                .map(|it| it.replace("true", "t").replace("false", "f").replace("NULL", "?"))
                 .collect::<String>()
         };
         assert_eq!(told(Operator::And), "tf?fff?f?");
         assert_eq!(told(Operator::Or), "ttttf?t??");
         let not = |it: &Value| Expr::Not(Box::new(Expr::Value(it.clone()))).value(Scope::default());
-        assert_eq!(ALL.map(|it| not(&it).unwrap()), [
-            Value::Bool(false),
-            Value::Bool(true),
-            Value::Null
-        ]);
+        assert_eq!(
+            ALL.map(|it| not(&it).unwrap()),
+            [Value::Bool(false), Value::Bool(true), Value::Null]
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! First floor, `db`: what the simulated database makes of a statement before it performs it: columns by their
 //! places, conditions as expressions. Imports its neighbours in `sim`.
 
-use super::expr::{Expr, Operator, Width};
 use super::SimDb;
+use super::expr::{Expr, Operator, Width};
 use crate::db::schema::{Column, Kind, Table, Value};
 use crate::db::statement::{
     Comparison, Expression, Filter, Insert, OnConflict, Returning, Select, Statement, Update, What,
@@ -58,7 +58,11 @@ pub(super) enum Asked {
     Whether,
     /// `GROUP BY … HAVING …`, and the aggregate functions. Without `by`, all rows are one group, even if
     /// there is none.
-    Groups { by: Vec<Expr>, aggregates: Vec<Aggregate>, having: Option<Expr> },
+    Groups {
+        by: Vec<Expr>,
+        aggregates: Vec<Aggregate>,
+        having: Option<Expr>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,8 +260,7 @@ impl SimDb {
         for (name, expression) in &update.set {
             let column = self.column(table, name)?;
             if self.unique(table) == Some(column) {
-                let said =
-                    format!("`{name}` is unique in the database, and does not change there");
+                let said = format!("`{name}` is unique in the database, and does not change there");
                 return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
             }
             let new = match expression {

@@ -7,7 +7,7 @@ use super::queries;
 use super::serial::Write;
 use super::wait::Wait;
 use super::{
-    Change, Held, InFlight, MOST_ROWS, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop,
+    Change, Held, InFlight, MOST_ROWS, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop, ToDo,
 };
 use crate::db::schema::{Row, Value};
 use crate::db::statement::Isolation;
@@ -164,7 +164,16 @@ impl SimDb {
         if let Some(action) = Action::of(&plan.act) {
             self.has_read(slot, action.table(), action.filter().map(|filter| filter.closed(of)));
             let found = self.in_order(slot, action, of)?;
-            progress.todo = found.into_iter().map(|(id, _)| (id, false)).collect();
+            let todo = found.into_iter().map(|(id, row)| {
+                let fails = match action {
+                    Action::Update(update) => {
+                        self.changed(update.table, &update.set, Scope { row: &row, ..of }).err()
+                    }
+                    Action::Lock(..) | Action::Delete(_) => None,
+                };
+                ToDo { id, changed: false, fails }
+            });
+            progress.todo = todo.collect();
             progress.choose(first);
         }
         Ok(Progress { subqueries, ..progress })
@@ -299,12 +308,9 @@ impl SimDb {
         mut progress: Progress,
     ) -> Result<Progress, Stop> {
         let table = action.table();
-        if let Some((id, changed)) = progress.todo.first().copied() {
-            // What becomes of the row is computed before it is asked who holds it.
-            if let (Action::Update(update), false) = (action, changed)
-                && let Some(row) = self.seen(slot, table, id)
-            {
-                self.changed(table, &update.set, Scope { row, ..of })?;
+        if let Some(ToDo { id, changed, fails }) = progress.todo.first().cloned() {
+            if let Some(error) = fails {
+                return Err(error.into());
             }
             let holder = self.holder_beside(slot, table, id);
             if let (Action::Lock(_, WhileHeld::Waits), Some(holder)) = (action, holder)
@@ -371,17 +377,6 @@ impl SimDb {
         (2..=MOST_ROWS).contains(&count).then_some(count)
     }
 
-    /// A row as a transaction sees it.
-    fn seen(&self, slot: Slot, table: usize, id: u32) -> Option<&Row> {
-        let record = self.record(table, id);
-        let own = record.is_some_and(|record| record.change_by(slot).is_some());
-        let Some(snapshot) = self.snapshot(slot).filter(|_| !own) else {
-            return record?.newest_for(slot);
-        };
-        let mut seen = snapshot.tables.get(table)?.iter();
-        seen.find(|seen| seen.id == id).map(|seen| &seen.row)
-    }
-
     /// Who else holds a row.
     fn holder_beside(&self, slot: Slot, table: usize, id: u32) -> Option<Slot> {
         let held = self.record(table, id)?.held.as_ref()?;
@@ -432,12 +427,7 @@ impl SimDb {
     }
 
     /// A row with these columns set.
-    fn changed(
-        &self,
-        table: usize,
-        set: &[(usize, Expr)],
-        of: Scope<'_>,
-    ) -> Result<Row, SqlError> {
+    fn changed(&self, table: usize, set: &[(usize, Expr)], of: Scope<'_>) -> Result<Row, SqlError> {
         let mut values = of.row.to_vec();
         for (column, new) in set {
             let new = new.value(of)?;
@@ -645,7 +635,7 @@ impl SimDb {
             let snapshot = transaction.snapshot.as_ref();
             let seen = snapshot.and_then(|snapshot| snapshot.tables.get(table));
             let statement = transaction.statement.as_ref().filter(|it| it.table == table);
-            let todo = statement.into_iter().flat_map(|it| &it.progress.todo).map(|(id, _)| *id);
+            let todo = statement.into_iter().flat_map(|it| &it.progress.todo).map(|row| row.id);
             let waiting = statement.and_then(|it| it.wait.remembered());
             seen.into_iter().flatten().map(|seen| seen.id).chain(todo).chain(waiting)
         });
@@ -664,7 +654,6 @@ impl SimDb {
     fn record(&self, table: usize, id: u32) -> Option<&Record> {
         self.tables.get(table)?.records.iter().find(|record| record.id == id)
     }
-
 }
 
 impl Progress {

@@ -4,6 +4,8 @@
 mod expressions;
 mod queries;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -394,7 +396,8 @@ impl Compiler<'_> {
         if of.is_kind(into.kind) || (into.kind.width().is_some() && of.is_number()) {
             return Ok(new);
         }
-        let said = format!("`{}` holds values of type {}, and this is none", into.name, into.kind.sql());
+        let said =
+            format!("`{}` holds values of type {}, and this is none", into.name, into.kind.sql());
         Err(wrong(SqlState::DATATYPE_MISMATCH, said, value))
     }
 
@@ -457,7 +460,8 @@ impl Compiler<'_> {
             ..delete.clone()
         };
         if *delete != plain {
-            let what = if delete.using.is_some() { "DELETE … USING" } else { "this form of DELETE" };
+            let what =
+                if delete.using.is_some() { "DELETE … USING" } else { "this form of DELETE" };
             return Err(not_simulated(what, delete));
         }
         let names = Names::of(table, alias, self.definition(table));
@@ -627,7 +631,11 @@ impl Compiler<'_> {
         if of.is_kind(Kind::Bool) {
             return Ok(truth);
         }
-        Err(wrong(SqlState::DATATYPE_MISMATCH, "a condition is a truth value, and this is none", condition))
+        Err(wrong(
+            SqlState::DATATYPE_MISMATCH,
+            "a condition is a truth value, and this is none",
+            condition,
+        ))
     }
 
     fn returning(

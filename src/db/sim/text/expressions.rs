@@ -100,7 +100,9 @@ impl Names {
             self.columns(of).into_iter().filter(|(_, column, _)| *column == said).collect();
         match found[..] {
             [(place, _, kind)] => Ok((Expr::Column(place), Type::Is(kind))),
-            [] if self.outer.contains(&said) || of.is_some_and(|of| self.outer.contains(&of.to_owned())) => {
+            [] if self.outer.contains(&said)
+                || of.is_some_and(|of| self.outer.contains(&of.to_owned())) =>
+            {
                 Err(not_simulated(format!("`{said}` of the query round this one"), &At(name.span)))
             }
             [] => {
@@ -111,7 +113,11 @@ impl Names {
                 };
                 Err(wrong(SqlState::UNDEFINED_COLUMN, said, &At(name.span)))
             }
-            _ => Err(wrong(SqlState::AMBIGUOUS, format!("`{said}` is in several tables"), &At(name.span))),
+            _ => Err(wrong(
+                SqlState::AMBIGUOUS,
+                format!("`{said}` is in several tables"),
+                &At(name.span),
+            )),
         }
     }
 
@@ -142,7 +148,9 @@ pub(super) fn kind(of: &DataType) -> Result<Kind, String> {
     match of {
         DataType::BigInt(None) | DataType::Int8(None) => Ok(Kind::Int),
         DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) => Ok(Kind::Integer),
-        DataType::Text | DataType::Varchar(None) | DataType::CharacterVarying(None) => Ok(Kind::Text),
+        DataType::Text | DataType::Varchar(None) | DataType::CharacterVarying(None) => {
+            Ok(Kind::Text)
+        }
         DataType::Bool | DataType::Boolean => Ok(Kind::Bool),
         other => Err(format!("the type {other} (there are BIGINT, INTEGER, TEXT and BOOLEAN)")),
     }
@@ -182,13 +190,17 @@ impl Compiler<'_> {
                 self.must_be(Kind::Bool, found, expr)?;
                 (Expr::Not(Box::new(inner)), truth)
             }
-            ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => self.minus(expr, names, asked)?,
+            ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+                self.minus(expr, names, asked)?
+            }
             ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr } => {
                 let (inner, found) = self.inner(expr, names, asked)?;
                 self.width(found, expr)?;
                 (inner, found)
             }
-            ast::Expr::BinaryOp { left, op, right } => self.binary(of, left, op, right, names, asked)?,
+            ast::Expr::BinaryOp { left, op, right } => {
+                self.binary(of, left, op, right, names, asked)?
+            }
             ast::Expr::IsNull(inner) | ast::Expr::IsUnknown(inner) => {
                 (Expr::IsNull(Box::new(self.known(inner, names)?.0)), truth)
             }
@@ -198,7 +210,9 @@ impl Compiler<'_> {
             ast::Expr::IsTrue(inner) => (self.is_exactly(inner, true, names)?, truth),
             ast::Expr::IsNotTrue(inner) => (not(self.is_exactly(inner, true, names)?, true), truth),
             ast::Expr::IsFalse(inner) => (self.is_exactly(inner, false, names)?, truth),
-            ast::Expr::IsNotFalse(inner) => (not(self.is_exactly(inner, false, names)?, true), truth),
+            ast::Expr::IsNotFalse(inner) => {
+                (not(self.is_exactly(inner, false, names)?, true), truth)
+            }
             ast::Expr::IsDistinctFrom(left, right) => {
                 let both = self.both(of, left, right, names)?.0;
                 (Expr::Binary(Operator::Distinct, Box::new(both)), truth)
@@ -233,7 +247,12 @@ impl Compiler<'_> {
             ast::Expr::Case { operand, conditions, else_result, .. } => {
                 self.case(of, operand.as_deref(), conditions, else_result.as_deref(), names, asked)?
             }
-            ast::Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, format: None } => {
+            ast::Expr::Cast {
+                kind: CastKind::Cast | CastKind::DoubleColon,
+                expr,
+                data_type,
+                format: None,
+            } => {
                 let to = kind(data_type).map_err(|what| not_simulated(what, of))?;
                 let (inner, found) = self.inner(expr, names, Some(to))?;
                 (cast(inner, found, to).map_err(|what| not_simulated(what, of))?, Type::Is(to))
@@ -276,7 +295,8 @@ impl Compiler<'_> {
             ast::Value::Placeholder(name) => {
                 let number: Option<usize> = name.strip_prefix('$').and_then(|it| it.parse().ok());
                 let Some(number) = number.filter(|number| (1..=1000).contains(number)) else {
-                    let said = format!("`{name}` is no parameter: they are called $1, $2 and so on");
+                    let said =
+                        format!("`{name}` is no parameter: they are called $1, $2 and so on");
                     return Err(wrong(SqlState::SYNTAX_ERROR, said, value));
                 };
                 if self.parameters.len() < number {
@@ -340,10 +360,14 @@ impl Compiler<'_> {
         let common = match (one, other) {
             (Type::Unknown, known) | (known, Type::Unknown) => known,
             (Type::Is(one), Type::Is(other)) if one == other => Type::Is(one),
-            (Type::Is(one), Type::Is(other)) if one.width().is_some() && other.width().is_some() => {
+            (Type::Is(one), Type::Is(other))
+                if one.width().is_some() && other.width().is_some() =>
+            {
                 Type::Is(Kind::Int)
             }
-            (Type::Numeric, other) | (other, Type::Numeric) if other.is_number() || other == Type::Numeric => {
+            (Type::Numeric, other) | (other, Type::Numeric)
+                if other.is_number() || other == Type::Numeric =>
+            {
                 Type::Numeric
             }
             (one, other) => {
@@ -390,7 +414,8 @@ impl Compiler<'_> {
         } else {
             self.both(of, left, right, names)?
         };
-        let compared = |operator| Ok((Expr::Binary(operator, Box::new(both.clone())), Type::Is(Kind::Bool)));
+        let compared =
+            |operator| Ok((Expr::Binary(operator, Box::new(both.clone())), Type::Is(Kind::Bool)));
         match operator {
             BinaryOperator::Eq => return compared(Operator::Equal),
             BinaryOperator::NotEq => return compared(Operator::NotEqual),
@@ -400,7 +425,10 @@ impl Compiler<'_> {
             BinaryOperator::GtEq => return compared(Operator::AtLeast),
             BinaryOperator::StringConcat => {
                 self.must_be(Kind::Text, common, of)?;
-                return Ok((Expr::Binary(Operator::Concatenated, Box::new(both)), Type::Is(Kind::Text)));
+                return Ok((
+                    Expr::Binary(Operator::Concatenated, Box::new(both)),
+                    Type::Is(Kind::Text),
+                ));
             }
             _ => {}
         }
@@ -423,7 +451,9 @@ impl Compiler<'_> {
                 let said = format!("a number is needed, and this is a {}", kind.sql());
                 wrong(SqlState::DATATYPE_MISMATCH, said, at)
             }),
-            Type::Unknown => Err(not_simulated("a calculation whose type is not known (cast it)", at)),
+            Type::Unknown => {
+                Err(not_simulated("a calculation whose type is not known (cast it)", at))
+            }
             Type::Numeric => {
                 let said = "a calculation with the sum of a BIGINT, which is a NUMERIC (cast it AS BIGINT)";
                 Err(not_simulated(said, at))
@@ -458,10 +488,14 @@ impl Compiler<'_> {
             common = match (common, *of) {
                 (Type::Unknown, known) | (known, Type::Unknown) => known,
                 (one, other) if one == other => one,
-                (Type::Is(one), Type::Is(other)) if one.width().is_some() && other.width().is_some() => {
+                (Type::Is(one), Type::Is(other))
+                    if one.width().is_some() && other.width().is_some() =>
+                {
                     Type::Is(Kind::Int)
                 }
-                (Type::Numeric, other) | (other, Type::Numeric) if other.is_number() => Type::Numeric,
+                (Type::Numeric, other) | (other, Type::Numeric) if other.is_number() => {
+                    Type::Numeric
+                }
                 (one, other) => {
                     let said = format!("{} and {} do not go together", one.said(), other.said());
                     return Err(wrong(SqlState::DATATYPE_MISMATCH, said, at));
@@ -522,7 +556,8 @@ impl Compiler<'_> {
         let FunctionArguments::List(list) = &function.args else {
             return Err(refused(&format!("`{name}`")));
         };
-        if function.filter.is_some() || function.over.is_some() || !function.within_group.is_empty() {
+        if function.filter.is_some() || function.over.is_some() || !function.within_group.is_empty()
+        {
             return Err(refused(&format!("FILTER, OVER or WITHIN GROUP of `{name}`")));
         }
         if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {

@@ -256,7 +256,9 @@ impl Compiler<'_> {
         for join in &from.joins {
             self.add_table(&join.relation, names, tables)?;
             let on = match &join.join_operator {
-                JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::CrossJoin(on) => on,
+                JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::CrossJoin(on) => {
+                    on
+                }
                 other => {
                     let _ = other;
                     return Err(not_simulated("an outer join", &join.relation));
@@ -360,11 +362,16 @@ impl Compiler<'_> {
             let (expr, name) = match item {
                 SelectItem::UnnamedExpr(expr) => (expr, None),
                 SelectItem::ExprWithAlias { expr, alias } => (expr, Some(folded(alias))),
-                SelectItem::Wildcard(more) if *more == ast::WildcardAdditionalOptions::default() => {
+                SelectItem::Wildcard(more)
+                    if *more == ast::WildcardAdditionalOptions::default() =>
+                {
                     answers.extend(all(names, None));
                     continue;
                 }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(of), _) => {
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(of),
+                    _,
+                ) => {
                     let table = plain(of)?;
                     if !names.has(&table) {
                         let said = format!("there is no table `{table}` here");
@@ -381,7 +388,8 @@ impl Compiler<'_> {
         }
         for (item, of) in answers.iter().zip(items) {
             if item.of == Type::Numeric {
-                let said = "the sum of a BIGINT as an answer, which is a NUMERIC (cast it AS BIGINT)";
+                let said =
+                    "the sum of a BIGINT as an answer, which is a NUMERIC (cast it AS BIGINT)";
                 return Err(not_simulated(said, of));
             }
         }
@@ -401,8 +409,11 @@ impl Compiler<'_> {
         let mut all = Vec::with_capacity(by.len());
         for it in by {
             let by = match &it.expr {
-                ast::Expr::Value(ValueWithSpan { value: ast::Value::Number(number, _), .. }) => {
-                    let item = number.parse::<usize>().ok().and_then(|it| items.get(it.checked_sub(1)?));
+                ast::Expr::Value(ValueWithSpan {
+                    value: ast::Value::Number(number, _), ..
+                }) => {
+                    let item =
+                        number.parse::<usize>().ok().and_then(|it| items.get(it.checked_sub(1)?));
                     let Some(item) = item else {
                         let said = format!("ORDER BY {number}: there is no such column");
                         return Err(wrong(SqlState::INVALID_COLUMN_REFERENCE, said, &it.expr));

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{
-    self, ColumnOption, CreateTable, Spanned, TableConstraint,
-};
+use sqlparser::ast::{self, ColumnOption, CreateTable, Spanned, TableConstraint};
 
 use super::expressions::{Names, kind};
 use super::{At, Compiler, Compiles, Refused, all_parsed, folded, not_simulated, plain, wrong};
@@ -88,7 +86,8 @@ impl SimDb {
         let mut defaults = Vec::new();
         for column in &create.columns {
             let column_name = folded(&column.name);
-            let kind = kind(&column.data_type).map_err(|what| not_simulated(what, &At(column.name.span)))?;
+            let kind = kind(&column.data_type)
+                .map_err(|what| not_simulated(what, &At(column.name.span)))?;
             let mut nullable = true;
             let mut default = None;
             for option in &column.options {
@@ -104,9 +103,14 @@ impl SimDb {
                     }
                     ColumnOption::Check(check) => checks.push(&check.expr),
                     ColumnOption::ForeignKey(_) => {
-                        return Err(not_simulated("a foreign key (REFERENCES)", &At(column.name.span)));
+                        return Err(not_simulated(
+                            "a foreign key (REFERENCES)",
+                            &At(column.name.span),
+                        ));
                     }
-                    other => return Err(not_simulated(format!("`{other}`"), &At(column.name.span))),
+                    other => {
+                        return Err(not_simulated(format!("`{other}`"), &At(column.name.span)));
+                    }
                 }
             }
             defaults.push(default);
@@ -143,9 +147,9 @@ impl SimDb {
             _ => return Err(not_simulated("a second unique column", &create.name)),
         };
         let table = Table { name: String::leak(name), columns: Vec::leak(columns), unique };
-        table.check().map_err(|error| {
-            wrong(error.state, error.words().to_owned(), &create.name)
-        })?;
+        table
+            .check()
+            .map_err(|error| wrong(error.state, error.words().to_owned(), &create.name))?;
         let table: &'static Table = Box::leak(Box::new(table));
         let also = self.also(table, &checks, &defaults)?;
         self.tables.push(Stored { table, also: Box::leak(Box::new(also)), records: Vec::new() });
@@ -175,8 +179,8 @@ impl SimDb {
             };
             let (of, found) = compiler.expression(default, &Names::default(), Some(column.kind))?;
             compiler.is_closed(*default)?;
-            let fits = found.is_kind(column.kind)
-                || (found.is_number() && column.kind.width().is_some());
+            let fits =
+                found.is_kind(column.kind) || (found.is_number() && column.kind.width().is_some());
             let value = of.value(Scope::default()).map_err(|state| constant(state, *default))?;
             if !fits || !(column.kind.holds(&value) || value == Value::Null) {
                 let said = format!("the default of `{}` is of another type", column.name);
