@@ -41,10 +41,15 @@ impl<W: Value, P: Process<W, Output: Value> + Value> DbCase<W, P> {
     }
 
     /// Sets the real database on which schedules are run.
-    pub fn on<D, R, Q>(mut self, stage: Stage<D, R, Q>) -> Self
+    pub fn on<D, R, Q>(self, stage: Stage<D, R, Q>) -> Self
     where
         Stage<D, R, Q>: Staged + 'static,
     {
+        self.staged(stage)
+    }
+
+    /// Sets the real database, whatever it is furnished with.
+    pub(crate) fn staged(mut self, stage: impl Staged + 'static) -> Self {
         self.real.stage = Some(Box::new(stage));
         self
     }

@@ -182,6 +182,18 @@ impl<W: Value, P: Process<W, Output: Value> + Value> System<W, P> {
         self
     }
 
+    /// Adds `count` identical actors with this name and a number. They are interchangeable like
+    /// [`clients`](Self::clients), but nobody asks what more of them would do.
+    #[cfg(feature = "command")]
+    pub(crate) fn alike(mut self, count: usize, name: &str, process: P) -> Self {
+        let first = self.actors.len();
+        for number in 1..=count {
+            self.add(format!("{name} {number}"), &process);
+        }
+        self.groups.push(Group { members: first..first + count, scalable: false });
+        self
+    }
+
     fn add(&mut self, name: String, process: &P) {
         self.actors.push(name);
         for start in &mut self.starts {

@@ -1,10 +1,11 @@
-//! Top floor, the command: its arguments. Imports [`check`](crate::check).
+//! Top floor, the command: its arguments. Imports [`check`](crate::check) and [`db`](crate::db).
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::check::Schedule;
+use crate::db::Isolation;
 use crate::survey::Share;
 
 /// Proves check-then-act code exactly-once, or shows the interleaving that breaks it.
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Replay(Replay),
     /// Check programs as they are, in any language: prove their race fixed, or show how it breaks
     Run(Run),
+    /// Check scripts of SQL for PostgreSQL: prove their race fixed, or show how it breaks
+    Sql(Sql),
     /// Join the rows of several machines into one table
     Merge(Merge),
     /// Write what was found as one HTML page, in which each system can be explored
@@ -170,6 +173,91 @@ Examples:
   toctou run --at-most 1 'stdout ~ got' -- sh -c 'mkdir lock && echo got' :: sh -c 'rmdir lock'
 
 Exit status 0: every property holds. Exit status 1: one breaks, or is not decided. Exit status 2: bad usage.";
+
+/// Check scripts of SQL for PostgreSQL: prove their race fixed, or show how it breaks.
+///
+/// The file says which tables there are, what each session does, and what must not happen. Every order of
+/// the statements is explored in a database that is simulated. Nothing else is needed, no server either.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SCRIPTS)]
+pub(super) struct Sql {
+    /// The sessions and what is claimed of them; PostgreSQL's isolation tests (`.spec`) are read as well
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// How many sessions run each block that has a number [default: the file's]
+    #[arg(long, value_name = "N", value_parser = sessions)]
+    pub(super) clients: Option<usize>,
+    /// At which level a BEGIN runs that names none [default: read-committed]
+    #[arg(long, value_enum, value_name = "LEVEL", conflicts_with = "levels")]
+    pub(super) isolation: Option<Level>,
+    /// At all three levels: a table, levels down and properties across
+    #[arg(long)]
+    pub(super) levels: bool,
+    /// Make each counterexample happen on PostgreSQL, statement by statement, and compare the answers
+    #[arg(long, conflicts_with = "levels")]
+    pub(super) replay: bool,
+    /// Replay in this database, in a new schema of its own [default: a server that is started for it]
+    #[arg(long, value_name = "URL", requires = "replay")]
+    pub(super) database: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Shape::Text)]
+    pub(super) format: Shape,
+    /// How long each engine may explore [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) time_limit: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Level {
+    /// READ COMMITTED, PostgreSQL's default
+    ReadCommitted,
+    /// REPEATABLE READ
+    RepeatableRead,
+    /// SERIALIZABLE
+    Serializable,
+}
+
+impl From<Level> for Isolation {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::ReadCommitted => Isolation::ReadCommitted,
+            Level::RepeatableRead => Isolation::RepeatableRead,
+            Level::Serializable => Isolation::Serializable,
+        }
+    }
+}
+
+fn sessions(text: &str) -> Result<usize, String> {
+    match number(text)? {
+        0 => Err("there has to be a session".to_owned()),
+        number => Ok(number),
+    }
+}
+
+/// How the files of `sql` are written.
+const SCRIPTS: &str = "\
+Example:
+  setup { CREATE TABLE coupons (id INT PRIMARY KEY, used INT NOT NULL);
+          INSERT INTO coupons VALUES (1, 0); }
+  session redeem * 2 {
+    BEGIN;
+    SELECT used = 0 AS free FROM coupons WHERE id = 1 \\gset
+    \\if :free
+      UPDATE coupons SET used = used + 1 WHERE id = 1;
+    \\endif
+    COMMIT;
+  }
+  never: SELECT * FROM coupons WHERE used > 1
+
+Properties, each a query over what is committed:
+  never: QUERY            it answers no row in any state
+  always: QUERY           it answers a row in every state
+  finally: QUERY          it answers a row whenever all sessions have ended
+  finally never: QUERY    it answers no row then
+  reachable: QUERY        it answers a row in some state: a proof is not empty
+
+Exit status 0: every property holds. Exit status 1: one breaks, is not decided, or was never put to the
+test. Exit status 2: bad usage, an error in the file, or SQL that is not simulated.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Shape {

@@ -13,6 +13,7 @@ mod report;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod run;
 mod size;
+mod sql;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn answered(names: Names, arguments: Arguments) -> Result<AsItShould, Failure> {
         Some(Command::Show(asked)) => execution::show(names, &asked),
         Some(Command::Replay(asked)) => execution::replay(names, &asked),
         Some(Command::Run(asked)) => run(&asked),
+        Some(Command::Sql(asked)) => sql::sql(&asked),
         Some(Command::Merge(asked)) => merge::merge(names, &asked, arguments.verbose),
         Some(Command::Report(asked)) => report::report(names, &asked),
         Some(Command::List) => list::list(names),

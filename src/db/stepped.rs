@@ -15,9 +15,14 @@ use super::link::Link;
 use super::postgres::{Notices, PostgresDb, Server, Target};
 use super::watch::{Said, Watch};
 use super::{Answer, Cluster, Database, Reply, SqlError, SqlState, Statement};
+#[cfg(feature = "command")]
+use super::{Row, Table};
 
 /// How long the server may take for anything that is no wait for another transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a server that is not one's own is asked whether a statement waits.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A PostgreSQL database whose sessions run one at a time, each only in its own step. It does in a
 /// server's own processes what [`SimDb`](super::SimDb) does in a simulation.
@@ -43,6 +48,16 @@ pub struct SteppedDb {
     /// Sessions that are over and can be used again.
     idle: Idle,
     watch: Watch,
+    /// The server is somebody else's: its processes are not stopped. A session that waits goes on by itself.
+    foreign: Option<Foreign>,
+}
+
+/// A schema of one's own on a server that others use.
+#[derive(Debug)]
+struct Foreign {
+    schema: String,
+    /// How long a statement waits before the server looks for a deadlock.
+    looks: Duration,
 }
 
 type Idle = Arc<Mutex<Vec<Worker>>>;
@@ -61,8 +76,10 @@ struct Worker {
     process: Pid,
     statements: Sender<Order>,
     events: Mutex<Receiver<Event>>,
-    /// Its statement waits, and its process is stopped.
+    /// Its statement waits, and its process is stopped, if it may be.
     is_stopped: bool,
+    /// Where to ask for the end of a process that is not to get signals from here.
+    ends_at: Option<Target>,
 }
 
 enum Order {
@@ -90,7 +107,58 @@ impl SteppedDb {
         let observer = Server::connect(&target)?;
         let database = PostgresDb::connect(&url)?;
         let (processes, idle, watch) = (Vec::new(), Idle::default(), Watch::default());
-        Ok(SteppedDb { database, target, observer, processes, idle, watch })
+        Ok(SteppedDb { database, target, observer, processes, idle, watch, foreign: None })
+    }
+
+    /// A database in a new schema of its own on the server at this URL. Nothing else there is touched;
+    /// [`leave`](Self::leave) removes the schema.
+    ///
+    /// No process of that server is stopped. So a session that waited goes on as soon as it may, and not in its
+    /// next step.
+    ///
+    /// # Errors
+    ///
+    /// Those of a server that does not answer, or that lets its user make no schema.
+    pub fn visiting(url: &str) -> Result<Self, SqlError> {
+        let database = PostgresDb::connect(url)?;
+        let mut target = Target::unlimited(url)?;
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let schema = format!("toctou_{}_{}", std::process::id(), since.as_nanos());
+        Server::connect(&target)?.run(&format!("CREATE SCHEMA {schema}"))?;
+        target.add_options(&format!("-c search_path={schema}"));
+        let mut observer = Server::connect(&target)?;
+        let looks = "SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout'";
+        let looks = observer.numbers(looks, &[])?.first().copied().unwrap_or(1_000);
+        let looks = Duration::from_millis(u64::try_from(looks).unwrap_or(1_000)) + POLL * 5;
+        let (processes, idle, watch) = (Vec::new(), Idle::default(), Watch::default());
+        let foreign = Some(Foreign { schema, looks });
+        Ok(SteppedDb { database, target, observer, processes, idle, watch, foreign })
+    }
+
+    /// Removes the schema that [`visiting`](Self::visiting) made. All sessions have to be over.
+    ///
+    /// # Errors
+    ///
+    /// Those of a server that does not answer.
+    pub fn leave(mut self) -> Result<(), SqlError> {
+        match &self.foreign {
+            Some(Foreign { schema, .. }) => {
+                self.observer.run(&format!("DROP SCHEMA {schema} CASCADE"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Performs a statement by itself, whatever it is, and asks for no answer.
+    #[cfg(feature = "command")]
+    pub(crate) fn run(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.observer.run(sql)
+    }
+
+    /// The committed rows of a table, sorted.
+    #[cfg(feature = "command")]
+    pub(crate) fn rows(&mut self, table: &'static Table) -> Result<Vec<Row>, SqlError> {
+        super::pool::rows(self, table)
     }
 
     /// The same database with sessions that are not stepped: to create tables, to fill them and to
@@ -215,10 +283,48 @@ impl SteppedDb {
         });
         spawned.map_err(|error| SqlError::new(SqlState::INTERNAL_ERROR, &error.to_string()))?;
         let process = process.recv_timeout(PATIENCE).map_err(late)??;
-        Ok(Worker { process, statements, events: Mutex::new(received), is_stopped: false })
+        let ends_at = self.foreign.is_some().then(|| self.target.clone());
+        Ok(Worker { process, statements, events: Mutex::new(received), is_stopped: false, ends_at })
+    }
+
+    /// A step on a server whose processes are not stopped.
+    fn visits(
+        &mut self,
+        worker: &mut Worker,
+        statement: &Statement,
+        looks: Duration,
+    ) -> Result<Reply, SqlError> {
+        if worker.is_stopped {
+            if !self.blocking(worker.process)?.is_empty() {
+                return Ok(Reply::Waiting);
+            }
+            worker.is_stopped = false;
+        } else {
+            worker.send(Order::Execute(statement.clone()))?;
+        }
+        let begun = Instant::now();
+        let mut waits = None;
+        loop {
+            match worker.event_within(POLL) {
+                Ok(Event::Answer(answer)) => return Ok(Reply::Answer(answer)),
+                Ok(Event::Waits | Event::Acquired) => {}
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() < PATIENCE => {
+                    if self.blocking(worker.process)?.is_empty() {
+                        waits = None;
+                    } else if waits.get_or_insert_with(Instant::now).elapsed() > looks {
+                        worker.is_stopped = true;
+                        return Ok(Reply::Queued);
+                    }
+                }
+                Err(error) => return Err(late(error)),
+            }
+        }
     }
 
     fn step(&mut self, worker: &mut Worker, statement: &Statement) -> Result<Reply, SqlError> {
+        if let Some(Foreign { looks, .. }) = self.foreign {
+            return self.visits(worker, statement, looks);
+        }
         if worker.is_stopped {
             if !self.blocking(worker.process)?.is_empty() {
                 return Ok(Reply::Waiting);
@@ -307,7 +413,7 @@ impl Drop for SteppedSession {
         let is_over = !worker.is_stopped && worker.end().is_ok();
         if !is_over {
             worker.kill();
-        } else {
+        } else if worker.ends_at.is_none() {
             idle(&self.idle).push(worker);
         }
     }
@@ -323,8 +429,12 @@ impl Worker {
     }
 
     fn event(&self) -> Result<Event, SqlError> {
+        self.event_within(PATIENCE).map_err(late)
+    }
+
+    fn event_within(&self, time: Duration) -> Result<Event, RecvTimeoutError> {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.recv_timeout(PATIENCE).map_err(late)
+        events.recv_timeout(time)
     }
 
     fn end(&mut self) -> Result<(), SqlError> {
@@ -372,6 +482,15 @@ impl Worker {
 
     /// Ends the server's process, which rolls its transaction back, and returns once it is gone.
     fn kill(&mut self) {
+        if let Some(target) = &self.ends_at {
+            let process = self.process.as_raw_nonzero().get();
+            let ended = Server::connect(target).and_then(|mut server| {
+                server.run(&format!("SELECT pg_terminate_backend({process})"))
+            });
+            // If it cannot be asked, the server notices that the connection is gone.
+            drop(ended);
+            return;
+        }
         // It comes to know of the one before it does anything else after the other.
         let _ = self.signal(Signal::TERM);
         let _ = self.resume();

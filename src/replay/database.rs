@@ -3,10 +3,11 @@
 
 use std::fmt::Debug;
 
+use super::real::no_server;
 use super::{Place, Remains, ReplayError, Replayed, Tables, one_after_the_other, told};
 use crate::Process;
 use crate::check::{Schedule, Trace, TraceStep};
-use crate::db::{Database, SqlError, Watch};
+use crate::db::{Cluster, Database, SqlError, SteppedDb, Watch};
 use crate::recorded::Recorded;
 
 /// A real database on which schedules can be run.
@@ -106,6 +107,64 @@ where
         let steps = one_after_the_other(&mut world, actors, simulated, schedule, add)?;
         let rows = (self.database)(world.into_inner()).remains(tables)?;
         Ok(Replayed { trace: told(simulated, steps), remains: Remains::Rows(rows) })
+    }
+}
+
+/// A system on a PostgreSQL whose tables come from a script, as it is.
+pub(crate) struct Scripted<Q> {
+    /// The statements of the script, one after the other.
+    pub(crate) setup: Vec<String>,
+    /// Where the database is; `None`: a server of its own.
+    pub(crate) url: Option<String>,
+    pub(crate) actors: Box<Actors<SteppedDb, Q>>,
+}
+
+impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Scripted<Q> {
+    fn steps(
+        &self,
+        world: &mut Recorded<SteppedDb>,
+        simulated: &Trace,
+        tables: &Tables,
+        schedule: &Schedule,
+    ) -> Result<Replayed, ReplayError> {
+        for statement in &self.setup {
+            world.inner_mut().run(statement)?;
+        }
+        let mut waits = Waits { watch: Some(world.inner().watch()), actors: Vec::new() };
+        let actors = (self.actors)(schedule.start, world.inner_mut())?;
+        let add = &mut |step: &mut TraceStep| waits.add(step);
+        let steps = one_after_the_other(world, actors, simulated, schedule, add)?;
+        let db = world.inner_mut();
+        let left = tables.names().into_iter();
+        let left =
+            left.map(|table| Ok((table, db.rows(table)?))).collect::<Result<Vec<_>, SqlError>>()?;
+        let rows = left.into_iter().fold(Tables::new(), |all, (table, rows)| all.with(table, rows));
+        Ok(Replayed { trace: told(simulated, steps), remains: Remains::Rows(rows) })
+    }
+}
+
+impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Staged for Scripted<Q> {
+    fn place(&self) -> Place {
+        Place::Postgres
+    }
+
+    fn replay(
+        &self,
+        simulated: &Trace,
+        tables: &Tables,
+        schedule: &Schedule,
+    ) -> Result<Replayed, ReplayError> {
+        let db = match &self.url {
+            Some(url) => SteppedDb::visiting(url)?,
+            None => SteppedDb::new(Cluster::shared().map_err(no_server)?)?,
+        };
+        let mut world = Recorded::new(db);
+        let replayed = self.steps(&mut world, simulated, tables, schedule);
+        // Whatever went wrong: nothing is left behind.
+        let left = world.into_inner().leave();
+        let replayed = replayed?;
+        left?;
+        Ok(replayed)
     }
 }
 

@@ -101,7 +101,7 @@ fn kept(tables: &Tables) -> Option<SteppedDb> {
     Some(free.swap_remove(position).1)
 }
 
-fn no_server(error: &'static ClusterError) -> ReplayError {
+pub(super) fn no_server(error: &'static ClusterError) -> ReplayError {
     match error {
         ClusterError::NotInstalled { .. } | ClusterError::NoUser => {
             ReplayError::NotHere(error.to_string())

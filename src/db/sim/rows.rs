@@ -69,6 +69,25 @@ impl<'a> Action<'a> {
     }
 }
 
+/// What the subqueries of a statement answer, one after the other.
+pub(super) fn subqueries(
+    plan: &Plan,
+    parameters: &[Value],
+    answered: impl Fn(&Query, Scope<'_>) -> Result<Vec<Row>, SqlError>,
+) -> Result<Vec<Value>, SqlError> {
+    let mut answers = Vec::with_capacity(plan.subqueries.len());
+    for query in &plan.subqueries {
+        let rows = answered(query, Scope { parameters, subqueries: &answers, ..Scope::default() })?;
+        if rows.len() > 1 {
+            let said = "a subquery in an expression answers several rows";
+            return Err(SqlError::new(SqlState::CARDINALITY_VIOLATION, said));
+        }
+        let value = rows.first().and_then(|row| row.first().cloned());
+        answers.push(value.unwrap_or(Value::Null));
+    }
+    Ok(answers)
+}
+
 impl SimDb {
     /// Performs a statement from where it stands. If it begins, and does not sort its rows, the one of the
     /// number `first` comes first.
@@ -94,7 +113,7 @@ impl SimDb {
         let answer = match &plan.act {
             Act::Select(query) => {
                 self.notes_reads(slot, query, of);
-                Answer::Rows(self.query(slot, query, of)?)
+                Answer::Rows(self.found_by(slot, query, of)?)
             }
             Act::Insert(insert) => {
                 if !is_begun {
@@ -167,18 +186,7 @@ impl SimDb {
         plan: &Plan,
         parameters: &[Value],
     ) -> Result<Vec<Value>, SqlError> {
-        let mut answers = Vec::with_capacity(plan.subqueries.len());
-        for query in &plan.subqueries {
-            let of = Scope { parameters, subqueries: &answers, ..Scope::default() };
-            let rows = self.query(slot, query, of)?;
-            if rows.len() > 1 {
-                let said = "a subquery in an expression answers several rows";
-                return Err(SqlError::new(SqlState::CARDINALITY_VIOLATION, said));
-            }
-            let value = rows.first().and_then(|row| row.first().cloned());
-            answers.push(value.unwrap_or(Value::Null));
-        }
-        Ok(answers)
+        subqueries(plan, parameters, |query, of| self.found_by(slot, query, of))
     }
 
     /// Notes what a query reads, for who is serializable.
@@ -193,7 +201,7 @@ impl SimDb {
     }
 
     /// What a query answers, in what a transaction sees.
-    fn query(&self, slot: Slot, query: &Query, of: Scope<'_>) -> Result<Vec<Row>, SqlError> {
+    fn found_by(&self, slot: Slot, query: &Query, of: Scope<'_>) -> Result<Vec<Row>, SqlError> {
         let rows = |table| self.visible(slot, table).into_iter().map(|(_, row)| row).collect();
         queries::answered(query, rows, of)
     }
@@ -488,7 +496,7 @@ impl SimDb {
             }
             Source::Query(query) => {
                 self.notes_reads(slot, query, of);
-                self.query(slot, query, of)
+                self.found_by(slot, query, of)
             }
         }
     }

@@ -391,3 +391,31 @@ fn rows_that_a_table_cannot_hold_are_refused_where_it_is_made() {
     let said = panics(|| drop(SimDb::new().rows(&KEY)));
     assert_eq!(said, "there is no table `api_key`: `SimDb::with_table` makes one");
 }
+
+#[cfg(feature = "sql")]
+#[test]
+fn a_query_sees_what_is_committed_and_nothing_else() {
+    let db = SimDb::new().with_setup(
+        "CREATE TABLE coupons (id INT PRIMARY KEY, used INT NOT NULL); INSERT INTO coupons VALUES (1, 0), (2, 5)",
+    );
+    let mut db = db.unwrap();
+    let mut session = SimSession::new();
+    let update = Statement::sql("UPDATE coupons SET used = 7 WHERE id = 1", []);
+    db.answer(&mut session, &Statement::Begin(Isolation::ReadCommitted)).unwrap();
+    db.answer(&mut session, &update).unwrap();
+    let most = "SELECT max(used) FROM coupons WHERE used < (SELECT count(*) * 5 FROM coupons)";
+    assert_eq!(db.query(most).unwrap(), [row([5.into()])]);
+    db.answer(&mut session, &Statement::Commit).unwrap();
+    assert_eq!(db.query(most).unwrap(), [row([7.into()])]);
+    assert_eq!(db.query("SELECT id FROM coupons WHERE used > 7").unwrap(), []);
+    for (text, code) in [
+        ("SELECT * FROM coupons FOR UPDATE", "0A000"),
+        ("DELETE FROM coupons", "0A000"),
+        ("SELECT * FROM coupons WHERE id = $1", "0A000"),
+        ("SELECT * FROM cupons", "42P01"),
+        ("SELECT 1 / (used - 7) FROM coupons WHERE id = 1", "22012"),
+        ("SELECT 1; SELECT 2", "42601"),
+    ] {
+        assert_eq!(db.query(text).unwrap_err().state.code(), code, "{text}");
+    }
+}

@@ -21,9 +21,11 @@ use sqlparser::tokenizer::Span;
 
 use self::expressions::{Names, Type};
 use super::SimDb;
-use super::expr::Expr;
+use super::expr::{Expr, Scope};
+use super::looked;
 use super::plan::{Act, Conflict, Inserts, Plan, Source, Updates};
-use crate::db::schema::{Kind, Table, Value};
+use super::rows::subqueries;
+use crate::db::schema::{Kind, Row, Table, Value};
 use crate::db::statement::{Isolation, Statement, Text};
 use crate::db::{SqlError, SqlState};
 
@@ -89,6 +91,68 @@ impl SimDb {
             self.compiled(&text)?;
         }
         Ok(Prepared(text))
+    }
+
+    /// What a query answers over the rows that are committed: what a session sees that begins now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`prepare`](Self::prepare). Also where the text is anything but a `SELECT` without locks and
+    /// parameters, and those of the query itself, such as a division by zero.
+    pub fn query(&self, text: &str) -> Result<Vec<Row>, SqlError> {
+        looked("query");
+        let (plan, parameters) = self.compiled(&Arc::from(text))?;
+        let refused = |said: &str| {
+            Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &format!("{said}: {text}")))
+        };
+        let query = match &plan.act {
+            _ if !parameters.is_empty() => return refused("a parameter has no value here"),
+            Act::Select(query) => query,
+            Act::Lock(..) => return refused("a query of committed rows locks none of them"),
+            Act::Insert(_) | Act::Update(_) | Act::Delete(_) => {
+                return refused("it changes rows, and should ask for them: a SELECT");
+            }
+        };
+        let rows = |table: usize| {
+            let records = self.tables.get(table).into_iter().flat_map(|stored| &stored.records);
+            records.filter_map(|record| record.committed.clone()).collect()
+        };
+        let subqueries = subqueries(&plan, &[], |query, of| super::queries::answered(query, rows, of))?;
+        let of = Scope { subqueries: &subqueries, ..Scope::default() };
+        super::queries::answered(query, rows, of)
+    }
+
+    /// What a statement answers: the name and the kind of each column. Nothing, where it counts rows. Also
+    /// whether it only reads: it changes no row and locks none.
+    #[cfg(feature = "command")]
+    pub(crate) fn columns_of(&self, text: &str) -> Result<(Vec<(String, Kind)>, bool), SqlError> {
+        let statement = parsed(text)?;
+        let mut compiler = Compiler::new(self);
+        let act = compiler.act(&statement).map_err(|error| error.in_text(text))?;
+        if !compiler.parameters.is_empty() {
+            let said = format!("a parameter has no value here: {text}");
+            return Err(SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, &said));
+        }
+        let columns = compiler.answered.into_iter().map(|(name, of)| match of {
+            Type::Is(kind) => (name, kind),
+            Type::Unknown | Type::Numeric => (name, Kind::Text),
+        });
+        Ok((columns.collect(), matches!(act, Act::Select(_))))
+    }
+
+    /// The tables of which a query asks.
+    #[cfg(feature = "command")]
+    pub(crate) fn tables_of(&self, text: &str) -> Result<Vec<&'static Table>, SqlError> {
+        let (plan, _) = self.compiled(&Arc::from(text))?;
+        let own = match &plan.act {
+            Act::Select(query) | Act::Lock(query, _) => Some(query),
+            Act::Insert(_) | Act::Update(_) | Act::Delete(_) => None,
+        };
+        let places = own.into_iter().chain(&plan.subqueries).flat_map(|query| &query.tables);
+        let mut places: Vec<usize> = places.copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        Ok(places.into_iter().filter_map(|it| Some(self.tables.get(it)?.table)).collect())
     }
 
     fn compile(&self, text: &str) -> Result<Compiled, SqlError> {
@@ -243,12 +307,16 @@ struct Compiler<'d> {
     types: Vec<Type>,
     /// The names of the queries round the one that is compiled, which must not use them.
     outer: Vec<String>,
+    /// The names and types of what the query or the `RETURNING` answers that was compiled last.
+    #[cfg_attr(not(feature = "command"), allow(dead_code))]
+    answered: Vec<(String, Type)>,
 }
 
 impl<'d> Compiler<'d> {
     fn new(db: &'d SimDb) -> Self {
         let (parameters, subqueries) = (Vec::new(), Vec::new());
-        Compiler { db, parameters, subqueries, types: Vec::new(), outer: Vec::new() }
+        let (types, outer, answered) = (Vec::new(), Vec::new(), Vec::new());
+        Compiler { db, parameters, subqueries, types, outer, answered }
     }
 }
 
@@ -574,8 +642,12 @@ impl Compiler<'_> {
         returning: Option<&[ast::SelectItem]>,
         names: &Names,
     ) -> Compiles<Option<Vec<Expr>>> {
-        let Some(items) = returning else { return Ok(None) };
+        let Some(items) = returning else {
+            self.answered.clear();
+            return Ok(None);
+        };
         let items = self.items(items, names, &[])?;
+        self.answered = items.iter().map(queries::Item::named).collect();
         Ok(Some(items.into_iter().map(|item| item.answer).collect()))
     }
 }

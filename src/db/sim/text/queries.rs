@@ -21,6 +21,28 @@ pub(super) struct Item {
     of: Type,
 }
 
+impl Item {
+    /// Its name as PostgreSQL answers it, and its type.
+    pub(super) fn named(&self) -> (String, Type) {
+        (self.name.clone().unwrap_or_else(|| "?column?".to_owned()), self.of)
+    }
+}
+
+/// The name of what an expression answers, where it has none of its own: PostgreSQL takes the column's or the
+/// function's.
+fn own_name(of: &ast::Expr) -> Option<String> {
+    match of {
+        ast::Expr::Identifier(it) => Some(folded(it)),
+        ast::Expr::CompoundIdentifier(parts) => parts.last().map(folded),
+        ast::Expr::Function(it) => it.name.0.last().and_then(|part| part.as_ident()).map(folded),
+        ast::Expr::Exists { .. } => Some("exists".to_owned()),
+        ast::Expr::Case { .. } => Some("case".to_owned()),
+        ast::Expr::Nested(it) => own_name(it),
+        ast::Expr::Cast { expr, .. } => own_name(expr),
+        _ => None,
+    }
+}
+
 impl Compiler<'_> {
     /// A `SELECT` that is a statement by itself.
     pub(super) fn select(&mut self, query: &ast::Query) -> Compiles<Act> {
@@ -219,6 +241,7 @@ impl Compiler<'_> {
             }
         }
         self.types.extend(items.iter().map(|item| item.of));
+        self.answered = items.iter().map(Item::named).collect();
         Ok((compiled, names))
     }
 
@@ -358,12 +381,7 @@ impl Compiler<'_> {
             };
             let asked = asked.get(answers.len()).copied();
             let (answer, of) = self.inner(expr, names, asked)?;
-            let own = match expr {
-                ast::Expr::Identifier(it) => Some(folded(it)),
-                ast::Expr::CompoundIdentifier(parts) => parts.last().map(folded),
-                _ => None,
-            };
-            answers.push(Item { name: name.or(own), answer, of });
+            answers.push(Item { name: name.or_else(|| own_name(expr)), answer, of });
         }
         for (item, of) in answers.iter().zip(items) {
             if item.of == Type::Numeric {
