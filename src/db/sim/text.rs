@@ -117,7 +117,8 @@ impl SimDb {
             let records = self.tables.get(table).into_iter().flat_map(|stored| &stored.records);
             records.filter_map(|record| record.committed.clone()).collect()
         };
-        let subqueries = subqueries(&plan, &[], |query, of| super::queries::answered(query, rows, of))?;
+        let subqueries =
+            subqueries(&plan, &[], |query, of| super::queries::answered(query, rows, of))?;
         let of = Scope { subqueries: &subqueries, ..Scope::default() };
         super::queries::answered(query, rows, of)
     }
