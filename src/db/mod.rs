@@ -158,6 +158,9 @@ use crate::recorded::TO_GO;
 /// A statement that changes or locks several rows takes them one by one, as PostgreSQL does. In the
 /// simulation each of them is a step. If any may be the first, another step before these chooses it,
 /// and changes nothing.
+///
+/// A statement outside of a transaction commits by itself. In the simulation that is a step of its own
+/// where it matters: the statement has changed rows that it found by more than their key, or by a query.
 pub trait Database {
     /// A session: the server has one for each connection.
     type Session;
@@ -205,8 +208,8 @@ pub enum Reply {
     /// The statement still waits for the same transaction: nothing has changed.
     Waiting,
     /// The statement changes or locks several rows, one after the other, and has not come to its
-    /// end. Others may act before it goes on. Only the simulated database answers so: a real one
-    /// cannot be stopped there.
+    /// end; or it is a transaction by itself, and has not committed. Others may act before it goes on.
+    /// Only the simulated database answers so: a real one cannot be stopped there.
     Underway(Underway),
 }
 
@@ -216,7 +219,7 @@ pub struct Underway {
     /// The row that it has just taken, as it was; none where it has just found its rows, and where
     /// others have removed the row meanwhile.
     pub took: Option<Row>,
-    /// How many rows are still to come.
+    /// How many rows are still to come; 0 where nothing is left to do but to commit.
     pub left: usize,
     /// How many of them may be the next one: all of them, where the statement does not sort them.
     /// [`SimSession::takes_next`] says which; the first of them otherwise.
@@ -224,13 +227,16 @@ pub struct Underway {
 }
 
 impl std::fmt::Display for Underway {
-    /// `2 rows to go`; `takes (2, 0), 1 row to go`.
+    /// `2 rows to go`; `takes (2, 0), 1 row to go`; `commit to go`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(row) = &self.took {
             write!(f, "takes {}, ", schema::told(row))?;
         }
-        let rows = if self.left == 1 { "row" } else { "rows" };
-        write!(f, "{} {rows}{TO_GO}", self.left)
+        match self.left {
+            0 => write!(f, "commit{TO_GO}"),
+            1 => write!(f, "1 row{TO_GO}"),
+            left => write!(f, "{left} rows{TO_GO}"),
+        }
     }
 }
 

@@ -257,6 +257,8 @@ struct Transaction {
     statement: Option<InFlight>,
     /// What it has read, if it is serializable.
     reads: Option<Reads>,
+    /// Of a statement by itself that has come to its end: what it answers once it has committed.
+    answer: Option<Answer>,
 }
 
 /// What was committed when a transaction first looked.
@@ -529,6 +531,7 @@ impl SimDb {
             snapshot: None,
             statement: None,
             reads: None,
+            answer: None,
         };
         let free = self.transactions.iter().position(Option::is_none);
         let place = free.unwrap_or(self.transactions.len());
@@ -609,6 +612,12 @@ impl SimDb {
         }
     }
 
+    /// Whether a transaction has changed a row.
+    fn has_changed(&self, slot: Slot) -> bool {
+        let records = self.tables.iter().flat_map(|stored| &stored.records);
+        records.into_iter().any(|record| record.change_by(slot).is_some())
+    }
+
     /// Undoes what a transaction did and lets go of what it holds.
     fn release(&mut self, slot: Slot) {
         let mut undone = Vec::new();
@@ -652,9 +661,16 @@ impl SimDb {
     fn perform(&mut self, session: &mut SimSession, slot: Slot, planned: Planned<'_>) -> Reply {
         session.is_underway = false;
         let next = session.next.take();
-        let result = match planned {
-            Ok((plan, parameters)) => self.attempt(slot, &plan, parameters, next),
-            Err(error) => Err(Stop::Fails(error)),
+        if let Some(answer) = self.transaction_mut(slot).and_then(|it| it.answer.take()) {
+            session.slot = None;
+            return Reply::Answer(self.commit(slot).map(|_| answer).map_err(SqlError::from));
+        }
+        let (result, is_whole) = match planned {
+            Ok((plan, parameters)) => {
+                let is_whole = plan.is_whole(|table| self.unique(table));
+                (self.attempt(slot, &plan, parameters, next), is_whole)
+            }
+            Err(error) => (Err(Stop::Fails(error)), true),
         };
         let implicit = self.transaction(slot).is_some_and(|transaction| transaction.implicit);
         match result {
@@ -671,6 +687,17 @@ impl SimDb {
                 self.fail(slot);
                 session.slot = (!implicit).then_some(slot);
                 Reply::Answer(Err(error))
+            }
+            // Others may act before it commits, and do not see what it did.
+            Ok(answer) if implicit && !is_whole && self.has_changed(slot) => {
+                if let Some(transaction) = self.transaction_mut(slot) {
+                    let (wait, progress) = (Wait::none(), Progress::default());
+                    transaction.statement = Some(InFlight { table: 0, wait, progress });
+                    transaction.answer = Some(answer);
+                }
+                session.slot = Some(slot);
+                session.is_underway = true;
+                session.ask(Underway { took: None, left: 0, next: 1 })
             }
             Ok(answer) if implicit => {
                 session.slot = None;

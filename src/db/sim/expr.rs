@@ -161,6 +161,20 @@ impl Expr {
         Ok(self.value(of)? == Value::Bool(true))
     }
 
+    /// Whether it holds for one value of this column at most.
+    pub(super) fn is_of_one(&self, column: usize) -> bool {
+        let is_it = |it: &Expr| *it == Expr::Column(column);
+        let is_known = |it: &Expr| matches!(it, Expr::Value(_) | Expr::Parameter(_));
+        match self {
+            Expr::Binary(Operator::And, both) => both.iter().any(|it| it.is_of_one(column)),
+            Expr::Binary(Operator::Equal, both) => {
+                let [left, right] = &**both;
+                (is_it(left) && is_known(right)) || (is_known(left) && is_it(right))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether each of its columns is one of these.
     pub(super) fn columns_are(&self, these: &impl Fn(usize) -> bool) -> bool {
         let are = |it: &Expr| it.columns_are(these);

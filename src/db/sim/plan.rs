@@ -150,6 +150,24 @@ impl Order {
     }
 }
 
+impl Plan {
+    /// Whether it makes no difference when others act between its end and its commit, if it is a statement by
+    /// itself. What it looks at is the row of one key, or only what it locks: so nobody changes what it looked
+    /// at. `key`: the unique column of a table.
+    pub(super) fn is_whole(&self, key: impl Fn(usize) -> Option<usize>) -> bool {
+        let is_keyed = |it: &Updates| {
+            let key = key(it.table);
+            it.filter.as_ref().zip(key).is_some_and(|(filter, key)| filter.is_of_one(key))
+        };
+        self.subqueries.is_empty()
+            && match &self.act {
+                Act::Select(_) | Act::Lock(..) => true,
+                Act::Insert(insert) => matches!(insert.source, Source::Values(_)),
+                Act::Update(it) | Act::Delete(it) => is_keyed(it),
+            }
+    }
+}
+
 impl From<Act> for Plan {
     fn from(act: Act) -> Self {
         Plan { subqueries: Vec::new(), act }

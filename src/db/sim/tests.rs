@@ -419,3 +419,45 @@ fn a_query_sees_what_is_committed_and_nothing_else() {
         assert_eq!(db.query(text).unwrap_err().state.code(), code, "{text}");
     }
 }
+
+/// Each finds that there is none, for neither sees what has not committed: a statement by itself is no lock.
+#[cfg(feature = "sql")]
+#[test]
+fn others_act_before_a_statement_by_itself_commits() {
+    let setup = "CREATE TABLE tickets (seat INT); CREATE TABLE seats (id INT PRIMARY KEY, taken BOOLEAN NOT NULL);
+                 INSERT INTO seats VALUES (1, false), (2, true)";
+    let start = SimDb::new().with_setup(setup).unwrap();
+    let told = |asked: &[(usize, &str)]| {
+        let mut db = start.clone();
+        let mut sessions = [SimSession::new(), SimSession::new()];
+        let told = asked.iter().map(|(who, text)| {
+            match db.execute(&mut sessions[*who], &Statement::sql(text, [])) {
+                Reply::Answer(answer) => {
+                    answer.map_or_else(|it| format!("{it:?}"), |it| it.to_string())
+                }
+                Reply::Underway(underway) => underway.to_string(),
+                waits => format!("{waits:?}"),
+            }
+        });
+        (told.collect::<Vec<_>>(), db)
+    };
+    let takes = "INSERT INTO tickets SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM tickets)";
+    let (said, db) = told(&[(0, takes), (1, takes), (0, takes), (1, takes)]);
+    assert_eq!(said, ["commit to go", "commit to go", "1 row", "1 row"]);
+    assert_eq!(db.query("SELECT count(*) FROM tickets").unwrap(), [row([2.into()])]);
+    let (said, _) = told(&[(0, takes), (0, takes), (1, takes)]);
+    assert_eq!(said, ["commit to go", "1 row", "0 rows"]);
+    // Each turns the row of the other one.
+    let (frees, takes) = (
+        "UPDATE seats SET taken = false WHERE taken",
+        "UPDATE seats SET taken = true WHERE NOT taken",
+    );
+    let (said, db) = told(&[(0, frees), (1, takes), (0, frees), (1, takes)]);
+    assert_eq!(said, ["commit to go", "commit to go", "1 row", "1 row"]);
+    let left = db.query("SELECT id, taken FROM seats ORDER BY id").unwrap();
+    assert_eq!(left, [row([1.into(), true.into()]), row([2.into(), false.into()])]);
+    // What is about one key commits at once: nobody else can change what it looked at.
+    let keyed = "UPDATE seats SET taken = NOT taken WHERE id = 1 AND NOT taken";
+    let (said, _) = told(&[(0, keyed), (1, keyed)]);
+    assert_eq!(said, ["1 row", "0 rows"]);
+}
