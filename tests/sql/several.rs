@@ -92,13 +92,14 @@ fn others_may_act_between_two_rows_of_a_statement() {
         let update = Update::new(&ACCOUNT).add("balance", 1);
         update.condition("balance", Comparison::AtLeast, 1).into()
     };
-    let story: [(usize, Statement, &str); 7] = [
+    let story: [(usize, Statement, &str); 8] = [
         (0, positive(), "2 rows to go"),
         // The second of them is the first.
         (0, positive(), "takes (2, 20), 1 row to go"),
         (1, upsert(3, 30).into(), "1 row"),
         (1, delete(2), "queued"),
         (2, add(1, -10), "1 row"),
+        (0, positive(), "commit to go"),
         (0, positive(), "1 row"),
         (1, delete(2), "1 row"),
     ];
