@@ -1,20 +1,56 @@
 //! Top floor, the command: single executions, shown and replayed. Imports
 //! [`report`] and [`survey`](crate::survey).
 
-use crate::case::{CaseError, Comparison, Shown};
-use crate::check::{DEADLOCK_FREE, Schedule};
+use crate::case::{Case, CaseError, Comparison, Shown};
+use crate::check::{DEADLOCK_FREE, Examination, FaultKind, Schedule, Trace};
 use crate::replay::{Place, Threads};
 use crate::report::{self, count, diagram, mermaid, sized, svg};
 use crate::survey::{Example, Names, Proof, Subject, by_chance, examples, proofs, witnesses};
 use anstyle::Style;
 
-use super::arguments::{Picture, Replay, Show, What};
+use super::arguments::{Picture, Replay, Shape, Show, What};
 use super::out::{Bar, Out, note};
 use super::size::AskedSize;
 use super::{AsItShould, Failure};
 
 pub(super) const HEAD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
+
+/// Makes each counterexample of an examination happen at a real place; whether all of them did. `relabel` tells
+/// the real steps as the simulated ones are told.
+pub(super) fn replayed(
+    out: &mut Out,
+    format: Shape,
+    case: &impl Case,
+    examination: &Examination,
+    place: &str,
+    relabel: impl Fn(&mut Trace),
+) -> Result<bool, Failure> {
+    let mut all_agree = true;
+    for shown in &examination.shown {
+        if shown.properties.iter().any(|property| FaultKind::of(property).is_some()) {
+            continue;
+        }
+        let comparison =
+            case.replay(&shown.schedule, Threads::OneEach).map_err(|error| match error {
+                CaseError::Play(error) => Failure::Usage(error.to_string()),
+                error => error.into(),
+            })?;
+        all_agree &= comparison.agrees();
+        if format != Shape::Text {
+            continue;
+        }
+        out.line("")?;
+        out.line(&format!("{HEAD}on {place}{HEAD:#}: {}", shown.properties.join(", ")))?;
+        out.line("")?;
+        let mut trace = comparison.real.trace.clone();
+        relabel(&mut trace);
+        out.say(&diagram::diagram(&trace))?;
+        out.line("")?;
+        out.say(&report::replay::outcome(&comparison))?;
+    }
+    Ok(all_agree)
+}
 
 /// What is asked for, looked up.
 struct Asked {

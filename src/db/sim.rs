@@ -616,8 +616,8 @@ impl SimDb {
 
     /// Whether a transaction has changed a row.
     fn has_changed(&self, slot: Slot) -> bool {
-        let records = self.tables.iter().flat_map(|stored| &stored.records);
-        records.into_iter().any(|record| record.change_by(slot).is_some())
+        let mut records = self.tables.iter().flat_map(|stored| &stored.records);
+        records.any(|record| record.change_by(slot).is_some())
     }
 
     /// Undoes what a transaction did and lets go of what it holds.
@@ -659,13 +659,18 @@ impl SimDb {
         Answer::RolledBack
     }
 
+    /// Commits a statement by itself, which is answered so.
+    fn commit_alone(&mut self, session: &mut SimSession, slot: Slot, answer: Answer) -> Reply {
+        session.slot = None;
+        Reply::Answer(self.commit(slot).map(|_| answer).map_err(SqlError::from))
+    }
+
     /// Takes up a statement, or goes on with one that waited, in its transaction.
     fn perform(&mut self, session: &mut SimSession, slot: Slot, planned: Planned<'_>) -> Reply {
         session.is_underway = false;
         let next = session.next.take();
         if let Some(answer) = self.transaction_mut(slot).and_then(|it| it.answer.take()) {
-            session.slot = None;
-            return Reply::Answer(self.commit(slot).map(|_| answer).map_err(SqlError::from));
+            return self.commit_alone(session, slot, answer);
         }
         let (result, is_whole) = match planned {
             Ok((plan, parameters)) => {
@@ -701,10 +706,7 @@ impl SimDb {
                 session.is_underway = true;
                 session.ask(Underway { took: None, left: 0, next: 1 })
             }
-            Ok(answer) if implicit => {
-                session.slot = None;
-                Reply::Answer(self.commit(slot).map(|_| answer).map_err(SqlError::from))
-            }
+            Ok(answer) if implicit => self.commit_alone(session, slot, answer),
             Ok(answer) => {
                 session.slot = Some(slot);
                 Reply::Answer(Ok(answer))

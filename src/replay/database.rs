@@ -100,11 +100,9 @@ where
         schedule: &Schedule,
     ) -> Result<Replayed, ReplayError> {
         let db = D::furnished(tables)?;
-        let mut waits = Waits { watch: db.watch(), actors: Vec::new() };
+        let watch = db.watch();
         let mut world = Recorded::new((self.world)(schedule.start, db));
-        let actors = (self.actors)(schedule.start, world.inner_mut())?;
-        let add = &mut |step: &mut TraceStep| waits.add(step);
-        let steps = one_after_the_other(&mut world, actors, simulated, schedule, add)?;
+        let steps = performed(&mut world, watch, &*self.actors, simulated, schedule)?;
         let rows = (self.database)(world.into_inner()).remains(tables)?;
         Ok(Replayed { trace: told(simulated, steps), remains: Remains::Rows(rows) })
     }
@@ -130,10 +128,8 @@ impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Scripted<Q> {
         for statement in &self.setup {
             world.inner_mut().run(statement)?;
         }
-        let mut waits = Waits { watch: Some(world.inner().watch()), actors: Vec::new() };
-        let actors = (self.actors)(schedule.start, world.inner_mut())?;
-        let add = &mut |step: &mut TraceStep| waits.add(step);
-        let steps = one_after_the_other(world, actors, simulated, schedule, add)?;
+        let watch = Some(world.inner().watch());
+        let steps = performed(world, watch, &*self.actors, simulated, schedule)?;
         let db = world.inner_mut();
         let left = tables.names().into_iter();
         let left =
@@ -166,6 +162,20 @@ impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Staged for Scripted<Q> {
         left?;
         Ok(replayed)
     }
+}
+
+/// The steps of a schedule, performed with sessions that are opened for it.
+fn performed<R, Q: Process<Recorded<R>, Output: Debug>>(
+    world: &mut Recorded<R>,
+    watch: Option<Watch>,
+    actors: impl Fn(usize, &mut R) -> Result<Vec<Q>, SqlError>,
+    simulated: &Trace,
+    schedule: &Schedule,
+) -> Result<Vec<TraceStep>, ReplayError> {
+    let mut waits = Waits { watch, actors: Vec::new() };
+    let actors = actors(schedule.start, world.inner_mut())?;
+    let add = &mut |step: &mut TraceStep| waits.add(step);
+    one_after_the_other(world, actors, simulated, schedule, add)
 }
 
 /// Who waits for whom, told in actors instead of sessions.

@@ -610,8 +610,8 @@ impl Tree<'_> {
         counts
     }
 
-    /// Closes the files for which no descriptor stands any more, the oldest first: now, or before the next
-    /// call on the world, where others than `stopped` may be opening or closing some meanwhile.
+    /// Closes the files for which no descriptor stands any more, the oldest first. If others than `stopped`
+    /// may be opening or closing some meanwhile, that is done before the next call on the world.
     pub(super) fn close_what_nobody_has(&mut self, stopped: Option<pid_t>) {
         self.may_close = !self.files.is_empty() && !self.all_others_wait(stopped);
         if self.files.is_empty() || self.may_close {

@@ -71,6 +71,16 @@ fn search<T>(
     profile: Profile,
     check: impl Fn(&Program) -> Result<T, String>,
 ) -> Result<(), TestError<Program>> {
+    search_among((rng_seed, cases), shrinking, program(profile), check)
+}
+
+/// The same, among these programs.
+fn search_among<T>(
+    (rng_seed, cases): (RngSeed, usize),
+    shrinking: u32,
+    programs: impl Strategy<Value = Program>,
+    check: impl Fn(&Program) -> Result<T, String>,
+) -> Result<(), TestError<Program>> {
     let config = Config {
         cases: u32::try_from(cases).unwrap_or(u32::MAX),
         failure_persistence: None,
@@ -78,14 +88,6 @@ fn search<T>(
         rng_seed,
         ..Config::default()
     };
-    search_among(program(profile), config, check)
-}
-
-fn search_among<T>(
-    programs: impl Strategy<Value = Program>,
-    config: Config,
-    check: impl Fn(&Program) -> Result<T, String>,
-) -> Result<(), TestError<Program>> {
     TestRunner::new(config).run(&programs, |program| match check(&program) {
         Ok(_) => Ok(()),
         Err(difference) => Err(TestCaseError::fail(difference)),
@@ -207,14 +209,7 @@ fn search_text<S: World + Clone + PartialEq>(
     simulated: impl Fn(&Program) -> S,
 ) -> Option<Result<(), TestError<Program>>> {
     let lane = RefCell::new(Lane::new(cluster()?).expect("sessions on the server"));
-    let config = Config {
-        cases: u32::try_from(cases).unwrap_or(u32::MAX),
-        failure_persistence: None,
-        max_shrink_iters: shrinking,
-        rng_seed: seed(number),
-        ..Config::default()
-    };
-    Some(search_among(text::program(levels), config, |program| {
+    Some(search_among((seed(number), cases), shrinking, text::program(levels), |program| {
         let lane = &mut *lane.borrow_mut();
         lane.reset(program)?;
         compare(simulated(program), lane, program, tally)?;

@@ -1,5 +1,5 @@
 //! Top floor, the command: `run`. Imports [`run`](mod@crate::run), [`check`](crate::check) and
-//! [`report`].
+//! [`report`](crate::report).
 
 mod place;
 mod predicate;
@@ -9,18 +9,17 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::case::{Case, CaseError, FsCase};
+use crate::case::FsCase;
 use crate::check::{
     Bound, Checker, Engine, Examination, FaultKind, Limits, PropertyKind, Report, Trace, Verdict,
     quietly,
 };
 use crate::fs::SimFs;
-use crate::replay::Threads;
-use crate::report::{self, count, diagram, json, mermaid::mermaid};
+use crate::report::{count, diagram, json, mermaid::mermaid};
 use crate::run::{self, Outside};
 
 use super::arguments::{Run, Shape};
-use super::execution::HEAD;
+use super::execution::{self, HEAD};
 use super::out::{Bar, Out, note};
 use super::{AsItShould, Failure};
 use race::{Race, Told};
@@ -319,28 +318,8 @@ fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
 fn replayed(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Result<bool, Failure> {
     let system = race.system(&explored.world, explored.told, &explored.outside)?;
     let case = FsCase::programs(system);
-    let mut all_agree = true;
-    for shown in &explored.examination.shown {
-        if shown.properties.iter().any(|property| FaultKind::of(property).is_some()) {
-            continue;
-        }
-        let comparison =
-            case.replay(&shown.schedule, Threads::OneEach).map_err(|error| match error {
-                CaseError::Play(error) => Failure::Usage(error.to_string()),
-                error => error.into(),
-            })?;
-        all_agree &= comparison.agrees();
-        if asked.format != Shape::Text {
-            continue;
-        }
-        out.line("")?;
-        out.line(&format!("{HEAD}on the kernel{HEAD:#}: {}", shown.properties.join(", ")))?;
-        out.line("")?;
-        let mut trace = comparison.real.trace.clone();
-        relabel(race, &mut trace);
-        out.say(&diagram::diagram(&trace))?;
-        out.line("")?;
-        out.say(&report::replay::outcome(&comparison))?;
-    }
-    Ok(all_agree)
+    let examination = &explored.examination;
+    execution::replayed(out, asked.format, &case, examination, "the kernel", |trace| {
+        relabel(race, trace)
+    })
 }

@@ -1,5 +1,5 @@
-//! Top floor, the command: `sql`. Imports [`check`](crate::check), [`case`](crate::case),
-//! [`db`](crate::db) and [`report`].
+//! Top floor, the command: `sql`. Imports [`check`](crate::check), [`db`](crate::db) and
+//! [`report`](crate::report).
 
 mod check;
 mod grammar;
@@ -13,14 +13,12 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::case::{Case, CaseError};
 use crate::check::{Checker, Examination, FaultKind, Limits, Verdict, quietly};
 use crate::db::{Isolation, SqlError};
-use crate::replay::Threads;
-use crate::report::{self, diagram, json, mermaid::mermaid};
+use crate::report::{json, mermaid::mermaid};
 
 use super::arguments::{Shape, Sql};
-use super::execution::HEAD;
+use super::execution;
 use super::out::{Bar, Out};
 use super::{AsItShould, Failure};
 use place::Place;
@@ -153,27 +151,8 @@ fn replayed(
     examination: &Examination,
 ) -> Result<bool, Failure> {
     let case = race.case(level, asked.database.as_deref()).map_err(|error| usage(&error))?;
-    let mut all_agree = true;
-    for shown in &examination.shown {
-        if shown.properties.iter().any(|property| FaultKind::of(property).is_some()) {
-            continue;
-        }
-        let comparison =
-            case.replay(&shown.schedule, Threads::OneEach).map_err(|error| match error {
-                CaseError::Play(error) => Failure::Usage(error.to_string()),
-                error => error.into(),
-            })?;
-        all_agree &= comparison.agrees();
-        if asked.format != Shape::Text {
-            continue;
-        }
-        out.line("")?;
-        out.line(&format!("{HEAD}on PostgreSQL{HEAD:#}: {}", shown.properties.join(", ")))?;
-        out.line("")?;
-        out.say(&diagram::diagram(&comparison.real.trace))?;
-        out.line("")?;
-        out.say(&report::replay::outcome(&comparison))?;
-    }
+    let all_agree =
+        execution::replayed(out, asked.format, &case, examination, "PostgreSQL", |_| {})?;
     if examination.shown.is_empty() && asked.format == Shape::Text {
         out.line("")?;
         out.line("nothing was replayed: no property is violated")?;

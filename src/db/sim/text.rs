@@ -304,20 +304,16 @@ struct Compiler<'d> {
     /// What is known of each of them so far.
     parameters: Vec<Option<Kind>>,
     subqueries: Vec<super::plan::Query>,
-    /// What the queries answer that were compiled last.
-    types: Vec<Type>,
     /// The names of the queries round the one that is compiled, which must not use them.
     outer: Vec<String>,
     /// The names and types of what the query or the `RETURNING` answers that was compiled last.
-    #[cfg_attr(not(feature = "command"), allow(dead_code))]
     answered: Vec<(String, Type)>,
 }
 
 impl<'d> Compiler<'d> {
     fn new(db: &'d SimDb) -> Self {
         let (parameters, subqueries) = (Vec::new(), Vec::new());
-        let (types, outer, answered) = (Vec::new(), Vec::new(), Vec::new());
-        Compiler { db, parameters, subqueries, types, outer, answered }
+        Compiler { db, parameters, subqueries, outer: Vec::new(), answered: Vec::new() }
     }
 }
 
@@ -394,7 +390,7 @@ impl Compiler<'_> {
         }
         let into = &table.columns[column];
         let (new, of) = self.expression(value, names, Some(into.kind))?;
-        if of.is_kind(into.kind) || (into.kind.width().is_some() && of.is_number()) {
+        if of.goes_into(into.kind) {
             return Ok(new);
         }
         let said =
@@ -568,7 +564,7 @@ impl Compiler<'_> {
         fits(types.len(), explicit)?;
         for (of, column) in types.iter().zip(columns) {
             let into = &table.columns[*column];
-            if !(of.is_kind(into.kind) || (into.kind.width().is_some() && of.is_number())) {
+            if !of.goes_into(into.kind) {
                 let said = format!("`{}` holds values of type {}", into.name, into.kind.sql());
                 return Err(wrong(SqlState::DATATYPE_MISMATCH, said, insert));
             }
@@ -661,6 +657,11 @@ impl Type {
             Type::Unknown => true,
             Type::Numeric => false,
         }
+    }
+
+    /// Whether a value of it can be stored in a column of this kind: a number in one of either width.
+    fn goes_into(self, kind: Kind) -> bool {
+        self.is_kind(kind) || (kind.width().is_some() && self.is_number())
     }
 
     fn is_number(self) -> bool {

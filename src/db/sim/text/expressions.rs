@@ -202,10 +202,10 @@ impl Compiler<'_> {
                 self.binary(of, left, op, right, names, asked)?
             }
             ast::Expr::IsNull(inner) | ast::Expr::IsUnknown(inner) => {
-                (Expr::IsNull(Box::new(self.known(inner, names)?.0)), truth)
+                (Expr::IsNull(Box::new(self.inner(inner, names, None)?.0)), truth)
             }
             ast::Expr::IsNotNull(inner) | ast::Expr::IsNotUnknown(inner) => {
-                (not(Expr::IsNull(Box::new(self.known(inner, names)?.0)), true), truth)
+                (not(Expr::IsNull(Box::new(self.inner(inner, names, None)?.0)), true), truth)
             }
             ast::Expr::IsTrue(inner) => (self.is_exactly(inner, true, names)?, truth),
             ast::Expr::IsNotTrue(inner) => (not(self.is_exactly(inner, true, names)?, true), truth),
@@ -357,24 +357,7 @@ impl Compiler<'_> {
             let (right, other) = self.inner(right, names, kind(one))?;
             (left, one, right, other)
         };
-        let common = match (one, other) {
-            (Type::Unknown, known) | (known, Type::Unknown) => known,
-            (Type::Is(one), Type::Is(other)) if one == other => Type::Is(one),
-            (Type::Is(one), Type::Is(other))
-                if one.width().is_some() && other.width().is_some() =>
-            {
-                Type::Is(Kind::Int)
-            }
-            (Type::Numeric, other) | (other, Type::Numeric)
-                if other.is_number() || other == Type::Numeric =>
-            {
-                Type::Numeric
-            }
-            (one, other) => {
-                let said = format!("{} and {} do not go together", one.said(), other.said());
-                return Err(wrong(SqlState::DATATYPE_MISMATCH, said, of));
-            }
-        };
+        let common = self.common(&[one, other], of)?;
         Ok(([left, right], common))
     }
 
@@ -467,11 +450,6 @@ impl Compiler<'_> {
         }
         let said = format!("a {} is needed, and this is a {}", kind.sql(), found.said());
         Err(wrong(SqlState::DATATYPE_MISMATCH, said, at))
-    }
-
-    /// An expression of a type that is known.
-    fn known(&mut self, of: &ast::Expr, names: &mut Names) -> Compiles<(Expr, Type)> {
-        self.inner(of, names, None)
     }
 
     fn is_exactly(&mut self, of: &ast::Expr, truth: bool, names: &mut Names) -> Compiles<Expr> {

@@ -82,10 +82,8 @@ impl Compiler<'_> {
         if !query.locks.is_empty() {
             return Err(not_simulated("FOR UPDATE inside of a statement", query));
         }
-        let types = self.types.len();
         let (compiled, _) = self.named_query(query, asked, false)?;
-        let types = self.types.split_off(types);
-        Ok((compiled, types))
+        Ok((compiled, self.answered.iter().map(|(_, of)| *of).collect()))
     }
 
     /// Whether a query answers anything, as a subquery; its number.
@@ -240,7 +238,6 @@ impl Compiler<'_> {
                 return Err(not_simulated(said, query));
             }
         }
-        self.types.extend(items.iter().map(|item| item.of));
         self.answered = items.iter().map(Item::named).collect();
         Ok((compiled, names))
     }

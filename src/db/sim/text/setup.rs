@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast::{self, ColumnOption, CreateTable, Spanned, TableConstraint};
 
 use super::expressions::{Names, kind};
-use super::{At, Compiler, Compiles, Refused, all_parsed, folded, not_simulated, plain, wrong};
+use super::{At, Compiler, Compiles, all_parsed, folded, not_simulated, plain, wrong};
 use crate::calls::untold;
 use crate::db::schema::{Column, Table, Value};
 use crate::db::sim::expr::Scope;
@@ -179,10 +179,11 @@ impl SimDb {
             };
             let (of, found) = compiler.expression(default, &Names::default(), Some(column.kind))?;
             compiler.is_closed(*default)?;
-            let fits =
-                found.is_kind(column.kind) || (found.is_number() && column.kind.width().is_some());
-            let value = of.value(Scope::default()).map_err(|state| constant(state, *default))?;
-            if !fits || !(column.kind.holds(&value) || value == Value::Null) {
+            let value = of
+                .value(Scope::default())
+                .map_err(|state| wrong(state, state.meaning(), *default))?;
+            if !found.goes_into(column.kind) || !(column.kind.holds(&value) || value == Value::Null)
+            {
                 let said = format!("the default of `{}` is of another type", column.name);
                 return Err(wrong(SqlState::DATATYPE_MISMATCH, said, *default));
             }
@@ -190,10 +191,6 @@ impl SimDb {
         }
         Ok(Also { checks: checked, defaults: values })
     }
-}
-
-fn constant(state: SqlState, at: &impl Spanned) -> Refused {
-    wrong(state, state.meaning(), at)
 }
 
 /// The column of a key that has one.
