@@ -61,6 +61,8 @@ impl SqlState {
     pub const GROUPING_ERROR: SqlState = SqlState(*b"42803");
     /// There is no such column.
     pub const UNDEFINED_COLUMN: SqlState = SqlState(*b"42703");
+    /// There is no constraint of that name.
+    pub const UNDEFINED_OBJECT: SqlState = SqlState(*b"42704");
     /// There is no such table.
     pub const UNDEFINED_TABLE: SqlState = SqlState(*b"42P01");
     /// There is no unique index on the column that `ON CONFLICT` names.
@@ -158,6 +160,7 @@ impl SqlState {
             Self::DEADLOCK_DETECTED => "transactions waited for one another",
             Self::SYNTAX_ERROR => "the statement is not complete, or says something twice",
             Self::UNDEFINED_COLUMN => "there is no such column",
+            Self::UNDEFINED_OBJECT => "there is no such constraint",
             Self::UNDEFINED_TABLE => "there is no such table",
             Self::INVALID_COLUMN_REFERENCE => "that column has no unique index",
             Self::DATATYPE_MISMATCH => "a value is of another type than its column",

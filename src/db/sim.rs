@@ -29,6 +29,7 @@
 #[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "only text asks for all of it"))]
 mod expr;
 mod inside;
+mod keys;
 #[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "only text asks for all of it"))]
 mod plan;
 mod queries;
@@ -50,6 +51,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use self::expr::Expr;
+use self::keys::Key;
 use self::plan::Plan;
 use self::serial::{Footprint, Reads};
 use self::wait::Wait;
@@ -82,12 +84,13 @@ use crate::held::{Holding, Kind, note};
 ///
 /// | | |
 /// | --- | --- |
-/// | tables | [`CREATE TABLE`](Self::with_setup) with `BIGINT`, `INTEGER`, `TEXT` and `BOOLEAN`; `NULL`, `DEFAULT`, `CHECK`, one column `PRIMARY KEY` or `UNIQUE` |
+/// | tables | [`CREATE TABLE`](Self::with_setup) with `BIGINT`, `INTEGER`, `TEXT` and `BOOLEAN`; `NULL`, `DEFAULT`, `CHECK`; any number of keys: `PRIMARY KEY`, `UNIQUE`, of one column or several, and `CREATE UNIQUE INDEX`, also of some rows (`WHERE`) |
 /// | expressions | `+ - * / %`, `\|\|`, comparisons, `AND`, `OR`, `NOT`, `IS [NOT] NULL`, `IS [NOT] TRUE`, `IS [NOT] DISTINCT FROM`, `IN` of a list, `BETWEEN`, `CASE`, `COALESCE`, casts between numbers; with three-valued logic |
 /// | subqueries | `EXISTS` and those of one value, unless they speak of the row round them |
 /// | `SELECT` | expressions, inner joins, `count`, `sum`, `min`, `max`, `GROUP BY`, `HAVING`, `ORDER BY`, `LIMIT`; rows that `ORDER BY` leaves open come in the order of their columns (two of one key, too: a snapshot may show its own row and one that others have removed) |
 /// | `FOR UPDATE` | of one table, with `NOWAIT`, `SKIP LOCKED` and `LIMIT`; without `ORDER BY`, in each order |
-/// | `INSERT` | several rows, one by one; `INSERT … SELECT`; `ON CONFLICT` with expressions, `EXCLUDED` and `WHERE` |
+/// | `INSERT` | several rows, one by one; `INSERT … SELECT`; `ON CONFLICT` on any key, by its columns or its constraint, with expressions, `EXCLUDED` and `WHERE` |
+/// | `UPDATE` | also of keys, row by row: whether two rows can change places depends on the order |
 /// | all that change rows | `RETURNING` expressions |
 ///
 /// A text that asks for anything else is refused, with the word and its place.
@@ -97,7 +100,7 @@ use crate::held::{Holding, Kind, note};
 /// PostgreSQL does the following, but the simulation does not know with which result. So it answers
 /// `0A000` with the reason, and a check that meets it fails:
 ///
-/// - an `UPDATE` of the unique column;
+/// - an `UPDATE` of the unique column that was not written as text;
 /// - a statement that changes or locks more than 256 rows.
 ///
 /// A check fails as well on other answers that only a wrong model gets (see
@@ -116,10 +119,13 @@ use crate::held::{Holding, Kind, note};
 /// `UPDATE` whose `WHERE` speaks of more than a key may miss a row that others have just made fit. A
 /// first statement above READ COMMITTED may fail with 40001.
 ///
+/// **Time between a row and its keys.** That a row is put in or changed, and that it gets into its unique
+/// indexes, is one step unless it has to wait. So two statements by themselves that take each other's
+/// keys do not wait for one another, as they may in PostgreSQL, where one fails with 40P01.
+///
 /// A [`Statement`] cannot express these: savepoints, foreign keys, shared locks, outer joins,
-/// subqueries about the row round them, several unique columns, triggers, a level for a statement by
-/// itself. And no statement fails for a reason of the server's own: none is cancelled, no connection
-/// breaks, no disk is full.
+/// subqueries about the row round them, triggers, a level for a statement by itself. And no statement fails
+/// for a reason of the server's own: none is cancelled, no connection breaks, no disk is full.
 ///
 /// Without a unique column, rows may be equal in every column. A `FOR UPDATE` locks such rows in an
 /// order of its own: mostly that of their insertion. PostgreSQL locks them in their order on the
@@ -173,21 +179,21 @@ struct Stored {
 }
 
 /// What a table says that a [`Table`] does not.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Also {
+    /// Its unique indexes, in the order in which they were made.
+    keys: Vec<Key>,
     checks: Vec<Check>,
     /// What each column gets where an `INSERT` names it not; of a table that was not made by text, none.
     defaults: Vec<Value>,
 }
 
 /// `CHECK (…)`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Check {
     text: String,
     of: Expr,
 }
-
-static NOTHING_MORE: Also = Also { checks: Vec::new(), defaults: Vec::new() };
 
 impl Hash for Stored {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -212,15 +218,17 @@ struct Held {
     change: Option<Change>,
     /// It has changed it more than once, so that between the committed version and this one is another.
     twice: bool,
+    /// Such versions, where they have keys of their own.
+    between: Vec<Row>,
+    /// In how many of its unique indexes the newest version is, if not in all yet.
+    entered: Option<u8>,
 }
 
 /// What a transaction that has not committed makes of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Change {
     To(Row),
-    /// With the last version of a row that was inserted by the same transaction: until this one ends
-    /// its key counts as one that is being inserted.
-    Deleted(Option<Row>),
+    Deleted,
 }
 
 impl Record {
@@ -237,7 +245,7 @@ impl Record {
     fn newest_for(&self, slot: Slot) -> Option<&Row> {
         match self.change_by(slot) {
             Some(Change::To(row)) => Some(row),
-            Some(Change::Deleted(_)) => None,
+            Some(Change::Deleted) => None,
             None => self.committed.as_ref(),
         }
     }
@@ -298,8 +306,20 @@ struct Progress {
     count: u64,
     /// Those that it has inserted or updated, of an `INSERT`.
     touched: Vec<u32>,
+    /// The row that is to get into its unique indexes.
+    entering: Option<Entering>,
     /// What its subqueries have answered.
     subqueries: Vec<Value>,
+}
+
+/// A row that has been put in or changed, and is not in all of its unique indexes yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Entering {
+    /// A row that is put in: its number, if it is in any of them. No other row had its key where `ON CONFLICT`
+    /// looks for one.
+    New(Option<u32>),
+    /// One that was changed, and what it was before.
+    Changed(u32, Row),
 }
 
 /// A row to come.
@@ -427,7 +447,7 @@ impl SimDb {
         let records = (0..).zip(rows);
         let records =
             records.map(|(id, row)| Record { id, committed: Some(row), held: None }).collect();
-        self.tables.push(Stored { table, also: &NOTHING_MORE, records });
+        self.tables.push(Stored { table, also: Also::of(table), records });
         self
     }
 
@@ -579,7 +599,7 @@ impl SimDb {
                 match held.and_then(|held| held.change) {
                     None => continue,
                     Some(Change::To(row)) => record.committed = Some(row),
-                    Some(Change::Deleted(_)) => record.committed = None,
+                    Some(Change::Deleted) => record.committed = None,
                 }
                 changed.push((index, record.id, twice));
             }
@@ -674,7 +694,7 @@ impl SimDb {
         }
         let (result, is_whole) = match planned {
             Ok((plan, parameters)) => {
-                let is_whole = plan.is_whole(|table| self.unique(table));
+                let is_whole = plan.is_whole(|table| self.keys(table));
                 (self.attempt(slot, &plan, parameters, next), is_whole)
             }
             Err(error) => (Err(Stop::Fails(error)), true),

@@ -105,14 +105,15 @@ impl Run {
 
     /// One in which a conflict that nothing comes of counts as a read, or does not.
     pub(crate) fn counting(program: &Program, conflicts_are_reads: bool) -> Self {
-        let made_by_text = |(table, _): &(&'static Table, Vec<Row>)| *table == &text::ITEM;
-        let db = if program.rows.iter().any(made_by_text) {
-            text::simulated(&program.rows)
-        } else {
+        let db = text::simulated(&program.rows).unwrap_or_else(|| {
             let tables = program.rows.iter();
             tables.fold(SimDb::new(), |db, (table, rows)| db.with_table(table, rows.clone()))
-        };
-        let db = db.with_conflicts_as_reads(conflicts_are_reads);
+        });
+        Self::on(db.with_conflicts_as_reads(conflicts_are_reads), program)
+    }
+
+    /// On this database.
+    pub(crate) fn on(db: SimDb, program: &Program) -> Self {
         let sessions = vec![SimSession::new(); program.sessions.len()];
         Run { db, sessions, orders: Orders::default() }
     }

@@ -18,6 +18,7 @@ mod anomalies;
 mod compare;
 mod drive;
 mod generate;
+mod keys;
 mod oracle;
 mod queues;
 mod server;
@@ -200,16 +201,16 @@ fn transactions_of_different_levels_meet_in_the_simulation_as_in_postgresql() {
     }
 }
 
-/// Plays random programs in text on the server and in the simulated world that is made of each.
-fn search_text<S: World + Clone + PartialEq>(
+/// Plays random programs on the server and in the simulated world that is made of each.
+fn search_on_server<S: World + Clone + PartialEq>(
     (number, cases): (u64, usize),
-    levels: Levels,
+    programs: impl Strategy<Value = Program>,
     shrinking: u32,
     tally: &Tally,
     simulated: impl Fn(&Program) -> S,
 ) -> Option<Result<(), TestError<Program>>> {
     let lane = RefCell::new(Lane::new(cluster()?).expect("sessions on the server"));
-    Some(search_among((seed(number), cases), shrinking, text::program(levels), |program| {
+    Some(search_among((seed(number), cases), shrinking, programs, |program| {
         let lane = &mut *lane.borrow_mut();
         lane.reset(program)?;
         compare(simulated(program), lane, program, tally)?;
@@ -218,25 +219,61 @@ fn search_text<S: World + Clone + PartialEq>(
     }))
 }
 
+/// The same, in two halves at once; and both worlds have to agree.
+fn assert_texts_agree<P: Strategy<Value = Program>>(
+    (number, cases): (u64, usize),
+    programs: impl Fn() -> P + Sync,
+    what: &str,
+) -> Tally {
+    let tally = Tally::default();
+    let half = |number, cases: usize| {
+        if let Some(found) = search_on_server((number, cases), programs(), 2_000, &tally, Run::new)
+        {
+            assert_none(found);
+        }
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| half(number, cases / 2));
+        half(number + 1, cases - cases / 2);
+        other.join().expect("both halves agree");
+    });
+    println!("{cases} programs in text, {what}");
+    tally.print();
+    tally
+}
+
 #[test]
 fn statements_as_text_are_answered_as_by_postgresql() {
     for (levels, cases) in [(Levels::Exact, cases()), (Levels::Mixed, cases().div_ceil(4))] {
-        let tally = Tally::default();
-        let half = |number, cases: usize| {
-            if let Some(found) = search_text((number, cases), levels, 2_000, &tally, Run::new) {
-                assert_none(found);
-            }
-        };
-        thread::scope(|scope| {
-            let other = scope.spawn(|| half(11, cases / 2));
-            half(12, cases - cases / 2);
-            other.join().expect("both halves agree");
-        });
-        println!("{cases} programs in text, {levels:?}");
-        tally.print();
+        let what = format!("{levels:?}");
+        let tally = assert_texts_agree((11, cases), || text::program(levels), &what);
         if levels == Levels::Exact && cluster().is_some() {
             tally.assert_text_varied(cases);
         }
+    }
+}
+
+#[test]
+fn rows_of_several_keys_get_into_their_indexes_as_in_postgresql() {
+    for (levels, cases) in [(Levels::Exact, cases()), (Levels::Mixed, cases().div_ceil(4))] {
+        let what = format!("several keys, {levels:?}");
+        let tally = assert_texts_agree((15, cases), || keys::program(levels), &what);
+        if levels == Levels::Exact && cluster().is_some() {
+            tally.assert_seen(&keys::INTERESTING, cases);
+        }
+    }
+}
+
+fn assert_told_apart<S: World + Clone + PartialEq>(
+    number: u64,
+    programs: impl Strategy<Value = Program>,
+    simulated: impl Fn(&Program) -> S,
+    what: &(&str, &str),
+) {
+    let tally = Tally::default();
+    match search_on_server((number, CASES / 2), programs, 0, &tally, simulated) {
+        None | Some(Err(TestError::Fail(..))) => {}
+        Some(other) => panic!("{what:?} were not told apart: {other:?}"),
     }
 }
 
@@ -244,13 +281,20 @@ fn statements_as_text_are_answered_as_by_postgresql() {
 #[test]
 fn worlds_that_misread_a_text_are_found_out() {
     for words in text::MISREADINGS {
-        let simulated = |program: &Program| text::Misreading::new(words, program);
-        let tally = Tally::default();
-        match search_text((13, CASES / 2), Levels::Exact, 0, &tally, simulated) {
-            None => return,
-            Some(Err(TestError::Fail(..))) => {}
-            Some(other) => panic!("{words:?} were not told apart: {other:?}"),
-        }
+        let simulated = |program: &Program| text::Misreading::new(words, Run::new(program));
+        assert_told_apart(13, text::program(Levels::Exact), simulated, &words);
+    }
+    for words in keys::MISREADINGS {
+        let simulated = |program: &Program| text::Misreading::new(words, Run::new(program));
+        assert_told_apart(17, keys::program(Levels::Exact), simulated, &words);
+    }
+    for words in keys::MISDEFINED {
+        let misdefined = |program: &Program| keys::misdefined(words, program);
+        let simulated =
+            |program: &Program| Run::on(misdefined(program).expect("they were left out"), program);
+        let programs = keys::program(Levels::Exact);
+        let programs = programs.prop_filter("its rows fit", |it| misdefined(it).is_some());
+        assert_told_apart(18, programs, simulated, &words);
     }
 }
 

@@ -9,7 +9,7 @@ use toctou::db::{
 use super::drive::World;
 use super::generate::{MOST_SESSIONS, Program, TABLES};
 use super::story::{accounts, idle_insert};
-use super::text;
+use super::{keys, text};
 
 /// The throw-away server that all tests here share; none where there is no PostgreSQL, which is said
 /// loudly.
@@ -49,7 +49,7 @@ impl Lane {
     pub(crate) fn new(cluster: &Cluster) -> Result<Self, SqlError> {
         let mut db = SteppedDb::new(cluster)?;
         db.database().create(&TABLES)?;
-        for definition in text::SETUP {
+        for definition in text::SETUP.into_iter().chain(keys::SETUP) {
             let mut database = db.database().clone();
             let mut session = database.connect()?;
             database.answer(&mut session, &Statement::sql(definition, []))?;

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use toctou::db::{OnConflict, Reply, Statement};
 
+use super::keys;
+
 /// How often each kind of statement had each kind of answer.
 #[derive(Default)]
 pub(crate) struct Tally(Mutex<BTreeMap<(&'static str, String), usize>>);
@@ -76,7 +78,12 @@ const INTERESTING_TEXT: [(&str, &str); 26] = [
 impl Tally {
     /// Asserts that a run of `cases` programs in text was no idle one.
     pub(crate) fn assert_text_varied(&self, cases: usize) {
-        for (kind, what) in INTERESTING_TEXT {
+        self.assert_seen(&INTERESTING_TEXT, cases);
+    }
+
+    /// Asserts that each of these kinds of statements was answered so in a run of `cases` programs.
+    pub(crate) fn assert_seen(&self, interesting: &[(&'static str, &str)], cases: usize) {
+        for (kind, what) in interesting {
             let seen = self.of(kind, what);
             assert!(seen * 400 >= cases, "{kind}: {what} only {seen} times in {cases} programs");
         }
@@ -119,6 +126,9 @@ impl Tally {
 
     /// What a statement as text is.
     fn kind_of(text: &str) -> &'static str {
+        if let Some(kind) = keys::kind_of(text) {
+            return kind;
+        }
         let has = |words: &str| text.contains(words);
         match text.split(' ').next() {
             Some("SELECT") if has("SKIP LOCKED") => "text: skip locked",

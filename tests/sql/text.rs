@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use toctou::db::{
-    Column, Database, Kind, Reply, Row, SimDb, SimSession, Statement, Table, Value, row,
+    Column, Database, Kind, Reply, Row, SimDb, SimSession, SqlError, Statement, Table, Value, row,
 };
 
 use super::drive::{Orders, Run, World};
 use super::generate::{Choices, Crowd, Levels, Program, Turn};
+use super::keys;
 
 /// What the definitions below say, as far as a [`Table`] can.
 pub(crate) static ITEM: Table = Table {
@@ -36,27 +37,52 @@ pub(crate) const SETUP: [&str; 2] = [
     "CREATE TABLE log (item INT8 NOT NULL, n BIGINT DEFAULT 5)",
 ];
 
-/// A simulated database with these rows in the tables that were made by text.
-pub(crate) fn simulated(rows: &[(&'static Table, Vec<Row>)]) -> SimDb {
-    static EMPTY: OnceLock<SimDb> = OnceLock::new();
-    let empty = EMPTY.get_or_init(|| SimDb::new().with_setup(&SETUP.join(";")).expect("its text"));
-    let mut db = empty.clone();
+/// A simulated database with these rows in the tables that were made by text; none where there is another
+/// table.
+pub(crate) fn simulated(rows: &[(&'static Table, Vec<Row>)]) -> Option<SimDb> {
+    static EMPTY: OnceLock<[SimDb; 2]> = OnceLock::new();
+    let [items, seats] = EMPTY.get_or_init(|| {
+        [SETUP, keys::SETUP].map(|it| SimDb::new().with_setup(&it.join(";")).expect("its text"))
+    });
+    let has = |table: &Table| rows.iter().any(|(other, _)| *other == table);
+    let empty = if has(&ITEM) { Some(items) } else { has(&keys::SEAT).then_some(seats) };
+    empty.map(|empty| filled(empty.clone(), rows).expect("they fit"))
+}
+
+/// The same database, with these rows.
+pub(crate) fn filled(
+    mut db: SimDb,
+    rows: &[(&'static Table, Vec<Row>)],
+) -> Result<SimDb, SqlError> {
     for (table, rows) in rows {
         for row in rows {
             let places: Vec<_> = (1..=row.len()).map(|number| format!("${number}")).collect();
             let text = format!("INSERT INTO {} VALUES ({})", table.name, places.join(", "));
             let insert = Statement::sql(&text, row.iter().cloned());
             match db.execute(&mut SimSession::new(), &insert) {
-                Reply::Answer(Ok(_)) => {}
+                Reply::Answer(answer) => drop(answer?),
                 other => panic!("{text}: {other:?}"),
             }
         }
     }
-    db
+    Ok(db)
 }
 
 /// Programs of two or three sessions that speak in text.
 pub(crate) fn program(levels: Levels) -> impl Strategy<Value = Program> {
+    program_of(levels, rows, |choices, parameters| {
+        let mut writing = Writing { choices, parameters };
+        writing.statement()
+    })
+}
+
+/// Programs of these rows and these statements, with their parameters.
+pub(crate) fn program_of(
+    levels: Levels,
+    rows: impl Fn(&mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)>,
+    statement: impl Fn(&mut Choices<'_>, &mut Vec<Value>) -> String,
+) -> impl Strategy<Value = Program> {
+    let write = statement;
     let statement = || vec(any::<u16>(), 40..=40);
     let session = || vec(statement(), 2..=6);
     let schedule = vec(any::<u16>(), 6..=30);
@@ -67,7 +93,7 @@ pub(crate) fn program(levels: Levels) -> impl Strategy<Value = Program> {
             let sessions = sessions.iter().take(count);
             Program {
                 rows: rows(&mut choices),
-                sessions: sessions.map(|numbers| session_of(levels, numbers)).collect(),
+                sessions: sessions.map(|numbers| session_of(levels, numbers, &write)).collect(),
                 schedule: schedule
                     .iter()
                     .map(|number| Turn::Acts((usize::from(*number) * count) >> 16))
@@ -93,7 +119,11 @@ fn rows(choices: &mut Choices<'_>) -> Vec<(&'static Table, Vec<Row>)> {
     vec![(&ITEM, items), (&LOG, logs)]
 }
 
-fn session_of(levels: Levels, numbers: &[Vec<u16>]) -> Vec<Statement> {
+fn session_of(
+    levels: Levels,
+    numbers: &[Vec<u16>],
+    write: impl Fn(&mut Choices<'_>, &mut Vec<Value>) -> String,
+) -> Vec<Statement> {
     let mut statements = Vec::with_capacity(numbers.len() + 4);
     let mut is_open = false;
     for numbers in numbers {
@@ -108,9 +138,9 @@ fn session_of(levels: Levels, numbers: &[Vec<u16>]) -> Vec<Statement> {
             statements.push(Statement::sql(&format!("BEGIN ISOLATION LEVEL {}", level.sql()), []));
             is_open = true;
         }
-        let mut writing = Writing { choices, parameters: Vec::new() };
-        let text = writing.statement();
-        let (text, parameters) = numbered(&text, &writing.parameters);
+        let mut parameters = Vec::new();
+        let text = write(&mut choices, &mut parameters);
+        let (text, parameters) = numbered(&text, &parameters);
         statements.push(Statement::sql(&text, parameters));
     }
     if is_open {
@@ -134,9 +164,9 @@ fn numbered(text: &str, all: &[Value]) -> (String, Vec<Value>) {
 }
 
 /// Writes one statement.
-struct Writing<'n> {
-    choices: Choices<'n>,
-    parameters: Vec<Value>,
+struct Writing<'w, 'n> {
+    choices: &'w mut Choices<'n>,
+    parameters: &'w mut Vec<Value>,
 }
 
 /// Where an expression stands.
@@ -150,7 +180,7 @@ enum Of {
     Nothing,
 }
 
-impl Writing<'_> {
+impl Writing<'_, '_> {
     fn parameter(&mut self, value: impl Into<Value>) -> String {
         self.parameters.push(value.into());
         format!("${}", self.parameters.len())
@@ -421,8 +451,8 @@ pub(crate) const MISREADINGS: [(&str, &str); 16] = [
 ];
 
 impl Misreading {
-    pub(crate) fn new(words: (&'static str, &'static str), program: &Program) -> Self {
-        Misreading { run: Run::new(program), words }
+    pub(crate) fn new(words: (&'static str, &'static str), run: Run) -> Self {
+        Misreading { run, words }
     }
 
     fn misread(&self, statement: &Statement) -> Statement {

@@ -175,6 +175,16 @@ impl Expr {
         }
     }
 
+    /// Whether the other one holds where this one does, as far as their words tell.
+    pub(super) fn implies(&self, other: &Expr) -> bool {
+        match (self, other) {
+            (one, other) if one == other => true,
+            (_, Expr::Binary(Operator::And, both)) => both.iter().all(|it| self.implies(it)),
+            (Expr::Binary(Operator::And, both), _) => both.iter().any(|it| it.implies(other)),
+            _ => false,
+        }
+    }
+
     /// Whether each of its columns is one of these.
     pub(super) fn columns_are(&self, these: &impl Fn(usize) -> bool) -> bool {
         let are = |it: &Expr| it.columns_are(these);

@@ -44,7 +44,7 @@ impl SimDb {
                 committed: record.committed.clone(),
                 change: change.map(|change| match change {
                     Change::To(row) => Some(row.clone()),
-                    Change::Deleted(_) => None,
+                    Change::Deleted => None,
                 }),
                 locked_by: held.map(|held| held.by),
             }

@@ -3,6 +3,7 @@
 
 use super::SimDb;
 use super::expr::{Expr, Operator, Width};
+use super::keys::Key;
 use crate::db::schema::{Column, Kind, Table, Value};
 use crate::db::statement::{
     Comparison, Expression, Filter, Insert, OnConflict, Returning, Select, Statement, Update, What,
@@ -93,6 +94,8 @@ pub(super) struct Inserts {
     pub(super) source: Source,
     /// What each column of the table gets of a row of the source.
     pub(super) columns: Vec<Expr>,
+    /// The unique indexes that its `ON CONFLICT` is about.
+    pub(super) arbiters: Vec<usize>,
     pub(super) conflict: Conflict,
     pub(super) returning: Option<Vec<Expr>>,
 }
@@ -153,11 +156,15 @@ impl Order {
 impl Plan {
     /// Whether it makes no difference when others act between its end and its commit, if it is a statement by
     /// itself. What it looks at is the row of one key, or only what it locks: so nobody changes what it looked
-    /// at. `key`: the unique column of a table.
-    pub(super) fn is_whole(&self, key: impl Fn(usize) -> Option<usize>) -> bool {
+    /// at. `keys`: the unique indexes of a table.
+    pub(super) fn is_whole(&self, keys: impl Fn(usize) -> &'static [Key]) -> bool {
         let is_keyed = |it: &Updates| {
-            let key = key(it.table);
-            it.filter.as_ref().zip(key).is_some_and(|(filter, key)| filter.is_of_one(key))
+            let keys = keys(it.table);
+            let has_it = |(column, _): &(usize, Expr)| {
+                keys.iter().any(|key| key.only.is_some() || key.columns.contains(column))
+            };
+            let is_named = |filter: &Expr| keys.iter().any(|key| key.is_named_by(filter));
+            it.filter.as_ref().is_some_and(is_named) && !it.set.iter().any(has_it)
         };
         self.subqueries.is_empty()
             && match &self.act {
@@ -268,7 +275,11 @@ impl SimDb {
             }
         };
         let source = Source::Values(vec![Vec::new()]);
-        Ok(Inserts { table, source, columns, conflict, returning })
+        let arbiters = match &conflict {
+            Conflict::Fails => Vec::new(),
+            Conflict::DoesNothing | Conflict::Updates(..) => (0..self.keys(table).len()).collect(),
+        };
+        Ok(Inserts { table, source, columns, arbiters, conflict, returning })
     }
 
     fn planned_update(&self, update: &Update) -> Result<Updates, SqlError> {

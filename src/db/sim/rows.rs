@@ -2,12 +2,14 @@
 //! neighbours in `sim`.
 
 use super::expr::{Expr, Operator, Scope};
+use super::keys::Obstacle;
 use super::plan::{Act, Conflict, Inserts, Order, Plan, Query, Source, Updates, WhileHeld};
 use super::queries;
 use super::serial::Write;
 use super::wait::Wait;
 use super::{
-    Change, Held, InFlight, MOST_ROWS, Progress, Record, Seen, SimDb, Slot, Snapshot, Stop, ToDo,
+    Change, Entering, Held, InFlight, MOST_ROWS, Progress, Record, Seen, SimDb, Slot, Snapshot,
+    Stop, ToDo,
 };
 use crate::db::schema::{Row, Value};
 use crate::db::statement::Isolation;
@@ -20,6 +22,16 @@ enum Action<'a> {
     Lock(&'a Query, WhileHeld),
     Update(&'a Updates),
     Delete(&'a Updates),
+}
+
+/// What an `INSERT` has found in the place of its row.
+enum Found {
+    /// Nothing, and so its row is there, under this number.
+    Nothing(u32),
+    /// A row of its key.
+    There(u32),
+    /// The same, which it has changed from this, and which was not in all of its indexes yet.
+    Changed(u32, Row),
 }
 
 impl<'a> Action<'a> {
@@ -243,13 +255,13 @@ impl SimDb {
         let seen = snapshot.tables.get(table).into_iter().flatten();
         let seen = seen.filter_map(|seen| match own(seen.id) {
             Some(Change::To(row)) => Some((seen.id, row.clone())),
-            Some(Change::Deleted(_)) => None,
+            Some(Change::Deleted) => None,
             None => Some((seen.id, seen.row.clone())),
         });
         let inserted = records.iter().filter(|record| record.committed.is_none());
         let inserted = inserted.filter_map(|record| match record.change_by(slot)? {
             Change::To(row) => Some((record.id, row.clone())),
-            Change::Deleted(_) => None,
+            Change::Deleted => None,
         });
         seen.chain(inserted).collect()
     }
@@ -398,32 +410,94 @@ impl SimDb {
         progress: &mut Progress,
     ) -> Result<Option<Row>, Stop> {
         let table = action.table();
-        let Some(row) = self.record(table, id).and_then(|record| record.newest_for(slot)).cloned()
-        else {
-            return Ok(None);
-        };
-        // A row that was changed since the statement looked is locked before it is looked at again.
-        if changed && !fits(action.filter(), Scope { row: &row, ..of })? {
-            self.hold(slot, table, id, None);
-            return Ok(Some(row));
-        }
-        let (change, answered) = match action {
-            Action::Lock(..) => (None, row.clone()),
-            Action::Update(update) => {
-                let new = self.changed(table, &update.set, Scope { row: &row, ..of })?;
-                (Some(Change::To(new.clone())), new)
+        let row = match progress.entering.take() {
+            Some(Entering::Changed(_, before)) => before,
+            _ => {
+                let newest = self.record(table, id).and_then(|record| record.newest_for(slot));
+                let Some(row) = newest.cloned() else { return Ok(None) };
+                // A row that was changed since the statement looked is locked before it is looked at again.
+                if changed && !fits(action.filter(), Scope { row: &row, ..of })? {
+                    self.hold(slot, table, id, None);
+                    return Ok(Some(row));
+                }
+                let change = match action {
+                    Action::Lock(..) => None,
+                    Action::Update(update) => {
+                        let set = Scope { row: &row, ..of };
+                        Some(Change::To(self.changed(update.table, &update.set, set)?))
+                    }
+                    Action::Delete(_) => Some(Change::Deleted),
+                };
+                self.hold(slot, table, id, change);
+                row
             }
-            Action::Delete(_) => {
-                let is_new = self.record(table, id).is_some_and(|it| it.committed.is_none());
-                (Some(Change::Deleted(is_new.then(|| row.clone()))), row.clone())
-            }
         };
+        let newest = self.moved(slot, (table, id), &row, of, progress)?;
         if let Some(answers) = action.answers() {
-            progress.found.push(queries::projected(answers, Scope { row: &answered, ..of })?);
+            let answered = newest.as_ref().unwrap_or(&row);
+            progress.found.push(queries::projected(answers, Scope { row: answered, ..of })?);
         }
-        self.hold(slot, table, id, change);
         progress.count += 1;
         Ok(Some(row))
+    }
+
+    /// Puts the new version of a row into its unique indexes, and answers with it; nothing, where the row is
+    /// only locked, or removed.
+    fn moved(
+        &mut self,
+        slot: Slot,
+        (table, id): (usize, u32),
+        before: &Row,
+        of: Scope<'_>,
+        progress: &mut Progress,
+    ) -> Result<Option<Row>, Stop> {
+        if let Err(obstacle) = self.move_in(slot, (table, id), before) {
+            let entering = Entering::Changed(id, before.clone());
+            return Err(self.obstructed(
+                slot,
+                table,
+                (Some(entering), None),
+                obstacle,
+                of,
+                progress,
+            ));
+        }
+        let change = self.record(table, id).and_then(|record| record.change_by(slot));
+        Ok(match change {
+            Some(Change::To(row)) => Some(row.clone()),
+            Some(Change::Deleted) | None => None,
+        })
+    }
+
+    /// What comes of a row that does not get into one of its indexes now. `write`: the row, if it is not in
+    /// its table yet.
+    fn obstructed(
+        &mut self,
+        slot: Slot,
+        table: usize,
+        (entering, write): (Option<Entering>, Option<Write>),
+        obstacle: Obstacle,
+        of: Scope<'_>,
+        progress: &mut Progress,
+    ) -> Stop {
+        match obstacle {
+            Obstacle::Coming { by, entering: theirs, .. } => {
+                let progress = Progress { entering, ..std::mem::take(progress) }.knowing(of);
+                self.wait_for_key(slot, table, (by, theirs), progress)
+            }
+            Obstacle::Row { .. } if self.is_doomed(slot, write) => {
+                SqlState::SERIALIZATION_FAILURE.into()
+            }
+            Obstacle::Row { key, .. } => match self.keys(table) {
+                [_] => SqlState::UNIQUE_VIOLATION.into(),
+                keys => {
+                    let name = keys.get(key).map_or("", |key| &key.name);
+                    let said = format!("there is a row with that key, by `{name}`");
+                    SqlError::new(SqlState::UNIQUE_VIOLATION, &said).into()
+                }
+            },
+            Obstacle::Fails(error) => error.into(),
+        }
     }
 
     /// A row with these columns set.
@@ -475,10 +549,13 @@ impl SimDb {
     fn hold(&mut self, slot: Slot, table: usize, id: u32, change: Option<Change>) {
         let Some(stored) = self.tables.get_mut(table) else { return };
         let Some(record) = stored.records.iter_mut().find(|record| record.id == id) else { return };
-        let held = record.held.get_or_insert(Held { by: slot, change: None, twice: false });
-        if change.is_some() {
-            held.twice |= held.change.is_some();
-            held.change = change;
+        let held = record.held.get_or_insert_with(|| Held::by(slot));
+        let Some(change) = change else { return };
+        if let Some(before) = held.change.replace(change) {
+            held.twice = true;
+            if let Change::To(before) = before {
+                held.replaced(&before, record.committed.as_ref(), &stored.also.keys);
+            }
         }
     }
 
@@ -513,44 +590,36 @@ impl SimDb {
         let Some(source) = progress.rows.first() else { return Ok(progress) };
         let row = queries::projected(&insert.columns, Scope { row: source, ..of })?;
         let row = self.allowed(table, row)?;
-        let found = match self.waits_of(slot).and_then(Wait::row) {
+        let found = match (self.waits_of(slot).and_then(Wait::row), progress.entering.take()) {
+            (_, Some(Entering::Changed(id, before))) => Found::Changed(id, before),
             // It has found its row, and has waited for nothing but the lock.
-            Some((id, false)) => Some(id),
-            Some((_, true)) if self.snapshot(slot).is_some() => {
+            (Some((id, false)), _) => Found::There(id),
+            (Some((_, true)), _) if self.snapshot(slot).is_some() => {
                 return Err(SqlState::SERIALIZATION_FAILURE.into());
             }
-            Some((_, true)) | None => match self.same_key(slot, table, &row) {
-                Ok(found) => found,
-                Err(holder) => {
-                    let progress = progress.knowing(of);
-                    return Err(self.wait_for_key(slot, table, holder, progress));
-                }
-            },
+            (_, entering) => self.placed(slot, insert, &row, entering, of, &mut progress)?,
         };
         let done = match (found, &insert.conflict) {
-            (None, _) => {
-                progress.touched.push(self.add(slot, table, row.clone()));
+            (Found::Nothing(id), _) => {
+                progress.touched.push(id);
                 Some((row.clone(), true))
             }
-            (Some(_), Conflict::Fails) => {
-                let after = Some(row);
-                let write = Write { table, id: None, before: None, after };
-                return Err(if self.is_doomed(slot, Some(write)) {
-                    SqlState::SERIALIZATION_FAILURE.into()
-                } else {
-                    SqlState::UNIQUE_VIOLATION.into()
-                });
-            }
-            (Some(id), Conflict::DoesNothing) => {
+            (Found::There(_), Conflict::Fails) => return Err(SqlState::INTERNAL_ERROR.into()),
+            (Found::There(id), Conflict::DoesNothing) => {
                 if !self.is_as_seen(slot, table, id) {
                     return Err(SqlState::SERIALIZATION_FAILURE.into());
                 }
                 if self.conflicts_are_reads {
-                    self.has_read_key(slot, table, &row);
+                    self.has_read_keys(slot, insert, &row);
                 }
                 None
             }
-            (Some(id), Conflict::Updates(set, filter)) => {
+            (Found::Changed(id, before), _) => {
+                let new = self.moved(slot, (table, id), &before, of, &mut progress)?;
+                progress.touched.push(id);
+                new.map(|row| (row, false))
+            }
+            (Found::There(id), Conflict::Updates(set, filter)) => {
                 if progress.touched.contains(&id) {
                     return Err(SqlState::CARDINALITY_VIOLATION.into());
                 }
@@ -567,9 +636,10 @@ impl SimDb {
                 // Locked is the row in any case.
                 if fits(filter.as_ref(), of)? {
                     let new = self.changed(table, set, of)?;
-                    self.hold(slot, table, id, Some(Change::To(new.clone())));
+                    self.hold(slot, table, id, Some(Change::To(new)));
+                    let new = self.moved(slot, (table, id), &there, of, &mut progress)?;
                     progress.touched.push(id);
-                    Some((new, false))
+                    new.map(|row| (row, false))
                 } else {
                     self.hold(slot, table, id, None);
                     None
@@ -592,45 +662,73 @@ impl SimDb {
         }
     }
 
-    /// Notes that a serializable transaction has read the row of this one's key.
-    fn has_read_key(&mut self, slot: Slot, table: usize, row: &Row) {
-        let key = self.unique(table).and_then(|key| Some((key, row.get(key)?)));
-        if let Some((key, value)) = key {
-            let is_it = Expr::compares(key, Operator::Equal, value.clone());
-            self.has_read(slot, table, Some(is_it));
+    /// Puts a row into its table and its unique indexes, from where it has come to. Or answers with the row that
+    /// has its key, where the statement says what is to be done then.
+    fn placed(
+        &mut self,
+        slot: Slot,
+        insert: &Inserts,
+        row: &Row,
+        mut entering: Option<Entering>,
+        of: Scope<'_>,
+        progress: &mut Progress,
+    ) -> Result<Found, Stop> {
+        let (table, arbiters) = (insert.table, &insert.arbiters);
+        loop {
+            if entering.is_none() {
+                match self.looks_in_all(slot, table, arbiters, row) {
+                    Ok(()) => {}
+                    Err(Obstacle::Row { id, .. }) => return Ok(Found::There(id)),
+                    Err(obstacle) => {
+                        return Err(self.obstructed(
+                            slot,
+                            table,
+                            (None, None),
+                            obstacle,
+                            of,
+                            progress,
+                        ));
+                    }
+                }
+            }
+            let place = match entering.take() {
+                Some(Entering::New(place)) => place,
+                _ => None,
+            };
+            let (place, obstacle) = match self.put_in(slot, table, row, place) {
+                Ok(id) => return Ok(Found::Nothing(id)),
+                Err(obstructed) => obstructed,
+            };
+            if obstacle.is_in(arbiters) {
+                if let Some(id) = place {
+                    self.take_back(slot, table, id);
+                }
+                continue;
+            }
+            // Without `ON CONFLICT` it has looked nowhere else before.
+            let has_looked = place.is_some() || !arbiters.is_empty();
+            let write = Write { table, id: None, before: None, after: Some(row.clone()) };
+            let entering = has_looked.then_some(Entering::New(place));
+            let entering = (entering, place.is_none().then_some(write));
+            return Err(self.obstructed(slot, table, entering, obstacle, of, progress));
         }
     }
 
-    /// The row that has the same key, if there is one; or who is inserting, changing or removing one, and has
-    /// to be waited for.
-    fn same_key(&self, slot: Slot, table: usize, row: &Row) -> Result<Option<u32>, Slot> {
-        let key = self.unique(table).filter(|key| row.get(*key) != Some(&Value::Null));
-        let Some(key) = key else { return Ok(None) };
-        let is_same = |other: &Row| other.get(key) == row.get(key);
-        let records = self.tables.get(table).map_or(&[][..], |stored| &stored.records);
-        let mut found = None;
-        let mut waits_for = None;
-        for record in records {
-            let committed = record.committed.as_ref().is_some_and(is_same);
-            match &record.held {
-                Some(Held { by, change: Some(change), .. }) if *by != slot => {
-                    let is_coming = match change {
-                        Change::To(row) | Change::Deleted(Some(row)) => is_same(row),
-                        Change::Deleted(None) => false,
-                    };
-                    if committed || is_coming {
-                        waits_for = Some(*by);
-                    }
-                }
-                _ if record.newest_for(slot).is_some_and(is_same) => found = Some(record.id),
-                _ => {}
+    /// Notes that a serializable transaction has read the rows of this one's keys.
+    fn has_read_keys(&mut self, slot: Slot, insert: &Inserts, row: &Row) {
+        let keys = self.keys(insert.table);
+        for key in insert.arbiters.iter().filter_map(|number| keys.get(*number)) {
+            let mut is_it = key.only.clone();
+            for column in &key.columns {
+                let value = row.get(*column).cloned().unwrap_or(Value::Null);
+                is_it = Expr::and(is_it, Expr::compares(*column, Operator::Equal, value));
             }
+            self.has_read(slot, insert.table, is_it);
         }
-        waits_for.map_or(Ok(found), Err)
     }
 
     /// Inserts a row under an id that nobody remembers.
-    fn add(&mut self, slot: Slot, table: usize, row: Row) -> u32 {
+    pub(super) fn add(&mut self, slot: Slot, table: usize, row: Row) -> u32 {
         let seen = self.open().flat_map(|(_, transaction)| {
             let snapshot = transaction.snapshot.as_ref();
             let seen = snapshot.and_then(|snapshot| snapshot.tables.get(table));
@@ -643,7 +741,7 @@ impl SimDb {
         let taken: Vec<u32> =
             records.iter().map(|record| record.id).chain(seen).chain(self.written(table)).collect();
         let id = (0..).find(|id| !taken.contains(id)).unwrap_or(u32::MAX);
-        let held = Some(Held { by: slot, change: Some(Change::To(row)), twice: false });
+        let held = Some(Held { change: Some(Change::To(row)), ..Held::by(slot) });
         if let Some(stored) = self.tables.get_mut(table) {
             let at = stored.records.partition_point(|record| record.id < id);
             stored.records.insert(at, Record { id, committed: None, held });
@@ -651,7 +749,7 @@ impl SimDb {
         id
     }
 
-    fn record(&self, table: usize, id: u32) -> Option<&Record> {
+    pub(super) fn record(&self, table: usize, id: u32) -> Option<&Record> {
         self.tables.get(table)?.records.iter().find(|record| record.id == id)
     }
 }
@@ -664,6 +762,6 @@ impl Progress {
 }
 
 /// Whether a row meets a condition, if there is one.
-fn fits(filter: Option<&Expr>, of: Scope<'_>) -> Result<bool, SqlState> {
+pub(super) fn fits(filter: Option<&Expr>, of: Scope<'_>) -> Result<bool, SqlState> {
     filter.map_or(Ok(true), |filter| filter.holds(of))
 }

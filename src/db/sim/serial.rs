@@ -148,7 +148,7 @@ impl SimDb {
                 let Some(change) = record.change_by(slot) else { continue };
                 let after = match change {
                     Change::To(row) => Some(row.clone()),
-                    Change::Deleted(_) => None,
+                    Change::Deleted => None,
                 };
                 let before = record.committed.clone();
                 writes.push(Write { table, id: Some(record.id), before, after });

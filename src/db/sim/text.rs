@@ -20,11 +20,12 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Span;
 
 use self::expressions::{Names, Type};
-use super::SimDb;
 use super::expr::{Expr, Scope};
+use super::keys::Key;
 use super::looked;
 use super::plan::{Act, Conflict, Inserts, Plan, Source, Updates};
 use super::rows::subqueries;
+use super::{Also, SimDb};
 use crate::db::schema::{Kind, Row, Table, Value};
 use crate::db::statement::{Isolation, Statement, Text};
 use crate::db::{SqlError, SqlState};
@@ -37,14 +38,15 @@ thread_local! {
     static COMPILED: RefCell<HashMap<Arc<str>, Vec<ForTables>>> = RefCell::default();
 }
 
-/// The addresses of some tables, and what a text comes to there.
-type ForTables = (Vec<*const Table>, Result<Compiled, SqlError>);
+/// The addresses of some tables and of what is said of them, and what a text comes to there.
+type ForTables = (Vec<(*const Table, *const Also)>, Result<Compiled, SqlError>);
 
 impl SimDb {
     /// A text as it is performed here. It is compiled once for the same tables.
     pub(super) fn compiled(&self, text: &Arc<str>) -> Result<Compiled, SqlError> {
-        let tables: Vec<*const Table> =
-            self.tables.iter().map(|stored| std::ptr::from_ref(stored.table)).collect();
+        let tables = self.tables.iter();
+        let tables: Vec<(*const Table, *const Also)> =
+            tables.map(|stored| (&raw const *stored.table, &raw const *stored.also)).collect();
         let known = COMPILED.with_borrow(|all| {
             let of_text = all.get(text)?;
             of_text.iter().find(|(of, _)| *of == tables).map(|(_, compiled)| compiled.clone())
@@ -368,9 +370,6 @@ impl Compiler<'_> {
             if set.iter().any(|(other, _)| *other == column) {
                 return Err(wrong(SqlState::SYNTAX_ERROR, format!("`{said}` is set twice"), name));
             }
-            if definition.unique() == Some(column) {
-                return Err(not_simulated(format!("a change of the unique `{said}`"), name));
-            }
             let new = self.stored(&assignment.value, names, definition, column)?;
             set.push((column, new));
         }
@@ -513,13 +512,13 @@ impl Compiler<'_> {
             }
         });
         let gets = gets.collect();
-        let conflict = match &insert.on {
-            None => Conflict::Fails,
+        let (arbiters, conflict) = match &insert.on {
+            None => (Vec::new(), Conflict::Fails),
             Some(OnInsert::OnConflict(on)) => self.conflict(on, table, &names, insert)?,
             Some(_) => return Err(not_simulated("ON DUPLICATE KEY", insert)),
         };
         let returning = self.returning(insert.returning.as_deref(), &names.of_insert())?;
-        Ok(Inserts { table, source, columns: gets, conflict, returning })
+        Ok(Inserts { table, source, columns: gets, arbiters, conflict, returning })
     }
 
     /// The rows that are inserted, and how many columns they have.
@@ -578,30 +577,29 @@ impl Compiler<'_> {
         table: usize,
         names: &Names,
         insert: &ast::Insert,
-    ) -> Compiles<Conflict> {
-        let definition = self.definition(table);
-        match &on.conflict_target {
+    ) -> Compiles<(Vec<usize>, Conflict)> {
+        let keys = self.db.keys(table);
+        let arbiters = match &on.conflict_target {
             None if matches!(on.action, OnConflictAction::DoUpdate(_)) => {
                 let said = "ON CONFLICT DO UPDATE has to name its column";
                 return Err(wrong(SqlState::SYNTAX_ERROR, said, insert));
             }
-            None => {}
-            Some(ConflictTarget::Columns { columns, predicate: None }) => {
-                let named: Vec<String> = columns.iter().map(folded).collect();
-                if definition.unique.is_none_or(|key| named != [key]) {
-                    let said = format!("there is no unique index on `{}`", named.join(", "));
-                    return Err(wrong(SqlState::INVALID_COLUMN_REFERENCE, said, insert));
-                }
-            }
-            Some(ConflictTarget::Columns { .. }) => {
-                return Err(not_simulated("an index on some rows (ON CONFLICT … WHERE)", insert));
+            None => (0..keys.len()).collect(),
+            Some(ConflictTarget::Columns { columns, predicate }) => {
+                let only = self.condition(predicate.as_ref(), names)?;
+                self.arbiters(table, columns, only.as_ref(), insert)?
             }
             Some(ConflictTarget::OnConstraint(name)) => {
-                let said = "ON CONFLICT ON CONSTRAINT (name the column instead)";
-                return Err(not_simulated(said, name));
+                let said = plain(name)?;
+                let is_it = |key: &Key| key.is_constraint && key.name == said;
+                let Some(key) = keys.iter().position(is_it) else {
+                    let said = format!("there is no unique constraint `{said}`");
+                    return Err(wrong(SqlState::UNDEFINED_OBJECT, said, name));
+                };
+                vec![key]
             }
-        }
-        Ok(match &on.action {
+        };
+        let conflict = match &on.action {
             OnConflictAction::DoNothing => Conflict::DoesNothing,
             OnConflictAction::DoUpdate(update) => {
                 let names = names.with_excluded();
@@ -609,7 +607,51 @@ impl Compiler<'_> {
                 let filter = self.condition(update.selection.as_ref(), &names)?;
                 Conflict::Updates(set, filter)
             }
-        })
+        };
+        Ok((arbiters, conflict))
+    }
+
+    /// The unique indexes that `ON CONFLICT (…) WHERE …` is about.
+    fn arbiters(
+        &self,
+        table: usize,
+        columns: &[ast::Ident],
+        only: Option<&Expr>,
+        insert: &ast::Insert,
+    ) -> Compiles<Vec<usize>> {
+        let definition = self.definition(table);
+        let mut named = Vec::with_capacity(columns.len());
+        for name in columns {
+            let said = folded(name);
+            let column = definition.column(&said).ok_or_else(|| {
+                let said = format!("`{}` has no column `{said}`", definition.name);
+                wrong(SqlState::UNDEFINED_COLUMN, said, &At(name.span))
+            })?;
+            named.push(column);
+        }
+        named.sort_unstable();
+        named.dedup();
+        let keys = self.db.keys(table).iter().enumerate().filter(|(_, key)| {
+            let mut columns = key.columns.clone();
+            columns.sort_unstable();
+            columns == named
+        });
+        let is_about = |key: &Key| {
+            key.only.as_ref().is_none_or(|rows| only.is_some_and(|only| only.implies(rows)))
+        };
+        let found: Vec<usize> =
+            keys.clone().filter(|(_, key)| is_about(key)).map(|(number, _)| number).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let columns: Vec<String> = columns.iter().map(folded).collect();
+        let columns = columns.join(", ");
+        if only.is_some() && keys.count() > 0 {
+            let said = format!("a WHERE in other words than those of the index on `{columns}`");
+            return Err(not_simulated(said, insert));
+        }
+        let said = format!("there is no unique index on `{columns}`");
+        Err(wrong(SqlState::INVALID_COLUMN_REFERENCE, said, insert))
     }
 
     /// A condition, if there is one.

@@ -12,6 +12,8 @@ pub(super) struct Wait {
     version: Version,
     /// The transaction that has to end.
     end_of: Option<Slot>,
+    /// The row whose key it waits for, if that may be taken back before.
+    entry: Option<u32>,
     /// Those who have to leave the queue first.
     behind: Vec<Slot>,
 }
@@ -43,7 +45,7 @@ impl Wait {
     /// Of a statement that goes from row to row, and waits for nobody.
     pub(super) fn none() -> Self {
         let version = Version::Newest { goes_on: false };
-        Wait { row: None, version, end_of: None, behind: Vec::new() }
+        Wait { row: None, version, end_of: None, entry: None, behind: Vec::new() }
     }
 
     /// Whether there is nothing more to wait for; then it is this session's turn to go on.
@@ -94,7 +96,14 @@ impl Wait {
 
     /// The row whose id must not be given to another one.
     pub(super) fn remembered(&self) -> Option<u32> {
-        self.row
+        self.row.or(self.entry)
+    }
+
+    /// A row was taken back before it was in all of its indexes: nobody waits for its keys.
+    pub(super) fn entry_left(&mut self, id: u32) {
+        if self.entry.take_if(|entry| *entry == id).is_some() {
+            self.end_of = None;
+        }
     }
 }
 
@@ -131,7 +140,7 @@ impl SimDb {
         };
         let end_of = behind.is_empty().then_some(holder);
         let version = Version::Newest { goes_on };
-        let wait = Wait { row: Some(id), version, end_of, behind };
+        let wait = Wait { row: Some(id), version, end_of, behind, ..Wait::none() };
         self.wait(slot, InFlight { table, wait, progress })
     }
 
@@ -168,7 +177,7 @@ impl SimDb {
         holder: Slot,
         progress: Progress,
     ) -> Stop {
-        let wait = Wait { row: Some(id), version, end_of: Some(holder), behind: Vec::new() };
+        let wait = Wait { row: Some(id), version, end_of: Some(holder), ..Wait::none() };
         self.wait(slot, InFlight { table, wait, progress })
     }
 
@@ -177,11 +186,11 @@ impl SimDb {
         &mut self,
         slot: Slot,
         table: usize,
-        holder: Slot,
+        (holder, entry): (Slot, Option<u32>),
         progress: Progress,
     ) -> Stop {
         self.leave_queue(slot);
-        let wait = Wait { end_of: Some(holder), ..Wait::none() };
+        let wait = Wait { end_of: Some(holder), entry, ..Wait::none() };
         self.wait(slot, InFlight { table, wait, progress })
     }
 

@@ -80,14 +80,6 @@ impl Names {
         columns.collect()
     }
 
-    /// The place of the unique column, of one table; and how many tables there are.
-    pub(super) fn key(&self) -> Option<usize> {
-        match &self.tables[..] {
-            [one] => one.definition.unique(),
-            _ => None,
-        }
-    }
-
     fn column(&self, of: Option<&str>, name: &ast::Ident) -> Compiles<(Expr, Type)> {
         let said = folded(name);
         if let (Some("excluded"), true, [table]) = (of, self.has_excluded, &self.tables[..])

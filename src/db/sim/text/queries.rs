@@ -60,13 +60,14 @@ impl Compiler<'_> {
             Some(NonBlock::SkipLocked) => WhileHeld::Skips,
         };
         let unlocked = ast::Query { locks: Vec::new(), ..query.clone() };
-        let (compiled, names) = self.named_query(&unlocked, &[], true)?;
+        let compiled = self.named_query(&unlocked, &[], true)?;
         if compiled.tables.len() != 1 || compiled.what != Asked::Rows {
             let said = "FOR UPDATE of anything but the rows of one table";
             return Err(not_simulated(said, query));
         }
-        if !compiled.order.is_empty() && !is_total(&compiled, &names) {
-            let said = "FOR UPDATE in an order that leaves open which row is first (add the unique column)";
+        if !compiled.order.is_empty() && !self.is_total(&compiled) {
+            let said =
+                "FOR UPDATE in an order that leaves open which row is first (add a unique column)";
             return Err(not_simulated(said, query));
         }
         Ok(Act::Lock(compiled, while_held))
@@ -82,7 +83,7 @@ impl Compiler<'_> {
         if !query.locks.is_empty() {
             return Err(not_simulated("FOR UPDATE inside of a statement", query));
         }
-        let (compiled, _) = self.named_query(query, asked, false)?;
+        let compiled = self.named_query(query, asked, false)?;
         Ok((compiled, self.answered.iter().map(|(_, of)| *of).collect()))
     }
 
@@ -126,12 +127,7 @@ impl Compiler<'_> {
         compiled
     }
 
-    fn named_query(
-        &mut self,
-        query: &ast::Query,
-        asked: &[Kind],
-        locks: bool,
-    ) -> Compiles<(Query, Names)> {
+    fn named_query(&mut self, query: &ast::Query, asked: &[Kind], locks: bool) -> Compiles<Query> {
         let plain_query = ast::Query {
             with: None,
             fetch: None,
@@ -230,16 +226,17 @@ impl Compiler<'_> {
             order,
             limit,
         };
-        if compiled.limit.is_some() && !is_grouped && !is_total(&compiled, &names) {
+        if compiled.limit.is_some() && !is_grouped && !self.is_total(&compiled) {
             // A lock without an order takes its rows in each.
             let is_open = locks && compiled.order.is_empty();
             if !is_open && !compiled.tables.is_empty() {
-                let said = "LIMIT in an order that leaves open which rows are first (add the unique column)";
+                let said =
+                    "LIMIT in an order that leaves open which rows are first (add a unique column)";
                 return Err(not_simulated(said, query));
             }
         }
         self.answered = items.iter().map(Item::named).collect();
-        Ok((compiled, names))
+        Ok(compiled)
     }
 
     fn joined(
@@ -454,9 +451,13 @@ impl Compiler<'_> {
             other => Err(not_simulated("a LIMIT that is not a number", other)),
         }
     }
-}
 
-/// Whether its order leaves nothing open.
-fn is_total(query: &Query, names: &Names) -> bool {
-    names.key().is_some_and(|key| query.order.iter().any(|order| order.by == Expr::Column(key)))
+    /// Whether its order leaves nothing open.
+    fn is_total(&self, query: &Query) -> bool {
+        let [table] = query.tables[..] else { return false };
+        let definition = self.definition(table);
+        let orders = |column: &usize| query.order.iter().any(|it| it.by == Expr::Column(*column));
+        let mut keys = self.db.keys(table).iter().filter(|key| key.is_total(definition));
+        keys.any(|key| key.columns.iter().all(orders))
+    }
 }

@@ -2,23 +2,28 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{self, ColumnOption, CreateTable, Spanned, TableConstraint};
+use sqlparser::ast::{
+    self, ColumnOption, CreateIndex, CreateTable, IndexType, KeyOrIndexDisplay,
+    NullsDistinctOption, PrimaryKeyConstraint, Spanned, TableConstraint, UniqueConstraint,
+};
 
 use super::expressions::{Names, kind};
 use super::{At, Compiler, Compiles, all_parsed, folded, not_simulated, plain, wrong};
 use crate::calls::untold;
-use crate::db::schema::{Column, Table, Value};
+use crate::db::schema::{Column, Row, Table, Value};
 use crate::db::sim::expr::Scope;
+use crate::db::sim::keys::Key;
 use crate::db::sim::{Also, Check, SimDb, SimSession, Stored};
 use crate::db::statement::{Statement, Text};
 use crate::db::{Reply, SqlError, SqlState};
 
 impl SimDb {
-    /// The same database, after these statements: `CREATE TABLE`, and what fills the tables. They are
-    /// separated by semicolons.
+    /// The same database, after these statements: `CREATE TABLE`, `CREATE INDEX`, and what fills the tables.
+    /// They are separated by semicolons.
     ///
     /// The text of a table says what its columns hold (`BIGINT`, `INTEGER`, `TEXT` or `BOOLEAN`, with
-    /// `NOT NULL`, `DEFAULT`, `CHECK`) and which one of them is unique (`PRIMARY KEY` or `UNIQUE`).
+    /// `NOT NULL`, `DEFAULT`, `CHECK`) and what of them is unique (`PRIMARY KEY`, `UNIQUE`). `CREATE UNIQUE INDEX`
+    /// may say so of some rows only. Another index makes no difference to what a statement does.
     ///
     /// A table that was made so stays in memory until the program ends.
     ///
@@ -32,6 +37,9 @@ impl SimDb {
             match &statement {
                 ast::Statement::CreateTable(table) => {
                     self.create(table).map_err(|error| error.in_text(&said))?;
+                }
+                ast::Statement::CreateIndex(index) => {
+                    self.create_index(index).map_err(|error| error.in_text(&said))?;
                 }
                 _ => untold(|| self.set_up(&said))?,
             }
@@ -81,7 +89,7 @@ impl SimDb {
             return Err(wrong(SqlState::DUPLICATE_TABLE, said, &create.name));
         }
         let mut columns = Vec::with_capacity(create.columns.len());
-        let mut keys: Vec<(String, bool)> = Vec::new();
+        let mut keys = Vec::new();
         let mut checks: Vec<&ast::Expr> = Vec::new();
         let mut defaults = Vec::new();
         for column in &create.columns {
@@ -95,11 +103,21 @@ impl SimDb {
                     ColumnOption::Null => {}
                     ColumnOption::NotNull => nullable = false,
                     ColumnOption::Default(value) => default = Some(value),
-                    ColumnOption::PrimaryKey(key) if key.characteristics.is_none() => {
-                        keys.push((column_name.clone(), true));
+                    ColumnOption::PrimaryKey(key) if is_plain_primary(key) => {
+                        let name = option.name.as_ref();
+                        keys.push(Declared {
+                            name,
+                            columns: vec![column_name.clone()],
+                            primary: true,
+                        });
                     }
-                    ColumnOption::Unique(key) if key.characteristics.is_none() => {
-                        keys.push((column_name.clone(), false));
+                    ColumnOption::Unique(key) if is_plain_unique(key) => {
+                        let name = option.name.as_ref();
+                        keys.push(Declared {
+                            name,
+                            columns: vec![column_name.clone()],
+                            primary: false,
+                        });
                     }
                     ColumnOption::Check(check) => checks.push(&check.expr),
                     ColumnOption::ForeignKey(_) => {
@@ -118,11 +136,13 @@ impl SimDb {
         }
         for constraint in &create.constraints {
             match constraint {
-                TableConstraint::PrimaryKey(key) if key.characteristics.is_none() => {
-                    keys.push((only_column(&key.columns, &create.name)?, true));
+                TableConstraint::PrimaryKey(key) if is_plain_primary(key) => {
+                    let columns = key_columns(&key.columns, &create.name)?;
+                    keys.push(Declared { name: key.name.as_ref(), columns, primary: true });
                 }
-                TableConstraint::Unique(key) if key.characteristics.is_none() => {
-                    keys.push((only_column(&key.columns, &create.name)?, false));
+                TableConstraint::Unique(key) if is_plain_unique(key) => {
+                    let columns = key_columns(&key.columns, &create.name)?;
+                    keys.push(Declared { name: key.name.as_ref(), columns, primary: false });
                 }
                 TableConstraint::Check(check) => checks.push(&check.expr),
                 TableConstraint::ForeignKey(_) => {
@@ -131,32 +151,104 @@ impl SimDb {
                 other => return Err(not_simulated(format!("`{other}`"), &create.name)),
             }
         }
-        for (key, is_primary) in &keys {
-            let column = columns.iter_mut().find(|column| column.name == key);
-            let Some(column) = column else {
-                let said = format!("`{name}` has no column `{key}`");
-                return Err(wrong(SqlState::UNDEFINED_COLUMN, said, &create.name));
-            };
-            column.nullable &= !is_primary;
-        }
-        let unique = match &keys[..] {
-            [] => None,
-            [(key, _), others @ ..] if others.iter().all(|(other, _)| other == key) => {
-                columns.iter().find(|column| column.name == key).map(|column| column.name)
+        // As PostgreSQL makes them: the primary one first, and none twice.
+        keys.sort_by_key(|key| !key.primary);
+        let mut made: Vec<Key> = Vec::with_capacity(keys.len());
+        for declared in keys {
+            let mut places = Vec::with_capacity(declared.columns.len());
+            for key in &declared.columns {
+                let Some(place) = columns.iter().position(|column| column.name == key) else {
+                    let said = format!("`{name}` has no column `{key}`");
+                    return Err(wrong(SqlState::UNDEFINED_COLUMN, said, &create.name));
+                };
+                columns[place].nullable &= !declared.primary;
+                places.push(place);
             }
-            _ => return Err(not_simulated("a second unique column", &create.name)),
-        };
+            if made.iter().any(|key| key.columns == places) {
+                continue;
+            }
+            let named = declared.name.map(folded);
+            let (middle, end) = match declared.primary {
+                true => (String::new(), "pkey"),
+                false => (format!("{}_", declared.columns.join("_")), "key"),
+            };
+            let named = named.unwrap_or_else(|| format!("{name}_{middle}{end}"));
+            made.push(Key { name: named, is_constraint: true, columns: places, only: None });
+        }
+        // As far as a `Table` can say it.
+        let unique = made.iter().find_map(|key| match key.columns[..] {
+            [column] => columns.get(column).map(|column| column.name),
+            _ => None,
+        });
         let table = Table { name: String::leak(name), columns: Vec::leak(columns), unique };
         table
             .check()
             .map_err(|error| wrong(error.state, error.words().to_owned(), &create.name))?;
         let table: &'static Table = Box::leak(Box::new(table));
-        let also = self.also(table, &checks, &defaults)?;
+        let also = Also { keys: made, ..self.also(table, &checks, &defaults)? };
         self.tables.push(Stored { table, also: Box::leak(Box::new(also)), records: Vec::new() });
         Ok(())
     }
 
-    /// What a table says that a [`Table`] does not.
+    fn create_index(&mut self, create: &CreateIndex) -> Compiles<()> {
+        let plain_index = CreateIndex {
+            using: None,
+            r#async: false,
+            include: Vec::new(),
+            with: Vec::new(),
+            index_options: Vec::new(),
+            alter_options: Vec::new(),
+            nulls_distinct: create.nulls_distinct.filter(|distinct| *distinct),
+            ..create.clone()
+        };
+        let uses = [None, Some(IndexType::BTree)];
+        if (CreateIndex { using: None, ..create.clone() }) != plain_index
+            || !uses.contains(&create.using)
+        {
+            return Err(not_simulated("this form of CREATE INDEX", &create.table_name));
+        }
+        let mut compiler = Compiler::new(self);
+        let table = compiler.table(&create.table_name)?;
+        // It says nothing about what there may be.
+        if !create.unique {
+            return Ok(());
+        }
+        let definition = compiler.definition(table);
+        let columns = key_columns(&create.columns, &create.table_name)?;
+        let mut places = Vec::with_capacity(columns.len());
+        for column in &columns {
+            let Some(place) = definition.column(column) else {
+                let said = format!("`{}` has no column `{column}`", definition.name);
+                return Err(wrong(SqlState::UNDEFINED_COLUMN, said, &create.table_name));
+            };
+            places.push(place);
+        }
+        let names = Names::of(None, definition);
+        let only = compiler.condition(create.predicate.as_ref(), &names)?;
+        compiler.is_closed(&create.table_name)?;
+        let name = match &create.name {
+            Some(name) => plain(name)?,
+            None => format!("{}_{}_idx", definition.name, columns.join("_")),
+        };
+        let key = Key { name, is_constraint: false, columns: places, only };
+        let stored = &self.tables[table];
+        let rows: Vec<&Row> =
+            stored.records.iter().filter_map(|record| record.committed.as_ref()).collect();
+        for (index, row) in rows.iter().enumerate() {
+            let refused = |state: SqlState| wrong(state, state.meaning(), &create.table_name);
+            if key.has(row).map_err(refused)?
+                && rows[..index].iter().any(|other| key.is_same(row, other))
+            {
+                return Err(refused(SqlState::UNIQUE_VIOLATION));
+            }
+        }
+        let mut also = stored.also.clone();
+        also.keys.push(key);
+        self.tables[table].also = Box::leak(Box::new(also));
+        Ok(())
+    }
+
+    /// What a table says that a [`Table`] does not, but for its keys.
     fn also(
         &self,
         table: &'static Table,
@@ -189,19 +281,65 @@ impl SimDb {
             }
             values.push(value);
         }
-        Ok(Also { checks: checked, defaults: values })
+        Ok(Also { keys: Vec::new(), checks: checked, defaults: values })
     }
 }
 
-/// The column of a key that has one.
-fn only_column(columns: &[ast::IndexColumn], at: &impl Spanned) -> Compiles<String> {
-    match columns {
-        [ast::IndexColumn { column, .. }] => match &column.expr {
-            ast::Expr::Identifier(name) => Ok(folded(name)),
-            _ => Err(not_simulated("a unique expression", at)),
-        },
-        _ => Err(not_simulated("a key of several columns", at)),
+/// What is said to be unique.
+struct Declared<'a> {
+    name: Option<&'a ast::Ident>,
+    columns: Vec<String>,
+    primary: bool,
+}
+
+fn is_plain_primary(key: &PrimaryKeyConstraint) -> bool {
+    let PrimaryKeyConstraint {
+        name: _,
+        index_name: None,
+        index_type: None,
+        columns: _,
+        include,
+        index_options,
+        characteristics: None,
+    } = key
+    else {
+        return false;
+    };
+    include.is_empty() && index_options.is_empty()
+}
+
+fn is_plain_unique(key: &UniqueConstraint) -> bool {
+    let UniqueConstraint {
+        name: _,
+        index_name: None,
+        index_type_display: KeyOrIndexDisplay::None,
+        index_type: None,
+        columns: _,
+        include,
+        index_options,
+        characteristics: None,
+        nulls_distinct: NullsDistinctOption::None | NullsDistinctOption::Distinct,
+    } = key
+    else {
+        return false;
+    };
+    include.is_empty() && index_options.is_empty()
+}
+
+/// The columns of a key.
+fn key_columns(columns: &[ast::IndexColumn], at: &impl Spanned) -> Compiles<Vec<String>> {
+    let names = columns.iter().map(|it| match (&it.column.expr, &it.operator_class) {
+        (ast::Expr::Identifier(name), None) => Ok(folded(name)),
+        (ast::Expr::Identifier(_), Some(_)) => Err(not_simulated("an operator class", at)),
+        _ => Err(not_simulated("a unique expression", at)),
+    });
+    let names = names.collect::<Compiles<Vec<_>>>()?;
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            return Err(wrong(SqlState::SYNTAX_ERROR, format!("`{name}` is there twice"), at));
+        }
     }
+    Ok(names)
 }
 
 impl Compiler<'_> {

@@ -4,6 +4,7 @@ use crate::db::{Answer, Database, Reply, SimSession};
 const SETUP: &str =
     "CREATE TABLE item (id BIGINT PRIMARY KEY, n INTEGER, done BOOLEAN NOT NULL DEFAULT false,
                          CHECK (n <> 9));
+                     CREATE UNIQUE INDEX open_n ON item (n) WHERE NOT done;
                      CREATE TABLE log (item BIGINT);
                      INSERT INTO item (id, n) VALUES (1, 5), (2, NULL)";
 
@@ -27,8 +28,8 @@ fn what_is_not_simulated_is_refused_by_name_and_place() {
         "the number 1.5 (BIGINT is the widest) is not simulated at line 3, character 11",
     );
     refused(
-        "UPDATE item SET id = 3",
-        "a change of the unique `id` is not simulated at character 17",
+        "INSERT INTO item VALUES (1) ON CONFLICT (n) WHERE n > 1 DO NOTHING",
+        "a WHERE in other words than those of the index on `n` is not simulated at character 1",
     );
     refused(
         "SELECT (SELECT count(*) FROM log WHERE item = id) FROM item",
@@ -41,7 +42,7 @@ fn what_is_not_simulated_is_refused_by_name_and_place() {
     );
     refused(
         "SELECT n FROM item LIMIT 1",
-        "LIMIT in an order that leaves open which rows are first (add the unique column) is not simulated at \
+        "LIMIT in an order that leaves open which rows are first (add a unique column) is not simulated at \
          character 1",
     );
 }
@@ -74,6 +75,16 @@ fn what_is_wrong_is_told_by_its_place() {
         SqlState::DATATYPE_MISMATCH,
         "a condition is a truth value, and this is none at character 26",
     );
+    wrong(
+        "INSERT INTO item VALUES (1) ON CONFLICT (done) DO NOTHING",
+        SqlState::INVALID_COLUMN_REFERENCE,
+        "there is no unique index on `done` at character 1",
+    );
+    wrong(
+        "INSERT INTO item VALUES (1) ON CONFLICT ON CONSTRAINT open_n DO NOTHING",
+        SqlState::UNDEFINED_OBJECT,
+        "there is no unique constraint `open_n` at character 55",
+    );
     for text in ["SELEC 1", "SELECT 1; SELECT 2", "SELECT 'x"] {
         let error = db().prepare(text).expect_err(text);
         assert_eq!(error.state, SqlState::SYNTAX_ERROR, "{error}");
@@ -90,11 +101,19 @@ fn tables_that_are_not_simulated_are_refused() {
         "CREATE TABLE t (a INT REFERENCES u (a))",
         "a foreign key (REFERENCES) is not simulated",
     );
+    refused("CREATE TABLE t (a INT UNIQUE DEFERRABLE)", "`UNIQUE DEFERRABLE` is not simulated");
+    refused("CREATE TABLE t (a INT, UNIQUE NULLS NOT DISTINCT (a))", "NULLS NOT DISTINCT");
+    refused("CREATE TABLE t (a INT, PRIMARY KEY (a, b))", "`t` has no column `b`");
+    refused("CREATE TABLE t (a INT, UNIQUE (a, a))", "`a` is there twice");
+    refused("CREATE TABLE t (a INT); CREATE UNIQUE INDEX ON t ((a + 1))", "a unique expression");
     refused(
-        "CREATE TABLE t (a INT PRIMARY KEY, b INT UNIQUE)",
-        "a second unique column is not simulated",
+        "CREATE TABLE t (a INT); CREATE INDEX ON t USING hash (a)",
+        "this form of CREATE INDEX",
     );
-    refused("CREATE TABLE t (a INT, b INT, PRIMARY KEY (a, b))", "a key of several columns");
+    refused(
+        "CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (1); CREATE UNIQUE INDEX ON t (a)",
+        "there is a row with that key",
+    );
     refused("CREATE TABLE t (a VARCHAR(3))", "the type VARCHAR(3)");
     refused("CREATE TABLE t (a TIMESTAMP)", "the type TIMESTAMP");
     refused("CREATE TABLE t (a SERIAL)", "the type SERIAL");
@@ -135,4 +154,28 @@ fn words_that_begin_and_end_a_transaction_are_known() {
     assert_eq!(Statement::sql("end", []), Statement::Commit);
     assert_eq!(Statement::sql("Rollback;", []), Statement::Rollback);
     assert!(matches!(Statement::sql("BEGIN READ ONLY", []), Statement::Text(_)));
+}
+
+/// A plain index says nothing, and names of keys are those of PostgreSQL.
+#[test]
+fn keys_have_names_and_say_which_of_them_is_violated() {
+    let setup = "CREATE TABLE t (a INT UNIQUE, b INT, c INT, CONSTRAINT both UNIQUE (b, c), PRIMARY KEY (c));
+                 CREATE INDEX ON t (b);
+                 CREATE UNIQUE INDEX ON t (b) WHERE a > 1;
+                 INSERT INTO t VALUES (1, 1, 1)";
+    let db = SimDb::new().with_setup(setup).expect("it is simulated");
+    let names: Vec<&str> = db.keys(0).iter().map(|key| &*key.name).collect();
+    assert_eq!(names, ["t_pkey", "t_a_key", "both", "t_b_idx"]);
+    let refused = |text: &str| {
+        let mut db = db.clone();
+        match db.execute(&mut SimSession::new(), &Statement::sql(text, [])) {
+            Reply::Answer(Err(error)) => error.words().to_owned(),
+            reply => panic!("{text}: {reply:?}"),
+        }
+    };
+    let by = |name: &str| format!("there is a row with that key, by `{name}`");
+    assert_eq!(refused("INSERT INTO t VALUES (1, 2, 2)"), by("t_a_key"));
+    assert_eq!(refused("INSERT INTO t VALUES (1, 1, 1)"), by("t_pkey"));
+    assert_eq!(refused("INSERT INTO t VALUES (2, 1, 2), (3, 1, 3)"), by("t_b_idx"));
+    assert_eq!(refused("UPDATE t SET c = NULL"), "`c` of `t` is NULL");
 }
