@@ -221,7 +221,16 @@ struct Held {
     /// Such versions, where they have keys of their own.
     between: Vec<Row>,
     /// In how many of its unique indexes the newest version is, if not in all yet.
-    entered: Option<u8>,
+    entered: Option<Entered>,
+}
+
+/// How far a row has got into its unique indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Entered {
+    /// In how many of them it is.
+    count: u8,
+    /// An `INSERT … ON CONFLICT` puts it in, and may take it back. Others wait until that is known.
+    is_speculative: bool,
 }
 
 /// What a transaction that has not committed makes of a row.

@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::expr::{Expr, Scope};
 use super::rows::fits;
-use super::{Also, Change, Held, Record, SimDb, Slot};
+use super::{Also, Change, Entered, Held, Record, SimDb, Slot};
 use crate::db::schema::{Row, Table, Value};
 use crate::db::{SqlError, SqlState};
 
@@ -172,7 +172,8 @@ impl SimDb {
                     };
                     let mut all = newest.into_iter().chain(&record.committed).chain(&held.between);
                     if all.any(is_same) {
-                        let entering = held.entered.map(|_| record.id);
+                        let entered = held.entered.filter(|entered| entered.is_speculative);
+                        let entering = entered.map(|_| record.id);
                         return Err(Obstacle::Coming { by: held.by, entering, key: number });
                     }
                 }
@@ -204,13 +205,14 @@ impl SimDb {
         table: usize,
         row: &Row,
         mut place: Option<u32>,
+        is_speculative: bool,
     ) -> Result<u32, (Option<u32>, Obstacle)> {
         let keys = self.keys(table).len();
         let entered = |db: &Self, id| db.record(table, id).and_then(Record::entered);
         for key in place.and_then(|id| entered(self, id)).unwrap_or(0)..keys {
             self.looks_in(slot, (table, place), key, row).map_err(|it| (place, it))?;
             let id = *place.get_or_insert_with(|| self.add(slot, table, row.clone()));
-            self.has_entered(table, id, key + 1);
+            self.has_entered(table, id, key + 1, is_speculative);
         }
         Ok(place.unwrap_or_else(|| self.add(slot, table, row.clone())))
     }
@@ -228,21 +230,26 @@ impl SimDb {
         let from = self.record(table, id).and_then(Record::entered).unwrap_or(0);
         for (number, key) in self.keys(table).iter().enumerate().skip(from) {
             if !key.stays(before, &row)? {
-                self.has_entered(table, id, number);
+                self.has_entered(table, id, number, false);
                 self.looks_in(slot, (table, Some(id)), number, &row)?;
             }
         }
-        self.has_entered(table, id, self.keys(table).len());
+        self.has_entered(table, id, self.keys(table).len(), false);
         Ok(())
     }
 
     /// Takes note that a row is in the first so many of its indexes.
-    fn has_entered(&mut self, table: usize, id: u32, count: usize) {
+    fn has_entered(&mut self, table: usize, id: u32, count: usize, is_speculative: bool) {
         let all = self.keys(table).len();
         let stored = self.tables.get_mut(table);
         let record = stored.and_then(|it| it.records.iter_mut().find(|record| record.id == id));
         if let Some(held) = record.and_then(|record| record.held.as_mut()) {
-            held.entered = u8::try_from(count).ok().filter(|_| count < all);
+            let count = u8::try_from(count).ok().filter(|_| count < all);
+            held.entered = count.map(|count| Entered { count, is_speculative });
+        }
+        if is_speculative && count == all {
+            // Who has waited to see whether it stays looks again, and waits for its transaction.
+            self.waiting_on(table).for_each(|statement| statement.wait.entry_is_known(id));
         }
     }
 
@@ -251,22 +258,20 @@ impl SimDb {
         if let Some(stored) = self.tables.get_mut(table) {
             stored.records.retain(|record| record.id != id || !record.is_held_by(slot));
         }
-        for statement in self.waiting_on(table) {
-            statement.wait.entry_left(id);
-        }
+        self.waiting_on(table).for_each(|statement| statement.wait.entry_is_known(id));
     }
 }
 
 impl Record {
     /// In how many of its indexes its newest version is, if not in all.
     fn entered(&self) -> Option<usize> {
-        self.held.as_ref()?.entered.map(usize::from)
+        self.held.as_ref()?.entered.map(|entered| usize::from(entered.count))
     }
 }
 
 impl Held {
     /// Whether the newest version is in the index of this number.
     fn is_in(&self, key: usize) -> bool {
-        self.entered.is_none_or(|entered| key < usize::from(entered))
+        self.entered.is_none_or(|entered| key < usize::from(entered.count))
     }
 }

@@ -695,7 +695,8 @@ impl SimDb {
                 Some(Entering::New(place)) => place,
                 _ => None,
             };
-            let (place, obstacle) = match self.put_in(slot, table, row, place) {
+            let (place, obstacle) = match self.put_in(slot, table, row, place, !arbiters.is_empty())
+            {
                 Ok(id) => return Ok(Found::Nothing(id)),
                 Err(obstructed) => obstructed,
             };

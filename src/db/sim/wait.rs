@@ -12,7 +12,7 @@ pub(super) struct Wait {
     version: Version,
     /// The transaction that has to end.
     end_of: Option<Slot>,
-    /// The row whose key it waits for, if that may be taken back before.
+    /// The row whose key it waits for, if it waits until that stays or is taken back.
     entry: Option<u32>,
     /// Those who have to leave the queue first.
     behind: Vec<Slot>,
@@ -99,8 +99,8 @@ impl Wait {
         self.row.or(self.entry)
     }
 
-    /// A row was taken back before it was in all of its indexes: nobody waits for its keys.
-    pub(super) fn entry_left(&mut self, id: u32) {
+    /// A row is in all of its indexes, or was taken back: it is known what is to be waited for.
+    pub(super) fn entry_is_known(&mut self, id: u32) {
         if self.entry.take_if(|entry| *entry == id).is_some() {
             self.end_of = None;
         }
