@@ -111,6 +111,20 @@ fn write_skew_is_prevented_by_serializable_alone() {
     told(0, "write_skew.sql", &["--isolation", "serializable"]);
 }
 
+/// The lock comes after the snapshot, above READ COMMITTED.
+#[test]
+fn an_advisory_lock_is_enough_at_read_committed_only_or_with_serial_orders() {
+    let said = told(1, "once_advisory_lock.sql", &["--levels"]);
+    let marks = |level: &str| -> Vec<&str> {
+        let line = said.lines().find_map(|line| line.strip_prefix(level)).unwrap();
+        line.split_whitespace().take(2).collect()
+    };
+    assert_eq!(marks("READ COMMITTED"), ["✓", "✓"], "{said}");
+    assert_eq!(marks("REPEATABLE READ"), ["✓", "✗"], "{said}");
+    assert_eq!(marks("SERIALIZABLE"), ["✓", "✓"], "{said}");
+    told(0, "once_advisory_lock.sql", &[]);
+}
+
 #[test]
 fn an_isolation_test_of_postgresql_is_read_and_all_its_ends_are_told() {
     let said = told(0, "accounts.spec", &[]);

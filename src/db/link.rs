@@ -31,6 +31,8 @@ pub(super) struct Link<W> {
     pub(super) wire: W,
     transaction: Transaction,
     is_broken: bool,
+    /// It may have advisory locks, which last as long as the connection.
+    has_locks: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +44,24 @@ enum Transaction {
 
 impl<W: Wire> Link<W> {
     pub(super) fn new(wire: W) -> Self {
-        Link { wire, transaction: Transaction::None, is_broken: false }
+        Link { wire, transaction: Transaction::None, is_broken: false, has_locks: false }
     }
 
     /// Whether nobody else can use it: it broke, or is within a transaction.
     pub(super) fn is_spoilt(&self) -> bool {
         self.is_broken || self.transaction != Transaction::None
+    }
+
+    /// Rolls back what is under way, and lets go of what a session keeps from one transaction to the next. So the
+    /// connection is as a new one.
+    pub(super) fn leave(&mut self) -> Result<(), SqlError> {
+        self.end()?;
+        #[cfg(feature = "sql")]
+        if std::mem::take(&mut self.has_locks) && !self.is_broken {
+            self.execute(&Statement::sql("SELECT pg_advisory_unlock_all()", []))?;
+            self.has_locks = false;
+        }
+        Ok(())
     }
 
     /// Rolls back what is under way.
@@ -84,6 +98,10 @@ impl<W: Wire> Link<W> {
             }
             (_, Transaction::Failed) => Err(SqlState::IN_FAILED_TRANSACTION.into()),
             _ => {
+                #[cfg(feature = "sql")]
+                if let Statement::Text(text) = statement {
+                    self.has_locks |= text.text().contains("advisory");
+                }
                 let answer = self.wire.ask(statement);
                 if answer.is_err() && self.transaction == Transaction::Open {
                     self.transaction = Transaction::Failed;

@@ -244,7 +244,7 @@ pub struct PostgresSession(Pooled<Manager>);
 impl Drop for PostgresSession {
     fn drop(&mut self) {
         // If it fails the transaction is still there, and the pool will not have it.
-        let _ = self.0.get().end();
+        let _ = self.0.get().leave();
     }
 }
 

@@ -27,6 +27,8 @@
 //! [`SimDb`] lists what is simulated, what is refused by name and what is not there at all.
 
 #[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "only text asks for all of it"))]
+mod advisory;
+#[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "only text asks for all of it"))]
 mod expr;
 mod inside;
 mod keys;
@@ -50,9 +52,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use self::advisory::{Backend, Locked};
 use self::expr::Expr;
 use self::keys::Key;
-use self::plan::Plan;
+use self::plan::{Act, Plan};
 use self::serial::{Footprint, Reads};
 use self::wait::Wait;
 use super::recorded::{SESSION_ENDS, Told};
@@ -92,6 +95,7 @@ use crate::held::{Holding, Kind, note};
 /// | `INSERT` | several rows, one by one; `INSERT … SELECT`; `ON CONFLICT` on any key, by its columns or its constraint, with expressions, `EXCLUDED` and `WHERE` |
 /// | `UPDATE` | also of keys, row by row: whether two rows can change places depends on the order |
 /// | all that change rows | `RETURNING` expressions |
+/// | advisory locks | `pg_advisory_lock`, `pg_advisory_xact_lock`, `pg_try_…`, `…_shared`, `pg_advisory_unlock`, `pg_advisory_unlock_all`, each alone in a `SELECT`; of a `BIGINT` or of two `INTEGER` |
 ///
 /// A text that asks for anything else is refused, with the word and its place.
 ///
@@ -142,6 +146,8 @@ pub struct SimDb {
     /// The serializable transactions that committed, oldest first. Kept while a transaction is open
     /// that may have to be ordered among them.
     history: Vec<Footprint>,
+    /// The advisory locks that somebody has, or waits for; sorted.
+    locks: Vec<Locked>,
     /// No transaction fails for closing a cycle of waits; all of them wait.
     patient: bool,
     /// An `ON CONFLICT DO NOTHING` that did nothing has read the row that it found.
@@ -278,6 +284,8 @@ struct Transaction {
     reads: Option<Reads>,
     /// Of a statement by itself that has come to its end: what it answers once it has committed.
     answer: Option<Answer>,
+    /// Its session, if that has advisory locks, or waits for one.
+    backend: Option<Backend>,
 }
 
 /// What was committed when a transaction first looked.
@@ -354,6 +362,8 @@ impl Progress {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SimSession {
     slot: Option<Slot>,
+    /// Which one it is, if it has advisory locks, or waits for one.
+    backend: Option<Backend>,
     /// Which of the rows to come its statement takes next, where that was asked.
     next: Option<u8>,
     /// It was asked, and not said.
@@ -368,7 +378,7 @@ impl Hash for SimSession {
             let how = "a transaction".to_owned();
             note(|| Holding { kind: Kind::Session, thing: u64::from(slot), how });
         }
-        (self.slot, self.next, self.is_asked, self.is_underway).hash(state);
+        (self.slot, self.backend, self.next, self.is_asked, self.is_underway).hash(state);
     }
 }
 
@@ -514,8 +524,12 @@ impl SimDb {
     /// transaction, or for it to leave the queue before it.
     pub fn waits_for(&self, waiting: &SimSession, other: &SimSession) -> bool {
         looked("waits_for");
-        let (Some(waiting), Some(other)) = (waiting.slot, other.slot) else { return false };
-        self.waits_of(waiting).is_some_and(|wait| wait.is_for(other))
+        let Some(slot) = waiting.slot else { return false };
+        let is_for = |other| self.waits_of(slot).is_some_and(|wait| wait.is_for(other));
+        other.slot.is_some_and(is_for)
+            || other
+                .backend
+                .is_some_and(|by| self.blockers(slot, true).any(|blocker| blocker == by))
     }
 
     /// The same database, in which a transaction that closes a cycle of waits does not fail, but
@@ -563,6 +577,7 @@ impl SimDb {
             statement: None,
             reads: None,
             answer: None,
+            backend: None,
         };
         let free = self.transactions.iter().position(Option::is_none);
         let place = free.unwrap_or(self.transactions.len());
@@ -614,6 +629,7 @@ impl SimDb {
             }
             stored.records.retain(|record| record.committed.is_some() || record.held.is_some());
         }
+        self.let_go_at_end(slot);
         for (table, id, twice) in changed {
             self.tell_of_change(slot, table, id, twice);
             if !is_ordered {
@@ -660,6 +676,7 @@ impl SimDb {
             }
             stored.records.retain(|record| record.committed.is_some() || record.held.is_some());
         }
+        self.let_go_at_end(slot);
         for (table, id) in undone {
             self.waiting_on(table).for_each(|statement| statement.wait.row_restored(id));
         }
@@ -704,7 +721,11 @@ impl SimDb {
         let (result, is_whole) = match planned {
             Ok((plan, parameters)) => {
                 let is_whole = plan.is_whole(|table| self.keys(table));
-                (self.attempt(slot, &plan, parameters, next), is_whole)
+                let done = match &plan.act {
+                    Act::Advisory(advisory) => self.advise(session, slot, advisory, parameters),
+                    _ => self.attempt(slot, &plan, parameters, next),
+                };
+                (done, is_whole)
             }
             Err(error) => (Err(Stop::Fails(error)), true),
         };
@@ -759,6 +780,9 @@ impl SimDb {
                 Ok(slot) => slot,
                 Err(error) => return Reply::Answer(Err(error)),
             };
+            if let Some(transaction) = self.transaction_mut(slot) {
+                transaction.backend = session.backend;
+            }
             if implicit {
                 return self.take_up(session, slot, statement);
             }
@@ -833,6 +857,7 @@ impl Database for SimDb {
             mistaken("order", format_args!("`{statement}`: {said}"));
         }
         let reply = self.reply(session, statement);
+        self.forget_backend(session);
         called(format_args!("{}", Told(statement, &reply)));
         if let Reply::Answer(Err(error)) = &reply
             && error.state.is_mistake()
@@ -846,6 +871,7 @@ impl Database for SimDb {
         if let Some(slot) = session.slot {
             self.rollback(slot);
         }
+        self.let_go_of_session(&session);
         called(format_args!("{SESSION_ENDS}"));
     }
 }

@@ -268,7 +268,7 @@ impl SteppedDb {
             for order in orders {
                 let answer = match order {
                     Order::Execute(statement) => link.execute(&statement),
-                    Order::End => match link.end() {
+                    Order::End => match link.leave() {
                         Ok(()) if link.is_spoilt() => Err(SqlState::CONNECTION_FAILURE.into()),
                         ended => ended.map(|()| Answer::RolledBack),
                     },

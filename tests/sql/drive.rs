@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use toctou::db::{Answer, Database, Isolation, Reply, Row, SimDb, SimSession, Statement, Table};
 
+use super::advisory;
 use super::generate::{Program, Turn};
 use super::oracle::Transaction;
 use super::server::conflicts_are_reads;
@@ -257,6 +258,11 @@ impl<'p> Play<'p> {
                 return Ok(Some(Event::Asks(who, Statement::Rollback)));
             }
             self.last.pop_front();
+            // Others may wait for a lock that it would keep.
+            if advisory::takes_locks(self.program) {
+                let all = Statement::sql("SELECT pg_advisory_unlock_all()", []);
+                return Ok(Some(Event::Asks(who, all)));
+            }
         }
         Ok(None)
     }

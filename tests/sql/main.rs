@@ -14,6 +14,7 @@
 //! The server is a throw-away one. Where there is no PostgreSQL, what it would have judged is left out,
 //! and that is said. Two test runs try the same programs, so that what turns red is what was changed;
 //! `TOCTOU_SQL_CASES` sets how many are tried, and then they are others each time.
+mod advisory;
 mod anomalies;
 mod compare;
 mod drive;
@@ -226,12 +227,7 @@ fn assert_texts_agree<P: Strategy<Value = Program>>(
     what: &str,
 ) -> Tally {
     let tally = Tally::default();
-    let half = |number, cases: usize| {
-        if let Some(found) = search_on_server((number, cases), programs(), 2_000, &tally, Run::new)
-        {
-            assert_none(found);
-        }
-    };
+    let half = |number, cases| assert_agrees((number, cases), programs(), &tally);
     thread::scope(|scope| {
         let other = scope.spawn(|| half(number, cases / 2));
         half(number + 1, cases - cases / 2);
@@ -240,6 +236,16 @@ fn assert_texts_agree<P: Strategy<Value = Program>>(
     println!("{cases} programs in text, {what}");
     tally.print();
     tally
+}
+
+fn assert_agrees(
+    (number, cases): (u64, usize),
+    programs: impl Strategy<Value = Program>,
+    tally: &Tally,
+) {
+    if let Some(found) = search_on_server((number, cases), programs, 2_000, tally, Run::new) {
+        assert_none(found);
+    }
 }
 
 #[test]
@@ -260,6 +266,20 @@ fn rows_of_several_keys_get_into_their_indexes_as_in_postgresql() {
         let tally = assert_texts_agree((15, cases), || keys::program(levels), &what);
         if levels == Levels::Exact && cluster().is_some() {
             tally.assert_seen(&keys::INTERESTING, cases);
+        }
+    }
+}
+
+#[test]
+fn advisory_locks_are_given_and_taken_as_in_postgresql() {
+    let _alone = advisory::alone();
+    for (levels, cases) in [(Levels::Exact, cases()), (Levels::Mixed, cases().div_ceil(4))] {
+        let tally = Tally::default();
+        assert_agrees((19, cases), advisory::program(levels), &tally);
+        println!("{cases} programs in text, advisory locks, {levels:?}");
+        tally.print();
+        if levels == Levels::Exact && cluster().is_some() {
+            tally.assert_seen(&advisory::INTERESTING, cases);
         }
     }
 }
@@ -287,6 +307,11 @@ fn worlds_that_misread_a_text_are_found_out() {
     for words in keys::MISREADINGS {
         let simulated = |program: &Program| text::Misreading::new(words, Run::new(program));
         assert_told_apart(17, keys::program(Levels::Exact), simulated, &words);
+    }
+    let _alone = advisory::alone();
+    for words in advisory::MISREADINGS {
+        let simulated = |program: &Program| text::Misreading::new(words, Run::new(program));
+        assert_told_apart(21, advisory::program(Levels::Exact), simulated, &words);
     }
     for words in keys::MISDEFINED {
         let misdefined = |program: &Program| keys::misdefined(words, program);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use toctou::db::{OnConflict, Reply, Statement};
 
-use super::keys;
+use super::{advisory, keys};
 
 /// How often each kind of statement had each kind of answer.
 #[derive(Default)]
@@ -126,7 +126,7 @@ impl Tally {
 
     /// What a statement as text is.
     fn kind_of(text: &str) -> &'static str {
-        if let Some(kind) = keys::kind_of(text) {
+        if let Some(kind) = keys::kind_of(text).or_else(|| advisory::kind_of(text)) {
             return kind;
         }
         let has = |words: &str| text.contains(words);

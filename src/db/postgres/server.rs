@@ -358,7 +358,7 @@ impl<'a> Parameter<'a> {
 /// [`Value`] is.
 fn is_readable(column: &tokio_postgres::Column) -> Result<(), SqlError> {
     match *column.type_() {
-        Type::INT8 | Type::INT4 | Type::BOOL | Type::TEXT | Type::VARCHAR => Ok(()),
+        Type::INT8 | Type::INT4 | Type::BOOL | Type::TEXT | Type::VARCHAR | Type::VOID => Ok(()),
         ref other => {
             let said = format!("column `{}` is of type {other}", column.name());
             Err(SqlError::new(SqlState::DATATYPE_MISMATCH, &said))
@@ -375,6 +375,8 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, SqlError> {
                 let number = row.try_get::<_, Option<i32>>(index);
                 number.map(|it| it.map(|it| Value::Int(it.into())))
             }
+            // What a function answers that has nothing to say.
+            Type::VOID => Ok(None),
             Type::BOOL => row.try_get::<_, Option<bool>>(index).map(|it| it.map(Value::Bool)),
             _ => row.try_get::<_, Option<&str>>(index).map(|it| it.map(Value::from)),
         };

@@ -80,6 +80,7 @@ impl Key {
     }
 
     /// Whether it tells each two rows of its table apart.
+    #[cfg(feature = "sql")]
     pub(super) fn is_total(&self, table: &Table) -> bool {
         let nullable = |column: &usize| table.columns.get(*column).is_none_or(|it| it.nullable);
         self.only.is_none() && !self.columns.iter().any(nullable)

@@ -2,6 +2,7 @@
 //! places, conditions as expressions. Imports its neighbours in `sim`.
 
 use super::SimDb;
+use super::advisory::Advisory;
 use super::expr::{Expr, Operator, Width};
 use super::keys::Key;
 use crate::db::schema::{Column, Kind, Table, Value};
@@ -26,6 +27,7 @@ pub(super) enum Act {
     Insert(Inserts),
     Update(Updates),
     Delete(Updates),
+    Advisory(Advisory),
 }
 
 /// What a `FOR UPDATE` does about a row that somebody else holds.
@@ -168,7 +170,7 @@ impl Plan {
         };
         self.subqueries.is_empty()
             && match &self.act {
-                Act::Select(_) | Act::Lock(..) => true,
+                Act::Select(_) | Act::Lock(..) | Act::Advisory(_) => true,
                 Act::Insert(insert) => matches!(insert.source, Source::Values(_)),
                 Act::Update(it) | Act::Delete(it) => is_keyed(it),
             }

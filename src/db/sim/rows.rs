@@ -40,7 +40,7 @@ impl<'a> Action<'a> {
             Act::Lock(query, while_held) => Some(Action::Lock(query, *while_held)),
             Act::Update(update) => Some(Action::Update(update)),
             Act::Delete(delete) => Some(Action::Delete(delete)),
-            Act::Select(_) | Act::Insert(_) => None,
+            Act::Select(_) | Act::Insert(_) | Act::Advisory(_) => None,
         }
     }
 
@@ -219,7 +219,7 @@ impl SimDb {
     }
 
     /// Takes the transaction's snapshot, if it is to have one and has none.
-    fn look(&mut self, slot: Slot) {
+    pub(super) fn look(&mut self, slot: Slot) {
         let Some(transaction) = self.transaction(slot) else { return };
         if transaction.isolation == Isolation::ReadCommitted || transaction.snapshot.is_some() {
             return;

@@ -110,7 +110,9 @@ impl SimDb {
         let query = match &plan.act {
             _ if !parameters.is_empty() => return refused("a parameter has no value here"),
             Act::Select(query) => query,
-            Act::Lock(..) => return refused("a query of committed rows locks none of them"),
+            Act::Lock(..) | Act::Advisory(_) => {
+                return refused("a query of committed rows locks nothing");
+            }
             Act::Insert(_) | Act::Update(_) | Act::Delete(_) => {
                 return refused("it changes rows, and should ask for them: a SELECT");
             }
@@ -149,7 +151,7 @@ impl SimDb {
         let (plan, _) = self.compiled(&Arc::from(text))?;
         let own = match &plan.act {
             Act::Select(query) | Act::Lock(query, _) => Some(query),
-            Act::Insert(_) | Act::Update(_) | Act::Delete(_) => None,
+            Act::Insert(_) | Act::Update(_) | Act::Delete(_) | Act::Advisory(_) => None,
         };
         let places = own.into_iter().chain(&plan.subqueries).flat_map(|query| &query.tables);
         let mut places: Vec<usize> = places.copied().collect();

@@ -1,7 +1,7 @@
 //! First floor, `db`: who waits for whom in the simulated database. Imports its neighbours in `sim`.
 
 use super::{InFlight, Progress, SimDb, Slot, Stop};
-use crate::db::SqlState;
+use crate::db::{SqlError, SqlState};
 
 /// What a statement waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub(super) struct Wait {
     entry: Option<u32>,
     /// Those who have to leave the queue first.
     behind: Vec<Slot>,
+    /// Somebody has to let go of an advisory lock.
+    lock: bool,
 }
 
 /// The version of a row that somebody waits for.
@@ -45,12 +47,17 @@ impl Wait {
     /// Of a statement that goes from row to row, and waits for nobody.
     pub(super) fn none() -> Self {
         let version = Version::Newest { goes_on: false };
-        Wait { row: None, version, end_of: None, entry: None, behind: Vec::new() }
+        Wait { row: None, version, end_of: None, entry: None, behind: Vec::new(), lock: false }
     }
 
     /// Whether there is nothing more to wait for; then it is this session's turn to go on.
     pub(super) fn is_over(&self) -> bool {
-        self.end_of.is_none() && self.behind.is_empty()
+        self.end_of.is_none() && self.behind.is_empty() && !self.lock
+    }
+
+    /// Until an advisory lock is given.
+    pub(super) fn for_lock() -> Self {
+        Wait { lock: true, ..Wait::none() }
     }
 
     pub(super) fn is_for(&self, slot: Slot) -> bool {
@@ -195,28 +202,35 @@ impl SimDb {
     }
 
     /// Begins to wait, or fails if that closes a cycle.
-    fn wait(&mut self, slot: Slot, statement: InFlight) -> Stop {
+    pub(super) fn wait(&mut self, slot: Slot, statement: InFlight) -> Stop {
         if let Some(transaction) = self.transaction_mut(slot) {
             transaction.statement = Some(statement);
         }
-        if !self.patient && self.waits_for_itself(slot) {
+        if !self.patient && self.waits_for_itself(slot, false) {
             return SqlState::DEADLOCK_DETECTED.into();
+        }
+        if !self.patient && self.waits_for_itself(slot, true) {
+            let said = "a circle of waits that PostgreSQL opens, since it lets one session overtake another";
+            return SqlError::new(SqlState::FEATURE_NOT_SUPPORTED, said).into();
         }
         Stop::Waits
     }
 
-    fn waits_for_itself(&self, slot: Slot) -> bool {
+    /// Whether it closes a circle. `queued`: also by those who only stand before somebody in the queue of an
+    /// advisory lock.
+    fn waits_for_itself(&self, slot: Slot, queued: bool) -> bool {
         let mut reached = Vec::new();
         let mut next = vec![slot];
         while let Some(from) = next.pop() {
             let Some(wait) = self.waits_of(from) else { continue };
-            for to in wait.end_of.iter().chain(&wait.behind) {
-                if *to == slot {
+            let others = self.blockers(from, queued).filter_map(|by| self.slot_of(by));
+            for to in wait.end_of.into_iter().chain(wait.behind.iter().copied()).chain(others) {
+                if to == slot {
                     return true;
                 }
-                if !reached.contains(to) {
-                    reached.push(*to);
-                    next.push(*to);
+                if !reached.contains(&to) {
+                    reached.push(to);
+                    next.push(to);
                 }
             }
         }

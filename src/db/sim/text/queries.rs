@@ -1,15 +1,16 @@
 //! First floor, `db`: queries of SQL text. Imports its neighbours in `text`.
 
 use sqlparser::ast::{
-    self, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, LockType, NonBlock, OrderByKind,
-    OrderBySort, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
-    ValueWithSpan,
+    self, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, JoinConstraint,
+    JoinOperator, LimitClause, LockType, NonBlock, OrderByKind, OrderBySort, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, ValueWithSpan,
 };
 
 use super::expressions::{Names, Type};
 use super::{Compiler, Compiles, folded, not_simulated, plain, wrong};
 use crate::db::SqlState;
 use crate::db::schema::Kind;
+use crate::db::sim::advisory::{Advisory, Mode};
 use crate::db::sim::expr::Expr;
 use crate::db::sim::plan::{Act, Asked, Order, Query, WhileHeld};
 
@@ -46,6 +47,9 @@ fn own_name(of: &ast::Expr) -> Option<String> {
 impl Compiler<'_> {
     /// A `SELECT` that is a statement by itself.
     pub(super) fn select(&mut self, query: &ast::Query) -> Compiles<Act> {
+        if let Some(advisory) = self.advisory(query)? {
+            return Ok(Act::Advisory(advisory));
+        }
         let Some(lock) = query.locks.first() else {
             let (query, _) = self.query(query, &[])?;
             return Ok(Act::Select(query));
@@ -71,6 +75,69 @@ impl Compiler<'_> {
             return Err(not_simulated(said, query));
         }
         Ok(Act::Lock(compiled, while_held))
+    }
+
+    /// `SELECT pg_advisory_lock(…)` and its like, if that is all that is asked.
+    fn advisory(&mut self, query: &ast::Query) -> Compiles<Option<Advisory>> {
+        let SetExpr::Select(select) = &*query.body else { return Ok(None) };
+        let [SelectItem::UnnamedExpr(asked) | SelectItem::ExprWithAlias { expr: asked, .. }] =
+            &select.projection[..]
+        else {
+            return Ok(None);
+        };
+        let ast::Expr::Function(function) = asked else { return Ok(None) };
+        let name = function.name.to_string().to_ascii_lowercase();
+        let Some(words) = name.strip_prefix("pg_").filter(|name| name.contains("advisory")) else {
+            return Ok(None);
+        };
+        let alone = ast::Select { from: Vec::new(), selection: None, ..(**select).clone() };
+        if **select != alone || query.order_by.is_some() || query.limit_clause.is_some() {
+            let said = format!("`{name}` with FROM, WHERE, ORDER BY or LIMIT (alone it is)");
+            return Err(not_simulated(said, asked));
+        }
+        let unknown = || not_simulated(format!("`{name}`"), asked);
+        let FunctionArguments::List(list) = &function.args else { return Err(unknown()) };
+        let mut of = Vec::with_capacity(list.args.len());
+        for argument in &list.args {
+            let FunctionArg::Unnamed(FunctionArgExpr::Expr(it)) = argument else {
+                return Err(unknown());
+            };
+            let kind = (list.args.len() == 1).then_some(Kind::Int);
+            let (number, found) = self.expression(it, &Names::default(), kind)?;
+            let wanted = kind.unwrap_or(Kind::Integer);
+            if !(found == Type::Is(wanted) || (kind.is_some() && found.goes_into(wanted))) {
+                let said = format!("`{name}` takes a BIGINT, or two INTEGER");
+                return Err(wrong(SqlState::DATATYPE_MISMATCH, said, asked));
+            }
+            of.push(number);
+        }
+        if !self.subqueries.is_empty() {
+            return Err(not_simulated(format!("a subquery in `{name}`"), asked));
+        }
+        let (words, mode) = match words.strip_suffix("_shared") {
+            Some(words) => (words, Mode::Shared),
+            None => (words, Mode::Exclusive),
+        };
+        let lock = |of, for_transaction, tries| Advisory::Lock { of, mode, for_transaction, tries };
+        let found = match (words, of.len()) {
+            ("advisory_lock", 1 | 2) => lock(of, false, false),
+            ("advisory_xact_lock", 1 | 2) => lock(of, true, false),
+            ("try_advisory_lock", 1 | 2) => lock(of, false, true),
+            ("try_advisory_xact_lock", 1 | 2) => lock(of, true, true),
+            ("advisory_unlock", 1 | 2) => Advisory::Unlock { of, mode },
+            ("advisory_unlock_all", 0) if mode == Mode::Exclusive => Advisory::UnlockAll,
+            _ => return Err(unknown()),
+        };
+        let answers = match &found {
+            Advisory::Lock { tries: false, .. } | Advisory::UnlockAll => Type::Unknown,
+            Advisory::Lock { .. } | Advisory::Unlock { .. } => Type::Is(Kind::Bool),
+        };
+        let alias = match &select.projection[0] {
+            SelectItem::ExprWithAlias { alias, .. } => folded(alias),
+            _ => name,
+        };
+        self.answered = vec![(alias, answers)];
+        Ok(Some(found))
     }
 
     /// A query that locks nothing, and the types of what it answers. `asked`: the kinds that parameters have
