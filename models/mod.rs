@@ -67,6 +67,12 @@ pub trait Model: Send + Sync {
         &[]
     }
 
+    /// Whether the [levels](Model::levels) make a difference in a scenario. Where they make none, the
+    /// table of levels leaves it out.
+    fn levels_matter(&self, _scenario: &str) -> bool {
+        true
+    }
+
     /// The variant that runs at one of the [levels](Model::levels). It is one of the
     /// [variants](Model::variants) under another name, or an additional one, which
     /// [`has`](Model::has) and [`case`](Model::case) know as well. `None` if the variant is not
@@ -213,6 +219,16 @@ pub struct Scenario {
     pub name: &'static str,
     /// Who else acts, and what may happen.
     pub about: &'static str,
+}
+
+impl Scenario {
+    /// The name that it shares with scenarios that differ from it in the disk alone: `power`.
+    /// Otherwise its own.
+    pub fn family(&self) -> &'static str {
+        const POWER: &str = "power";
+        let disk = self.name.strip_prefix(POWER);
+        if disk.is_some_and(|disk| disk.starts_with('-')) { POWER } else { self.name }
+    }
 }
 
 /// All models.

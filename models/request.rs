@@ -12,6 +12,8 @@
 //! drop(guard)                  at the end of the scope
 //! ```
 
+use std::sync::Arc;
+
 use crate::case::{Case, DbCase, actors_by_start};
 use crate::check::{System, Value};
 use crate::db::{
@@ -120,6 +122,8 @@ pub struct Request<S, T> {
     doing: Doing<S, T>,
     /// What its sender is told if the server dies.
     died: T,
+    /// The same request, as its sender then asks another server.
+    again: Option<Arc<Request<SimSession, T>>>,
 }
 
 /// What a request does.
@@ -144,7 +148,7 @@ impl<T: From<Failure> + 'static> Request<SimSession, T> {
         let code = Code::served(SimSession::new(), move |world, session| {
             handle(world, session, round, way, &body).unwrap_or_else(T::from)
         });
-        Request { round, doing: Doing::Code(code), died }
+        Request { round, doing: Doing::Code(code), died, again: None }
     }
 }
 
@@ -152,7 +156,30 @@ impl<T> Request<SimSession, T> {
     /// A program that is no request: it ends whichever server dies.
     pub(super) fn beside(code: Code<Served<SimSession>, T>, died: T) -> Self {
         let round = Round { server: usize::MAX, ..Round::default() };
-        Request { round, doing: Doing::Code(code), died }
+        Request { round, doing: Doing::Code(code), died, again: None }
+    }
+
+    /// The same request, whose sender asks again if it is told nothing.
+    pub(super) fn asking_again(self, again: Self) -> Self {
+        Request { again: Some(Arc::new(again)), ..self }
+    }
+
+    /// Which server it asks.
+    pub(super) fn server(&self) -> usize {
+        self.round.server
+    }
+
+    /// The same request before its first step, with a session of its own of another database.
+    fn connected<D: Database>(&self, db: &mut D) -> Result<Request<D::Session, T>, SqlError>
+    where
+        T: Clone,
+    {
+        let doing = match &self.doing {
+            Doing::Code(code) => Doing::Code(code.over_service(db.connect()?)),
+            Doing::Answers(told) => Doing::Answers(told.clone()),
+        };
+        let (round, died, again) = (self.round, self.died.clone(), self.again.clone());
+        Ok(Request { round, doing, died, again })
     }
 
     /// Whether it cannot go on before `other` does: for the mutex, for the worker, or for a lock of
@@ -179,18 +206,18 @@ impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> 
     type Output = T;
 
     fn step(self, world: &mut W) -> Step<Self, T> {
-        let Request { round, doing, died } = self;
-        let is_dead = world.is_dead(round.server);
+        let Request { round, doing, died, again } = self;
         let code = match doing {
-            Doing::Answers(answer) => return Step::Done(if is_dead { died } else { answer }),
+            Doing::Answers(answer) if !world.is_dead(round.server) => return Step::Done(answer),
+            Doing::Answers(_) => return told_nothing(world, died, again),
             Doing::Code(code) => code,
         };
-        if is_dead {
+        if world.is_dead(round.server) {
             // And it with it: the database sees the connection end.
             code.into_held().into_iter().for_each(|session| world.disconnect(session));
-            return Step::Done(died);
+            return told_nothing(world, died, again);
         }
-        let going = |doing| Request { round, doing, died: died.clone() };
+        let going = |doing| Request { round, doing, died: died.clone(), again: again.clone() };
         let step = code.step(world).map(|code| going(Doing::Code(code)));
         match round.answers {
             true => step.and_then(|told| Step::Next(going(Doing::Answers(told)))),
@@ -201,6 +228,18 @@ impl<W: Service<Session: Held>, T: Clone> Process<W> for Request<W::Session, T> 
     fn is_underway(&self) -> bool {
         matches!(&self.doing, Doing::Code(code) if Process::<W>::is_underway(code))
     }
+}
+
+/// The sender of a request whose server has died asks another one, or gives up.
+fn told_nothing<W: Service, T: Clone>(
+    world: &mut W,
+    died: T,
+    again: Option<Arc<Request<SimSession, T>>>,
+) -> Step<Request<W::Session, T>, T> {
+    let Some(again) = again else { return Step::Done(died) };
+    world.ask_again(again.server());
+    // Opening a session is no step of a protocol.
+    again.connected(world).map_or(Step::Done(died), Step::Next)
 }
 
 /// At some moment the first server dies; `crashed` is what this actor ends with.
@@ -271,16 +310,9 @@ pub(super) fn loose<F: FreeDb<Session: Held>, T: Value>(
 }
 
 /// The same requests, each with a session of its own of a real database.
-fn connected<D: Database, T>(
+fn connected<D: Database, T: Clone>(
     actors: Vec<Request<SimSession, T>>,
     db: &mut D,
 ) -> Result<Vec<Request<D::Session, T>>, SqlError> {
-    let over = |Request { round, doing, died }: Request<SimSession, T>| {
-        let doing = match doing {
-            Doing::Code(code) => Doing::Code(code.over_service(db.connect()?)),
-            Doing::Answers(told) => Doing::Answers(told),
-        };
-        Ok(Request { round, doing, died })
-    };
-    actors.into_iter().map(over).collect()
+    actors.iter().map(|actor| actor.connected(db)).collect()
 }

@@ -487,7 +487,8 @@ fn a_level_that_is_not_there_is_refused_with_those_that_are() {
 fn a_variant_that_says_nothing_of_a_scenario_says_so_and_of_which_it_does() {
     for command in ["show", "replay", "check"] {
         let output = refused(&[command, "transfer/ordered", "--scenario", "sum"]);
-        let said = "transfer/ordered says nothing of `sum`; it has out, both-ways, crash";
+        let said =
+            "transfer/ordered says nothing of `sum`; it has out, both-ways, crash, asks-again";
         assert!(output.contains(said), "{command}: {output}");
         let locks = "api_key/select-for-update";
         let output = refused(&[command, locks, "--scenario", "unique-autocommit"]);
@@ -498,6 +499,47 @@ fn a_variant_that_says_nothing_of_a_scenario_says_so_and_of_which_it_does() {
     let both = ["check", "transfer/ordered", "transfer/two-statements", "--scenario", "sum"];
     let told = ended(&[&both[..], &["--engine", "graph"]].concat(), 0);
     assert!(told.contains("two-statements") && !told.contains("ordered"), "{told}");
+}
+
+/// Scenarios that differ in the disk alone have one name in common.
+#[test]
+fn power_is_every_scenario_in_which_the_power_fails_and_a_case_without_says_what_it_has() {
+    let mut with = Vec::new();
+    for model in toctou::models::ALL {
+        let (name, scenarios) = (model.name(), model.scenarios());
+        let target = format!("{name}/{}", model.variants()[0].name);
+        let power = scenarios.iter().filter(|scenario| scenario.family() == "power");
+        let power: Vec<_> = power.map(|scenario| scenario.name).collect();
+        let all: Vec<_> = scenarios.iter().map(|scenario| scenario.name).collect();
+        if power.is_empty() {
+            for command in ["show", "replay", "check"] {
+                let output = refused(&[command, &target, "--scenario", "power"]);
+                assert_fits(&output);
+                let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
+                let said =
+                    format!("unknown scenario of {name} `power`; there is {}", all.join(", "));
+                assert!(output.contains(&said), "{command}: {output}");
+            }
+            continue;
+        }
+        with.push(name);
+        let size = if model.size().is_clients() { "--clients" } else { "--actions" };
+        let asked = ["check", &target, "--scenario", "power", "--engine", "graph", size, "1"];
+        let told = ended(&asked, 0);
+        for scenario in all {
+            let is_told =
+                told.lines().any(|line| line.trim().starts_with(&format!("{scenario}  ")));
+            assert_eq!(is_told, power.contains(&scenario), "{scenario}: {told}");
+        }
+        let shown = ended(&["show", &target, "--scenario", "power"], 0);
+        assert!(shown.contains(" · power-") && shown.contains("── the power fails ─"), "{shown}");
+    }
+    assert_eq!(with, ["download", "credential"]);
+    // Those that exist in one of the cases asked for are done.
+    let asked = ["check", "download/durable-once", "order", "--scenario", "power"];
+    let told = ended(&[&asked[..], &["--engine", "graph", "--clients", "1"]].concat(), 0);
+    let is_headed = |name| told.lines().any(|line| line == name);
+    assert!(is_headed("download") && !is_headed("order"), "{told}");
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ORDER, Protocol, VERSIONED_ORDERS};
-use crate::db::{Answer, Database, Failure, Select, SqlState, Table, Update};
+use super::{ORDER, Protocol, REFUNDS, VERSIONED_ORDERS};
+use crate::db::{Answer, Database, Failure, Insert, Select, SqlState, Table, Update, row};
 use crate::direct;
 use crate::handlers::{Ended, Ending, Next, ORDERS, PENDING, Tx, end_order};
 
@@ -71,13 +71,19 @@ impl Protocol {
     /// Ends an order as this protocol has it.
     pub(super) fn end<D: Database>(self, tx: &mut Tx<'_, D>, order: i64, ending: Ending) -> Ends {
         let told = Told::of(ending);
+        let ended = |ended| match ended {
+            Ended::ByThis => Told::of(ending),
+            Ended::NotPending(status) => Told::NotPending(status),
+            Ended::NoSuchOrder => Told::NoSuchOrder,
+        };
         match self {
-            Protocol::ConditionalUpdate => {
-                Ok(end_order(tx, order, ending)?.map(|ended| match ended {
-                    Ended::ByThis => told,
-                    Ended::NotPending(status) => Told::NotPending(status),
-                    Ended::NoSuchOrder => Told::NoSuchOrder,
-                }))
+            Protocol::ConditionalUpdate => Ok(end_order(tx, order, ending)?.map(ended)),
+            Protocol::RefundInside => {
+                let next = end_order(tx, order, ending)?;
+                if next == Next::Commit(Ended::ByThis) && ending == Ending::Cancel {
+                    tx.ask(Insert::new(&REFUNDS, row([order.into()])))?;
+                }
+                Ok(next.map(ended))
             }
             Protocol::CheckThenUpdate
             | Protocol::ProcessMutex

@@ -40,6 +40,10 @@ pub static VERSIONED_ORDERS: Table = Table {
     unique: Some("id"),
 };
 
+/// The table of refunds, for those who write them down with the ending.
+pub static REFUNDS: Table =
+    Table { name: "refunds", columns: &[Column::int("order_id")], unique: Some("order_id") };
+
 /// How a handler is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -52,6 +56,7 @@ enum Protocol {
     ReadCommitted,
     Snapshot,
     SerializableRetry,
+    RefundInside,
     ControlIgnoresCount,
     ControlForgetsUpdate,
     ControlGuessesStatus,
@@ -64,7 +69,7 @@ impl Protocol {
 
     fn way(self) -> Way {
         match self {
-            Protocol::SelectForUpdate | Protocol::ReadCommitted => {
+            Protocol::SelectForUpdate | Protocol::ReadCommitted | Protocol::RefundInside => {
                 Way::within(Isolation::ReadCommitted)
             }
             Protocol::Snapshot => Way::within(Isolation::RepeatableRead),
@@ -151,9 +156,19 @@ impl Scene {
         let Scene { protocol, around, signed, .. } = self;
         let locks = protocol == Protocol::ProcessMutex;
         let is_task = around == Surroundings::OneWorker;
-        let answers = around == Surroundings::Crash;
+        let answers = around.server_dies();
         let round = Round { server, verifies: signed, locks, is_task, answers };
         Request::new(round, protocol.way(), Told::Died, move |tx| protocol.end(tx, ORDER, ending))
+    }
+
+    /// A client before its first step. In `asks-again` it turns to the second server, if the first one
+    /// dies.
+    fn client(self, server: usize) -> Actor<SimSession> {
+        let request = self.request(Ending::Cancel, server);
+        match self.around {
+            Surroundings::AsksAgain => request.asking_again(self.request(Ending::Cancel, 1)),
+            _ => request,
+        }
     }
 
     /// Who acts beside the clients.
@@ -168,7 +183,7 @@ impl Scene {
                 ("writer", writer)
             }
             Surroundings::Replay => ("replay", self.request(Ending::Cancel, 0)),
-            Surroundings::Crash => ("crash", crash(Told::Crashed)),
+            Surroundings::Crash | Surroundings::AsksAgain => ("crash", crash(Told::Crashed)),
             Surroundings::Cancels | Surroundings::TwoServers | Surroundings::OneWorker => {
                 return None;
             }
@@ -187,4 +202,12 @@ enum Surroundings {
     OneWorker,
     Replay,
     Crash,
+    AsksAgain,
+}
+
+impl Surroundings {
+    /// Whether the first server dies at some moment.
+    fn server_dies(self) -> bool {
+        matches!(self, Surroundings::Crash | Surroundings::AsksAgain)
+    }
 }

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::CUSTOMERS;
-use crate::db::{Comparison, Database, Failure, Select, SqlState, Update};
+use super::{CUSTOMERS, PAYMENTS};
+use crate::db::{Comparison, Database, Failure, Insert, OnConflict, Select, SqlState, Update, row};
 use crate::handlers::{self, ACCOUNTS, Next, Transferred, Tx};
 
 /// What is asked for.
@@ -90,6 +90,10 @@ pub(super) enum Debit {
     Refuses,
     /// As the shipping function does it, which also credits.
     Ordered,
+    /// The same, where the key of the payment is new.
+    Keyed,
+    /// A negative control: the same, whether the key is new or not.
+    KeyedBlindly,
 }
 
 impl Debit {
@@ -98,8 +102,13 @@ impl Debit {
         match self {
             Debit::Set | Debit::Subtract | Debit::Locked | Debit::Refuses => true,
             Debit::Conditional | Debit::Blind => rule == Rule::Sum,
-            Debit::Unchecked | Debit::Ordered => false,
+            Debit::Unchecked | Debit::Ordered | Debit::Keyed | Debit::KeyedBlindly => false,
         }
+    }
+
+    /// Whether each payment has a key.
+    pub(super) fn is_keyed(self) -> bool {
+        matches!(self, Debit::Keyed | Debit::KeyedBlindly)
     }
 }
 
@@ -114,6 +123,20 @@ fn ordered<D: Database>(tx: &mut Tx<'_, D>, payment: Payment) -> Ends {
         Transferred::Insufficient => Told::Insufficient(payment),
         Transferred::Overflow | Transferred::NoSuchAccount(_) => Told::Refused,
     }))
+}
+
+/// The same, in one transaction with the key of the payment. If the key is there, it was made before.
+pub(super) fn keyed<D: Database>(
+    tx: &mut Tx<'_, D>,
+    payment: Payment,
+    key: i64,
+    looks: bool,
+) -> Ends {
+    let insert = Insert::new(&PAYMENTS, row([key.into()])).on_conflict(OnConflict::DoNothing);
+    if tx.ask(insert)?.count() == 0 && looks {
+        return Ok(Next::Rollback(Told::Paid(payment)));
+    }
+    ordered(tx, payment)
 }
 
 /// Debits in some way, then credits.
@@ -147,7 +170,7 @@ pub(super) fn paid<D: Database>(
     }
     let update = Update::new(&ACCOUNTS).filter("id", from);
     let debited = tx.ask(match debit {
-        Debit::Ordered => return ordered(tx, payment),
+        Debit::Ordered | Debit::Keyed | Debit::KeyedBlindly => return ordered(tx, payment),
         Debit::Set => update.set("balance", own - amount),
         Debit::Subtract | Debit::Locked | Debit::Unchecked | Debit::Refuses => {
             update.add("balance", -amount)

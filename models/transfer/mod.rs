@@ -14,9 +14,9 @@ use super::request::{self, RETRIES, Request, Round, handle};
 use super::{Model, Sheet, Size, Variant, Verdicts, named};
 use crate::case::Case;
 use crate::check::System;
-use crate::db::{Isolation, Servers, Service, SimDb, SimSession, Way};
+use crate::db::{Column, Isolation, Servers, Service, SimDb, SimSession, Table, Way};
 
-use bodies::{Debit, Rule, paid};
+use bodies::{Debit, Rule, keyed, paid};
 pub use bodies::{Payment, Told};
 pub use levels::BODIES;
 use properties::system;
@@ -30,6 +30,10 @@ pub struct Transfer;
 
 static VERDICTS: Verdicts = Verdicts::new(include_str!("verdicts.txt"));
 static SHEET: LazyLock<Sheet> = LazyLock::new(|| Sheet::read(include_str!("model.txt"), &VERDICTS));
+
+/// The table of payments that were made, each with the key that its client gave it.
+pub static PAYMENTS: Table =
+    Table { name: "payments", columns: &[Column::int("key")], unique: Some("key") };
 
 /// Accounts up to this one are the customers'.
 const CUSTOMERS: i64 = 2;
@@ -53,11 +57,15 @@ impl Model for Transfer {
     }
 
     fn clients_differ(&self) -> &'static str {
-        "in `sum`, each pays into a till of its own"
+        "in `sum`, each pays into a till of its own; with keys, each has its own"
     }
 
     fn levels(&self) -> &'static [&'static str] {
         &levels::LEVELS
+    }
+
+    fn levels_matter(&self, scenario: &str) -> bool {
+        named(scenario) != Some(Surroundings::AsksAgain)
     }
 
     fn at_level(&self, variant: &str, level: &str) -> Option<&'static Variant> {
@@ -87,7 +95,8 @@ pub fn simulated(
     Some(system(scene(variant, scenario, clients)?))
 }
 
-/// Makes any payment, on the first server of any [`Service`]; `None` if there is no such variant.
+/// Makes any payment, on the first server of any [`Service`]; `None` if there is no such variant, or if
+/// it takes a key.
 ///
 /// The payments of the model's own scenarios are few. This is for whoever has many: a benchmark of
 /// the real databases.
@@ -97,7 +106,7 @@ pub fn pay<W: Service>(
     variant: &str,
     payment: Payment,
 ) -> Option<Told> {
-    let protocol = protocol(variant)?;
+    let protocol = protocol(variant).filter(|protocol| !protocol.debit.is_keyed())?;
     let round = Round { locks: protocol.locks, ..Round::default() };
     let told = handle(world, session, round, protocol.way, |tx| {
         paid(tx, payment, Rule::Balance, protocol.debit)
@@ -114,14 +123,18 @@ struct Scene {
 }
 
 /// `None` if that makes no sense: what ships knows no rule but that of each account, and what is
-/// locked by a statement outside of a transaction is free again right after it.
+/// locked by a statement outside of a transaction is free again right after it. A level makes no
+/// difference to who asks again.
 fn scene(variant: &str, scenario: &str, clients: usize) -> Option<Scene> {
     let (protocol, around) = (protocol(variant)?, named(scenario)?);
     let makes_sense = match protocol.debit {
-        Debit::Ordered => around != Surroundings::Sum,
+        Debit::Ordered | Debit::Keyed | Debit::KeyedBlindly => around != Surroundings::Sum,
         Debit::Locked => protocol.way.isolation.is_some(),
         _ => true,
     };
+    let makes_sense = makes_sense
+        && (around != Surroundings::AsksAgain
+            || SHEET.variants.iter().any(|it| it.name == variant));
     makes_sense.then_some(Scene { protocol, around, clients })
 }
 
@@ -135,6 +148,8 @@ impl Scene {
     fn balances(self) -> Vec<i64> {
         match self.around {
             Surroundings::Out | Surroundings::Crash => vec![1, 0],
+            // Enough for all, and for one who pays twice.
+            Surroundings::AsksAgain => vec![1 + i64::try_from(self.clients).unwrap_or_default(), 0],
             Surroundings::BothWays => vec![1, 1],
             // A till for each: payments into the same one would be in each other's way.
             Surroundings::Sum => [1, 1].into_iter().chain((0..self.clients).map(|_| 0)).collect(),
@@ -145,7 +160,7 @@ impl Scene {
     fn payment(self, client: usize) -> Payment {
         let there = Payment { from: 1, to: 2, amount: 1 };
         match self.around {
-            Surroundings::Out | Surroundings::Crash => there,
+            Surroundings::Out | Surroundings::Crash | Surroundings::AsksAgain => there,
             Surroundings::BothWays if client < self.clients.div_ceil(2) => there,
             Surroundings::BothWays => Payment { from: 2, to: 1, amount: 1 },
             Surroundings::Sum => {
@@ -162,15 +177,27 @@ impl Scene {
         usize::from(lives)
     }
 
-    /// The request of the client of this number, before its first step.
+    /// The client of this number before its first step. In `asks-again` it turns to the second server,
+    /// if the first one dies.
     fn client(self, number: usize) -> Actor<SimSession> {
+        let request = self.request(number, self.server(number));
+        match self.around {
+            Surroundings::AsksAgain => request.asking_again(self.request(number, 1)),
+            _ => request,
+        }
+    }
+
+    /// What the client of this number asks a server for.
+    fn request(self, number: usize, server: usize) -> Actor<SimSession> {
         let Scene { protocol, .. } = self;
         let (payment, rule) = (self.payment(number), self.rule());
-        let (server, locks) = (self.server(number), protocol.locks);
-        let answers = self.around == Surroundings::Crash;
+        let (locks, answers) = (protocol.locks, self.around.server_dies());
         let round = Round { server, locks, answers, ..Round::default() };
-        Request::new(round, protocol.way, Told::Died(payment), move |tx| {
-            paid(tx, payment, rule, protocol.debit)
+        let key = i64::try_from(number).unwrap_or_default() + 1;
+        Request::new(round, protocol.way, Told::Died(payment), move |tx| match protocol.debit {
+            Debit::Keyed => keyed(tx, payment, key, true),
+            Debit::KeyedBlindly => keyed(tx, payment, key, false),
+            debit => paid(tx, payment, rule, debit),
         })
     }
 }
@@ -192,9 +219,11 @@ fn protocol(variant: &str) -> Option<Protocol> {
         "serializable-retry" => (Debit::Set, serializable.retrying(RETRIES)),
         "select-for-update" => (Debit::Locked, read_committed),
         "ordered" => (Debit::Ordered, read_committed),
+        "idempotency-key" => (Debit::Keyed, read_committed),
         "control-ignores-count" => (Debit::Blind, read_committed),
         "control-unchecked" => (Debit::Unchecked, read_committed),
         "control-refuses-blindly" => (Debit::Refuses, read_committed),
+        "control-ignores-key" => (Debit::KeyedBlindly, read_committed),
         _ => return levels::called(variant),
     };
     Some(Protocol { debit, way, locks: variant == "process-mutex" })
@@ -208,4 +237,12 @@ enum Surroundings {
     BothWays,
     Sum,
     Crash,
+    AsksAgain,
+}
+
+impl Surroundings {
+    /// Whether the first server dies at some moment.
+    fn server_dies(self) -> bool {
+        matches!(self, Surroundings::Crash | Surroundings::AsksAgain)
+    }
 }

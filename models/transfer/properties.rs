@@ -3,8 +3,8 @@
 
 use super::super::request::{Requests, crash, requests};
 use super::bodies::Rule;
-use super::{Actor, CUSTOMERS, Payment, Scene, Surroundings, Told};
-use crate::check::State;
+use super::{Actor, CUSTOMERS, PAYMENTS, Payment, Scene, Surroundings, Told};
+use crate::check::{Local, State};
 use crate::db::{Servers, Service, SimDb, SimSession, row};
 use crate::handlers::ACCOUNTS;
 
@@ -15,23 +15,28 @@ type TransferState<'a> = State<'a, Servers<SimDb>, Simulated>;
 pub(super) fn system(scene: Scene) -> TransferSystem {
     let Scene { around, clients, .. } = scene;
     let rows = (1..).zip(scene.balances()).map(|(id, balance)| row([id.into(), balance.into()]));
-    let system = requests(SimDb::new().with_table(&ACCOUNTS, rows));
+    let db = SimDb::new().with_table(&ACCOUNTS, rows);
+    let is_keyed = scene.protocol.debit.is_keyed();
+    let system = requests(if is_keyed { db.with_table(&PAYMENTS, []) } else { db });
     let client = |number| scene.client(number);
     let system = match around {
-        Surroundings::Out => system.clients(clients, client(0)),
+        // Each has a key of its own, so they are not identical.
+        _ if is_keyed => named_clients(system, scene),
+        Surroundings::Out | Surroundings::AsksAgain => system.clients(clients, client(0)),
         Surroundings::BothWays => system
             .clients(clients.div_ceil(2), client(0))
             .clients(clients / 2, client(clients.saturating_sub(1))),
         // Each has a till of its own, so they are not identical.
-        Surroundings::Sum => (0..clients).fold(system, |system, number| {
-            system.actor(format!("client {}", number + 1), client(number))
-        }),
+        Surroundings::Sum => named_clients(system, scene),
         Surroundings::Crash => {
             let others = (0..clients).filter(|number| scene.server(*number) > 0).count();
             let system = system.clients(clients - others, client(0));
-            let system = system.clients(others, client(clients.saturating_sub(1)));
-            system.actor("crash", crash(Told::Crashed))
+            system.clients(others, client(clients.saturating_sub(1)))
         }
+    };
+    let system = match around.server_dies() {
+        true => system.actor("crash", crash(Told::Crashed)),
+        false => system,
     };
     let first = scene.balances();
     let total: i64 = first.iter().sum();
@@ -48,7 +53,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             !state.outputs().any(|told| matches!(told, Told::Failed(_)))
         })
         .reaches("somebody-pays", |local| local.output().is_some_and(is_paid));
-    if around == Surroundings::Crash {
+    if around.server_dies() {
         // The server is dead, and somebody had begun and not finished.
         system = system.reachable("dies-halfway", move |state| {
             let servers = state.world();
@@ -60,6 +65,19 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             state.world().is_dead(0) && balances(state) != first && !state.outputs().any(is_paid)
         });
     }
+    if around == Surroundings::AsksAgain {
+        let first = scene.balances();
+        system = system
+            .finally("paid-once", move |state| {
+                usize::try_from(payments(state, scene)).is_ok_and(|made| made <= clients)
+            })
+            // Nobody has been told that the money has moved.
+            .reachable("asks-again-after-its-own", move |state| {
+                let mut locals = state.locals().filter_map(Local::running);
+                let asks_again = locals.any(|request| request.server() == 1);
+                asks_again && !state.outputs().any(is_paid) && balances(state) != first
+            });
+    }
     if around == Surroundings::Crash && clients > 1 {
         // It is there to pay, so to be `deadlock-free` says that what the dead server had begun is
         // undone: whoever lives would wait for its locks for ever.
@@ -68,7 +86,7 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
             count(|told| matches!(told, Told::Died(_))) == clients - 1 && count(is_paid) == 1
         });
     }
-    if clients == 1 {
+    if clients == 1 || around == Surroundings::AsksAgain {
         return system;
     }
     match around {
@@ -81,6 +99,13 @@ pub(super) fn system(scene: Scene) -> TransferSystem {
     }
 }
 
+/// Each client by a name of its own.
+fn named_clients(system: TransferSystem, scene: Scene) -> TransferSystem {
+    (0..scene.clients).fold(system, |system, number| {
+        system.actor(format!("client {}", number + 1), scene.client(number))
+    })
+}
+
 fn is_paid(told: &Told) -> bool {
     matches!(told, Told::Paid(_))
 }
@@ -91,13 +116,20 @@ fn balances(state: &TransferState<'_>) -> Vec<i64> {
     rows.iter().filter_map(|row| row.get(1)?.int()).collect()
 }
 
+/// How many payments have left the first account.
+fn payments(state: &TransferState<'_>, scene: Scene) -> i64 {
+    let (first, found) = (scene.balances(), balances(state));
+    first.iter().zip(&found).take(1).map(|(first, found)| first - found).sum()
+}
+
 /// What the customers have together.
 fn customers(state: &TransferState<'_>) -> i64 {
     (1..=CUSTOMERS).zip(balances(state)).map(|(_, balance)| balance).sum()
 }
 
 /// Whether what the actors were told agrees with what is in the accounts in the end. Of a payment
-/// whose server died it is unknown whether it was made; but not, that half of it was.
+/// whose server died it is unknown whether it was made, also if it was asked for again; but not, that
+/// half of it was.
 fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
     let paid = |told: &Told| match told {
         Told::Paid(payment) => Some(*payment),
@@ -109,7 +141,12 @@ fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
         Told::Died(payment) => Some(*payment),
         _ => None,
     };
-    let dead: Vec<_> = state.outputs().filter_map(died).collect();
+    let dead: Vec<_> = match scene.around {
+        Surroundings::AsksAgain if state.world().is_dead(0) => {
+            vec![scene.payment(0); scene.clients]
+        }
+        _ => state.outputs().filter_map(died).collect(),
+    };
     let found = balances(state);
     // They are all alike: how many of them were made is all there is to it.
     let made = (0..=dead.len()).any(|made| {
@@ -125,7 +162,9 @@ fn is_true(state: &TransferState<'_>, scene: Scene, first: &[i64]) -> bool {
             state.outputs().filter_map(paid).any(|payment| payment.from == refused.from)
         }
         // Where money only goes out, there is still too little for who was told so.
-        Surroundings::Out | Surroundings::Crash => found.first() < Some(&amount),
+        Surroundings::Out | Surroundings::Crash | Surroundings::AsksAgain => {
+            found.first() < Some(&amount)
+        }
         Surroundings::Sum => customers(state) < amount,
     };
     let truly_refused = state.outputs().all(|told| match told {

@@ -154,7 +154,7 @@ fn widths(trace: &Trace, width: usize) -> Option<Vec<usize>> {
             *width = columns(text).max(*width);
         }
     };
-    for step in &trace.steps {
+    for (_, step) in trace.shown() {
         if !step.concerns_all() {
             want(step.actor, &trace.call(step));
         }
@@ -204,8 +204,8 @@ fn in_columns(trace: &Trace, widths: &[usize], shares: Shares<'_>, paint: Paint<
     let names = trace.actors.iter().enumerate();
     let names: Vec<_> = names.map(|(actor, name)| (actor, Part::Name, name.as_str())).collect();
     row("", &names, Some(0));
-    for (number, step) in trace.steps.iter().enumerate() {
-        let (number, call) = (number + 1, trace.call(step));
+    for (number, step) in trace.shown() {
+        let call = trace.call(step);
         match step.concerns_all() {
             true => {
                 let room = end - GUTTER;
@@ -242,7 +242,7 @@ fn across(text: &str, room: usize) -> String {
 fn listed(trace: &Trace, shares: Shares<'_>, paint: Paint<'_>) -> String {
     let actors = trace.actors.iter().map(|name| columns(name)).max().unwrap_or(0).min(24);
     let room = WIDTH - GUTTER - GAP - actors - shares.room();
-    let longest = trace.steps.iter().map(|step| columns(&trace.call(step))).max().unwrap_or(0);
+    let longest = trace.shown().map(|(_, step)| columns(&trace.call(step))).max().unwrap_or(0);
     let before = GUTTER + actors + GAP;
     let name = |actor: usize| trace.actors.get(actor).map_or("?", String::as_str);
     let mut out = String::new();
@@ -258,8 +258,8 @@ fn listed(trace: &Trace, shares: Shares<'_>, paint: Paint<'_>) -> String {
             let _ = writeln!(out, "{number}  {actor}  {}{share}", paint(part, text));
         }
     };
-    for (number, step) in trace.steps.iter().enumerate() {
-        let (number, call) = (number + 1, trace.call(step));
+    for (number, step) in trace.shown() {
+        let call = trace.call(step);
         row(&number.to_string(), name(step.actor), Part::Call, &call, Some(number));
         if let Some(waiting) = waiting(trace, step) {
             row("", "", Part::Unfinished, &waiting, None);
@@ -405,6 +405,39 @@ mod tests {
         let listed = told_with_shares(&losing(12, "take = ok"));
         let first = "   1  client 1   take = ok  1/12";
         assert!(listed.lines().next() == Some(first), "{listed}");
+    }
+
+    /// What may happen before each step, and does not, takes no row; the numbers stay.
+    #[test]
+    fn a_question_is_shown_where_it_is_answered_yes_or_all_is_lost_by_no() {
+        let share = |violating: u32| Share { violating: violating.into(), all: 4_u32.into() };
+        let steps = ["is it killed? no", "take = ok", "is it killed? no", "put = ok"];
+        let mut steps: Vec<_> = steps.map(|label| step(0, label, None)).into();
+        steps.extend([step(0, "is it killed? yes", None), step(0, "is killed", Some("Died"))]);
+        let trace = |shares: [u32; 7]| Trace {
+            start: None,
+            actors: vec!["client 1".into()],
+            steps: steps.clone(),
+            unfinished: Vec::new(),
+            end: None,
+            lost: vec![Lost { property: "kept".into(), shares: shares.map(share).into() }],
+        };
+        let rows = |trace: &Trace| {
+            let told = trace.to_string();
+            let rows = told.lines().filter_map(|line| line[..4].trim().parse().ok());
+            rows.collect::<Vec<usize>>()
+        };
+        let at_yes = trace([1, 1, 1, 2, 3, 4, 4]);
+        assert_eq!(rows(&at_yes), [2, 4, 5, 6], "{at_yes}");
+        let at_no = trace([1, 1, 3, 4, 4, 4, 4]);
+        assert_eq!(rows(&at_no), [2, 3, 4, 5, 6], "{at_no}");
+        assert!(at_no.to_string().contains("lost at step 3"), "{at_no}");
+        // What comes last is what it ends with.
+        let cut = Trace { steps: steps[..3].to_vec(), lost: Vec::new(), ..at_no };
+        assert_eq!(rows(&cut), [2, 3], "{cut}");
+        // In a list, too.
+        let many = Trace { actors: vec!["client".into(); 30], ..at_yes };
+        assert_eq!(rows(&many), [2, 4, 5, 6], "{many}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::fault::{Fault, FaultKind, perform, watched, whole};
 use super::intern::LocalOf;
 use super::property::Count;
 use super::system::{Local, Locals, Start, State, System};
-use super::{Lost, Schedule, Value, told};
+use super::{Lost, NoReturn, Schedule, Value, told};
 use crate::calls::Listen;
 use crate::errno::shown;
 use crate::recorded::{POWER_FAILS, POWER_RETURNS, TO_GO};
@@ -165,6 +165,18 @@ impl Trace {
         actors.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
+    /// The steps that a picture shows, each with its number, from 1: all but the questions that are
+    /// [answered no](TraceStep::is_answered_no). Of these, it shows the last step of all, and one at
+    /// which the execution is lost.
+    pub fn shown(&self) -> impl Iterator<Item = (usize, &TraceStep)> {
+        let is_lost = |number: usize| {
+            self.lost.iter().any(|lost| lost.no_return() == Some(NoReturn::AtStep(number)))
+        };
+        (1..).zip(&self.steps).filter(move |(number, step)| {
+            !step.is_answered_no() || is_lost(*number) || *number == self.steps.len()
+        })
+    }
+
     /// Why no actor can go on. Either actors wait for one another in a circle
     /// (`client 1 → client 2 → client 1`), or an actor waits and no actor is left that could wake
     /// it (`client 1 waits for nobody`: a wake-up was lost, or the owner of a lock has died).
@@ -241,6 +253,12 @@ impl TraceStep {
         self.label.starts_with(POWER_FAILS) || self.label.starts_with(POWER_RETURNS)
     }
 
+    /// Whether it asks whether something happens that may happen before any step, and it does not:
+    /// `is it killed now? no`.
+    pub fn is_answered_no(&self) -> bool {
+        self.label.strip_suffix(NO).is_some_and(|question| question.ends_with('?'))
+    }
+
     /// Whether it is a step of a statement that has rows still to come. A real database performs all of
     /// them at once.
     #[cfg(feature = "command")]
@@ -294,12 +312,15 @@ fn left<W: std::fmt::Debug>(when: &str, before: &W, after: &W) -> String {
     }
 }
 
+/// The answer to a question about what may happen before a step, if it does not.
+const NO: &str = " no";
+
 /// How a step is told that may be a choice: `choose(3) = 1`, or the answer to what it asked, or what it
 /// did if that concerns all.
 pub(crate) fn told_way<P, T>(step: &Step<P, T>, way: usize, label: String) -> String {
     match step {
         Step::Choice(_) if label.ends_with('?') => {
-            format!("{label} {}", if way == 0 { "no" } else { "yes" })
+            format!("{label}{}", if way == 0 { NO } else { " yes" })
         }
         Step::Choice(ways) if label != POWER_FAILS && !label.ends_with(TO_GO) => {
             format!("choose({}) = {way}", ways.len())

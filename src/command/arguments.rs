@@ -54,7 +54,7 @@ pub(super) struct Systems {
     /// Models, or single variants of them [default: all]
     #[arg(value_name = "MODEL[/VARIANT]")]
     pub(super) targets: Vec<String>,
-    /// Only in this scenario
+    /// Only in this scenario; `power` is every `power-…`
     #[arg(long)]
     pub(super) scenario: Option<String>,
     /// With this many clients [default: 1, 2, 3, 4, and 8 on the graph]
@@ -292,7 +292,7 @@ pub(super) struct What {
     /// The variant
     #[arg(value_name = "MODEL/VARIANT")]
     pub(super) target: String,
-    /// Only in this scenario [default: for each property, the first that shows it]
+    /// Only in this scenario; `power` is every `power-…` [default: for each property, the first that shows it]
     #[arg(long)]
     pub(super) scenario: Option<String>,
     /// At this isolation level, for models that have variants at several levels

@@ -201,9 +201,7 @@ fn at_level(names: Names, targets: &[Target], level: &str) -> Result<Vec<Target>
 
 /// The targets' subjects, each once. A scenario has to be one of some target's.
 fn subjects(targets: &[Target], scenario: Option<&str>) -> Result<Vec<Subject>, NoSuch> {
-    let found = some_of_each(targets, |target| {
-        target.some_subjects(scenario.map(|name| target.scenario(name)).transpose()?)
-    })?;
+    let found = some_of_each(targets, |target| target.some_subjects(scenario))?;
     let mut subjects: Vec<Subject> = Vec::new();
     for subject in found {
         if !subjects.iter().any(|known| known.is(&subject)) {

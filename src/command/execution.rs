@@ -78,8 +78,7 @@ impl Asked {
             }
             target = there;
         }
-        let scenario = what.scenario.as_deref().map(|name| target.scenario(name)).transpose()?;
-        let subjects = target.some_subjects(scenario)?;
+        let subjects = target.some_subjects(what.scenario.as_deref())?;
         let size = AskedSize::new(what.clients, what.actions, what.threads);
         let size = size.map(|size| size.of(target.model)).transpose()?;
         if let Some(property) = &what.property {

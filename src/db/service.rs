@@ -35,6 +35,9 @@ pub trait Service: Database {
 
     /// Whether a server process was killed.
     fn is_dead(&self, server: usize) -> bool;
+
+    /// A client that was told nothing asks this server the same again. Nothing is changed by that.
+    fn ask_again(&mut self, _server: usize) {}
 }
 
 /// A [`Service`] as a pure value, around a database.
@@ -223,6 +226,11 @@ impl<S: Service> Service for Recorded<S> {
     fn is_dead(&self, server: usize) -> bool {
         self.inner().is_dead(server)
     }
+
+    fn ask_again(&mut self, server: usize) {
+        self.inner_mut().ask_again(server);
+        self.record(format!("-- told nothing: asks server {}", server + 1));
+    }
 }
 
 #[cfg(test)]
@@ -262,6 +270,7 @@ mod tests {
         servers.try_poll(0);
         servers.suspend(0);
         servers.kill(0);
+        servers.ask_again(1);
         assert_eq!(
             servers.take(),
             [
@@ -272,6 +281,7 @@ mod tests {
                 "-- polled by the worker of server 1",
                 "-- gives the worker of server 1 back",
                 "-- server 1 dies",
+                "-- told nothing: asks server 2",
             ]
         );
     }

@@ -216,24 +216,30 @@ fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Err
     }
 }
 
-/// Passes a path as the kernel takes it, from the stack where it is of common length. rustix would
-/// do the same, but not always inlined.
-#[inline(always)]
-fn with_c_str<T>(path: &Path, call: impl FnOnce(&CStr) -> Result<T, Errno>) -> Result<T, Errno> {
-    let bytes = path.as_os_str().as_bytes();
-    let mut short = [0; 256];
-    let long;
-    let path = match short.get_mut(..bytes.len() + 1) {
-        Some(short) => {
-            short[..bytes.len()].copy_from_slice(bytes);
-            CStr::from_bytes_with_nul(short).map_err(|_| Errno::INVAL)?
+/// Room for a path as the kernel takes it: on the stack, where the path is of common length.
+struct Room {
+    short: [u8; 128],
+    long: Option<CString>,
+}
+
+impl Room {
+    #[inline(always)]
+    fn new() -> Self {
+        Room { short: [0; 128], long: None }
+    }
+
+    /// The path, with its end. rustix would do the same, but not always inlined.
+    #[inline(always)]
+    fn with(&mut self, path: &Path) -> Result<&CStr, Errno> {
+        let bytes = path.as_os_str().as_bytes();
+        match self.short.get_mut(..bytes.len() + 1) {
+            Some(short) => {
+                short[..bytes.len()].copy_from_slice(bytes);
+                CStr::from_bytes_with_nul(short).map_err(|_| Errno::INVAL)
+            }
+            None => Ok(self.long.insert(CString::new(bytes).map_err(|_| Errno::INVAL)?)),
         }
-        None => {
-            long = CString::new(bytes).map_err(|_| Errno::INVAL)?;
-            &long
-        }
-    };
-    call(path)
+    }
 }
 
 impl OsFs {
@@ -252,7 +258,7 @@ impl OsFs {
     ) -> Result<T, Errno> {
         let at = at.into();
         confined(at.path)?;
-        with_c_str(at.path, |path| call(self.base(at), path))
+        call(self.base(at), Room::new().with(at.path)?)
     }
 
     /// Makes a call about two paths.
@@ -266,9 +272,8 @@ impl OsFs {
         let (from, to) = (from.into(), to.into());
         confined(from.path)?;
         confined(to.path)?;
-        with_c_str(from.path, |old| {
-            with_c_str(to.path, |new| call(self.base(from), old, self.base(to), new))
-        })
+        let (mut old, mut new) = (Room::new(), Room::new());
+        call(self.base(from), old.with(from.path)?, self.base(to), new.with(to.path)?)
     }
 }
 

@@ -257,8 +257,8 @@ impl Whole {
     fn subject(&self, system: &System) -> Result<Subject, String> {
         let target = self.names.target(&format!("{}/{}", system.model, system.variant));
         let target = target.map_err(|error| error.to_string())?;
-        let scenario = target.scenario(&system.scenario).map_err(|error| error.to_string())?;
-        let mut subjects = target.subjects(Some(scenario)).into_iter();
+        let scenario = target.scenarios(&system.scenario).map_err(|error| error.to_string())?;
+        let mut subjects = target.subjects(Some(&scenario)).into_iter();
         subjects.next().ok_or_else(|| format!("{} has no `{}`", target.name(), system.scenario))
     }
 

@@ -23,7 +23,7 @@ pub fn mermaid(trace: &Trace, world: &str, closing: &str) -> String {
         }
     };
     lost(&mut out, 0);
-    for (number, step) in (1..).zip(&trace.steps) {
+    for (number, step) in trace.shown() {
         let arrow = if step.blocked { "--x" } else { "->>" };
         let _ = match step.label.strip_prefix("-- ") {
             None if step.concerns_all() => {
@@ -115,6 +115,23 @@ mod tests {
         assert_eq!(lines[2], "    participant a0 as client 1");
         assert_eq!(lines[4], "    a0->>world: read = #34;a#59;b#35;c#34;");
         assert_eq!(lines[5], "    Note over a0: Delivered(#34;#60;x#62;#34;)");
+    }
+
+    #[test]
+    fn what_might_happen_and_does_not_is_left_out() {
+        let labels = ["is it killed? no", "take", "is it killed? yes", "is killed"];
+        let trace = Trace {
+            start: None,
+            actors: vec!["client 1".into()],
+            steps: labels.map(|label| TraceStep::new(0, label)).into(),
+            unfinished: Vec::new(),
+            end: None,
+            lost: Vec::new(),
+        };
+        let told = mermaid(&trace, "shelf", "done");
+        let messages = told.lines().filter_map(|line| line.split_once("world: "));
+        let messages: Vec<_> = messages.map(|(_, message)| message).collect();
+        assert_eq!(messages, ["take", "is it killed? yes", "is killed"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::WIDTH;
 use super::cells::{is_left_out, of_property, properties_of};
 use super::matrix::letter;
 use super::style::{BAD, FAINT, GOOD, HEAD, PLAIN, UNSURE, columns, paint, wrap};
-use crate::models::{Model, Variant};
+use crate::models::{Model, Scenario, Variant};
 use crate::survey::{Subject, Survey};
 
 /// Two matrices stand side by side where each fits into this width.
@@ -153,15 +153,16 @@ fn block(model: &dyn Model, marked: &[Marked]) -> Vec<Line> {
             && of_model.iter().any(|(known, _)| known.variant.name == variant.name)
     };
     let variants: Vec<&Variant> = model.variants().iter().filter(has_variant).collect();
-    let mut scenarios: Vec<&str> = (model.scenarios().iter().map(|scenario| scenario.name))
-        .filter(|name| of_model.iter().any(|(known, _)| known.scenario.name == *name))
-        .map(family)
+    // Scenarios that differ in the disk alone share a column.
+    let mut scenarios: Vec<&str> = (model.scenarios().iter())
+        .filter(|scenario| of_model.iter().any(|(known, _)| known.scenario.name == scenario.name))
+        .map(Scenario::family)
         .collect();
     scenarios.dedup();
     let rows = variants.iter().map(|variant| {
         let here = |scenario: &str| {
             let known = of_model.iter().filter(|(known, _)| {
-                known.variant.name == variant.name && family(known.scenario.name) == scenario
+                known.variant.name == variant.name && known.scenario.family() == scenario
             });
             known.map(|(_, known)| known.clone()).reduce(worse)
         };
@@ -180,12 +181,6 @@ fn block(model: &dyn Model, marked: &[Marked]) -> Vec<Line> {
         }
     }
     lines
-}
-
-/// Scenarios that differ in the disk alone share a column.
-fn family(scenario: &str) -> &str {
-    const POWER: &str = "power";
-    if scenario.starts_with("power-") { POWER } else { scenario }
 }
 
 /// What is said of two systems together.

@@ -28,8 +28,8 @@ struct Picture<'t> {
     title: &'t str,
     start: Option<&'t str>,
     actors: &'t [String],
-    /// Who stepped, and what stands there.
-    rows: Vec<(usize, Vec<String>)>,
+    /// The number of the step, who stepped, and what stands there.
+    rows: Vec<(usize, usize, Vec<String>)>,
     /// Who had not ended.
     left: Vec<(usize, String)>,
     /// Before the first step and after each, as far as it is not lost.
@@ -42,7 +42,7 @@ struct Picture<'t> {
 /// The execution as columns, one an actor, one row a step; below, what it comes to. `title` says of which
 /// system.
 pub fn svg(trace: &Trace, title: &str, closing: &str) -> String {
-    let rows = trace.steps.iter().map(|step| (step.actor, told(trace, step))).collect();
+    let rows = trace.shown().map(|(number, step)| (number, step.actor, told(trace, step)));
     let left = trace.unfinished.iter().map(|left| (left.actor, unfinished(trace, left))).collect();
     let lines = trace.end.iter().flat_map(|end| end.lines().map(str::to_owned));
     let notes = lines.chain(lost_lines(&trace.lost)).chain([closing.to_owned()]).collect();
@@ -54,7 +54,7 @@ pub fn svg(trace: &Trace, title: &str, closing: &str) -> String {
         title,
         start: trace.start.as_deref().filter(|start| !start.is_empty()),
         actors: &trace.actors,
-        rows,
+        rows: rows.collect(),
         left,
         shares: lost_cells(&trace.lost),
         lost,
@@ -107,7 +107,8 @@ impl Picture<'_> {
     /// How wide each column is, in letters.
     fn widths(&self) -> Vec<usize> {
         let mut widths: Vec<usize> = self.actors.iter().map(|name| letters(name)).collect();
-        let rows = self.rows.iter().flat_map(|(actor, lines)| lines.iter().map(|it| (*actor, it)));
+        let rows =
+            self.rows.iter().flat_map(|(_, actor, lines)| lines.iter().map(|it| (*actor, it)));
         let left = self.left.iter().map(|(actor, text)| (*actor, text));
         for (actor, text) in rows.chain(left) {
             if let Some(width) = widths.get_mut(actor) {
@@ -161,11 +162,11 @@ impl Picture<'_> {
         }
         drawing.y += 6;
         drawing.rule(width);
-        for (number, (actor, lines)) in (1..).zip(&self.rows) {
+        for (number, actor, lines) in &self.rows {
             let folded =
                 |line: &String| wrapped(line, widths.get(*actor).copied().unwrap_or(WIDEST));
             let folded: Vec<String> = lines.iter().flat_map(folded).collect();
-            if self.lost == Some(number) {
+            if self.lost == Some(*number) {
                 let (x, y) = (MARGIN - 6, drawing.y + 2);
                 let (width, height) = (width - 2 * MARGIN + 12, folded.len() * LINE + 4);
                 drawing.out.push(format!(
@@ -174,7 +175,7 @@ impl Picture<'_> {
             }
             let first = drawing.y + LINE;
             drawing.text(MARGIN, first, " class=\"faint\"", &number.to_string());
-            if let Some(share) = self.shares.get(number) {
+            if let Some(share) = self.shares.get(*number) {
                 drawing.text(end, first, " class=\"faint end\"", share);
             }
             for (line, text) in folded.iter().enumerate() {
@@ -285,6 +286,17 @@ mod tests {
             assert!(drawn.contains(part), "{part}: {drawn}");
         }
         assert!(drawn.starts_with("<svg xmlns=") && drawn.ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn a_question_that_is_answered_no_has_no_row_and_the_numbers_stay() {
+        let labels = ["is it killed? no", "take", "is it killed? yes"];
+        let steps = labels.map(|label| TraceStep::new(0, label)).into();
+        let drawn = svg(&Trace { steps, lost: Vec::new(), ..trace() }, "shelf/take", "done");
+        assert!(!drawn.contains("killed? no") && drawn.contains(">is it killed? yes</text>"));
+        let number = |number: usize| format!(" class=\"faint\">{number}</text>");
+        assert!(!drawn.contains(&number(1)) && drawn.contains(&number(2)), "{drawn}");
+        assert!(drawn.contains(&number(3)), "{drawn}");
     }
 
     #[test]

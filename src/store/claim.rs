@@ -125,6 +125,16 @@ impl Names {
         durability: Durability,
         token: &str,
     ) -> Self {
+        Names::of(directory, mechanism, durability, token.as_bytes())
+    }
+
+    /// The same, where nobody has to look whether the token is text.
+    pub(super) fn of(
+        directory: &Path,
+        mechanism: Mechanism,
+        durability: Durability,
+        token: &[u8],
+    ) -> Self {
         let directory = directory.as_os_str().as_bytes();
         let slash = match directory.last() {
             None | Some(b'/') => &b""[..],
@@ -132,8 +142,8 @@ impl Names {
         };
         let keeps = durability == Durability::NothingLost;
         let claim: &[&[u8]] = match mechanism {
-            Mechanism::RenameUnique if keeps => &[directory, slash, KEPT, b".", token.as_bytes()],
-            Mechanism::RenameUnique => &[directory, slash, TAKEN, token.as_bytes()],
+            Mechanism::RenameUnique if keeps => &[directory, slash, KEPT, b".", token],
+            Mechanism::RenameUnique => &[directory, slash, TAKEN, token],
             Mechanism::RenameFixed if keeps => &[directory, slash, KEPT],
             Mechanism::RenameFixed => &[directory, slash, TAKEN_FIXED],
             Mechanism::ClaimFile => &[directory, slash, MARKER],

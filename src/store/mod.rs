@@ -199,8 +199,8 @@ impl OneTimeStore {
             _ => None,
         };
         let names = || {
-            let token = token.as_ref().map_or("", Token::as_str);
-            Names::new(directory, self.mechanism, self.durability, token)
+            let token = token.as_ref().map_or(&b""[..], Token::as_bytes);
+            Names::of(directory, self.mechanism, self.durability, token)
         };
         match claim(&mut &self.fs, self.mechanism, self.durability, &names()) {
             ClaimEnd::Claimed { file, recorded } => {
@@ -373,8 +373,12 @@ impl Token {
             && is_number(number, 16)
     }
 
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+
     fn as_str(&self) -> &str {
-        str::from_utf8(&self.text[self.start..]).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

@@ -42,7 +42,7 @@ pub enum NoSuch {
         /// The variant: `transfer/ordered`.
         target: String,
         /// The scenario.
-        scenario: &'static str,
+        scenario: String,
         /// The scenarios in which the variant makes sense.
         known: Vec<&'static str>,
     },
@@ -95,13 +95,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// The variants in the named scenario, or in every scenario.
-    pub fn subjects(&self, scenario: Option<&'static Scenario>) -> Vec<Subject> {
+    /// The variants in these scenarios, or in every scenario.
+    pub fn subjects(&self, only: Option<&[&'static Scenario]>) -> Vec<Subject> {
         let (model, mut subjects) = (self.model, Vec::new());
         // A variant at a level may be none of the model's own.
         let variants = self.variant.map_or(model.variants(), std::slice::from_ref);
         for variant in variants {
-            let asked = |known: &&Scenario| scenario.is_none_or(|only| only.name == known.name);
+            let asked = |known: &&Scenario| {
+                only.is_none_or(|only| only.iter().any(|only| only.name == known.name))
+            };
             let has = |known: &&Scenario| model.has(variant.name, known.name);
             for scenario in model.scenarios().iter().filter(asked).filter(has) {
                 subjects.push(Subject { model, variant, scenario });
@@ -116,25 +118,21 @@ impl Target {
         format!("{}{variant}", self.model.name())
     }
 
-    /// Its [subjects](Self::subjects). If there are none, the error says in which scenarios there
-    /// are some.
-    pub fn some_subjects(
-        &self,
-        scenario: Option<&'static Scenario>,
-    ) -> Result<Vec<Subject>, NoSuch> {
-        let subjects = self.subjects(scenario);
-        match scenario {
-            Some(scenario) if subjects.is_empty() => {
-                let mut known = Vec::new();
-                for subject in self.subjects(None) {
-                    if !known.contains(&subject.scenario.name) {
-                        known.push(subject.scenario.name);
-                    }
-                }
-                Err(NoSuch::System { target: self.name(), scenario: scenario.name, known })
-            }
-            _ => Ok(subjects),
+    /// Its [subjects](Self::subjects) in the [scenarios](Self::scenarios) of this name. If there are
+    /// none, the error says in which scenarios there are some.
+    pub fn some_subjects(&self, scenario: Option<&str>) -> Result<Vec<Subject>, NoSuch> {
+        let Some(name) = scenario else { return Ok(self.subjects(None)) };
+        let subjects = self.subjects(Some(&self.scenarios(name)?));
+        if !subjects.is_empty() {
+            return Ok(subjects);
         }
+        let mut known = Vec::new();
+        for subject in self.subjects(None) {
+            if !known.contains(&subject.scenario.name) {
+                known.push(subject.scenario.name);
+            }
+        }
+        Err(NoSuch::System { target: self.name(), scenario: name.to_owned(), known })
     }
 
     /// Its level of this name, in capitals or not.
@@ -146,13 +144,22 @@ impl Target {
         })
     }
 
-    /// The scenario of this name.
-    pub fn scenario(&self, name: &str) -> Result<&'static Scenario, UnknownName> {
-        let scenarios = self.model.scenarios();
-        scenarios.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
-            let known: Vec<&str> = scenarios.iter().map(|scenario| scenario.name).collect();
-            UnknownName::new(format!("scenario of {}", self.model.name()), name, &known)
-        })
+    /// The scenario of this name; or those of this [family](Scenario::family): `power`.
+    pub fn scenarios(&self, name: &str) -> Result<Vec<&'static Scenario>, UnknownName> {
+        let all = self.model.scenarios();
+        if let Some(scenario) = all.iter().find(|scenario| scenario.name == name) {
+            return Ok(vec![scenario]);
+        }
+        let family: Vec<_> = all.iter().filter(|scenario| scenario.family() == name).collect();
+        if family.is_empty() {
+            let known: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
+            return Err(UnknownName::new(
+                format!("scenario of {}", self.model.name()),
+                name,
+                &known,
+            ));
+        }
+        Ok(family)
     }
 }
 

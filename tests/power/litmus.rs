@@ -188,3 +188,34 @@ fn after_a_failed_fsync_the_bytes_may_be_gone_though_a_later_one_succeeds() {
         assert!(!after(&written).iter().any(is_gone), "{profile:?}");
     }
 }
+
+/// A file whose `fsync` failed, opened with `O_TRUNC` and written anew: the usual way to try again. What is
+/// there is the new content once that is synced, and never the old one behind it.
+#[test]
+fn after_a_failed_fsync_a_file_that_is_truncated_and_written_anew_is_as_any_other() {
+    use toctou::fs::{FileSystem, Mode, OFlags, SimFs};
+    for profile in Profile::ALL {
+        for fails in [false, true] {
+            let mut world = SimFs::new().with_disk(profile);
+            let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::TRUNC;
+            let mut left = Vec::new();
+            for (bytes, fails) in [(&b"first, and longer"[..], fails), (b"second", false)] {
+                let mut file = world.open("f", flags, Mode::RUSR | Mode::WUSR).unwrap();
+                world.write(&mut file, bytes).unwrap();
+                if fails {
+                    world.fail_next_sync();
+                }
+                assert_eq!(world.fsync(&mut file).is_err(), fails);
+                world.close(file);
+                let survivals = world.survivals();
+                let bytes =
+                    survivals.iter().map(|it| it.world.tree().bytes("f").map(<[u8]>::to_vec));
+                left.push(bytes.collect::<Vec<_>>());
+            }
+            assert_eq!(left[0].len() > 1, fails || profile == Posix, "{profile:?}: {left:?}");
+            let found: Vec<_> = left[1].iter().flatten().collect();
+            assert!(found.iter().all(|bytes| ***bytes == *b"second"), "{profile:?}: {left:?}");
+            assert_eq!(left[1].iter().any(Option::is_none), profile == Posix, "{left:?}");
+        }
+    }
+}

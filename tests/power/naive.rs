@@ -284,7 +284,9 @@ fn disk(events: &[(usize, &Event)], files: usize) -> State {
             // Each byte with the number of who wrote it.
             let content: &mut Vec<(u8, usize)> = &mut contents[file].0;
             content.resize(content.len().max(at + bytes.len()), (0, 0));
-            for (place, byte) in content[at..].iter_mut().zip(bytes) {
+            let places = content[at..].iter_mut().zip(bytes);
+            // A block is written as it is in the cache by then: what came later is not undone.
+            for (place, byte) in places.filter(|(place, _)| place.1 <= *number) {
                 *place = (*byte, *number);
             }
         };
@@ -570,11 +572,7 @@ fn what_a_failing_fsync_gives_up_is_what_the_second_implementation_finds() {
     for profile in Profile::ALL {
         let compared = std::cell::Cell::new(0);
         let differing = [(); 2].map(|()| std::cell::Cell::new(0));
-        // Without `ftruncate`: what it makes of bytes that were given up in its block, the two take
-        // differently, and no kernel was asked.
-        let call = call_or_failure()
-            .prop_filter("no truncation", |call| !matches!(call, Call::Truncate(..)));
-        run_of(call, 500, 4, |calls| {
+        run_of(call_or_failure(), 500, 4, |calls| {
             let calls = failing_first(calls);
             let Some(expected) = naive(profile, BLOCK, &calls) else { return };
             let found = ever(profile, BLOCK, &[], &calls);
@@ -628,5 +626,54 @@ fn bytes_that_were_cut_off_do_not_come_back() {
         assert!(!found.iter().any(is_back), "{profile:?}: {found:?}");
         let is_new = |state: &State| state.iter().any(|(_, told)| told.ends_with(" yyy"));
         assert!(found.iter().any(is_new), "{profile:?}: {found:?}");
+    }
+}
+
+/// The last states of a program whose first `fsync` fails, before these calls.
+fn after_a_failure(profile: Profile, then: &[Call]) -> BTreeSet<State> {
+    let first = [Call::Create("a"), Call::Append(0, b"vwxyz".to_vec()), Call::FailingFsync(0)];
+    let calls = [&first[..], then, &[Call::FsyncDir(".")]].concat();
+    if let Some(expected) = naive(profile, BLOCK, &calls) {
+        assert_eq!(ever(profile, BLOCK, &[], &calls), expected, "{profile:?}: {calls:?}");
+    }
+    survivals(profile, BLOCK, &[], &calls).pop().unwrap()
+}
+
+fn contents(states: &BTreeSet<State>) -> BTreeSet<String> {
+    let contents = states.iter().flatten().filter_map(|(_, told)| told.strip_prefix("600 "));
+    contents.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_a_failing_fsync_gave_up_a_truncation_cuts_off_for_good() {
+    for profile in Profile::ALL {
+        let cut = [Call::Truncate(0, 0), Call::Fsync(0)];
+        assert_eq!(contents(&after_a_failure(profile, &cut)), [""].map(str::to_owned).into());
+        // Nor is it back behind a later length, or behind other bytes.
+        let longer = [&cut[..], &[Call::Truncate(0, 5), Call::Fsync(0)]].concat();
+        let zeros = "\0".repeat(5);
+        assert_eq!(contents(&after_a_failure(profile, &longer)), [zeros].into());
+        let other = [&cut[..], &[Call::Write(0, 2, b"q".to_vec()), Call::Fsync(0)]].concat();
+        assert_eq!(contents(&after_a_failure(profile, &other)), ["\0\0q".to_owned()].into());
+    }
+}
+
+/// The zeros behind a shorter length are written with their whole block, as a later write is. Where none
+/// are written, what is before them stays given up.
+#[test]
+fn a_truncation_within_a_block_writes_what_was_given_up_there() {
+    for profile in Profile::ALL {
+        let within = [Call::Truncate(0, 2), Call::Fsync(0)];
+        let found = contents(&after_a_failure(profile, &within));
+        match profile {
+            Ext4 | Posix => assert_eq!(found, ["vw".to_owned()].into()),
+            Sequential | MetadataPrefix => {
+                assert_eq!(found, ["vw", "\0\0"].map(str::to_owned).into());
+            }
+        }
+        // At the end of a block there is nothing to write.
+        let between = [Call::Truncate(0, 4), Call::Fsync(0)];
+        let found = contents(&after_a_failure(profile, &between));
+        assert_eq!(found, ["vwxy", "\0\0\0\0"].map(str::to_owned).into(), "{profile:?}");
     }
 }

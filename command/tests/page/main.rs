@@ -242,6 +242,9 @@ fn the_picture_that_the_page_saves_is_the_one_that_the_command_draws() {
         ("download/rename-fixed-name", "reupload", "at-most-once"),
         ("order/check-then-update", "replay", "one-ending"),
         ("avatar/head-then-get", "both", "no-internal-content"),
+        // Questions that are answered no are left out.
+        ("download/open-then-remove", "killed", "nothing-lost"),
+        ("credential/rename-without-fsync", "power-ext4", "old-or-new"),
         ("claim_cell/flag-each", "full", "at-most-once"),
     ] {
         browser.open(&format!("{}#{target}/{scenario}?property={property}", url(whole())));

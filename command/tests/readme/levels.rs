@@ -1,6 +1,6 @@
 //! What each isolation level makes of the variants that can be had at several.
 
-use toctou::models::{Model, Variant};
+use toctou::models::{Model, Scenario, Variant};
 
 use crate::page::Block;
 use crate::table::{Table, wrapped};
@@ -18,6 +18,11 @@ struct Cell {
 pub(crate) fn block(model: &dyn Model) -> Block {
     let text = format!("{}\n{}", table(model).text(), list(model));
     Block::new(format!("levels of {}", model.name()), text)
+}
+
+/// The scenarios in which the levels make a difference.
+fn told_of(model: &dyn Model) -> impl Iterator<Item = &'static Scenario> {
+    model.scenarios().iter().filter(|scenario| model.levels_matter(scenario.name))
 }
 
 /// The variants that can be had at some level.
@@ -49,7 +54,7 @@ impl Cell {
     /// What breaks in which scenarios, property by property.
     fn broken(&self, model: &dyn Model) -> Vec<(&'static str, Vec<&'static str>)> {
         let mut broken: Vec<(&str, Vec<&str>)> = Vec::new();
-        for scenario in model.scenarios() {
+        for scenario in told_of(model) {
             let breaks = self.variant.breaks().filter(|it| it.scenario == scenario.name);
             for breaks in breaks.filter(|it| it.from_size <= CLIENTS) {
                 match broken.iter_mut().find(|(property, _)| *property == breaks.property) {
@@ -70,7 +75,7 @@ impl Cell {
 
     /// The scenarios of which it says nothing.
     fn missing(&self, model: &dyn Model) -> Vec<&'static str> {
-        let scenarios = model.scenarios().iter().map(|scenario| scenario.name);
+        let scenarios = told_of(model).map(|scenario| scenario.name);
         scenarios.filter(|scenario| !model.has(self.variant.name, scenario)).collect()
     }
 
@@ -82,8 +87,9 @@ impl Cell {
             return None;
         }
         let name = name.map(|name| format!(" (`{name}`)")).unwrap_or_default();
+        let has = told_of(model).count() - self.missing(model).len();
         let broken = broken.iter().map(|(property, scenarios)| {
-            format!("`{property}` in {}", scenarios_told(model, self.variant.name, scenarios))
+            format!("`{property}` in {}", scenarios_told(has, scenarios))
         });
         let broken: Vec<_> = broken.collect();
         let broken =

@@ -186,14 +186,14 @@ fn places(model: &dyn Model, variant: &Variant, breaks: &[Breaks<'_>]) -> String
             by_size.entry(breaks.from_size).or_default().push(scenario.name);
         }
     }
-    let places = by_size.iter().map(|(size, names)| {
-        format!("from\u{a0}{size} in {}", scenarios_told(model, variant.name, names))
-    });
+    let has = model.scenarios().iter().filter(|it| model.has(variant.name, it.name)).count();
+    let places = by_size
+        .iter()
+        .map(|(size, names)| format!("from\u{a0}{size} in {}", scenarios_told(has, names)));
     places.collect::<Vec<_>>().join("; ")
 }
 
-/// These scenarios; or that it is all that the variant has.
-pub(crate) fn scenarios_told(model: &dyn Model, variant: &str, names: &[&str]) -> String {
-    let has = model.scenarios().iter().filter(|scenario| model.has(variant, scenario.name)).count();
+/// These scenarios; or that they are all that the variant has.
+pub(crate) fn scenarios_told(has: usize, names: &[&str]) -> String {
     if names.len() == has { "all scenarios".to_owned() } else { names.join(", ") }
 }

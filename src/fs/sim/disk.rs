@@ -440,6 +440,11 @@ impl SimFs {
     /// whose writing failed are taken for clean (Rebello and others, “Can Applications Recover from
     /// fsync Failures?”, USENIX ATC 2020). A later write to the same block writes the whole block.
     ///
+    /// A truncation (`ftruncate`, `O_TRUNC`) that an `fsync` makes permanent cuts given-up bytes off like
+    /// any others: they never come back. In the block that it ends in, [`Ext4`](Profile::Ext4) and
+    /// [`Posix`](Profile::Posix) write zeros behind the new end, and so the bytes before it. With the
+    /// other profiles it writes none, and what is left of them stays given up.
+    ///
     /// # Panics
     ///
     /// If the world has no [disk](SimFs::with_disk).

@@ -68,6 +68,16 @@ function played(shown, scene, turns) {
   };
 }
 
+/**
+ * The rows that a picture shows, with their numbers: all but the questions about what may happen before a step
+ * that are answered no. Of these, it shows the last row of all, and one at which the execution is lost.
+ */
+function shownRows(execution) {
+  const lost = execution.shares === null ? null : lostAt(execution.shares);
+  const rows = execution.rows.map((row, index) => ({ ...row, number: index + 1 }));
+  return rows.filter(({ call, number }) => !call.endsWith('? no') || number === lost || number === rows.length);
+}
+
 /** How many continuations violate the property, as far as that is known. */
 function sharesOf(shown, scene, states, isOwn) {
   if (shown.kind === 'reachable') return null;
@@ -122,7 +132,8 @@ function pictureOf(title, shown, scene, execution) {
     about: notes[notes.length - 1],
     start: execution.start === '' ? null : execution.start,
     actors: execution.actors,
-    rows: execution.rows.map(({ actor, call, waiting, output }) => ({
+    rows: shownRows(execution).map(({ number, actor, call, waiting, output }) => ({
+      number,
       actor,
       lines: [call, waiting, output === null ? null : `→ ${output}`].filter((line) => line !== null),
     })),

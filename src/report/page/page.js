@@ -127,10 +127,14 @@ function along(turns) {
 }
 
 function go(step) {
-  const at = Math.max(0, Math.min(step, here.execution.rows.length));
+  const { execution } = here;
+  const shown = new Set(shownRows(execution).map(({ number }) => number)).add(0);
+  let at = Math.max(0, Math.min(step, execution.rows.length));
+  // What the picture leaves out, one walks past. It leaves out neither end.
+  while (!shown.has(at)) at += step < here.at ? -1 : 1;
   if (at === here.at) return;
   here.at = at;
-  settleSoon(addressOf(here.place, here.shown.name, here.execution.turns, at));
+  settleSoon(addressOf(here.place, here.shown.name, execution.turns, at));
   drawStep(false);
 }
 

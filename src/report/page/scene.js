@@ -3,6 +3,12 @@
 const WAITS = 0, GOES = 1, CHOOSES = 2, FAULT = 3;
 const DEADLOCK_FREE = 'deadlock-free';
 
+/** How one way of a choice is told: as the answer to a question, as what concerns all, or by its number. */
+function toldWay(label, ways, way) {
+  if (label.endsWith('?')) return `${label} ${way === 0 ? 'no' : 'yes'}`;
+  return label === 'the power fails' || label.endsWith(' to go') ? label : `choose(${ways}) = ${way}`;
+}
+
 class Scene {
   constructor(told) {
     this.told = told;
@@ -71,7 +77,7 @@ class Scene {
     if (step[3] === GOES) return [{ label, next: to(step[4], step[5]) }];
     if (step[3] !== CHOOSES) return [];
     const locals = step.slice(5);
-    return locals.map((local, way) => ({ label: `choose(${locals.length}) = ${way}`, next: to(step[4], local) }));
+    return locals.map((local, way) => ({ label: toldWay(label, locals.length, way), next: to(step[4], local) }));
   }
 
   /** What the actor's step is, where it is none that leads anywhere: `waits`, a fault, or nothing. */

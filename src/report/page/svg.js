@@ -31,7 +31,7 @@ function escaped(text) {
 }
 
 /**
- * The picture: `{ title, about, start, actors, rows: [{ actor, lines }], left: [[actor, text]], shares, lost,
+ * The picture: `{ title, about, start, actors, rows: [{ number, actor, lines }], left: [[actor, text]], shares, lost,
  * notes }`.
  */
 function svgOf(picture) {
@@ -59,15 +59,15 @@ function svgOf(picture) {
   if (shares.length > 0) text(end, y, ' class="faint end"', shares[0]);
   y += 6;
   rule();
-  rows.forEach(({ actor, lines }, index) => {
+  rows.forEach(({ number, actor, lines }) => {
     const folded = lines.flatMap((line) => wrapped(line, widths[actor]));
-    if (lost === index + 1) {
+    if (lost === number) {
       out.push(`<rect x="${MARGIN - 6}" y="${y + 2}" width="${width - 2 * MARGIN + 12}" height="${folded.length * LINE + 4}" class="lost"/>`);
     }
     const first = y + LINE;
-    text(MARGIN, first, ' class="faint"', String(index + 1));
-    if (index + 1 < shares.length) text(end, first, ' class="faint end"', shares[index + 1]);
-    folded.forEach((line, number) => text(at(actor), first + number * LINE, '', line));
+    text(MARGIN, first, ' class="faint"', String(number));
+    if (number < shares.length) text(end, first, ' class="faint end"', shares[number]);
+    folded.forEach((line, index) => text(at(actor), first + index * LINE, '', line));
     y += folded.length * LINE + 6;
     rule();
   });

@@ -60,8 +60,7 @@ function stepsTable(shown, scene, execution, go) {
   /** What an actor did, in its column or behind its name. */
   const placed = (actor, content) => (isListed ? [h('td', {}, actors[actor]), h('td', {}, content)]
     : actors.map((_, other) => h('td', {}, other === actor ? content : [])));
-  const row = ({ actor, call, waiting, output }, index) => {
-    const step = index + 1;
+  const row = ({ number: step, actor, call, waiting, output }) => {
     const content = [h('span', { class: 'call' }, breakable(call)),
       waiting === null ? null : h('span', { class: 'beside' }, waiting),
       output === null ? null : h('span', { class: 'output' }, '→\u00a0', breakable(output)), marks(step)];
@@ -75,7 +74,7 @@ function stepsTable(shown, scene, execution, go) {
       cells === null ? null : h('th', { scope: 'col', class: 'share' }, 'continuations that violate it'))),
     h('tbody', {}, h('tr', { 'data-row': 0, on: { click: () => go(0) } }, number(0, 'start'),
       h('td', { colspan: isListed ? 2 : actors.length, class: 'begins' }, begins, marks(0)), share(0)),
-    rows.map(row), rows.length === 0 ? null : leftRows(execution, isListed, cells !== null)));
+    shownRows(execution).map(row), rows.length === 0 ? null : leftRows(execution, isListed, cells !== null)));
 }
 
 /** Who had not ended when the execution did. */
@@ -154,10 +153,10 @@ function enginesTable(cell) {
 /** For paper: what changed at each step. */
 function printedChanges(scene, execution) {
   const world = (at) => shownWorld(scene, execution, at);
-  const step = ({ actor, call }, index) => {
-    const changes = changesOf(compared(world(index), world(index + 1)));
-    return h('li', {}, `${execution.actors[actor]}: ${call}`, h('ul', {}, changes.map((change) => h('li', {}, change))));
+  const step = ({ number, actor, call }) => {
+    const changes = changesOf(compared(world(number - 1), world(number)));
+    return h('li', { value: number }, `${execution.actors[actor]}: ${call}`, h('ul', {}, changes.map((change) => h('li', {}, change))));
   };
   return h('section', { class: 'printed' }, h('h2', {}, 'Before the first step'), worldTables(compared(null, world(0))),
-    h('h2', {}, 'What each step changes'), h('ol', {}, execution.rows.map(step)));
+    h('h2', {}, 'What each step changes'), h('ol', {}, shownRows(execution).map(step)));
 }
