@@ -224,13 +224,7 @@ impl SimDb {
 
     /// A session that has nothing to do with these locks any more is as all others are.
     pub(super) fn forget_backend(&self, session: &mut SimSession) {
-        let has_to_do = |by: Backend| {
-            self.locks.iter().any(|lock| {
-                lock.held.iter().any(|hold| hold.by == by)
-                    || lock.queue.iter().any(|queued| queued.by == by)
-            })
-        };
-        if session.slot.is_none() && session.backend.is_some_and(|by| !has_to_do(by)) {
+        if session.slot.is_none() && session.backend.is_some_and(|by| !self.has_to_do(by)) {
             session.backend = None;
         }
     }
@@ -274,15 +268,18 @@ impl SimDb {
         }
     }
 
+    /// Whether a session has a lock, or waits for one.
+    fn has_to_do(&self, by: Backend) -> bool {
+        self.locks.iter().any(|lock| {
+            let holds = lock.held.iter().any(|hold| hold.by == by);
+            holds || lock.queue.iter().any(|queued| queued.by == by)
+        })
+    }
+
     /// The number of a session, and of its transaction.
     fn backend(&mut self, session: &mut SimSession, slot: Slot) -> Result<Backend, SqlError> {
-        let taken = |by: Backend| {
-            let has = |lock: &Locked| {
-                lock.held.iter().any(|hold| hold.by == by)
-                    || lock.queue.iter().any(|queued| queued.by == by)
-            };
-            self.locks.iter().any(has) || self.open().any(|(_, it)| it.backend == Some(by))
-        };
+        let taken =
+            |by: Backend| self.has_to_do(by) || self.open().any(|(_, it)| it.backend == Some(by));
         let free = || (0..=Backend::MAX).find(|by| !taken(*by));
         let by = session.backend.or_else(free).ok_or(SqlState::TOO_MANY_CONNECTIONS)?;
         session.backend = Some(by);

@@ -163,7 +163,10 @@ impl Plan {
         let is_keyed = |it: &Updates| {
             let keys = keys(it.table);
             let has_it = |(column, _): &(usize, Expr)| {
-                keys.iter().any(|key| key.only.is_some() || key.columns.contains(column))
+                let asks = |only: &Expr| !only.columns_are(&|other| other != *column);
+                let in_key =
+                    |key: &Key| key.columns.contains(column) || key.only.as_ref().is_some_and(asks);
+                keys.iter().any(in_key)
             };
             let is_named = |filter: &Expr| keys.iter().any(|key| key.is_named_by(filter));
             it.filter.as_ref().is_some_and(is_named) && !it.set.iter().any(has_it)

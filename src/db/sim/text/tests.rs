@@ -12,6 +12,18 @@ fn db() -> SimDb {
     SimDb::new().with_setup(SETUP).expect("it is simulated")
 }
 
+/// What a statement is answered if nobody else is there.
+fn alone(db: &mut SimDb, statement: &Statement) -> Result<Answer, SqlError> {
+    let mut session = SimSession::new();
+    loop {
+        match db.execute(&mut session, statement) {
+            Reply::Answer(answer) => return answer,
+            Reply::Underway(_) => session.takes_next(0),
+            reply => panic!("{statement}: {reply:?}"),
+        }
+    }
+}
+
 #[track_caller]
 fn assert_refused(text: &str, state: SqlState, said: &str) {
     let error = db().prepare(text).expect_err(text);
@@ -127,10 +139,7 @@ fn tables_that_are_not_simulated_are_refused() {
 fn parameters_have_types_and_all_of_them_get_values() {
     let db = db();
     let mut other = db.clone();
-    let mut ask = |statement: &Statement| match other.execute(&mut SimSession::new(), statement) {
-        Reply::Answer(answer) => answer,
-        reply => panic!("{reply:?}"),
-    };
+    let mut ask = |statement: &Statement| alone(&mut other, statement);
     let adds = db.prepare("UPDATE item SET n = n + $2 WHERE id = $1").expect("it is simulated");
     assert_eq!(ask(&adds.with([1.into(), 3.into()])), Ok(Answer::Count(1)));
     let told = adds.with([1.into(), 3.into()]).to_string();
@@ -167,11 +176,8 @@ fn keys_have_names_and_say_which_of_them_is_violated() {
     let names: Vec<&str> = db.keys(0).iter().map(|key| &*key.name).collect();
     assert_eq!(names, ["t_pkey", "t_a_key", "both", "t_b_idx"]);
     let refused = |text: &str| {
-        let mut db = db.clone();
-        match db.execute(&mut SimSession::new(), &Statement::sql(text, [])) {
-            Reply::Answer(Err(error)) => error.words().to_owned(),
-            reply => panic!("{text}: {reply:?}"),
-        }
+        let error = alone(&mut db.clone(), &Statement::sql(text, [])).expect_err(text);
+        error.words().to_owned()
     };
     let by = |name: &str| format!("there is a row with that key, by `{name}`");
     assert_eq!(refused("INSERT INTO t VALUES (1, 2, 2)"), by("t_a_key"));
