@@ -111,9 +111,9 @@ fn write_skew_is_prevented_by_serializable_alone() {
     told(0, "write_skew.sql", &["--isolation", "serializable"]);
 }
 
-/// The lock comes after the snapshot, above READ COMMITTED.
+/// Above READ COMMITTED the lock comes after the snapshot; at SERIALIZABLE that is noticed.
 #[test]
-fn an_advisory_lock_is_enough_at_read_committed_only_or_with_serial_orders() {
+fn an_advisory_lock_comes_too_late_at_repeatable_read() {
     let said = told(1, "once_advisory_lock.sql", &["--levels"]);
     let marks = |level: &str| -> Vec<&str> {
         let line = said.lines().find_map(|line| line.strip_prefix(level)).unwrap();
