@@ -32,6 +32,7 @@ pub(super) struct Link<W> {
     transaction: Transaction,
     is_broken: bool,
     /// It may have advisory locks, which last as long as the connection.
+    #[cfg_attr(not(feature = "sql"), allow(dead_code, reason = "only text asks for them"))]
     has_locks: bool,
 }
 
