@@ -58,7 +58,7 @@ impl<W: Wire> Link<W> {
     pub(super) fn leave(&mut self) -> Result<(), SqlError> {
         self.end()?;
         #[cfg(feature = "sql")]
-        if std::mem::take(&mut self.has_locks) && !self.is_broken {
+        if self.has_locks && !self.is_broken {
             self.execute(&Statement::sql("SELECT pg_advisory_unlock_all()", []))?;
             self.has_locks = false;
         }

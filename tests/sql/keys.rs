@@ -1,5 +1,5 @@
-//! A table with several unique indexes, one of several columns and one of some rows only: random statements
-//! that put keys in, change them and give them away, played in both worlds as the others are.
+//! A table with several unique indexes, one of several columns and one of some rows only. Random statements put
+//! keys in, change them and give them away. They are played in both worlds as the others are.
 
 use proptest::prelude::*;
 use toctou::db::Isolation::ReadCommitted;

@@ -2,8 +2,8 @@
 //! neighbours in `sim`.
 //!
 //! They are locks of PostgreSQL's lock manager (`lock.c`, `proc.c`). Who asks for one that conflicts with those
-//! of others, or with one that others wait for, waits at the end of its queue; but before whoever waits for a
-//! lock of its own. A lock that is let go is given to those who wait, in their order, before they go on. What a
+//! of others, or with one that others wait for, waits at the end of its queue. But it stands before those who
+//! wait for a lock that it has. A lock that is let go is given to those who wait, in their order, before they go on. What a
 //! session holds never conflicts with what it asks for.
 //!
 //! A circle of waits is a deadlock if each waits for what the next one has. If one only stands behind another in
