@@ -114,6 +114,10 @@ pub(super) struct Run {
     /// A directory with the files to begin with. It is read, and never changed
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     pub(super) world: Option<PathBuf>,
+    /// The tables of a PostgreSQL database that the programs use: a file of SQL, or SQL itself. It is
+    /// simulated; the programs find it by DATABASE_URL, PGHOST and so on
+    #[arg(long, value_name = "SQL", conflicts_with = "file")]
+    pub(super) database: Option<String>,
     /// At no time do more than K actors end so
     #[arg(long, num_args = 2, value_names = ["K", "PREDICATE"], conflicts_with = "file")]
     pub(super) at_most: Vec<String>,
@@ -165,6 +169,7 @@ Predicates:
   not P   P and Q   P or Q   ( P )     put together
   every P           some P             of all actors that have ended, or of one of them
   sh: SCRIPT                           a shell script in a copy of the files: true if it ends with 0
+  row: QUERY        no row: QUERY      whether the database answers a row
 A text with blanks stands in quotes. A line feed at the end of a text does not count.
 
 Examples:

@@ -118,6 +118,8 @@ mod statement;
 mod stepped;
 mod watch;
 mod way;
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) mod wire;
 
 #[cfg(feature = "postgres")]
 pub use cluster::{Cluster, ClusterError};

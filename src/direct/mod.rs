@@ -63,6 +63,7 @@
 mod files;
 mod held;
 mod lent;
+mod machine;
 #[cfg(feature = "http")]
 mod network;
 mod own;
@@ -84,6 +85,7 @@ use files::{Mounted, mounted};
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use files::{Sleep, awake, clock, has_clock};
 pub use held::{Connections, Held, Served, Sessions, Slots};
+pub use machine::{Both, Machine, MachineCode};
 #[cfg(feature = "http")]
 pub use network::{DirectConnection, DirectNet};
 use own::within;
@@ -172,19 +174,6 @@ impl<T> FileCode<T> {
     /// A program over `toctou::std`: `|| claim("key")`.
     pub fn new(program: impl Fn() -> T + Send + Sync + 'static) -> Self {
         Self::start(Arc::new(program), Files::default())
-    }
-
-    /// Whether the program, alone in this world, would go on to sleep so often.
-    #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-    pub(crate) fn sleeps_on(&self, world: &mut crate::fs::SimFs, sleeps: usize) -> bool {
-        let run = Run::new(&self.past, None).that_goes_ahead(sleeps);
-        let mut alone = self.clone();
-        let (run, output) = untold(|| {
-            alone.run_in(run, &mut |files, program| {
-                mounted(&mut Mounted { fs: &mut *world, files }, program);
-            })
-        });
-        output.is_none() && run.has_slept_enough()
     }
 
     /// A program over a file system: `|fs| claim(fs, "key")`.

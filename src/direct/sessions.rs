@@ -46,6 +46,9 @@ impl fmt::Display for Call {
     }
 }
 
+/// How the run counts the sessions that hold something, beside the files that do.
+const IN_TRANSACTION: u32 = 1 << 31;
+
 pub(super) struct Connected<'m, D: Database> {
     pub(super) database: &'m mut D,
     pub(super) sessions: &'m mut Slots<D::Session>,
@@ -153,7 +156,7 @@ impl DirectSession {
             port(|port| port.disconnect(number));
             Performed::Answer(())
         });
-        run::unlock(number);
+        run::unlock(number | IN_TRANSACTION);
     }
 }
 
@@ -162,7 +165,7 @@ impl Drop for DirectSession {
         if self.run != run::serial() || run::is_over() {
             return;
         }
-        if run::has_lock(self.number) {
+        if run::has_lock(self.number | IN_TRANSACTION) {
             self.end();
         } else if run::is_at_the_end() {
             port(|port| port.forget(self.number));
@@ -171,7 +174,7 @@ impl Drop for DirectSession {
 }
 
 impl DirectDb {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         DirectDb(())
     }
 }
@@ -215,8 +218,8 @@ impl Database for DirectDb {
                 }
             });
         match (statement, &answer) {
-            (Statement::Begin(_), Some(Ok(_))) => run::lock(number),
-            (Statement::Commit | Statement::Rollback, _) => run::unlock(number),
+            (Statement::Begin(_), Some(Ok(_))) => run::lock(number | IN_TRANSACTION),
+            (Statement::Commit | Statement::Rollback, _) => run::unlock(number | IN_TRANSACTION),
             _ => {}
         }
         Reply::Answer(answer.unwrap_or(Err(SqlState::CONNECTION_FAILURE.into())))

@@ -10,6 +10,7 @@ mod forms;
 mod locks;
 mod own;
 mod places;
+mod sockets;
 mod table;
 
 use std::ffi::OsStr;
@@ -24,7 +25,7 @@ pub(super) use table::TRACED;
 use super::tree::{
     AtReturn, Killed, PLACEHOLDER, Tree, WorksIn, arguments, registers, set_registers,
 };
-use super::{WORLD, memory};
+use super::{Program, WORLD, memory};
 use forms::Form;
 use table::name;
 
@@ -34,6 +35,9 @@ use crate::fs::{AtFlags, Errno, FileSystem, Gid, Mode, OFlags, Uid};
 /// Whether the call before which a process is stopped names something in the world.
 pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
+    if sockets::connects_to_the_database(tree, pid) {
+        return true;
+    }
     let of = arguments(&now);
     let here = libc::AT_FDCWD as u64;
     let number = now.orig_rax as c_long;
@@ -97,6 +101,9 @@ pub(super) fn returned(tree: &mut Tree<'_>, pid: pid_t) {
     let at_return = tree.task(pid).and_then(|task| task.at_return.take());
     let mut answer = now.rax as i64;
     match at_return {
+        Some(AtReturn::Connected(socket)) => sockets::connected(tree, socket, answer),
+        Some(AtReturn::Sent(socket)) => sockets::sent(tree, pid, socket, answer),
+        Some(AtReturn::Closed) => tree.close_what_nobody_has(Some(pid)),
         Some(AtReturn::Slept(time, then)) if answer == then => tree.sleeps(time),
         Some(AtReturn::Began(child)) if answer > 0 => {
             answer = tree.known_as(child).map_or(answer, i64::from);
@@ -126,6 +133,9 @@ pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
     let of_file = |descriptor: u64| tree.file_of(pid, descriptor as i32);
     let number = now.orig_rax as c_long;
+    if sockets::asks_the_database(tree, pid) {
+        return true;
+    }
     // In which order they print is open, too.
     if [libc::SYS_write, libc::SYS_writev].contains(&number) && tree.is_output(pid, now.rdi as i32)
     {
@@ -172,9 +182,10 @@ pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
 }
 
 /// Whether the call before which a process is stopped may have to wait for a lock.
-pub(super) fn may_wait(pid: pid_t) -> bool {
+pub(super) fn may_wait(tree: &Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
     match now.orig_rax as c_long {
+        _ if sockets::asks_the_database(tree, pid) => true,
         libc::SYS_flock => now.rsi as i32 & (libc::LOCK_NB | libc::LOCK_UN) == 0,
         libc::SYS_fcntl => [libc::F_SETLKW, libc::F_OFD_SETLKW].contains(&(now.rsi as i32)),
         _ => false,
@@ -275,6 +286,9 @@ impl Call<'_, '_, '_> {
         let [first, second, third, fourth, fifth, _] = self.of;
         let here = libc::AT_FDCWD as u64;
         let no_follow = AtFlags::SYMLINK_NOFOLLOW;
+        if let Some(answer) = self.to_the_database(number) {
+            return answer;
+        }
         match number {
             libc::SYS_open => self.open(here, first, second, third),
             libc::SYS_openat => self.open(first, second, third, fourth),
@@ -487,6 +501,8 @@ impl Call<'_, '_, '_> {
             }
             libc::SYS_bind => self.socket(second, third, true),
             libc::SYS_connect => self.socket(second, third, false),
+            libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_shutdown => Kernel,
+            libc::SYS_sendmmsg if self.tree.connection(self.pid, first).is_none() => Kernel,
             _ => self.only_elsewhere(number),
         }
     }
@@ -526,7 +542,13 @@ impl Call<'_, '_, '_> {
 
     /// Before a call on the world: who may be killed is, or not.
     fn may_be_killed(&self) {
-        if self.tree.program.may_be_killed && direct::choose(2) == 1 {
+        self.tree.program.may_be_killed_here();
+    }
+}
+
+impl Program {
+    fn may_be_killed_here(&self) {
+        if self.may_be_killed && direct::choose(2) == 1 {
             std::panic::resume_unwind(Box::new(Killed));
         }
     }

@@ -10,18 +10,19 @@ use std::sync::atomic::AtomicBool;
 use super::Ended;
 use super::steps::{Failed, Steps};
 use crate::calls::told_again;
-use crate::direct::{Code, FileCode, Files};
+use crate::db::SimDb;
+use crate::direct::{Code, Files, Machine, MachineCode};
 use crate::fs::{OsFile, SimFs};
 use crate::{Process, Step};
 
-/// A program of the operating system as a process of a system over files: what
+/// A program of the operating system as a process of a system over files, or over files and a database: what
 /// [`Command::process`](super::Command::process) makes.
 ///
 /// A program that got the same answers is in the same state. So it is run once for each state and world,
 /// however many engines explore it.
 #[derive(Clone)]
 pub struct ProgramCode {
-    code: FileCode<Ended>,
+    code: MachineCode<Ended>,
     steps: Arc<Steps>,
 }
 
@@ -35,7 +36,7 @@ pub(super) const FOR_EVER: usize = 256;
 pub(super) const FOR_EVER_BY_THE_CLOCK: usize = 64;
 
 impl ProgramCode {
-    pub(super) fn new(code: FileCode<Ended>, polls: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(code: MachineCode<Ended>, polls: Arc<AtomicBool>) -> Self {
         ProgramCode { code, steps: Arc::new(Steps::noting(polls)) }
     }
 
@@ -49,16 +50,21 @@ impl ProgramCode {
         Self::new(self.code.in_process(number), polls)
     }
 
+    /// Whether a statement of this program waits for a transaction of the other one.
+    pub fn waits_for(&self, other: &ProgramCode, database: &SimDb) -> bool {
+        self.code.held().wait_for(other.code.held(), database)
+    }
+
     /// The same program over the kernel's file system.
     pub fn on_kernel(&self) -> Code<Files<OsFile>, Ended> {
-        self.code.over_files()
+        self.code.over_its_files()
     }
 }
 
-impl Process<SimFs> for ProgramCode {
+impl Process<Machine<SimFs, SimDb>> for ProgramCode {
     type Output = Ended;
 
-    fn step(self, world: &mut SimFs) -> Step<Self, Ended> {
+    fn step(self, world: &mut Machine<SimFs, SimDb>) -> Step<Self, Ended> {
         let ProgramCode { code, steps } = self;
         let taken = steps.taken((code, world.clone())).unwrap_or_else(|Failed { why, calls }| {
             told_again(&calls);
@@ -67,6 +73,22 @@ impl Process<SimFs> for ProgramCode {
         taken.tell();
         *world = taken.world;
         taken.step.map(|code| ProgramCode { code, steps: steps.clone() })
+    }
+
+    fn is_underway(&self) -> bool {
+        Process::<Machine<SimFs, SimDb>>::is_underway(&self.code)
+    }
+}
+
+/// A program that uses no database.
+impl Process<SimFs> for ProgramCode {
+    type Output = Ended;
+
+    fn step(self, files: &mut SimFs) -> Step<Self, Ended> {
+        let mut machine = Machine { files: files.clone(), database: SimDb::new() };
+        let step = self.step(&mut machine);
+        *files = machine.files;
+        step
     }
 }
 

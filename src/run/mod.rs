@@ -55,6 +55,7 @@
 mod calls;
 mod checkpoint;
 mod code;
+mod connections;
 mod identity;
 mod memory;
 mod reading;
@@ -72,6 +73,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::db::SimDb;
 use crate::direct::Code;
 
 pub use code::ProgramCode;
@@ -90,6 +92,7 @@ pub struct Command {
     patience: Duration,
     may_be_killed: bool,
     outside: Option<Outside>,
+    database: Option<SimDb>,
 }
 
 /// The files outside of the world that programs wrote, made or removed.
@@ -209,6 +212,7 @@ impl Command {
             patience: PATIENCE,
             may_be_killed: false,
             outside: None,
+            database: None,
         }
     }
 
@@ -252,7 +256,17 @@ impl Command {
         Command { outside: Some(outside.clone()), ..self }
     }
 
-    /// The program as a process of a system over files.
+    /// The program finds a PostgreSQL server with these tables: the database of its
+    /// [world](crate::direct::Machine), which has to begin with the same ones.
+    ///
+    /// It is at port 5432 of 127.0.0.1 and asks for no password. `DATABASE_URL` and libpq's variables (`PGHOST`
+    /// and so on) say so.
+    #[must_use]
+    pub fn with_database(self, tables: &SimDb) -> Self {
+        Command { database: Some(tables.clone()), ..self }
+    }
+
+    /// The program as a process of a system over files, or over files and a database.
     ///
     /// # Errors
     ///
@@ -260,7 +274,7 @@ impl Command {
     pub fn process(&self) -> Result<ProgramCode, RunError> {
         let program = Arc::new(Program::new(self)?);
         let polled = self.outside.as_ref().map(|outside| outside.polled.clone());
-        let code = Code::files(move |fs| tree::run(&program, fs)).ending_alike();
+        let code = Code::machine(move |fs, _| tree::run(&program, fs)).ending_alike();
         Ok(ProgramCode::new(code, polled.unwrap_or_default()))
     }
 }
@@ -276,6 +290,8 @@ pub(crate) struct Program {
     patience: Duration,
     may_be_killed: bool,
     outside: Option<Outside>,
+    /// What its database begins with, where there is one.
+    database: Option<SimDb>,
 }
 
 impl Program {
@@ -285,7 +301,10 @@ impl Program {
         let arguments = std::iter::once(&command.program).chain(&command.arguments);
         let mut searched = OsString::from("PATH=");
         searched.push(&command.path);
-        let environment = ENVIRONMENT.iter().map(OsStr::new).chain([searched.as_os_str()]);
+        let of_database: &[&str] =
+            if command.database.is_some() { &connections::ENVIRONMENT } else { &[] };
+        let environment = ENVIRONMENT.iter().chain(of_database).map(OsStr::new);
+        let environment = environment.chain([searched.as_os_str()]);
         Ok(Program {
             name: command.program.display().to_string(),
             path: text(path.as_os_str())?,
@@ -294,6 +313,7 @@ impl Program {
             patience: command.patience,
             may_be_killed: command.may_be_killed,
             outside: command.outside.clone(),
+            database: command.database.clone(),
         })
     }
 

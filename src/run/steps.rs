@@ -18,18 +18,19 @@ use super::code::{FOR_EVER, FOR_EVER_BY_THE_CLOCK, SLEEP};
 use super::tree::umask_of;
 use crate::calls::{Calls, Listen, listened, told_again};
 use crate::check::quietly;
-use crate::direct::{FileCode, awake};
+use crate::db::SimDb;
+use crate::direct::{Machine, MachineCode, awake};
 use crate::fs::{Mode, SimFs};
 use crate::{Process, Step};
 
 /// A program that got these answers, and the world in which it goes on.
-type Key = (FileCode<Ended>, SimFs);
+type Key = (MachineCode<Ended>, Machine<SimFs, SimDb>);
 
 /// A step, the world after it, and what was called in it.
 #[derive(Clone)]
 pub(super) struct Taken {
-    pub(super) step: Step<FileCode<Ended>, Ended>,
-    pub(super) world: SimFs,
+    pub(super) step: Step<MachineCode<Ended>, Ended>,
+    pub(super) world: Machine<SimFs, SimDb>,
     pub(super) calls: Calls,
 }
 
@@ -103,7 +104,7 @@ impl Steps {
         known.insert(key.clone(), Known::Running);
         drop(known);
         let taken = take(&key);
-        if key.1.clock_of_sleeps().is_some() && taken.as_ref().is_ok_and(Taken::is_asleep) {
+        if key.1.files.clock_of_sleeps().is_some() && taken.as_ref().is_ok_and(Taken::is_asleep) {
             self.polls.store(true, Ordering::Relaxed);
         }
         let mut known = lock(&self.known);
@@ -131,8 +132,8 @@ impl Steps {
 
 /// Takes a step.
 fn take((code, world): &Key) -> Result<Taken, Failed> {
-    UMASK.set(Some(world.umask()));
-    let for_ever = if world.clock_of_sleeps().is_some() { FOR_EVER_BY_THE_CLOCK } else { FOR_EVER };
+    UMASK.set(Some(world.files.umask()));
+    let for_ever = if world.files.clock_of_sleeps().is_some() { FOR_EVER_BY_THE_CLOCK } else { FOR_EVER };
     let mut after = world.clone();
     let step = AssertUnwindSafe(|| code.clone().step(&mut after));
     let (mut step, mut calls) = listened(Listen::Tell, || catch_unwind(step));

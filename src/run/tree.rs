@@ -16,6 +16,7 @@ use libc::{c_int, pid_t, user_regs_struct};
 
 use super::calls::Then;
 use super::code::SLEEP;
+use super::connections::Connections;
 use super::identity::Identity;
 use super::spawn::Outputs;
 use super::watch::Watch;
@@ -40,6 +41,7 @@ pub(super) struct Tree<'p> {
     /// The open files of the world, by the numbers in the names of their placeholders.
     pub(super) files: BTreeMap<u64, Open>,
     opened: u64,
+    pub(super) connections: Connections,
     /// A file may be without a descriptor by now: to be looked at once nobody runs.
     pub(super) may_close: bool,
     pub(super) records: Vec<RecordLock>,
@@ -117,6 +119,12 @@ pub(super) enum AtReturn {
     Began(pid_t),
     /// The same of a child that it waited for, and of what is told there of it.
     Waited(u64),
+    /// This socket of it is connected with the database.
+    Connected(u64),
+    /// It has sent something there through this socket.
+    Sent(u64),
+    /// It has closed a descriptor of such a socket.
+    Closed,
 }
 
 /// An open file of the world.
@@ -169,6 +177,7 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
         begun: 0,
         files: BTreeMap::new(),
         opened: 0,
+        connections: Connections::default(),
         may_close: false,
         records: Vec::new(),
         identity: start.identity,
@@ -208,12 +217,12 @@ pub(super) fn run(program: &Arc<Program>, fs: &mut DirectFs) -> Ended {
 }
 
 /// Ends the check with this. It is about the program, so no line of this crate is named.
-fn stop(why: String) -> ! {
+pub(super) fn stop(why: String) -> ! {
     resume_unwind(Box::new(why))
 }
 
 impl Program {
-    fn fails(&self, what: &str, why: &std::io::Error) -> ! {
+    pub(super) fn fails(&self, what: &str, why: &std::io::Error) -> ! {
         stop(format!("`{}`: {what}: {why}", self.name))
     }
 
@@ -367,7 +376,7 @@ impl Tree<'_> {
         let first = match self.held.len() {
             1 => 0,
             several => {
-                if let Some(pid) = self.held.iter().copied().find(|pid| calls::may_wait(*pid)) {
+                if let Some(pid) = self.held.iter().copied().find(|pid| calls::may_wait(self, *pid)) {
                     calls::refuse_to_wait(self, fs, pid);
                 }
                 direct::choose(several)
@@ -596,13 +605,18 @@ impl Tree<'_> {
         of_world.collect()
     }
 
-    /// How many descriptors stand for each file.
-    pub(super) fn descriptors(&self) -> BTreeMap<u64, usize> {
-        let mut counts = BTreeMap::new();
+    /// The processes that have threads which have not ended.
+    pub(super) fn processes(&self) -> Vec<pid_t> {
         let mut processes: Vec<pid_t> = self.tasks.values().map(|task| task.process).collect();
         processes.sort_unstable();
         processes.dedup();
-        for pid in processes {
+        processes
+    }
+
+    /// How many descriptors stand for each file.
+    pub(super) fn descriptors(&self) -> BTreeMap<u64, usize> {
+        let mut counts = BTreeMap::new();
+        for pid in self.processes() {
             for (_, number) in self.descriptors_of(pid) {
                 *counts.entry(number).or_default() += 1;
             }
@@ -613,9 +627,13 @@ impl Tree<'_> {
     /// Closes the files for which no descriptor stands any more, the oldest first. If others than `stopped`
     /// may be opening or closing some meanwhile, that is done before the next call on the world.
     pub(super) fn close_what_nobody_has(&mut self, stopped: Option<pid_t>) {
-        self.may_close = !self.files.is_empty() && !self.all_others_wait(stopped);
-        if self.files.is_empty() || self.may_close {
+        let has_some = !self.files.is_empty() || !self.connections.is_empty();
+        self.may_close = has_some && !self.all_others_wait(stopped);
+        if !has_some || self.may_close {
             return;
+        }
+        if !self.connections.is_empty() {
+            self.end_what_nobody_talks_on();
         }
         let held = self.descriptors();
         let gone = self.files.keys();

@@ -14,7 +14,7 @@ use crate::check::{
     Bound, Checker, Engine, Examination, FaultKind, Limits, PropertyKind, Report, Trace, Verdict,
     quietly,
 };
-use crate::fs::SimFs;
+use crate::direct::Machine;
 use crate::report::{count, diagram, json, mermaid::mermaid};
 use crate::run::{self, Outside};
 
@@ -22,7 +22,7 @@ use super::arguments::{Run, Shape};
 use super::execution::{self, HEAD};
 use super::out::{Bar, Out, note};
 use super::{AsItShould, Failure};
-use race::{Race, Told};
+use race::{Race, Told, World};
 
 pub(super) fn run(asked: &Run) -> Result<AsItShould, Failure> {
     let races = race::races(asked)?;
@@ -44,7 +44,7 @@ pub(super) fn run(asked: &Run) -> Result<AsItShould, Failure> {
 /// A race that was explored.
 struct Explored {
     examination: Examination,
-    world: SimFs,
+    world: World,
     told: Told,
     outside: Outside,
     speed: String,
@@ -53,7 +53,7 @@ struct Explored {
 /// Checks one race; whether it came out as it should.
 fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
     let world = race.world()?;
-    for path in race.files_left_out(&world) {
+    for path in race.files_left_out(&world.files) {
         note(&format!(
             "`{0}` is a file here, and not in the world: the program finds it by `$PWD/{0}` only",
             path.display()
@@ -105,13 +105,19 @@ fn decide_no_times(report: &mut Report) {
 }
 
 /// Explores it with clients that are alike, and if they are not, with clients that are told apart.
-fn explored(race: &Race, world: SimFs) -> Result<Explored, Failure> {
+fn explored(race: &Race, world: World) -> Result<Explored, Failure> {
     let outside = race.outside();
     let limits = Limits { time: race.limit.or(Limits::default().time), ..Limits::default() };
     let (runs, started) = (run::runs(), Instant::now());
     let bar = Bar::spinner("runs the programs in every interleaving");
     let examine = |told: Told| -> Result<Examination, Failure> {
         let system = race.system(&world, told, &outside)?;
+        let system = system
+            .waits_for(|world: &World, one, other| one.waits_for(other, &world.database))
+            .breaks_deadlocks(|world: &World| Machine {
+                files: world.files.clone(),
+                database: world.database.patient(),
+            });
         let checker = Checker::new(system).within(limits.clone());
         // A script that cannot be run ends it by a panic.
         let examined = catch_unwind(AssertUnwindSafe(|| quietly(|| checker.examine())));
@@ -290,7 +296,11 @@ fn pictures(out: &mut Out, examination: &Examination) -> Result<(), Failure> {
 
 /// Explores on the kernel itself; whether its outcomes are those of the simulation.
 fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Result<bool, Failure> {
-    let system = race.system(&explored.world, explored.told, &explored.outside)?;
+    if race.tables().is_some() {
+        out.wrapped("`--kernel` explores files: it says nothing of a database")?;
+        return Ok(true);
+    }
+    let system = race.system(&explored.world.files, explored.told, &explored.outside)?;
     let bar =
         Bar::spinner("runs the programs on the kernel, in every order that may make a difference");
     let limit = race.limit.or(Limits::default().time).unwrap_or(Duration::MAX);
@@ -316,7 +326,7 @@ fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
 
 /// Makes each counterexample happen on the kernel; whether all of them did.
 fn replayed(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Result<bool, Failure> {
-    let system = race.system(&explored.world, explored.told, &explored.outside)?;
+    let system = race.system(&explored.world.files, explored.told, &explored.outside)?;
     let case = FsCase::programs(system);
     let examination = &explored.examination;
     execution::replayed(out, asked.format, &case, examination, "the kernel", |trace| {

@@ -21,6 +21,9 @@ use winnow::prelude::*;
 use winnow::token::{one_of, rest, take_while};
 
 use crate::check::State;
+use crate::Process;
+use crate::db::{SimDb, SqlError};
+use crate::direct::Machine;
 use crate::fs::{SimFs, Tree};
 use crate::replay::put_on_disk;
 use crate::run::{Ended, ProgramCode};
@@ -35,7 +38,7 @@ use crate::run::{Ended, ProgramCode};
 /// text      = ("=" | "!=") word | ("~" | "!~") regex
 /// ```
 ///
-/// Or `sh:` and a script.
+/// Or `sh:` and a script; or `row:` or `no row:` and a query.
 #[derive(Clone, Debug)]
 pub(super) struct Predicate {
     text: String,
@@ -58,6 +61,8 @@ enum Is {
     Exists(PathBuf),
     Content(PathBuf, Text),
     Script(Arc<Script>),
+    /// Whether the query answers a row, or answers none.
+    Row(bool, String),
 }
 
 /// What a text has to be. A line feed at its end does not count.
@@ -81,6 +86,35 @@ impl Text {
 enum Speaks {
     OfOneActor,
     OfTheSystem,
+}
+
+/// A world in which programs run.
+pub(super) trait Programs: crate::check::Value {
+    /// Its files.
+    fn files(&self) -> &SimFs;
+
+    /// Its database, if it has one.
+    fn database(&self) -> Option<&SimDb>;
+}
+
+impl Programs for SimFs {
+    fn files(&self) -> &SimFs {
+        self
+    }
+
+    fn database(&self) -> Option<&SimDb> {
+        None
+    }
+}
+
+impl Programs for Machine<SimFs, SimDb> {
+    fn files(&self) -> &SimFs {
+        &self.files
+    }
+
+    fn database(&self) -> Option<&SimDb> {
+        Some(&self.database)
+    }
 }
 
 /// A predicate that means nothing.
@@ -142,14 +176,31 @@ impl Predicate {
     }
 
     /// Whether it is true in this state.
-    pub(super) fn is_true_in(&self, state: &State<'_, SimFs, ProgramCode>) -> bool {
+    pub(super) fn is_true_in<W: Programs>(&self, state: &State<'_, W, ProgramCode>) -> bool
+    where
+        ProgramCode: Process<W, Output = Ended>,
+    {
         let ended: Vec<&Ended> = state.outputs().collect();
         self.is_true_after(state.world(), &ended)
     }
 
-    /// Whether it is true of these files, and of those who ended.
-    pub(super) fn is_true_after(&self, world: &SimFs, ended: &[&Ended]) -> bool {
-        self.is.of_system(&Seen { world, tree: world.tree(), ended })
+    /// Whether it is true of this world, and of those who ended.
+    pub(super) fn is_true_after(&self, world: &impl Programs, ended: &[&Ended]) -> bool {
+        let (files, database) = (world.files(), world.database());
+        self.is.of_system(&Seen { world: files, tree: files.tree(), database, ended })
+    }
+
+    /// Whether it speaks of a database; the error, if this one cannot be asked that.
+    pub(super) fn asks(&self, database: &SimDb) -> Result<bool, SqlError> {
+        match &self.is {
+            Is::Row(_, query) => database.query(query).map(|_| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether it speaks of a database.
+    pub(super) fn is_of_rows(&self) -> bool {
+        matches!(self.is, Is::Row(..))
     }
 }
 
@@ -163,6 +214,7 @@ impl fmt::Display for Predicate {
 struct Seen<'a> {
     world: &'a SimFs,
     tree: Tree,
+    database: Option<&'a SimDb>,
     ended: &'a [&'a Ended],
 }
 
@@ -185,7 +237,9 @@ impl Is {
                 }
             },
             Is::Stdout(_) | Is::Stderr(_) | Is::Exit(_) | Is::Signal(_) => Ok(Speaks::OfOneActor),
-            Is::Exists(_) | Is::Content(..) | Is::Script(_) => Ok(Speaks::OfTheSystem),
+            Is::Exists(_) | Is::Content(..) | Is::Script(_) | Is::Row(..) => {
+                Ok(Speaks::OfTheSystem)
+            }
         }
     }
 
@@ -199,7 +253,12 @@ impl Is {
             Is::Exit(status) => ended.status == Some(*status),
             Is::Signal(signal) => ended.signal == Some(*signal),
             // What `speaks` keeps out.
-            Is::Every(_) | Is::Some(_) | Is::Exists(_) | Is::Content(..) | Is::Script(_) => false,
+            Is::Every(_)
+            | Is::Some(_)
+            | Is::Exists(_)
+            | Is::Content(..)
+            | Is::Script(_)
+            | Is::Row(..) => false,
         }
     }
 
@@ -216,6 +275,14 @@ impl Is {
                 .bytes(path)
                 .is_some_and(|bytes| text.fits(&String::from_utf8_lossy(bytes))),
             Is::Script(script) => script.is_true_in(seen.world),
+            Is::Row(is_there, query) => {
+                let rows = seen.database.map_or(Ok(Vec::new()), |database| database.query(query));
+                let rows = rows.unwrap_or_else(|error| {
+                    // No line of this crate is to blame.
+                    std::panic::resume_unwind(Box::new(format!("`{query}` fails: {error}")))
+                });
+                rows.is_empty() != *is_there
+            }
             // What `speaks` keeps out.
             Is::Stdout(_) | Is::Stderr(_) | Is::Exit(_) | Is::Signal(_) => false,
         }
@@ -326,8 +393,13 @@ fn whole(input: &mut &str) -> Parsed<Is> {
         .map(|text: &str| {
             Is::Script(Arc::new(Script { text: text.to_owned(), known: Mutex::default() }))
         });
+    let query = |rest: &str| rest.trim().trim_end_matches(';').to_owned();
+    let none = preceded((word("no"), word("row"), ":", multispace0), rest)
+        .map(move |text: &str| Is::Row(false, query(text)));
+    let one = preceded((word("row"), ":", multispace0), rest)
+        .map(move |text: &str| Is::Row(true, query(text)));
     let end = eof.context(expected("`and`, `or`, or the end"));
-    alt((script, terminated(any_of, (multispace0, cut_err(end))))).parse_next(input)
+    alt((script, none, one, terminated(any_of, (multispace0, cut_err(end))))).parse_next(input)
 }
 
 fn any_of(input: &mut &str) -> Parsed<Is> {
@@ -350,8 +422,8 @@ fn one(input: &mut &str) -> Parsed<Is> {
         preceded(word("some"), cut_err(one)).map(|of| Is::Some(Box::new(of))),
         delimited((multispace0, "("), cut_err(any_of), (multispace0, cut_err(close))),
     ));
-    let what =
-        "`stdout`, `stderr`, `exit`, `signal`, `exists`, `content`, `every`, `some`, `not` or `(`";
+    let what = "`stdout`, `stderr`, `exit`, `signal`, `exists`, `content`, `row:`, `every`, `some`, \
+                `not` or `(`";
     alt((of_others, fact, fail.context(expected(what)))).parse_next(input)
 }
 

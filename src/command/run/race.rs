@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::process::{Command as Shell, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::predicate::{AtMost, BadPredicate, Looked, Predicate};
+use super::predicate::{AtMost, BadPredicate, Looked, Predicate, Programs};
 use crate::check::{DEADLOCK_FREE, Property, PropertyKind, System};
 use crate::command::Failure;
 use crate::command::arguments::Run;
+use crate::Process;
+use crate::db::SimDb;
+use crate::direct::Machine;
 use crate::fs::{Clock, SimFs};
 use crate::run::{self, Command, Ended, Outside, ProgramCode};
 
@@ -23,7 +26,8 @@ const FILE: &str = "race.toml";
 /// The numbers of processes that are told apart. Number 1 is everybody's.
 const FIRST_APART: u32 = 2;
 
-pub(super) type Programs = System<SimFs, ProgramCode>;
+/// The files and the database that programs share. Without a database, there are no tables in it.
+pub(super) type World = Machine<SimFs, SimDb>;
 
 /// Programs that race, and what is claimed of them.
 #[derive(Debug)]
@@ -31,7 +35,9 @@ pub(super) struct Race {
     /// Its name in the file.
     pub(super) name: Option<String>,
     pub(super) clients: usize,
-    world: World,
+    files: Files,
+    /// The tables that the programs begin with, and the text that makes them.
+    database: Option<(SimDb, String)>,
     /// What the clients run.
     client: Vec<OsString>,
     /// The others, by name.
@@ -52,7 +58,7 @@ pub(super) struct Race {
 
 /// The files that the programs begin with.
 #[derive(Debug)]
-enum World {
+enum Files {
     Empty,
     Of(PathBuf),
     Made(String),
@@ -89,6 +95,7 @@ struct Table {
     clients: Option<usize>,
     setup: Option<String>,
     world: Option<PathBuf>,
+    database: Option<String>,
     #[serde(default)]
     at_most: Texts,
     #[serde(default)]
@@ -178,15 +185,17 @@ fn of_arguments(asked: &Run) -> Result<Race, Failure> {
     }
     let counted: Vec<String> = asked.at_most.chunks(2).map(|pair| pair.join(" ")).collect();
     let claims = claims(&counted, [&asked.always, &asked.finally, &asked.reachable])?;
-    let world = match (&asked.world, &asked.setup) {
-        (Some(world), _) => World::Of(world.clone()),
-        (None, Some(script)) => World::Made(script.clone()),
-        (None, None) => World::Empty,
+    let files = match (&asked.world, &asked.setup) {
+        (Some(world), _) => Files::Of(world.clone()),
+        (None, Some(script)) => Files::Made(script.clone()),
+        (None, None) => Files::Empty,
     };
+    let database = asked.database.as_deref().map(|it| database(it, Path::new("."))).transpose()?;
     Race {
         name: None,
         clients: asked.clients.unwrap_or(2),
-        world,
+        files,
+        database,
         client,
         others,
         claims,
@@ -239,18 +248,20 @@ fn of_file(asked: &Run) -> Result<Vec<Race>, Failure> {
 fn of_table(name: String, table: Table, folder: &Path) -> Result<Race, Failure> {
     let of_states = [table.always, table.finally, table.reachable].map(Texts::texts);
     let claims = claims(&table.at_most.texts(), of_states.each_ref())?;
-    let world = match (table.world, table.setup) {
+    let files = match (table.world, table.setup) {
         (Some(_), Some(_)) => {
             return Err(Failure::Usage("it has `world` and `setup`: give one of them".to_owned()));
         }
-        (Some(world), None) => World::Of(folder.join(world)),
-        (None, Some(script)) => World::Made(script),
-        (None, None) => World::Empty,
+        (Some(world), None) => Files::Of(folder.join(world)),
+        (None, Some(script)) => Files::Made(script),
+        (None, None) => Files::Empty,
     };
+    let database = table.database.as_deref().map(|it| database(it, folder)).transpose()?;
     Race {
         name: Some(name),
         clients: table.clients.unwrap_or(2),
-        world,
+        files,
+        database,
         client: table.run.words(),
         others: table.others.into_iter().map(|(name, words)| (name, words.words())).collect(),
         claims,
@@ -263,6 +274,19 @@ fn of_table(name: String, table: Table, folder: &Path) -> Result<Race, Failure> 
         folder: folder.to_owned(),
     }
     .checked()
+}
+
+/// The tables that a text makes, or a file of such text.
+fn database(named: &str, folder: &Path) -> Result<(SimDb, String), Failure> {
+    let is_text = named.contains(';') || named.trim_start().to_lowercase().starts_with("create ");
+    let path = folder.join(named);
+    let text = match is_text {
+        true => named.to_owned(),
+        false => fs::read_to_string(&path).map_err(|error| Failure::Read(path, error))?,
+    };
+    let made = SimDb::new().with_setup(&text);
+    let made = made.map_err(|error| Failure::Usage(format!("the database: {}", error.words())))?;
+    Ok((made, text))
 }
 
 impl From<BadPredicate> for Failure {
@@ -313,6 +337,19 @@ impl Race {
                 crate::report::count(self.clients, "client")
             ));
         }
+        for claim in &self.claims {
+            let Claimed::State(_, predicate) = &claim.is else { continue };
+            match &self.database {
+                Some((tables, _)) => {
+                    let asks = predicate.asks(tables);
+                    asks.map_err(|error| Failure::Usage(format!("`{predicate}`: {}", error.words())))?;
+                }
+                None if predicate.is_of_rows() => {
+                    return usage(format!("`{predicate}` asks a database: give one with `--database`"));
+                }
+                None => {}
+            }
+        }
         let kind = |claim: &Claim| match &claim.is {
             Claimed::AtMost(_) => PropertyKind::Always,
             Claimed::State(kind, _) => *kind,
@@ -339,22 +376,29 @@ impl Race {
         Ok(self)
     }
 
-    /// The files that the programs begin with.
-    pub(super) fn world(&self) -> Result<SimFs, Failure> {
-        let world = self.files()?;
-        Ok(if self.clock { world.and_clock(Clock::Sleeps) } else { world })
+    /// What the programs begin with.
+    pub(super) fn world(&self) -> Result<World, Failure> {
+        let files = self.files()?;
+        let files = if self.clock { files.and_clock(Clock::Sleeps) } else { files };
+        let database = self.database.as_ref().map(|(tables, _)| tables.clone());
+        Ok(Machine { files, database: database.unwrap_or_default() })
+    }
+
+    /// The text that makes the tables, if there is a database.
+    pub(super) fn tables(&self) -> Option<&str> {
+        self.database.as_ref().map(|(_, text)| text.as_str())
     }
 
     fn files(&self) -> Result<SimFs, Failure> {
         let read = |directory: &Path| {
             run::read(directory).map_err(|error| Failure::Usage(format!("the world: {error}")))
         };
-        match &self.world {
-            World::Empty => Ok(run::empty()),
-            World::Of(directory) => read(directory),
-            World::Made(script) => {
+        match &self.files {
+            Files::Empty => Ok(run::empty()),
+            Files::Of(directory) => read(directory),
+            Files::Made(script) => {
                 let place = tempfile::Builder::new().prefix("toctou-setup-").tempdir()?;
-                let mut shell = Process::new("/bin/sh");
+                let mut shell = Shell::new("/bin/sh");
                 let shell = shell.arg("-c").arg(script).current_dir(place.path());
                 let shell = shell.env("FOLDER", fs::canonicalize(&self.folder)?);
                 // The usual umask, for what people would make by hand.
@@ -394,6 +438,10 @@ impl Race {
             Some(patience) => command.with_patience(patience),
             None => command,
         };
+        let command = match &self.database {
+            Some((tables, _)) => command.with_database(tables),
+            None => command,
+        };
         command.noting(outside)
     }
 
@@ -408,12 +456,15 @@ impl Race {
     }
 
     /// The system in this world.
-    pub(super) fn system(
+    pub(super) fn system<W: Programs>(
         &self,
-        world: &SimFs,
+        world: &W,
         told: Told,
         outside: &Outside,
-    ) -> Result<Programs, Failure> {
+    ) -> Result<System<W, ProgramCode>, Failure>
+    where
+        ProgramCode: Process<W, Output = Ended>,
+    {
         let fails = |error: run::RunError| Failure::Usage(error.to_string());
         let mut system = System::new(world.clone());
         let mut numbers = FIRST_APART..;
@@ -422,7 +473,7 @@ impl Race {
         let immortal = client.process().map_err(fails)?;
         let mortal = client.that_may_be_killed().process().map_err(fails)?;
         let alike = self.clients - self.killed;
-        let each = |system: Programs,
+        let each = |system: System<W, ProgramCode>,
                     count: usize,
                     process: &ProgramCode,
                     number: &mut dyn FnMut() -> u32| {
@@ -442,7 +493,8 @@ impl Race {
             let process = self.command(words, outside).process().map_err(fails)?;
             system = system.actor(name, process.in_process(number()));
         }
-        for code in ["EBADF", "EFBIG", "EINVAL"] {
+        // What a program may be answered without being wrong.
+        for code in ["EBADF", "EFBIG", "EINVAL", "22003", "22012", "22021", "23000"] {
             system = system.expects(code);
         }
         for claim in &self.claims {
@@ -472,7 +524,10 @@ impl Claim {
         matches!(self.is, Claimed::State(PropertyKind::Reachable, _))
     }
 
-    fn property(&self) -> Property<SimFs, ProgramCode> {
+    fn property<W: Programs>(&self) -> Property<W, ProgramCode>
+    where
+        ProgramCode: Process<W, Output = Ended>,
+    {
         match self.is.clone() {
             Claimed::AtMost(AtMost { most, of }) => {
                 Property::at_most(most, &self.name, move |actor| {

@@ -1,6 +1,8 @@
 //! First floor, `db`: statements as text, as they are performed: parsed by `sqlparser` and compiled against the
 //! tables of a simulated database. Imports its neighbours in `sim`.
 
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+mod described;
 mod expressions;
 mod queries;
 mod setup;
@@ -19,6 +21,8 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Span;
 
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(in crate::db) use self::described::{Described, Says, split};
 use self::expressions::{Names, Type};
 use super::expr::{Expr, Scope};
 use super::keys::Key;

@@ -1,8 +1,6 @@
 //! Third floor, `run`: what a program asks of itself, of its processes and of the time. Imports
 //! [`fs`](crate::fs), [`direct`] and its neighbours in `run`.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,8 +10,8 @@ use super::Answer::{self, Is, Kernel, With};
 use super::{Call, comm};
 use crate::direct::{self, Sleep};
 use crate::fs::Errno;
-use crate::run::tree::{AtReturn, Tree, WorksIn, registers};
-use crate::run::{WORLD, identity, memory};
+use crate::run::tree::{AtReturn, Tree, registers};
+use crate::run::{identity, memory};
 
 impl Call<'_, '_, '_> {
     /// Whether a descriptor stands for the kernel's random bytes.
@@ -244,32 +242,6 @@ impl Call<'_, '_, '_> {
             }
         }
         With(of)
-    }
-
-    /// A socket with a name in the world, or one that others meet outside of it.
-    pub(super) fn socket(&mut self, address: u64, length: u64, is_bound: bool) -> Answer {
-        let bytes = memory::read(self.pid, address, length.min(128) as usize).unwrap_or_default();
-        let family = bytes.get(..2).and_then(|it| it.try_into().ok()).map_or(0, u16::from_ne_bytes);
-        let is_of_network = [libc::AF_INET, libc::AF_INET6].contains(&family.into());
-        let has_port = bytes.get(2..4).is_some_and(|port| port != [0, 0]);
-        let is_abstract = i32::from(family) == libc::AF_UNIX && bytes.get(2) == Some(&0);
-        if is_of_network && has_port {
-            self.refuse("the network: it is no part of the world");
-        }
-        if is_bound && is_abstract && bytes.len() > 2 {
-            self.refuse("a socket with a name that all programs share");
-        }
-        let is_local = bytes.get(..2) == Some(&(libc::AF_UNIX as u16).to_ne_bytes()[..]);
-        let path = bytes.get(2..).unwrap_or_default().split(|byte| *byte == 0).next();
-        let path = Path::new(OsStr::from_bytes(path.unwrap_or_default()));
-        let is_there = match path.is_relative() {
-            true => !matches!(self.tree.works_in(self.pid), WorksIn::Elsewhere),
-            false => path.starts_with(WORLD),
-        };
-        if is_local && !path.as_os_str().is_empty() && is_there {
-            self.refuse("a socket with a name in the world");
-        }
-        Kernel
     }
 }
 
