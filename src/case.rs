@@ -5,6 +5,8 @@
 mod database;
 mod files;
 mod free;
+#[cfg(all(feature = "command", target_os = "linux", target_arch = "x86_64"))]
+mod machine;
 mod network;
 mod tally;
 mod threads;

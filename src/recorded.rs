@@ -74,6 +74,11 @@ impl<W> Recorded<W> {
         self.labels.push(label);
     }
 
+    /// Takes over what is recorded there.
+    pub(crate) fn takes_over<V>(&mut self, other: &mut Recorded<V>) {
+        self.labels.append(&mut other.labels);
+    }
+
     /// Adds to what the last operation is told as.
     pub(crate) fn add(&mut self, what: &str) {
         if let Some(last) = self.labels.last_mut() {

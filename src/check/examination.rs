@@ -150,7 +150,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         let shown = shown(&graph.findings, |schedule, of| system.show(schedule, of));
         let (mut larger, mut notes, mut any) = (Vec::new(), Vec::new(), None);
         if graph.fault().is_none() && system.count_clients() > 0 {
-            any = self.asks_any();
+            any = self.asks_any(graph);
             larger = self.larger(graph, any.as_ref());
             notes = notes_of(system.count_clients(), graph, any.as_ref());
         }
@@ -200,12 +200,29 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         reports
     }
 
-    /// What `any` says, where it has something to say.
-    fn asks_any(&self) -> Option<Report> {
-        if !self.system().claims_counts() {
+    /// What `any` says, where it has something to say that the graph does not.
+    fn asks_any(&self, graph: &Report) -> Option<Report> {
+        let is_open = |property: &crate::check::Property<W, P>| {
+            let finding = graph.finding(property.name());
+            let is_broken =
+                finding.is_some_and(|it| matches!(it.verdict, Verdict::Violated(Some(_))));
+            property.is_over_counts() && !is_broken
+        };
+        if !self.system().properties().iter().any(is_open) {
             return None;
         }
-        Some(self.any(&AnyLimits { max_configurations: CONFIGURATIONS }))
+        let limits = &self.limits;
+        let time = match (limits.time, self.any_time) {
+            (Some(time), Some(most)) => Some(time.min(most)),
+            (time, most) => time.or(most),
+        };
+        let asked = Checker {
+            system: self.system.clone(),
+            codes: self.codes.clone(),
+            limits: Limits { time, ..limits.clone() },
+            any_time: None,
+        };
+        Some(asked.any(&AnyLimits { max_configurations: CONFIGURATIONS }))
     }
 
     /// The properties that hold with as many clients as there are, but that `any` says are

@@ -135,6 +135,7 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
             system: self.system.clone(),
             codes: self.codes.clone(),
             limits: self.limits.clone(),
+            any_time: self.any_time,
         }
     }
 

@@ -115,12 +115,27 @@ pub struct Checker<W, P: Process<W>> {
     system: Arc<System<W, P>>,
     codes: Arc<SharedCodes<W, P>>,
     limits: Limits,
+    /// How long `any` may take in an examination, if that is less.
+    any_time: Option<std::time::Duration>,
 }
 
 impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
     /// Takes a system to check.
     pub fn new(system: System<W, P>) -> Self {
-        Checker { system: Arc::new(system), codes: Arc::default(), limits: Limits::default() }
+        Checker {
+            system: Arc::new(system),
+            codes: Arc::default(),
+            limits: Limits::default(),
+            any_time: None,
+        }
+    }
+
+    /// The same checker, whose [examination](Self::examine) asks [`any`](Self::any) for no longer than this.
+    ///
+    /// For worlds that grow with each client, such as databases with open transactions: a proof for any number
+    /// comes soon there, or never.
+    pub fn asking_any_for(self, time: std::time::Duration) -> Self {
+        Checker { any_time: Some(time), ..self }
     }
 
     /// The same checker with other limits on the time and the memory that each engine may take.

@@ -133,6 +133,8 @@ pub use service::{ServerMemory, Servers, Service};
 pub use shared::{Handle, SharedServers};
 #[cfg(feature = "sql")]
 pub use sim::Prepared;
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use sim::split;
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};
 #[cfg(feature = "sqlite")]
@@ -197,6 +199,22 @@ pub trait Database {
     /// Ends a session abruptly, as the death of its process does: its transaction is rolled back,
     /// and a statement that waits is given up.
     fn disconnect(&mut self, session: Self::Session);
+}
+
+impl<D: Database> Database for &mut D {
+    type Session = D::Session;
+
+    fn connect(&mut self) -> Result<D::Session, SqlError> {
+        (**self).connect()
+    }
+
+    fn execute(&mut self, session: &mut D::Session, statement: &Statement) -> Reply {
+        (**self).execute(session, statement)
+    }
+
+    fn disconnect(&mut self, session: D::Session) {
+        (**self).disconnect(session);
+    }
 }
 
 /// What became of a statement so far.

@@ -48,7 +48,7 @@ pub use text::Prepared;
 #[cfg(feature = "sql")]
 pub(in crate::db) use text::control;
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-pub(in crate::db) use text::{Described, Says, split};
+pub(crate) use text::{Described, Says, split};
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -244,12 +244,7 @@ impl Conversation {
     }
 
     /// A text of any number of statements.
-    fn query(
-        &mut self,
-        asked: &Asked,
-        tables: &SimDb,
-        perform: Perform<'_>,
-    ) -> Result<(), Failed> {
+    fn query(&mut self, asked: &Asked, tables: &SimDb, perform: Perform<'_>) -> Result<(), Failed> {
         let text = asked.body().text().map_err(Refused)?;
         let came = self.all_of(&text, tables, perform);
         match came {
@@ -263,12 +258,7 @@ impl Conversation {
         Ok(())
     }
 
-    fn all_of(
-        &mut self,
-        text: &str,
-        tables: &SimDb,
-        perform: Perform<'_>,
-    ) -> Result<(), Failed> {
+    fn all_of(&mut self, text: &str, tables: &SimDb, perform: Perform<'_>) -> Result<(), Failed> {
         let texts = super::sim::split(text)?;
         if texts.is_empty() {
             self.outbox.empty();
@@ -388,11 +378,9 @@ impl Conversation {
                     perform(&Statement::Commit)?;
                 }
                 Ok(match answer {
-                    Answer::Rows(rows) => Came {
-                        count: rows.len() as u64,
-                        rows: rows.into(),
-                        ..Came::default()
-                    },
+                    Answer::Rows(rows) => {
+                        Came { count: rows.len() as u64, rows: rows.into(), ..Came::default() }
+                    }
                     Answer::Count(count) => Came { count, ..Came::default() },
                     Answer::Begun | Answer::Committed | Answer::RolledBack => Came::default(),
                 })

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::files::{Mounted, mounted};
 use super::held::{Held, Sessions, Slots};
-use super::sessions::{Connected, connected};
-use super::{Code, DirectDb, DirectFs, Files};
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 use super::run::Run;
+use super::sessions::{Connected, connected};
+use super::{Code, DirectDb, DirectFs, Files};
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 use crate::calls::untold;
 use crate::db::{Database, SimDb, SimSession};
@@ -111,9 +111,8 @@ impl<T> MachineCode<T> {
     #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
     pub(crate) fn sleeps_on(&self, world: &mut Machine<SimFs, SimDb>, sleeps: usize) -> bool {
         let run = Run::new(&self.past, None).that_goes_ahead(sleeps);
-        let (run, output) = untold(|| {
-            self.clone().run_in(run, &mut |held, program| on(world, held, program))
-        });
+        let (run, output) =
+            untold(|| self.clone().run_in(run, &mut |held, program| on(world, held, program)));
         output.is_none() && run.has_slept_enough()
     }
 }

@@ -109,28 +109,50 @@ where
 }
 
 /// A system on a PostgreSQL whose tables come from a script, as it is.
-pub(crate) struct Scripted<Q> {
+pub(crate) struct Scripted<R, Q> {
     /// The statements of the script, one after the other.
     pub(crate) setup: Vec<String>,
     /// Where the database is; `None`: a server of its own.
     pub(crate) url: Option<String>,
-    pub(crate) actors: Box<Actors<SteppedDb, Q>>,
+    /// A start's world with the database in it.
+    pub(crate) world: Box<Furnish<R>>,
+    pub(crate) actors: Box<Actors<R, Q>>,
 }
 
-impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Scripted<Q> {
+type Furnish<R> = dyn Fn(usize, SteppedDb) -> Result<R, (SteppedDb, ReplayError)> + Send + Sync;
+
+/// A world with a database in it.
+pub(crate) trait Around {
+    fn database(&mut self) -> &mut SteppedDb;
+
+    fn into_database(self) -> SteppedDb;
+}
+
+impl Around for SteppedDb {
+    fn database(&mut self) -> &mut SteppedDb {
+        self
+    }
+
+    fn into_database(self) -> SteppedDb {
+        self
+    }
+}
+
+impl<R: Around, Q: Process<Recorded<R>, Output: Debug>> Scripted<R, Q> {
     fn steps(
         &self,
-        world: &mut Recorded<SteppedDb>,
+        world: &mut Recorded<R>,
         simulated: &Trace,
         tables: &Tables,
         schedule: &Schedule,
     ) -> Result<Replayed, ReplayError> {
+        let db = world.inner_mut().database();
         for statement in &self.setup {
-            world.inner_mut().run(statement)?;
+            db.run(statement)?;
         }
-        let watch = Some(world.inner().watch());
+        let watch = Some(db.watch());
         let steps = performed(world, watch, &*self.actors, simulated, schedule)?;
-        let db = world.inner_mut();
+        let db = world.inner_mut().database();
         let left = tables.names().into_iter();
         let left =
             left.map(|table| Ok((table, db.rows(table)?))).collect::<Result<Vec<_>, SqlError>>()?;
@@ -139,7 +161,7 @@ impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Scripted<Q> {
     }
 }
 
-impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Staged for Scripted<Q> {
+impl<R: Around, Q: Process<Recorded<R>, Output: Debug>> Staged for Scripted<R, Q> {
     fn place(&self) -> Place {
         Place::Postgres
     }
@@ -154,10 +176,16 @@ impl<Q: Process<Recorded<SteppedDb>, Output: Debug>> Staged for Scripted<Q> {
             Some(url) => SteppedDb::visiting(url)?,
             None => SteppedDb::new(Cluster::shared().map_err(no_server)?)?,
         };
-        let mut world = Recorded::new(db);
-        let replayed = self.steps(&mut world, simulated, tables, schedule);
+        let (db, replayed) = match (self.world)(schedule.start, db) {
+            Ok(world) => {
+                let mut world = Recorded::new(world);
+                let replayed = self.steps(&mut world, simulated, tables, schedule);
+                (world.into_inner().into_database(), replayed)
+            }
+            Err((db, error)) => (db, Err(error)),
+        };
         // Whatever went wrong: nothing is left behind.
-        let left = world.into_inner().leave();
+        let left = db.leave();
         let replayed = replayed?;
         left?;
         Ok(replayed)

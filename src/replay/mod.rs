@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-pub(crate) use database::Scripted;
+pub(crate) use database::{Around, Scripted};
 pub use database::{RealDb, Stage, Staged};
 pub(crate) use files::place;
 pub use files::{Furnished, put_on_disk, replay};

@@ -35,7 +35,7 @@ use crate::fs::{AtFlags, Errno, FileSystem, Gid, Mode, OFlags, Uid};
 /// Whether the call before which a process is stopped names something in the world.
 pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
-    if sockets::connects_to_the_database(tree, pid) {
+    if sockets::may_be_for_the_database(tree, pid) {
         return true;
     }
     let of = arguments(&now);
@@ -501,7 +501,7 @@ impl Call<'_, '_, '_> {
             }
             libc::SYS_bind => self.socket(second, third, true),
             libc::SYS_connect => self.socket(second, third, false),
-            libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_shutdown => Kernel,
+            libc::SYS_socket | libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_shutdown => Kernel,
             libc::SYS_sendmmsg if self.tree.connection(self.pid, first).is_none() => Kernel,
             _ => self.only_elsewhere(number),
         }

@@ -11,7 +11,7 @@ use super::Ended;
 use super::steps::{Failed, Steps};
 use crate::calls::told_again;
 use crate::db::SimDb;
-use crate::direct::{Code, Files, Machine, MachineCode};
+use crate::direct::{Both, Code, Files, Machine, MachineCode};
 use crate::fs::{OsFile, SimFs};
 use crate::{Process, Step};
 
@@ -53,6 +53,11 @@ impl ProgramCode {
     /// Whether a statement of this program waits for a transaction of the other one.
     pub fn waits_for(&self, other: &ProgramCode, database: &SimDb) -> bool {
         self.code.held().wait_for(other.code.held(), database)
+    }
+
+    /// The same program before its first step, over real files and a real database.
+    pub(crate) fn on_machine<F, S>(&self) -> Code<Both<F, S>, Ended> {
+        self.code.over_machine()
     }
 
     /// The same program over the kernel's file system.

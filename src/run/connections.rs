@@ -116,7 +116,9 @@ impl Connections {
         };
         let mut bytes = vec![0; count];
         let read = stream.read_exact(&mut bytes);
-        read.map_err(|error| Broken::Failed("what it sent to the database does not arrive", error))?;
+        read.map_err(|error| {
+            Broken::Failed("what it sent to the database does not arrive", error)
+        })?;
         let mut db = DirectDb::new();
         let mut perform = |statement: &Statement| -> Result<Answer, SqlError> {
             before();
@@ -206,8 +208,12 @@ pub(super) fn is_for_datagrams(pid: pid_t, descriptor: u64) -> Option<bool> {
     // SAFETY: the descriptors that come back are nobody else's; `kind` and `length` are places for what is told.
     unsafe {
         let process = owned(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
-        let same =
-            owned(libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor as c_int, 0))?;
+        let same = owned(libc::syscall(
+            libc::SYS_pidfd_getfd,
+            process.as_raw_fd(),
+            descriptor as c_int,
+            0,
+        ))?;
         let told = libc::getsockopt(
             same.as_raw_fd(),
             libc::SOL_SOCKET,

@@ -133,7 +133,8 @@ impl Steps {
 /// Takes a step.
 fn take((code, world): &Key) -> Result<Taken, Failed> {
     UMASK.set(Some(world.files.umask()));
-    let for_ever = if world.files.clock_of_sleeps().is_some() { FOR_EVER_BY_THE_CLOCK } else { FOR_EVER };
+    let for_ever =
+        if world.files.clock_of_sleeps().is_some() { FOR_EVER_BY_THE_CLOCK } else { FOR_EVER };
     let mut after = world.clone();
     let step = AssertUnwindSafe(|| code.clone().step(&mut after));
     let (mut step, mut calls) = listened(Listen::Tell, || catch_unwind(step));

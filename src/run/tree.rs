@@ -376,7 +376,8 @@ impl Tree<'_> {
         let first = match self.held.len() {
             1 => 0,
             several => {
-                if let Some(pid) = self.held.iter().copied().find(|pid| calls::may_wait(self, *pid)) {
+                if let Some(pid) = self.held.iter().copied().find(|pid| calls::may_wait(self, *pid))
+                {
                     calls::refuse_to_wait(self, fs, pid);
                 }
                 direct::choose(several)

@@ -9,14 +9,15 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::case::FsCase;
+use crate::case::{DbCase, FsCase};
 use crate::check::{
-    Bound, Checker, Engine, Examination, FaultKind, Limits, PropertyKind, Report, Trace, Verdict,
-    quietly,
+    Bound, Checker, Engine, Examination, FaultKind, Limits, PropertyKind, Report, System, Trace,
+    Verdict, quietly,
 };
+use crate::db::split;
 use crate::direct::Machine;
 use crate::report::{count, diagram, json, mermaid::mermaid};
-use crate::run::{self, Outside};
+use crate::run::{self, Outside, ProgramCode};
 
 use super::arguments::{Run, Shape};
 use super::execution::{self, HEAD};
@@ -85,6 +86,9 @@ fn one(out: &mut Out, asked: &Run, race: &Race) -> Result<bool, Failure> {
     Ok(is_well)
 }
 
+/// How long a proof for any number is sought where there is a database.
+const ANY: Duration = Duration::from_secs(5);
+
 /// Why nothing is decided with a clock where a sleep lasts until something changes.
 const POLLS: &str = "A program sleeps again and again until a file changes: with `--clock`, each of these sleeps \
                      leads to a later time, and not all of them are explored. Give it fewer tries";
@@ -111,14 +115,9 @@ fn explored(race: &Race, world: World) -> Result<Explored, Failure> {
     let (runs, started) = (run::runs(), Instant::now());
     let bar = Bar::spinner("runs the programs in every interleaving");
     let examine = |told: Told| -> Result<Examination, Failure> {
-        let system = race.system(&world, told, &outside)?;
-        let system = system
-            .waits_for(|world: &World, one, other| one.waits_for(other, &world.database))
-            .breaks_deadlocks(|world: &World| Machine {
-                files: world.files.clone(),
-                database: world.database.patient(),
-            });
+        let system = on_a_machine(race.system(&world, told, &outside)?);
         let checker = Checker::new(system).within(limits.clone());
+        let checker = if race.tables().is_some() { checker.asking_any_for(ANY) } else { checker };
         // A script that cannot be run ends it by a panic.
         let examined = catch_unwind(AssertUnwindSafe(|| quietly(|| checker.examine())));
         examined.map_err(|why| {
@@ -177,6 +176,16 @@ fn explored(race: &Race, world: World) -> Result<Explored, Failure> {
         let _ = write!(speed, ", {:.1} states a run", states as f64 / runs.max(1) as f64);
     }
     Ok(Explored { examination, world, told, outside, speed })
+}
+
+/// The same system, which tells who waits for whom in the database.
+fn on_a_machine(system: System<World, ProgramCode>) -> System<World, ProgramCode> {
+    system
+        .waits_for(|world: &World, one, other| one.waits_for(other, &world.database))
+        .breaks_deadlocks(|world: &World| Machine {
+            files: world.files.clone(),
+            database: world.database.patient(),
+        })
 }
 
 /// Whether what is to break does, and nothing else.
@@ -326,6 +335,17 @@ fn searched(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Res
 
 /// Makes each counterexample happen on the kernel; whether all of them did.
 fn replayed(out: &mut Out, asked: &Run, race: &Race, explored: &Explored) -> Result<bool, Failure> {
+    if let Some(tables) = race.tables() {
+        let system =
+            on_a_machine(race.system(&explored.world, explored.told, &explored.outside)?);
+        let setup = split(tables).map_err(|error| Failure::Usage(error.words().to_owned()))?;
+        let setup = setup.into_iter().map(str::to_owned).collect();
+        let case = DbCase::programs(system, setup);
+        let examination = &explored.examination;
+        return execution::replayed(out, asked.format, &case, examination, "PostgreSQL", |trace| {
+            relabel(race, trace)
+        });
+    }
     let system = race.system(&explored.world.files, explored.told, &explored.outside)?;
     let case = FsCase::programs(system);
     let examination = &explored.examination;

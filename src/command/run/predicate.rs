@@ -20,8 +20,8 @@ use winnow::error::{ContextError, ErrMode, StrContext, StrContextValue};
 use winnow::prelude::*;
 use winnow::token::{one_of, rest, take_while};
 
-use crate::check::State;
 use crate::Process;
+use crate::check::State;
 use crate::db::{SimDb, SqlError};
 use crate::direct::Machine;
 use crate::fs::{SimFs, Tree};

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::predicate::{AtMost, BadPredicate, Looked, Predicate, Programs};
+use crate::Process;
 use crate::check::{DEADLOCK_FREE, Property, PropertyKind, System};
 use crate::command::Failure;
 use crate::command::arguments::Run;
-use crate::Process;
 use crate::db::SimDb;
 use crate::direct::Machine;
 use crate::fs::{Clock, SimFs};
@@ -342,10 +342,14 @@ impl Race {
             match &self.database {
                 Some((tables, _)) => {
                     let asks = predicate.asks(tables);
-                    asks.map_err(|error| Failure::Usage(format!("`{predicate}`: {}", error.words())))?;
+                    asks.map_err(|error| {
+                        Failure::Usage(format!("`{predicate}`: {}", error.words()))
+                    })?;
                 }
                 None if predicate.is_of_rows() => {
-                    return usage(format!("`{predicate}` asks a database: give one with `--database`"));
+                    return usage(format!(
+                        "`{predicate}` asks a database: give one with `--database`"
+                    ));
                 }
                 None => {}
             }

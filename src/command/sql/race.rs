@@ -190,6 +190,7 @@ impl Race {
         let stage = Scripted {
             setup: self.setup.clone(),
             url: url.map(str::to_owned),
+            world: Box::new(|_, db| Ok(db)),
             actors: Box::new(actors),
         };
         Ok(DbCase::new(system, Tables::of).staged(stage))

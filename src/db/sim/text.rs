@@ -22,7 +22,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Span;
 
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
-pub(in crate::db) use self::described::{Described, Says, split};
+pub(crate) use self::described::{Described, Says, split};
 use self::expressions::{Names, Type};
 use super::expr::{Expr, Scope};
 use super::keys::Key;

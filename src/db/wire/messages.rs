@@ -18,7 +18,9 @@ pub(super) struct Inbox {
 #[derive(Debug)]
 pub(super) enum Message {
     /// The conversation begins, with these settings.
-    Begins { settings: Vec<(String, String)> },
+    Begins {
+        settings: Vec<(String, String)>,
+    },
     /// Whether what follows may be encrypted.
     AsksForEncryption,
     /// A statement of another conversation is to be stopped.
@@ -52,7 +54,9 @@ impl Inbox {
         let head = usize::from(self.has_begun);
         let Some(length) = self.length_at(head) else { return Ok(None) };
         if !(4..=LONGEST).contains(&length) {
-            return Err(format!("what it sends is no message of PostgreSQL's: {length} bytes long"));
+            return Err(format!(
+                "what it sends is no message of PostgreSQL's: {length} bytes long"
+            ));
         }
         if self.bytes.len() < head + length {
             return Ok(None);

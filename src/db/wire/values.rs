@@ -102,9 +102,7 @@ pub(super) fn read(
     };
     let text = || std::str::from_utf8(bytes).map_err(|_| said("text"));
     match (kind, format) {
-        (Kind::Text, _) if bytes.contains(&0) => {
-            Err(SqlState::CHARACTER_NOT_IN_REPERTOIRE.into())
-        }
+        (Kind::Text, _) if bytes.contains(&0) => Err(SqlState::CHARACTER_NOT_IN_REPERTOIRE.into()),
         (Kind::Text, _) => Ok(text()?.into()),
         (Kind::Bool, Format::Binary) => match bytes {
             [byte] => Ok((*byte != 0).into()),
@@ -151,10 +149,8 @@ fn in_range(number: i64, kind: Kind) -> Result<Value, SqlError> {
 }
 
 fn out_of_range(number: &str, kind: Kind) -> SqlError {
-    let said = format!(
-        "value \"{number}\" is out of range for type {}",
-        kind.sql().to_ascii_lowercase()
-    );
+    let said =
+        format!("value \"{number}\" is out of range for type {}", kind.sql().to_ascii_lowercase());
     SqlError::new(SqlState::NUMERIC_OUT_OF_RANGE, &said)
 }
 

@@ -16,8 +16,7 @@ use crate::run::tree::{AtReturn, Tree, WorksIn, registers};
 use crate::run::{WORLD, memory};
 
 /// The calls that send.
-const SEND: [c_long; 4] =
-    [libc::SYS_write, libc::SYS_writev, libc::SYS_sendto, libc::SYS_sendmsg];
+const SEND: [c_long; 4] = [libc::SYS_write, libc::SYS_writev, libc::SYS_sendto, libc::SYS_sendmsg];
 
 /// An address that a socket is given.
 struct Address(Vec<u8>);
@@ -60,13 +59,13 @@ pub(super) fn asks_the_database(tree: &Tree<'_>, pid: libc::pid_t) -> bool {
     SEND.contains(&(now.orig_rax as c_long)) && tree.connection(pid, now.rdi).is_some()
 }
 
-/// Whether the call before which a process is stopped is the first word to the database.
-pub(super) fn connects_to_the_database(tree: &Tree<'_>, pid: libc::pid_t) -> bool {
+/// Whether the call before which a process is stopped makes a socket that may be for the database.
+pub(super) fn may_be_for_the_database(tree: &Tree<'_>, pid: libc::pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
-    tree.program.database.is_some() && now.orig_rax as c_long == libc::SYS_connect && {
-        let address = memory::read(pid, now.rsi, now.rdx.min(128) as usize).map(Address);
-        address.is_ok_and(|it| it.is_of_network() && it.port() == PORT)
-    }
+    tree.program.database.is_some()
+        && now.orig_rax as c_long == libc::SYS_socket
+        && [libc::AF_INET, libc::AF_INET6].contains(&(now.rdi as i32))
+        && now.rsi as i32 & 0xf == libc::SOCK_STREAM
 }
 
 impl Call<'_, '_, '_> {

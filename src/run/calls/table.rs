@@ -79,6 +79,7 @@ pub(in crate::run) const TRACED: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_bind,
+    libc::SYS_socket,
     libc::SYS_connect,
     libc::SYS_sendto,
     libc::SYS_sendmsg,

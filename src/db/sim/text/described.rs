@@ -56,9 +56,8 @@ impl SimDb {
         let statement = parsed(text)?;
         Ok(match (control(text), statement) {
             (Some(Statement::Begin(level)), ast::Statement::StartTransaction { modes, .. }) => {
-                let says = |mode: &TransactionMode| {
-                    matches!(mode, TransactionMode::IsolationLevel(_))
-                };
+                let says =
+                    |mode: &TransactionMode| matches!(mode, TransactionMode::IsolationLevel(_));
                 Says::Begins(modes.iter().any(says).then_some(level))
             }
             (Some(ends), _) => Says::Ends(ends),
@@ -114,9 +113,8 @@ impl SimDb {
 /// Where a quotation mark or a comment has no end.
 pub(crate) fn split(text: &str) -> Result<Vec<&str>, SqlError> {
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
-    let tokens = tokens.map_err(|error| {
-        SqlError::new(SqlState::SYNTAX_ERROR, &format!("{error}: {text}"))
-    })?;
+    let tokens = tokens
+        .map_err(|error| SqlError::new(SqlState::SYNTAX_ERROR, &format!("{error}: {text}")))?;
     // Places are counted in lines and characters.
     let mut starts = vec![0];
     starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
