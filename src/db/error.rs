@@ -27,6 +27,8 @@ impl SqlState {
     pub const DIVISION_BY_ZERO: SqlState = SqlState(*b"22012");
     /// A text has a character in it that the database cannot hold.
     pub const CHARACTER_NOT_IN_REPERTOIRE: SqlState = SqlState(*b"22021");
+    /// A text is none of a value's type.
+    pub const INVALID_TEXT: SqlState = SqlState(*b"22P02");
     /// A constraint other than that of a unique index is violated.
     pub const INTEGRITY_VIOLATION: SqlState = SqlState(*b"23000");
     /// A column that must have a value gets none.

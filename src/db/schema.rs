@@ -128,6 +128,28 @@ impl Kind {
         }
     }
 
+    /// The value that PostgreSQL reads in a text, if it reads one of this kind.
+    #[cfg(feature = "sql")]
+    pub(super) fn read(self, text: &str) -> Option<Value> {
+        let word = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+        let value = match self {
+            Kind::Text => Value::from(text),
+            Kind::Int | Kind::Integer => Value::Int(word.parse().ok()?),
+            Kind::Bool => {
+                let word = word.to_ascii_lowercase();
+                let begins = |whole: &str| !word.is_empty() && whole.starts_with(&word);
+                match word.as_str() {
+                    "1" | "on" => true.into(),
+                    "0" | "of" | "off" => false.into(),
+                    _ if begins("true") || begins("yes") => true.into(),
+                    _ if begins("false") || begins("no") => false.into(),
+                    _ => return None,
+                }
+            }
+        };
+        self.holds(&value).then_some(value)
+    }
+
     /// Its name in SQL.
     pub(super) fn sql(self) -> &'static str {
         match self {

@@ -124,8 +124,9 @@ impl From<Refused> for Failed {
     }
 }
 
-fn refused<T>(why: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Refused(Refused(why.into())))
+/// This is not simulated.
+fn refused<T>(what: impl std::fmt::Display) -> Result<T, Failed> {
+    Err(Failed::Refused(Refused(format!("{what} is not simulated"))))
 }
 
 impl Conversation {
@@ -223,11 +224,12 @@ impl Conversation {
                 "user" | "database" | "application_name" => {}
                 "options" if value.trim().is_empty() => {}
                 "replication" | "options" => {
-                    return Err(Refused(format!("the setting `{name}={value}` of a connection")));
+                    let said = format!("the setting `{name}={value}` of a connection is not simulated");
+                    return Err(Refused(said));
                 }
                 _ => match Setting::of(name, value) {
                     Ok(setting) => _ = self.sets(&setting),
-                    Err(why) => return Err(Refused(why)),
+                    Err(why) => return Err(Refused(format!("{why} is not simulated"))),
                 },
             }
         }
@@ -325,11 +327,11 @@ impl Conversation {
             Ok(Says::Ends(statement)) => Does::Control(statement),
             Ok(Says::Sets(statement)) => match Setting::said(&statement) {
                 Ok(setting) => Does::Sets(setting),
-                Err(why) => return refused(format!("{why}: {text}")),
+                Err(why) => return Err(Refused(format!("{why} is not simulated: {text}")).into()),
             },
             Ok(Says::Rows(described)) => Does::Rows(described),
             // A program that goes on after such an answer does so for every client: nothing would be proved.
-            Err(error) => return refused(error.words()),
+            Err(error) => return Err(Refused(error.words().to_owned()).into()),
         };
         Ok(Arc::new(Prepared { text: text.into(), does, declared }))
     }
@@ -346,7 +348,7 @@ impl Conversation {
             Does::Begins => self.controls(&Statement::Begin(self.level), perform),
             Does::Control(statement) => self.controls(statement, perform),
             Does::Sets(_) if self.status == Status::Failed => {
-                Err(SqlError::from(SqlState::IN_FAILED_TRANSACTION).into())
+                Err(SqlState::IN_FAILED_TRANSACTION.in_postgresql().into())
             }
             Does::Sets(Setting::LevelOfThis(level)) => {
                 if self.status == Status::Idle || self.is_implicit {
@@ -401,7 +403,7 @@ impl Conversation {
                 return refused("BEGIN after other statements of the same message");
             }
             (Statement::Begin(_), Status::Failed) => {
-                return Err(SqlError::from(SqlState::IN_FAILED_TRANSACTION).into());
+                return Err(SqlState::IN_FAILED_TRANSACTION.in_postgresql().into());
             }
             (Statement::Begin(_), Status::Within) => {
                 let said = "there is already a transaction in progress";
@@ -526,10 +528,11 @@ impl Conversation {
                 (1..).zip(prepared.declared.iter().zip(&*described.parameters))
             {
                 if !values::may_be(*declared, *kind) {
-                    return refused(format!(
+                    let said = format!(
                         "${number} is declared with the type of number {declared}, and {} is simulated there: {text}",
                         kind.sql()
-                    ));
+                    );
+                    return Err(Refused(said).into());
                 }
             }
         }
@@ -564,10 +567,9 @@ impl Conversation {
         let mut parameters = Vec::with_capacity(given.len());
         for (index, (value, kind)) in given.into_iter().zip(kinds).enumerate() {
             let format = values::format_of(&formats, index);
-            let declared = of.declared.get(index).copied().unwrap_or(0);
             parameters.push(match value {
                 None => Value::Null,
-                Some(bytes) => values::read(bytes, format, declared, *kind)?,
+                Some(bytes) => values::read(bytes, format, *kind)?,
             });
         }
         self.portals.insert(portal, Portal { of, parameters, formats: results, rest: None });
@@ -645,6 +647,30 @@ impl Conversation {
         portal.rest = Some(later);
         self.portals.insert(name.to_owned(), portal);
         Ok(())
+    }
+}
+
+impl SqlState {
+    /// An error with this code, in PostgreSQL's words as far as they do not depend on who is concerned.
+    pub(crate) fn in_postgresql(self) -> SqlError {
+        let said = match self {
+            SqlState::CARDINALITY_VIOLATION => {
+                "ON CONFLICT DO UPDATE command cannot affect row a second time"
+            }
+            SqlState::DIVISION_BY_ZERO => "division by zero",
+            SqlState::NUMERIC_OUT_OF_RANGE => "integer out of range",
+            SqlState::NOT_NULL_VIOLATION => "null value in a column violates not-null constraint",
+            SqlState::CHECK_VIOLATION => "new row violates check constraint",
+            SqlState::UNIQUE_VIOLATION => "duplicate key value violates unique constraint",
+            SqlState::IN_FAILED_TRANSACTION => {
+                "current transaction is aborted, commands ignored until end of transaction block"
+            }
+            SqlState::SERIALIZATION_FAILURE => "could not serialize access",
+            SqlState::DEADLOCK_DETECTED => "deadlock detected",
+            SqlState::LOCK_NOT_AVAILABLE => "could not obtain lock",
+            other => other.meaning(),
+        };
+        SqlError::new(self, said)
     }
 }
 

@@ -127,7 +127,8 @@ impl Connections {
                 None => session.insert(db.connect()?),
             };
             match db.execute(session, statement) {
-                Reply::Answer(answer) => answer,
+                // In the same words, whichever database it was.
+                Reply::Answer(answer) => answer.map_err(|error| error.state.in_postgresql()),
                 // A program does not notice that it waits.
                 Reply::Queued | Reply::Waiting | Reply::Underway(_) => {
                     Err(SqlState::INTERNAL_ERROR.into())

@@ -161,7 +161,7 @@ impl Setting {
             other => {
                 let text = other.to_string();
                 let words: Vec<&str> = text.split(' ').take(2).collect();
-                Err(format!("`{}` is not simulated", words.join(" ")))
+                Err(format!("`{}`", words.join(" ")))
             }
         }
     }

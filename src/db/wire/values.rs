@@ -92,65 +92,47 @@ pub(super) fn may_be(declared: u32, kind: Kind) -> bool {
 pub(super) fn read(
     bytes: &[u8],
     format: Format,
-    declared: u32,
     kind: Kind,
 ) -> Result<Value, SqlError> {
-    let said = |what: &str| {
-        let shown = String::from_utf8_lossy(bytes);
-        let said = format!("invalid input syntax for type {what}: \"{shown}\"");
-        SqlError::new(SqlState::of("22P02"), &said)
-    };
-    let text = || std::str::from_utf8(bytes).map_err(|_| said("text"));
     match (kind, format) {
-        (Kind::Text, _) if bytes.contains(&0) => Err(SqlState::CHARACTER_NOT_IN_REPERTOIRE.into()),
-        (Kind::Text, _) => Ok(text()?.into()),
+        (_, Format::Text) | (Kind::Text, Format::Binary) => {
+            if bytes.contains(&0) {
+                return Err(SqlState::CHARACTER_NOT_IN_REPERTOIRE.into());
+            }
+            let text = std::str::from_utf8(bytes)
+                .map_err(|_| SqlError::from(SqlState::CHARACTER_NOT_IN_REPERTOIRE))?;
+            kind.read(text).ok_or_else(|| {
+                let kind = kind.sql().to_ascii_lowercase();
+                match text.trim().parse::<i128>() {
+                    Ok(_) if kind != "boolean" => out_of_range(text, &kind),
+                    _ => {
+                        let said = format!("invalid input syntax for type {kind}: \"{text}\"");
+                        SqlError::new(SqlState::INVALID_TEXT, &said)
+                    }
+                }
+            })
+        }
         (Kind::Bool, Format::Binary) => match bytes {
             [byte] => Ok((*byte != 0).into()),
             _ => Err(torn()),
         },
-        (Kind::Bool, Format::Text) => {
-            let word = text()?.trim().to_ascii_lowercase();
-            let begins = |whole: &str| !word.is_empty() && whole.starts_with(&word);
-            match word.as_str() {
-                "1" => Ok(true.into()),
-                "0" => Ok(false.into()),
-                "o" => Err(said("boolean")),
-                _ if begins("true") || begins("yes") || word == "on" => Ok(true.into()),
-                _ if begins("false") || begins("no") || begins("off") => Ok(false.into()),
-                _ => Err(said("boolean")),
-            }
-        }
         (Kind::Int | Kind::Integer, Format::Binary) => {
-            let number = match (bytes, declared) {
-                ([_, _], _) => bytes.try_into().map(i16::from_be_bytes).map(i64::from),
-                ([_, _, _, _], _) => bytes.try_into().map(i32::from_be_bytes).map(i64::from),
+            let number = match bytes.len() {
+                2 => bytes.try_into().map(i16::from_be_bytes).map(i64::from),
+                4 => bytes.try_into().map(i32::from_be_bytes).map(i64::from),
                 _ => bytes.try_into().map(i64::from_be_bytes),
             };
-            in_range(number.map_err(|_| torn())?, kind)
-        }
-        (Kind::Int | Kind::Integer, Format::Text) => {
-            let number = text()?.trim();
-            match number.parse::<i64>() {
-                Ok(number) => in_range(number, kind),
-                Err(error) => Err(match error.kind() {
-                    std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
-                        out_of_range(number, kind)
-                    }
-                    _ => said(kind.sql().to_ascii_lowercase().as_str()),
-                }),
+            let value = Value::Int(number.map_err(|_| torn())?);
+            match kind.holds(&value) {
+                true => Ok(value),
+                false => Err(out_of_range(&value.to_string(), "integer")),
             }
         }
     }
 }
 
-fn in_range(number: i64, kind: Kind) -> Result<Value, SqlError> {
-    let value = Value::Int(number);
-    if kind.holds(&value) { Ok(value) } else { Err(out_of_range(&number.to_string(), kind)) }
-}
-
-fn out_of_range(number: &str, kind: Kind) -> SqlError {
-    let said =
-        format!("value \"{number}\" is out of range for type {}", kind.sql().to_ascii_lowercase());
+fn out_of_range(number: &str, kind: &str) -> SqlError {
+    let said = format!("value \"{number}\" is out of range for type {kind}");
     SqlError::new(SqlState::NUMERIC_OUT_OF_RANGE, &said)
 }
 

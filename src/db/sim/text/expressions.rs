@@ -273,10 +273,14 @@ impl Compiler<'_> {
                 typed(Value::Int(number), if fits { Kind::Integer } else { Kind::Int })
             }
             ast::Value::SingleQuotedString(text) => match asked {
-                Some(kind) if kind != Kind::Text => {
-                    let said = format!("{text:?} in quotes, as a value of type {}", kind.sql());
-                    return Err(not_simulated(said, value));
-                }
+                // A text in quotes has the type that is asked for.
+                Some(kind) if kind != Kind::Text => match kind.read(text) {
+                    Some(read) => typed(read, kind),
+                    None => {
+                        let said = format!("{text:?} is no value of type {}", kind.sql());
+                        return Err(wrong(SqlState::INVALID_TEXT, said, value));
+                    }
+                },
                 _ if text.contains('\0') => {
                     return Err(wrong(SqlState::CHARACTER_NOT_IN_REPERTOIRE, "a zero byte", value));
                 }
