@@ -584,3 +584,164 @@ fn no_process_and_no_directory_is_left_behind() {
     assert_eq!(left().count(), 0);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+const TABLES: &str = "CREATE TABLE orders (id BIGINT PRIMARY KEY, status TEXT NOT NULL); \
+                      INSERT INTO orders VALUES (1, 'pending')";
+
+/// Where there is no psql, it is said loudly what is left out.
+fn psql() -> Option<&'static str> {
+    let there = ["/usr/lib/postgresql/15/bin/psql", "/usr/bin/psql", "/usr/local/bin/psql"];
+    let found = there.into_iter().find(|path| Path::new(path).exists());
+    let required = std::env::var_os("TOCTOU_POSTGRES").is_some_and(|it| it == "required");
+    assert!(found.is_some() || !required, "there is no psql");
+    if found.is_none() {
+        eprintln!("SKIPPED: there is no psql");
+    }
+    found
+}
+
+/// A script of psql, as a line of shell.
+fn script(psql: &str, text: &str) -> String {
+    format!("exec {psql} -Xqt -v ON_ERROR_STOP=1 <<'SQL'\n{text}\nSQL")
+}
+
+fn ends_it(psql: &str, before: &str, ends: &str) -> String {
+    let look = "SELECT status = 'pending' AS pending FROM orders WHERE id = 1 \\gset";
+    let update = format!("UPDATE orders SET status = '{ends}' WHERE id = 1;");
+    script(psql, &format!("{before}{look}\n\\if :pending\n{update}\n\\echo {ends}\n\\endif"))
+}
+
+/// The race of the order service, by psql: with the counts of the model `order/check-then-update`.
+#[test]
+fn psql_races_over_an_order_as_the_model_does() {
+    let Some(psql) = psql() else { return };
+    // Where the model verifies a signature, the script asks something that nobody else answers.
+    let cancels = ends_it(psql, "SELECT 1;\n", "cancelled");
+    let options = ["--database", TABLES, "--at-most", "1", "stdout ~ cancelled", "--replay"];
+    let said = told(1, &with(&options, &["sh", "-c", &cancels]));
+    assert!(said.contains("stdout ~ cancelled: 12 of 20 interleavings"), "{said}");
+    assert!(said.contains("PostgreSQL agrees: every answer and all that was left"), "{said}");
+
+    let ships = ends_it(psql, "", "shipped");
+    let options = ["--clients", "1", "--database", TABLES, "--at-most", "1"];
+    let options = [&options[..], &["stdout ~ '^ *(cancelled|shipped)'"]].concat();
+    let cancels = ends_it(psql, "", "cancelled");
+    let others = ["sh", "-c", &cancels, "::", "sh", "-c", &ships];
+    let said = told(1, &with(&options, &others));
+    assert!(said.contains("4 of 6 interleavings"), "{said}");
+}
+
+#[test]
+fn one_statement_is_proved_for_any_number_of_psqls() {
+    let Some(psql) = psql() else { return };
+    let redeem = format!(
+        "{psql} -Xqtc \"UPDATE orders SET status = 'cancelled' WHERE id = 1 AND status = 'pending' RETURNING id\""
+    );
+    let rows = "row: SELECT 1 FROM orders WHERE status = 'cancelled'";
+    let options = ["--database", TABLES, "--at-most", "1", "stdout ~ 1", "--finally", rows];
+    let said = told(0, &with(&options, &["sh", "-c", &redeem]));
+    assert!(said.contains("✓ always at most 1: stdout ~ 1 (any number of clients)"), "{said}");
+    assert!(said.contains(&format!("✓ finally {rows}")), "{said}");
+    let never = "no row: SELECT 1 FROM orders WHERE status = 'cancelled'";
+    let said = told(1, &with(&["--database", TABLES, "--always", never], &["sh", "-c", &redeem]));
+    assert!(said.contains(&format!("✗ always {never}: 2 of 2 interleavings")), "{said}");
+}
+
+/// Who is killed within a transaction has changed nothing.
+#[test]
+fn a_killed_psql_leaves_its_transaction_undone() {
+    let Some(psql) = psql() else { return };
+    let text =
+        "BEGIN;\nUPDATE orders SET status = 'half';\nUPDATE orders SET status = 'done';\nCOMMIT;";
+    let script = script(psql, text);
+    let half = "no row: SELECT 1 FROM orders WHERE status = 'half'";
+    let reached = "row: SELECT 1 FROM orders WHERE status = 'done'";
+    let options = ["--clients", "1", "--kill", "1", "--database", TABLES, "--finally", half];
+    let options = [&options[..], &["--reachable", reached, "--reachable", "signal = 9"]].concat();
+    let said = told(0, &with(&options, &["sh", "-c", &script]));
+    assert!(said.contains("signal 9"), "{said}");
+    // Without a transaction, it is half done.
+    let script = script.replace("BEGIN;\n", "").replace("COMMIT;", "");
+    let said = told(1, &with(&options, &["sh", "-c", &script]));
+    assert!(said.contains("is killed"), "{said}");
+}
+
+/// Deadlocks are broken as the server does, and shown as a circle.
+#[test]
+fn two_psqls_that_lock_in_different_orders() {
+    let Some(psql) = psql() else { return };
+    let tables = "CREATE TABLE a (id BIGINT PRIMARY KEY, n BIGINT NOT NULL); INSERT INTO a VALUES (1, 0), (2, 0)";
+    let add = |row: u8| format!("UPDATE a SET n = n + 1 WHERE id = {row};\n");
+    let there = script(psql, &format!("BEGIN;\n{}{}COMMIT;", add(1), add(2)));
+    let back = script(psql, &format!("BEGIN;\n{}{}COMMIT;", add(2), add(1)));
+    let options = ["--clients", "1", "--database", tables, "--finally", "exit = 0", "--replay"];
+    let said = told(1, &with(&options, &["sh", "-c", &there, "::", "sh", "-c", &back]));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("40P01 deadlock: client 1 → sh → client 1"), "{said}");
+    assert!(said.contains("waits for client 1"), "{said}");
+    assert!(said.contains("PostgreSQL agrees"), "{said}");
+}
+
+#[test]
+fn what_a_database_cannot_be_asked_is_told_with_its_place() {
+    let Some(psql) = psql() else { return };
+    let unfinished = |text: &str| {
+        let said = told(
+            1,
+            &with(&["--clients", "1", "--database", TABLES], &["sh", "-c", &script(psql, text)]),
+        );
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.starts_with("? unfinished: "), "{text}: {said}");
+        said
+    };
+    for (text, why) in [
+        (
+            "SELECT id FROM nothing;",
+            "`psql` and its database: there is no table `nothing` at character 16",
+        ),
+        ("SELECT no FROM orders;", "there is no column `no` here at character 8"),
+        ("SELEC 1;", "found: SELEC at Line: 1, Column: 1"),
+        ("CREATE TABLE x (id BIGINT);", "`CREATE TABLE` is not simulated"),
+        ("LISTEN x;", "`LISTEN x` is not simulated"),
+        ("\\copy orders to stdout", "`COPY orders` is not simulated"),
+        ("SET lock_timeout = 5;", "`lock_timeout` set to `5` is not simulated"),
+        (
+            "SELECT id FROM orders WHERE id = 'x';",
+            "\"x\" is no value of type BIGINT at character 34",
+        ),
+    ] {
+        let said = unfinished(text);
+        assert!(said.contains(why), "{text}: {said}");
+    }
+    let elsewhere = |setting: &str, why: &str| {
+        let script = format!("{psql} -Xqtc 'SELECT 1' '{setting}'");
+        let options = ["--clients", "1", "--database", TABLES];
+        let said = told(1, &with(&options, &["sh", "-c", &script]));
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(why), "{setting}: {said}");
+    };
+    elsewhere(
+        "host=127.0.0.1 port=1",
+        "the network: it is no part of the world. The world's database is at",
+    );
+    elsewhere(
+        "host=/run/postgresql",
+        "a database that is not the world's. The world's database is at",
+    );
+    elsewhere(
+        "options=-csearch_path=x",
+        "the setting `options=-csearch_path=x` of a connection is not simulated",
+    );
+    let alone = ["--finally", "row: SELECT 1"];
+    assert!(
+        refused(&with(&alone, &["true"])).contains("asks a database: give one with `--database`")
+    );
+    let alone = ["--database", "CREATE TABLE x (a UUID)"];
+    assert!(refused(&with(&alone, &["true"])).contains("the database: the type UUID"));
+    let alone = ["--database", "/nowhere.sql"];
+    assert!(refused(&with(&alone, &["true"])).contains("cannot read /nowhere.sql"));
+    let asks = ["--database", TABLES, "--finally", "row: SELECT x FROM y"];
+    assert!(refused(&with(&asks, &["true"])).contains("there is no table `y` at character 15"));
+    let asks = ["--database", TABLES, "--finally", "row: DELETE FROM orders"];
+    assert!(refused(&with(&asks, &["true"])).contains("it changes rows"));
+}

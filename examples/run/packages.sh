@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the packages of pypi.toml and npm.toml, in pinned versions, and builds the Go program of go.toml.
-# Usage: packages.sh [FOLDER]. The programs look for them in the folder `packages` beside this script,
-# which is where they go if no folder is given.
+# Installs the packages of pypi.toml, npm.toml and database.toml, in pinned versions, and builds the Go
+# program of go.toml. Usage: packages.sh [FOLDER]. The programs look for them in the folder `packages` beside
+# this script, which is where they go if no folder is given.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -41,10 +41,12 @@ from_npm() {
 from_pypi filelock 3.20.0
 from_pypi filelock 3.20.1
 from_pypi filelock 4.3.1
+from_pypi psycopg2-binary 2.9.10
 from_npm steno 2.1.0
 from_npm write-file-atomic 1.1.4
 from_npm lockfile 1.0.4
 from_npm proper-lockfile 4.1.2
+from_npm pg 8.13.1
 
 # Go is a large package, so its programs are left out where it is missing.
 if command -v go >/dev/null; then

@@ -224,7 +224,8 @@ impl Conversation {
                 "user" | "database" | "application_name" => {}
                 "options" if value.trim().is_empty() => {}
                 "replication" | "options" => {
-                    let said = format!("the setting `{name}={value}` of a connection is not simulated");
+                    let said =
+                        format!("the setting `{name}={value}` of a connection is not simulated");
                     return Err(Refused(said));
                 }
                 _ => match Setting::of(name, value) {

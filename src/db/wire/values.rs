@@ -89,11 +89,7 @@ pub(super) fn may_be(declared: u32, kind: Kind) -> bool {
 }
 
 /// The value of a parameter.
-pub(super) fn read(
-    bytes: &[u8],
-    format: Format,
-    kind: Kind,
-) -> Result<Value, SqlError> {
+pub(super) fn read(bytes: &[u8], format: Format, kind: Kind) -> Result<Value, SqlError> {
     match (kind, format) {
         (_, Format::Text) | (Kind::Text, Format::Binary) => {
             if bytes.contains(&0) {

@@ -55,6 +55,10 @@ impl Call<'_, '_, '_> {
 
     /// Notes that the program asked what time it is. Interpreters do when they start, and for nothing else.
     fn notes_clock(&self) {
+        // It shows times where it is asked to, and decides nothing by them.
+        if comm(self.pid).is_some_and(|name| name == "psql") {
+            return;
+        }
         let is_beyond_its_start = match self.tree.program.database {
             // Whoever imports a client of a database starts anew in each run.
             Some(_) => direct::asked_so_far() > 0,
@@ -263,7 +267,7 @@ pub(super) fn reads_clock(tree: &mut Tree<'_>, pid: pid_t, clock: i32) -> bool {
 /// Whether it runs a program that asks for the time when it starts, and for nothing else.
 fn is_an_interpreter(pid: pid_t) -> bool {
     let name = comm(pid).unwrap_or_default();
-    ["python", "node", "perl", "ruby", "psql"].iter().any(|it| name.starts_with(it))
+    ["python", "node", "perl", "ruby"].iter().any(|it| name.starts_with(it))
 }
 
 /// What the kernel's clock shows.
