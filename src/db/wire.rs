@@ -50,6 +50,8 @@ pub(crate) struct Conversation {
     skips: bool,
     /// Of a transaction that does not name its level.
     level: Isolation,
+    /// Of the transaction that is under way.
+    of_this: Isolation,
     has_ended: bool,
     takes_session_locks: bool,
 }
@@ -143,6 +145,7 @@ impl Conversation {
             since_begin: 0,
             skips: false,
             level: Isolation::ReadCommitted,
+            of_this: Isolation::ReadCommitted,
             has_ended: false,
             takes_session_locks: false,
         }
@@ -361,6 +364,7 @@ impl Conversation {
                 // It has done nothing yet, so nobody can tell it from one that has just begun.
                 perform(&Statement::Rollback)?;
                 perform(&Statement::Begin(*level))?;
+                self.of_this = *level;
                 Ok(Came::default())
             }
             Does::Sets(setting) => Ok(self.sets(setting)),
@@ -395,8 +399,9 @@ impl Conversation {
     fn controls(&mut self, statement: &Statement, perform: Perform<'_>) -> Result<Came, Failed> {
         let mut came = Came::default();
         match (statement, self.status) {
-            (Statement::Begin(_), Status::Idle) => {
+            (Statement::Begin(level), Status::Idle) => {
                 perform(statement)?;
+                self.of_this = *level;
                 self.status = Status::Within;
                 self.since_begin = 0;
             }
@@ -431,7 +436,13 @@ impl Conversation {
             Setting::LevelOfThis(_) | Setting::NoMatter(_) => {}
             Setting::Forgets => self.prepared.clear(),
             Setting::Shows(_, Some(shown)) | Setting::Asks(_, shown) => return Came::one(shown),
-            Setting::Shows(_, None) => return Came::one(&self.level.sql().to_lowercase()),
+            Setting::Shows(name, None) => {
+                let is_of_this = *name == "transaction_isolation"
+                    && self.status == Status::Within
+                    && !self.is_implicit;
+                let level = if is_of_this { self.of_this } else { self.level };
+                return Came::one(&level.sql().to_lowercase());
+            }
         }
         Came::default()
     }

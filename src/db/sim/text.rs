@@ -311,6 +311,8 @@ struct Compiler<'d> {
     db: &'d SimDb,
     /// What is known of each of them so far.
     parameters: Vec<Option<Kind>>,
+    /// The same, as PostgreSQL infers it where nobody declares it.
+    inferred: Vec<Option<Kind>>,
     subqueries: Vec<super::plan::Query>,
     /// The names of the queries round the one that is compiled, which must not use them.
     outer: Vec<String>,
@@ -320,8 +322,14 @@ struct Compiler<'d> {
 
 impl<'d> Compiler<'d> {
     fn new(db: &'d SimDb) -> Self {
-        let (parameters, subqueries) = (Vec::new(), Vec::new());
-        Compiler { db, parameters, subqueries, outer: Vec::new(), answered: Vec::new() }
+        Compiler {
+            db,
+            parameters: Vec::new(),
+            inferred: Vec::new(),
+            subqueries: Vec::new(),
+            outer: Vec::new(),
+            answered: Vec::new(),
+        }
     }
 }
 

@@ -80,6 +80,8 @@ impl SimDb {
         let (plan, parameters) = self.compiled(&Arc::from(text))?;
         let mut compiler = Compiler::new(self);
         compiler.act(statement).map_err(|error| error.in_text(text))?;
+        let inferred = compiler.inferred.iter().zip(&*parameters);
+        let parameters = inferred.map(|(inferred, kind)| inferred.unwrap_or(*kind)).collect();
         let of_nothing = matches!(plan.act, Act::Advisory(_));
         let columns = compiler.answered.into_iter().map(|(name, of)| {
             let kind = match of {

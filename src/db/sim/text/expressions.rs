@@ -297,7 +297,10 @@ impl Compiler<'_> {
                 };
                 if self.parameters.len() < number {
                     self.parameters.resize(number, None);
+                    self.inferred.resize(number, None);
                 }
+                let inferred = &mut self.inferred[number - 1];
+                *inferred = inferred.or(asked);
                 let known = &mut self.parameters[number - 1];
                 // Numbers are sent as BIGINT.
                 let asked = asked.map(|kind| if kind == Kind::Integer { Kind::Int } else { kind });
