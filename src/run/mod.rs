@@ -35,13 +35,20 @@
 //!   [`WORLD`]. A program that opens a file outside for writing is refused, unless that is
 //!   [noted](Command::noting).
 //!
+//! # A database
+//!
+//! [`Command::with_database`] gives a program a PostgreSQL server: a [`SimDb`] behind
+//! PostgreSQL's protocol. Its world is a [`Machine`](crate::direct::Machine), of files and that
+//! database.
+//!
 //! # What is not simulated
 //!
 //! A call on the world that is not simulated ends the check as a panic that names the call and the
 //! program. It never ends in a verdict. Not simulated are, among
 //! others:
 //!
-//! - signals to processes of others, timers, the network, locks outside of the world;
+//! - signals to processes of others, timers, locks outside of the world;
+//! - the network, but for the database;
 //! - a shared `mmap` of a file of the world, and `execve` of one;
 //! - `truncate`, `fallocate`, `statfs`, `inotify`, and symbolic links with an absolute target;
 //! - sockets and pipes with names in the world.
