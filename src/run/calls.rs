@@ -289,6 +289,14 @@ impl Call<'_, '_, '_> {
         if let Some(answer) = self.to_the_database(number) {
             return answer;
         }
+        // Whoever has committed may die before it says so.
+        if [libc::SYS_write, libc::SYS_writev].contains(&number)
+            && self.tree.program.database.is_some()
+            && direct::asked_so_far() > 0
+            && self.tree.is_output(self.pid, first as i32)
+        {
+            self.may_be_killed();
+        }
         match number {
             libc::SYS_open => self.open(here, first, second, third),
             libc::SYS_openat => self.open(first, second, third, fourth),
