@@ -149,6 +149,7 @@ impl SqlState {
             Self::NUMERIC_OUT_OF_RANGE => "a number is out of range",
             Self::DIVISION_BY_ZERO => "a number is divided by zero",
             Self::CHARACTER_NOT_IN_REPERTOIRE => "a text has a character that cannot be stored",
+            Self::INVALID_TEXT => "a text is no value of that type",
             Self::INTEGRITY_VIOLATION => "the table does not allow such a row",
             Self::NOT_NULL_VIOLATION => "a column that must have a value gets none",
             Self::CHECK_VIOLATION => "a CHECK does not allow the row",

@@ -133,6 +133,10 @@ fn asked(url: &str) -> Vec<(String, Vec<String>)> {
         "SELECT count(*) AS n FROM jobs",
         "INSERT INTO jobs VALUES (3, 'again', 1, false) ON CONFLICT DO NOTHING",
         "INSERT INTO jobs VALUES (5, 'x', 3000000000, false)",
+        // A text in quotes has the type that is asked for.
+        "SELECT id FROM jobs WHERE id = ' 1 ' OR done = 'off' ORDER BY id",
+        "SELECT small FROM jobs WHERE small IN ('1', '50') AND done <> 'tru'",
+        "INSERT INTO jobs VALUES ('9', 'n', '-1', 'Y') RETURNING id, small, done",
         "DEALLOCATE ALL",
         "DISCARD ALL",
     ] {

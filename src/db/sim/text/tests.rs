@@ -129,7 +129,7 @@ fn tables_that_are_not_simulated_are_refused() {
     refused("CREATE TABLE t (a VARCHAR(3))", "the type VARCHAR(3)");
     refused("CREATE TABLE t (a TIMESTAMP)", "the type TIMESTAMP");
     refused("CREATE TABLE t (a SERIAL)", "the type SERIAL");
-    refused("CREATE TABLE t (a INT DEFAULT 'x')", "in quotes");
+    refused("CREATE TABLE t (a INT DEFAULT 'x')", "\"x\" is no value of type INTEGER");
     refused("CREATE TABLE t (a INT); CREATE TABLE T (b INT)", "there is a table `t` already");
     refused("CREATE TABLE t (a INT); DROP TABLE t", "`DROP TABLE` is not simulated");
     refused("CREATE TABLE t (a INT NOT NULL); INSERT INTO t VALUES (NULL)", "`a` of `t` is NULL");
