@@ -75,6 +75,7 @@ impl<W> Recorded<W> {
     }
 
     /// Takes over what is recorded there.
+    #[cfg(all(feature = "command", target_os = "linux", target_arch = "x86_64"))]
     pub(crate) fn takes_over<V>(&mut self, other: &mut Recorded<V>) {
         self.labels.append(&mut other.labels);
     }

@@ -79,7 +79,7 @@ impl DbCase<Machine<SimFs, SimDb>, ProgramCode> {
             };
             match furnished() {
                 Ok((files, _directory)) => Ok(Disk { files, database, _directory }),
-                Err(error) => Err((database, error)),
+                Err(error) => Err(Box::new((database, error))),
             }
         };
         let stage = Scripted {

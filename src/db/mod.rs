@@ -133,7 +133,7 @@ pub use service::{ServerMemory, Servers, Service};
 pub use shared::{Handle, SharedServers};
 #[cfg(feature = "sql")]
 pub use sim::Prepared;
-#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(feature = "command", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use sim::split;
 pub use sim::{SimDb, SimSession};
 pub use sql::{Dialect, Query};

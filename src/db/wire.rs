@@ -151,7 +151,7 @@ impl Conversation {
         }
     }
 
-    /// Takes what the client sent, and answers each message that is complete: [`to_send`](Self::to_send) has
+    /// Takes what the client sent, and answers each message that is complete: [`take_answers`](Self::take_answers) has
     /// the answers. `perform` performs each statement about rows, and each that begins or ends a transaction.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ impl Conversation {
     }
 
     /// What is to be sent to the client, once.
-    pub(crate) fn to_send(&mut self) -> Vec<u8> {
+    pub(crate) fn take_answers(&mut self) -> Vec<u8> {
         self.outbox.take()
     }
 

@@ -119,7 +119,8 @@ pub(crate) struct Scripted<R, Q> {
     pub(crate) actors: Box<Actors<R, Q>>,
 }
 
-type Furnish<R> = dyn Fn(usize, SteppedDb) -> Result<R, (SteppedDb, ReplayError)> + Send + Sync;
+type Furnish<R> =
+    dyn Fn(usize, SteppedDb) -> Result<R, Box<(SteppedDb, ReplayError)>> + Send + Sync;
 
 /// A world with a database in it.
 pub(crate) trait Around {
@@ -182,7 +183,10 @@ impl<R: Around, Q: Process<Recorded<R>, Output: Debug>> Staged for Scripted<R, Q
                 let replayed = self.steps(&mut world, simulated, tables, schedule);
                 (world.into_inner().into_database(), replayed)
             }
-            Err((db, error)) => (db, Err(error)),
+            Err(failed) => {
+                let (db, error) = *failed;
+                (db, Err(error))
+            }
         };
         // Whatever went wrong: nothing is left behind.
         let left = db.leave();

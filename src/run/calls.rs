@@ -286,7 +286,7 @@ impl Call<'_, '_, '_> {
         let [first, second, third, fourth, fifth, _] = self.of;
         let here = libc::AT_FDCWD as u64;
         let no_follow = AtFlags::SYMLINK_NOFOLLOW;
-        if let Some(answer) = self.to_the_database(number) {
+        if let Some(answer) = self.for_the_database(number) {
             return answer;
         }
         // Whoever has committed may die before it says so.

@@ -11,7 +11,9 @@ use super::Ended;
 use super::steps::{Failed, Steps};
 use crate::calls::told_again;
 use crate::db::SimDb;
-use crate::direct::{Both, Code, Files, Machine, MachineCode};
+#[cfg(feature = "command")]
+use crate::direct::Both;
+use crate::direct::{Code, Files, Machine, MachineCode};
 use crate::fs::{OsFile, SimFs};
 use crate::{Process, Step};
 
@@ -56,6 +58,7 @@ impl ProgramCode {
     }
 
     /// The same program before its first step, over real files and a real database.
+    #[cfg(feature = "command")]
     pub(crate) fn on_machine<F, S>(&self) -> Code<Both<F, S>, Ended> {
         self.code.over_machine()
     }

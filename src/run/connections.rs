@@ -136,7 +136,7 @@ impl Connections {
             }
         };
         conversation.takes(&bytes, tables, &mut perform).map_err(Broken::Refused)?;
-        let answer = conversation.to_send();
+        let answer = conversation.take_answers();
         if answer.len() > LONGEST / 2 {
             let error = io::Error::other("it is longer than half a mebibyte");
             return Err(Broken::Failed("an answer of the database cannot be sent", error));

@@ -31,7 +31,7 @@ fn served(mut client: TcpStream) -> Result<(), Refused> {
                 }
             }
         })?;
-        let _ = client.write_all(&conversation.to_send());
+        let _ = client.write_all(&conversation.take_answers());
     }
     Ok(())
 }
@@ -254,6 +254,6 @@ fn no_bytes_are_too_strange() {
         other.takes(&[*byte], &tables, perform).unwrap();
     }
     assert!(one.has_ended() && other.has_ended());
-    let said = one.to_send();
-    assert!(said.len() > 100 && said == other.to_send());
+    let said = one.take_answers();
+    assert!(said.len() > 100 && said == other.take_answers());
 }

@@ -70,7 +70,7 @@ pub(super) fn may_be_for_the_database(tree: &Tree<'_>, pid: libc::pid_t) -> bool
 
 impl Call<'_, '_, '_> {
     /// What goes to the database, of what a program sends.
-    pub(super) fn to_the_database(&mut self, number: c_long) -> Option<Answer> {
+    pub(super) fn for_the_database(&mut self, number: c_long) -> Option<Answer> {
         let closes = [libc::SYS_close, libc::SYS_shutdown].contains(&number);
         if !closes && !SEND.contains(&number) {
             return None;
@@ -87,10 +87,12 @@ impl Call<'_, '_, '_> {
     pub(super) fn socket(&mut self, address: u64, length: u64, is_bound: bool) -> Answer {
         let bytes = memory::read(self.pid, address, length.min(128) as usize);
         let address = Address(bytes.unwrap_or_default());
-        if !is_bound && address.is_of_network() && self.tree.program.database.is_some() {
-            if let Some(answer) = self.connects(&address) {
-                return answer;
-            }
+        if !is_bound
+            && address.is_of_network()
+            && self.tree.program.database.is_some()
+            && let Some(answer) = self.connects(&address)
+        {
+            return answer;
         }
         if address.is_of_network() && address.port() != 0 {
             self.refuse(&format!("the network: it is no part of the world{}", self.hint()));
@@ -168,10 +170,10 @@ impl Call<'_, '_, '_> {
 
 /// A connection with the database has begun, if it has.
 pub(super) fn connected(tree: &mut Tree<'_>, inode: u64, answer: i64) {
-    if answer == 0 || answer == -i64::from(libc::EINPROGRESS) {
-        if let Err(error) = tree.connections.begins(inode) {
-            tree.program.fails("its connection with the database does not come about", &error);
-        }
+    if (answer == 0 || answer == -i64::from(libc::EINPROGRESS))
+        && let Err(error) = tree.connections.begins(inode)
+    {
+        tree.program.fails("its connection with the database does not come about", &error);
     }
 }
 
