@@ -75,7 +75,7 @@
 //! | --- | --- |
 //! | ground | [`Process`], [`Step`], [`run()`], [`calls`], [`recorded`], [`atoms`] |
 //! | first: worlds | [`fs`], [`db`], `net` with feature `http` |
-//! | second: engines, neutral as to worlds; ordinary code as a process; how it dies | [`check`], [`direct`], [`crash`] |
+//! | second: engines, neutral as to worlds; ordinary code as a process; how it dies; histories | [`check`], [`direct`], [`crash`], [`linear`] |
 //! | third: what ships | [`store`], [`claim_cell`], [`writer`], [`handlers`], `fetch` with feature `http`; `mod run` with feature `run` |
 //! | fourth: cases and their telling | `models`, `case`, `replay`, `scene`, `survey`, `report`, with feature `command` |
 //! | top | `command`, likewise: the `toctou` command, over a catalogue of anybody's |
@@ -97,6 +97,7 @@ pub mod fetch;
 pub mod fs;
 pub mod handlers;
 mod held;
+pub mod linear;
 mod marks;
 #[cfg(feature = "command")]
 #[path = "../models/mod.rs"]
