@@ -211,17 +211,9 @@ impl<W: Value, P: Process<W, Output: Value> + Value> Checker<W, P> {
         if !self.system().properties().iter().any(is_open) {
             return None;
         }
-        let limits = &self.limits;
-        let time = match (limits.time, self.any_time) {
-            (Some(time), Some(most)) => Some(time.min(most)),
-            (time, most) => time.or(most),
-        };
-        let asked = Checker {
-            system: self.system.clone(),
-            codes: self.codes.clone(),
-            limits: Limits { time, ..limits.clone() },
-            any_time: None,
-        };
+        let limits = self.limits.clone();
+        let time = [limits.time, self.any_time].into_iter().flatten().min();
+        let asked = self.share().within(Limits { time, ..limits });
         Some(asked.any(&AnyLimits { max_configurations: CONFIGURATIONS }))
     }
 

@@ -48,6 +48,8 @@ pub use text::Prepared;
 #[cfg(feature = "sql")]
 pub(in crate::db) use text::control;
 #[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
+pub(in crate::db) use text::level_of;
+#[cfg(all(feature = "run", target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use text::{Described, Says, split};
 
 use std::fmt;

@@ -7,8 +7,10 @@
 //! - a call that ended before another one began comes first, and
 //! - each answer is what a [`Specification`] allows at that place.
 //!
-//! That is linearizability. The search is that of Wing and Gong with Lowe's memory: no set of calls is looked
-//! at twice with the same state. [`judge`] answers with such an order, or with a smallest set of calls that
+//! That is linearizability. The search is that of Wing and Gong with Lowe's memory. No set of calls is looked
+//! at twice with the same state.
+//!
+//! [`judge`] answers with such an order, or with a smallest set of calls that
 //! has none.
 //!
 //! ```

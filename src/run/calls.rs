@@ -35,7 +35,7 @@ use crate::fs::{AtFlags, Errno, FileSystem, Gid, Mode, OFlags, Uid};
 /// Whether the call before which a process is stopped names something in the world.
 pub(super) fn is_on_the_world(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
-    if sockets::may_be_for_the_database(tree, pid) {
+    if sockets::may_be_for_the_database(tree, &now) {
         return true;
     }
     let of = arguments(&now);
@@ -133,7 +133,7 @@ pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
     let of_file = |descriptor: u64| tree.file_of(pid, descriptor as i32);
     let number = now.orig_rax as c_long;
-    if sockets::asks_the_database(tree, pid) {
+    if sockets::asks_the_database(tree, pid, &now) {
         return true;
     }
     // In which order they print is open, too.
@@ -185,7 +185,7 @@ pub(super) fn asks(tree: &mut Tree<'_>, pid: pid_t) -> bool {
 pub(super) fn may_wait(tree: &Tree<'_>, pid: pid_t) -> bool {
     let Some(now) = registers(pid) else { return false };
     match now.orig_rax as c_long {
-        _ if sockets::asks_the_database(tree, pid) => true,
+        _ if sockets::asks_the_database(tree, pid, &now) => true,
         libc::SYS_flock => now.rsi as i32 & (libc::LOCK_NB | libc::LOCK_UN) == 0,
         libc::SYS_fcntl => [libc::F_SETLKW, libc::F_OFD_SETLKW].contains(&(now.rsi as i32)),
         _ => false,

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
@@ -93,16 +93,31 @@ fn shares_memory(pid: pid_t) -> bool {
     maps.is_ok_and(|maps| maps.lines().any(is_shared))
 }
 
+/// A descriptor of a process.
+pub(super) fn handle_of(pid: pid_t) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is touched.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
+/// A descriptor of what a descriptor of that process stands for.
+pub(super) fn same_file(process: &OwnedFd, number: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is touched.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })
+}
+
+/// The descriptor that a call answered.
+fn owned(answer: c_long) -> io::Result<OwnedFd> {
+    match answer {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: it has just been opened, and is nobody else's.
+        descriptor => Ok(unsafe { OwnedFd::from_raw_fd(descriptor as c_int) }),
+    }
+}
+
 /// The files that a process has open, beside its output, and where it is in them.
 fn files_of(pid: pid_t) -> io::Result<Vec<(File, u64)>> {
     let mut files = Vec::new();
-    // SAFETY: no memory is touched; the descriptor that comes back is nobody else's.
-    let process = unsafe {
-        match libc::syscall(libc::SYS_pidfd_open, pid, 0) {
-            -1 => return Err(io::Error::last_os_error()),
-            descriptor => File::from_raw_fd(descriptor as c_int),
-        }
-    };
+    let process = handle_of(pid)?;
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let entry = entry?;
         let target = fs::read_link(entry.path())?;
@@ -127,15 +142,7 @@ fn files_of(pid: pid_t) -> io::Result<Vec<(File, u64)>> {
         }
         let at = told.lines().find_map(|line| line.strip_prefix("pos:"));
         let at = at.and_then(|at| at.trim().parse().ok()).unwrap_or(0);
-        // SAFETY: as above.
-        let same = unsafe {
-            use std::os::fd::AsRawFd;
-            match libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) {
-                -1 => return Err(io::Error::last_os_error()),
-                descriptor => File::from_raw_fd(descriptor as c_int),
-            }
-        };
-        files.push((same, at));
+        files.push((File::from(same_file(&process, number)?), at));
     }
     Ok(files)
 }

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
 use libc::{c_int, pid_t};
 
+use super::checkpoint::{handle_of, same_file};
 use super::tree::Tree;
 use crate::db::wire::{Conversation, Refused};
 use crate::db::{Answer, Database, Reply, SimDb, SqlError, SqlState, Statement};
@@ -205,33 +206,19 @@ fn socket_of(link: &Path) -> Option<u64> {
 /// Whether a descriptor of a process is a socket for datagrams, with which nothing is sent by a `connect`.
 /// `None` where the kernel does not say.
 pub(super) fn is_for_datagrams(pid: pid_t, descriptor: u64) -> Option<bool> {
+    let same = same_file(&handle_of(pid).ok()?, descriptor as c_int).ok()?;
     let (mut kind, mut length) = (0 as c_int, size_of::<c_int>() as libc::socklen_t);
-    // SAFETY: the descriptors that come back are nobody else's; `kind` and `length` are places for what is told.
-    unsafe {
-        let process = owned(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
-        let same = owned(libc::syscall(
-            libc::SYS_pidfd_getfd,
-            process.as_raw_fd(),
-            descriptor as c_int,
-            0,
-        ))?;
-        let told = libc::getsockopt(
+    // SAFETY: `kind` and `length` are places for what is told.
+    let told = unsafe {
+        libc::getsockopt(
             same.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_TYPE,
             (&raw mut kind).cast(),
             &raw mut length,
-        );
-        (told == 0).then_some(kind == libc::SOCK_DGRAM)
-    }
-}
-
-/// # Safety
-///
-/// A descriptor is nobody else's.
-unsafe fn owned(descriptor: libc::c_long) -> Option<OwnedFd> {
-    // SAFETY: as the caller says.
-    (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor as c_int) })
+        )
+    };
+    (told == 0).then_some(kind == libc::SOCK_DGRAM)
 }
 
 /// Waits until there is something to read or to accept.

@@ -190,11 +190,11 @@ impl Predicate {
         self.is.of_system(&Seen { world: files, tree: files.tree(), database, ended })
     }
 
-    /// Whether it speaks of a database; the error, if this one cannot be asked that.
-    pub(super) fn asks(&self, database: &SimDb) -> Result<bool, SqlError> {
+    /// The error, if this database cannot be asked that.
+    pub(super) fn may_ask(&self, database: &SimDb) -> Result<(), SqlError> {
         match &self.is {
-            Is::Row(_, query) => database.query(query).map(|_| true),
-            _ => Ok(false),
+            Is::Row(_, query) => database.query(query).map(drop),
+            _ => Ok(()),
         }
     }
 

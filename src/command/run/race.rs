@@ -341,7 +341,7 @@ impl Race {
             let Claimed::State(_, predicate) = &claim.is else { continue };
             match &self.database {
                 Some((tables, _)) => {
-                    let asks = predicate.asks(tables);
+                    let asks = predicate.may_ask(tables);
                     asks.map_err(|error| {
                         Failure::Usage(format!("`{predicate}`: {}", error.words()))
                     })?;

@@ -192,7 +192,11 @@ impl Prepared {
 
 /// The one statement of a text.
 fn parsed(text: &str) -> Result<ast::Statement, SqlError> {
-    let mut statements = all_parsed(text)?;
+    only(all_parsed(text)?, text)
+}
+
+/// The one statement of these.
+fn only(mut statements: Vec<ast::Statement>, text: &str) -> Result<ast::Statement, SqlError> {
     match statements.len() {
         1 => Ok(statements.remove(0)),
         count => {
@@ -222,28 +226,40 @@ pub(in crate::db) fn control(text: &str) -> Option<Statement> {
         ast::Statement::StartTransaction { modes, modifier: None, statements, .. }
             if statements.is_empty() =>
         {
-            let mut isolation = Isolation::ReadCommitted;
-            for mode in modes {
-                isolation = match mode {
-                    TransactionMode::IsolationLevel(level) => match level {
-                        TransactionIsolationLevel::ReadUncommitted
-                        | TransactionIsolationLevel::ReadCommitted => Isolation::ReadCommitted,
-                        TransactionIsolationLevel::RepeatableRead => Isolation::RepeatableRead,
-                        TransactionIsolationLevel::Serializable => Isolation::Serializable,
-                        TransactionIsolationLevel::Snapshot => return None,
-                    },
-                    TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => isolation,
-                    TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
-                        return None;
-                    }
-                };
-            }
-            Some(Statement::Begin(isolation))
+            let level = level_of(&modes).ok()?;
+            Some(Statement::Begin(level.unwrap_or(Isolation::ReadCommitted)))
         }
         ast::Statement::Commit { chain: false, modifier: None, .. } => Some(Statement::Commit),
         ast::Statement::Rollback { chain: false, savepoint: None } => Some(Statement::Rollback),
         _ => None,
     }
+}
+
+/// The level that these modes of a transaction name, if they name one; the last of several.
+///
+/// # Errors
+///
+/// What is not simulated of them.
+pub(in crate::db) fn level_of(
+    modes: &[TransactionMode],
+) -> Result<Option<Isolation>, &'static str> {
+    let mut named = None;
+    for mode in modes {
+        named = match mode {
+            TransactionMode::IsolationLevel(level) => Some(match level {
+                TransactionIsolationLevel::ReadUncommitted
+                | TransactionIsolationLevel::ReadCommitted => Isolation::ReadCommitted,
+                TransactionIsolationLevel::RepeatableRead => Isolation::RepeatableRead,
+                TransactionIsolationLevel::Serializable => Isolation::Serializable,
+                TransactionIsolationLevel::Snapshot => return Err("the level SNAPSHOT"),
+            }),
+            TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => named,
+            TransactionMode::AccessMode(ast::TransactionAccessMode::ReadOnly) => {
+                return Err("a transaction that only reads");
+            }
+        };
+    }
+    Ok(named)
 }
 
 /// Why a text cannot be performed, and where in it.

@@ -1,9 +1,10 @@
 //! First floor, `db`: the settings of a session that clients of PostgreSQL ask for. Imports its neighbours in
 //! `db`.
 
-use sqlparser::ast::{self, Expr, Set, TransactionIsolationLevel, TransactionMode};
+use sqlparser::ast::{self, Expr, Set};
 
 use crate::db::Isolation;
+use crate::db::sim::level_of;
 
 /// A statement that sets something, or asks how it is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,23 +120,11 @@ impl Setting {
                 Setting::of(&variable.to_string(), &values.join(", "))
             }
             ast::Statement::Set(Set::SetTransaction { modes, snapshot: None, session }) => {
-                let mut setting = None;
-                for mode in modes {
-                    match mode {
-                        TransactionMode::IsolationLevel(level) => {
-                            let level = of_level(*level)?;
-                            setting = Some(match session {
-                                true => Setting::Level(level),
-                                false => Setting::LevelOfThis(level),
-                            });
-                        }
-                        TransactionMode::AccessMode(ast::TransactionAccessMode::ReadWrite) => {}
-                        TransactionMode::AccessMode(_) => {
-                            return Err("a transaction that only reads".to_owned());
-                        }
-                    }
-                }
-                Ok(setting.unwrap_or(Setting::NoMatter("SET")))
+                Ok(match level_of(modes)? {
+                    Some(level) if *session => Setting::Level(level),
+                    Some(level) => Setting::LevelOfThis(level),
+                    None => Setting::NoMatter("SET"),
+                })
             }
             ast::Statement::Set(Set::SetTimeZone { .. }) => Ok(Setting::NoMatter("SET")),
             ast::Statement::Set(Set::SetNames { charset_name, .. }) => {
@@ -175,17 +164,6 @@ impl Setting {
             Setting::Shows(..) => "SHOW",
             Setting::Asks(..) => "SELECT 1",
         }
-    }
-}
-
-fn of_level(level: TransactionIsolationLevel) -> Result<Isolation, String> {
-    match level {
-        TransactionIsolationLevel::ReadUncommitted | TransactionIsolationLevel::ReadCommitted => {
-            Ok(Isolation::ReadCommitted)
-        }
-        TransactionIsolationLevel::RepeatableRead => Ok(Isolation::RepeatableRead),
-        TransactionIsolationLevel::Serializable => Ok(Isolation::Serializable),
-        TransactionIsolationLevel::Snapshot => Err("the level SNAPSHOT".to_owned()),
     }
 }
 

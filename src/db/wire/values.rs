@@ -98,14 +98,12 @@ pub(super) fn read(bytes: &[u8], format: Format, kind: Kind) -> Result<Value, Sq
             let text = std::str::from_utf8(bytes)
                 .map_err(|_| SqlError::from(SqlState::CHARACTER_NOT_IN_REPERTOIRE))?;
             kind.read(text).ok_or_else(|| {
-                let kind = kind.sql().to_ascii_lowercase();
-                match text.trim().parse::<i128>() {
-                    Ok(_) if kind != "boolean" => out_of_range(text, &kind),
-                    _ => {
-                        let said = format!("invalid input syntax for type {kind}: \"{text}\"");
-                        SqlError::new(SqlState::INVALID_TEXT, &said)
-                    }
+                let name = kind.sql().to_ascii_lowercase();
+                if kind != Kind::Bool && text.trim().parse::<i128>().is_ok() {
+                    return out_of_range(text, &name);
                 }
+                let said = format!("invalid input syntax for type {name}: \"{text}\"");
+                SqlError::new(SqlState::INVALID_TEXT, &said)
             })
         }
         (Kind::Bool, Format::Binary) => match bytes {

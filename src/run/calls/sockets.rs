@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use libc::c_long;
+use libc::{c_long, pid_t, user_regs_struct};
 
 use super::Answer::{self, Is, Kernel, With};
 use super::Call;
 use crate::fs::Errno;
 use crate::run::connections::{Broken, PORT, is_for_datagrams};
-use crate::run::tree::{AtReturn, Tree, WorksIn, registers};
+use crate::run::tree::{AtReturn, Tree, WorksIn, registers, stop};
 use crate::run::{WORLD, memory};
 
 /// The calls that send.
@@ -54,14 +54,12 @@ impl Address {
 }
 
 /// Whether the call before which a process is stopped concerns the database.
-pub(super) fn asks_the_database(tree: &Tree<'_>, pid: libc::pid_t) -> bool {
-    let Some(now) = registers(pid) else { return false };
+pub(super) fn asks_the_database(tree: &Tree<'_>, pid: pid_t, now: &user_regs_struct) -> bool {
     SEND.contains(&(now.orig_rax as c_long)) && tree.connection(pid, now.rdi).is_some()
 }
 
 /// Whether the call before which a process is stopped makes a socket that may be for the database.
-pub(super) fn may_be_for_the_database(tree: &Tree<'_>, pid: libc::pid_t) -> bool {
-    let Some(now) = registers(pid) else { return false };
+pub(super) fn may_be_for_the_database(tree: &Tree<'_>, now: &user_regs_struct) -> bool {
     tree.program.database.is_some()
         && now.orig_rax as c_long == libc::SYS_socket
         && [libc::AF_INET, libc::AF_INET6].contains(&(now.rdi as i32))
@@ -178,7 +176,7 @@ pub(super) fn connected(tree: &mut Tree<'_>, inode: u64, answer: i64) {
 }
 
 /// So many bytes were sent to the database.
-pub(super) fn sent(tree: &mut Tree<'_>, pid: libc::pid_t, inode: u64, answer: i64) {
+pub(super) fn sent(tree: &mut Tree<'_>, pid: pid_t, inode: u64, answer: i64) {
     let (Ok(count), Some(tables)) = (usize::try_from(answer), &tree.program.database) else {
         return;
     };
@@ -188,7 +186,7 @@ pub(super) fn sent(tree: &mut Tree<'_>, pid: libc::pid_t, inode: u64, answer: i6
         Ok(()) => {}
         Err(Broken::Refused(why)) => {
             let by = super::comm(pid).unwrap_or_else(|| program.name.clone());
-            super::super::tree::stop(format!("`{by}` and its database: {why}"))
+            stop(format!("`{by}` and its database: {why}"))
         }
         Err(Broken::Failed(what, error)) => program.fails(what, &error),
     }

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{self, TransactionMode};
+use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::expressions::Type;
-use super::{Compiler, all_parsed, control, parsed};
+use super::{Compiler, all_parsed, control, level_of, only};
 use crate::db::schema::Kind;
 use crate::db::sim::plan::Act;
 use crate::db::statement::{Isolation, Statement};
@@ -50,15 +50,13 @@ impl SimDb {
     ///
     /// Those of [`prepare`](Self::prepare).
     pub(crate) fn says(&self, text: &str) -> Result<Says, SqlError> {
-        if all_parsed(text)?.is_empty() {
+        let statements = all_parsed(text)?;
+        if statements.is_empty() {
             return Ok(Says::Nothing);
         }
-        let statement = parsed(text)?;
-        Ok(match (control(text), statement) {
-            (Some(Statement::Begin(level)), ast::Statement::StartTransaction { modes, .. }) => {
-                let says =
-                    |mode: &TransactionMode| matches!(mode, TransactionMode::IsolationLevel(_));
-                Says::Begins(modes.iter().any(says).then_some(level))
+        Ok(match (control(text), only(statements, text)?) {
+            (Some(_), ast::Statement::StartTransaction { modes, .. }) => {
+                Says::Begins(level_of(&modes).ok().flatten())
             }
             (Some(ends), _) => Says::Ends(ends),
             (
